@@ -1,0 +1,138 @@
+/* port.h
+ *
+ * Where frames come from and go to. One interface over DPDK devices (port_dpdk) and an in-memory wire
+ * (port_sim); what a device lacks is done in software behind it, so the data plane has one code path.
+ *
+ *     dp core 0      dp core 1            queue q belongs to dp core q, and to no other thread
+ *        | q0           | q1
+ *   +----v--------------v----+   RSS where the device (or PACKET_FANOUT) offers it; otherwise queue 0's core
+ *   |         port           |   reads the device and hands frames over by 4-tuple hash
+ *   +-----------|------------+
+ *             device
+ *
+ * A frame is a view: bytes of one Ethernet frame in a buffer that `handle` owns. Received frames belong to the
+ * caller until port_free; frames to send come from port_tx_alloc and go back with port_tx.
+ *
+ * Checksums. Received: the port has verified the IPv4 header and TCP/UDP checksum (hardware or software) and
+ * says so in rx_csum. To send: the data plane leaves both checksums zero, fills l3_offset, l4_offset and
+ * tx_csum, and the port computes them.
+ *
+ * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are counted in
+ * struct port_stats.
+ */
+#ifndef HEARTH_PORT_H
+#define HEARTH_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PORT_QUEUES_MAX = 64,
+    PORT_BURST = 32,
+    PORT_FRAME_HEADROOM = 0,
+    PORT_WAIT_FDS_MAX = 4,
+};
+
+enum frame_rx_csum {
+    FRAME_CSUM_NONE = 0, /* nothing to verify: not IP, a fragment, or not TCP/UDP */
+    FRAME_CSUM_GOOD,
+    FRAME_CSUM_BAD_IP,
+    FRAME_CSUM_BAD_L4,
+};
+
+enum frame_tx_csum {
+    FRAME_TX_NONE = 0, /* send as it is */
+    FRAME_TX_IP,       /* IPv4 header checksum only */
+    FRAME_TX_TCP,      /* IPv4 header checksum if IPv4, and TCP's */
+    FRAME_TX_UDP,
+};
+
+struct frame {
+    uint8_t *bytes;
+    uint32_t len;
+    uint8_t rx_csum;    /* enum frame_rx_csum */
+    uint8_t tx_csum;    /* enum frame_tx_csum */
+    uint16_t l3_offset; /* to send: where the IP header starts */
+    uint16_t l4_offset; /* to send: where the TCP or UDP header starts */
+    void *handle;       /* the port's: an mbuf, or port_sim's buffer */
+};
+
+struct port_caps {
+    char name[64];        /* the DPDK device string, or "sim" */
+    char driver[32];      /* e.g. "net_af_packet" */
+    uint8_t mac[6];
+    uint16_t mtu;         /* bytes of IP packet */
+    uint16_t queues;      /* queue pairs that the data plane sees */
+    bool has_rss;         /* false: spread in software */
+    bool has_rx_csum, has_tx_csum, has_tso;
+    bool has_rx_wait;     /* port_wait_fds yields something: the core can sleep until a frame comes */
+    int numa_node;        /* -1: unknown */
+};
+
+struct port_stats {
+    uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+    uint64_t rx_missed;    /* lost in the device for want of buffers */
+    uint64_t rx_truncated; /* longer than a buffer, or in more than one segment: dropped */
+    uint64_t spread_full;  /* software spread: the other core's ring was full */
+    uint64_t tx_full;      /* the device took no more: dropped */
+};
+
+struct port;
+
+struct port_ops {
+    uint16_t (*rx)(struct port *, uint16_t queue, struct frame *, uint16_t count);
+    void (*free)(struct port *, uint16_t queue, struct frame *, uint16_t count);
+    bool (*tx_alloc)(struct port *, uint16_t queue, struct frame *);
+    void (*tx)(struct port *, uint16_t queue, struct frame *, uint16_t count);
+    int (*wait_fds)(struct port *, uint16_t queue, int *fds, int max);
+    void (*stats)(struct port *, uint16_t queue, struct port_stats *);
+    void (*close)(struct port *);
+};
+
+struct port {
+    const struct port_ops *ops;
+    struct port_caps caps;
+    uint32_t frame_bytes_max; /* room of a frame from port_tx_alloc: MTU + Ethernet + one VLAN tag */
+};
+
+/* Up to count received frames; their bytes stay valid until port_free. */
+static inline uint16_t port_rx(struct port *p, uint16_t queue, struct frame *f, uint16_t count)
+{
+    return p->ops->rx(p, queue, f, count);
+}
+
+static inline void port_free(struct port *p, uint16_t queue, struct frame *f, uint16_t count)
+{
+    p->ops->free(p, queue, f, count);
+}
+
+/* An empty frame with frame_bytes_max bytes of room (len 0, tx_csum NONE). False: no buffer; try later. */
+static inline bool port_tx_alloc(struct port *p, uint16_t queue, struct frame *f)
+{
+    return p->ops->tx_alloc(p, queue, f);
+}
+
+/* Sends all; consumes all. What the device does not take is dropped and counted as tx_full. */
+static inline void port_tx(struct port *p, uint16_t queue, struct frame *f, uint16_t count)
+{
+    p->ops->tx(p, queue, f, count);
+}
+
+/* File descriptors that become readable when a frame waits for this queue; 0 if the device has none. */
+static inline int port_wait_fds(struct port *p, uint16_t queue, int *fds, int max)
+{
+    return p->ops->wait_fds(p, queue, fds, max);
+}
+
+static inline void port_stats(struct port *p, uint16_t queue, struct port_stats *out)
+{
+    p->ops->stats(p, queue, out);
+}
+
+static inline void port_close(struct port *p)
+{
+    p->ops->close(p);
+}
+
+#endif

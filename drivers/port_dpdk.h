@@ -1,0 +1,35 @@
+/* port_dpdk.h
+ *
+ * A port over a DPDK ethdev: the ladder of DESIGN section 3. `device` is a DPDK device string:
+ *   "0000:03:02.0"                       PCI VF or PF
+ *   "net_af_xdp0,iface=eth1"             AF_XDP
+ *   "net_af_packet0,iface=eth1"          AF_PACKET
+ *   "net_tap0,iface=tap1"  "net_memif0,role=client,socket=/run/x.sock"  "net_ring0" "net_null0"
+ *   "auto:eth1"                          the best rung that works for that kernel interface
+ * MTU, MAC and queues are the device's. Needs eal_start.
+ */
+#ifndef HEARTH_PORT_DPDK_H
+#define HEARTH_PORT_DPDK_H
+
+#include "drivers/port.h"
+
+struct port_dpdk_config {
+    const char *device;
+    uint16_t queues;        /* = dp cores */
+    uint32_t rx_descriptors, tx_descriptors; /* 0: default */
+    uint32_t buffers;       /* mbufs per queue; 0: default */
+};
+
+/* NULL and a sentence in error, or a started port. Destroyed by port_close. */
+struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
+
+/* For `hearthctl doctor`: one line per rung of the ladder for that kernel interface, best first: possible or
+ * why not. Returns the number of rungs written. */
+struct port_rung {
+    char name[32];
+    bool is_possible;
+    char reason[160];
+};
+int port_dpdk_ladder(const char *iface, struct port_rung *, int max);
+
+#endif
