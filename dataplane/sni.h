@@ -1,0 +1,43 @@
+/* sni.h
+ *
+ * Reads the server name out of a TLS ClientHello before TLS consumes it: fed with the in-order bytes of a connection as they
+ * come, in any split, over any number of records. Keeps the name and where it is in the message, no other byte.
+ *
+ *   record(22) [ handshake(1) ClientHello: version random session_id cipher_suites compression extensions ]
+ *                                                             server_name(0) -> list -> host_name(0) -> HOST
+ *
+ * Outcomes: MORE (feed on), OK (name is set), NONE (a well-formed hello without a name), BAD (no ClientHello, malformed, or over
+ * SNI_HELLO_BYTES_MAX). An outcome other than MORE is final.
+ * The name is lower-cased, has no trailing dot, and is a valid LDH host name of at most HOST_BYTES_MAX bytes; an IP literal or
+ * an invalid name is BAD. GREASE (RFC 8701) is skipped like every unknown extension.
+ *
+ * Sources: RFC 8446 4.1.2 and 5.1, RFC 5246 7.4.1.2, RFC 6066 3, RFC 8701.
+ */
+#ifndef HEARTH_SNI_H
+#define HEARTH_SNI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/limits.h"
+
+enum sni_result { SNI_MORE, SNI_OK, SNI_NONE, SNI_BAD };
+
+struct sni {
+    enum sni_result result;
+    uint8_t host_bytes;
+    char host[HOST_BYTES_MAX + 1]; /* zero-terminated */
+    uint32_t fed_bytes;
+    /* the reader's place: private */
+    uint8_t state, extension_is_name;
+    uint16_t record_left;
+    uint32_t message_left, field_left, extensions_left, extension_left;
+    uint32_t number; /* a length being read */
+    uint8_t number_bytes;
+};
+
+void sni_init(struct sni *);
+/* Takes the next bytes of the stream; returns sni->result. */
+enum sni_result sni_input(struct sni *, const uint8_t *bytes, size_t len);
+
+#endif
