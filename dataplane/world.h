@@ -20,7 +20,6 @@
 
 struct certs;
 struct routes;
-struct route_scratch;
 struct rte_rcu_qsbr;
 
 struct world_script {
@@ -48,7 +47,6 @@ struct world {
     uint64_t epoch;
     char node[64];
     bool debug_headers;
-    bool http_plain_redirects; /* reserved for the plain port: false: it serves */
     struct world_limits limits;
     const struct certs *certs;
     const struct routes *routes;
