@@ -17,10 +17,10 @@
 /* A frame on its way up. */
 struct net_rx {
     const uint8_t *link_src;
-    bool is_group;       /* link-layer broadcast or multicast */
-    uint8_t rx_csum;     /* enum frame_rx_csum: what the port has verified */
+    bool is_group;   /* link-layer broadcast or multicast */
+    uint8_t rx_csum; /* enum frame_rx_csum: what the port has verified */
     const uint8_t *l3;
-    size_t l3_bytes;     /* link-layer padding included */
+    size_t l3_bytes; /* link-layer padding included */
     uint64_t now_ns;
 };
 
