@@ -60,7 +60,8 @@ static const struct row {
     {"an ARP request for another host", ARP_ASK, "28:0a000003 38:0a000004", "drop_arp_other"},
     {"an ARP reply to another host", ARP_ANSWER, "28:0a000003 38:0a000004", "drop_arp_other"},
     {"a gratuitous ARP of a host we know", ARP_ASK, "38:0a000002", "rx_arp"},
-    {"a gratuitous ARP of a host we do not know", ARP_ASK, "28:0a000003 38:0a000003", "drop_arp_other"},
+    {"a gratuitous ARP of a host we do not know", ARP_ASK, "28:0a000003 38:0a000003",
+     "drop_arp_other"},
     {"a truncated ARP packet", ARP_ASK, "len:41", "drop_arp_bad"},
     {"ARP of another hardware type", ARP_ASK, "14:0006", "drop_arp_bad"},
     {"ARP of another protocol", ARP_ASK, "16:86dd", "drop_arp_bad"},
@@ -115,8 +116,7 @@ static const struct row {
     {"a wrong TCP checksum found by us", TCP4, "38:99 rawl4", "drop_l4_checksum"},
     {"a wrong TCP checksum found by the port", TCP4, "l4", "drop_l4_checksum"},
     {"TCP without a single byte, unverified by the port", TCP4, "16:0014", "drop_l4_checksum"},
-    {"UDP over IPv4 without a checksum is handed up", UDP4, "40:0000 rawl4",
-     .verdict = NET_UDP},
+    {"UDP over IPv4 without a checksum is handed up", UDP4, "40:0000 rawl4", .verdict = NET_UDP},
 
     /* ICMPv4 */
     {"an IPv4 echo request is answered", ECHO4, "", "rx_icmp", .reply = AN_ECHO4},
