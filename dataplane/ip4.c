@@ -52,8 +52,7 @@ enum net_verdict ip4_input(struct net *net, const struct net_rx *rx, struct net_
 
     /* RFC 1122 3.2.1.3: the destination is one of our addresses; we are in no IPv4 group and serve
      * no broadcast. 3.3.6: "A host SHOULD silently discard a datagram that is received via a
-     * link-layer broadcast but does not specify an IP multicast or broadcast destination address."
-     */
+     * link-layer broadcast ... but does not specify an IP multicast or broadcast destination". */
     if (rx->is_group || !net_is_local(net, packet->dst))
         return net_done(&c->drop_ip_other);
     if (is_bad_source(net, packet->src))

@@ -72,7 +72,7 @@ static enum walk walk_extensions(uint8_t *protocol, const uint8_t **p, size_t *b
         case PROTOCOL_SHIM6:
             return WALK_EXTENSION;
         case PROTOCOL_HOP_BY_HOP:
-            /* RFC 8200 4.1: hop-by-hop options "must immediately follow the IPv6 header". */
+            /* RFC 8200 4.1: "restricted to appear immediately after an IPv6 header only". */
             if (i != 0)
                 return WALK_EXTENSION;
             break;

@@ -4,16 +4,17 @@
  * One struct net per dp core; addresses are configuration, neighbours are shared by the node's
  * cores.
  *
- *   frame -> link (MAC, VLAN) -> arp ............................. answered here
- *                             -> ip4/ip6 (address, checksum) -> icmp, nd .. answered here
- *                                                            -> tcp, udp .. NET_TCP/NET_UDP +
- * struct net_packet
+ *   frame -> link (MAC, VLAN) -> arp ............................ answered here
+ *                             -> ip4/ip6 (address, checksum)
+ *                                  -> icmp, nd .................. answered here
+ *                                  -> tcp, udp .................. NET_TCP/NET_UDP and a net_packet
  *
  * Addresses are 16 bytes; IPv4 is ::ffff:a.b.c.d (RFC 4291 2.5.5.2). Network byte order inside
- * addresses, host order in fields. Every frame that net_input takes is counted in exactly one
- * disposition of counters.h, except that for NET_TCP and NET_UDP the caller counts (rx_tcp,
- * drop_tcp_*, rx_udp, drop_udp_*). rx_frames is the caller's too: who takes the burst counts it, so
- * that conservation compares two books.
+ * addresses, host order in fields.
+ *
+ * Every frame that net_input takes is counted in exactly one disposition of counters.h, except that
+ * for NET_TCP and NET_UDP the caller counts (rx_tcp, drop_tcp_*, rx_udp, drop_udp_*). rx_frames is
+ * the caller's too: who takes the burst counts it, so that conservation compares two books.
  *
  * Nothing is reassembled or forwarded. Packets that we send are never fragmented (DF;
  * packet-too-big is reported by net_take_pmtu). No ICMP error is ever sent.
@@ -50,7 +51,7 @@ struct net_config {
 };
 
 /* ICMP(v6) errors about our own TCP packets, for TCP's path MTU. Anyone can forge one: seq is what
- * the report quotes of our segment, for the connection to believe or not (RFC 5927 7.2). */
+ * the report quotes of our segment, for the connection to believe or not (RFC 5927 4.1). */
 struct net_pmtu {
     uint8_t remote[16], local[16];
     uint16_t remote_port, local_port;
@@ -117,7 +118,8 @@ uint16_t net_l4_room(const struct net *, const uint8_t dst[16]);
  * in a few milliseconds). TCP and UDP checksums are left zero: the port computes them. */
 uint8_t *net_begin(struct net *, const struct net_route *, uint8_t protocol, size_t *room,
                    uint64_t now_ns);
-/* Completes and commits it; l4_bytes may be 0: the packet is abandoned. */
+/* Completes and commits it; l4_bytes may be 0: the packet is abandoned. Between the two nothing
+ * else uses the core's tx: no net_input, no tx_flush. */
 void net_end(struct net *, size_t l4_bytes);
 
 /* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA):
