@@ -565,8 +565,8 @@ bool v8c_module_cache(struct v8c_isolate *, struct v8c_module *, struct v8c_blob
 const char *v8c_blob_check(const struct v8c_blob *, const struct v8c_native_entry *natives);
 
 /* An isolate whose heap can be frozen, started from params->blob (a base) or from nothing. Use it
- * like any other, with one context; modules, closures and slots survive, wrapped pointers and
- * external bytes are refused. */
+ * like any other, with one context; modules, closures and slots survive, external bytes are copied,
+ * wrapped pointers are refused. */
 struct v8c_isolate *v8c_snapshot_new(const struct v8c_isolate_params *, const char **why);
 /* Freezes the isolate with that context as every later isolate's own, and frees the isolate, its
  * globals and the context, whether it succeeds or not. Outside scopes; no microtask pending, no
@@ -592,6 +592,7 @@ struct v8c_clone_hooks {
     /* Makes the exception for "could not be cloned" (a DataCloneError). NULL: an Error of that
      * name. */
     struct v8c_value *(*clone_error)(struct v8c_isolate *, struct v8c_value *message, void *data);
+    size_t bytes_max; /* of what v8c_serialize writes; 0: no limit */
     void *data;
 };
 
