@@ -16,8 +16,7 @@ struct tls_context;
 struct certs;
 
 struct cert_source {
-    const char
-        *name; /* "example.com" or "*.example.com": every name of the context's certificate */
+    const char *name; /* "example.com", "*.example.com": every name of the context's certificate */
     uint32_t context; /* index into contexts */
 };
 

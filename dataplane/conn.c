@@ -356,7 +356,10 @@ bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t 
         c->is_read_ended = true; /* the peer's half: an answer may still be on its way out */
         return false;
     case TLS_FAILED:
-        core->counters.tls_failed++;
+        if (tcp_peer_finished(&c->tcp))
+            core->counters.tls_truncated++; /* it left without close_notify, as many clients do */
+        else
+            core->counters.tls_failed++;
         conn_close(core, c, true);
         return false;
     }
@@ -471,7 +474,7 @@ static bool run_hello(struct core *core, struct conn *c)
     } else {
         core->counters.sni_none++;
     }
-    const struct tls_context *context = certs_find(core->world->certs, host, c->sni.host_bytes);
+    struct tls_context *context = certs_find(core->world->certs, host, c->sni.host_bytes);
     if (!context) {
         static const uint8_t alert[] = {21, 3, 1, 0, 2, 2, 112}; /* unrecognized_name, RFC 6066 3 */
         core->counters.tls_no_cert++;
@@ -521,6 +524,10 @@ static void run_closing(struct conn *c)
 
 static void pump(struct core *core, struct conn *c)
 {
+    if (c->tls && tls_is_holding(c->tls)) {
+        size_t none;
+        tls_write(c->tls, NULL, 0, &none);
+    }
     if (c->state == CONN_HELLO && !run_hello(core, c))
         return;
     if (c->state == CONN_HANDSHAKE && !run_handshake(core, c))

@@ -77,6 +77,7 @@
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
     E(conn_timeout_head, "closed: no request head in time")                                        \

@@ -3,9 +3,10 @@
  * HTTP/1.1 as bytes: a strict request parser, a body decoder and a response encoder. No connection,
  * no buffer of its own.
  *
- *   head bytes --http1_request_parse--> struct http1_request (views)      body bytes
- * --http1_body_input--> payload views status, fields --http1_response_head--> bytes payload
- * --http1_chunk_*--> bytes
+ *   head bytes     --http1_request_parse--> struct http1_request (views)
+ *   body bytes     --http1_body_input-----> payload views
+ *   status, fields --http1_response_*-----> bytes
+ *   payload        --http1_chunk_*--------> bytes
  *
  * Strict: what two parsers could read differently is refused (RFC 9112 11.2): both Content-Length
  * and Transfer-Encoding, a second Content-Length, a length that is not plain decimal,

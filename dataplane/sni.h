@@ -4,8 +4,8 @@
  * bytes of a connection as they come, in any split, over any number of records. Keeps the name and
  * its place in the message, no other byte.
  *
- *   record(22) [ handshake(1) ClientHello: version random session_id cipher_suites compression
- * extensions ] server_name(0) -> list -> host_name(0) -> HOST
+ *   record(22) [ handshake(1) ClientHello: version random session_id cipher_suites compression extensions ]
+ *                                                                server_name(0) -> list -> host_name(0) -> HOST
  *
  * Outcomes: MORE (feed on), OK (name is set), NONE (a well-formed hello without a name), BAD (no
  * ClientHello, malformed, or over SNI_HELLO_BYTES_MAX). An outcome other than MORE is final and

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ enum {
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
 struct tls_context {
+    _Atomic uint32_t references; /* the creator's and one of each session */
     WOLFSSL_CTX *ctx;
     struct tls_ticket_keys tickets;
     int64_t expires_s;
@@ -41,6 +43,7 @@ struct tls_context {
 };
 
 struct tls_session {
+    struct tls_context *context;
     WOLFSSL *ssl;
     const struct tls_io *io;
     void *io_arg;
@@ -272,6 +275,7 @@ struct tls_context *tls_context_create(const char *chain_file, const char *key_f
     const char *why = "no memory";
     struct tls_context *c = calloc(1, sizeof(*c));
     if (c) {
+        c->references = 1;
         c->tickets = *tickets;
         c->names = calloc(NAMES_MAX, NAME_BYTES);
         c->ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
@@ -292,6 +296,8 @@ struct tls_context *tls_context_create(const char *chain_file, const char *key_f
 
 void tls_context_destroy(struct tls_context *c)
 {
+    if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) > 1)
+        return;
     if (c->ctx)
         wolfSSL_CTX_free(c->ctx);
     free(c->names);
@@ -313,7 +319,7 @@ int64_t tls_context_expires(const struct tls_context *c)
 
 /* ---- sessions ---- */
 
-struct tls_session *tls_session_create(const struct tls_context *context, const struct tls_io *io,
+struct tls_session *tls_session_create(struct tls_context *context, const struct tls_io *io,
                                        void *io_arg)
 {
     struct tls_session *s = calloc(1, sizeof(*s));
@@ -322,6 +328,7 @@ struct tls_session *tls_session_create(const struct tls_context *context, const 
     s->io = io;
     s->io_arg = io_arg;
     s->alpn = "";
+    s->context = context;
     s->ssl = wolfSSL_new(context->ctx);
     if (!s->ssl) {
         free(s);
@@ -329,6 +336,7 @@ struct tls_session *tls_session_create(const struct tls_context *context, const 
     }
     wolfSSL_SetIOReadCtx(s->ssl, s);
     wolfSSL_SetIOWriteCtx(s->ssl, s);
+    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     return s;
 }
 
@@ -336,6 +344,7 @@ void tls_session_destroy(struct tls_session *s)
 {
     wolfSSL_free(s->ssl);
     free(s->held);
+    tls_context_destroy(s->context);
     free(s);
 }
 

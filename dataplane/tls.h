@@ -12,8 +12,7 @@
  * of any kind.
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
- * control thread, immutable afterwards, reference-counted by wolfSSL: a session keeps its own alive
- * after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
+ * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
  * by the keys of the world; a ticket of the previous key is honoured and replaced. PSK only with
  * (EC)DHE, no early data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
  * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
@@ -70,7 +69,7 @@ struct tls_ticket_keys {
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
                                        const struct tls_ticket_keys *, char *error,
                                        size_t error_bytes);
-/* Sessions of the context must be gone. */
+/* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
 void tls_context_destroy(struct tls_context *);
 /* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
  * to out. */
@@ -81,8 +80,7 @@ int64_t tls_context_expires(const struct tls_context *);
 /* ---- dp core ---- */
 
 /* io must outlive the session. NULL: no memory. */
-struct tls_session *tls_session_create(const struct tls_context *, const struct tls_io *,
-                                       void *io_arg);
+struct tls_session *tls_session_create(struct tls_context *, const struct tls_io *, void *io_arg);
 void tls_session_destroy(struct tls_session *);
 enum tls_result tls_handshake(struct tls_session *);
 /* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may
