@@ -36,6 +36,12 @@ enum {
     TCP_RTO_MAX_MS = 60000,
     TCP_DELAYED_ACK_MS = 40,
     TCP_KEEPALIVE_S = 75,
+    TCP_KEEPALIVE_PROBES = 5,
+    TCP_KEEPALIVE_INTERVAL_S = 10,
+    TCP_FIN_WAIT_2_MS = 20000,      /* of a connection whose owner is gone */
+    TCP_CHALLENGE_INTERVAL_MS = 100, /* challenge ACKs of one connection (RFC 5961) */
+    TCP_MSS_MIN = 64,               /* a peer that announces less is taken to mean this */
+    TCP_PATH_MSS_MIN = 500,         /* what packet-too-big may lower it to: forged ones do little harm */
 
     /* tls */
     SNI_HELLO_BYTES_MAX = 16384,    /* a ClientHello with all its records */
