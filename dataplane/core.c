@@ -195,6 +195,9 @@ static uint32_t run_port(struct core *core)
             on_packet(core, &frame[i]);
         if (count > 0)
             port_free(port, core->config.queue, frame, count);
+        struct net_pmtu report;
+        if (net_take_pmtu(&core->net, &report))
+            conn_path_mtu(core, &report);
         frames += count;
         if (count < PORT_BURST)
             break;
