@@ -40,6 +40,7 @@
     D(drop_icmp_rate, "ICMP over the rate limit")                                                  \
     D(drop_nd_bad, "malformed neighbour discovery")                                                \
     D(drop_nd_other, "neighbour discovery for other hosts")                                        \
+    D(drop_nd_router, "router advertisements and redirects: routes are configuration")             \
     D(drop_udp_no_port, "UDP to a port that nobody has")                                           \
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
@@ -47,7 +48,10 @@
     D(drop_tcp_syn_limit, "SYN refused: too many half-open connections")                           \
     D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
     E(net_unresolved, "packets held back until a neighbour answers")                               \
-    E(net_neighbour_full, "neighbour table full")                                                  \
+    E(net_no_route, "packets to a destination that no address or gateway leads to")                \
+    E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
+    E(net_address_conflict, "another host uses one of our addresses")                              \
+    E(net_pmtu, "reports that a path takes only smaller packets")                                  \
     E(tx_frames, "frames sent")                                                                    \
     E(tx_no_buffer, "frames not made for want of a buffer")
 
@@ -77,6 +81,7 @@
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
     E(conn_timeout_head, "closed: no request head in time")                                        \
@@ -141,5 +146,13 @@ static inline int64_t counters_unaccounted(const struct counters *c)
 #undef COUNTER_SKIP
     return (int64_t)(c->rx_frames - sum);
 }
+
+enum counter_kind { COUNTER_TOTAL, COUNTER_DISPOSITION, COUNTER_EVENT };
+
+typedef void (*counters_visit)(void *arg, const char *name, const char *text, enum counter_kind,
+                               uint64_t value);
+
+/* Calls visit for each counter in the order of the list, rx_frames first. Any thread. */
+void counters_each(const struct counters *, counters_visit visit, void *arg);
 
 #endif

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_log.h>
+
+#include "drivers/log_capture.h"
 
 enum { ARGS_MAX = 24, LCORES_TEXT_BYTES = 16 * (EAL_CORES_MAX + 1) };
 
@@ -87,7 +89,9 @@ static void choose_pages(const struct eal_config *c, struct eal_report *r)
 
 int eal_start(const struct eal_config *c, struct eal_report *r, char *error, size_t error_bytes)
 {
-    char sentence[LCORES_TEXT_BYTES + 256], lcores[LCORES_TEXT_BYTES], memory_mb[16];
+    char sentence[LCORES_TEXT_BYTES + 512], lcores[LCORES_TEXT_BYTES], memory_mb[16],
+        dpdk_says[192];
+    struct log_capture capture;
 
     assert(c->core_count <= EAL_CORES_MAX && c->memory_mb > 0);
     for (uint32_t i = 0; i <= c->core_count; i++) {
@@ -127,10 +131,13 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     assert(n < ARGS_MAX);
     args[n] = NULL;
 
-    rte_openlog_stream(stderr); /* not to syslog as well */
-    if (rte_eal_init(n, args) < 0) {
-        snprintf(sentence, sizeof(sentence), "DPDK's EAL refused: %s (lcores %s, %s MB, %s)",
-                 rte_strerror(rte_errno), lcores, memory_mb,
+    /* It mutters about 1 GB pages and legacy sockets even when all is well. */
+    log_capture_begin(&capture);
+    int inited = rte_eal_init(n, args);
+    log_capture_end(&capture, dpdk_says, sizeof(dpdk_says));
+    if (inited < 0) {
+        snprintf(sentence, sizeof(sentence), "DPDK's EAL refused: %s (%s; lcores %s, %s MB, %s)",
+                 rte_strerror(rte_errno), dpdk_says, lcores, memory_mb,
                  r->has_huge ? "hugepages" : "4 KiB pages");
         return refuse(error, error_bytes, rte_errno ? -rte_errno : -EIO, sentence);
     }
@@ -144,6 +151,10 @@ int eal_launch(uint32_t core, int (*fn)(void *), void *arg)
 
 int eal_wait(uint32_t core)
 {
+    /* rte_eal_wait_lcore spins, perhaps on the very CPU that it waits for. */
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    while (rte_eal_get_lcore_state(core + 1) == RUNNING)
+        nanosleep(&pause, NULL);
     return rte_eal_wait_lcore(core + 1);
 }
 

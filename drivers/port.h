@@ -41,7 +41,7 @@ enum {
     PORT_QUEUES_MAX = 64,
     PORT_BURST = 32,
     PORT_FRAME_HEADROOM = 0,
-    PORT_WAIT_FDS_MAX = 4,
+    PORT_WAIT_FDS_MAX = 9,
 };
 
 enum frame_rx_csum {

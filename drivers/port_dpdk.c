@@ -11,16 +11,17 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_random.h>
 
+#include "drivers/log_capture.h"
 #include "drivers/port_dpdk_impl.h"
 
 enum {
@@ -31,6 +32,7 @@ enum {
     POOL_CACHE = 256,
     BUFFERS_DEFAULT = 8191, /* a power of two less one packs best */
     DESCRIPTORS_DEFAULT = 1024,
+    XDP_TRIES = 10,
     XDP_BUFFERS_MIN = 8191, /* the PMD fills 2 x 2048 into its rings, 2048 more may be in flight */
 
     /* AF_PACKET rings: a frame has TPACKET2's headers (66 bytes) in front. */
@@ -57,36 +59,6 @@ static struct port *fail(struct failure f, const char *format, ...)
         vsnprintf(f.text, f.bytes, format, args);
     va_end(args);
     return NULL;
-}
-
-/* ---- PMDs explain themselves only in the log: keep the first line they write ---- */
-
-struct log_capture {
-    char *text;
-    size_t bytes;
-    FILE *stream;
-};
-
-static void capture_begin(struct log_capture *c)
-{
-    *c = (struct log_capture){0};
-    c->stream = open_memstream(&c->text, &c->bytes);
-    if (c->stream)
-        rte_openlog_stream(c->stream);
-}
-
-static void capture_end(struct log_capture *c, char *line, size_t line_bytes)
-{
-    line[0] = '\0';
-    rte_openlog_stream(stderr);
-    if (!c->stream)
-        return;
-    fclose(c->stream);
-    if (c->text) {
-        c->text[strcspn(c->text, "\n")] = '\0';
-        snprintf(line, line_bytes, "%s", c->text);
-    }
-    free(c->text);
 }
 
 /* ---- sockets that a PMD opened: 22.11's af_packet and af_xdp offer no rx interrupts, but theirs
@@ -399,6 +371,19 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
     }
 }
 
+/* libxdp 1.3 leaves the sockets of a closed device open, and the interface's queue busy with them.
+ */
+static void close_left_sockets(const struct lane *l)
+{
+    for (int i = 0; i < l->device_fd_count; i++) {
+        int domain;
+        socklen_t bytes = sizeof(domain);
+        if (getsockopt(l->device_fds[i], SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 &&
+            domain == AF_XDP)
+            close(l->device_fds[i]);
+    }
+}
+
 void port_dpdk_destroy(struct port_dpdk *p)
 {
     struct rte_eth_dev_info info;
@@ -412,6 +397,7 @@ void port_dpdk_destroy(struct port_dpdk *p)
             rte_dev_remove(info.device);
     }
     for (uint16_t q = 0; q < p->lanes; q++) {
+        close_left_sockets(&p->lane[q]);
         if (p->lane[q].wake_fd >= 0)
             close(p->lane[q].wake_fd);
         if (p->lane[q].inbox) {
@@ -474,7 +460,7 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
             return -rte_errno;
 
     *step = "configuring it";
-    err = configure(p, &info, p->has_interrupts);
+    err = configure(p, &info, p->has_interrupts || kind == KIND_TAP);
     if (err)
         return err;
     *step = "setting up its queues";
@@ -506,7 +492,7 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     return 0;
 }
 
-static struct port *create_one(const char *given, const struct port_dpdk_config *c,
+static struct port *try_device(const char *given, const struct port_dpdk_config *c,
                                struct failure failure)
 {
     char device[DEVICE_TEXT_BYTES], iface[64], pmd_says[256];
@@ -521,6 +507,11 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
     int mtu = iface[0] ? port_dpdk_netdev_mtu(iface) : 0;
     if (is_existing && mtu < 0)
         return fail(failure, "%s: there is no interface '%s' here", given, iface);
+    uint16_t rx_queues = port_dpdk_netdev_queues(iface);
+    if (kind == KIND_AF_XDP && rx_queues > port_dpdk_netdev_channels(iface))
+        return fail(failure,
+                    "%s: AF_XDP would not see %u of its %u queues: ethtool -L %s rx 1 tx 1", given,
+                    rx_queues - port_dpdk_netdev_channels(iface), rx_queues, iface);
     complete_device(device, kind, c->queues, mtu, iface);
     if (strlen(device) + 1 >= sizeof(device))
         return fail(failure, "the device string is too long");
@@ -541,7 +532,7 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
     for (uint16_t q = 0; q < p->lanes; q++)
         p->lane[q].wake_fd = -1;
 
-    capture_begin(&capture);
+    log_capture_begin(&capture);
     sockets_open(before, AF_PACKET);
     int err = attach(device);
     sockets_open(now, AF_PACKET);
@@ -554,7 +545,7 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
             mtu = port_dpdk_netdev_mtu(iface);
         err = bring_up(p, kind, device, iface, mtu, c, &step);
     }
-    capture_end(&capture, pmd_says, sizeof(pmd_says));
+    log_capture_end(&capture, pmd_says, sizeof(pmd_says));
     free(before);
     free(now);
     if (err < 0) {
@@ -563,6 +554,21 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
                     pmd_says[0] ? " (" : "", pmd_says, pmd_says[0] ? ")" : "");
     }
     return &p->base;
+}
+
+/* The kernel lets go of an AF_XDP queue a moment after its last socket was closed: a restarted node
+ * may come too early, and all the PMD says is EINVAL. */
+static struct port *create_one(const char *given, const struct port_dpdk_config *c,
+                               struct failure failure)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+    int tries = kind_of(given) == KIND_AF_XDP ? XDP_TRIES : 1;
+    struct port *port = try_device(given, c, failure);
+    while (!port && --tries > 0) {
+        nanosleep(&pause, NULL);
+        port = try_device(given, c, failure);
+    }
+    return port;
 }
 
 /* The rungs of the ladder, tried in turn. */

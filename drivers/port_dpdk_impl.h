@@ -68,7 +68,9 @@ extern const struct port_ops port_dpdk_ops;
 void port_dpdk_destroy(struct port_dpdk *);
 
 /* port_dpdk_ladder.c */
-uint16_t port_dpdk_netdev_queues(const char *iface);
+uint16_t port_dpdk_netdev_queues(const char *iface); /* rx queues, at least 1 */
+uint16_t
+port_dpdk_netdev_channels(const char *iface); /* queue pairs that AF_XDP can bind to, at least 1 */
 bool port_dpdk_netdev_is_physical(const char *iface);
 int port_dpdk_netdev_mtu(const char *iface);
 

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,6 +62,21 @@ uint16_t port_dpdk_netdev_queues(const char *iface)
     char path[PATH_MAX];
     int count = path_of(path, "/sys/class/net/%s/queues", iface) ? count_entries(path, "rx-") : 0;
     return (uint16_t)(count > 0 ? count : 1);
+}
+
+uint16_t port_dpdk_netdev_channels(const char *iface)
+{
+    struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+    struct ifreq request = {.ifr_data = (char *)&channels};
+    if (strlen(iface) >= sizeof(request.ifr_name))
+        return 1;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 1;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", iface);
+    bool is_known = ioctl(fd, SIOCETHTOOL, &request) == 0 && channels.combined_count > 0;
+    close(fd);
+    return is_known ? (uint16_t)channels.combined_count : 1;
 }
 
 bool port_dpdk_netdev_is_physical(const char *iface)
@@ -142,6 +159,10 @@ static struct port_rung judge_af_xdp(const char *iface)
     if (queues > PORT_QUEUES_MAX)
         return rung("net_af_xdp", false, "%u queues are above %d: ethtool -L %s combined %d",
                     queues, PORT_QUEUES_MAX, iface, PORT_QUEUES_MAX);
+    if (queues > port_dpdk_netdev_channels(iface))
+        return rung("net_af_xdp", false,
+                    "%u rx queues, of which AF_XDP can serve %u: ethtool -L %s rx 1 tx 1", queues,
+                    port_dpdk_netdev_channels(iface), iface);
     return rung("net_af_xdp", true, "%u queue%s", queues, queues == 1 ? "" : "s");
 }
 
