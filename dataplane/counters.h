@@ -81,17 +81,20 @@
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
     E(conn_timeout_head, "closed: no request head in time")                                        \
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \
     E(http_head_too_large, "431 or 414")                                                           \
     E(http_misdirected, "host not covered by the certificate: 421")                                \
     E(http_no_route, "no script for this host and path: 404")                                      \
     E(http_unsupported, "method, version or expectation not spoken: 405, 417, 501, 505")           \
+    E(http_body_too_large, "request body over the limit: 413")                                     \
     E(http_2xx, "answers 200-299")                                                                 \
     E(http_3xx, "answers 300-399")                                                                 \
     E(http_4xx, "answers 400-499")                                                                 \
@@ -116,6 +119,8 @@
     E(job_no_runtime, "no runtime process is up: 503")                                             \
     E(job_table_full, "too many jobs: 503")                                                        \
     E(job_no_chunks, "arena exhausted: 503")                                                       \
+    E(job_bad_head, "answers with a malformed head: 502")                                          \
+    E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
     E(job_late, "messages for a job that is over")                                                 \
     E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
     E(warm_sent, "isolates asked for at ClientHello time")
