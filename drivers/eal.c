@@ -105,12 +105,10 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     lcores_text(c, lcores);
     snprintf(memory_mb, sizeof(memory_mb), "%u", c->memory_mb);
 
-    /* --in-memory: no files left behind by a crash, no hugetlbfs mount needed. Telemetry stays on.
-     */
+    /* No files left behind by a crash, no hugetlbfs mount needed. Telemetry stays on. */
     char *args[ARGS_MAX];
     int n = 0;
     args[n++] = (char *)"hearthd";
-    args[n++] = (char *)"--in-memory";
     args[n++] = (char *)"--file-prefix";
     args[n++] = (char *)c->name;
     args[n++] = (char *)"--lcores";
@@ -118,11 +116,14 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     args[n++] = (char *)"-m";
     args[n++] = memory_mb;
     args[n++] = (char *)"--log-level=warning";
-    if (!r->has_huge)
+    if (r->has_huge) {
+        args[n++] = (char *)"--in-memory";
+    } else {
         args[n++] = (char *)"--no-huge";
+        args[n++] = (char *)"--no-shconf";
+    }
     if (c->use_pci) {
-        /* An address that is nobody's: devices are probed when a port names them, and only those.
-         */
+        /* An address that is nobody's: a device is probed when a port names it, not before. */
         args[n++] = (char *)"-a";
         args[n++] = (char *)"0000:00:00.0";
     } else {

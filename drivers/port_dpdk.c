@@ -26,7 +26,7 @@
 
 enum {
     DEVICE_TEXT_BYTES = 512,
-    SOCKETS_MAX = 4096,
+    SOCKETS_MAX = 1024,
     MTU_DEFAULT = 1500,
     ETHERNET_BYTES = ETH_HLEN + 4, /* with one VLAN tag */
     POOL_CACHE = 256,
@@ -269,20 +269,14 @@ static int setup_queues(struct port_dpdk *p, enum kind kind, const struct port_d
     int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_descriptors, &tx_descriptors);
 
     for (uint16_t q = 0; err == 0 && q < p->device_rx_queues; q++) {
-        struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-        if (!before || !now) {
-            err = -ENOMEM;
-        } else {
-            sockets_open(before, AF_XDP);
-            err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
-                                         p->pools[q]);
-            sockets_open(now, AF_XDP);
-            sockets_subtract(now, before);
-            if (kind == KIND_AF_XDP && err == 0 && now->count == 1)
-                add_wait_fd(p, q, now->fds[0]);
-        }
-        free(before);
-        free(now);
+        struct socket_set before, now;
+        sockets_open(&before, AF_XDP);
+        err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
+                                     p->pools[q]);
+        sockets_open(&now, AF_XDP);
+        sockets_subtract(&now, &before);
+        if (kind == KIND_AF_XDP && err == 0 && now.count == 1)
+            add_wait_fd(p, q, now.fds[0]);
     }
     for (uint16_t q = 0; err == 0 && q < p->device_tx_queues; q++)
         err = rte_eth_tx_queue_setup(p->port_id, q, tx_descriptors, (unsigned)socket, NULL);
@@ -517,13 +511,9 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         return fail(failure, "the device string is too long");
 
     struct port_dpdk *p = rte_zmalloc("port_dpdk", sizeof(*p), RTE_CACHE_LINE_SIZE);
-    struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-    if (!p || !before || !now) {
-        rte_free(p);
-        free(before);
-        free(now);
+    struct socket_set before, now;
+    if (!p)
         return fail(failure, "%s: no memory", given);
-    }
     p->base.ops = &port_dpdk_ops;
     p->lanes = c->queues;
     p->is_af_packet = kind == KIND_AF_PACKET;
@@ -533,21 +523,19 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         p->lane[q].wake_fd = -1;
 
     log_capture_begin(&capture);
-    sockets_open(before, AF_PACKET);
+    sockets_open(&before, AF_PACKET);
     int err = attach(device);
-    sockets_open(now, AF_PACKET);
-    sockets_subtract(now, before);
+    sockets_open(&now, AF_PACKET);
+    sockets_subtract(&now, &before);
     if (err >= 0) {
         p->port_id = (uint16_t)err;
-        for (int i = 0; kind == KIND_AF_PACKET && i < now->count && i < PORT_QUEUES_MAX; i++)
-            add_wait_fd(p, (uint16_t)i, now->fds[i]);
+        for (int i = 0; kind == KIND_AF_PACKET && i < now.count && i < PORT_QUEUES_MAX; i++)
+            add_wait_fd(p, (uint16_t)i, now.fds[i]);
         if (kind == KIND_TAP) /* made just now */
             mtu = port_dpdk_netdev_mtu(iface);
         err = bring_up(p, kind, device, iface, mtu, c, &step);
     }
     log_capture_end(&capture, pmd_says, sizeof(pmd_says));
-    free(before);
-    free(now);
     if (err < 0) {
         port_dpdk_destroy(p);
         return fail(failure, "%s: %s failed: %s%s%s%s", given, step, rte_strerror(-err),

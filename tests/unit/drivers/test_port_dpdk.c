@@ -561,7 +561,7 @@ static int make_links(void)
                   "for i in hxa hxb hxc hxd; do ip link set $i arp off up || exit 1; done");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(af_packet_carries_frames_both_ways),
@@ -582,6 +582,8 @@ int main(void)
     struct eal_report report;
     char error[512];
 
+    if (argc == 2 && strcmp(argv[1], "no-huge") == 0)
+        c.huge = EAL_HUGE_OFF;
     if (geteuid() != 0) {
         fprintf(stderr, "skipped: needs root\n");
         return SKIP;
