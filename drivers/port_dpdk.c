@@ -293,6 +293,11 @@ static int setup_lanes(struct port_dpdk *p)
         l->tx_queue = q % p->device_tx_queues;
         l->tx_lock = p->lanes > p->device_tx_queues ? &p->tx_locks[l->tx_queue] : NULL;
         l->pool = p->pools[q];
+        if (p->is_spread || p->has_interrupts) {
+            l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            if (l->wake_fd < 0)
+                return -errno;
+        }
         if (!p->is_spread)
             continue;
 
@@ -300,8 +305,7 @@ static int setup_lanes(struct port_dpdk *p)
         snprintf(name, sizeof(name), "inbox%u_%u", p->port_id, q);
         l->inbox = rte_ring_create(name, PORT_DPDK_INBOX, SOCKET_ID_ANY,
                                    RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
-        l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (!l->inbox || l->wake_fd < 0)
+        if (!l->inbox)
             return -ENOMEM;
     }
     return 0;

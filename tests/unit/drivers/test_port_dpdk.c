@@ -95,13 +95,17 @@ static bool is_awake(struct port *p, uint16_t queue, int timeout_ms)
     return poll(polls, (nfds_t)n, timeout_ms) > 0;
 }
 
-static void drain(struct port *p)
+static void drain_queue(struct port *p, uint16_t queue)
 {
     struct frame f[PORT_BURST];
-    for (uint16_t q = 0; q < p->caps.queues; q++) {
-        for (uint16_t n; (n = port_rx(p, q, f, PORT_BURST)) > 0;)
-            port_free(p, q, f, n);
-    }
+    for (uint16_t n; (n = port_rx(p, queue, f, PORT_BURST)) > 0;)
+        port_free(p, queue, f, n);
+}
+
+static void drain(struct port *p)
+{
+    for (uint16_t q = 0; q < p->caps.queues; q++)
+        drain_queue(p, q);
 }
 
 /* One frame on queue 0, sleeping until it comes; where the device cannot say, by polling. */
@@ -239,11 +243,6 @@ static int sleep_and_receive(void *arg)
         int fds[PORT_WAIT_FDS_MAX];
         struct pollfd polls[PORT_WAIT_FDS_MAX + 1];
         uint16_t n = port_rx(s->port, s->queue, f, PORT_BURST);
-        int waits = 0;
-        if (n == 0) {
-            waits = port_wait_fds(s->port, s->queue, fds, PORT_WAIT_FDS_MAX);
-            n = port_rx(s->port, s->queue, f, PORT_BURST);
-        }
         if (n > 0) {
             uint64_t seen = n;
             if (write(s->seen_fd, &seen, sizeof(seen)) != sizeof(seen))
@@ -251,6 +250,7 @@ static int sleep_and_receive(void *arg)
             port_free(s->port, s->queue, f, n);
             continue;
         }
+        int waits = port_wait_fds(s->port, s->queue, fds, PORT_WAIT_FDS_MAX);
         for (int i = 0; i < waits; i++)
             polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
         polls[waits] = (struct pollfd){.fd = s->over_fd, .events = POLLIN};
@@ -354,6 +354,58 @@ static void one_af_packet_queue_feeds_two_cores(void **state)
     check_spreads(p, raw);
     check_sends(p, 1, raw); /* by the shared device queue */
     check_wakes(p, raw);
+    close(raw);
+    port_close(p);
+}
+
+/* What was handed over while its core was busy elsewhere must not be slept over. */
+static void a_frame_that_waits_wakes_its_core_at_once(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa,qpairs=1", 2);
+    int raw = raw_socket("hxb");
+    uint8_t bytes[TEST_FRAME_MAX];
+    struct frame f[PORT_BURST];
+
+    for (uint16_t port = 1; port < 40; port++) { /* some of these flows are queue 1's */
+        struct test_flow flow = flow_v4;
+        flow.source_port = port;
+        raw_send(raw, bytes, test_frame(bytes, &flow, "x", 1, true));
+    }
+    assert_false(is_awake(p, 1, 0));
+    drain_queue(p, 0);
+    assert_true(is_awake(p, 1, 0)); /* armed before, woken since */
+    assert_true(is_awake(p, 1, 0)); /* armed now, with frames waiting */
+    uint16_t n = port_rx(p, 1, f, PORT_BURST);
+    assert_true(n > 0);
+    port_free(p, 1, f, n);
+    drain(p);
+    assert_false(is_awake(p, 1, 0));
+    close(raw);
+    port_close(p);
+}
+
+static void an_interface_may_go_down_and_come_back(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa", 1);
+
+    assert_int_equal(system("ip link set hxa down"), 0);
+    is_awake(p, 0, 0); /* takes the error that the kernel left on the socket */
+    assert_false(is_awake(p, 0, 0));
+    assert_int_equal(system("ip link set hxa up"), 0);
+    int raw = raw_socket("hxb");
+    uint8_t bytes[TEST_FRAME_MAX];
+    uint32_t len = test_frame(bytes, &flow_v4, "x", 1, true);
+    for (int tries = 0; tries < 100;
+         tries++) { /* the kernel activates the link when it finds time */
+        ssize_t ignored = send(raw, bytes, len, 0);
+        (void)ignored;
+        if (is_awake(p, 0, PATIENCE_MS / 100))
+            break;
+    }
+    drain(p);
+    check_receives(p, raw);
+    check_sends(p, 0, raw);
+    check_waits(p, raw);
     close(raw);
     port_close(p);
 }
@@ -568,6 +620,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(af_packet_spreads_over_two_cores),
         cmocka_unit_test(one_af_packet_queue_feeds_two_cores),
         cmocka_unit_test(two_af_packet_queues_feed_one_core),
+        cmocka_unit_test(a_frame_that_waits_wakes_its_core_at_once),
+        cmocka_unit_test(an_interface_may_go_down_and_come_back),
         cmocka_unit_test(af_packet_counts_what_its_ring_lost),
         cmocka_unit_test(a_frame_above_the_mtu_is_dropped_and_counted),
         cmocka_unit_test(af_xdp_carries_frames_both_ways),
