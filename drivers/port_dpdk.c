@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -174,6 +175,27 @@ static void complete_device(char device[DEVICE_TEXT_BYTES], enum kind kind, uint
      * to the kernel. */
     if (kind == KIND_AF_XDP)
         add_arg(device, "queue_count", port_dpdk_netdev_queues(iface));
+}
+
+/* A killed memif server leaves its socket file, at which the next one would fail. It is stale if
+ * nobody answers. */
+static void remove_stale_socket(const char *device)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char role[16], is_abstract[8];
+
+    device_arg(device, "role", role, sizeof(role));
+    device_arg(device, "socket-abstract", is_abstract, sizeof(is_abstract));
+    device_arg(device, "socket", at.sun_path, sizeof(at.sun_path));
+    bool is_server = strcmp(role, "server") == 0 || strcmp(role, "master") == 0;
+    if (!is_server || strcmp(is_abstract, "no") != 0 || at.sun_path[0] != '/')
+        return;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 && errno == ECONNREFUSED)
+        unlink(at.sun_path);
+    close(fd);
 }
 
 /* ---- setup ---- */
@@ -510,6 +532,8 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         return fail(failure,
                     "%s: AF_XDP would not see %u of its %u queues: ethtool -L %s rx 1 tx 1", given,
                     rx_queues - port_dpdk_netdev_channels(iface), rx_queues, iface);
+    if (strncmp(device, "net_memif", 9) == 0)
+        remove_stale_socket(device);
     complete_device(device, kind, c->queues, mtu, iface);
     if (strlen(device) + 1 >= sizeof(device))
         return fail(failure, "the device string is too long");
