@@ -94,7 +94,7 @@ struct v8c_init_params {
     /* Milliseconds since 1970: what Date sees. isolate is the one that asks, or NULL. NULL: the
      * system's. Any thread, must not call V8. */
     double (*clock_ms)(struct v8c_isolate *isolate, void *data);
-    /* Fills buf for Math.random's and the hash tables' seeds. NULL: the system's. False: could not.
+    /* Fills buf for Math.random's and the hash tables' seeds. NULL: getrandom. False: could not.
      */
     bool (*entropy)(unsigned char *buf, size_t len);
     /* Told why, just before abort(). NULL: a line on stderr. Must not call V8. */
