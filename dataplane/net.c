@@ -11,8 +11,8 @@
 /* RFC 4291 appendix A: fe80:: and the MAC with ff:fe in its middle and the universal bit turned. */
 static void link_local_of(struct net_address *out, const uint8_t mac[6])
 {
-    const uint8_t ip[16] = {0xfe,   0x80, [8] = mac[0] ^ 2,     mac[1], mac[2], 0xff,
-                            0xfe, mac[3], mac[4], mac[5]};
+    const uint8_t ip[16] = {0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2],
+                            0xff, 0xfe, mac[3],           mac[4], mac[5]};
 
     memcpy(out->ip, ip, 16);
     out->prefix_len = 64;
@@ -89,7 +89,8 @@ bool net_is_local(const struct net *net, const uint8_t ip[16])
     return false;
 }
 
-/* Our address in whose prefix the other one lies. A prefix of IPv6 must not claim all of IPv4, however short it is. */
+/* Our address in whose prefix the other one lies. A prefix of IPv6 must not claim all of IPv4,
+ * however short it is. */
 static const struct net_address *address_near(const struct net *net, const uint8_t ip[16])
 {
     bool is_ip4 = ip_is_ip4(ip);
