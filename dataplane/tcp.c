@@ -378,8 +378,10 @@ void tcp_timeout(struct tcp *t, uint64_t now)
         keepalive_expired(t);
 }
 
-void tcp_path_mtu(struct tcp *t, uint16_t mss)
+void tcp_path_mtu(struct tcp *t, uint32_t seq, uint16_t mss)
 {
+    if (!seq_le(t->snd_una, seq) || !seq_lt(seq, t->snd_nxt))
+        return; /* forged, or too late to matter */
     if (mss < TCP_PATH_MSS_MIN)
         mss = TCP_PATH_MSS_MIN;
     if (mss >= t->mss)

@@ -159,8 +159,9 @@ bool tcp_may_reuse(const struct tcp *, const struct tcp_segment *syn);
 bool tcp_is_done(const struct tcp *);
 void tcp_fini(struct tcp *); /* gives all chunks back; any state */
 
-void tcp_path_mtu(struct tcp *,
-                  uint16_t mss); /* after packet-too-big: RFC 8201, 1191; only ever lowers */
+/* After packet-too-big about a segment of that sequence number, which must be in flight (RFC 5927 7.2):
+ * RFC 8201, 1191; only ever lowers. */
+void tcp_path_mtu(struct tcp *, uint32_t seq, uint16_t mss);
 
 /* ---- segments of no connection ---- */
 

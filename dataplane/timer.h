@@ -31,6 +31,12 @@ void timers_init(struct timers *, uint64_t now_ns);
 /* Sets or moves. UINT64_MAX cancels. */
 void timer_set(struct timers *, struct timer *, uint64_t deadline_ns);
 void timer_cancel(struct timers *, struct timer *);
+
+static inline bool timer_is_set(const struct timer *t)
+{
+    return t->prev != NULL;
+}
+
 /* Takes one expired timer off, or NULL. Call until NULL. */
 struct timer *timers_expired(struct timers *, uint64_t now_ns);
 /* A time at or before the next expiry (never later), or UINT64_MAX: how long the core may sleep. */
