@@ -3,9 +3,11 @@
  * A core's stream memory: a pool of fixed chunks, and a FIFO of bytes made of them.
  *
  *   queue   [ consumed |======|==========|====      ]      append copies in at the tail,
- *              head ^   chunk    chunk       ^ tail        peek gives views at any offset, consume frees
+ *              head ^   chunk    chunk       ^ tail        peek gives views at any offset, consume
+ * frees
  *
- * Bounded by the pool; a queue's owner bounds the queue. Single thread (the core). Never allocates after init.
+ * Bounded by the pool; a queue's owner bounds the queue. Single thread (the core). Never allocates
+ * after init.
  */
 #ifndef HEARTH_CHUNK_H
 #define HEARTH_CHUNK_H
@@ -41,7 +43,7 @@ struct byte_queue {
     uint32_t bytes;       /* between the two */
     /* Where the last peek ended, so that walking forward is O(1); NULL: none. */
     struct chunk *seen;
-    uint32_t seen_at;     /* offset from the queue's start of seen's first live byte */
+    uint32_t seen_at; /* offset from the queue's start of seen's first live byte */
 };
 
 /* Copies up to len bytes in; returns how many (less only when the pool is empty). */

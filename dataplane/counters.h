@@ -1,13 +1,14 @@
 /* counters.h
  *
- * Every counter of a dp core, by name. One list; the struct, the CLI and the metrics are made from it.
+ * Every counter of a dp core, by name. One list; the struct, the CLI and the metrics are made from
+ * it.
  *
  * Conservation: every received frame ends in exactly one DISPOSITION, so
  *     rx_frames = sum of all DISPOSITION counters            (counters_unaccounted() == 0)
  * EVENT counters say what else happened; they add up to nothing.
  *
- * Thread: written by its core only, plain increments; read by the control thread without a lock (64-bit loads
- * are whole on the machines we run on).
+ * Thread: written by its core only, plain increments; read by the control thread without a lock
+ * (64-bit loads are whole on the machines we run on).
  */
 #ifndef HEARTH_COUNTERS_H
 #define HEARTH_COUNTERS_H
@@ -39,6 +40,7 @@
     D(drop_icmp_rate, "ICMP over the rate limit")                                                  \
     D(drop_nd_bad, "malformed neighbour discovery")                                                \
     D(drop_nd_other, "neighbour discovery for other hosts")                                        \
+    D(drop_nd_router, "router advertisements and redirects: routes are configuration")             \
     D(drop_udp_no_port, "UDP to a port that nobody has")                                           \
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
@@ -46,7 +48,10 @@
     D(drop_tcp_syn_limit, "SYN refused: too many half-open connections")                           \
     D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
     E(net_unresolved, "packets held back until a neighbour answers")                               \
-    E(net_neighbour_full, "neighbour table full")                                                  \
+    E(net_no_route, "packets to a destination that no address or gateway leads to")                \
+    E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
+    E(net_address_conflict, "another host uses one of our addresses")                              \
+    E(net_pmtu, "reports that a path takes only smaller packets")                                  \
     E(tx_frames, "frames sent")                                                                    \
     E(tx_no_buffer, "frames not made for want of a buffer")
 
@@ -76,17 +81,20 @@
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
     E(conn_timeout_head, "closed: no request head in time")                                        \
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \
     E(http_head_too_large, "431 or 414")                                                           \
     E(http_misdirected, "host not covered by the certificate: 421")                                \
     E(http_no_route, "no script for this host and path: 404")                                      \
     E(http_unsupported, "method, version or expectation not spoken: 405, 417, 501, 505")           \
+    E(http_body_too_large, "request body over the limit: 413")                                     \
     E(http_2xx, "answers 200-299")                                                                 \
     E(http_3xx, "answers 300-399")                                                                 \
     E(http_4xx, "answers 400-499")                                                                 \
@@ -111,6 +119,8 @@
     E(job_no_runtime, "no runtime process is up: 503")                                             \
     E(job_table_full, "too many jobs: 503")                                                        \
     E(job_no_chunks, "arena exhausted: 503")                                                       \
+    E(job_bad_head, "answers with a malformed head: 502")                                          \
+    E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
     E(job_late, "messages for a job that is over")                                                 \
     E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
     E(warm_sent, "isolates asked for at ClientHello time")
@@ -136,5 +146,13 @@ static inline int64_t counters_unaccounted(const struct counters *c)
 #undef COUNTER_SKIP
     return (int64_t)(c->rx_frames - sum);
 }
+
+enum counter_kind { COUNTER_TOTAL, COUNTER_DISPOSITION, COUNTER_EVENT };
+
+typedef void (*counters_visit)(void *arg, const char *name, const char *text, enum counter_kind,
+                               uint64_t value);
+
+/* Calls visit for each counter in the order of the list, rx_frames first. Any thread. */
+void counters_each(const struct counters *, counters_visit visit, void *arg);
 
 #endif

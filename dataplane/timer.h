@@ -1,10 +1,11 @@
 /* timer.h
  *
- * A core's timers: set, move and cancel in O(1); expiry in order of the tick. A hashed hierarchical wheel
- * (Varghese and Lauck 1987), tick 1 ms.
+ * A core's timers: set, move and cancel in O(1); expiry in order of the tick. A hashed hierarchical
+ * wheel (Varghese and Lauck 1987), tick 1 ms.
  *
- * A timer is embedded in its owner. Modules report deadlines; only the core arms timers. Never early; late by at
- * most a tick plus the loop's own delay. Units: nanoseconds. Single thread, no allocation.
+ * A timer is embedded in its owner. Modules report deadlines; only the core arms timers. Never
+ * early; late by at most a tick plus the loop's own delay. Units: nanoseconds. Single thread, no
+ * allocation.
  */
 #ifndef HEARTH_TIMER_H
 #define HEARTH_TIMER_H
@@ -30,6 +31,12 @@ void timers_init(struct timers *, uint64_t now_ns);
 /* Sets or moves. UINT64_MAX cancels. */
 void timer_set(struct timers *, struct timer *, uint64_t deadline_ns);
 void timer_cancel(struct timers *, struct timer *);
+
+static inline bool timer_is_set(const struct timer *t)
+{
+    return t->prev != NULL;
+}
+
 /* Takes one expired timer off, or NULL. Call until NULL. */
 struct timer *timers_expired(struct timers *, uint64_t now_ns);
 /* A time at or before the next expiry (never later), or UINT64_MAX: how long the core may sleep. */

@@ -1,16 +1,27 @@
 /* tls.h
  *
- * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the records are wolfSSL's; AES-GCM
- * goes through drivers/aead.
+ * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the
+ * records are wolfSSL's; AES-GCM goes through drivers/aead.
  *
  *   tcp bytes --recv--> [ wolfSSL ] --tls_read--> plaintext
- *   tcp room  <--send-- [         ] <--tls_write-- plaintext
+ *   tcp room  <--send-- [ held    ] <--tls_write-- plaintext
  *
- * Certificates: struct certs maps a host name (exact, then *.parent, then default) to a context. Contexts are made by the control
- * thread, immutable afterwards, reference-counted by wolfSSL: a session keeps its own alive after a reload.
- * Session tickets are on; keys are the struct tls_ticket_keys of the world. Groups: X25519 first (measured 3x P-256 in wolfSSL).
+ * What wolfSSL has encrypted and the stream has no room for is held in the session
+ * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
+ * interleaved KeyUpdate answer for the caller's bytes. Held bytes leave first, with the next call
+ * of any kind.
  *
- * Thread: a struct tls belongs to its core. Memory: wolfSSL's allocator is jemalloc's (recorded in ARCHITECTURE.md).
+ * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
+ * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
+ * by the keys of the world; a ticket of the previous key is honoured and replaced. PSK only with
+ * (EC)DHE, no early data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
+ * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
+ * wolfSSL: X25519 is 3x as fast).
+ *
+ * Truncation: a stream that ends without close_notify is TLS_FAILED, never TLS_CLOSED, so that
+ * nobody takes it for the end of the data.
+ *
+ * Thread: a struct tls_session belongs to its core. Memory: wolfSSL's allocator is malloc.
  */
 #ifndef HEARTH_TLS_H
 #define HEARTH_TLS_H
@@ -19,14 +30,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    TLS_RECORD_BYTES = 16384, /* plaintext of one record */
+    TLS_HELD_BYTES_MAX = 64 * 1024,
+};
+
 enum tls_result {
     TLS_OK,     /* progress; for handshake: done */
     TLS_WANT,   /* needs bytes from the peer, or room to send: call again after I/O */
-    TLS_CLOSED, /* close_notify received (or the stream ended after one) */
-    TLS_FAILED, /* alert sent or received, or the peer broke the protocol; see tls_error */
+    TLS_CLOSED, /* close_notify received */
+    TLS_FAILED, /* alert sent or received, the peer broke the protocol or left without close_notify;
+                   see tls_error */
 };
 
-/* How a session reaches its stream: each moves up to len bytes and returns how many (0: none now). */
+/* How a session reaches its stream: each moves up to len bytes and returns how many (0: none now).
+ */
 struct tls_io {
     size_t (*recv)(void *arg, void *buf, size_t len);
     size_t (*send)(void *arg, const void *buf, size_t len);
@@ -38,45 +56,56 @@ struct tls_session; /* one connection */
 
 /* ---- control thread ---- */
 
-int tls_start(void); /* once per process: 0 or -errno */
+int tls_start(void); /* once per process, after aead_init: 0 or -errno */
 void tls_stop(void);
 
 struct tls_ticket_keys {
-    uint8_t name[16], key[32];
+    uint8_t name[16], key[32];                   /* seal and open */
+    uint8_t previous_name[16], previous_key[32]; /* open only; equal to the current ones: none */
 };
 
-/* PEM files: certificate chain (leaf first) and private key. NULL and a sentence in error. */
+/* PEM files: certificate chain (leaf first) and private key; the key must be the leaf's. NULL and a
+ * sentence in error. */
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
-                                       const struct tls_ticket_keys *, char *error, size_t error_bytes);
+                                       const struct tls_ticket_keys *, char *error,
+                                       size_t error_bytes);
+/* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
 void tls_context_destroy(struct tls_context *);
-/* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written to out. */
+/* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
+ * to out. */
 size_t tls_context_names(const struct tls_context *, char (*out)[256], size_t max);
 /* notAfter of the leaf, seconds since 1970. */
 int64_t tls_context_expires(const struct tls_context *);
 
 /* ---- dp core ---- */
 
-/* NULL: no memory. */
-struct tls_session *tls_session_create(const struct tls_context *, const struct tls_io *, void *io_arg);
+/* io must outlive the session. NULL: no memory. */
+struct tls_session *tls_session_create(struct tls_context *, const struct tls_io *, void *io_arg);
 void tls_session_destroy(struct tls_session *);
 enum tls_result tls_handshake(struct tls_session *);
-/* Decrypts up to cap bytes: *len > 0 with TLS_OK. */
+/* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may
+ * wait inside. */
 enum tls_result tls_read(struct tls_session *, void *buf, size_t cap, size_t *len);
-/* Encrypts and sends; *len is how many plaintext bytes are wholly taken (they will be sent; TLS_WANT: a record is partly sent,
- * call again with the same bytes from *len on once there is room). */
+/* Encrypts and sends; *taken is how many plaintext bytes are wholly on their way. TLS_OK: all of
+ * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at least
+ * as many, at any address) once there is room. len 0 only sends what is held. */
 enum tls_result tls_write(struct tls_session *, const void *buf, size_t len, size_t *taken);
-/* Sends close_notify. */
+/* Sends close_notify, once. TLS_OK: it is on its way; TLS_WANT: call again when there is room. */
 enum tls_result tls_finish(struct tls_session *);
 
+/* Bytes for the wire are held: call again when there is room. */
+bool tls_is_holding(const struct tls_session *);
 bool tls_is_resumed(const struct tls_session *);
 const char *tls_version(const struct tls_session *); /* "TLSv1.3" */
+const char *tls_cipher(const struct tls_session *);  /* "TLS_AES_128_GCM_SHA256" */
 const char *tls_alpn(const struct tls_session *);    /* "http/1.1", or "" */
 const char *tls_error(const struct tls_session *);   /* a sentence for the log */
 
-/* Stream bytes that plaintext of len bytes can become at most: records of 16 KiB, 22+16 bytes each. */
+/* Stream bytes that plaintext of len bytes can become at most: records of 16 KiB, 22+16 bytes each.
+ */
 static inline size_t tls_wire_bytes(size_t len)
 {
-    return len + (len / 16384 + 1) * 40;
+    return len + (len / TLS_RECORD_BYTES + 1) * 40;
 }
 
 #endif

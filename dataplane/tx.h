@@ -2,7 +2,8 @@
  *
  * A core's outgoing burst: frames are built in place and leave together.
  *
- *   f = tx_next(tx); ... fill f->bytes, f->len ...; tx_commit(tx);      tx_flush(tx) once per iteration
+ *   f = tx_next(tx); ... fill f->bytes, f->len ...; tx_commit(tx);      tx_flush(tx) once per
+ * iteration
  *
  * Single thread. A frame that is not committed is given out again by the next tx_next.
  */
@@ -16,8 +17,8 @@ struct tx {
     struct port *port;
     struct counters *counters;
     uint16_t queue;
-    uint16_t count;   /* committed frames */
-    bool has_next;    /* frame[count] is allocated */
+    uint16_t count; /* committed frames */
+    bool has_next;  /* frame[count] is allocated */
     struct frame frame[PORT_BURST];
 };
 

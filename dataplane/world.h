@@ -1,10 +1,12 @@
 /* world.h
  *
- * Everything a dp core looks up but never changes: one immutable object, built by the control thread, published by swapping one
- * pointer, freed after every core has passed a quiescent state (rte_rcu_qsbr).
+ * Everything a dp core looks up but never changes: one immutable object, built by the control
+ * thread, published by swapping one pointer, freed after every core has passed a quiescent state
+ * (rte_rcu_qsbr).
  *
  *   control: build -> world_publish(next) -> old one freed when all cores have moved on
- *   core:    w = world_current(shared) once per iteration; whatever must live longer is copied or counted
+ *   core:    w = world_current(shared) once per iteration; whatever must live longer is copied or
+ * counted
  *
  * Parts that did not change between two worlds are shared by reference count (struct world_part).
  */
@@ -38,9 +40,11 @@ struct world_limits {
 
 /* One runtime process as the cores see it. */
 struct world_runtime {
-    void *region;    /* NULL: down */
-    uint64_t life;   /* grows with each process: a new life is a new region */
-    int wake_fd;     /* eventfd of the process */
+    void *region;  /* NULL: down */
+    uint64_t life; /* grows with each process: a new life is a new region */
+    int wake_fd;   /* eventfd of the process */
+    _Atomic uint32_t
+        *condemned; /* a core sets it to 1 when the process broke the contract: replace it */
 };
 
 struct world {

@@ -1,10 +1,11 @@
 /* eal.h
  *
- * Starts DPDK's environment once per process: which CPUs the dp cores run on (several may share one), hugepages
- * or not, which devices may be probed.
+ * Starts DPDK's environment once per process: which CPUs the dp cores run on (several may share
+ * one), hugepages or not, which devices may be probed.
  *
  *   lcore 0            the control thread (EAL main lcore)
- *   lcore 1 + i        dp core i, pinned to cpus[i]; equal entries share a CPU: "--lcores '0@0,(1-2)@1'"
+ *   lcore 1 + i        dp core i, pinned to cpus[i]; equal entries share a CPU: "--lcores
+ * '0@0,(1-2)@1'"
  *
  * Thread: called once, from main, before any other driver. Not restartable.
  */
@@ -18,17 +19,18 @@
 enum { EAL_CORES_MAX = 32, EAL_DEVICES_MAX = 8 };
 
 struct eal_config {
-    const char *name;  /* file prefix: hearthd processes on one machine must differ */
+    const char *name; /* file prefix: hearthd processes on one machine must differ */
     uint32_t core_count;
     uint16_t core_cpu[EAL_CORES_MAX];
     uint16_t control_cpu;
-    uint32_t memory_mb; /* for mempools and tables */
+    uint32_t
+        memory_mb; /* for mempools and tables: reserved at start; all there is without hugepages */
     enum { EAL_HUGE_AUTO = 0, EAL_HUGE_ON, EAL_HUGE_OFF } huge;
     bool use_pci; /* scan the PCI bus; off unless a port names a PCI address */
 };
 
 struct eal_report {
-    bool has_huge;       /* false: 4 KiB pages, slower */
+    bool has_huge;         /* false: 4 KiB pages, slower */
     char huge_advice[160]; /* empty, or how to get hugepages */
 };
 

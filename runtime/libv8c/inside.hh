@@ -1,0 +1,253 @@
+/* inside.hh: what the parts of libv8c share. Not for users; the contract is v8c.h. */
+#pragma once
+
+#include <atomic>
+#include <cassert>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <libplatform/libplatform.h>
+#include <v8.h>
+
+#include "v8c.h"
+
+static_assert(sizeof(v8::Local<v8::Value>) == sizeof(v8c_value *), "a handle is one pointer");
+static_assert(sizeof(v8::HandleScope) <= sizeof(v8c_scope::handles), "v8c_scope has room for it");
+
+namespace libv8c
+{
+
+/* A v8::Local is a pointer to a slot of the handle scope, and so is a v8c_value *: casting is
+ * copying. */
+template <class T> v8::Local<T> local(const void *handle)
+{
+    v8::Local<T> result;
+    memcpy(static_cast<void *>(&result), &handle, sizeof handle);
+    return result;
+}
+
+template <class T> v8c_value *out(v8::Local<T> value)
+{
+    v8c_value *result;
+    memcpy(&result, static_cast<const void *>(&value), sizeof result);
+    return result;
+}
+
+inline v8c_module *out(v8::Local<v8::Module> module)
+{
+    return reinterpret_cast<v8c_module *>(out<v8::Module>(module));
+}
+
+/* Intrusive list: what must be found again when its isolate ends. */
+struct Link {
+    Link *prev = this;
+    Link *next = this;
+
+    void join(Link &head)
+    {
+        next = &head;
+        prev = head.prev;
+        prev->next = this;
+        head.prev = this;
+    }
+    void leave()
+    {
+        prev->next = next;
+        next->prev = prev;
+        prev = next = this;
+    }
+};
+
+/* Counts what ArrayBuffers hold. Lives as long as the last of them, which may outlive its isolate.
+ */
+class Buffers final : public v8::ArrayBuffer::Allocator
+{
+  public:
+    explicit Buffers(size_t max) : max_(max)
+    {
+    }
+    void *Allocate(size_t len) override
+    {
+        return take(len) ? kept(calloc(1, len ? len : 1), len) : nullptr;
+    }
+    void *AllocateUninitialized(size_t len) override
+    {
+        return take(len) ? kept(malloc(len ? len : 1), len) : nullptr;
+    }
+    void Free(void *data, size_t len) override
+    {
+        free(data);
+        used_.fetch_sub(len, std::memory_order_relaxed);
+    }
+    size_t used() const
+    {
+        return used_.load(std::memory_order_relaxed);
+    }
+
+  private:
+    bool take(size_t len)
+    {
+        size_t before = used_.fetch_add(len, std::memory_order_relaxed);
+        if (max_ == 0 || (len <= max_ && before <= max_ - len))
+            return true;
+        used_.fetch_sub(len, std::memory_order_relaxed);
+        return false;
+    }
+    void *kept(void *data, size_t len)
+    {
+        if (!data)
+            used_.fetch_sub(len, std::memory_order_relaxed);
+        return data;
+    }
+
+    std::atomic<size_t> used_{0};
+    const size_t max_;
+};
+
+struct Synthetic {
+    v8::Global<v8::Module> module;
+    std::vector<v8::Global<v8::String>> names;
+    std::vector<v8::Global<v8::Value>> exports;
+};
+
+struct Interrupt {
+    void (*fn)(v8c_isolate *, void *);
+    void *arg;
+};
+
+struct Resolving {
+    v8c_resolve *resolve;
+    void *arg;
+};
+
+} // namespace libv8c
+
+struct v8c_context : libv8c::Link {
+    v8c_isolate *isolate;
+    v8::Global<v8::Context> handle;
+};
+
+struct v8c_global : libv8c::Link {
+    v8c_isolate *isolate;
+    v8::Global<v8::Data> handle;
+    void (*on_gone)(void *arg) = nullptr;
+    void *arg = nullptr;
+};
+
+struct v8c_isolate {
+    v8::Isolate *v8 = nullptr;
+    v8c_isolate_params params{};
+    unsigned native_count = 0;
+    std::shared_ptr<libv8c::Buffers> buffers;
+    v8::StartupData startup{};                     /* points into params.blob */
+    std::unique_ptr<v8::SnapshotCreator> snapshot; /* of a builder only */
+
+    unsigned depth = 0; /* natives and hooks on the stack: C called by JavaScript */
+    const void *stack_thread = nullptr;
+    libv8c::Resolving resolving{};
+
+    libv8c::Link contexts;
+    libv8c::Link globals;
+    libv8c::Link wraps;
+    v8::Global<v8::ObjectTemplate> wrap_template;
+    std::vector<std::unique_ptr<libv8c::Synthetic>> synthetics;
+
+    std::mutex interrupts_lock;
+    std::vector<libv8c::Interrupt> interrupts;
+};
+
+namespace libv8c
+{
+
+inline v8c_isolate *isolate_of(v8::Isolate *v8)
+{
+    return static_cast<v8c_isolate *>(v8->GetData(0));
+}
+
+inline v8::Local<v8::Context> context_of(v8c_isolate *isolate)
+{
+    return isolate->v8->GetCurrentContext();
+}
+
+/* C called by JavaScript: a termination caught below must go on unwinding above. */
+class Depth
+{
+  public:
+    explicit Depth(v8c_isolate *isolate) : isolate_(isolate)
+    {
+        isolate_->depth++;
+    }
+    ~Depth()
+    {
+        isolate_->depth--;
+    }
+    Depth(const Depth &) = delete;
+
+  private:
+    v8c_isolate *isolate_;
+};
+
+/* One call that may throw: catches only if the caller gave an error to fill. */
+class Attempt
+{
+  public:
+    Attempt(v8c_isolate *isolate, v8c_error *error) : isolate_(isolate), error_(error)
+    {
+        if (error)
+            catch_.emplace(isolate->v8);
+    }
+    template <class T> v8c_value *value(v8::MaybeLocal<T> maybe)
+    {
+        v8::Local<T> result;
+        if (maybe.ToLocal(&result))
+            return out(result);
+        fail();
+        return nullptr;
+    }
+    bool yes(v8::Maybe<bool> maybe)
+    {
+        if (maybe.IsJust())
+            return true;
+        fail();
+        return false;
+    }
+    bool terminated() const
+    {
+        return catch_ && catch_->HasTerminated();
+    }
+    void fail();
+
+  private:
+    v8c_isolate *isolate_;
+    v8c_error *error_;
+    std::optional<v8::TryCatch> catch_;
+};
+
+/* process.cc */
+extern v8::Platform *platform;
+extern uint32_t flags_hash;
+[[noreturn]] void fatal(const char *where, const char *what);
+
+/* isolate.cc */
+v8c_isolate *isolate_new(const v8c_isolate_params *, bool is_builder, const char **why);
+void isolate_drop_handles(v8c_isolate *);
+
+/* function.cc, module.cc: C++ functions that a snapshot may refer to; the order is part of the blob
+ * format. */
+void native_trampoline(const v8::FunctionCallbackInfo<v8::Value> &);
+v8::MaybeLocal<v8::Value> synthetic_evaluate(v8::Local<v8::Context>, v8::Local<v8::Module>);
+
+/* wrap.cc */
+bool is_wrapped(v8::Local<v8::Value>);
+void wraps_free(v8c_isolate *);
+
+/* snapshot.cc */
+void blob_payload(const v8c_blob *, v8::StartupData *);
+
+uint32_t hash(uint32_t seed, const void *bytes, size_t len);
+v8::Local<v8::String> text(v8::Isolate *, const char *utf8);
+
+} // namespace libv8c

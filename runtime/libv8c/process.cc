@@ -1,0 +1,185 @@
+/* The process: flags, platform, clock, and what happens when V8 gives up. */
+#include "inside.hh"
+
+#include <cstdio>
+
+namespace libv8c
+{
+
+v8::Platform *platform; /* V8's own, which libplatform's functions want to see */
+uint32_t flags_hash;
+
+static v8c_init_params init;
+static std::unique_ptr<v8::Platform> default_platform;
+static std::unique_ptr<v8::Platform> clock_platform;
+
+uint32_t hash(uint32_t seed, const void *bytes, size_t len)
+{
+    uint32_t h = seed; /* FNV-1a: tells versions apart, defends against nobody */
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ static_cast<const uint8_t *>(bytes)[i]) * 16777619u;
+    return h;
+}
+
+v8::Local<v8::String> text(v8::Isolate *v8, const char *utf8)
+{
+    return v8::String::NewFromUtf8(v8, utf8).ToLocalChecked();
+}
+
+void fatal(const char *where, const char *what)
+{
+    if (init.fatal)
+        init.fatal(where ? where : "", what ? what : "", init.data);
+    else
+        fprintf(stderr, "v8c: fatal: %s: %s\n", where ? where : "?", what ? what : "?");
+    abort();
+}
+
+static void fatal_check(const char *file, int line, const char *message)
+{
+    char where[256];
+    snprintf(where, sizeof where, "%s:%d", file ? file : "?", line);
+    fatal(where, message);
+}
+
+static void fatal_memory(const char *location, const v8::OOMDetails &details)
+{
+    fatal(location, details.detail ? details.detail : "out of memory");
+}
+
+/* V8's default platform with a clock of the caller's. */
+class ClockPlatform final : public v8::Platform
+{
+  public:
+    explicit ClockPlatform(v8::Platform *inner) : inner_(inner)
+    {
+    }
+    v8::PageAllocator *GetPageAllocator() override
+    {
+        return inner_->GetPageAllocator();
+    }
+    v8::ThreadIsolatedAllocator *GetThreadIsolatedAllocator() override
+    {
+        return inner_->GetThreadIsolatedAllocator();
+    }
+    void OnCriticalMemoryPressure() override
+    {
+        inner_->OnCriticalMemoryPressure();
+    }
+    int NumberOfWorkerThreads() override
+    {
+        return inner_->NumberOfWorkerThreads();
+    }
+    std::shared_ptr<v8::TaskRunner> GetForegroundTaskRunner(v8::Isolate *isolate,
+                                                            v8::TaskPriority priority) override
+    {
+        return inner_->GetForegroundTaskRunner(isolate, priority);
+    }
+    bool IdleTasksEnabled(v8::Isolate *isolate) override
+    {
+        return inner_->IdleTasksEnabled(isolate);
+    }
+    std::unique_ptr<v8::ScopedBoostablePriority> CreateBoostablePriorityScope() override
+    {
+        return inner_->CreateBoostablePriorityScope();
+    }
+    std::unique_ptr<v8::ScopedBlockingCall>
+    CreateBlockingScope(v8::BlockingType blocking_type) override
+    {
+        return inner_->CreateBlockingScope(blocking_type);
+    }
+    double MonotonicallyIncreasingTime() override
+    {
+        return inner_->MonotonicallyIncreasingTime();
+    }
+    double CurrentClockTimeMillis() override
+    {
+        v8::Isolate *asking = v8::Isolate::TryGetCurrent();
+        return init.clock_ms(asking ? isolate_of(asking) : nullptr, init.data);
+    }
+    StackTracePrinter GetStackTracePrinter() override
+    {
+        return inner_->GetStackTracePrinter();
+    }
+    v8::TracingController *GetTracingController() override
+    {
+        return inner_->GetTracingController();
+    }
+
+  protected:
+    std::unique_ptr<v8::JobHandle> CreateJobImpl(v8::TaskPriority priority,
+                                                 std::unique_ptr<v8::JobTask> task,
+                                                 const v8::SourceLocation &where) override
+    {
+        return inner_->CreateJob(priority, std::move(task), where);
+    }
+    void PostTaskOnWorkerThreadImpl(v8::TaskPriority priority, std::unique_ptr<v8::Task> task,
+                                    const v8::SourceLocation &where) override
+    {
+        inner_->PostTaskOnWorkerThread(priority, std::move(task), where);
+    }
+    void PostDelayedTaskOnWorkerThreadImpl(v8::TaskPriority priority,
+                                           std::unique_ptr<v8::Task> task, double delay_s,
+                                           const v8::SourceLocation &where) override
+    {
+        inner_->PostDelayedTaskOnWorkerThread(priority, std::move(task), delay_s, where);
+    }
+
+  private:
+    v8::Platform *inner_;
+};
+
+} // namespace libv8c
+
+using namespace libv8c;
+
+void v8c_blob_free(v8c_blob *blob)
+{
+    free(blob->data);
+    *blob = {};
+}
+
+void v8c_init(const v8c_init_params *params)
+{
+    assert(!platform);
+    init = *params;
+    flags_hash =
+        hash(2166136261u, init.flags ? init.flags : "", init.flags ? strlen(init.flags) : 0);
+
+    v8::V8::SetFatalErrorHandler(fatal_check);
+    v8::V8::SetFatalMemoryErrorCallback(fatal_memory);
+    if (init.flags)
+        v8::V8::SetFlagsFromString(init.flags);
+    if (init.entropy)
+        v8::V8::SetEntropySource(init.entropy);
+    if (init.threads == 0) {
+        v8::V8::SetFlagsFromString("--single-threaded");
+        default_platform = v8::platform::NewSingleThreadedDefaultPlatform();
+    } else {
+        default_platform = v8::platform::NewDefaultPlatform(init.threads);
+    }
+    platform = default_platform.get();
+    if (init.clock_ms)
+        clock_platform = std::make_unique<ClockPlatform>(platform);
+    v8::V8::InitializePlatform(init.clock_ms ? clock_platform.get() : platform);
+    v8::V8::Initialize();
+}
+
+void v8c_fini(void)
+{
+    v8::V8::Dispose();
+    v8::V8::DisposePlatform();
+    clock_platform.reset();
+    default_platform.reset();
+    platform = nullptr;
+}
+
+const char *v8c_version(void)
+{
+    return v8::V8::GetVersion();
+}
+
+uint32_t v8c_cache_tag(void)
+{
+    return v8::ScriptCompiler::CachedDataVersionTag();
+}
