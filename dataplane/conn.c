@@ -219,7 +219,6 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     }
     if (core->half_open >= TCP_SYN_RCVD_MAX) {
         count->rx_tcp++;
-        count->tcp_syn_cookies++;
         core->cookies_until_ns = after_ms(core, COOKIE_LIFE_MS);
         send_reply(core, p, write_cookie, &(struct cookie_args){core, p, s});
         return;
@@ -246,15 +245,16 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
     bool is_plain_ack = (s->flags & TCP_ACK) && !(s->flags & (TCP_SYN | TCP_RST));
     if (!is_plain_ack || core->now_ns >= core->cookies_until_ns)
         return false;
-    struct conn *c = conn_new(core, key);
-    if (!c)
+    struct tcp opened;
+    if (!tcp_cookie_open(&opened, &core->tcp_env, p->dst, p->src, s, core->now_ns))
         return false;
-    if (!tcp_cookie_open(&c->tcp, &core->tcp_env, p->dst, p->src, s, core->now_ns)) {
-        core->counters.tcp_syn_cookies_bad++;
-        conn_free(core, c);
+    struct conn *c = conn_new(core, key);
+    if (!c) {
+        tcp_fini(&opened);
         return false;
     }
-    core->counters.tcp_accepted++;
+    c->tcp = opened; /* holds no pointer to itself */
+    tcp_input(&c->tcp, s, core->now_ns);
     conn_mark(core, c);
     return true;
 }
@@ -273,7 +273,7 @@ void conn_packet(struct core *core, const struct net_packet *p)
     struct conn *c = index == UINT32_MAX ? NULL : &core->conns[index];
     bool is_syn = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
-    if (c && is_syn && tcp_may_reopen(&c->tcp, &s)) {
+    if (c && is_syn && tcp_may_reuse(&c->tcp, &s)) {
         conn_free(core, c); /* RFC 6191: a new incarnation takes the TIME_WAIT's place */
         c = NULL;
     }
@@ -298,6 +298,22 @@ void conn_packet(struct core *core, const struct net_packet *p)
     }
     count->drop_tcp_no_conn++;
     send_reply(core, p, write_reset, &s);
+}
+
+void conn_path_mtu(struct core *core, const struct net_pmtu *report)
+{
+    struct flow_key key = {.local_port = report->local_port, .remote_port = report->remote_port};
+    memcpy(key.local, report->local, sizeof(key.local));
+    memcpy(key.remote, report->remote, sizeof(key.remote));
+    uint32_t index = flow_find(&core->flows, &key);
+    if (index == UINT32_MAX)
+        return;
+    struct conn *c = &core->conns[index];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    bool is_ip4 = memcmp(key.remote, mapped, sizeof(mapped)) == 0;
+    tcp_path_mtu(&c->tcp, report->seq,
+                 (uint16_t)(report->mtu - (is_ip4 ? 20 : 40) - TCP_HEADER_BYTES));
+    conn_mark(core, c);
 }
 
 /* ---- TLS over the TCP stream ---- */
@@ -569,12 +585,10 @@ static void count_end(struct core *core, const struct conn *c)
     case TCP_END_RESET:
         core->counters.tcp_reset_in++;
         break;
-    case TCP_END_ABORTED:
-        core->counters.tcp_reset_out++;
-        break;
     case TCP_END_TIMEOUT:
         core->counters.tcp_timed_out++;
         break;
+    case TCP_END_ABORTED: /* TCP has counted the RST */
     case TCP_END_NONE:
         break;
     }
@@ -588,11 +602,8 @@ void conn_run(struct core *core, struct conn *c)
         return;
     }
     enum tcp_state state = tcp_state(&c->tcp);
-    if (c->is_half_open && state != TCP_SYN_RECEIVED) {
+    if (state != TCP_SYN_RECEIVED)
         half_open_end(core, c);
-        if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)
-            core->counters.tcp_accepted++;
-    }
     if (state == TCP_CLOSED)
         exchange_fini(core, c); /* the client is gone */
     else if (state != TCP_SYN_RECEIVED)

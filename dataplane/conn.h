@@ -56,6 +56,9 @@ struct conn {
 /* Takes a TCP packet: to its connection, to the listener, or refused. Counts its disposition. */
 void conn_packet(struct core *, const struct net_packet *);
 
+/* A router says that our packets are too big; believed only about a segment in flight. */
+void conn_path_mtu(struct core *, const struct net_pmtu *);
+
 /* Work on a dirty connection: pump the layers, send what is due, arm the timer, free it when done.
  */
 void conn_run(struct core *, struct conn *);

@@ -1,34 +1,27 @@
 #include "dataplane/core.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <rte_malloc.h>
-#include <rte_rcu_qsbr.h>
 
 #include "dataplane/core_state.h"
 #include "dataplane/http1.h"
 
 enum {
     RUNTIME_MESSAGES_PER_ITERATION = 256,
-    SPIN_NS = 5 * 1000,          /* found nothing: look again for so long before sleeping */
-    BLIND_SLEEP_NS = 200 * 1000, /* a port that cannot wake us is looked at this often */
-    SLEEP_NS_MAX = 100 * 1000 * 1000,
-    BATCH_FDS = PORT_WAIT_FDS_MAX + 1,
 };
 
 /* ---- start and end ---- */
 
-static void *take_memory(size_t bytes, int numa_node)
+static void *take_memory(const struct core_config *config, size_t bytes)
 {
-    return rte_zmalloc_socket(NULL, bytes, 64, numa_node < 0 ? SOCKET_ID_ANY : numa_node);
+    void *memory = config->memory.take(bytes, config->numa_node);
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
 }
 
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
@@ -40,30 +33,24 @@ size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
 static bool take_parts(struct core *core)
 {
     const struct core_config *config = &core->config;
-    int node = config->numa_node;
-    void *chunks = take_memory(config->chunks * sizeof(struct chunk), node);
-    void *flows = take_memory(flow_table_bytes(config->conns_max), node);
-    core->conns = take_memory(config->conns_max * sizeof(struct conn), node);
+    void *chunks = take_memory(config, config->chunks * sizeof(struct chunk));
+    void *flows = take_memory(config, flow_table_bytes(config->conns_max));
+    core->conns = take_memory(config, config->conns_max * sizeof(struct conn));
     core->chunk_memory = chunks;
     core->flow_memory = flows;
     if (!chunks || !flows || !core->conns)
         return false;
-    uint64_t seed;
-    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-        getrandom(&core->request_seed, sizeof(core->request_seed), 0) !=
-            sizeof(core->request_seed) ||
-        getrandom(core->tcp_env.cookie_key, sizeof(core->tcp_env.cookie_key), 0) !=
-            sizeof(core->tcp_env.cookie_key))
-        return false;
+    core->request_seed = config->secret[0];
+    memcpy(core->tcp_env.cookie_key, &config->secret[1], sizeof(core->tcp_env.cookie_key));
     chunk_pool_init(&core->chunks, chunks, config->chunks);
-    flow_table_init(&core->flows, flows, config->conns_max, seed);
+    flow_table_init(&core->flows, flows, config->conns_max, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
         core->conns[i].index = i;
         core->conns[i].next_free = core->free_conns;
         core->free_conns = &core->conns[i];
     }
     for (uint32_t i = 0; i < config->runtimes_max; i++) {
-        core->link[i] = take_memory(sizeof(struct runtime_link), node);
+        core->link[i] = take_memory(config, sizeof(struct runtime_link));
         if (!core->link[i])
             return false;
         runtime_link_init(core->link[i], config->index, config->jobs_max, &core->counters, core,
@@ -77,7 +64,7 @@ static bool take_parts(struct core *core)
 struct core *core_create(const struct core_config *config, char *error, size_t error_bytes)
 {
     assert(config->conns_max > 0 && config->chunks > 0);
-    struct core *core = take_memory(sizeof(*core), config->numa_node);
+    struct core *core = take_memory(config, sizeof(*core));
     if (!core) {
         snprintf(error, error_bytes, "core %u: no memory for its own state", config->index);
         return NULL;
@@ -98,8 +85,7 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
         core_destroy(core);
         return NULL;
     }
-    clock_init_tsc(&core->clock);
-    core->now_ns = clock_now_ns(&core->clock);
+    core->now_ns = clock_now_ns(config->clock);
     timers_init(&core->timers, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
@@ -113,14 +99,15 @@ void core_destroy(struct core *core)
 {
     if (!core)
         return;
+    void (*give)(void *) = core->config.memory.give;
     if (core->wake_fd >= 0)
         close(core->wake_fd);
     for (uint32_t i = 0; i < core->link_count; i++)
-        rte_free(core->link[i]);
-    rte_free(core->conns);
-    rte_free(core->flow_memory);
-    rte_free(core->chunk_memory);
-    rte_free(core);
+        give(core->link[i]);
+    give(core->conns);
+    give(core->flow_memory);
+    give(core->chunk_memory);
+    give(core);
 }
 
 /* ---- for the core's parts ---- */
@@ -168,13 +155,15 @@ const char *core_date(struct core *core)
 
 /* ---- the iteration ---- */
 
-static void follow_world(struct core *core)
+void core_follow_world(struct core *core)
 {
     const struct world *world = world_current(core->config.world);
-    if (world == core->world)
-        return;
     assert(world && world->runtime_count <= core->link_count);
+    /* Not the pointer: the old world may be gone, and the new one at its address. */
+    if (core->world && world->epoch == core->world_epoch)
+        return;
     core->world = world;
+    core->world_epoch = world->epoch;
     for (uint32_t i = 0; i < world->runtime_count; i++)
         runtime_link_follow(core->link[i], &world->runtime[i]);
 }
@@ -206,6 +195,9 @@ static uint32_t run_port(struct core *core)
             on_packet(core, &frame[i]);
         if (count > 0)
             port_free(port, core->config.queue, frame, count);
+        struct net_pmtu report;
+        if (net_take_pmtu(&core->net, &report))
+            conn_path_mtu(core, &report);
         frames += count;
         if (count < PORT_BURST)
             break;
@@ -260,7 +252,7 @@ static void start_stopping(struct core *core)
 }
 
 /* True: the drain is over. */
-static bool is_drained(struct core *core)
+bool core_is_drained(struct core *core)
 {
     uint64_t stop_at_ns = atomic_load_explicit(&core->stop_at_ns, memory_order_acquire);
     if (stop_at_ns == 0)
@@ -273,10 +265,14 @@ static bool is_drained(struct core *core)
     return core->conn_count == waiting || core->now_ns >= stop_at_ns;
 }
 
-static uint32_t iterate(struct core *core)
+uint32_t core_iterate(struct core *core)
 {
-    core->now_ns = clock_now_ns(&core->clock);
-    follow_world(core);
+    core->now_ns = clock_now_ns(core->config.clock);
+    core_follow_world(core);
+    if (!core->is_announced) {
+        core->is_announced = true;
+        net_announce(&core->net, core->now_ns);
+    }
     uint32_t work = run_port(core);
     work += run_links(core);
     work += run_timers(core);
@@ -287,102 +283,24 @@ static uint32_t iterate(struct core *core)
     return work;
 }
 
-/* ---- idle ---- */
-
-static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken)
+uint64_t core_next_ns(const struct core *core)
 {
-    uint64_t limit = can_be_woken ? SLEEP_NS_MAX : BLIND_SLEEP_NS;
-    uint64_t next = timers_next_ns(&core->timers);
-    uint64_t now = clock_now_ns(&core->clock);
-    if (next <= now)
-        return 0;
-    return next - now < limit ? next - now : limit;
+    return core->dirty_first ? core->now_ns : timers_next_ns(&core->timers);
 }
 
-static void sleep_until_event(struct core *core)
+void core_end(struct core *core)
 {
-    struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
-    struct pollfd fds[BATCH_FDS];
-    int port_fds[PORT_WAIT_FDS_MAX];
-    bool has_work = core->dirty_first != NULL;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        has_work |= runtime_link_sleep(core->link[i]);
-
-    int count = port_wait_fds(core->config.port, core->config.queue, port_fds, PORT_WAIT_FDS_MAX);
-    for (int i = 0; i < count; i++)
-        fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
-    fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
-    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0);
-    if (limit_ns > 0) {
-        struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
-                                   .tv_nsec = (long)(limit_ns % 1000000000)};
-        rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
-        ppoll(fds, (nfds_t)(count + 1), &timeout, NULL);
-        rte_rcu_qsbr_thread_online(qsbr, core->config.index);
-        if (fds[count].revents & POLLIN) {
-            uint64_t ignored;
-            ssize_t n = read(core->wake_fd, &ignored, sizeof(ignored));
-            (void)n;
-        }
-    }
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        runtime_link_woke(core->link[i]);
-}
-
-static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns)
-{
-    struct core_gauges *g = &core->gauges;
-    g->busy_ns += busy_ns;
-    g->idle_ns += idle_ns;
-    g->conns = core->conn_count;
-    g->jobs = 0;
-    for (uint32_t i = 0; i < core->link_count; i++)
-        g->jobs += core->link[i]->live_jobs;
-    g->chunks = core->chunks.count;
-    g->chunks_free = core->chunks.free_count;
-}
-
-int core_run(void *arg)
-{
-    struct core *core = arg;
-    struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
-    uint64_t idle_since_ns = 0;
-    rte_rcu_qsbr_thread_register(qsbr, core->config.index);
-    rte_rcu_qsbr_thread_online(qsbr, core->config.index);
-    core->world = NULL;
-    follow_world(core);
-    net_announce(&core->net, core->now_ns);
-    while (!is_drained(core)) {
-        uint64_t start_ns = core->now_ns;
-        bool has_worked = iterate(core) > 0;
-        rte_rcu_qsbr_quiescent(qsbr, core->config.index);
-        if (has_worked) {
-            idle_since_ns = 0;
-            uint64_t now_ns = clock_now_ns(&core->clock);
-            publish_gauges(core, now_ns - core->now_ns, core->now_ns - start_ns);
-            core->now_ns = now_ns;
-            continue;
-        }
-        if (idle_since_ns == 0)
-            idle_since_ns = core->now_ns;
-        if (core->config.idle_adaptive && core->now_ns - idle_since_ns >= SPIN_NS)
-            sleep_until_event(core);
-        publish_gauges(core, 0, core->now_ns - start_ns);
-    }
     for (uint32_t i = 0; i < core->config.conns_max; i++) {
         if (core->conns[i].state != CONN_FREE)
             conn_drop(core, &core->conns[i]);
     }
     tx_flush(&core->tx);
     tx_fini(&core->tx);
-    rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
-    rte_rcu_qsbr_thread_unregister(qsbr, core->config.index);
-    return 0;
 }
 
 void core_stop(struct core *core, uint32_t drain_ms)
 {
-    uint64_t at = clock_now_ns(&core->clock) + (uint64_t)drain_ms * 1000000 + 1;
+    uint64_t at = clock_now_ns(core->config.clock) + (uint64_t)drain_ms * 1000000 + 1;
     atomic_store_explicit(&core->stop_at_ns, at, memory_order_release);
     ssize_t ignored = write(core->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
     (void)ignored;

@@ -34,6 +34,12 @@
 #include "dataplane/world.h"
 #include "drivers/clock.h"
 
+/* Where a core's memory comes from, at core_create only. */
+struct core_memory {
+    void *(*take)(size_t bytes, int numa_node); /* NULL: none; numa_node -1: any */
+    void (*give)(void *);
+};
+
 struct core_config {
     uint32_t index, cores;
     struct port *port;
@@ -41,22 +47,32 @@ struct core_config {
     const struct net_config *net;
     struct neighbours *neighbours;
     struct world_shared *world;
+    const struct clock *clock;
+    struct core_memory memory;
     uint16_t tls_port, plain_port; /* 0: off */
     bool idle_adaptive;
     uint32_t conns_max, chunks;
     uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
     int numa_node;                   /* -1: any */
+    uint64_t secret[4];              /* random: keys of the flow table, cookies and request ids */
 };
 
 struct core;
 
-/* NULL and a sentence. Memory comes from hugepages where there are any. */
+/* NULL and a sentence. */
 struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
-/* lcore function: returns 0 after core_stop and its drain. */
-int core_run(void *core);
-/* Accept nothing new, finish what runs, at the latest after drain_ms. */
-void core_stop(struct core *, uint32_t drain_ms);
 void core_destroy(struct core *);
+
+/* One iteration at the clock's time; returns how much there was to do. */
+uint32_t core_iterate(struct core *);
+/* When it next has something to do on its own (never later than that), or UINT64_MAX. */
+uint64_t core_next_ns(const struct core *);
+
+/* Accept nothing new, finish what runs, at the latest after drain_ms. Any thread. */
+void core_stop(struct core *, uint32_t drain_ms);
+/* True after core_stop, when the drain is over; then core_end resets what is left. */
+bool core_is_drained(struct core *);
+void core_end(struct core *);
 
 const struct counters *core_counters(const struct core *);
 /* eventfd that wakes the core: for the runtimes and the control thread. */

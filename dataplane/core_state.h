@@ -11,7 +11,7 @@
 #include "dataplane/runtime_link.h"
 
 enum {
-    CORE_SCRATCH_BYTES = 64 * 1024,
+    CORE_SCRATCH_BYTES = HTTP_PIPELINE_BYTES_MAX,
     CORE_OUT_BYTES =
         96 * 1024, /* a response head (limit 32 KiB, wider as text) and one slot of body */
 };
@@ -21,7 +21,7 @@ struct core {
     struct net_config net_config;
     uint64_t now_ns;
     const struct world *world; /* of this iteration */
-    struct clock clock;
+    uint64_t world_epoch;
     struct net net;
     struct tx tx;
     struct chunk_pool chunks;
@@ -44,7 +44,7 @@ struct core {
     uint64_t date_until_ns;
     int wake_fd;
     _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
-    bool is_stopping;
+    bool is_stopping, is_announced;
     struct http1_request request; /* parser's result: 3 KiB that no connection needs for long */
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
@@ -54,6 +54,10 @@ struct core {
 /* The runtime link that serves a script here: by the second hash, the next one if that process is
  * down. NULL: none is up. */
 struct runtime_link *core_link_of(struct core *, uint64_t script_hash);
+/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the old one
+ * pointed to may be gone. */
+void core_follow_world(struct core *);
+
 uint32_t core_link_index(const struct core *, const struct runtime_link *);
 uint64_t core_next_request_id(struct core *);
 const char *core_date(struct core *);

@@ -1,9 +1,10 @@
 /* flow.h
  *
- * From a packet's addresses and ports to the connection: a bounded open-addressing hash table, keyed so that a peer cannot
- * choose collisions. Single thread (the core).
+ * From a packet's addresses and ports to the connection: a bounded open-addressing hash table,
+ * keyed so that a peer cannot choose collisions. Single thread (the core).
  *
- * Source: linear probing with backward-shift deletion (Knuth 6.4 R); hash XXH3_64 with a secret seed.
+ * Source: linear probing with backward-shift deletion (Knuth 6.4 R); hash XXH3_64 with a secret
+ * seed.
  */
 #ifndef HEARTH_FLOW_H
 #define HEARTH_FLOW_H

@@ -38,7 +38,13 @@
     L(TCP_RTO_MIN_MS, 200, "shortest retransmission timeout")                                      \
     L(TCP_RTO_MAX_MS, 60000, "longest retransmission timeout")                                     \
     L(TCP_DELAYED_ACK_MS, 40, "an ACK may wait for company")                                       \
-    L(TCP_KEEPALIVE_S, 75, "silence until a keepalive probe")
+    L(TCP_KEEPALIVE_S, 75, "silence until a keepalive probe")                                      \
+    L(TCP_KEEPALIVE_PROBES, 5, "probes without an answer until a connection is given up")          \
+    L(TCP_KEEPALIVE_INTERVAL_S, 10, "between two keepalive probes")                                \
+    L(TCP_FIN_WAIT_2_MS, 20000, "for the FIN of a peer whose connection has no owner any more")    \
+    L(TCP_CHALLENGE_INTERVAL_MS, 100, "between challenge ACKs of one connection (RFC 5961)")       \
+    L(TCP_MSS_MIN, 64, "a peer that announces less is taken to mean this")                         \
+    L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
 #define LIMITS_TLS(L)                                                                              \
     L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \

@@ -4,8 +4,8 @@
  * wheel (Varghese and Lauck 1987), tick 1 ms.
  *
  * A timer is embedded in its owner. Modules report deadlines; only the core arms timers. Never
- * early; late by at most a tick plus the loop's own delay. Units: nanoseconds. Single thread, no
- * allocation.
+ * early; late by at most a tick plus the loop's own delay. A deadline in the past expires with the
+ * next tick, so that draining always ends. Units: nanoseconds. Single thread, no allocation.
  */
 #ifndef HEARTH_TIMER_H
 #define HEARTH_TIMER_H
@@ -22,7 +22,7 @@ struct timer {
 enum { TIMER_LEVELS = 4, TIMER_SLOTS = 256 };
 
 struct timers {
-    uint64_t tick; /* all timers up to this tick have expired */
+    uint64_t tick; /* all timers before it have expired; those of it are being handed out */
     struct timer *slot[TIMER_LEVELS][TIMER_SLOTS];
     uint64_t occupied[TIMER_LEVELS][TIMER_SLOTS / 64];
 };
