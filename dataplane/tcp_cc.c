@@ -97,6 +97,8 @@ static uint32_t reduced(struct tcp_cc *cc, uint32_t flight, uint32_t mss)
 {
     float cwnd = (float)cc->cwnd / (float)mss;
 
+    /* Outstanding counts what was SACKed or lost too: in the network there was no more than cwnd. */
+    flight = min_u32(flight, cc->cwnd);
     if (cc->kind == TCP_CC_NEWRENO)
         return max_u32(flight / 2, 2 * mss);
 

@@ -96,7 +96,9 @@ static bool paws_accepts(struct tcp *t, const struct tcp_segment *seg, uint64_t 
         (uint32_t)(now / 1000000000) - t->ts_recent_s > TS_VALID_S)
         return true;
     t->env->counters->tcp_paws++;
-    challenge(t, now);
+    /* ACKs that overtook each other are no sign of an old connection: no answer. */
+    if (seg->payload_bytes > 0 || (seg->flags & (TCP_SYN | TCP_FIN)))
+        challenge(t, now);
     return false;
 }
 

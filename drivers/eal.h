@@ -26,7 +26,9 @@ struct eal_config {
     uint32_t
         memory_mb; /* for mempools and tables: reserved at start; all there is without hugepages */
     enum { EAL_HUGE_AUTO = 0, EAL_HUGE_ON, EAL_HUGE_OFF } huge;
-    bool use_pci; /* scan the PCI bus; off unless a port names a PCI address */
+    bool use_memif; /* net_memif's PMD needs DPDK's shared files: hugepages then need a hugetlbfs
+                       mount */
+    bool use_pci;   /* scan the PCI bus; off unless a port names a PCI address */
 };
 
 struct eal_report {

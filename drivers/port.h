@@ -19,13 +19,12 @@
  * software) and says so in rx_csum. To send: the data plane leaves both checksums zero, fills
  * l3_offset, l4_offset and tx_csum, and the port computes them.
  *
- * To sleep, in this order:
- *     n = port_wait_fds(...)       says "I may sleep" to the cores (or the device) that could have
- * frames for us port_rx(...) == 0            a frame may have come between; if one did, go on as if
- * nothing was said ppoll(fds, n, next timeout)  POLLIN: readable means that port_rx has something,
- * or, rarely, that it had A core that shares out frames writes an eventfd only to a queue that said
- * so, once per sleep; there is nothing to read from the descriptors and nothing to undo. Call
- * port_wait_fds again before the next sleep.
+ * To sleep: port_wait_fds(), then ppoll() on what it gave, for POLLIN and with the next timeout.
+ * port_wait_fds says "I may sleep" to the cores (or the device) that could have frames for this
+ * queue; what had come before it makes the descriptors readable at once, so no frame is slept over.
+ * A core that shares out frames writes an eventfd only to a queue that said so, once per sleep.
+ * Readable means that port_rx has something, or, rarely, that it had. There is nothing to read from
+ * the descriptors and nothing to undo; call port_wait_fds again before the next sleep.
  *
  * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are
  * counted in struct port_stats.

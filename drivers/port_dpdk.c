@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@
 
 enum {
     DEVICE_TEXT_BYTES = 512,
-    SOCKETS_MAX = 4096,
+    SOCKETS_MAX = 1024,
     MTU_DEFAULT = 1500,
     ETHERNET_BYTES = ETH_HLEN + 4, /* with one VLAN tag */
     POOL_CACHE = 256,
@@ -176,6 +177,27 @@ static void complete_device(char device[DEVICE_TEXT_BYTES], enum kind kind, uint
         add_arg(device, "queue_count", port_dpdk_netdev_queues(iface));
 }
 
+/* A killed memif server leaves its socket file, at which the next one would fail. It is stale if
+ * nobody answers. */
+static void remove_stale_socket(const char *device)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char role[16], is_abstract[8];
+
+    device_arg(device, "role", role, sizeof(role));
+    device_arg(device, "socket-abstract", is_abstract, sizeof(is_abstract));
+    device_arg(device, "socket", at.sun_path, sizeof(at.sun_path));
+    bool is_server = strcmp(role, "server") == 0 || strcmp(role, "master") == 0;
+    if (!is_server || strcmp(is_abstract, "no") != 0 || at.sun_path[0] != '/')
+        return;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 && errno == ECONNREFUSED)
+        unlink(at.sun_path);
+    close(fd);
+}
+
 /* ---- setup ---- */
 
 static struct rte_mempool *make_pool(struct port_dpdk *p, uint32_t buffers, uint32_t room)
@@ -269,20 +291,14 @@ static int setup_queues(struct port_dpdk *p, enum kind kind, const struct port_d
     int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_descriptors, &tx_descriptors);
 
     for (uint16_t q = 0; err == 0 && q < p->device_rx_queues; q++) {
-        struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-        if (!before || !now) {
-            err = -ENOMEM;
-        } else {
-            sockets_open(before, AF_XDP);
-            err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
-                                         p->pools[q]);
-            sockets_open(now, AF_XDP);
-            sockets_subtract(now, before);
-            if (kind == KIND_AF_XDP && err == 0 && now->count == 1)
-                add_wait_fd(p, q, now->fds[0]);
-        }
-        free(before);
-        free(now);
+        struct socket_set before, now;
+        sockets_open(&before, AF_XDP);
+        err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
+                                     p->pools[q]);
+        sockets_open(&now, AF_XDP);
+        sockets_subtract(&now, &before);
+        if (kind == KIND_AF_XDP && err == 0 && now.count == 1)
+            add_wait_fd(p, q, now.fds[0]);
     }
     for (uint16_t q = 0; err == 0 && q < p->device_tx_queues; q++)
         err = rte_eth_tx_queue_setup(p->port_id, q, tx_descriptors, (unsigned)socket, NULL);
@@ -299,6 +315,11 @@ static int setup_lanes(struct port_dpdk *p)
         l->tx_queue = q % p->device_tx_queues;
         l->tx_lock = p->lanes > p->device_tx_queues ? &p->tx_locks[l->tx_queue] : NULL;
         l->pool = p->pools[q];
+        if (p->is_spread || p->has_interrupts) {
+            l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            if (l->wake_fd < 0)
+                return -errno;
+        }
         if (!p->is_spread)
             continue;
 
@@ -306,8 +327,7 @@ static int setup_lanes(struct port_dpdk *p)
         snprintf(name, sizeof(name), "inbox%u_%u", p->port_id, q);
         l->inbox = rte_ring_create(name, PORT_DPDK_INBOX, SOCKET_ID_ANY,
                                    RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
-        l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (!l->inbox || l->wake_fd < 0)
+        if (!l->inbox)
             return -ENOMEM;
     }
     return 0;
@@ -512,18 +532,16 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         return fail(failure,
                     "%s: AF_XDP would not see %u of its %u queues: ethtool -L %s rx 1 tx 1", given,
                     rx_queues - port_dpdk_netdev_channels(iface), rx_queues, iface);
+    if (strncmp(device, "net_memif", 9) == 0)
+        remove_stale_socket(device);
     complete_device(device, kind, c->queues, mtu, iface);
     if (strlen(device) + 1 >= sizeof(device))
         return fail(failure, "the device string is too long");
 
     struct port_dpdk *p = rte_zmalloc("port_dpdk", sizeof(*p), RTE_CACHE_LINE_SIZE);
-    struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-    if (!p || !before || !now) {
-        rte_free(p);
-        free(before);
-        free(now);
+    struct socket_set before, now;
+    if (!p)
         return fail(failure, "%s: no memory", given);
-    }
     p->base.ops = &port_dpdk_ops;
     p->lanes = c->queues;
     p->is_af_packet = kind == KIND_AF_PACKET;
@@ -533,21 +551,19 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         p->lane[q].wake_fd = -1;
 
     log_capture_begin(&capture);
-    sockets_open(before, AF_PACKET);
+    sockets_open(&before, AF_PACKET);
     int err = attach(device);
-    sockets_open(now, AF_PACKET);
-    sockets_subtract(now, before);
+    sockets_open(&now, AF_PACKET);
+    sockets_subtract(&now, &before);
     if (err >= 0) {
         p->port_id = (uint16_t)err;
-        for (int i = 0; kind == KIND_AF_PACKET && i < now->count && i < PORT_QUEUES_MAX; i++)
-            add_wait_fd(p, (uint16_t)i, now->fds[i]);
+        for (int i = 0; kind == KIND_AF_PACKET && i < now.count && i < PORT_QUEUES_MAX; i++)
+            add_wait_fd(p, (uint16_t)i, now.fds[i]);
         if (kind == KIND_TAP) /* made just now */
             mtu = port_dpdk_netdev_mtu(iface);
         err = bring_up(p, kind, device, iface, mtu, c, &step);
     }
     log_capture_end(&capture, pmd_says, sizeof(pmd_says));
-    free(before);
-    free(now);
     if (err < 0) {
         port_dpdk_destroy(p);
         return fail(failure, "%s: %s failed: %s%s%s%s", given, step, rte_strerror(-err),

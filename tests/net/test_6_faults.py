@@ -239,7 +239,7 @@ def _():
 # ---- stop and start ------------------------------------------------------------------------------------------------
 
 
-@case("SIGTERM lets a running request finish, refuses new connections, and ends every process")
+@case("SIGTERM lets a running request finish, then ends every process")
 def _():
     daemon = hearthd_pid()
     family = [daemon, *descendants(daemon)]
