@@ -116,28 +116,36 @@ static void choose_pages(const struct eal_config *c, struct eal_report *r)
  * DPDK itself removes in an exit handler. Handlers run in reverse, so ours, registered before DPDK
  * starts, finds an empty room. */
 static char runtime_dir[PATH_MAX];
+static pid_t owner; /* a forked child that calls exit must not clean up after its living parent */
 
 /* DPDK itself notices a second process of the same name only when it uses files. The lock ends with
- * the process. */
+ * the process. A file of our own, because DPDK locks the directory while it attaches devices. */
 static bool own_runtime_dir(const char *path)
 {
     struct stat here, there;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char lock[PATH_MAX];
+    if (snprintf(lock, sizeof(lock), "%s/hearth.lock", path) >= (int)sizeof(lock))
+        return false;
+    int fd = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     /* The process that had the name may be removing the directory just now. */
     bool is_ours = flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &here) == 0 &&
-                   stat(path, &there) == 0 && here.st_ino == there.st_ino;
-    if (is_ours)
-        snprintf(runtime_dir, sizeof(runtime_dir), "%s", path);
-    else
+                   stat(lock, &there) == 0 && here.st_ino == there.st_ino;
+    if (!is_ours) {
         close(fd);
-    return is_ours;
+        return false;
+    }
+    snprintf(runtime_dir, sizeof(runtime_dir), "%s", path);
+    owner = getpid();
+    return true;
 }
 
 static void remove_runtime_dir(void)
 {
-    DIR *dir = runtime_dir[0] ? opendir(runtime_dir) : NULL;
+    if (owner != getpid())
+        return;
+    DIR *dir = opendir(runtime_dir);
     if (!dir)
         return;
     for (struct dirent *e; (e = readdir(dir));)
