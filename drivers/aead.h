@@ -25,6 +25,8 @@ struct aead_key {
 /* Detects the CPU's best implementation and registers AEAD_WOLFSSL_DEVICE with wolfSSL. 0 or
  * -errno. */
 int aead_init(void);
+
+/* After every other thread that used wolfSSL has ended: their cached keys are wiped as they end. */
 void aead_fini(void);
 
 /* key_bytes is 16 or 32. The key is not kept in any other form; wipe it when it ends. */

@@ -3,13 +3,18 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -107,6 +112,49 @@ static void choose_pages(const struct eal_config *c, struct eal_report *r)
         r->has_huge = true;
 }
 
+/* What a process without hugepages, or with memif, keeps in files; and the telemetry socket, which
+ * DPDK itself removes in an exit handler. Handlers run in reverse, so ours, registered before DPDK
+ * starts, finds an empty room. */
+static char runtime_dir[PATH_MAX];
+static pid_t owner; /* a forked child that calls exit must not clean up after its living parent */
+
+/* DPDK itself notices a second process of the same name only when it uses files. The lock ends with
+ * the process. A file of our own, because DPDK locks the directory while it attaches devices. */
+static bool own_runtime_dir(const char *path)
+{
+    struct stat here, there;
+    char lock[PATH_MAX];
+    if (snprintf(lock, sizeof(lock), "%s/hearth.lock", path) >= (int)sizeof(lock))
+        return false;
+    int fd = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    /* The process that had the name may be removing the directory just now. */
+    bool is_ours = flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &here) == 0 &&
+                   stat(lock, &there) == 0 && here.st_ino == there.st_ino;
+    if (!is_ours) {
+        close(fd);
+        return false;
+    }
+    snprintf(runtime_dir, sizeof(runtime_dir), "%s", path);
+    owner = getpid();
+    return true;
+}
+
+static void remove_runtime_dir(void)
+{
+    if (owner != getpid())
+        return;
+    DIR *dir = opendir(runtime_dir);
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));)
+        if (e->d_name[0] != '.')
+            unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
+    rmdir(runtime_dir);
+}
+
 int eal_start(const struct eal_config *c, struct eal_report *r, char *error, size_t error_bytes)
 {
     char sentence[LCORES_TEXT_BYTES + 512], lcores[LCORES_TEXT_BYTES], memory_mb[16],
@@ -151,6 +199,7 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     args[n] = NULL;
 
     /* It mutters about 1 GB pages and legacy sockets even when all is well. */
+    atexit(remove_runtime_dir);
     log_capture_begin(&capture);
     int inited = rte_eal_init(n, args);
     log_capture_end(&capture, dpdk_says, sizeof(dpdk_says));
@@ -159,6 +208,11 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
                  rte_strerror(rte_errno), dpdk_says, lcores, memory_mb,
                  r->has_huge ? "hugepages" : "4 KiB pages");
         return refuse(error, error_bytes, rte_errno ? -rte_errno : -EIO, sentence);
+    }
+    if (!own_runtime_dir(rte_eal_get_runtime_dir())) {
+        rte_eal_cleanup();
+        snprintf(sentence, sizeof(sentence), "another process named '%s' runs", c->name);
+        return refuse(error, error_bytes, -EBUSY, sentence);
     }
     return 0;
 }

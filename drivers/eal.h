@@ -16,15 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EAL_CORES_MAX = 32, EAL_DEVICES_MAX = 8 };
+enum { EAL_CORES_MAX = 32 };
 
 struct eal_config {
     const char *name; /* file prefix: hearthd processes on one machine must differ */
     uint32_t core_count;
     uint16_t core_cpu[EAL_CORES_MAX];
     uint16_t control_cpu;
-    uint32_t
-        memory_mb; /* for mempools and tables: reserved at start. Without hugepages, all there is */
+    uint32_t memory_mb; /* reserved at start; without hugepages it is all there is */
     enum { EAL_HUGE_AUTO = 0, EAL_HUGE_ON, EAL_HUGE_OFF } huge;
     bool use_memif; /* net_memif needs DPDK's shared files, and hugetlbfs mounted for hugepages */
     bool use_pci;   /* scan the PCI bus; off unless a port names a PCI address */

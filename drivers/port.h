@@ -39,7 +39,6 @@
 enum {
     PORT_QUEUES_MAX = 64,
     PORT_BURST = 32,
-    PORT_FRAME_HEADROOM = 0,
     PORT_WAIT_FDS_MAX = 9,
 };
 

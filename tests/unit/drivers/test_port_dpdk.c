@@ -703,7 +703,9 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "no-huge") == 0)
         c.huge = EAL_HUGE_OFF;
-    c.use_memif = c.huge == EAL_HUGE_OFF; /* else --in-memory, which is what most nodes use */
+    if (c.huge == EAL_HUGE_OFF)
+        c.name = "test-port-dpdk-no-huge"; /* both may run at once */
+    c.use_memif = c.huge == EAL_HUGE_OFF;  /* else --in-memory, which is what most nodes use */
     if (geteuid() != 0) {
         fprintf(stderr, "skipped: needs root\n");
         return SKIP;
