@@ -289,7 +289,7 @@ static uint64_t persist_at(const struct tcp *t)
 {
     if (!may_have_data(t) || t->snd_una != t->snd_nxt || tcp_tx_end(t) == t->snd_nxt)
         return UINT64_MAX;
-    if ((t->due & (TCP_DUE_PROBE | TCP_DUE_PUSH)) || tcp_may_send_new(t))
+    if ((t->due & TCP_DUE_PROBE) || tcp_may_send_new(t))
         return UINT64_MAX;
     return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + tcp_rto_ns(t);
 }
@@ -298,8 +298,9 @@ static uint64_t keepalive_at(const struct tcp *t)
 {
     if (!may_have_data(t) || tcp_tx_end(t) != t->snd_una || (t->due & TCP_DUE_PROBE))
         return UINT64_MAX;
-    return t->received_at +
-           (TCP_KEEPALIVE_S + (uint64_t)t->retries * TCP_KEEPALIVE_INTERVAL_S) * 1000 * TCP_MS_NS;
+    if (t->retries == 0)
+        return t->received_at + TCP_KEEPALIVE_S * 1000 * TCP_MS_NS;
+    return t->sent_at + TCP_KEEPALIVE_INTERVAL_S * 1000 * TCP_MS_NS;
 }
 
 uint64_t tcp_deadline(const struct tcp *t)
