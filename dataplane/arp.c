@@ -65,7 +65,7 @@ enum net_verdict arp_input(struct net *net, const struct net_rx *rx)
     ip_from_ip4(sender, p + ARP_SPA);
     ip_from_ip4(target, p + ARP_TPA);
 
-    /* RFC 5227 1.1: a probe asks without having an address yet: it is answered and teaches nothing. */
+    /* RFC 5227 1.1: a probe asks without having an address yet: it is answered, teaches nothing. */
     bool is_probe = op == ARP_REQUEST && memcmp(p + ARP_SPA, ip_unspecified, 4) == 0;
     bool for_us = net_is_local(net, target);
     bool merged = false;
@@ -77,14 +77,15 @@ enum net_verdict arp_input(struct net *net, const struct net_rx *rx)
     if (!is_probe) {
         if (!is_host_address(net, sender))
             return net_done(&c->drop_arp_bad);
-        /* RFC 826: "Merge_flag := false. If the pair <protocol type, sender protocol address> is already in my translation
-         * table, update the sender hardware address field of the entry ... ?Am I the target protocol address? If Merge_flag
-         * is false, add the triplet". A reply that nobody asked for adds nothing here: it is not needed, and a flood of them
-         * could fill the table. Nor does a host of another network, which packets would reach by the gateway. */
+        /* RFC 826: "Merge_flag := false. If the pair <protocol type, sender protocol address> is
+         * already in my translation table, update the sender hardware address field of the entry
+         * ... ?Am I the target protocol address? If Merge_flag is false, add the triplet". A reply
+         * that nobody asked for adds nothing here: it is not needed, and a flood of them could fill
+         * the table. Nor does a host of another network, which the gateway reaches. */
         bool add = for_us && op == ARP_REQUEST && net_is_on_link(net, sender);
 
-        merged = net_learn(net, sender, p + ARP_SHA, add ? NEIGHBOUR_ADD : NEIGHBOUR_MERGE,
-                           rx->now_ns);
+        merged =
+            net_learn(net, sender, p + ARP_SHA, add ? NEIGHBOUR_ADD : NEIGHBOUR_MERGE, rx->now_ns);
     }
     if (!for_us)
         return net_done(merged ? &c->rx_arp : &c->drop_arp_other);

@@ -2,12 +2,11 @@
  *
  * A core's stream memory: a pool of fixed chunks, and a FIFO of bytes made of them.
  *
- *   queue   [ consumed |======|==========|====      ]      append copies in at the tail,
- *              head ^   chunk    chunk       ^ tail        peek gives views at any offset, consume
- * frees
+ *   queue   [ consumed |======|==========|====      ]    append copies in at the tail, peek gives
+ *              head ^   chunk    chunk       ^ tail      views at any offset, consume frees
  *
  * Bounded by the pool; a queue's owner bounds the queue. Single thread (the core). Never allocates
- * after init.
+ * after init. An empty queue holds no chunk.
  */
 #ifndef HEARTH_CHUNK_H
 #define HEARTH_CHUNK_H

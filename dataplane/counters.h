@@ -1,6 +1,6 @@
 /* counters.h
  *
- * Every counter of a dp core, by name. One list; the struct, the CLI and the metrics are made from
+ * Every counter of a dp core, by name. One list: the struct, the CLI and the metrics are made of
  * it.
  *
  * Conservation: every received frame ends in exactly one DISPOSITION, so

@@ -3,11 +3,12 @@
 
 #include "dataplane/ip.h"
 
-/* A router that lies about a small MTU would make us send tiny packets for ever: no path is believed to be narrower than
- * these. RFC 8201 4: never below 1280; for IPv4 the customary 552. */
+/* A router that lies about a small MTU would make us send tiny packets for ever: no path is
+ * believed to be narrower than these. RFC 8201 4: never below 1280; for IPv4 the customary 552. */
 enum { MTU4_MIN = 552, MTU4_UNSAID = 576, MTU6_MIN = 1280, PORTS_AND_SEQ_BYTES = 8 };
 
-/* Sends the request's body back with another type. Never fails: what cannot be sent now is lost, as a packet may be. */
+/* Sends the request's body back with another type. Never fails: what cannot be sent now is lost, as
+ * a packet may be. */
 static enum net_verdict reply_to_echo(struct net *net, const struct net_rx *rx,
                                       const struct net_packet *packet, uint8_t protocol,
                                       uint8_t type)
@@ -17,7 +18,8 @@ static enum net_verdict reply_to_echo(struct net *net, const struct net_rx *rx,
 
     memcpy(route.src, packet->dst, 16);
     memcpy(route.dst, packet->src, 16);
-    /* RFC 1122 3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply." */
+    /* RFC 1122 3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the
+     * resulting Echo Reply." */
     if (bytes > net_l4_room(net, route.dst))
         return net_done(&net->counters->drop_icmp_bad);
     if (!token_bucket_take(&net->icmp, rx->now_ns))
@@ -41,8 +43,8 @@ static enum net_verdict reply_to_echo(struct net *net, const struct net_rx *rx,
     return net_done(&net->counters->rx_icmp);
 }
 
-/* A report about a TCP segment of ours: l4 is what it quotes from the TCP header on. Reports that teach nothing are taken
- * all the same. */
+/* A report about a TCP segment of ours: l4 is what it quotes from the TCP header on. Reports that
+ * teach nothing are taken all the same. */
 static enum net_verdict take_mtu(struct net *net, const uint8_t local[16], const uint8_t remote[16],
                                  const uint8_t *l4, uint32_t mtu)
 {
@@ -61,7 +63,8 @@ static enum net_verdict take_mtu(struct net *net, const uint8_t local[16], const
     return net_done(&net->counters->rx_icmp);
 }
 
-/* RFC 1191: destination unreachable, fragmentation needed. It quotes the IP header and 8 bytes (RFC 792). */
+/* RFC 1191: destination unreachable, fragmentation needed. It quotes the IP header and 8 bytes (RFC
+ * 792). */
 static enum net_verdict fragmentation_needed(struct net *net, const struct net_packet *packet)
 {
     const uint8_t *quoted = packet->l4 + ICMP_BYTES;
@@ -77,7 +80,8 @@ static enum net_verdict fragmentation_needed(struct net *net, const struct net_p
         return net_done(&net->counters->drop_icmp_bad);
     ip_from_ip4(local, quoted + IP4_SRC);
     ip_from_ip4(remote, quoted + IP4_DST);
-    /* It goes to who sent the packet, and we send only whole TCP segments large enough to matter. */
+    /* It goes to who sent the packet, and we send only whole TCP segments large enough to matter.
+     */
     if (!ip_equal(local, packet->dst) || quoted[IP4_PROTOCOL] != PROTOCOL_TCP ||
         (wire_u16(quoted + IP4_FRAGMENT) & IP4_FRAGMENT_MASK) != 0)
         return net_done(&net->counters->drop_icmp_other);
@@ -90,7 +94,8 @@ static enum net_verdict fragmentation_needed(struct net *net, const struct net_p
     return take_mtu(net, local, remote, quoted + header_bytes, mtu < MTU4_MIN ? MTU4_MIN : mtu);
 }
 
-/* RFC 4443 3.2: packet too big. It quotes as much as fits; we send no extension headers, so TCP follows at once. */
+/* RFC 4443 3.2: packet too big. It quotes as much as fits; we send no extension headers, so TCP
+ * follows at once. */
 static enum net_verdict too_big(struct net *net, const struct net_packet *packet)
 {
     const uint8_t *quoted = packet->l4 + ICMP_BYTES;

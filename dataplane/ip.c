@@ -39,7 +39,8 @@ uint32_t ip_sum(const void *bytes, size_t len, uint32_t sum)
     const uint8_t *p = bytes;
     uint64_t wide = sum;
 
-    /* Four bytes at a time into 64 bits: one's complement addition does not care about the width (RFC 1071 2 (C)). */
+    /* Four bytes at a time into 64 bits: one's complement addition does not care about the width
+     * (RFC 1071 2 (C)). */
     for (; len >= 4; p += 4, len -= 4) {
         uint32_t word;
 

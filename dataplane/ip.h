@@ -1,7 +1,8 @@
 /* ip.h
  *
- * Addresses of both families in one form, and the Internet checksum. IPv4 a.b.c.d is ::ffff:a.b.c.d (RFC 4291 2.5.5.2);
- * such an address never appears in an IPv6 header that we accept or send. Pure functions.
+ * Addresses of both families in one form, and the Internet checksum. IPv4 a.b.c.d is ::ffff:a.b.c.d
+ * (RFC 4291 2.5.5.2); such an address never appears in an IPv6 header that we accept or send. Pure
+ * functions.
  */
 #ifndef HEARTH_IP_H
 #define HEARTH_IP_H
@@ -49,7 +50,8 @@ static inline bool ip6_is_link_local(const uint8_t ip[16])
 /* Do the first prefix_len bits agree? */
 bool ip_in_prefix(const uint8_t ip[16], const uint8_t prefix[16], uint8_t prefix_len);
 
-/* ff02::1:ffXX:XXXX of an address (RFC 4291 2.7.1), and the MAC of a multicast address (RFC 2464 7). */
+/* ff02::1:ffXX:XXXX of an address (RFC 4291 2.7.1), and the MAC of a multicast address (RFC 2464
+ * 7). */
 void ip6_solicited_node(uint8_t out[16], const uint8_t ip[16]);
 void ip6_multicast_mac(uint8_t mac[6], const uint8_t ip[16]);
 

@@ -3,8 +3,9 @@
 
 #include "dataplane/ip.h"
 
-/* RFC 4291 2.5.2, 2.5.3, 2.7: never a source: a group, loopback; nor an embedded IPv4 address (2.5.5), which would pass for
- * one of the other family. The unspecified address is nd_input's to judge; ours only we use. */
+/* RFC 4291 2.5.2, 2.5.3, 2.7: never a source: a group, loopback; nor an embedded IPv4 address
+ * (2.5.5), which would pass for one of the other family. The unspecified address is nd_input's to
+ * judge; ours only we use. */
 static bool is_bad_source(const struct net *net, const uint8_t src[16])
 {
     static const uint8_t loopback[16] = {[15] = 1};
@@ -32,8 +33,9 @@ static bool is_our_group(const struct net *net, const uint8_t dst[16])
     return false;
 }
 
-/* RFC 8200 4.2: may the unknown options be passed over? "00 - skip over this option and continue"; all other values of the
- * two highest bits discard the packet. Options that end beyond the header are refused. */
+/* RFC 8200 4.2: may the unknown options be passed over? "00 - skip over this option and continue";
+ * all other values of the two highest bits discard the packet. Options that end beyond the header
+ * are refused. */
 static bool options_ok(const uint8_t *p, size_t bytes)
 {
     enum { PAD1 = 0, PADN = 1 };
@@ -55,7 +57,8 @@ static bool options_ok(const uint8_t *p, size_t bytes)
 
 enum walk { WALK_L4, WALK_BAD, WALK_FRAGMENT, WALK_EXTENSION };
 
-/* Passes over the extension headers: *protocol is what follows, *p and *bytes the rest of the packet. */
+/* Passes over the extension headers: *protocol is what follows, *p and *bytes the rest of the
+ * packet. */
 static enum walk walk_extensions(uint8_t *protocol, const uint8_t **p, size_t *bytes)
 {
     for (int i = 0; i <= IP6_EXTENSIONS_MAX; i++) {
@@ -69,7 +72,7 @@ static enum walk walk_extensions(uint8_t *protocol, const uint8_t **p, size_t *b
         case PROTOCOL_SHIM6:
             return WALK_EXTENSION;
         case PROTOCOL_HOP_BY_HOP:
-            /* RFC 8200 4.1: hop-by-hop options "must immediately follow the IPv6 header". */
+            /* RFC 8200 4.1: "restricted to appear immediately after an IPv6 header only". */
             if (i != 0)
                 return WALK_EXTENSION;
             break;
@@ -90,8 +93,8 @@ static enum walk walk_extensions(uint8_t *protocol, const uint8_t **p, size_t *b
         if (header_bytes > *bytes)
             return WALK_BAD;
         if (type == PROTOCOL_ROUTING) {
-            /* RFC 5095 3: type 0 is refused. RFC 8200 4.4: an unknown type with segments left is refused, with none left it
-             * is passed over. */
+            /* RFC 5095 3: type 0 is refused. RFC 8200 4.4: an unknown type with segments left is
+             * refused, with none left it is passed over. */
             if (header[2] == 0 || header[3] != 0)
                 return WALK_EXTENSION;
         } else if (!options_ok(header, header_bytes)) {
@@ -114,7 +117,8 @@ enum net_verdict ip6_input(struct net *net, const struct net_rx *rx, struct net_
 
     size_t bytes = wire_u16(p + IP6_LENGTH);
 
-    /* A jumbogram (length 0, RFC 2675) fits no frame of ours: it looks like a packet without payload. */
+    /* A jumbogram (length 0, RFC 2675) fits no frame of ours: it looks like a packet without
+     * payload. */
     if (bytes > rx->l3_bytes - IP6_BYTES)
         return net_done(&c->drop_ip_bad);
 

@@ -1,9 +1,9 @@
 /* limits.h
  *
  * Every maximum of the data plane, in one place. What an operator may tune is in struct
- * world_limits (world.h) and starts from the *_DEFAULT values here; limits_print sums the bytes
- * that one dp core can ever use. One list; the constants and what limits_print shows are made from
- * it. The unit is the end of the name.
+ * world_limits (world.h) and starts from the *_DEFAULT values here. One list: the constants and
+ * what limits_print shows are made from it; it also sums the bytes that one dp core can ever use.
+ * Units are the ends of the names.
  */
 #ifndef HEARTH_LIMITS_H
 #define HEARTH_LIMITS_H

@@ -12,7 +12,8 @@ static bool is_broadcast(const uint8_t mac[6])
     return memcmp(mac, broadcast, 6) == 0;
 }
 
-/* The groups that a host of our addresses has joined: all-nodes and one solicited-node group per IPv6 address. */
+/* The groups that a host of our addresses has joined: all-nodes and one solicited-node group per
+ * IPv6 address. */
 static bool is_our_group(const struct net *net, const uint8_t mac[6])
 {
     if (is_broadcast(mac) || memcmp(mac, all_nodes_mac, 6) == 0)

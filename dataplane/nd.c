@@ -5,7 +5,8 @@
 
 static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
 
-/* Solicitation and advertisement have one form: header, target, one link-layer address option with our MAC. */
+/* Solicitation and advertisement have one form: header, target, one link-layer address option with
+ * our MAC. */
 static void send(struct net *net, const uint8_t link_dst[6], const uint8_t src[16],
                  const uint8_t dst[16], uint8_t type, uint8_t flags, const uint8_t target[16])
 {
@@ -59,8 +60,8 @@ void nd_announce(struct net *net, const uint8_t ip[16])
     send(net, mac, ip, all_nodes, ICMP6_NEIGHBOUR_ADVERT, ND_OVERRIDE, ip);
 }
 
-/* RFC 4861 7.1.1: "All included options have a length that is greater than zero." False: they do not. *mac: the
- * link-layer address of that type, NULL if there is none. */
+/* RFC 4861 7.1.1: "All included options have a length that is greater than zero." False: they do
+ * not. *mac: the link-layer address of that type, NULL if there is none. */
 static bool read_options(const uint8_t *p, size_t bytes, uint8_t type, const uint8_t **mac)
 {
     *mac = NULL;
@@ -88,8 +89,9 @@ static enum net_verdict solicitation(struct net *net, const struct net_rx *rx,
 
     if (!read_options(packet->l4 + ND_BYTES, packet->l4_bytes - ND_BYTES, ND_OPTION_SOURCE, &mac))
         return net_done(&c->drop_nd_bad);
-    /* RFC 4861 7.1.1: "If the IP source address is the unspecified address, the IP destination address is a solicited-node
-     * multicast address" and "there is no source link-layer address option in the message". */
+    /* RFC 4861 7.1.1: "If the IP source address is the unspecified address, the IP destination
+     * address is a solicited-node multicast address" and "there is no source link-layer address
+     * option in the message". */
     ip6_solicited_node(group, target);
     if (is_probe && (mac != NULL || !ip_equal(packet->dst, group)))
         return net_done(&c->drop_nd_bad);
@@ -101,12 +103,14 @@ static enum net_verdict solicitation(struct net *net, const struct net_rx *rx,
         send(net, link_dst, target, all_nodes, ICMP6_NEIGHBOUR_ADVERT, ND_OVERRIDE, target);
         return net_done(&c->rx_nd);
     }
-    /* 7.2.3: "If the Source Address is not the unspecified address and ... the solicitation includes a Source Link-Layer
-     * Address option, then the recipient SHOULD create or update the Neighbor Cache entry". Only hosts of our link; what we
-     * learn this way is fresh, not STALE as the RFC has it: as with ARP, and it saves a query for each new client. */
+    /* 7.2.3: "If the Source Address is not the unspecified address and ... the solicitation
+     * includes a Source Link-Layer Address option, then the recipient SHOULD create or update the
+     * Neighbor Cache entry". Only hosts of our link; what we learn this way is fresh, not STALE as
+     * the RFC has it: as with ARP, and it saves a query for each new client. */
     if (mac != NULL && net_is_on_link(net, packet->src))
         net_learn(net, packet->src, mac, NEIGHBOUR_ADD, rx->now_ns);
-    /* Straight back to where it came from, so that two hosts that know nothing of each other can begin. */
+    /* Straight back to where it came from, so that two hosts that know nothing of each other can
+     * begin. */
     memcpy(link_dst, mac != NULL ? mac : rx->link_src, 6);
     send(net, link_dst, target, packet->src, ICMP6_NEIGHBOUR_ADVERT, ND_SOLICITED | ND_OVERRIDE,
          target);
@@ -122,15 +126,16 @@ static enum net_verdict advertisement(struct net *net, const struct net_rx *rx,
 
     if (!read_options(packet->l4 + ND_BYTES, packet->l4_bytes - ND_BYTES, ND_OPTION_TARGET, &mac))
         return net_done(&c->drop_nd_bad);
-    /* RFC 4861 7.1.2: "If the IP Destination Address is a multicast address the Solicited flag is zero." */
+    /* RFC 4861 7.1.2: "If the IP Destination Address is a multicast address the Solicited flag is
+     * zero." */
     if (ip6_is_multicast(packet->dst) && (flags & ND_SOLICITED) != 0)
         return net_done(&c->drop_nd_bad);
     if (net_is_local(net, target)) {
         c->net_address_conflict++;
         return net_done(&c->drop_nd_bad);
     }
-    /* 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded." Answers to our queries, which go to a
-     * group, carry the address (4.4); one without it teaches nothing. */
+    /* 7.2.5: "If no entry exists, the advertisement SHOULD be silently discarded." Answers to our
+     * queries, which go to a group, carry the address (4.4); one without it teaches nothing. */
     if (mac == NULL ||
         !net_learn(net, target, mac, (flags & ND_OVERRIDE) ? NEIGHBOUR_MERGE : NEIGHBOUR_CONFIRM,
                    rx->now_ns))
@@ -143,8 +148,8 @@ enum net_verdict nd_input(struct net *net, const struct net_rx *rx, const struct
     struct counters *c = net->counters;
     const uint8_t *p = packet->l4;
 
-    /* RFC 4861 7.1: "The IP Hop Limit field has a value of 255, i.e., the packet could not possibly have been forwarded by a
-     * router." "ICMP Code is 0." */
+    /* RFC 4861 7.1: "The IP Hop Limit field has a value of 255, i.e., the packet could not possibly
+     * have been forwarded by a router." "ICMP Code is 0." */
     if (packet->hop_limit != ND_HOP_LIMIT || p[1] != 0)
         return net_done(&c->drop_nd_bad);
 
@@ -153,8 +158,8 @@ enum net_verdict nd_input(struct net *net, const struct net_rx *rx, const struct
     if (p[0] == ICMP6_ROUTER_SOLICIT)
         return net_done(&c->drop_nd_other);
 
-    /* "ICMP length (derived from the IP length) is 24 or more octets. Target Address is not a multicast address." Nor can it
-     * be nobody's or an IPv4 address. */
+    /* "ICMP length (derived from the IP length) is 24 or more octets. Target Address is not a
+     * multicast address." Nor can it be nobody's or an IPv4 address. */
     if (packet->l4_bytes < ND_BYTES)
         return net_done(&c->drop_nd_bad);
 

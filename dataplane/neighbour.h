@@ -3,25 +3,25 @@
  * Who has which MAC on our link: one table for the node, read by every core for each packet sent,
  * written by whichever core hears ARP or neighbour discovery.
  *
- *   hash(ip) --> set [ seq | way | way | ... ]      a set is guarded by its own sequence lock;
- * nobody ever waits: set [ seq | way | way | ... ]      a reader or writer that finds it busy says
- * so and is tried again
- *                 ...                               by the packet's own retransmission
+ *   hash(ip) --> set [ seq | way | way | ... ]    a set has its own sequence lock; nobody waits:
+ *                set [ seq | way | way | ... ]    who finds it busy goes without, and the packet's
+ *                 ...                             own retransmission tries again
  *
  * Life of an entry:
- *   asked  --learn--> known --NEIGHBOUR_STALE_S--> stale (still used, asked again) --learn--> known
- *     ^                                              |
- *     +---- NEIGHBOUR_QUERIES_MAX without answer ----+      asked: a query each
- * NEIGHBOUR_QUERY_INTERVAL_MS, and from NEIGHBOUR_QUERIES_MAX on at doubling intervals
  *
- * A full set gives up, in this order: an entry without a MAC, then the one unused for longest; what
- * was merely heard (not needed by us) displaces only entries that were not used for
- * NEIGHBOUR_STALE_S.
+ *   asked --learn--> known --NEIGHBOUR_STALE_S--> stale: still used, asked again --learn--> known
+ *     ^                                             |
+ *     +---- NEIGHBOUR_QUERIES_MAX unanswered -------+
+ *
+ *   A query each NEIGHBOUR_QUERY_INTERVAL_MS; after NEIGHBOUR_QUERIES_MAX at doubling intervals.
+ *
+ * A full set gives up, in this order: an entry without a MAC, then the one unused for longest. What
+ * was merely heard, not needed by us, displaces no neighbour used within NEIGHBOUR_STALE_S.
  *
  * Addresses are 16 bytes as in net.h. Units: nanoseconds; cores' clocks may differ by a little.
- * Memory is the caller's, aligned to 64 bytes. Never allocates. Sources: RFC 826, RFC 1122 2.3.2,
- * RFC 4861 7; sequence locks after Boehm, "Can seqlocks get along with programming language memory
- * models?" (2012).
+ * Memory is the caller's, aligned to 64 bytes. Never allocates.
+ * Sources: RFC 826, RFC 1122 2.3.2, RFC 4861 7; sequence locks after Boehm, "Can seqlocks get along
+ * with programming language memory models?" (2012).
  */
 #ifndef HEARTH_NEIGHBOUR_H
 #define HEARTH_NEIGHBOUR_H

@@ -11,8 +11,8 @@
 /* RFC 4291 appendix A: fe80:: and the MAC with ff:fe in its middle and the universal bit turned. */
 static void link_local_of(struct net_address *out, const uint8_t mac[6])
 {
-    const uint8_t ip[16] = {0xfe,   0x80, [8] = mac[0] ^ 2,     mac[1], mac[2], 0xff,
-                            0xfe, mac[3], mac[4], mac[5]};
+    const uint8_t ip[16] = {0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2],
+                            0xff, 0xfe, mac[3],           mac[4], mac[5]};
 
     memcpy(out->ip, ip, 16);
     out->prefix_len = 64;
@@ -89,7 +89,8 @@ bool net_is_local(const struct net *net, const uint8_t ip[16])
     return false;
 }
 
-/* Our address in whose prefix the other one lies. A prefix of IPv6 must not claim all of IPv4, however short it is. */
+/* Our address in whose prefix the other one lies. A prefix of IPv6 must not claim all of IPv4,
+ * however short it is. */
 static const struct net_address *address_near(const struct net *net, const uint8_t ip[16])
 {
     bool is_ip4 = ip_is_ip4(ip);
@@ -182,10 +183,23 @@ bool net_parse_address(const char *text, struct net_address *address)
     return true;
 }
 
+/* Once per request, and glibc's inet_ntop prints an IPv4 address with printf. */
+static void format_ip4(const uint8_t ip[4], char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        if (ip[i] >= 100)
+            *out++ = (char)('0' + ip[i] / 100);
+        if (ip[i] >= 10)
+            *out++ = (char)('0' + ip[i] / 10 % 10);
+        *out++ = (char)('0' + ip[i] % 10);
+        *out++ = i < 3 ? '.' : 0;
+    }
+}
+
 void net_format_ip(const uint8_t ip[16], char out[46])
 {
     if (ip_is_ip4(ip))
-        inet_ntop(AF_INET, ip + 12, out, 46);
+        format_ip4(ip + 12, out);
     else
         inet_ntop(AF_INET6, ip, out, 46);
 }

@@ -14,7 +14,8 @@ uint16_t net_l4_room(const struct net *net, const uint8_t dst[16])
     return (uint16_t)(net->config.mtu - (ip_is_ip4(dst) ? IP4_BYTES : IP6_BYTES));
 }
 
-/* RFC 1122 3.3.1.1: the destination itself if it is on the link, otherwise a gateway. NULL: there is no way. */
+/* RFC 1122 3.3.1.1: the destination itself if it is on the link, otherwise a gateway. NULL: there
+ * is no way. */
 static const uint8_t *next_hop(const struct net *net, const uint8_t dst[16])
 {
     if (ip_is_zero(dst))
@@ -45,8 +46,8 @@ static void write_ip4(struct net *net, uint8_t *p, const struct net_route *route
     memset(p, 0, IP4_BYTES);
     p[0] = 4 << 4 | IP4_BYTES / 4;
     p[IP4_TOS] = route->ecn & 3;
-    /* RFC 6864 4.1: nothing may be read from the ID of a packet that is never fragmented. Some middleboxes take equal ones
-     * for duplicates all the same. */
+    /* RFC 6864 4.1: nothing may be read from the ID of a packet that is never fragmented. Some
+     * middleboxes take equal ones for duplicates all the same. */
     wire_put_u16(p + IP4_ID, net->ip4_id++);
     wire_put_u16(p + IP4_FRAGMENT, IP4_DONT_FRAGMENT);
     p[IP4_TTL] = HOP_LIMIT;
@@ -102,13 +103,13 @@ uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t proto
     return f->bytes + f->l4_offset;
 }
 
-/* RFC 6437 3: a flow label that is the same for all packets of a flow and unlike that of others, so that routers can spread
- * by it. Addresses and ports lie side by side in the packet. */
+/* RFC 6437 3: a flow label that is the same for all packets of a flow and unlike that of others, so
+ * that routers can spread by it. Addresses and ports lie side by side in the packet. */
 static void write_flow_label(const struct net *net, uint8_t *p, size_t l4_bytes)
 {
     size_t bytes = 32 + (l4_bytes < 4 ? l4_bytes : 4);
-    uint32_t label = XXH3_64bits_withSeed(p + IP6_SRC, bytes, neighbours_seed(net->neighbours)) &
-                     0xfffff;
+    uint32_t label =
+        XXH3_64bits_withSeed(p + IP6_SRC, bytes, neighbours_seed(net->neighbours)) & 0xfffff;
 
     p[1] |= (uint8_t)(label >> 16);
     wire_put_u16(p + 2, (uint16_t)label);

@@ -5,7 +5,7 @@
  *   net_input -> link_input -> arp_input
  *                           -> ip4_input -> icmp4_input
  *                           -> ip6_input -> icmp6_input -> nd_input
- *   net_begin -> net_next_hop, neighbour_find, arp_ask / nd_ask -> link_begin .. link_end
+ *   net_begin -> neighbour_find, arp_ask or nd_ask, link_begin        net_end -> link_end
  *
  * Each *_input ends with a verdict; NET_DONE has been counted, by net_done.
  */
@@ -17,10 +17,10 @@
 /* A frame on its way up. */
 struct net_rx {
     const uint8_t *link_src;
-    bool is_group;       /* link-layer broadcast or multicast */
-    uint8_t rx_csum;     /* enum frame_rx_csum: what the port has verified */
+    bool is_group;   /* link-layer broadcast or multicast */
+    uint8_t rx_csum; /* enum frame_rx_csum: what the port has verified */
     const uint8_t *l3;
-    size_t l3_bytes;     /* link-layer padding included */
+    size_t l3_bytes; /* link-layer padding included */
     uint64_t now_ns;
 };
 

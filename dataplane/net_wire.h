@@ -1,7 +1,7 @@
 /* net_wire.h
  *
- * What Ethernet, ARP, IP and ICMP look like on the wire: offsets, numbers, and reads and writes in network byte order.
- * For the net's own files (link, arp, ip4, ip6, icmp, nd, net).
+ * What Ethernet, ARP, IP and ICMP look like on the wire: offsets, numbers, and reads and writes in
+ * network byte order. For the net's own files (link, arp, ip4, ip6, icmp, nd, net).
  */
 #ifndef HEARTH_NET_WIRE_H
 #define HEARTH_NET_WIRE_H
@@ -94,7 +94,8 @@ enum {
     ICMP6_REDIRECT = 137,
 };
 
-/* Neighbour solicitation and advertisement: ICMP header, target, options of {type, length / 8, ...} */
+/* Neighbour solicitation and advertisement: ICMP header, target, options of {type, length / 8, ...}
+ */
 enum {
     ND_FLAGS = 4,
     ND_TARGET = 8,

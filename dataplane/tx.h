@@ -2,10 +2,11 @@
  *
  * A core's outgoing burst: frames are built in place and leave together.
  *
- *   f = tx_next(tx); ... fill f->bytes, f->len ...; tx_commit(tx);      tx_flush(tx) once per
+ *   f = tx_next(tx); ... fill f->bytes, f->len ...; tx_commit(tx);    tx_flush(tx) once per
  * iteration
  *
- * Single thread. A frame that is not committed is given out again by the next tx_next.
+ * Single thread. A frame that is not committed is given out again by the next tx_next; the pointer
+ * is good until the next call of any of these. A full burst leaves by itself.
  */
 #ifndef HEARTH_TX_H
 #define HEARTH_TX_H

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,17 +75,36 @@ static void lcores_text(const struct eal_config *c, char text[LCORES_TEXT_BYTES]
     assert(at < LCORES_TEXT_BYTES);
 }
 
+static bool is_hugetlbfs_mounted(void)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    bool is_found = false;
+    if (!mounts)
+        return false;
+    for (struct mntent *m; !is_found && (m = getmntent(mounts));)
+        is_found = strcmp(m->mnt_type, "hugetlbfs") == 0;
+    endmntent(mounts);
+    return is_found;
+}
+
 /* rte_eal_init cannot be tried twice in a process, so hugepages or not is decided before it. */
 static void choose_pages(const struct eal_config *c, struct eal_report *r)
 {
     uint64_t free_mb = free_huge_mb();
     r->huge_advice[0] = '\0';
-    r->has_huge = c->huge == EAL_HUGE_ON || (c->huge == EAL_HUGE_AUTO && free_mb >= c->memory_mb);
-    if (c->huge == EAL_HUGE_AUTO && !r->has_huge)
+    r->has_huge = c->huge == EAL_HUGE_ON;
+    if (c->huge != EAL_HUGE_AUTO)
+        return;
+    if (free_mb < c->memory_mb)
         snprintf(r->huge_advice, sizeof(r->huge_advice),
-                 "%" PRIu64 " MB of hugepages are free, %u MB are wanted: sysctl -w "
-                 "vm.nr_hugepages=%u gives them",
-                 free_mb, c->memory_mb, (uint32_t)(c->memory_mb - free_mb + 1) / 2 + 1);
+                 "%" PRIu64
+                 " MB of hugepages are free, %u MB are wanted: raise vm.nr_hugepages by %u",
+                 free_mb, c->memory_mb, (uint32_t)(c->memory_mb - free_mb + 1) / 2);
+    else if (c->use_memif && !is_hugetlbfs_mounted())
+        snprintf(r->huge_advice, sizeof(r->huge_advice),
+                 "memif needs hugetlbfs to use hugepages: mount -t hugetlbfs none /dev/hugepages");
+    else
+        r->has_huge = true;
 }
 
 int eal_start(const struct eal_config *c, struct eal_report *r, char *error, size_t error_bytes)
@@ -105,12 +125,11 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     lcores_text(c, lcores);
     snprintf(memory_mb, sizeof(memory_mb), "%u", c->memory_mb);
 
-    /* --in-memory: no files left behind by a crash, no hugetlbfs mount needed. Telemetry stays on.
-     */
+    /* --in-memory: no files left behind by a crash, no hugetlbfs mount needed; but it goes neither
+     * with --no-huge nor with memif. Telemetry stays on. */
     char *args[ARGS_MAX];
     int n = 0;
     args[n++] = (char *)"hearthd";
-    args[n++] = (char *)"--in-memory";
     args[n++] = (char *)"--file-prefix";
     args[n++] = (char *)c->name;
     args[n++] = (char *)"--lcores";
@@ -118,11 +137,11 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     args[n++] = (char *)"-m";
     args[n++] = memory_mb;
     args[n++] = (char *)"--log-level=warning";
-    if (!r->has_huge)
-        args[n++] = (char *)"--no-huge";
+    args[n++] = (char *)(!r->has_huge   ? "--no-huge"
+                         : c->use_memif ? "--huge-unlink=always"
+                                        : "--in-memory");
     if (c->use_pci) {
-        /* An address that is nobody's: devices are probed when a port names them, and only those.
-         */
+        /* An address that is nobody's: a device is probed when a port names it, not before. */
         args[n++] = (char *)"-a";
         args[n++] = (char *)"0000:00:00.0";
     } else {

@@ -4,11 +4,11 @@
  * wire (port_sim); what a device lacks is done in software behind it, so the data plane has one
  * code path.
  *
- *     dp core 0      dp core 1            queue q belongs to dp core q, and to no other thread
+ *     dp core 0      dp core 1          queue q belongs to dp core q, and to no other thread
  *        | q0           | q1
- *   +----v--------------v----+   RSS where the device (or PACKET_FANOUT) offers it; otherwise queue
- * 0's core |         port           |   reads the device and hands frames over by 4-tuple hash
- *   +-----------|------------+
+ *   +----v--------------v----+    where the device keeps a flow on one queue (RSS), it does;
+ *   |         port           |    otherwise the cores that read it hand frames over to
+ *   +-----------|------------+    each other by a hash of addresses and ports
  *             device
  *
  * A frame is a view: bytes of one Ethernet frame in a buffer that `handle` owns. Received frames
@@ -19,13 +19,12 @@
  * software) and says so in rx_csum. To send: the data plane leaves both checksums zero, fills
  * l3_offset, l4_offset and tx_csum, and the port computes them.
  *
- * To sleep, in this order:
- *     n = port_wait_fds(...)       says "I may sleep" to the cores (or the device) that could have
- * frames for us port_rx(...) == 0            a frame may have come between; if one did, go on as if
- * nothing was said ppoll(fds, n, next timeout)  POLLIN: readable means that port_rx has something,
- * or, rarely, that it had A core that shares out frames writes an eventfd only to a queue that said
- * so, once per sleep; there is nothing to read from the descriptors and nothing to undo. Call
- * port_wait_fds again before the next sleep.
+ * To sleep: port_wait_fds(), then ppoll() on what it gave, for POLLIN and with the next timeout.
+ * port_wait_fds says "I may sleep" to the cores (or the device) that could have frames for this
+ * queue; what had come before it makes the descriptors readable at once, so no frame is slept over.
+ * A core that shares out frames writes an eventfd only to a queue that said so, once per sleep.
+ * Readable means that port_rx has something, or, rarely, that it had. There is nothing to read from
+ * the descriptors and nothing to undo; call port_wait_fds again before the next sleep.
  *
  * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are
  * counted in struct port_stats.
@@ -45,7 +44,9 @@ enum {
 };
 
 enum frame_rx_csum {
-    FRAME_CSUM_NONE = 0, /* nothing to verify: not IP, a fragment, or not TCP/UDP */
+    /* Nothing to verify: not IP, a fragment, neither TCP nor UDP, UDP over IPv4 without a checksum,
+     * or lengths that contradict each other: the data plane refuses those by name. */
+    FRAME_CSUM_NONE = 0,
     FRAME_CSUM_GOOD,
     FRAME_CSUM_BAD_IP,
     FRAME_CSUM_BAD_L4,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@
 
 enum {
     DEVICE_TEXT_BYTES = 512,
-    SOCKETS_MAX = 4096,
+    SOCKETS_MAX = 1024,
     MTU_DEFAULT = 1500,
     ETHERNET_BYTES = ETH_HLEN + 4, /* with one VLAN tag */
     POOL_CACHE = 256,
@@ -176,6 +177,27 @@ static void complete_device(char device[DEVICE_TEXT_BYTES], enum kind kind, uint
         add_arg(device, "queue_count", port_dpdk_netdev_queues(iface));
 }
 
+/* A killed memif server leaves its socket file, at which the next one would fail. It is stale if
+ * nobody answers. */
+static void remove_stale_socket(const char *device)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char role[16], is_abstract[8];
+
+    device_arg(device, "role", role, sizeof(role));
+    device_arg(device, "socket-abstract", is_abstract, sizeof(is_abstract));
+    device_arg(device, "socket", at.sun_path, sizeof(at.sun_path));
+    bool is_server = strcmp(role, "server") == 0 || strcmp(role, "master") == 0;
+    if (!is_server || strcmp(is_abstract, "no") != 0 || at.sun_path[0] != '/')
+        return;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 && errno == ECONNREFUSED)
+        unlink(at.sun_path);
+    close(fd);
+}
+
 /* ---- setup ---- */
 
 static struct rte_mempool *make_pool(struct port_dpdk *p, uint32_t buffers, uint32_t room)
@@ -254,8 +276,7 @@ static int configure(struct port_dpdk *p, const struct rte_eth_dev_info *info, b
             info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     }
     if (conf.rx_adv_conf.rss_conf.rss_hf == 0)
-        conf.rxmode.mq_mode =
-            RTE_ETH_MQ_RX_NONE; /* af_xdp: the network interface has its own RSS */
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE; /* AF_XDP: the interface has its own RSS */
     return rte_eth_dev_configure(p->port_id, p->device_rx_queues, p->device_tx_queues, &conf);
 }
 
@@ -269,20 +290,14 @@ static int setup_queues(struct port_dpdk *p, enum kind kind, const struct port_d
     int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_descriptors, &tx_descriptors);
 
     for (uint16_t q = 0; err == 0 && q < p->device_rx_queues; q++) {
-        struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-        if (!before || !now) {
-            err = -ENOMEM;
-        } else {
-            sockets_open(before, AF_XDP);
-            err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
-                                         p->pools[q]);
-            sockets_open(now, AF_XDP);
-            sockets_subtract(now, before);
-            if (kind == KIND_AF_XDP && err == 0 && now->count == 1)
-                add_wait_fd(p, q, now->fds[0]);
-        }
-        free(before);
-        free(now);
+        struct socket_set before, now;
+        sockets_open(&before, AF_XDP);
+        err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
+                                     p->pools[q]);
+        sockets_open(&now, AF_XDP);
+        sockets_subtract(&now, &before);
+        if (kind == KIND_AF_XDP && err == 0 && now.count == 1)
+            add_wait_fd(p, q, now.fds[0]);
     }
     for (uint16_t q = 0; err == 0 && q < p->device_tx_queues; q++)
         err = rte_eth_tx_queue_setup(p->port_id, q, tx_descriptors, (unsigned)socket, NULL);
@@ -299,6 +314,11 @@ static int setup_lanes(struct port_dpdk *p)
         l->tx_queue = q % p->device_tx_queues;
         l->tx_lock = p->lanes > p->device_tx_queues ? &p->tx_locks[l->tx_queue] : NULL;
         l->pool = p->pools[q];
+        if (p->is_spread || p->has_interrupts) {
+            l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            if (l->wake_fd < 0)
+                return -errno;
+        }
         if (!p->is_spread)
             continue;
 
@@ -306,8 +326,7 @@ static int setup_lanes(struct port_dpdk *p)
         snprintf(name, sizeof(name), "inbox%u_%u", p->port_id, q);
         l->inbox = rte_ring_create(name, PORT_DPDK_INBOX, SOCKET_ID_ANY,
                                    RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
-        l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (!l->inbox || l->wake_fd < 0)
+        if (!l->inbox)
             return -ENOMEM;
     }
     return 0;
@@ -361,8 +380,7 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
 
     if (rte_eth_macaddr_get(p->port_id, &mac) == 0)
         memcpy(caps->mac, mac.addr_bytes, sizeof(caps->mac));
-    /* A tap's address belongs to the kernel's end of it; ours must differ, as on the two ends of a
-     * cable. */
+    /* A tap's address is the kernel's end; ours must differ, as on the two ends of a cable. */
     char remote[32];
     device_arg(device, "remote", remote, sizeof(remote));
     if (kind == KIND_TAP && remote[0] == '\0') {
@@ -371,8 +389,7 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
     }
 }
 
-/* libxdp 1.3 leaves the sockets of a closed device open, and the interface's queue busy with them.
- */
+/* libxdp 1.3 leaves the sockets of a closed device open, and the interface's queue busy. */
 static void close_left_sockets(const struct lane *l)
 {
     for (int i = 0; i < l->device_fd_count; i++) {
@@ -412,24 +429,30 @@ void port_dpdk_destroy(struct port_dpdk *p)
     rte_free(p);
 }
 
-/* Attaches the device; its ethdev port or -errno. */
-static int attach(const char *device)
+/* The ethdev port of that device, or -ENODEV. */
+static int find_port(const char *device)
 {
     struct rte_dev_iterator i;
     uint16_t port_id;
-    int found = -ENODEV;
-
-    int err = rte_dev_probe(device);
-    if (err != 0 && err != -EEXIST)
-        return err;
     RTE_ETH_FOREACH_MATCHING_DEV(port_id, device, &i)
     {
-        found = port_id;
         rte_eth_iterator_cleanup(&i);
-        break;
+        return port_id;
     }
-    return found;
+    return -ENODEV;
 }
+
+/* Attaches the device; its ethdev port or -errno. rte_dev_probe is content with a device that is
+ * there already, but it would be another port's. */
+static int attach(const char *device)
+{
+    if (find_port(device) >= 0)
+        return -EEXIST;
+    int err = rte_dev_probe(device);
+    return err ? err : find_port(device);
+}
+
+static const char step_queues[] = "setting up its queues";
 
 /* Everything between attach and a running device. Returns 0 or -errno and the step that failed. */
 static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, const char *iface,
@@ -463,7 +486,7 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     err = configure(p, &info, p->has_interrupts || kind == KIND_TAP);
     if (err)
         return err;
-    *step = "setting up its queues";
+    *step = step_queues;
     err = setup_queues(p, kind, c);
     if (err)
         return err;
@@ -492,14 +515,16 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     return 0;
 }
 
+/* was_setting_up: it was the device's queues that failed. */
 static struct port *try_device(const char *given, const struct port_dpdk_config *c,
-                               struct failure failure)
+                               bool *was_setting_up, struct failure failure)
 {
     char device[DEVICE_TEXT_BYTES], iface[64], pmd_says[256];
     struct log_capture capture;
     const char *step = "attaching it";
     enum kind kind = kind_of(given);
 
+    *was_setting_up = false;
     if (snprintf(device, sizeof(device), "%s", given) >= (int)sizeof(device))
         return fail(failure, "the device string is too long");
     device_arg(device, "iface", iface, sizeof(iface));
@@ -512,18 +537,16 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         return fail(failure,
                     "%s: AF_XDP would not see %u of its %u queues: ethtool -L %s rx 1 tx 1", given,
                     rx_queues - port_dpdk_netdev_channels(iface), rx_queues, iface);
+    if (strncmp(device, "net_memif", 9) == 0)
+        remove_stale_socket(device);
     complete_device(device, kind, c->queues, mtu, iface);
     if (strlen(device) + 1 >= sizeof(device))
         return fail(failure, "the device string is too long");
 
     struct port_dpdk *p = rte_zmalloc("port_dpdk", sizeof(*p), RTE_CACHE_LINE_SIZE);
-    struct socket_set *before = malloc(sizeof(*before)), *now = malloc(sizeof(*now));
-    if (!p || !before || !now) {
-        rte_free(p);
-        free(before);
-        free(now);
+    struct socket_set before, now;
+    if (!p)
         return fail(failure, "%s: no memory", given);
-    }
     p->base.ops = &port_dpdk_ops;
     p->lanes = c->queues;
     p->is_af_packet = kind == KIND_AF_PACKET;
@@ -533,22 +556,21 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
         p->lane[q].wake_fd = -1;
 
     log_capture_begin(&capture);
-    sockets_open(before, AF_PACKET);
+    sockets_open(&before, AF_PACKET);
     int err = attach(device);
-    sockets_open(now, AF_PACKET);
-    sockets_subtract(now, before);
+    sockets_open(&now, AF_PACKET);
+    sockets_subtract(&now, &before);
     if (err >= 0) {
         p->port_id = (uint16_t)err;
-        for (int i = 0; kind == KIND_AF_PACKET && i < now->count && i < PORT_QUEUES_MAX; i++)
-            add_wait_fd(p, (uint16_t)i, now->fds[i]);
+        for (int i = 0; kind == KIND_AF_PACKET && i < now.count && i < PORT_QUEUES_MAX; i++)
+            add_wait_fd(p, (uint16_t)i, now.fds[i]);
         if (kind == KIND_TAP) /* made just now */
             mtu = port_dpdk_netdev_mtu(iface);
         err = bring_up(p, kind, device, iface, mtu, c, &step);
     }
     log_capture_end(&capture, pmd_says, sizeof(pmd_says));
-    free(before);
-    free(now);
     if (err < 0) {
+        *was_setting_up = strcmp(step, step_queues) == 0;
         port_dpdk_destroy(p);
         return fail(failure, "%s: %s failed: %s%s%s%s", given, step, rte_strerror(-err),
                     pmd_says[0] ? " (" : "", pmd_says, pmd_says[0] ? ")" : "");
@@ -562,11 +584,12 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
                                struct failure failure)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
-    int tries = kind_of(given) == KIND_AF_XDP ? XDP_TRIES : 1;
-    struct port *port = try_device(given, c, failure);
-    while (!port && --tries > 0) {
+    bool was_setting_up;
+    struct port *port = try_device(given, c, &was_setting_up, failure);
+    for (int i = 1; i < XDP_TRIES && !port && was_setting_up && kind_of(given) == KIND_AF_XDP;
+         i++) {
         nanosleep(&pause, NULL);
-        port = try_device(given, c, failure);
+        port = try_device(given, c, &was_setting_up, failure);
     }
     return port;
 }

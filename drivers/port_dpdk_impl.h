@@ -35,7 +35,7 @@ struct lane {
     rte_spinlock_t *tx_lock; /* NULL: the device queue is ours alone */
     struct rte_mempool *pool;
     struct rte_ring *inbox; /* NULL: not spread */
-    int wake_fd;            /* eventfd of the inbox, or -1 */
+    int wake_fd;            /* eventfd for the inbox or a device's leftovers; -1: neither */
     int device_fds[PORT_WAIT_FDS_MAX];
     int device_fd_count;
     struct port_stats stats;

@@ -70,7 +70,18 @@ static uint16_t deliver(const struct port_dpdk *p, struct lane *l, struct rte_mb
     return n;
 }
 
-/* Puts frames into another core's inbox and wakes that core if it sleeps. */
+/* Wakes the lane's core if it said that it may sleep, and has not been woken since. */
+static void wake(struct lane *l)
+{
+    if (atomic_load_explicit(&l->may_sleep, memory_order_relaxed) &&
+        atomic_exchange(&l->may_sleep, 0)) {
+        uint64_t one = 1;
+        ssize_t wrote = write(l->wake_fd, &one, sizeof(one));
+        assert(wrote == sizeof(one)); /* an eventfd blocks only near 2^64 */
+    }
+}
+
+/* Puts frames into another core's inbox. */
 static void hand_over(struct lane *from, struct lane *to, struct rte_mbuf **mbufs, uint16_t count)
 {
     uint16_t put = (uint16_t)rte_ring_enqueue_burst(to->inbox, (void **)mbufs, count, NULL);
@@ -81,12 +92,7 @@ static void hand_over(struct lane *from, struct lane *to, struct rte_mbuf **mbuf
     /* The sleeper sets may_sleep, then looks into the inbox; we fill the inbox, then look at
      * may_sleep. With a full fence on both sides at least one of us sees the other. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&to->may_sleep, memory_order_relaxed) &&
-        atomic_exchange(&to->may_sleep, 0)) {
-        uint64_t one = 1;
-        ssize_t wrote = write(to->wake_fd, &one, sizeof(one));
-        assert(wrote == sizeof(one)); /* an eventfd blocks only near 2^64 */
-    }
+    wake(to);
 }
 
 /* Keeps what belongs to lane `me` (moved to the front; the count is returned) and hands over the
@@ -272,6 +278,31 @@ static void dpdk_tx(struct port *port, uint16_t queue, struct frame *frames, uin
     }
 }
 
+/* Makes wake_fd tell of frames from now on, those included that are there already. */
+static void arm(struct port_dpdk *p, struct lane *l)
+{
+    uint64_t old;
+    ssize_t ignored = read(l->wake_fd, &old, sizeof(old));
+    (void)ignored; /* there need not have been a wake-up */
+    atomic_store(&l->may_sleep, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with hand_over */
+    bool has_frames = l->inbox && !rte_ring_empty(l->inbox);
+
+    if (p->has_interrupts) {
+        for (int i = 0; i < l->device_fd_count; i++) {
+            ignored = read(l->device_fds[i], &old, sizeof(old));
+            (void)ignored;
+        }
+        for (uint16_t d = l->rx_first; d < l->rx_end; d += l->rx_step) {
+            rte_eth_dev_rx_intr_enable(p->port_id, d);
+            has_frames |= rte_eth_rx_queue_count(p->port_id, d) > 0;
+        }
+        l->is_interrupt_armed = true;
+    }
+    if (has_frames)
+        wake(l);
+}
+
 static int dpdk_wait_fds(struct port *port, uint16_t queue, int *fds, int max)
 {
     struct port_dpdk *p = self(port);
@@ -280,24 +311,16 @@ static int dpdk_wait_fds(struct port *port, uint16_t queue, int *fds, int max)
 
     if (!port->caps.has_rx_wait)
         return 0;
-    for (int i = 0; i < l->device_fd_count && n < max; i++)
+    for (int i = 0; i < l->device_fd_count && n < max; i++) {
         fds[n++] = l->device_fds[i];
-    if (p->has_interrupts && !l->is_interrupt_armed) {
-        uint64_t count;
-        for (int i = 0; i < l->device_fd_count; i++) {
-            ssize_t ignored = read(l->device_fds[i], &count, sizeof(count)); /* an old signal */
-            (void)ignored;
-        }
-        for (uint16_t d = l->rx_first; d < l->rx_end; d += l->rx_step)
-            rte_eth_dev_rx_intr_enable(p->port_id, d);
-        l->is_interrupt_armed = true;
+        /* An interface that went down leaves an error on the socket, readable for ever: take it. */
+        int error;
+        socklen_t bytes = sizeof(error);
+        if (p->is_af_packet)
+            getsockopt(l->device_fds[i], SOL_SOCKET, SO_ERROR, &error, &bytes);
     }
     if (l->wake_fd >= 0 && n < max) {
-        uint64_t count;
-        ssize_t ignored = read(l->wake_fd, &count, sizeof(count)); /* an old wake-up, if any */
-        (void)ignored;
-        atomic_store(&l->may_sleep, 1);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with hand_over */
+        arm(p, l);
         fds[n++] = l->wake_fd;
     }
     return n;

@@ -65,7 +65,8 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
     }
     void *ReallocateBufferMemory(void *old, size_t size, size_t *actual) override
     {
-        /* V8 doubles its buffer, so this may be more than it needs: the length is judged at the end. */
+        /* V8 doubles its buffer, so this may be more than it needs: the length is judged at the
+         * end. */
         if (hooks_.bytes_max && size > 2 * hooks_.bytes_max + CLONE_SLACK)
             return nullptr;
         void *memory = realloc(old, size);

@@ -4,17 +4,9 @@ import re
 import subprocess
 
 from cases import case
-from node import (ADDRESS, ADDRESS6, CA, EXAMPLES, SCRIPTS, Http, connect, ctl_json, curl, deploy, get, https, run)
+from node import ADDRESS, ADDRESS6, CA, Http, connect, ctl_json, curl, get, https, run
 
 URL = "https://hello.hearth.test/"
-
-
-@case("every example and test script deploys")
-def _():
-    for name in ("hello", "echo", "count", "router"):
-        deploy(f"{EXAMPLES}/{name}")
-    for name in ("throw", "silent", "no-response", "slow", "loop", "hoard", "version"):
-        deploy(f"{SCRIPTS}/{name}")
 
 
 @case("curl over IPv4 gets a script's answer with a verified certificate")

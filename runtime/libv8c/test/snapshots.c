@@ -61,11 +61,14 @@ static void module_closures_and_slots_survive_on_a_base(void **state)
         &base, "let n = 10; export default () => new Response('two ' + add(n++, 1))");
     const struct v8c_blob *blobs[] = {&one, &two};
     static const char *const answers[2][2] = {{"one 2", "one 3"}, {"two 11", "two 12"}};
-    struct world w[2];
-    for (int i = 0; i < 2; i++) { /* side by side */
+    struct world w[2], on_base, bare;
+    world_open(&on_base, (struct v8c_isolate_params){.blob = &base});
+    world_open(&bare, (struct v8c_isolate_params){0});
+    for (int i = 0; i < 2; i++) { /* all four side by side */
         world_open(&w[i], (struct v8c_isolate_params){.blob = blobs[i]});
         v8c_scope_exit(&w[i].scope);
     }
+    assert_true(world_is_true(&bare, "typeof Response === 'undefined'"));
     for (int turn = 0; turn < 2; turn++) {
         for (int i = 0; i < 2; i++) {
             struct v8c_isolate *is = w[i].isolate;
@@ -82,6 +85,9 @@ static void module_closures_and_slots_survive_on_a_base(void **state)
     }
     for (int i = 0; i < 2; i++)
         v8c_isolate_free(w[i].isolate);
+    world_close(&bare);
+    assert_true(world_is_true(&on_base, "new Response('b').body === 'b'"));
+    world_close(&on_base);
     v8c_blob_free(&one);
     v8c_blob_free(&two);
     v8c_blob_free(&base);

@@ -157,9 +157,33 @@ static const struct {
     {"snapshots", snapshots_tests}, {"limits", limits_tests},       {"isolates", isolates_tests},
 };
 
+static void tell(const char *where, const char *what, void *data)
+{
+    fprintf(stderr, "told: %s: %s\n", where, what);
+}
+
+/* A process of its own, started by a test: runs out of memory with nobody to ask. */
+static int die(void)
+{
+    struct world w;
+    v8c_init(&(struct v8c_init_params){.fatal = tell});
+    world_open(&w, (struct v8c_isolate_params){.heap_bytes_max = 16 << 20});
+    world_run(&w, "const keep = []; for (;;) keep.push({a: [keep.length]})");
+    return 0;
+}
+
+static void at_exit(void)
+{
+    fprintf(stderr, "at exit\n");
+}
+
 int v8c_main(int argc, char **argv)
 {
     int failed = 0;
+    if (argc > 1 && strcmp(argv[1], "die") == 0)
+        return die();
+    if (argc > 1 && strcmp(argv[1], "exit") == 0)
+        return atexit(at_exit) == 0 ? 42 : 1;
     v8c_init(&(struct v8c_init_params){
         .flags = "--single-threaded-gc", .threads = 1, .clock_ms = clock_ms});
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {

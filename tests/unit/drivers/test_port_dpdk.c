@@ -23,6 +23,7 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,13 +96,17 @@ static bool is_awake(struct port *p, uint16_t queue, int timeout_ms)
     return poll(polls, (nfds_t)n, timeout_ms) > 0;
 }
 
-static void drain(struct port *p)
+static void drain_queue(struct port *p, uint16_t queue)
 {
     struct frame f[PORT_BURST];
-    for (uint16_t q = 0; q < p->caps.queues; q++) {
-        for (uint16_t n; (n = port_rx(p, q, f, PORT_BURST)) > 0;)
-            port_free(p, q, f, n);
-    }
+    for (uint16_t n; (n = port_rx(p, queue, f, PORT_BURST)) > 0;)
+        port_free(p, queue, f, n);
+}
+
+static void drain(struct port *p)
+{
+    for (uint16_t q = 0; q < p->caps.queues; q++)
+        drain_queue(p, q);
 }
 
 /* One frame on queue 0, sleeping until it comes; where the device cannot say, by polling. */
@@ -206,7 +211,7 @@ static void check_spreads(struct port *p, int raw)
             uint16_t n = port_rx(p, q, f, PORT_BURST);
             for (uint16_t i = 0; i < n; i++) {
                 const uint8_t *l4 = f[i].bytes + 34;
-                bool is_back = l4[0] << 8 == (5000 & 0xff00) && (l4[0] << 8 | l4[1]) == 5000;
+                bool is_back = (l4[0] << 8 | l4[1]) == 5000;
                 int flow = (is_back ? l4[2] << 8 | l4[3] : l4[0] << 8 | l4[1]) - 1000;
                 assert_in_range(flow, 0, FLOWS - 1);
                 queue_of[flow][is_back] = q;
@@ -239,11 +244,6 @@ static int sleep_and_receive(void *arg)
         int fds[PORT_WAIT_FDS_MAX];
         struct pollfd polls[PORT_WAIT_FDS_MAX + 1];
         uint16_t n = port_rx(s->port, s->queue, f, PORT_BURST);
-        int waits = 0;
-        if (n == 0) {
-            waits = port_wait_fds(s->port, s->queue, fds, PORT_WAIT_FDS_MAX);
-            n = port_rx(s->port, s->queue, f, PORT_BURST);
-        }
         if (n > 0) {
             uint64_t seen = n;
             if (write(s->seen_fd, &seen, sizeof(seen)) != sizeof(seen))
@@ -251,6 +251,7 @@ static int sleep_and_receive(void *arg)
             port_free(s->port, s->queue, f, n);
             continue;
         }
+        int waits = port_wait_fds(s->port, s->queue, fds, PORT_WAIT_FDS_MAX);
         for (int i = 0; i < waits; i++)
             polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
         polls[waits] = (struct pollfd){.fd = s->over_fd, .events = POLLIN};
@@ -354,6 +355,58 @@ static void one_af_packet_queue_feeds_two_cores(void **state)
     check_spreads(p, raw);
     check_sends(p, 1, raw); /* by the shared device queue */
     check_wakes(p, raw);
+    close(raw);
+    port_close(p);
+}
+
+/* What was handed over while its core was busy elsewhere must not be slept over. */
+static void a_frame_that_waits_wakes_its_core_at_once(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa,qpairs=1", 2);
+    int raw = raw_socket("hxb");
+    uint8_t bytes[TEST_FRAME_MAX];
+    struct frame f[PORT_BURST];
+
+    for (uint16_t port = 1; port < 40; port++) { /* some of these flows are queue 1's */
+        struct test_flow flow = flow_v4;
+        flow.source_port = port;
+        raw_send(raw, bytes, test_frame(bytes, &flow, "x", 1, true));
+    }
+    assert_false(is_awake(p, 1, 0));
+    drain_queue(p, 0);
+    assert_true(is_awake(p, 1, 0)); /* armed before, woken since */
+    assert_true(is_awake(p, 1, 0)); /* armed now, with frames waiting */
+    uint16_t n = port_rx(p, 1, f, PORT_BURST);
+    assert_true(n > 0);
+    port_free(p, 1, f, n);
+    drain(p);
+    assert_false(is_awake(p, 1, 0));
+    close(raw);
+    port_close(p);
+}
+
+static void an_interface_may_go_down_and_come_back(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa", 1);
+
+    assert_int_equal(system("ip link set hxa down"), 0);
+    is_awake(p, 0, 0); /* takes the error that the kernel left on the socket */
+    assert_false(is_awake(p, 0, 0));
+    assert_int_equal(system("ip link set hxa up"), 0);
+    int raw = raw_socket("hxb");
+    uint8_t bytes[TEST_FRAME_MAX];
+    uint32_t len = test_frame(bytes, &flow_v4, "x", 1, true);
+    for (int tries = 0; tries < 100;
+         tries++) { /* the kernel activates the link when it finds time */
+        ssize_t ignored = send(raw, bytes, len, 0);
+        (void)ignored;
+        if (is_awake(p, 0, PATIENCE_MS / 100))
+            break;
+    }
+    drain(p);
+    check_receives(p, raw);
+    check_sends(p, 0, raw);
+    check_waits(p, raw);
     close(raw);
     port_close(p);
 }
@@ -497,6 +550,52 @@ static void a_ring_gives_two_cores_back_what_they_sent(void **state)
     port_close(p);
 }
 
+static void leave_stale_socket(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    close(fd);
+}
+
+/* Both ends in one process; memif has neither interrupts nor sockets to sleep on. */
+static void memif_carries_frames_both_ways(void **state)
+{
+    char directory[] = "/tmp/hearth-test-XXXXXX", path[64], server[128], client[128];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/memif", directory);
+    snprintf(server, sizeof(server), "net_memif0,role=server,socket-abstract=no,socket=%s", path);
+    snprintf(client, sizeof(client), "net_memif1,role=client,socket-abstract=no,socket=%s", path);
+    leave_stale_socket(path); /* as a killed node does */
+    struct port *a = open_port(server, 1), *b = open_port(client, 1);
+    struct port *ends[2] = {a, b};
+    uint32_t received = 0;
+
+    assert_false(a->caps.has_rx_wait);
+    for (uint64_t turn = 0; received < 100 && turn < 1000000000; turn++) { /* until they have met */
+        struct port *from = ends[received % 2], *to = ends[!(received % 2)];
+        struct frame f;
+        if (port_rx(to, 0, &f, 1) == 1) {
+            assert_int_equal(f.rx_csum, FRAME_CSUM_GOOD);
+            port_free(to, 0, &f, 1);
+            drain(to); /* of the attempts before they met */
+            received++;
+        } else if (port_tx_alloc(from, 0, &f)) {
+            f.len = test_frame(f.bytes, &flow_v6, "memif", 5, false);
+            f.tx_csum = FRAME_TX_TCP;
+            f.l3_offset = 14;
+            f.l4_offset = 54;
+            port_tx(from, 0, &f, 1);
+        }
+    }
+    assert_int_equal(received, 100);
+    port_close(b);
+    port_close(a);
+    unlink(path);
+    rmdir(directory);
+}
+
 static void auto_takes_a_rung_that_works(void **state)
 {
     struct port *p = open_port("auto:hxa", 1);
@@ -519,6 +618,20 @@ static void the_ladder_says_why_not(void **state)
     assert_true(rungs[2].is_possible);
     assert_int_equal(port_dpdk_ladder("nosuch", rungs, 8), 1);
     assert_false(rungs[0].is_possible);
+}
+
+static void a_device_serves_one_port(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa", 1);
+    struct port_dpdk_config again = {.device = "net_af_packet0,iface=hxa", .queues = 1};
+    char error[512] = "";
+    int raw = raw_socket("hxb");
+
+    assert_null(port_dpdk_create(&again, error, sizeof(error)));
+    assert_non_null(strstr(error, "attaching it failed"));
+    check_receives(p, raw); /* the first port is as it was */
+    close(raw);
+    port_close(p);
 }
 
 static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
@@ -561,13 +674,15 @@ static int make_links(void)
                   "for i in hxa hxb hxc hxd; do ip link set $i arp off up || exit 1; done");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(af_packet_carries_frames_both_ways),
         cmocka_unit_test(af_packet_spreads_over_two_cores),
         cmocka_unit_test(one_af_packet_queue_feeds_two_cores),
         cmocka_unit_test(two_af_packet_queues_feed_one_core),
+        cmocka_unit_test(a_frame_that_waits_wakes_its_core_at_once),
+        cmocka_unit_test(an_interface_may_go_down_and_come_back),
         cmocka_unit_test(af_packet_counts_what_its_ring_lost),
         cmocka_unit_test(a_frame_above_the_mtu_is_dropped_and_counted),
         cmocka_unit_test(af_xdp_carries_frames_both_ways),
@@ -576,12 +691,19 @@ int main(void)
         cmocka_unit_test(a_ring_gives_two_cores_back_what_they_sent),
         cmocka_unit_test(auto_takes_a_rung_that_works),
         cmocka_unit_test(the_ladder_says_why_not),
+        cmocka_unit_test(a_device_serves_one_port),
         cmocka_unit_test(a_device_that_cannot_be_is_refused_with_a_sentence),
+    };
+    static const struct CMUnitTest memif_tests[] = {
+        cmocka_unit_test(memif_carries_frames_both_ways),
     };
     struct eal_config c = {.name = "test-port-dpdk", .core_count = 2, .memory_mb = 256};
     struct eal_report report;
     char error[512];
 
+    if (argc == 2 && strcmp(argv[1], "no-huge") == 0)
+        c.huge = EAL_HUGE_OFF;
+    c.use_memif = c.huge == EAL_HUGE_OFF; /* else --in-memory, which is what most nodes use */
     if (geteuid() != 0) {
         fprintf(stderr, "skipped: needs root\n");
         return SKIP;
@@ -593,6 +715,8 @@ int main(void)
     if (eal_start(&c, &report, error, sizeof(error)) != 0) /* all three lcores on CPU 0 */
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (c.use_memif)
+        failed += cmocka_run_group_tests(memif_tests, NULL, NULL);
     eal_stop();
     return failed;
 }

@@ -8,16 +8,17 @@
 #include "dataplane/ip.h"
 #include "dataplane/net_wire.h"
 
-#define MACS "020000000001 020000000002 "
-#define HOST6 "fd000000000000000000000000000002 "
-#define NODE6 "fd000000000000000000000000000001 "
+#define MACS        "020000000001 020000000002 "
+#define HOST6       "fd000000000000000000000000000002 "
+#define NODE6       "fd000000000000000000000000000001 "
 #define NODE6_GROUP "ff0200000000000000000001ff000001 "
-#define TCP_HEADER "c000 01bb 00000001 00000002 5010 ffff 0000 0000 "
+#define TCP_HEADER  "c000 01bb 00000001 00000002 5010 ffff 0000 0000 "
 
 static const char *const base_hex[BASES] = {
     [TCP4] = MACS "0800 45000028 12344000 40060000 0a000002 0a000001 " TCP_HEADER,
     [UDP4] = MACS "0800 45000020 12344000 40110000 0a000002 0a000001 c000 2000 000c 0000 01020304",
-    [ECHO4] = MACS "0800 45000024 12344000 40010000 0a000002 0a000001 0800 0000 00010002 0102030405060708",
+    [ECHO4] = MACS
+    "0800 45000024 12344000 40010000 0a000002 0a000001 0800 0000 00010002 0102030405060708",
     [TOO_BIG4] = MACS "0800 45000038 12344000 40010000 0a000002 0a000001 0304 0000 00000578 "
                       "450005dc 00014000 40060000 0a000001 08080808 01bb c000 11223344",
     [ARP_ASK] = "ffffffffffff 020000000002 0806 0001 0800 0604 0001 020000000002 0a000002 "
@@ -26,8 +27,9 @@ static const char *const base_hex[BASES] = {
     [TCP6] = MACS "86dd 60000000 0014 06 40 " HOST6 NODE6 TCP_HEADER,
     [UDP6] = MACS "86dd 60000000 000c 11 40 " HOST6 NODE6 "c000 2000 000c 0000 01020304",
     [ECHO6] = MACS "86dd 60000000 0010 3a 40 " HOST6 NODE6 "8000 0000 00010002 0102030405060708",
-    [TOO_BIG6] = MACS "86dd 60000000 0044 3a 40 " HOST6 NODE6 "0200 0000 00000578 60000000 05b4 06 40 " NODE6
-                      "20010db8000000000000000000000008 01bb c000 11223344 00000000 5010 0000",
+    [TOO_BIG6] =
+        MACS "86dd 60000000 0040 3a 40 " HOST6 NODE6 "0200 0000 00000578 60000000 05b4 06 40 " NODE6
+             "20010db8000000000000000000000008 01bb c000 11223344 00000000 5010 0000",
     [NS] = "3333ff000001 020000000002 86dd 60000000 0020 3a ff " HOST6 NODE6_GROUP
            "8700 0000 00000000 " NODE6 "0101 020000000002",
     [NA] = MACS "86dd 60000000 0020 3a ff " HOST6 NODE6 "8800 0000 60000000 " HOST6
@@ -62,7 +64,10 @@ static void fix_l4(uint8_t *l4, size_t bytes, uint8_t protocol, const uint8_t sr
 {
     static const struct {
         uint8_t protocol, at, needs;
-    } where[] = {{PROTOCOL_TCP, 16, 20}, {PROTOCOL_UDP, 6, 8}, {PROTOCOL_ICMP4, 2, 4}, {PROTOCOL_ICMP6, 2, 4}};
+    } where[] = {{PROTOCOL_TCP, 16, 20},
+                 {PROTOCOL_UDP, 6, 8},
+                 {PROTOCOL_ICMP4, 2, 4},
+                 {PROTOCOL_ICMP6, 2, 4}};
 
     for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
         uint16_t sum = 0;
@@ -70,10 +75,8 @@ static void fix_l4(uint8_t *l4, size_t bytes, uint8_t protocol, const uint8_t sr
         if (where[i].protocol != protocol || bytes < where[i].needs)
             continue;
         memcpy(l4 + where[i].at, &sum, 2);
-        sum = ip_sum_end(ip_sum(l4, bytes,
-                                protocol == PROTOCOL_ICMP4
-                                    ? 0
-                                    : ip_sum_pseudo(src, dst, protocol, bytes)));
+        sum = ip_sum_end(ip_sum(
+            l4, bytes, protocol == PROTOCOL_ICMP4 ? 0 : ip_sum_pseudo(src, dst, protocol, bytes)));
         memcpy(l4 + where[i].at, &sum, 2);
     }
 }
@@ -114,7 +117,8 @@ void frame_fix_checksums(uint8_t *bytes, size_t len)
 
         if (payload > left - IP6_BYTES)
             return;
-        while ((protocol == 0 || protocol == 43 || protocol == 44 || protocol == 60) && payload >= 8) {
+        while ((protocol == 0 || protocol == 43 || protocol == 44 || protocol == 60) &&
+               payload >= 8) {
             size_t bytes_of = protocol == 44 ? 8 : ((size_t)l4[1] + 1) * 8;
 
             if (bytes_of > payload)
@@ -142,19 +146,22 @@ static bool is_word(const char *word, size_t len, const char *what)
 
 void frame_make(struct fixture_frame *f, enum base base, const char *changes)
 {
-    bool raw = false;
+    bool raw = false, raw_l4 = false;
     uint8_t bytes[FIXTURE_BYTES];
 
     memset(f, 0, sizeof(*f));
     f->frame.bytes = f->bytes;
-    f->frame.len = (uint32_t)from_hex(f->bytes, base_hex[base], base_hex[base] + strlen(base_hex[base]));
+    f->frame.len =
+        (uint32_t)from_hex(f->bytes, base_hex[base], base_hex[base] + strlen(base_hex[base]));
 
-    for (const char *word = changes; *word != 0;) {
+    for (const char *word = changes + strspn(changes, " "); *word != 0;) {
         size_t len = strcspn(word, " ");
         const char *end = word + len;
 
         if (is_word(word, len, "raw")) {
             raw = true;
+        } else if (is_word(word, len, "rawl4")) {
+            raw_l4 = true;
         } else if (is_word(word, len, "good")) {
             f->frame.rx_csum = FRAME_CSUM_GOOD;
         } else if (is_word(word, len, "ip")) {
@@ -190,8 +197,11 @@ void frame_make(struct fixture_frame *f, enum base base, const char *changes)
         }
         word = end + strspn(end, " ");
     }
+    memcpy(bytes, f->bytes, sizeof(bytes));
     if (!raw)
         frame_fix_checksums(f->bytes, f->frame.len);
+    if (raw_l4)
+        memcpy(f->bytes + 34, bytes + 34, sizeof(bytes) - 34);
 }
 
 void config_make(struct net_config *c, uint8_t host)

@@ -1,18 +1,21 @@
 /* fixture.h
  *
- * Frames for tests, written as a base frame and a list of changes, so that a row shows only what is unusual.
+ * Frames for tests, written as a base frame and a list of changes, so that a row shows only what is
+ * unusual.
  *
  *   frame_make(&f, TCP4, "14:46 len:60")        word by word:
+ *
  *     22:ff00       bytes from that offset on are ff 00
  *     len:N         the frame has N bytes (cut, or padded with zero)
  *     vlan:0064     an 802.1Q tag with that TCI
- *     ext:2b:HEX    an IPv6 extension header of type 2b goes in behind the fixed header; its first byte (next header) is
- *                   filled in, and the payload length grows. The last one given is the first in the packet.
- *     raw           checksums stay as they are; otherwise they are made right at the end
- *     good ip l4    what the port says of the checksums: FRAME_CSUM_GOOD, _BAD_IP, _BAD_L4; otherwise NONE
+ *     ext:2b:HEX    an IPv6 extension header of type 2b behind the fixed header; its next-header
+ *                   byte is filled in; the last one given is the first in the packet
+ *     raw  rawl4    checksums stay as they are (rawl4: but IPv4's); otherwise all are made right
+ *     good ip l4    what the port says of the checksums: FRAME_CSUM_GOOD, _BAD_IP, _BAD_L4;
+ *                   otherwise NONE
  *
- * The node under test: 02:00:00:00:00:01, 10.0.0.1/24, fd00::1/64, fe80::ff:fe00:1. The host that sends: ...:02, 10.0.0.2,
- * fd00::2. Gateways 10.0.0.254, fd00::fe.
+ * The node under test: 02:00:00:00:00:01, 10.0.0.1/24, fd00::1/64, fe80::ff:fe00:1. The host that
+ * sends: ...:02, 10.0.0.2, fd00::2. Gateways 10.0.0.254, fd00::fe.
  */
 #ifndef HEARTH_FIXTURE_H
 #define HEARTH_FIXTURE_H
@@ -29,7 +32,7 @@ enum base {
     TCP6,       /* 74: IP at 14 (src 22, dst 38), TCP at 54 */
     UDP6,       /* 66 */
     ECHO6,      /* 70: ICMP at 54 */
-    TOO_BIG6,   /* 122: ICMP at 54, quoted IP at 62, quoted TCP at 102; mtu 1400 */
+    TOO_BIG6,   /* 118: ICMP at 54, quoted IP at 62, quoted TCP at 102; mtu 1400 */
     NS,         /* 86: ICMP at 54, target at 62, option at 78 */
     NA,         /* 86: about fd00::2, solicited, override */
     RA,         /* 70 */

@@ -1,0 +1,25 @@
+// What the worker process gives to JavaScript: the natives of runtime/worker/natives.c. Scripts never see
+// this object; main.js takes it from the global before any script runs.
+//
+// A `ref` names one job (one request). Natives called with the ref of a job that is over do nothing.
+//
+//   respond(ref, status, fields, body)  sends the head. fields: "name\0value\0..." or "". body: undefined (none),
+//                                       a string, a Uint8Array, or true (writes follow). Returns the bytes of body that
+//                                       were taken, or -1: all of it, and the response is complete
+//   write(ref, bytes, from)             returns how many bytes from `from` on were taken; fewer than all: wait for onCredit
+//   end(ref)                            the response body is complete
+//   fail(ref, kind, text)               the job is over with an error (enum job_error) and a log line
+//   hold(ref) release(ref)              waitUntil: one more, one less promise pending
+//   method(ref) url(ref) fields(ref)    of the request
+//   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete
+//   discard(ref)                        nobody wants the rest of the body
+//   setTimer(ms, repeats) clearTimer(id) returns an id; onTimer(id) comes when it is due
+//   microtask(fn)                       queues fn without looking up anything that a script can replace
+//   now()                               milliseconds since the epoch; stands still while a script computes
+//   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain) clone(value, transfers)
+//   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
+export const host = globalThis.__host;
+
+// enum job_error of runtime/job.h, as far as JavaScript reports them.
+export const ERROR_EXCEPTION = 1;
+export const ERROR_NO_RESPONSE = 2;

@@ -1,0 +1,60 @@
+// A request body on its way in. Bytes are taken from the worker only when somebody wants them: taking is what
+// gives the sender new credit.
+import { concat } from './blob.js';
+import { host } from './host.js';
+import { ReadableStream } from './streams.js';
+
+const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
+
+export class Incoming {
+    constructor(ref) {
+        this.ref = ref;
+    }
+}
+
+// The next bytes; undefined at the end.
+function next(ref) {
+    const bytes = host.read(ref);
+    if (bytes !== null) return bytes;
+    return new Promise((resolve, reject) => waiting.set(ref, { resolve, reject }));
+}
+
+// The worker: bytes came for a read that waits (undefined: the body is complete).
+export function onBody(ref, bytes) {
+    const read = waiting.get(ref);
+    waiting.delete(ref);
+    read?.resolve(bytes);
+}
+
+export function forgetIncoming(ref) {
+    const read = waiting.get(ref);
+    waiting.delete(ref);
+    read?.reject(new TypeError('the client is gone'));
+}
+
+export async function incomingBytes(incoming) {
+    const parts = [];
+    for (;;) {
+        const bytes = await next(incoming.ref);
+        if (bytes === undefined) return parts.length === 1 ? parts[0] : concat(parts);
+        parts.push(bytes);
+    }
+}
+
+export function incomingStream(incoming) {
+    return new ReadableStream(
+        {
+            type: 'bytes',
+            async pull(controller) {
+                const bytes = await next(incoming.ref);
+                if (bytes !== undefined) return controller.enqueue(bytes);
+                controller.close();
+                controller.byobRequest?.respond(0);
+            },
+            cancel() {
+                host.discard(incoming.ref);
+            },
+        },
+        { highWaterMark: 0 },
+    );
+}

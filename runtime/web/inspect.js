@@ -1,0 +1,164 @@
+// Values as text for the log: what console.log shows.
+const DEPTH_MAX = 4;
+const ITEMS_MAX = 100;
+const LINE = 76;
+
+const quote = (text) => (text.includes("'") && !text.includes('"') ? JSON.stringify(text) : `'${text
+    .replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}'`);
+
+const keyText = (key) => (typeof key === 'symbol' ? `[${String(key)}]` : /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key));
+
+function wrap(open, items, close, indent) {
+    if (items.length === 0) return open + close;
+    const flat = items.join(', ');
+    if (flat.length + open.length + indent.length <= LINE && !flat.includes('\n')) return `${open} ${flat} ${close}`;
+    const inner = indent + '  ';
+    return `${open}\n${inner}${items.join(`,\n${inner}`)}\n${indent}${close}`;
+}
+
+function nameOf(value) {
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === null) return '[Object: null prototype]';
+    const constructor = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    return typeof constructor === 'function' && constructor.name ? constructor.name : 'Object';
+}
+
+function properties(value, depth, seen, indent, skip) {
+    const items = [];
+    for (const key of Reflect.ownKeys(value)) {
+        if (skip?.(key)) continue;
+        const property = Object.getOwnPropertyDescriptor(value, key);
+        if (!property?.enumerable) continue;
+        if (items.length >= ITEMS_MAX) {
+            items.push('...');
+            break;
+        }
+        const text = property.get || property.set
+            ? property.get ? (property.set ? '[Getter/Setter]' : '[Getter]') : '[Setter]'
+            : show(property.value, depth + 1, seen, indent + '  ');
+        items.push(`${keyText(key)}: ${text}`);
+    }
+    return items;
+}
+
+function list(values, size, depth, seen, indent) {
+    const items = [];
+    for (const value of values) {
+        if (items.length >= ITEMS_MAX) {
+            items.push(`... ${size - ITEMS_MAX} more`);
+            break;
+        }
+        items.push(show(value, depth + 1, seen, indent + '  '));
+    }
+    return items;
+}
+
+function isIndex(key) {
+    return typeof key === 'string' && /^(?:0|[1-9]\d*)$/.test(key);
+}
+
+function showObject(value, depth, seen, indent) {
+    if (value instanceof Error) {
+        const stack = typeof value.stack === 'string' && value.stack ? value.stack : String(value);
+        const extra = properties(value, depth, seen, indent, (k) => k === 'stack' || k === 'message');
+        if ('cause' in value && value.cause !== undefined && depth < DEPTH_MAX)
+            extra.push(`[cause]: ${show(value.cause, depth + 1, seen, indent + '  ')}`);
+        return extra.length ? `${stack} ${wrap('{', extra, '}', indent)}` : stack;
+    }
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+    if (value instanceof RegExp) return String(value);
+    if (value instanceof Promise) return 'Promise {}';
+    if (value instanceof WeakMap || value instanceof WeakSet) return `${nameOf(value)} { <items unknown> }`;
+    for (const type of [Number, String, Boolean, BigInt, Symbol])
+        if (value instanceof type) return `[${type.name}: ${show(value.valueOf(), depth, seen, indent)}]`;
+
+    const name = nameOf(value);
+    if (typeof value === 'function') {
+        const what = Function.prototype.toString.call(value).startsWith('class') ? 'class' : nameOf(value);
+        const head = what === 'class' ? `[class ${value.name || '(anonymous)'}]` : `[${what}${value.name ? ': ' + value.name : ' (anonymous)'}]`;
+        const extra = properties(value, depth, seen, indent);
+        return extra.length ? wrap(`${head} {`, extra, '}', indent) : head;
+    }
+    if (Array.isArray(value)) {
+        if (depth > DEPTH_MAX) return '[Array]';
+        const items = list(value, value.length, depth, seen, indent);
+        items.push(...properties(value, depth, seen, indent, isIndex));
+        return wrap(name === 'Array' ? '[' : `${name}(${value.length}) [`, items, ']', indent);
+    }
+    if (depth > DEPTH_MAX) return `[${name}]`;
+    if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+        return wrap(`${name}(${value.length}) [`, list(value, value.length, depth, seen, indent), ']', indent);
+    if (value instanceof ArrayBuffer) return `ArrayBuffer { byteLength: ${value.byteLength} }`;
+    if (value instanceof Map) {
+        const items = [];
+        for (const [k, v] of value) {
+            if (items.length >= ITEMS_MAX) break;
+            items.push(`${show(k, depth + 1, seen, indent + '  ')} => ${show(v, depth + 1, seen, indent + '  ')}`);
+        }
+        return wrap(`${name}(${value.size}) {`, items, '}', indent);
+    }
+    if (value instanceof Set)
+        return wrap(`${name}(${value.size}) {`, list(value, value.size, depth, seen, indent), '}', indent);
+    if (value instanceof Headers)
+        return wrap('Headers {', [...value].map(([k, v]) => `${keyText(k)}: ${quote(v)}`), '}', indent);
+    if (value instanceof URLSearchParams || value instanceof FormData)
+        return wrap(`${name} {`, [...value].map(([k, v]) => `${quote(k)} => ${show(v, depth + 1, seen, indent)}`), '}', indent);
+    if (value instanceof URL) return `URL { ${quote(value.href)} }`;
+    if (value instanceof Request) return `Request { method: ${quote(value.method)}, url: ${quote(value.url)} }`;
+    if (value instanceof Response) return `Response { status: ${value.status}, ok: ${value.ok} }`;
+
+    const tag = value[Symbol.toStringTag];
+    const head = name === 'Object' ? (typeof tag === 'string' && tag ? `Object [${tag}] {` : '{') : `${name} {`;
+    return wrap(head, properties(value, depth, seen, indent), '}', indent);
+}
+
+function show(value, depth, seen, indent) {
+    switch (typeof value) {
+    case 'string': return depth === 0 ? value : quote(value);
+    case 'bigint': return `${value}n`;
+    case 'symbol': return String(value);
+    case 'number': return Object.is(value, -0) ? '-0' : String(value);
+    case 'object':
+    case 'function':
+        if (value === null) return 'null';
+        if (seen.includes(value)) return '[Circular]';
+        seen.push(value);
+        try {
+            return showObject(value, depth, seen, indent);
+        } catch (error) {
+            return `[${typeof value}: not shown]`; // a hostile proxy or getter
+        } finally {
+            seen.pop();
+        }
+    default: return String(value);
+    }
+}
+
+export function inspect(value) {
+    return show(value, 0, [], '');
+}
+
+// console's formatter (Console 2.2.1): %s %d %i %f %j %o %O %c %%
+export function format(args) {
+    let at = 0;
+    let text = '';
+    if (typeof args[0] === 'string' && args.length > 1) {
+        at = 1;
+        text = args[0].replace(/%[sdifjoOc%]/g, (spec) => {
+            if (spec === '%%') return '%';
+            if (at >= args.length) return spec;
+            const value = args[at++];
+            switch (spec[1]) {
+            case 's': return typeof value === 'object' && value !== null ? inspect(value) : String(value);
+            case 'd': return typeof value === 'symbol' ? 'NaN' : String(Number(value));
+            case 'i': return typeof value === 'symbol' ? 'NaN' : String(parseInt(value, 10));
+            case 'f': return typeof value === 'symbol' ? 'NaN' : String(parseFloat(value));
+            case 'j': return JSON.stringify(value);
+            case 'c': return '';
+            default: return show(value, 1, [], '');
+            }
+        });
+        if (at < args.length) text += ' ';
+    }
+    return text + args.slice(at).map(inspect).join(' ');
+}

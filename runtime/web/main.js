@@ -1,0 +1,62 @@
+// The JavaScript half of the web platform, as it is frozen into the base snapshot. It leaves the functions
+// that the worker calls in __entries, which the snapshot's builder takes away.
+import { AbortController, AbortSignal } from './abort.js';
+import { atob, btoa } from './base64.js';
+import { Blob, File } from './blob.js';
+import { structuredClone } from './clone.js';
+import { console } from './console.js';
+import { Crypto } from './crypto.js';
+import { describe, dispatch, forget, load, onCredit } from './dispatch.js';
+import { DOMException } from './dom_exception.js';
+import { TextDecoder, TextEncoder } from './encoding.js';
+import { CustomEvent, Event, EventTarget } from './event.js';
+import { fetch } from './fetch.js';
+import { FormData } from './form_data.js';
+import { Headers } from './headers.js';
+import { host } from './host.js';
+import { onBody } from './incoming.js';
+import { navigator, performance, Navigator, Performance } from './navigator.js';
+import { Request } from './request.js';
+import { Response } from './response.js';
+import * as streams from './streams.js';
+import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
+import { URL, URLSearchParams } from './url.js';
+
+function queueMicrotask(callback) {
+    if (typeof callback !== 'function') throw new TypeError('queueMicrotask: the callback is not a function');
+    host.microtask(() => {
+        try {
+            callback();
+        } catch (error) {
+            console.error(error);
+        }
+    });
+}
+
+function hidden(values) {
+    for (const [name, value] of Object.entries(values))
+        Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+function shown(values) {
+    for (const [name, value] of Object.entries(values))
+        Object.defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+delete globalThis.__host;
+hidden({
+    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
+    Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
+});
+shown({
+    atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
+    setInterval, setTimeout, structuredClone,
+});
+Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });
+Object.defineProperty(globalThis, Symbol.toStringTag, { value: 'ServiceWorkerGlobalScope', configurable: true });
+
+// In the order of enum web_entry.
+globalThis.__entries = [
+    load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
+    (message) => new DOMException(message, 'DataCloneError'),
+];

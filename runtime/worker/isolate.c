@@ -1,0 +1,280 @@
+#include "runtime/worker/isolate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/worker/lane.h"
+#include "runtime/worker/module.h"
+#include "runtime/worker/natives.h"
+#include "runtime/worker/worker.h"
+
+static void link_newest(struct isolate_pool *p, struct isolate *i)
+{
+    i->newer = NULL;
+    i->older = p->newest;
+    if (p->newest)
+        p->newest->newer = i;
+    else
+        p->oldest = i;
+    p->newest = i;
+}
+
+static void unlink_from(struct isolate_pool *p, struct isolate *i)
+{
+    if (i->newer)
+        i->newer->older = i->older;
+    else
+        p->newest = i->older;
+    if (i->older)
+        i->older->newer = i->newer;
+    else
+        p->oldest = i->newer;
+}
+
+/* ---- V8's hooks ---- */
+
+static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
+{
+    struct isolate *i = v8c_isolate_data(v8);
+    i->heap_is_full = true;
+    v8c_isolate_terminate(v8);
+    return current + ISOLATE_HEAP_MARGIN;
+}
+
+static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
+                         struct v8c_value *reason)
+{
+    struct isolate *i = v8c_isolate_data(v8);
+    if (what == V8C_REJECTED_UNHANDLED) {
+        if (i->rejection_count < ISOLATE_REJECTIONS_MAX)
+            i->rejections[i->rejection_count++] = v8c_global_new(v8, promise);
+        return;
+    }
+    for (size_t n = 0; n < i->rejection_count; n++) {
+        if (!v8c_same(v8c_global_get(i->rejections[n]), promise))
+            continue;
+        v8c_global_free(i->rejections[n]);
+        i->rejections[n] = i->rejections[--i->rejection_count];
+        return;
+    }
+}
+
+void isolate_report_rejections(struct isolate *i, const struct request *r)
+{
+    for (size_t n = 0; n < i->rejection_count; n++) {
+        struct v8c_error error;
+        v8c_error_describe(i->v8, v8c_promise_result(v8c_global_get(i->rejections[n])), &error);
+        char text[sizeof(error.stack) + 64];
+        int len = snprintf(text, sizeof(text), "unhandled rejection: %s", error.stack[0] ? error.stack : error.text);
+        report_log(i->worker, i->script->handle, r ? r->id : 0, "error", text, (size_t)len);
+        v8c_global_free(i->rejections[n]);
+    }
+    i->rejection_count = 0;
+}
+
+/* ---- start ---- */
+
+static void log_load_error(struct isolate *i, const struct v8c_error *error)
+{
+    char text[sizeof(error->stack) + sizeof(error->text)];
+    int len;
+    if (error->kind == V8C_TERMINATED)
+        len = snprintf(text, sizeof(text), "the script's top level used more than %s",
+                       i->heap_is_full ? "its memory" : "its CPU time");
+    else if (error->stack[0] && strstr(error->stack, "\n    at "))
+        len = snprintf(text, sizeof(text), "%s", error->stack);
+    else if (error->name[0]) /* a syntax error: nothing ran */
+        len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column, error->text);
+    else
+        len = snprintf(text, sizeof(text), "%s", error->text);
+    report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
+}
+
+/* Runs the script's top level and hands its default export to runtime/web. */
+static bool load(struct isolate *i)
+{
+    struct v8c_error error = {0};
+    struct v8c_value *namespace = module_load_main(i, &error);
+    struct v8c_value *exported = namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
+    struct v8c_value *vars =
+        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
+    struct v8c_value *has_fetch = NULL;
+    if (exported && vars)
+        has_fetch = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
+                                      (struct v8c_value *[]){exported, vars}, &error);
+    if (!has_fetch) {
+        log_load_error(i, &error);
+        return false;
+    }
+    if (!v8c_bool_value(i->v8, has_fetch)) {
+        static const char text[] = "the script has no handler: its main module must `export default { fetch }`";
+        report_log(i->worker, i->script->handle, 0, "error", text, sizeof(text) - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool load_within_limits(struct isolate *i, enum job_error *why)
+{
+    struct worker *w = i->worker;
+    struct v8c_scope scope;
+    *why = JOB_ERROR_LOAD;
+    i->context = v8c_context_new(i->v8);
+    if (!i->context)
+        return false;
+    v8c_scope_enter(&scope, i->v8, i->context);
+    monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
+    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
+    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
+    bool is_loaded = load(i);
+    bool was_struck = monitor_exit(&w->monitor);
+    if (was_struck || i->heap_is_full) {
+        v8c_isolate_resume(i->v8);
+        *why = i->heap_is_full ? JOB_ERROR_MEMORY_LIMIT : JOB_ERROR_LOAD;
+        is_loaded = false;
+    }
+    if (is_loaded) { /* else they are the error that the log has already */
+        isolate_report_rejections(i, NULL);
+        isolate_measure(i);
+    }
+    v8c_scope_exit(&scope);
+    return is_loaded;
+}
+
+static void dispose(struct isolate *i)
+{
+    for (size_t n = 0; n < i->module_count; n++)
+        v8c_global_free(i->modules[n].module);
+    for (size_t n = 0; n < i->rejection_count; n++)
+        v8c_global_free(i->rejections[n]);
+    v8c_context_free(i->context);
+    v8c_isolate_free(i->v8);
+    free(i->modules);
+    free(i->forgets);
+    free(i);
+}
+
+static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+{
+    struct isolate *i = calloc(1, sizeof(*i));
+    assert(i);
+    i->worker = w;
+    i->script = s;
+    i->slices_to_measure = 1;
+    i->modules = calloc(s->module_count, sizeof(*i->modules));
+    assert(i->modules);
+    struct v8c_isolate_params params = {
+        .blob = &w->base,
+        .natives = natives,
+        .heap_bytes_max = s->limits.heap_bytes,
+        .buffer_bytes_max = s->limits.heap_bytes,
+        .on_heap_limit = on_heap_limit,
+        .on_rejection = on_rejection,
+        .on_import = module_import,
+        .data = i,
+    };
+    const char *reason = NULL;
+    i->v8 = v8c_isolate_new(&params, &reason);
+    assert(i->v8); /* the snapshot was checked at start */
+    if (!load_within_limits(i, why)) {
+        w->pool.bytes -= i->bytes;
+        dispose(i);
+        return NULL;
+    }
+    s->isolate = i;
+    s->stats.cold++;
+    w->pool.count++;
+    link_newest(&w->pool, i);
+    return i;
+}
+
+struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us, enum job_error *why)
+{
+    struct isolate *i = s->isolate;
+    s->is_reported = false;
+    *cold_us = 0;
+    if (i) {
+        s->stats.warm++;
+        if (w->pool.newest != i) {
+            unlink_from(&w->pool, i);
+            link_newest(&w->pool, i);
+        }
+        return i;
+    }
+    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS)) {
+        *why = JOB_ERROR_OVERLOAD;
+        return NULL;
+    }
+    uint64_t started_ns = worker_read_clock(w);
+    i = cold_start(w, s, why);
+    uint64_t took_us = (worker_read_clock(w) - started_ns) / 1000;
+    *cold_us = took_us ? (uint32_t)took_us : 1;
+    return i;
+}
+
+/* ---- life and end ---- */
+
+void isolate_forget_later(struct isolate *i, enum web_entry entry, double argument)
+{
+    if (i->forget_count == i->forget_cap) {
+        i->forget_cap = i->forget_cap ? i->forget_cap * 2 : 16;
+        i->forgets = realloc(i->forgets, i->forget_cap * sizeof(*i->forgets));
+        assert(i->forgets);
+    }
+    i->forgets[i->forget_count++] = (struct isolate_forget){entry, argument};
+}
+
+void isolate_measure(struct isolate *i)
+{
+    struct v8c_heap_stats stats;
+    v8c_isolate_heap_stats(i->v8, &stats);
+    size_t bytes = stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
+    i->worker->pool.bytes += bytes - i->bytes;
+    i->bytes = bytes;
+    i->slices_to_measure = ISOLATE_MEASURE_SLICES;
+}
+
+void isolate_condemn(struct isolate *i, enum job_error why)
+{
+    if (i->is_condemned)
+        return;
+    i->is_condemned = true;
+    i->condemned_why = why;
+    i->script->stats.condemned++;
+    while (i->requests)
+        request_fail(i->worker, i->requests, why,
+                     why == JOB_ERROR_MEMORY_LIMIT ? "the script used more memory than its limit"
+                                                   : "the script used more CPU time than its limit");
+}
+
+void isolate_free(struct isolate *i)
+{
+    struct worker *w = i->worker;
+    struct script *s = i->script;
+    assert(i->request_count == 0 && w->slice == NULL);
+    unlink_from(&w->pool, i);
+    w->pool.count--;
+    w->pool.bytes -= i->bytes;
+    dispose(i);
+
+    struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        lane_send(w->lanes[l], &evicted);
+    s->is_reported = false;
+    script_isolate_gone(s);
+}
+
+bool isolate_make_room(struct worker *w, size_t wanted)
+{
+    struct isolate_pool *p = &w->pool;
+    for (struct isolate *i = p->oldest, *newer; i && p->bytes + wanted > p->bytes_max; i = newer) {
+        newer = i->newer;
+        if (i->request_count)
+            continue;
+        i->script->stats.evicted++;
+        isolate_free(i);
+    }
+    /* One is always allowed: a budget below one isolate would serve nobody. */
+    return p->bytes + wanted <= p->bytes_max || p->count == 0;
+}

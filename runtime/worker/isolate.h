@@ -1,0 +1,95 @@
+/* isolate.h
+ *
+ * A warm script: one V8 heap that has run the script's top level, and the pool of them.
+ *
+ *   cold start -> warm, in the pool by last use -> evicted (idle, memory wanted) | condemned (broke a limit)
+ *
+ * Pinned while it has requests, running or held by waitUntil. The pool keeps the sum of what V8 says its heaps
+ * take under the process's budget by evicting the least recently used idle ones; one that passes its own
+ * limit is condemned: its requests are answered with an error and the heap is freed.
+ */
+#ifndef HEARTH_WORKER_ISOLATE_H
+#define HEARTH_WORKER_ISOLATE_H
+
+#include "runtime/job.h"
+#include "runtime/libv8c/v8c.h"
+#include "runtime/worker/web.h"
+
+struct request;
+struct script;
+struct worker;
+
+struct script_module;
+
+enum {
+    ISOLATE_REJECTIONS_MAX = 64, /* watched at a time; more are not reported */
+    ISOLATE_STARTUP_CPU_MS = 400,
+    ISOLATE_BYTES_GUESS = 2 << 20, /* of one that does not exist yet */
+    ISOLATE_MEASURE_SLICES = 256,  /* how often the heap is measured while it works */
+    ISOLATE_HEAP_MARGIN = 32 << 20, /* beyond the limit, to unwind in */
+};
+
+struct isolate_forget {
+    enum web_entry entry;
+    double argument;
+};
+
+/* A module of the script that was compiled in this isolate. */
+struct isolate_module {
+    const struct script_module *source;
+    struct v8c_global *module;
+};
+
+struct isolate {
+    struct worker *worker;
+    struct script *script;
+    struct v8c_isolate *v8;
+    struct v8c_context *context;
+
+    struct isolate *newer, *older; /* the pool, by last use */
+    struct request *requests;
+    uint32_t request_count;
+    uint32_t waits; /* timers, reads and writes that an event will end; none: nobody can be answered any more */
+
+    size_t bytes;
+    uint32_t slices_to_measure;
+    bool heap_is_full;
+    bool is_condemned;
+    enum job_error condemned_why;
+
+    struct isolate_module *modules; /* room for all of the script's */
+    size_t module_count;
+    struct v8c_global *rejections[ISOLATE_REJECTIONS_MAX]; /* promises that nobody listens to yet */
+    size_t rejection_count;
+
+    struct isolate_forget *forgets; /* calls to make when the slice ends */
+    size_t forget_count, forget_cap;
+};
+
+struct isolate_pool {
+    struct isolate *newest, *oldest;
+    uint32_t count;
+    size_t bytes, bytes_max;
+};
+
+/* The script's isolate, warm or started now; it becomes the newest. NULL: it could not, *why says which error its
+ * request gets, and the log has the reason. *cold_us: 0 if it was warm. */
+struct isolate *isolate_of(struct worker *, struct script *, uint32_t *cold_us, enum job_error *why);
+
+/* Calls the entry when the current slice of the isolate ends (or the next one). */
+void isolate_forget_later(struct isolate *, enum web_entry, double argument);
+
+/* Logs the rejections that nobody came to listen to, when the microtasks have run. */
+void isolate_report_rejections(struct isolate *, const struct request *);
+
+/* Takes V8's figures into the pool's sum. */
+void isolate_measure(struct isolate *);
+
+/* Answers all its requests with that error; it is freed by isolate_free, outside of its slice. */
+void isolate_condemn(struct isolate *, enum job_error);
+/* Outside of slices. Tells every lane that the script is cold now. */
+void isolate_free(struct isolate *);
+/* Frees idle ones, least recently used first, until `wanted` bytes fit in the budget. False: they do not fit. */
+bool isolate_make_room(struct worker *, size_t wanted);
+
+#endif

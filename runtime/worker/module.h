@@ -1,0 +1,21 @@
+/* module.h
+ *
+ * ES modules of a script inside one isolate: compile, link within the bundle, run. Imports are files of the bundle:
+ * JavaScript, JSON (default export: the value) or text (default export: the string).
+ * Inside a scope of the isolate.
+ */
+#ifndef HEARTH_WORKER_MODULE_H
+#define HEARTH_WORKER_MODULE_H
+
+#include "runtime/libv8c/v8c.h"
+
+struct isolate;
+
+/* Runs the main module's top level. Its namespace, or NULL: error says why. A top level that still waits when all
+ * microtasks have run fails: nothing could ever wake it. */
+struct v8c_value *module_load_main(struct isolate *, struct v8c_error *);
+
+/* v8c_isolate_params.on_import */
+struct v8c_value *module_import(struct v8c_isolate *, struct v8c_value *referrer_name, struct v8c_value *specifier);
+
+#endif

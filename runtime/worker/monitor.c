@@ -1,0 +1,102 @@
+#include "runtime/worker/monitor.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/libv8c/v8c.h"
+
+enum { TICKS_BEFORE_SLEEP = 20 }; /* so that a loop that naps between requests wakes nobody */
+
+static uint64_t loop_cpu_ns(const struct monitor *m)
+{
+    struct timespec t;
+    clock_gettime(m->loop_clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void strike(struct monitor *m, uint64_t slice)
+{
+    uint64_t expected = slice;
+    struct v8c_isolate *isolate = atomic_load(&m->isolate);
+    if (!atomic_compare_exchange_strong(&m->slice, &expected, slice + 1))
+        return; /* it ended while we looked */
+    v8c_isolate_terminate(isolate);
+    atomic_store(&m->struck, slice);
+}
+
+static void sleep_until_loop_wakes(struct monitor *m)
+{
+    atomic_store(&m->asleep, 1);
+    while (atomic_load(&m->loop_asleep) && atomic_load(&m->asleep))
+        syscall(SYS_futex, &m->asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+    atomic_store(&m->asleep, 0);
+}
+
+static void *monitor_main(void *arg)
+{
+    struct monitor *m = arg;
+    uint64_t seen = 0, seen_cpu_ns = 0;
+    unsigned idle_ticks = 0;
+
+    for (;;) {
+        const struct timespec tick = {.tv_nsec = MONITOR_TICK_US * 1000};
+        nanosleep(&tick, NULL);
+        uint64_t slice = atomic_load(&m->slice);
+        if (slice == 0 && atomic_load(&m->loop_asleep)) {
+            if (++idle_ticks >= TICKS_BEFORE_SLEEP)
+                sleep_until_loop_wakes(m);
+            continue;
+        }
+        idle_ticks = 0;
+        if (slice == 0 || (slice & 1))
+            continue;
+        uint64_t cpu_ns = loop_cpu_ns(m);
+        if (slice != seen) {
+            seen = slice;
+            seen_cpu_ns = cpu_ns;
+        }
+        if (cpu_ns - seen_cpu_ns >= atomic_load(&m->budget_ns))
+            strike(m, slice);
+    }
+    return NULL;
+}
+
+int monitor_start(struct monitor *m)
+{
+    *m = (struct monitor){0};
+    int error = pthread_getcpuclockid(pthread_self(), &m->loop_clock);
+    if (error == 0)
+        error = pthread_create(&m->thread, NULL, monitor_main, m);
+    return -error;
+}
+
+void monitor_enter(struct monitor *m, struct v8c_isolate *isolate, uint64_t budget_ns)
+{
+    atomic_store_explicit(&m->isolate, isolate, memory_order_relaxed);
+    atomic_store_explicit(&m->budget_ns, budget_ns, memory_order_relaxed);
+    atomic_store_explicit(&m->slice, ++m->serial * 2, memory_order_release);
+}
+
+bool monitor_exit(struct monitor *m)
+{
+    uint64_t slice = atomic_exchange(&m->slice, 0);
+    if (!(slice & 1))
+        return false;
+    while (atomic_load(&m->struck) != slice - 1)
+        ; /* the other thread is inside v8c_isolate_terminate: a few hundred nanoseconds */
+    return true;
+}
+
+void monitor_loop_sleeps(struct monitor *m)
+{
+    atomic_store(&m->loop_asleep, 1);
+}
+
+void monitor_loop_wakes(struct monitor *m)
+{
+    atomic_store(&m->loop_asleep, 0);
+    if (atomic_exchange(&m->asleep, 0))
+        syscall(SYS_futex, &m->asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}

@@ -1,0 +1,482 @@
+#include "runtime/worker/natives.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "runtime/head.h"
+#include "runtime/worker/isolate.h"
+#include "runtime/worker/text.h"
+#include "runtime/worker/worker.h"
+
+static struct isolate *isolate_of_call(const struct v8c_call *c)
+{
+    return v8c_isolate_data(c->isolate);
+}
+
+/* The request that argument 0 names, of this isolate; NULL if it is over. */
+static struct request *request_of_call(const struct v8c_call *c)
+{
+    struct isolate *i = isolate_of_call(c);
+    struct request *r = i ? request_find(i->worker, v8c_number_value(v8c_call_arg(c, 0))) : NULL;
+    return r && r->isolate == i ? r : NULL;
+}
+
+/* ---- request ---- */
+
+static struct head_request read_head(const struct request *r, struct head_reader *reader)
+{
+    struct head_request head = head_read_request(reader, r->head, r->head_bytes);
+    assert(!reader->bad); /* hearthd wrote it */
+    return head;
+}
+
+static void native_method(struct v8c_call *c)
+{
+    struct head_reader reader;
+    struct request *r = request_of_call(c);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
+        return;
+    }
+    struct head_request head = read_head(r, &reader);
+    v8c_call_return(c, v8c_string_latin1(c->isolate, head.method.p, head.method.len));
+}
+
+static void native_url(struct v8c_call *c)
+{
+    struct head_reader reader;
+    struct request *r = request_of_call(c);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
+        return;
+    }
+    struct head_request head = read_head(r, &reader);
+    v8c_call_return(c, v8c_string_latin1(c->isolate, head.url.p, head.url.len));
+}
+
+static void native_fields(struct v8c_call *c)
+{
+    struct head_reader reader;
+    struct head_field field;
+    static uint8_t text[JOB_HEAD_BYTES_MAX + 2 * HEAD_FIELDS_MAX];
+    size_t len = 0;
+    struct request *r = request_of_call(c);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
+        return;
+    }
+    read_head(r, &reader);
+    while (head_read_field(&reader, &field)) {
+        memcpy(text + len, field.name.p, field.name.len);
+        len += field.name.len;
+        text[len++] = '\0';
+        memcpy(text + len, field.value.p, field.value.len);
+        len += field.value.len;
+        text[len++] = '\0';
+    }
+    v8c_call_return(c, v8c_string_latin1(c->isolate, text, len));
+}
+
+static void native_read(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (!r)
+        return;
+    if (r->in_bytes) {
+        struct v8c_value *bytes = v8c_uint8_array_copy(c->isolate, r->in, r->in_bytes);
+        if (!bytes)
+            return;
+        request_took_in(r, r->in_bytes);
+        v8c_call_return(c, bytes);
+    } else if (!r->in_ended) {
+        request_set_in_waits(r, true);
+        v8c_call_return(c, v8c_null(c->isolate));
+    }
+}
+
+static void native_discard(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (r)
+        request_discard_in(r);
+}
+
+/* ---- response ---- */
+
+/* "name\0value\0..." and, if the whole body is known, its length. 0: too large. */
+static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields, bool is_known,
+                          size_t body_bytes, uint8_t *buf, size_t cap)
+{
+    static uint8_t text[JOB_HEAD_BYTES_MAX];
+    size_t len = v8c_string_length(fields);
+    if (len > sizeof(text))
+        return 0;
+    v8c_string_write_latin1(c->isolate, fields, text, sizeof(text));
+
+    struct head_writer w;
+    head_write_response(&w, buf, cap, status);
+    for (size_t at = 0; at < len;) {
+        const char *name = (const char *)text + at;
+        size_t name_len = strnlen(name, len - at);
+        const char *value = name + name_len + 1;
+        size_t value_len = at + name_len + 1 < len ? strnlen(value, len - at - name_len - 1) : 0;
+        at += name_len + value_len + 2;
+        if (is_known && name_len == 14 && memcmp(name, "content-length", 14) == 0)
+            continue; /* ours is the truth */
+        head_write_field(&w, (struct head_view){name, name_len}, (struct head_view){value, value_len});
+    }
+    if (is_known) {
+        char number[24];
+        size_t at = sizeof(number);
+        do
+            number[--at] = (char)('0' + body_bytes % 10);
+        while (body_bytes /= 10);
+        head_write_field(&w, (struct head_view){"content-length", 14},
+                         (struct head_view){number + at, sizeof(number) - at});
+    }
+    return head_write_end(&w);
+}
+
+static void return_taken(struct v8c_call *c, struct worker *w, struct request *r, size_t taken, bool is_all)
+{
+    if (is_all) {
+        v8c_call_return_int(c, -1);
+        return;
+    }
+    /* JavaScript goes on with write(), which asks for onCredit. */
+    (void)w;
+    r->out_streams = true;
+    v8c_call_return_number(c, (double)taken);
+}
+
+static void native_respond(struct v8c_call *c)
+{
+    static uint8_t head[JOB_HEAD_BYTES_MAX];
+    static char text[JOB_CREDIT_INITIAL];
+    struct request *r = request_of_call(c);
+    v8c_call_return_int(c, -1);
+    if (!r || r->state != REQUEST_AWAITS_HEAD)
+        return;
+    struct worker *w = isolate_of_call(c)->worker;
+    struct v8c_value *body = v8c_call_arg(c, 3);
+    bool is_none = v8c_is(body, V8C_UNDEFINED), is_string = v8c_is(body, V8C_STRING);
+    bool is_known = is_string || v8c_is(body, V8C_VIEW);
+
+    struct v8c_bytes bytes = {0};
+    if (is_string) {
+        bytes.len = v8c_string_utf8_length(c->isolate, body);
+        if (bytes.len <= sizeof(text)) {
+            v8c_string_write_utf8(c->isolate, body, text, sizeof(text));
+            bytes.data = (uint8_t *)text;
+        }
+    } else if (is_known) {
+        bytes = v8c_bytes_of(body);
+    }
+    size_t head_bytes = encode_head(c, (uint16_t)v8c_int_value(v8c_call_arg(c, 1)), v8c_call_arg(c, 2), is_known,
+                                    bytes.len, head, sizeof(head));
+    if (head_bytes == 0) {
+        request_fail(w, r, JOB_ERROR_EXCEPTION, "the response head is larger than 32 KB or has over 128 fields");
+        return;
+    }
+    bool is_end = is_none || (is_known && bytes.len == 0);
+    request_send_head(w, r, head, head_bytes, is_end);
+    if (is_end)
+        return;
+    if (!is_known) {
+        return_taken(c, w, r, 0, false);
+        return;
+    }
+    size_t taken = 0;
+    if (bytes.data)
+        taken = request_send_body(w, r, bytes.data, bytes.len, true);
+    if (taken < bytes.len)
+        return_taken(c, w, r, taken, false);
+}
+
+static void native_write(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 1));
+    double from = v8c_number_value(v8c_call_arg(c, 2));
+    size_t at = from > 0 ? (size_t)from : 0;
+    if (at > bytes.len)
+        at = bytes.len;
+    if (!r || r->state != REQUEST_AWAITS_BODY) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the response is over");
+        return;
+    }
+    struct worker *w = isolate_of_call(c)->worker;
+    size_t left = bytes.len - at;
+    double ref = request_ref(r);
+    size_t taken = left ? request_send_body(w, r, bytes.data + at, left, false) : 0;
+    r = request_find(w, ref);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the response body is over its limit");
+        return;
+    }
+    request_set_out_waits(r, taken < left);
+    v8c_call_return_number(c, (double)taken);
+}
+
+static void native_end(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (!r || r->state != REQUEST_AWAITS_BODY)
+        return;
+    r->out_streams = false;
+    request_end_body(isolate_of_call(c)->worker, r);
+}
+
+static void native_fail(struct v8c_call *c)
+{
+    char text[4096];
+    struct request *r = request_of_call(c);
+    if (!r)
+        return;
+    struct v8c_value *why = v8c_call_arg(c, 2);
+    size_t len = v8c_is(why, V8C_STRING) ? v8c_string_write_utf8(c->isolate, why, text, sizeof(text) - 1) : 0;
+    text[len] = '\0';
+    struct isolate *i = isolate_of_call(c);
+    if (strstr(text, "Array buffer allocation failed"))
+        isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
+    else
+        request_fail(i->worker, r, (enum job_error)v8c_int_value(v8c_call_arg(c, 1)), text);
+}
+
+static void native_hold(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (r)
+        request_hold(r);
+}
+
+static void native_release(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (r)
+        request_release(isolate_of_call(c)->worker, r);
+}
+
+/* ---- timers, time, log ---- */
+
+static void native_set_timer(struct v8c_call *c)
+{
+    struct isolate *i = isolate_of_call(c);
+    struct slice *slice = i ? i->worker->slice : NULL;
+    if (!slice) {
+        v8c_throw_new(c->isolate, V8C_PLAIN_ERROR, "timers are not allowed at the top level of a script");
+        return;
+    }
+    struct request *r = slice_request(slice);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_PLAIN_ERROR, "the request that would own this timer is over");
+        return;
+    }
+    double ms = v8c_number_value(v8c_call_arg(c, 0));
+    if (!(ms > 0) || ms > INT32_MAX)
+        ms = 0;
+    struct worker *w = i->worker;
+    uint64_t id = timer_add(&w->timers, r, w->now_ns, (uint64_t)(ms * 1e6),
+                            v8c_bool_value(c->isolate, v8c_call_arg(c, 1)));
+    if (id == TIMER_NONE) {
+        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "too many timers");
+        return;
+    }
+    i->waits++;
+    v8c_call_return_number(c, (double)id);
+}
+
+static void native_clear_timer(struct v8c_call *c)
+{
+    struct isolate *i = isolate_of_call(c);
+    double id = v8c_number_value(v8c_call_arg(c, 0));
+    struct timer *t = id >= 1 && id < 0x1p53 ? timer_find(&i->worker->timers, (uint64_t)id) : NULL;
+    if (!t || t->request->isolate != i)
+        return;
+    timer_remove(&i->worker->timers, t);
+    i->waits--;
+}
+
+static void native_now(struct v8c_call *c)
+{
+    struct isolate *i = isolate_of_call(c);
+    v8c_call_return_number(c, i ? i->worker->clock_ms : 0);
+}
+
+static void native_log(struct v8c_call *c)
+{
+    static const char *const levels[] = {"log", "info", "warn", "error", "debug"};
+    char level[8], text[8192];
+    struct isolate *i = isolate_of_call(c);
+    if (!i)
+        return;
+    level[v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 0), level, sizeof(level) - 1)] = '\0';
+    size_t len = v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 1), text, sizeof(text) - 1);
+    text[len] = '\0';
+    const char *known = levels[0];
+    for (size_t n = 0; n < sizeof(levels) / sizeof(*levels); n++)
+        if (strcmp(level, levels[n]) == 0)
+            known = levels[n];
+    struct request *r = i->worker->slice ? slice_request(i->worker->slice) : NULL;
+    report_log(i->worker, i->script->handle, r ? r->id : 0, known, text, len);
+}
+
+static void native_microtask(struct v8c_call *c)
+{
+    v8c_microtask_queue(c->isolate, v8c_call_arg(c, 0));
+}
+
+/* ---- bytes and text ---- */
+
+static void native_random(struct v8c_call *c)
+{
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
+    while (bytes.len > 0) {
+        ssize_t n = getrandom(bytes.data, bytes.len, 0);
+        assert(n > 0);
+        bytes.data += n;
+        bytes.len -= (size_t)n;
+    }
+}
+
+static void native_utf8_encode(struct v8c_call *c)
+{
+    char small[1024];
+    struct v8c_value *text = v8c_call_arg(c, 0);
+    size_t len = v8c_string_utf8_length(c->isolate, text);
+    struct v8c_value *bytes;
+    if (len <= sizeof(small)) {
+        v8c_string_write_utf8(c->isolate, text, small, sizeof(small));
+        bytes = v8c_uint8_array_copy(c->isolate, small, len);
+    } else {
+        struct v8c_value *buffer = v8c_array_buffer_new(c->isolate, len);
+        if (!buffer)
+            return;
+        struct v8c_bytes to = v8c_bytes_of(buffer);
+        v8c_string_write_utf8(c->isolate, text, (char *)to.data, to.len);
+        bytes = v8c_uint8_array_new(c->isolate, buffer, 0, len);
+    }
+    if (bytes)
+        v8c_call_return(c, bytes);
+}
+
+static void native_utf8_decode(struct v8c_call *c)
+{
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
+    if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !text_is_utf8(bytes.data, bytes.len))
+        return;
+    struct v8c_value *text = v8c_string_utf8(c->isolate, bytes.data ? bytes.data : (uint8_t *)"", bytes.len);
+    if (text)
+        v8c_call_return(c, text);
+    else
+        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the text is too long for a string");
+}
+
+static void convert_domain(struct v8c_call *c, char *(*convert)(const char *))
+{
+    char domain[1024];
+    size_t len = v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 0), domain, sizeof(domain));
+    v8c_call_return(c, v8c_null(c->isolate));
+    if (len == sizeof(domain) || memchr(domain, '\0', len))
+        return;
+    domain[len] = '\0';
+    char *out = convert(domain);
+    if (out)
+        v8c_call_return(c, v8c_string_utf8(c->isolate, out, strlen(out)));
+    free(out);
+}
+
+static void native_to_ascii(struct v8c_call *c)
+{
+    convert_domain(c, text_domain_to_ascii);
+}
+
+static void native_to_unicode(struct v8c_call *c)
+{
+    convert_domain(c, text_domain_to_unicode);
+}
+
+static struct v8c_value *clone_error(struct v8c_isolate *v8, struct v8c_value *message, void *data)
+{
+    return v8c_function_call(v8, v8c_slot(v8, WEB_CLONE_ERROR), NULL, 1, &message, NULL);
+}
+
+static void native_clone(struct v8c_call *c)
+{
+    enum { TRANSFERS_MAX = 64 };
+    struct v8c_value *transfers[TRANSFERS_MAX], *list = v8c_call_arg(c, 1);
+    struct v8c_store *stores[TRANSFERS_MAX] = {0};
+    const struct v8c_clone_hooks hooks = {.clone_error = clone_error};
+    uint32_t count = v8c_array_length(list);
+    struct v8c_blob blob = {0};
+
+    if (count > TRANSFERS_MAX) {
+        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "structuredClone: more than 64 transfers");
+        return;
+    }
+    for (uint32_t n = 0; n < count; n++) {
+        transfers[n] = v8c_get_index(c->isolate, list, n, NULL);
+        if (!transfers[n])
+            return;
+        bool is_double = false;
+        for (uint32_t m = 0; m < n; m++)
+            is_double |= v8c_same(transfers[m], transfers[n]);
+        if (is_double || !v8c_is(transfers[n], V8C_ARRAY_BUFFER)) {
+            struct v8c_value *error = clone_error(
+                c->isolate, v8c_key(c->isolate, "A value in the transfer list cannot be transferred"), NULL);
+            if (error)
+                v8c_throw(c->isolate, error);
+            return;
+        }
+    }
+    if (v8c_serialize(c->isolate, v8c_call_arg(c, 0), transfers, stores, count, &hooks, &blob, NULL)) {
+        struct v8c_value *copy = v8c_deserialize(c->isolate, blob.data, blob.len, stores, count, &hooks, NULL);
+        if (copy)
+            v8c_call_return(c, copy);
+    }
+    v8c_blob_free(&blob);
+    for (uint32_t n = 0; n < count; n++)
+        v8c_store_free(stores[n]);
+}
+
+/* Returns what it was made with: module.c. */
+static void native_constant(struct v8c_call *c)
+{
+    v8c_call_return(c, v8c_call_data(c));
+}
+
+const struct v8c_native_entry natives[] = {
+    {"respond", native_respond},
+    {"write", native_write},
+    {"end", native_end},
+    {"fail", native_fail},
+    {"hold", native_hold},
+    {"release", native_release},
+    {"method", native_method},
+    {"url", native_url},
+    {"fields", native_fields},
+    {"read", native_read},
+    {"discard", native_discard},
+    {"setTimer", native_set_timer},
+    {"clearTimer", native_clear_timer},
+    {"microtask", native_microtask},
+    {"now", native_now},
+    {"log", native_log},
+    {"random", native_random},
+    {"utf8Encode", native_utf8_encode},
+    {"utf8Decode", native_utf8_decode},
+    {"toAscii", native_to_ascii},
+    {"toUnicode", native_to_unicode},
+    {"clone", native_clone},
+    {"constant", native_constant},
+    {0},
+};
+
+struct v8c_value *natives_object(struct v8c_isolate *v8)
+{
+    struct v8c_value *object = v8c_object_new(v8);
+    for (unsigned i = 0; natives[i].call; i++)
+        v8c_define(v8, object, v8c_key(v8, natives[i].name), v8c_function_new(v8, i), NULL);
+    return object;
+}

@@ -1,0 +1,346 @@
+#include "runtime/worker/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/worker/isolate.h"
+#include "runtime/worker/lane.h"
+#include "runtime/worker/report.h"
+#include "runtime/worker/timer.h"
+#include "runtime/worker/worker.h"
+
+enum { REF_INDEX_BITS = 13 };
+static_assert(REQUESTS_MAX <= 1 << REF_INDEX_BITS, "a ref holds the index");
+static_assert(32 + REF_INDEX_BITS <= 53, "a ref is an exact double");
+
+void request_pool_init(struct request_pool *p)
+{
+    *p = (struct request_pool){.requests = calloc(REQUESTS_MAX, sizeof(struct request))};
+    assert(p->requests);
+}
+
+double request_ref(const struct request *r)
+{
+    return (double)((uint64_t)r->serial << REF_INDEX_BITS | r->index);
+}
+
+struct request *request_find(struct worker *w, double ref)
+{
+    if (!(ref >= 1 && ref < 0x1p53))
+        return NULL;
+    uint64_t v = (uint64_t)ref;
+    struct request *r = &w->requests.requests[v & ((1u << REF_INDEX_BITS) - 1)];
+    return r->state != REQUEST_FREE && r->serial == v >> REF_INDEX_BITS ? r : NULL;
+}
+
+static void copy_chunks(const struct lane *l, const struct job_slot *slot, uint8_t *to)
+{
+    size_t left = slot->bytes;
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        const uint8_t *from = arena_view(&l->in, slot->chunk[i]);
+        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        assert(from);
+        memcpy(to, from, n);
+        to += n;
+        left -= n;
+    }
+    assert(left == 0);
+}
+
+struct request *request_start(struct worker *w, struct lane *l, const struct job_slot *slot)
+{
+    struct request_pool *p = &w->requests;
+    struct request *r = p->free;
+    assert(slot->job < JOB_JOBS_MAX && slot->bytes <= JOB_HEAD_BYTES_MAX);
+    if (r)
+        p->free = r->next;
+    else if (p->made < REQUESTS_MAX)
+        r = &p->requests[p->made++];
+    else
+        return NULL;
+    p->count++;
+
+    uint32_t serial = r->serial + 1;
+    memset(r, 0, offsetof(struct request, inline_head));
+    r->serial = serial ? serial : 1;
+    r->index = (uint32_t)(r - p->requests);
+    r->state = REQUEST_AWAITS_HEAD;
+    r->id = slot->arg2;
+    r->lane = l;
+    r->slot = slot->job;
+    r->generation = slot->generation;
+    r->started_ns = w->now_ns;
+    r->out_credit = JOB_CREDIT_INITIAL;
+    r->in_ended = slot->flags & JOB_F_END;
+    r->head = slot->bytes <= REQUEST_HEAD_INLINE ? r->inline_head : malloc(slot->bytes);
+    assert(r->head);
+    r->head_bytes = slot->bytes;
+    copy_chunks(l, slot, r->head);
+    l->by_slot[slot->job] = r;
+    return r;
+}
+
+void request_attach(struct request *r, struct isolate *i)
+{
+    r->isolate = i;
+    r->prev = NULL;
+    r->next = i->requests;
+    if (r->next)
+        r->next->prev = r;
+    i->requests = r;
+    i->request_count++;
+}
+
+void request_set_in_waits(struct request *r, bool waits)
+{
+    r->isolate->waits += (uint32_t)waits - (uint32_t)r->in_waits;
+    r->in_waits = waits;
+}
+
+void request_set_out_waits(struct request *r, bool waits)
+{
+    r->isolate->waits += (uint32_t)waits - (uint32_t)r->out_waits;
+    r->out_waits = waits;
+}
+
+/* hearthd's part is over: it may use the slot again. */
+static void leave_lane(struct request *r)
+{
+    if (r->lane && r->lane->by_slot[r->slot] == r)
+        r->lane->by_slot[r->slot] = NULL;
+    r->lane = NULL;
+}
+
+static void over(struct worker *w, struct request *r)
+{
+    struct isolate *i = r->isolate;
+    leave_lane(r);
+    if (i) {
+        if (r->in_waits || r->out_streams)
+            isolate_forget_later(i, WEB_FORGET, request_ref(r));
+        request_set_in_waits(r, false);
+        request_set_out_waits(r, false);
+        while (r->timers) {
+            isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(&w->timers, r->timers));
+            timer_remove(&w->timers, r->timers);
+            i->waits--;
+        }
+        if (r->prev)
+            r->prev->next = r->next;
+        else
+            i->requests = r->next;
+        if (r->next)
+            r->next->prev = r->prev;
+        i->request_count--;
+    }
+    if (r->is_stalled) {
+        struct request **at = &w->stalled;
+        while (*at != r)
+            at = &(*at)->next_stalled;
+        *at = r->next_stalled;
+    }
+    if (r->head != r->inline_head)
+        free(r->head);
+    free(r->in);
+    free(r->out_head);
+    r->state = REQUEST_FREE;
+    r->next = w->requests.free;
+    w->requests.free = r;
+    w->requests.count--;
+}
+
+/* The response is complete. */
+static void answered(struct worker *w, struct request *r)
+{
+    leave_lane(r);
+    r->answered_ns = w->now_ns;
+    if (r->holds == 0) {
+        over(w, r);
+        return;
+    }
+    r->state = REQUEST_AWAITS_PROMISES;
+    r->in_ended = true; /* nothing more comes; a read that waits is told so by forget */
+}
+
+static struct job_slot message(const struct request *r, enum job_type type)
+{
+    return (struct job_slot){.type = (uint8_t)type, .job = r->slot, .generation = r->generation};
+}
+
+/* ---- down ---- */
+
+static void give_credit(struct request *r, size_t bytes)
+{
+    r->in_owed += (uint32_t)bytes;
+    if (!r->lane || r->in_ended || (r->in_owed < REQUEST_CREDIT_STEP && r->in_bytes > 0) || r->in_owed == 0)
+        return;
+    struct job_slot credit = message(r, JOB_CREDIT);
+    credit.arg = r->in_owed;
+    r->in_owed = 0;
+    lane_send(r->lane, &credit);
+}
+
+bool request_input(struct request *r, const struct job_slot *slot)
+{
+    if (slot->flags & JOB_F_END)
+        r->in_ended = true;
+    if (r->in_discarded) {
+        give_credit(r, slot->bytes);
+        return false;
+    }
+    assert(r->in_bytes + slot->bytes <= JOB_CREDIT_INITIAL);
+    if (r->in_bytes + slot->bytes > r->in_cap) {
+        size_t cap = r->in_cap ? r->in_cap : JOB_CHUNK_BYTES;
+        while (cap < r->in_bytes + slot->bytes)
+            cap *= 2;
+        r->in = realloc(r->in, cap);
+        assert(r->in);
+        r->in_cap = cap;
+    }
+    if (slot->bytes) {
+        copy_chunks(r->lane, slot, r->in + r->in_bytes);
+        r->in_bytes += slot->bytes;
+    }
+    return r->in_waits && (r->in_bytes || r->in_ended);
+}
+
+void request_took_in(struct request *r, size_t bytes)
+{
+    assert(bytes == r->in_bytes);
+    r->in_bytes = 0;
+    give_credit(r, bytes);
+}
+
+void request_discard_in(struct request *r)
+{
+    r->in_discarded = true;
+    request_took_in(r, r->in_bytes);
+}
+
+/* ---- up ---- */
+
+static void stall(struct worker *w, struct request *r)
+{
+    if (r->is_stalled)
+        return;
+    r->is_stalled = true;
+    r->next_stalled = w->stalled;
+    w->stalled = r;
+}
+
+static uint32_t chunks_for(size_t bytes)
+{
+    return (uint32_t)((bytes + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
+}
+
+void request_send_head(struct worker *w, struct request *r, const uint8_t *head, size_t len, bool is_end)
+{
+    assert(r->state == REQUEST_AWAITS_HEAD);
+    r->state = REQUEST_AWAITS_BODY;
+    if (!lane_room(r->lane, chunks_for(len))) {
+        r->out_head = malloc(len);
+        assert(r->out_head);
+        memcpy(r->out_head, head, len);
+        r->out_head_bytes = len;
+        r->out_ended = is_end;
+        request_set_out_waits(r, true);
+        stall(w, r);
+        return;
+    }
+    struct job_slot slot = message(r, JOB_HEAD);
+    slot.arg = r->cold_us;
+    slot.flags = is_end ? JOB_F_END : 0;
+    lane_send_bytes(r->lane, &slot, head, len);
+    if (is_end)
+        answered(w, r);
+}
+
+size_t request_send_body(struct worker *w, struct request *r, const uint8_t *bytes, size_t len, bool is_end)
+{
+    size_t sent = 0;
+    assert(r->state == REQUEST_AWAITS_BODY);
+    if (r->out_head)
+        return 0; /* it is on the stalled list already */
+    do {
+        size_t n = len - sent;
+        if (n > r->out_credit)
+            n = r->out_credit;
+        if (n > JOB_HEAD_BYTES_MAX)
+            n = JOB_HEAD_BYTES_MAX;
+        if (n == 0 && sent < len)
+            return sent; /* no credit: CREDIT will tell */
+        if (!lane_room(r->lane, chunks_for(n))) {
+            stall(w, r);
+            return sent;
+        }
+        struct job_slot slot = message(r, JOB_DATA);
+        slot.flags = is_end && sent + n == len ? JOB_F_END : 0;
+        lane_send_bytes(r->lane, &slot, bytes + sent, n);
+        sent += n;
+        r->out_credit -= n;
+        r->out_total += n;
+    } while (sent < len);
+    if (r->out_total > REQUEST_OUTPUT_BYTES_MAX)
+        request_fail(w, r, JOB_ERROR_OUTPUT_LIMIT, "the response body is over the limit");
+    else if (is_end)
+        answered(w, r);
+    return sent;
+}
+
+void request_end_body(struct worker *w, struct request *r)
+{
+    assert(r->state == REQUEST_AWAITS_BODY);
+    if (r->out_head) {
+        r->out_ended = true; /* the head will be all there is */
+        return;
+    }
+    struct job_slot slot = message(r, JOB_DATA);
+    slot.flags = JOB_F_END;
+    lane_send(r->lane, &slot);
+    answered(w, r);
+}
+
+void request_fail(struct worker *w, struct request *r, enum job_error error, const char *text)
+{
+    if (text)
+        report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text, strlen(text));
+    if (r->lane) {
+        struct job_slot slot = message(r, JOB_ERROR);
+        slot.arg = error;
+        lane_send(r->lane, &slot);
+    }
+    over(w, r);
+}
+
+void request_cancel(struct worker *w, struct request *r)
+{
+    over(w, r);
+}
+
+void request_hold(struct request *r)
+{
+    r->holds++;
+}
+
+void request_release(struct worker *w, struct request *r)
+{
+    assert(r->holds > 0);
+    if (--r->holds == 0 && r->state == REQUEST_AWAITS_PROMISES)
+        over(w, r);
+}
+
+bool request_retry(struct worker *w, struct request *r)
+{
+    if (r->out_head) {
+        if (!lane_room(r->lane, chunks_for(r->out_head_bytes)))
+            return false;
+        uint8_t *head = r->out_head;
+        r->out_head = NULL;
+        r->state = REQUEST_AWAITS_HEAD;
+        bool is_end = r->out_ended;
+        request_send_head(w, r, head, r->out_head_bytes, is_end);
+        free(head);
+        return !is_end && r->out_waits;
+    }
+    return r->out_waits && lane_room(r->lane, 1);
+}

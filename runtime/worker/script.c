@@ -1,0 +1,228 @@
+#include "runtime/worker/script.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/start.h"
+
+static const struct script_limits default_limits = {
+    .cpu_ns = 50 * 1000000ull,
+    .wall_ns = 30 * 1000000000ull,
+    .heap_bytes = 128u << 20,
+};
+
+static struct script **slot_of(const struct script_table *t, uint32_t handle)
+{
+    return (struct script **)&t->bucket[(handle * 2654435761u) >> 20];
+}
+static_assert(SCRIPT_TABLE_BUCKETS == 1 << 12, "the hash gives 12 bits");
+
+struct script *script_find(const struct script_table *t, uint32_t handle)
+{
+    struct script *s = *slot_of(t, handle);
+    while (s && s->handle != handle)
+        s = s->next;
+    return s;
+}
+
+static void script_free(struct script *s)
+{
+    for (size_t i = 0; i < s->module_count; i++)
+        free(s->modules[i].name);
+    free(s->modules);
+    free(s->name);
+    free(s->version);
+    free(s->vars);
+    if (s->map)
+        munmap(s->map, s->map_bytes);
+    free(s);
+}
+
+/* Puts base's folder and path together and takes "." and ".." out. False: it leaves the bundle, or is too long. */
+static bool join_path(const char *base, const char *path, char out[SCRIPT_NAME_BYTES_MAX])
+{
+    const char *slash = *path == '/' ? NULL : strrchr(base, '/');
+    size_t base_len = slash ? (size_t)(slash - base) : 0;
+    size_t len = 0;
+    if (base_len >= SCRIPT_NAME_BYTES_MAX)
+        return false;
+    memcpy(out, base, base_len);
+    len = base_len;
+    while (*path) {
+        size_t part = strcspn(path, "/");
+        if (part == 2 && path[0] == '.' && path[1] == '.') {
+            if (len == 0)
+                return false;
+            while (len > 0 && out[--len] != '/')
+                ;
+        } else if (part > 0 && !(part == 1 && path[0] == '.')) {
+            if (len + part + 2 > SCRIPT_NAME_BYTES_MAX)
+                return false;
+            if (len)
+                out[len++] = '/';
+            memcpy(out + len, path, part);
+            len += part;
+        }
+        path += part;
+        path += *path == '/';
+    }
+    out[len] = '\0';
+    return len > 0;
+}
+
+static const struct script_module *module_named(const struct script *s, const char *name)
+{
+    for (size_t i = 0; i < s->module_count; i++)
+        if (strcmp(s->modules[i].name, name) == 0)
+            return &s->modules[i];
+    return NULL;
+}
+
+const struct script_module *script_resolve(const struct script *s, const char *referrer,
+                                           const char *specifier)
+{
+    char name[SCRIPT_NAME_BYTES_MAX];
+    bool is_path = strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
+    if (!join_path(is_path ? referrer : "", specifier, name))
+        return NULL;
+    return module_named(s, name);
+}
+
+static enum module_kind kind_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    if (dot && strcmp(dot, ".json") == 0)
+        return MODULE_JSON;
+    if (dot && (strcmp(dot, ".txt") == 0 || strcmp(dot, ".html") == 0 || strcmp(dot, ".sql") == 0))
+        return MODULE_TEXT;
+    return MODULE_JS;
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < len; i++)
+        all |= (uint8_t)text[i];
+    return all < 0x80;
+}
+
+static bool add_modules(struct script *s, const json_t *list, const char *main_name, const char **why)
+{
+    size_t count = json_array_size(list), at = 0;
+    *why = "no modules, or too many";
+    if (count == 0 || count > START_MODULES_MAX)
+        return false;
+    s->modules = calloc(count, sizeof(*s->modules));
+    assert(s->modules);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *entry = json_array_get(list, i);
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
+        char normal[SCRIPT_NAME_BYTES_MAX];
+        *why = "a module has a bad name or size";
+        if (!name || !join_path("", name, normal) || bytes < 0 || (size_t)bytes > s->map_bytes - at)
+            return false;
+        s->modules[i] = (struct script_module){
+            .name = strdup(normal), .text = (const char *)s->map + at, .len = (size_t)bytes, .kind = kind_of(normal)};
+        s->modules[i].is_ascii = is_ascii(s->modules[i].text, s->modules[i].len);
+        s->module_count++;
+        at += (size_t)bytes;
+    }
+    char normal[SCRIPT_NAME_BYTES_MAX];
+    *why = "the main module is not among the modules";
+    const struct script_module *m = main_name && join_path("", main_name, normal) ? module_named(s, normal) : NULL;
+    if (!m)
+        return false;
+    s->main = (uint32_t)(m - s->modules);
+    return true;
+}
+
+static uint64_t limit(const json_t *limits, const char *name, uint64_t unit, uint64_t otherwise)
+{
+    json_int_t v = json_integer_value(json_object_get(limits, name));
+    return v > 0 && (uint64_t)v < UINT64_MAX / unit ? (uint64_t)v * unit : otherwise;
+}
+
+static bool map_sources(struct script *s, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size < 0)
+        return false;
+    s->map_bytes = (size_t)st.st_size;
+    if (s->map_bytes == 0)
+        return true;
+    void *map = mmap(NULL, s->map_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return false;
+    s->map = map;
+    return true;
+}
+
+static char *string_of(const json_t *packet, const char *key)
+{
+    const char *text = json_string_value(json_object_get(packet, key));
+    return strdup(text ? text : "");
+}
+
+int script_add(struct script_table *t, const struct json_t *packet, int fd, const char **why)
+{
+    const json_t *handle = json_object_get(packet, "handle");
+    struct script *s = calloc(1, sizeof(*s));
+    assert(s);
+    *why = "no handle, no sources, or too many scripts";
+    bool ok = json_is_integer(handle) && fd >= 0 && t->count < SCRIPTS_MAX && map_sources(s, fd) &&
+              add_modules(s, json_object_get(packet, "modules"),
+                          json_string_value(json_object_get(packet, "main")), why);
+    if (fd >= 0)
+        close(fd);
+    if (!ok) {
+        script_free(s);
+        return -EINVAL;
+    }
+    const json_t *limits = json_object_get(packet, "limits");
+    s->handle = (uint32_t)json_integer_value(handle);
+    s->name = string_of(packet, "name");
+    s->version = string_of(packet, "version");
+    s->vars = json_dumps(json_object_get(packet, "vars"), JSON_COMPACT);
+    if (!s->vars)
+        s->vars = strdup("{}");
+    s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, default_limits.cpu_ns);
+    s->limits.wall_ns = limit(limits, "wall_ms", 1000000, default_limits.wall_ns);
+    s->limits.heap_bytes = limit(limits, "heap_bytes", 1, default_limits.heap_bytes);
+    s->is_reported = true;
+
+    script_forget(t, s->handle);
+    struct script **slot = slot_of(t, s->handle);
+    s->next = *slot;
+    *slot = s;
+    t->count++;
+    return 0;
+}
+
+void script_forget(struct script_table *t, uint32_t handle)
+{
+    for (struct script **at = slot_of(t, handle); *at; at = &(*at)->next) {
+        struct script *s = *at;
+        if (s->handle != handle)
+            continue;
+        *at = s->next;
+        t->count--;
+        s->is_forgotten = true;
+        if (!s->isolate)
+            script_free(s);
+        return;
+    }
+}
+
+void script_isolate_gone(struct script *s)
+{
+    s->isolate = NULL;
+    if (s->is_forgotten)
+        script_free(s);
+}

@@ -1,0 +1,83 @@
+/* script.h
+ *
+ * What hearthd deployed to this process: the sources of a script, its vars and its limits, under a handle.
+ * The sources stay mapped from hearthd's memfd; nothing is copied.
+ *
+ * A script that is forgotten while an isolate runs it lives until that isolate is gone.
+ * Single thread.
+ */
+#ifndef HEARTH_WORKER_SCRIPT_H
+#define HEARTH_WORKER_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct isolate;
+
+enum {
+    SCRIPT_NAME_BYTES_MAX = 512,
+    SCRIPT_TABLE_BUCKETS = 4096,
+    SCRIPTS_MAX = 65536,
+};
+
+enum module_kind { MODULE_JS, MODULE_JSON, MODULE_TEXT };
+
+struct script_module {
+    char *name; /* normalised: no "./", no ".." */
+    const char *text;
+    size_t len;
+    enum module_kind kind;
+    bool is_ascii; /* V8 can then use the mapped bytes as they are */
+};
+
+struct script_limits {
+    uint64_t cpu_ns;
+    uint64_t wall_ns;
+    size_t heap_bytes;
+};
+
+struct script_stats {
+    uint64_t cold, warm, evicted, condemned, cpu_ns;
+};
+
+struct script {
+    struct script *next; /* in its bucket */
+    uint32_t handle;
+    uint32_t main; /* index in modules[] */
+    char *name, *version;
+    char *vars; /* JSON text of an object */
+    struct script_module *modules;
+    size_t module_count;
+    void *map;
+    size_t map_bytes;
+    struct script_limits limits;
+    struct script_stats stats;
+    struct isolate *isolate; /* the warm one, or NULL */
+    bool is_forgotten;
+    bool is_reported; /* its counters changed since the last stats packet: false */
+};
+
+struct script_table {
+    struct script *bucket[SCRIPT_TABLE_BUCKETS];
+    uint32_t count;
+};
+
+/* NULL if the handle is unknown. */
+struct script *script_find(const struct script_table *, uint32_t handle);
+
+/* Reads a {"type":"script"} packet's JSON (START_PACKET_BYTES_MAX, start.h) and maps fd. Closes fd. A script of the
+ * same handle is replaced. 0, or -errno and *why (a constant) when the packet makes no script. */
+struct json_t;
+int script_add(struct script_table *, const struct json_t *packet, int fd, const char **why);
+
+/* The script is gone: frees it, or leaves that to the end of its isolate. */
+void script_forget(struct script_table *, uint32_t handle);
+/* Its isolate is gone. */
+void script_isolate_gone(struct script *);
+
+/* The module that `specifier` means when `referrer` imports it, or NULL. Only "./x", "../x" and "/x" stay inside
+ * the bundle; a bare name means the module of exactly that name. */
+const struct script_module *script_resolve(const struct script *, const char *referrer, const char *specifier);
+
+#endif

@@ -1,0 +1,48 @@
+/* slice.h
+ *
+ * One stretch of JavaScript: the only way into an isolate while the worker runs.
+ *
+ *   slice_enter -> slice_call ... -> slice_exit: microtasks, clean-up calls, limits, and is anybody stuck?
+ *
+ * The CPU time between enter and exit is charged to the request that the slice is for, and the monitor ends the slice
+ * when that request's budget is used up. A slice for no request (clean-up) has a small budget of its own.
+ *
+ * A request that passes its CPU limit is answered with an error and its isolate goes on: V8 unwinds a
+ * termination like an exception that nothing catches, so the heap is sound, and the other requests of the script
+ * should not pay for one. What the termination cut off in the middle is the script's own state, as with any exception.
+ * If even the clean-up afterwards has to be stopped, the isolate is condemned.
+ *
+ * After slice_exit the isolate and the request may be gone.
+ */
+#ifndef HEARTH_WORKER_SLICE_H
+#define HEARTH_WORKER_SLICE_H
+
+#include "runtime/libv8c/v8c.h"
+#include "runtime/worker/web.h"
+
+struct isolate;
+struct request;
+struct worker;
+
+enum { SLICE_CLEANUP_CPU_MS = 10 };
+
+struct slice {
+    struct worker *worker;
+    struct isolate *isolate;
+    struct v8c_isolate *v8;
+    double ref; /* of the request; 0: none */
+    struct v8c_scope scope;
+    uint64_t started_ns;
+    bool is_terminated;
+};
+
+/* request may be NULL. */
+void slice_enter(struct slice *, struct worker *, struct isolate *, struct request *);
+/* An exception ends the slice's request. */
+void slice_call(struct slice *, enum web_entry, size_t argc, struct v8c_value *const argv[]);
+void slice_exit(struct slice *);
+
+/* The request that runs now, or NULL. */
+struct request *slice_request(const struct slice *);
+
+#endif

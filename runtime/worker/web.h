@@ -1,0 +1,22 @@
+/* web.h
+ *
+ * The functions of runtime/web/ that the worker calls: kept in the context's slots by the base snapshot, in the
+ * order of main.js's __entries.
+ */
+#ifndef HEARTH_WORKER_WEB_H
+#define HEARTH_WORKER_WEB_H
+
+enum web_entry {
+    WEB_LOAD,         /* (default export, vars) -> is there a handler? */
+    WEB_DISPATCH,     /* (ref, has a body) */
+    WEB_ON_BODY,      /* (ref, bytes or undefined) */
+    WEB_ON_CREDIT,    /* (ref) */
+    WEB_ON_TIMER,     /* (id) */
+    WEB_FORGET,       /* (ref) */
+    WEB_FORGET_TIMER, /* (id) */
+    WEB_DESCRIBE,     /* (error) -> text */
+    WEB_CLONE_ERROR,  /* (message) -> DOMException */
+    WEB_ENTRIES,
+};
+
+#endif

@@ -1,0 +1,364 @@
+#include "runtime/worker/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/worker/lane.h"
+#include "runtime/worker/start_socket.h"
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+uint64_t worker_read_clock(struct worker *w)
+{
+    w->now_ns = clock_ns(CLOCK_MONOTONIC);
+    /* Whole milliseconds, as Date has them. It moves only here: between events. */
+    w->clock_ms = (double)((w->now_ns + w->clock_offset_ns) / 1000000);
+    return w->now_ns;
+}
+
+uint64_t worker_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void worker_publish(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->lane_count; i++)
+        lane_publish(w->lanes[i]);
+}
+
+/* ---- messages from hearthd ---- */
+
+static void refuse(struct lane *l, const struct job_slot *start, enum job_error error)
+{
+    struct job_slot slot = {.type = JOB_ERROR, .job = start->job, .generation = start->generation, .arg = error};
+    lane_send(l, &slot);
+}
+
+static struct script *script_of(struct worker *w, uint64_t handle)
+{
+    struct script *s = script_find(&w->scripts, (uint32_t)handle);
+    if (!s) { /* its packet was sent before; it may not have been read yet */
+        start_socket_read(w);
+        s = script_find(&w->scripts, (uint32_t)handle);
+    }
+    return s;
+}
+
+static void take_start(struct worker *w, struct lane *l, const struct job_slot *slot)
+{
+    struct script *s = script_of(w, slot->arg);
+    struct request *r = s ? request_start(w, l, slot) : NULL;
+    lane_give_back(l, slot);
+    if (!r) {
+        refuse(l, slot, s ? JOB_ERROR_OVERLOAD : JOB_ERROR_NO_SCRIPT);
+        return;
+    }
+    enum job_error why = JOB_ERROR_NONE;
+    struct isolate *i = isolate_of(w, s, &r->cold_us, &why);
+    if (!i) {
+        request_fail(w, r, why, NULL);
+        return;
+    }
+    request_attach(r, i);
+
+    struct slice slice;
+    slice_enter(&slice, w, i, r);
+    struct v8c_value *argv[] = {v8c_number(i->v8, request_ref(r)), v8c_bool(i->v8, !r->in_ended)};
+    slice_call(&slice, WEB_DISPATCH, 2, argv);
+    slice_exit(&slice);
+}
+
+static void take_body(struct worker *w, struct lane *l, struct request *r, const struct job_slot *slot)
+{
+    bool is_awaited = request_input(r, slot);
+    lane_give_back(l, slot);
+    if (!is_awaited)
+        return;
+    struct isolate *i = r->isolate;
+    struct slice slice;
+    slice_enter(&slice, w, i, r);
+    request_set_in_waits(r, false);
+    struct v8c_value *argv[] = {v8c_number(i->v8, request_ref(r)), v8c_undefined(i->v8)};
+    if (r->in_bytes) {
+        argv[1] = v8c_uint8_array_copy(i->v8, r->in, r->in_bytes);
+        if (!argv[1]) { /* over its buffers' limit */
+            isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
+            slice_exit(&slice);
+            return;
+        }
+        request_took_in(r, r->in_bytes);
+    }
+    slice_call(&slice, WEB_ON_BODY, 2, argv);
+    slice_exit(&slice);
+}
+
+static void tell_room(struct worker *w, struct request *r)
+{
+    struct isolate *i = r->isolate;
+    struct slice slice;
+    slice_enter(&slice, w, i, r);
+    request_set_out_waits(r, false);
+    struct v8c_value *ref = v8c_number(i->v8, request_ref(r));
+    slice_call(&slice, WEB_ON_CREDIT, 1, &ref);
+    slice_exit(&slice);
+}
+
+/* Ends requests outside of slices: what JavaScript keeps for them goes in a slice of its own. */
+static void clean_up(struct worker *w, struct isolate *i)
+{
+    if (i->forget_count == 0 && !(i->script->is_forgotten && i->request_count == 0))
+        return;
+    struct slice slice;
+    slice_enter(&slice, w, i, NULL);
+    slice_exit(&slice);
+}
+
+static void take_cancel(struct worker *w, struct request *r)
+{
+    struct isolate *i = r->isolate;
+    request_cancel(w, r);
+    clean_up(w, i);
+}
+
+static void take_warm(struct worker *w, struct lane *l, const struct job_slot *slot)
+{
+    struct script *s = script_of(w, slot->arg);
+    enum job_error why;
+    uint32_t cold_us = 0;
+    bool is_warm = s && isolate_of(w, s, &cold_us, &why);
+    struct job_slot told = {
+        .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold_us};
+    lane_send(l, &told);
+}
+
+static void take_evict(struct worker *w, const struct job_slot *slot)
+{
+    struct script *s = script_find(&w->scripts, (uint32_t)slot->arg);
+    if (s && s->isolate && s->isolate->request_count == 0) {
+        s->stats.evicted++;
+        isolate_free(s->isolate);
+    }
+}
+
+static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
+{
+    switch (slot->type) {
+    case JOB_START:
+        take_start(w, l, slot);
+        return;
+    case JOB_WARM:
+        take_warm(w, l, slot);
+        return;
+    case JOB_EVICT:
+        take_evict(w, slot);
+        return;
+    case JOB_STOP:
+        w->is_stopping = true;
+        return;
+    }
+    assert(slot->job < JOB_JOBS_MAX);
+    struct request *r = l->by_slot[slot->job];
+    bool is_late = !r || r->generation != slot->generation;
+    switch (slot->type) {
+    case JOB_BODY:
+        if (is_late)
+            lane_give_back(l, slot);
+        else
+            take_body(w, l, r, slot);
+        break;
+    case JOB_CREDIT:
+        if (is_late)
+            break;
+        r->out_credit += slot->arg;
+        if (r->out_waits && !r->is_stalled)
+            tell_room(w, r);
+        break;
+    case JOB_CANCEL:
+        if (!is_late)
+            take_cancel(w, r);
+        break;
+    default:
+        assert(!"hearthd sent a message that does not exist");
+    }
+}
+
+static bool serve_lane(struct worker *w, struct lane *l)
+{
+    struct job_slot slot;
+    unsigned n = 0;
+    while (n < WORKER_BURST && job_consumer_pop(&l->down, &slot) == JOB_RING_OK) {
+        take(w, l, &slot);
+        n++;
+    }
+    if (n) {
+        job_consumer_release(&l->down);
+        lane_publish(l);
+    }
+    return n > 0;
+}
+
+/* ---- time ---- */
+
+static bool run_timers(struct worker *w)
+{
+    uint32_t left = w->timers.count; /* those that a callback adds have to wait for the next round */
+    struct timer *t;
+    bool ran = false;
+    while (left-- > 0 && (t = timer_due(&w->timers, w->now_ns))) {
+        struct request *r = t->request;
+        struct isolate *i = r->isolate;
+        double id = (double)timer_id(&w->timers, t);
+        struct slice slice;
+        slice_enter(&slice, w, i, r);
+        if (!t->repeats) {
+            timer_remove(&w->timers, t);
+            i->waits--;
+        }
+        struct v8c_value *argument = v8c_number(i->v8, id);
+        slice_call(&slice, WEB_ON_TIMER, 1, &argument);
+        slice_exit(&slice);
+        ran = true;
+    }
+    return ran;
+}
+
+static void sweep_isolate(struct worker *w, struct isolate *i)
+{
+    for (struct request *r = i->requests, *next; r; r = next) {
+        next = r->next;
+        if (r->state == REQUEST_AWAITS_PROMISES) {
+            if (w->now_ns - r->answered_ns >= REQUEST_PROMISES_NS_MAX)
+                request_cancel(w, r);
+        } else if (w->now_ns - r->started_ns >= i->script->limits.wall_ns) {
+            request_fail(w, r, JOB_ERROR_WALL_LIMIT, "the request took longer than its wall clock limit");
+        }
+    }
+}
+
+/* Wall limits, V8's housekeeping, the memory budget. */
+static void sweep(struct worker *w)
+{
+    w->swept_ns = w->now_ns;
+    for (struct isolate *i = w->pool.newest, *older; i; i = older) {
+        older = i->older;
+        if (i->request_count == 0)
+            continue;
+        sweep_isolate(w, i);
+        i->slices_to_measure = 1;
+        struct slice slice;
+        slice_enter(&slice, w, i, NULL);
+        slice_exit(&slice);
+    }
+    isolate_make_room(w, 0);
+}
+
+/* The first of those that wait for room in a ring or arena. One at a time: telling JavaScript may end any of
+ * them. True if it got on. */
+static bool retry_stalled(struct worker *w)
+{
+    struct request **last = &w->stalled, *r = w->stalled;
+    double ref = request_ref(r);
+    w->stalled = r->next_stalled;
+    r->is_stalled = false;
+    if (request_retry(w, r)) {
+        tell_room(w, r);
+        return true;
+    }
+    if (!request_find(w, ref) || (!r->out_head && !r->out_waits))
+        return true;
+    while (*last)
+        last = &(*last)->next_stalled;
+    r->is_stalled = true;
+    r->next_stalled = NULL;
+    *last = r;
+    return false;
+}
+
+/* ---- sleep ---- */
+
+static bool anything_pending(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->lane_count; i++)
+        if (job_consumer_pending(&w->lanes[i]->down))
+            return true;
+    return false;
+}
+
+static uint64_t sleep_ns(const struct worker *w)
+{
+    uint64_t until = timer_next_ns(&w->timers);
+    if (w->requests.count && w->swept_ns + WORKER_SWEEP_NS < until)
+        until = w->swept_ns + WORKER_SWEEP_NS;
+    if (w->stalled && w->now_ns + WORKER_STALL_NS < until)
+        until = w->now_ns + WORKER_STALL_NS;
+    for (uint32_t i = 0; i < w->lane_count; i++)
+        if (w->lanes[i]->overflow_count && w->now_ns + WORKER_STALL_NS < until)
+            until = w->now_ns + WORKER_STALL_NS;
+    if (until == UINT64_MAX)
+        return UINT64_MAX;
+    return until > w->now_ns ? until - w->now_ns : 0;
+}
+
+static void sleep_until_event(struct worker *w)
+{
+    struct job_region_header *header = w->region;
+    struct pollfd fds[] = {{.fd = w->event_fd, .events = POLLIN}, {.fd = w->start_fd, .events = POLLIN}};
+    uint64_t ns = sleep_ns(w);
+    if (ns == 0)
+        return;
+    if (ns == UINT64_MAX && w->report.stats_ns < w->swept_ns)
+        ns = WORKER_STATS_NS; /* a last look at the statistics before silence */
+
+    monitor_loop_sleeps(&w->monitor);
+    atomic_store(&header->runtime_asleep.asleep, 1);
+    if (!anything_pending(w)) {
+        struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000ull), .tv_nsec = (long)(ns % 1000000000ull)};
+        ppoll(fds, 2, ns == UINT64_MAX ? NULL : &timeout, NULL);
+    }
+    atomic_store(&header->runtime_asleep.asleep, 0);
+    monitor_loop_wakes(&w->monitor);
+
+    uint64_t count;
+    if (fds[0].revents & POLLIN) {
+        ssize_t n = read(w->event_fd, &count, sizeof(count));
+        (void)n;
+    }
+    if (fds[1].revents)
+        w->socket_ns = 0; /* read it now */
+}
+
+void worker_run(struct worker *w)
+{
+    w->clock_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+    worker_read_clock(w);
+    report_ready(w);
+    while (!w->is_orphaned && !(w->is_stopping && w->requests.count == 0)) {
+        worker_read_clock(w);
+        w->cpu_seen_ns = worker_cpu_ns();
+        bool worked = false;
+        for (uint32_t i = 0; i < w->lane_count; i++)
+            worked |= serve_lane(w, w->lanes[i]);
+        worked |= run_timers(w);
+        worked |= w->stalled && retry_stalled(w);
+        if (w->now_ns - w->socket_ns >= WORKER_SOCKET_NS) {
+            start_socket_read(w);
+            w->socket_ns = w->now_ns;
+        }
+        if (w->now_ns - w->swept_ns >= WORKER_SWEEP_NS)
+            sweep(w);
+        if (w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
+            report_stats(w);
+        worker_publish(w);
+        if (!worked)
+            sleep_until_event(w);
+    }
+    worker_publish(w);
+}

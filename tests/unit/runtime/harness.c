@@ -1,0 +1,502 @@
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/libv8c/v8c_host.h"
+#include "runtime/start.h"
+
+extern char **environ;
+
+static void send_packet(struct harness *h, json_t *packet, const int *fds, int fd_count)
+{
+    char *text = json_dumps(packet, JSON_COMPACT);
+    char control[CMSG_SPACE(4 * sizeof(int))] = {0};
+    struct iovec iov = {text, strlen(text)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (fd_count) {
+        msg.msg_control = control;
+        msg.msg_controllen = CMSG_SPACE((size_t)fd_count * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, (size_t)fd_count * sizeof(int));
+    }
+    ssize_t n = sendmsg(h->start_fd, &msg, MSG_NOSIGNAL);
+    assert(n == (ssize_t)strlen(text));
+    free(text);
+    json_decref(packet);
+}
+
+static pid_t spawn(int child_fd)
+{
+    pid_t pid = fork();
+    assert(pid >= 0);
+    if (pid > 0)
+        return pid;
+    dup2(child_fd, START_FD);
+    fcntl(START_FD, F_SETFD, 0);
+    char *argv[] = {"hearth-runtime", HARNESS_BLOB, NULL};
+    int error = v8c_exec(HARNESS_NODE, HARNESS_PROGRAM, "libjemalloc.so.2", argv, environ);
+    fprintf(stderr, "exec: %s\n", strerror(-error));
+    _exit(127);
+}
+
+void harness_start(struct harness *h, uint64_t memory_bytes)
+{
+    memset(h, 0, sizeof(*h));
+    int pair[2];
+    int error = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+    assert(error == 0);
+    int buffer = 1 << 20;
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+    h->start_fd = pair[0];
+    h->region_bytes = job_region_bytes(1);
+    int region_fd = memfd_create("region", MFD_CLOEXEC);
+    error = ftruncate(region_fd, (off_t)h->region_bytes);
+    assert(error == 0);
+    h->region = mmap(NULL, h->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, region_fd, 0);
+    assert(h->region != MAP_FAILED);
+    job_region_format(h->region, 1);
+    struct job_lane_shared *lane = job_region_lane(h->region, 0);
+    job_producer_init(&h->down, &lane->down);
+    job_consumer_init(&h->up, &lane->up);
+    arena_owner_init(&h->arena, &lane->arena_down);
+    arena_peer_init(&h->arena_up, &lane->arena_up);
+    h->runtime_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    h->core_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    h->pid = spawn(pair[1]);
+    close(pair[1]);
+    const int fds[] = {region_fd, h->runtime_fd, h->core_fd};
+    send_packet(h,
+                json_pack("{s:s, s:i, s:i, s:I}", "type", "region", "lanes", 1, "index", 0, "memory_bytes",
+                          (json_int_t)memory_bytes),
+                fds, 3);
+    close(region_fd);
+    while (!h->is_ready)
+        harness_poll(h, HARNESS_WAIT_MS);
+}
+
+static void push(struct harness *h, const struct job_slot *slot)
+{
+    struct job_region_header *header = h->region;
+    while (!job_producer_push(&h->down, slot))
+        harness_poll(h, 1);
+    job_producer_publish(&h->down);
+    if (job_sleeper_take(&header->runtime_asleep)) {
+        const uint64_t one = 1;
+        ssize_t n = write(h->runtime_fd, &one, sizeof(one));
+        assert(n == sizeof(one));
+    }
+}
+
+void harness_stop(struct harness *h)
+{
+    int status = 0;
+    push(h, &(struct job_slot){.type = JOB_STOP});
+    pid_t pid = waitpid(h->pid, &status, 0);
+    assert(pid == h->pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "hearth-runtime ended with status %x\n", (unsigned)status);
+        abort();
+    }
+    close(h->start_fd);
+    close(h->runtime_fd);
+    close(h->core_fd);
+    munmap(h->region, h->region_bytes);
+    for (uint32_t i = 0; i < JOB_JOBS_MAX; i++)
+        harness_close(h, i);
+    for (size_t i = 0; i < h->line_count; i++)
+        free(h->lines[i].text);
+}
+
+void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules, size_t count,
+                    const char *vars, const char *limits)
+{
+    int fd = memfd_create("script", MFD_CLOEXEC);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        size_t len = modules[i].len ? modules[i].len : strlen(modules[i].text);
+        ssize_t n = write(fd, modules[i].text, len);
+        assert(n == (ssize_t)len);
+        json_array_append_new(list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
+    }
+    json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
+    json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
+    assert(vars_json && limits_json);
+    send_packet(h,
+                json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "type", "script", "handle",
+                          (json_int_t)handle, "name", "test", "version", "1", "main", modules[0].name, "modules",
+                          list, "vars", vars_json, "limits", limits_json),
+                &fd, 1);
+    close(fd);
+}
+
+void harness_script(struct harness *h, uint32_t handle, const char *source, const char *limits)
+{
+    const struct harness_module main_module = {.name = "main.mjs", .text = source};
+    harness_bundle(h, handle, &main_module, 1, NULL, limits);
+}
+
+void harness_forget(struct harness *h, uint32_t handle)
+{
+    send_packet(h, json_pack("{s:s, s:I}", "type", "forget", "handle", (json_int_t)handle), NULL, 0);
+}
+
+static void fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
+{
+    slot->bytes = (uint32_t)len;
+    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
+        uint32_t chunk;
+        while ((chunk = arena_take(&h->arena)) == ARENA_NONE)
+            harness_poll(h, 1);
+        size_t n = len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES;
+        memcpy(arena_bytes(&h->arena, chunk), bytes + at, n);
+        slot->chunk[slot->chunk_count++] = chunk;
+    }
+}
+
+static struct head_view view(const char *p, size_t len)
+{
+    return (struct head_view){p, len};
+}
+
+uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url, const char *fields,
+                      bool has_body)
+{
+    uint8_t head[JOB_HEAD_BYTES_MAX];
+    struct head_writer w;
+    head_write_request(&w, head, sizeof(head), view(method, strlen(method)), view(url, strlen(url)));
+    while (fields && *fields) {
+        const char *end = strchr(fields, '\n'), *colon = strstr(fields, ": ");
+        assert(end && colon && colon < end);
+        head_write_field(&w, view(fields, (size_t)(colon - fields)), view(colon + 2, (size_t)(end - colon - 2)));
+        fields = end + 1;
+    }
+    size_t len = head_write_end(&w);
+    assert(len > 0);
+
+    while (h->jobs[h->next_job].is_open)
+        h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
+    uint32_t job = h->next_job;
+    h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
+    h->jobs[job] = (struct harness_job){
+        .is_open = true,
+        .keeps_body = true,
+        .generation = ++h->generations,
+        .may_send = JOB_CREDIT_INITIAL,
+        .may_receive = JOB_CREDIT_INITIAL,
+        .request_id = ++h->next_request_id,
+    };
+    struct job_slot slot = {.type = JOB_START,
+                            .job = job,
+                            .generation = h->jobs[job].generation,
+                            .arg = handle,
+                            .arg2 = h->jobs[job].request_id,
+                            .flags = has_body ? 0 : JOB_F_END};
+    fill(h, &slot, head, len);
+    push(h, &slot);
+    h->starts++;
+    return job;
+}
+
+static struct job_slot slot_of(const struct harness *h, enum job_type type, uint32_t job)
+{
+    return (struct job_slot){.type = (uint8_t)type, .job = job, .generation = h->jobs[job].generation};
+}
+
+void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len, bool is_end)
+{
+    struct harness_job *j = &h->jobs[job];
+    const uint8_t *p = bytes;
+    do {
+        while (len > 0 && j->may_send == 0 && !j->is_done)
+            harness_poll(h, HARNESS_WAIT_MS);
+        if (j->is_done)
+            return;
+        size_t n = len < j->may_send ? len : j->may_send;
+        if (n > JOB_HEAD_BYTES_MAX)
+            n = JOB_HEAD_BYTES_MAX;
+        struct job_slot slot = slot_of(h, JOB_BODY, job);
+        slot.flags = is_end && n == len ? JOB_F_END : 0;
+        fill(h, &slot, p, n);
+        j->may_send -= n;
+        p += n;
+        len -= n;
+        push(h, &slot);
+    } while (len > 0);
+}
+
+void harness_cancel(struct harness *h, uint32_t job)
+{
+    struct job_slot slot = slot_of(h, JOB_CANCEL, job);
+    push(h, &slot);
+    harness_close(h, job);
+}
+
+void harness_credit(struct harness *h, uint32_t job, uint64_t bytes)
+{
+    struct job_slot slot = slot_of(h, JOB_CREDIT, job);
+    slot.arg = bytes;
+    h->jobs[job].may_receive += bytes;
+    push(h, &slot);
+}
+
+void harness_control(struct harness *h, enum job_type type, uint32_t handle)
+{
+    push(h, &(struct job_slot){.type = (uint8_t)type, .arg = handle});
+}
+
+/* ---- up ---- */
+
+static void append(struct harness *h, struct harness_job *j, const struct job_slot *slot)
+{
+    size_t left = slot->bytes;
+    assert(slot->bytes <= j->may_receive);
+    j->may_receive -= slot->bytes;
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        const uint8_t *from = arena_view(&h->arena_up, slot->chunk[i]);
+        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        assert(from && n > 0);
+        if (j->keeps_body) {
+            if (j->body_bytes + n + 1 > j->body_cap) {
+                j->body_cap = (j->body_bytes + n + 1) * 2;
+                j->body = realloc(j->body, j->body_cap);
+            }
+            memcpy(j->body + j->body_bytes, from, n);
+            j->body[j->body_bytes + n] = '\0';
+        }
+        j->body_bytes += n;
+        left -= n;
+    }
+    assert(left == 0);
+}
+
+static void take_head(struct harness *h, struct harness_job *j, const struct job_slot *slot)
+{
+    struct head_reader reader;
+    struct head_field field;
+    assert(!j->has_head && slot->bytes > 0);
+    j->has_head = true;
+    j->cold_us = slot->arg;
+    j->head = malloc(slot->bytes);
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        size_t at = (size_t)i * JOB_CHUNK_BYTES;
+        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
+        memcpy(j->head + at, arena_view(&h->arena_up, slot->chunk[i]), n);
+    }
+    j->head_bytes = slot->bytes;
+    j->status = head_read_response(&reader, j->head, j->head_bytes);
+    while (head_read_field(&reader, &field))
+        ;
+    assert(head_read_end(&reader));
+}
+
+static void done(struct harness *h, struct harness_job *j, enum job_error error)
+{
+    assert(!j->is_done);
+    j->is_done = true;
+    j->error = error;
+    h->dones++;
+}
+
+static void take(struct harness *h, const struct job_slot *slot)
+{
+    h->messages++;
+    switch (slot->type) {
+    case JOB_WARMED:
+        h->warmed++;
+        h->warmed_us = slot->arg2;
+        return;
+    case JOB_EVICTED:
+        h->evicted++;
+        return;
+    }
+    assert(slot->job < JOB_JOBS_MAX);
+    struct harness_job *j = &h->jobs[slot->job];
+    bool is_late = !j->is_open || j->generation != slot->generation || (j->is_done && slot->type == JOB_CREDIT);
+    if (!is_late) {
+        assert(!j->is_done);
+        switch (slot->type) {
+        case JOB_HEAD:
+            take_head(h, j, slot);
+            break;
+        case JOB_DATA:
+            assert(j->has_head);
+            append(h, j, slot);
+            break;
+        case JOB_ERROR:
+            done(h, j, (enum job_error)slot->arg);
+            break;
+        case JOB_CREDIT:
+            j->may_send += slot->arg;
+            assert(slot->arg > 0 && j->may_send <= JOB_CREDIT_INITIAL);
+            break;
+        default:
+            fprintf(stderr, "message type %u\n", slot->type);
+            abort();
+        }
+        if (slot->flags & JOB_F_END)
+            done(h, j, JOB_ERROR_NONE);
+    }
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        bool fits = arena_give_back(&h->arena_up, slot->chunk[i]);
+        assert(fits);
+    }
+    if (!is_late && slot->type == JOB_DATA && !j->is_done && !j->holds_credit && slot->bytes)
+        harness_credit(h, slot->job, slot->bytes);
+}
+
+static void take_packet(struct harness *h, const char *bytes, size_t len)
+{
+    json_t *packet = json_loadb(bytes, len, 0, NULL);
+    assert(packet);
+    const char *type = json_string_value(json_object_get(packet, "type"));
+    assert(type);
+    if (strcmp(type, "ready") == 0) {
+        h->is_ready = true;
+    } else if (strcmp(type, "log") == 0) {
+        assert(h->line_count < HARNESS_LINES_MAX);
+        const char *text = json_string_value(json_object_get(packet, "text"));
+        size_t n = h->line_count++;
+        snprintf(h->lines[n].level, sizeof(h->lines[n].level), "%s",
+                 json_string_value(json_object_get(packet, "level")));
+        snprintf(h->lines[n].request, sizeof(h->lines[n].request), "%s",
+                 json_string_value(json_object_get(packet, "request")));
+        h->lines[n].handle = (uint32_t)json_integer_value(json_object_get(packet, "handle"));
+        h->lines[n].text = strdup(text ? text : "");
+        if (getenv("HARNESS_LOG"))
+            fprintf(stderr, "[%s %u] %s\n", h->lines[n].level, h->lines[n].handle, h->lines[n].text);
+    } else {
+        assert(strcmp(type, "stats") == 0);
+        snprintf(h->stats, sizeof(h->stats), "%.*s", (int)len, bytes);
+        h->stats_count++;
+    }
+    json_decref(packet);
+}
+
+static bool drain(struct harness *h)
+{
+    static char bytes[START_PACKET_BYTES_MAX];
+    struct job_slot slot;
+    bool any = false;
+    while (job_consumer_pop(&h->up, &slot) == JOB_RING_OK) {
+        take(h, &slot);
+        any = true;
+    }
+    if (any)
+        job_consumer_release(&h->up);
+    for (;;) {
+        ssize_t n = recv(h->start_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        if (n == 0) {
+            int status = 0;
+            waitpid(h->pid, &status, 0);
+            fprintf(stderr, "hearth-runtime is gone, status %x\n", (unsigned)status);
+            abort();
+        }
+        if (n < 0)
+            return any;
+        take_packet(h, bytes, (size_t)n);
+        any = true;
+    }
+}
+
+void harness_poll(struct harness *h, int timeout_ms)
+{
+    struct job_region_header *header = h->region;
+    static bool draining; /* drain -> take -> credit -> push may come back here when the ring is full */
+    if (draining)
+        return;
+    draining = true;
+    bool any = drain(h);
+    if (!any) {
+        atomic_store(&header->core_asleep[0].asleep, 1);
+        if (!job_consumer_pending(&h->up)) {
+            struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN}, {.fd = h->start_fd, .events = POLLIN}};
+            int n = poll(fds, 2, timeout_ms);
+            if (n == 0 && timeout_ms >= HARNESS_WAIT_MS) {
+                fprintf(stderr, "nothing came for %d ms\n", timeout_ms);
+                abort();
+            }
+            uint64_t count;
+            if (fds[0].revents) {
+                ssize_t got = read(h->core_fd, &count, sizeof(count));
+                (void)got;
+            }
+        }
+        atomic_store(&header->core_asleep[0].asleep, 0);
+        drain(h);
+    }
+    draining = false;
+}
+
+struct harness_job *harness_wait(struct harness *h, uint32_t job)
+{
+    while (!h->jobs[job].is_done)
+        harness_poll(h, HARNESS_WAIT_MS);
+    return &h->jobs[job];
+}
+
+void harness_close(struct harness *h, uint32_t job)
+{
+    struct harness_job *j = &h->jobs[job];
+    free(j->head);
+    free(j->body);
+    *j = (struct harness_job){0};
+}
+
+struct harness_job *harness_get(struct harness *h, uint32_t handle, const char *path)
+{
+    static uint32_t last;
+    static struct harness *of;
+    char url[2048];
+    if (of == h && h->jobs[last].is_done)
+        harness_close(h, last);
+    of = h;
+    snprintf(url, sizeof(url), "https://test.example%s", path);
+    last = harness_open(h, handle, "GET", url, "host: test.example\naccept: */*\n", false);
+    return harness_wait(h, last);
+}
+
+const char *harness_field(const struct harness_job *j, const char *name)
+{
+    static char value[4096];
+    struct head_reader reader;
+    struct head_field field;
+    head_read_response(&reader, j->head, j->head_bytes);
+    while (head_read_field(&reader, &field)) {
+        if (field.name.len != strlen(name) || memcmp(field.name.p, name, field.name.len) != 0)
+            continue;
+        snprintf(value, sizeof(value), "%.*s", (int)field.value.len, field.value.p);
+        return value;
+    }
+    return "";
+}
+
+bool harness_logged(const struct harness *h, const char *level, const char *text)
+{
+    for (size_t i = 0; i < h->line_count; i++)
+        if ((!level || strcmp(h->lines[i].level, level) == 0) && strstr(h->lines[i].text, text))
+            return true;
+    return false;
+}
+
+void harness_wait_log(struct harness *h, const char *level, const char *text)
+{
+    while (!harness_logged(h, level, text))
+        harness_poll(h, HARNESS_WAIT_MS);
+}

@@ -1,0 +1,110 @@
+/* harness.h
+ *
+ * Plays hearthd for one hearth-runtime process, over the real region and start socket: what tests and measurements of
+ * the worker are made of. One lane unless said otherwise. Every message is checked as hearthd would check it: a
+ * breach of the contract aborts the test.
+ *
+ *   harness_start -> harness_script -> harness_request ...                          (one request, start to end)
+ *                                   -> harness_open, harness_send, harness_wait ...  (many at once, streams)
+ *   -> harness_stop
+ *
+ * Single thread.
+ */
+#ifndef HEARTH_TEST_HARNESS_H
+#define HEARTH_TEST_HARNESS_H
+
+#include <sys/types.h>
+
+#include "runtime/head.h"
+#include "runtime/job.h"
+
+enum {
+    HARNESS_LINES_MAX = 4096,
+    HARNESS_HANDLES_MAX = 256,
+    HARNESS_WAIT_MS = 20000, /* for anything: then the test fails */
+};
+
+struct harness_job {
+    bool is_open, is_done;
+    uint32_t generation;
+    enum job_error error; /* when done: JOB_ERROR_NONE or why not */
+    bool has_head;
+    uint16_t status;
+    uint64_t cold_us;
+    uint8_t *head;
+    size_t head_bytes;
+    uint8_t *body; /* NUL-terminated */
+    size_t body_bytes, body_cap;
+    bool keeps_body;      /* false: bytes are counted and dropped */
+    bool holds_credit;    /* true: no credit is given back by itself */
+    uint64_t may_send;    /* credit for the request body */
+    uint64_t may_receive; /* credit that the runtime has */
+    uint64_t request_id;
+};
+
+struct harness {
+    pid_t pid;
+    int start_fd, runtime_fd, core_fd;
+    void *region;
+    size_t region_bytes;
+    struct job_producer down;
+    struct job_consumer up;
+    struct arena_owner arena;
+    struct arena_peer arena_up;
+    uint32_t next_job, generations;
+    uint64_t next_request_id;
+    struct harness_job jobs[JOB_JOBS_MAX];
+    uint64_t starts, dones, messages;
+    uint32_t warmed, evicted; /* messages seen */
+    uint64_t warmed_us;
+    struct {
+        char level[8], request[20], *text;
+        uint32_t handle;
+    } lines[HARNESS_LINES_MAX];
+    size_t line_count;
+    bool is_ready;
+    char stats[8192]; /* the last statistics packet */
+    uint32_t stats_count;
+};
+
+struct harness_module {
+    const char *name, *text;
+    size_t len; /* 0: strlen */
+};
+
+/* Starts a process with that memory budget and waits for its "ready". */
+void harness_start(struct harness *, uint64_t memory_bytes);
+/* JOB_STOP; the process must end with 0. */
+void harness_stop(struct harness *);
+
+/* Sends a script of one module main.mjs. limits: JSON object or NULL. */
+void harness_script(struct harness *, uint32_t handle, const char *source, const char *limits);
+void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count, const char *vars,
+                    const char *limits);
+void harness_forget(struct harness *, uint32_t handle);
+
+/* Starts a job. fields: "name: value\n..." or NULL. Returns its index. */
+uint32_t harness_open(struct harness *, uint32_t handle, const char *method, const char *url, const char *fields,
+                      bool has_body);
+/* Sends body bytes, waiting for credit. */
+void harness_send(struct harness *, uint32_t job, const void *bytes, size_t len, bool is_end);
+void harness_cancel(struct harness *, uint32_t job);
+void harness_credit(struct harness *, uint32_t job, uint64_t bytes);
+void harness_control(struct harness *, enum job_type, uint32_t handle);
+/* Handles what has come; waits up to timeout_ms for something. */
+void harness_poll(struct harness *, int timeout_ms);
+/* Until the job is done. */
+struct harness_job *harness_wait(struct harness *, uint32_t job);
+/* Frees the job's buffers; its index may be used again. */
+void harness_close(struct harness *, uint32_t job);
+
+/* One GET, to its end; valid until the next call. */
+struct harness_job *harness_get(struct harness *, uint32_t handle, const char *path);
+/* A response field's value ("" if there is none); valid until the next call. */
+const char *harness_field(const struct harness_job *, const char *name);
+/* Is there a log line with that level (or NULL) that holds the text? */
+bool harness_logged(const struct harness *, const char *level, const char *text);
+/* Until there is. */
+void harness_wait_log(struct harness *, const char *level, const char *text);
+
+#endif
