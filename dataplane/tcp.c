@@ -90,6 +90,8 @@ void tcp_established(struct tcp *t, uint64_t now)
 
 void tcp_set_state(struct tcp *t, enum tcp_state state, uint64_t now)
 {
+    /* Both sides have finished; the owner may give up what is left of TIME_WAIT. */
+    t->env->counters->tcp_closed += state == TCP_TIME_WAIT && t->state != TCP_TIME_WAIT;
     t->state = state;
     if (state == TCP_TIME_WAIT) {
         byte_queue_clear(&t->tx, t->env->pool);
@@ -105,7 +107,7 @@ void tcp_end_with(struct tcp *t, enum tcp_end end)
 
     if (t->state == TCP_CLOSED)
         return;
-    c->tcp_closed += end == TCP_END_CLOSED;
+    c->tcp_closed += end == TCP_END_CLOSED && t->state != TCP_TIME_WAIT;
     c->tcp_reset_in += end == TCP_END_RESET;
     c->tcp_timed_out += end == TCP_END_TIMEOUT;
     t->state = TCP_CLOSED;
