@@ -90,6 +90,8 @@ void tcp_established(struct tcp *t, uint64_t now)
 
 void tcp_set_state(struct tcp *t, enum tcp_state state, uint64_t now)
 {
+    /* Both sides have finished; the owner may give up what is left of TIME_WAIT. */
+    t->env->counters->tcp_closed += state == TCP_TIME_WAIT && t->state != TCP_TIME_WAIT;
     t->state = state;
     if (state == TCP_TIME_WAIT) {
         byte_queue_clear(&t->tx, t->env->pool);
@@ -105,7 +107,7 @@ void tcp_end_with(struct tcp *t, enum tcp_end end)
 
     if (t->state == TCP_CLOSED)
         return;
-    c->tcp_closed += end == TCP_END_CLOSED;
+    c->tcp_closed += end == TCP_END_CLOSED && t->state != TCP_TIME_WAIT;
     c->tcp_reset_in += end == TCP_END_RESET;
     c->tcp_timed_out += end == TCP_END_TIMEOUT;
     t->state = TCP_CLOSED;
@@ -289,7 +291,7 @@ static uint64_t persist_at(const struct tcp *t)
 {
     if (!may_have_data(t) || t->snd_una != t->snd_nxt || tcp_tx_end(t) == t->snd_nxt)
         return UINT64_MAX;
-    if ((t->due & (TCP_DUE_PROBE | TCP_DUE_PUSH)) || tcp_may_send_new(t))
+    if ((t->due & TCP_DUE_PROBE) || tcp_may_send_new(t))
         return UINT64_MAX;
     return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + tcp_rto_ns(t);
 }
@@ -298,8 +300,9 @@ static uint64_t keepalive_at(const struct tcp *t)
 {
     if (!may_have_data(t) || tcp_tx_end(t) != t->snd_una || (t->due & TCP_DUE_PROBE))
         return UINT64_MAX;
-    return t->received_at +
-           (TCP_KEEPALIVE_S + (uint64_t)t->retries * TCP_KEEPALIVE_INTERVAL_S) * 1000 * TCP_MS_NS;
+    if (t->retries == 0)
+        return t->received_at + TCP_KEEPALIVE_S * 1000 * TCP_MS_NS;
+    return t->sent_at + TCP_KEEPALIVE_INTERVAL_S * 1000 * TCP_MS_NS;
 }
 
 uint64_t tcp_deadline(const struct tcp *t)

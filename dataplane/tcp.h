@@ -15,6 +15,8 @@
  * TCP_RX_WINDOW_BYTES (the advertised window is the free space, never taken back), to send at most
  * TCP_TX_BUFFER_BYTES. The last eighth of the pool is kept for bytes received in order.
  *
+ * Counters: all of COUNTERS_TCP are counted here, the owner counts none of them.
+ *
  * Units: bytes, nanoseconds; sequence numbers host order. Single thread.
  *
  * Sources: RFC 9293; 7323 (window scale, timestamps, PAWS); 2018, 2883, 6675 (SACK); 6298 (RTO);

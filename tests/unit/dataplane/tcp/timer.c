@@ -71,7 +71,7 @@ static void drain(uint64_t now)
 
 static void expires_as_a_sorted_list_would(void **state)
 {
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
         uint64_t now = seed * 777777777777ull;
 
         rng_state = seed;
