@@ -169,7 +169,7 @@ int main(int argc, char **argv)
                 tls_pair_init(&pair, context, ctx);
                 double s = 0;
                 handshake(&s);
-                static const size_t sizes[] = {200, 1400, 4096, 16384, 65536};
+                static const size_t sizes[] = {200, 1400, 4096, 16384, 32768};
                 for (size_t k = 0; k < 5; k++)
                     bench_records(sizes[k]);
                 tls_pair_fini(&pair);
