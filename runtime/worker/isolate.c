@@ -120,13 +120,8 @@ static bool load_within_limits(struct isolate *i, enum job_error *why)
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
-    i->context = v8c_context_new(i->v8);
-    if (!i->context)
-        return false;
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
-    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
-    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
     bool is_loaded = load(i);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
@@ -155,28 +150,54 @@ static void dispose(struct isolate *i)
     free(i);
 }
 
-static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+/* A heap as the snapshot has it, with no script yet. */
+static struct isolate *prepare(struct worker *w, size_t heap_bytes)
 {
     struct isolate *i = calloc(1, sizeof(*i));
     assert(i);
     i->worker = w;
-    i->script = s;
     i->slices_to_measure = 1;
-    i->modules = calloc(s->module_count, sizeof(*i->modules));
-    assert(i->modules);
-    struct v8c_isolate_params params = {
+    const struct v8c_isolate_params params = {
         .blob = &w->base,
         .natives = natives,
-        .heap_bytes_max = s->limits.heap_bytes,
-        .buffer_bytes_max = s->limits.heap_bytes,
+        .heap_bytes_max = heap_bytes,
+        .buffer_bytes_max = heap_bytes,
         .on_heap_limit = on_heap_limit,
         .on_rejection = on_rejection,
         .on_import = module_import,
         .data = i,
     };
-    const char *reason = NULL;
-    i->v8 = v8c_isolate_new(&params, &reason);
+    i->v8 = v8c_isolate_new(&params, NULL);
     assert(i->v8); /* the snapshot was checked at start */
+    i->context = v8c_context_new(i->v8);
+    assert(i->context);
+
+    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
+    struct v8c_scope scope;
+    v8c_scope_enter(&scope, i->v8, i->context);
+    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
+    v8c_scope_exit(&scope);
+    return i;
+}
+
+bool isolate_refill_spare(struct worker *w)
+{
+    if (w->spare || w->pool.bytes + ISOLATE_BYTES_GUESS > w->pool.bytes_max)
+        return false;
+    w->spare = prepare(w, script_limits_default.heap_bytes);
+    return true;
+}
+
+static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+{
+    struct isolate *i = w->spare;
+    if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
+        w->spare = NULL;
+    else
+        i = prepare(w, s->limits.heap_bytes);
+    i->script = s;
+    i->modules = calloc(s->module_count, sizeof(*i->modules));
+    assert(i->modules);
     if (!load_within_limits(i, why)) {
         w->pool.bytes -= i->bytes;
         dispose(i);
@@ -253,6 +274,12 @@ void isolate_free(struct isolate *i)
     struct worker *w = i->worker;
     struct script *s = i->script;
     assert(i->request_count == 0 && w->slice == NULL);
+    if (!i->is_condemned && !s->is_forgotten) {
+        struct v8c_scope scope;
+        v8c_scope_enter(&scope, i->v8, i->context);
+        module_keep_code(i);
+        v8c_scope_exit(&scope);
+    }
     unlink_from(&w->pool, i);
     w->pool.count--;
     w->pool.bytes -= i->bytes;

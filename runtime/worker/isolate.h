@@ -4,6 +4,9 @@
  *
  *   cold start -> warm, in the pool by last use -> evicted (idle, memory wanted) | condemned (broke a limit)
  *
+ * One spare heap without a script is made ahead of time when the process is idle: a cold start then costs the script's
+ * own compilation and top level only (0.1 ms instead of 1 to 2 ms).
+ *
  * Pinned while it has requests, running or held by waitUntil. The pool keeps the sum of what V8 says its heaps
  * take under the process's budget by evicting the least recently used idle ones; one that passes its own
  * limit is condemned: its requests are answered with an error and the heap is freed.
@@ -36,7 +39,7 @@ struct isolate_forget {
 
 /* A module of the script that was compiled in this isolate. */
 struct isolate_module {
-    const struct script_module *source;
+    struct script_module *source;
     struct v8c_global *module;
 };
 
@@ -75,6 +78,9 @@ struct isolate_pool {
 /* The script's isolate, warm or started now; it becomes the newest. NULL: it could not, *why says which error its
  * request gets, and the log has the reason. *cold_us: 0 if it was warm. */
 struct isolate *isolate_of(struct worker *, struct script *, uint32_t *cold_us, enum job_error *why);
+
+/* Makes the spare if there is none and memory for it. True if it took the time to. */
+bool isolate_refill_spare(struct worker *);
 
 /* Calls the entry when the current slice of the isolate ends (or the next one). */
 void isolate_forget_later(struct isolate *, enum web_entry, double argument);

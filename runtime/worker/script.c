@@ -11,7 +11,7 @@
 
 #include "runtime/start.h"
 
-static const struct script_limits default_limits = {
+const struct script_limits script_limits_default = {
     .cpu_ns = 50 * 1000000ull,
     .wall_ns = 30 * 1000000000ull,
     .heap_bytes = 128u << 20,
@@ -33,8 +33,10 @@ struct script *script_find(const struct script_table *t, uint32_t handle)
 
 static void script_free(struct script *s)
 {
-    for (size_t i = 0; i < s->module_count; i++)
+    for (size_t i = 0; i < s->module_count; i++) {
         free(s->modules[i].name);
+        v8c_blob_free(&s->modules[i].cache);
+    }
     free(s->modules);
     free(s->name);
     free(s->version);
@@ -76,7 +78,7 @@ static bool join_path(const char *base, const char *path, char out[SCRIPT_NAME_B
     return len > 0;
 }
 
-static const struct script_module *module_named(const struct script *s, const char *name)
+static struct script_module *module_named(const struct script *s, const char *name)
 {
     for (size_t i = 0; i < s->module_count; i++)
         if (strcmp(s->modules[i].name, name) == 0)
@@ -84,8 +86,7 @@ static const struct script_module *module_named(const struct script *s, const ch
     return NULL;
 }
 
-const struct script_module *script_resolve(const struct script *s, const char *referrer,
-                                           const char *specifier)
+struct script_module *script_resolve(const struct script *s, const char *referrer, const char *specifier)
 {
     char name[SCRIPT_NAME_BYTES_MAX];
     bool is_path = strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
@@ -192,9 +193,9 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
     s->vars = json_dumps(json_object_get(packet, "vars"), JSON_COMPACT);
     if (!s->vars)
         s->vars = strdup("{}");
-    s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, default_limits.cpu_ns);
-    s->limits.wall_ns = limit(limits, "wall_ms", 1000000, default_limits.wall_ns);
-    s->limits.heap_bytes = limit(limits, "heap_bytes", 1, default_limits.heap_bytes);
+    s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, script_limits_default.cpu_ns);
+    s->limits.wall_ns = limit(limits, "wall_ms", 1000000, script_limits_default.wall_ns);
+    s->limits.heap_bytes = limit(limits, "heap_bytes", 1, script_limits_default.heap_bytes);
     s->is_reported = true;
 
     script_forget(t, s->handle);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/libv8c/v8c.h"
+
 struct isolate;
 
 enum {
@@ -29,6 +31,7 @@ struct script_module {
     size_t len;
     enum module_kind kind;
     bool is_ascii; /* V8 can then use the mapped bytes as they are */
+    struct v8c_blob cache; /* its compiled code, once an isolate of it was evicted; or empty */
 };
 
 struct script_limits {
@@ -36,6 +39,9 @@ struct script_limits {
     uint64_t wall_ns;
     size_t heap_bytes;
 };
+
+/* What a packet does not say. */
+extern const struct script_limits script_limits_default;
 
 struct script_stats {
     uint64_t cold, warm, evicted, condemned, cpu_ns;
@@ -78,6 +84,6 @@ void script_isolate_gone(struct script *);
 
 /* The module that `specifier` means when `referrer` imports it, or NULL. Only "./x", "../x" and "/x" stay inside
  * the bundle; a bare name means the module of exactly that name. */
-const struct script_module *script_resolve(const struct script *, const char *referrer, const char *specifier);
+struct script_module *script_resolve(const struct script *, const char *referrer, const char *specifier);
 
 #endif

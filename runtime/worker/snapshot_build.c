@@ -33,7 +33,7 @@ static bool run_bundle(struct v8c_isolate *v8, const char *text, size_t len, str
     struct v8c_value *entries_key = v8c_key(v8, "__entries");
     struct v8c_source source = {.name = "hearth:web", .text = v8c_string_utf8(v8, text, len)};
     if (!v8c_define(v8, global, v8c_key(v8, "__host"), natives_object(v8), error) ||
-        !v8c_script_run(v8, &source, error))
+        !v8c_script_run(v8, &source, error) || !v8c_microtasks_run(v8, error))
         return false;
     struct v8c_value *entries = v8c_get(v8, global, entries_key, error);
     if (!entries || !v8c_is(entries, V8C_ARRAY) || v8c_array_length(entries) != WEB_ENTRIES)

@@ -357,7 +357,7 @@ void worker_run(struct worker *w)
         if (w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
             report_stats(w);
         worker_publish(w);
-        if (!worked)
+        if (!worked && !isolate_refill_spare(w))
             sleep_until_event(w);
     }
     worker_publish(w);

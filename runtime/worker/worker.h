@@ -38,6 +38,8 @@ struct worker {
 
     struct script_table scripts;
     struct isolate_pool pool;
+    struct isolate *spare; /* ready for a script, or NULL */
+    size_t code_bytes; /* compiled code kept for cold starts */
     struct request_pool requests;
     struct request *stalled;
     struct timer_heap timers;

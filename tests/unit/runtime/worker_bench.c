@@ -1,6 +1,7 @@
 /* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one JSON object per line.
  *
- *   hello requests/s with a window of requests in flight, CPU time of the process per request, cold start p50 */
+ *   hello requests/s with a window of requests in flight, CPU time of the process per request, cold start p50 of an
+ *   idle and of a busy process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +52,24 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void bench_cold(const char *name, const char *source)
+static void wait_until_idle(void)
+{
+    struct job_region_header *header = h.region;
+    while (!atomic_load(&header->runtime_asleep.asleep))
+        usleep(200);
+}
+
+/* is_idle: each on a process that has nothing else to do; otherwise one after the other without a pause. */
+static void bench_cold(const char *name, const char *source, bool is_idle)
 {
     enum { N = 100 };
     uint64_t us[N], total_us[N];
     for (uint32_t i = 0; i < N; i++) {
-        uint32_t handle = 1000 + i;
+        static uint32_t handle = 1000;
+        handle++;
         harness_script(&h, handle, source, NULL);
+        if (is_idle)
+            wait_until_idle();
         double started = seconds(CLOCK_MONOTONIC);
         struct harness_job *j = harness_get(&h, handle, "/");
         total_us[i] = (uint64_t)((seconds(CLOCK_MONOTONIC) - started) * 1e6);
@@ -83,7 +95,9 @@ int main(int argc, char **argv)
     bench_requests("hello_async", 2, count, 64);
     bench_requests("hello_one_by_one", 1, count / 10, 1);
     bench_requests("url_headers_json", 3, count / 3, 64);
-    bench_cold("cold_hello", "export default { fetch() { return new Response('hello'); } }");
+    static const char hello[] = "export default { fetch() { return new Response('hello'); } }";
+    bench_cold("cold_idle", hello, true);
+    bench_cold("cold_back_to_back", hello, false);
     for (int i = 0; i < 50 && h.stats_count == 0; i++)
         harness_poll(&h, 100);
     printf("# %.120s\n", h.stats);
