@@ -25,7 +25,8 @@ static void collect_returns(struct arena_owner *a)
         return;
     }
     for (; a->returns_head != tail; a->returns_head++) {
-        uint32_t chunk = *(volatile uint32_t *)&a->shared->returns[a->returns_head & (JOB_ARENA_CHUNKS - 1)];
+        uint32_t chunk =
+            *(volatile uint32_t *)&a->shared->returns[a->returns_head & (JOB_ARENA_CHUNKS - 1)];
         if (chunk >= JOB_ARENA_CHUNKS || !a->is_lent[chunk]) {
             a->lied = true;
             continue;

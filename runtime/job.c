@@ -69,7 +69,8 @@ void job_consumer_release(struct job_consumer *c)
 
 bool job_sleeper_take(struct job_sleeper *s)
 {
-    /* Orders the producer's publish before the look at the flag; the sleeper does flag, fence, look. */
+    /* Orders the producer's publish before the look at the flag; the sleeper does flag, fence,
+     * look. */
     atomic_thread_fence(memory_order_seq_cst);
     if (!atomic_load_explicit(&s->asleep, memory_order_relaxed))
         return false;

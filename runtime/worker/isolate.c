@@ -37,9 +37,13 @@ static void unlink_from(struct isolate_pool *p, struct isolate *i)
 static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
 {
     struct isolate *i = v8c_isolate_data(v8);
+    /* Asked again: a builtin that cannot be interrupted wants one large piece, an array of up to 1
+     * GiB while it copies the former. It gets it for a moment; the alternative is that V8 ends the
+     * process. */
+    size_t margin = i->heap_is_full ? ISOLATE_ARRAY_MARGIN : ISOLATE_HEAP_MARGIN;
     i->heap_is_full = true;
     v8c_isolate_terminate(v8);
-    return current + ISOLATE_HEAP_MARGIN;
+    return current + margin;
 }
 
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
@@ -66,7 +70,8 @@ void isolate_report_rejections(struct isolate *i, const struct request *r)
         struct v8c_error error;
         v8c_error_describe(i->v8, v8c_promise_result(v8c_global_get(i->rejections[n])), &error);
         char text[sizeof(error.stack) + 64];
-        int len = snprintf(text, sizeof(text), "unhandled rejection: %s", error.stack[0] ? error.stack : error.text);
+        int len = snprintf(text, sizeof(text), "unhandled rejection: %s",
+                           error.stack[0] ? error.stack : error.text);
         report_log(i->worker, i->script->handle, r ? r->id : 0, "error", text, (size_t)len);
         v8c_global_free(i->rejections[n]);
     }
@@ -85,7 +90,8 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
     else if (error->stack[0] && strstr(error->stack, "\n    at "))
         len = snprintf(text, sizeof(text), "%s", error->stack);
     else if (error->name[0]) /* a syntax error: nothing ran */
-        len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column, error->text);
+        len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column,
+                       error->text);
     else
         len = snprintf(text, sizeof(text), "%s", error->text);
     report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
@@ -96,9 +102,10 @@ static bool load(struct isolate *i)
 {
     struct v8c_error error = {0};
     struct v8c_value *namespace = module_load_main(i, &error);
-    struct v8c_value *exported = namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
-    struct v8c_value *vars =
-        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
+    struct v8c_value *exported =
+        namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
+    struct v8c_value *vars = v8c_json_parse(
+        i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
     struct v8c_value *has_fetch = NULL;
     if (exported && vars)
         has_fetch = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
@@ -108,7 +115,8 @@ static bool load(struct isolate *i)
         return false;
     }
     if (!v8c_bool_value(i->v8, has_fetch)) {
-        static const char text[] = "the script has no handler: its main module must `export default { fetch }`";
+        static const char text[] =
+            "the script has no handler: its main module must `export default { fetch }`";
         report_log(i->worker, i->script->handle, 0, "error", text, sizeof(text) - 1);
         return false;
     }
@@ -210,7 +218,8 @@ static struct isolate *cold_start(struct worker *w, struct script *s, enum job_e
     return i;
 }
 
-struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us, enum job_error *why)
+struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us,
+                           enum job_error *why)
 {
     struct isolate *i = s->isolate;
     s->is_reported = false;
@@ -265,8 +274,9 @@ void isolate_condemn(struct isolate *i, enum job_error why)
     i->script->stats.condemned++;
     while (i->requests)
         request_fail(i->worker, i->requests, why,
-                     why == JOB_ERROR_MEMORY_LIMIT ? "the script used more memory than its limit"
-                                                   : "the script used more CPU time than its limit");
+                     why == JOB_ERROR_MEMORY_LIMIT
+                         ? "the script used more memory than its limit"
+                         : "the script used more CPU time than its limit");
 }
 
 void isolate_free(struct isolate *i)

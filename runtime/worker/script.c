@@ -46,7 +46,8 @@ static void script_free(struct script *s)
     free(s);
 }
 
-/* Puts base's folder and path together and takes "." and ".." out. False: it leaves the bundle, or is too long. */
+/* Puts base's folder and path together and takes "." and ".." out. False: it leaves the bundle, or
+ * is too long. */
 static bool join_path(const char *base, const char *path, char out[SCRIPT_NAME_BYTES_MAX])
 {
     const char *slash = *path == '/' ? NULL : strrchr(base, '/');
@@ -86,10 +87,12 @@ static struct script_module *module_named(const struct script *s, const char *na
     return NULL;
 }
 
-struct script_module *script_resolve(const struct script *s, const char *referrer, const char *specifier)
+struct script_module *script_resolve(const struct script *s, const char *referrer,
+                                     const char *specifier)
 {
     char name[SCRIPT_NAME_BYTES_MAX];
-    bool is_path = strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
+    bool is_path =
+        strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
     if (!join_path(is_path ? referrer : "", specifier, name))
         return NULL;
     return module_named(s, name);
@@ -113,7 +116,8 @@ static bool is_ascii(const char *text, size_t len)
     return all < 0x80;
 }
 
-static bool add_modules(struct script *s, const json_t *list, const char *main_name, const char **why)
+static bool add_modules(struct script *s, const json_t *list, const char *main_name,
+                        const char **why)
 {
     size_t count = json_array_size(list), at = 0;
     *why = "no modules, or too many";
@@ -129,15 +133,18 @@ static bool add_modules(struct script *s, const json_t *list, const char *main_n
         *why = "a module has a bad name or size";
         if (!name || !join_path("", name, normal) || bytes < 0 || (size_t)bytes > s->map_bytes - at)
             return false;
-        s->modules[i] = (struct script_module){
-            .name = strdup(normal), .text = (const char *)s->map + at, .len = (size_t)bytes, .kind = kind_of(normal)};
+        s->modules[i] = (struct script_module){.name = strdup(normal),
+                                               .text = (const char *)s->map + at,
+                                               .len = (size_t)bytes,
+                                               .kind = kind_of(normal)};
         s->modules[i].is_ascii = is_ascii(s->modules[i].text, s->modules[i].len);
         s->module_count++;
         at += (size_t)bytes;
     }
     char normal[SCRIPT_NAME_BYTES_MAX];
     *why = "the main module is not among the modules";
-    const struct script_module *m = main_name && join_path("", main_name, normal) ? module_named(s, normal) : NULL;
+    const struct script_module *m =
+        main_name && join_path("", main_name, normal) ? module_named(s, normal) : NULL;
     if (!m)
         return false;
     s->main = (uint32_t)(m - s->modules);

@@ -1,8 +1,9 @@
-/* test_arena: chunks are lent once, come back once, and a lying peer gains nothing (runtime/arena.h). */
-#include <setjmp.h>
-#include <stdarg.h>
+/* test_arena: chunks are lent once, come back once, and a lying peer gains nothing
+ * (runtime/arena.h). */
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,9 @@ struct lie {
 
 static void returning_what_is_not_lent_is_a_lie_and_lends_nothing_twice(void **state)
 {
-    static const struct lie lies[] = {
-        {"a chunk that is free", 5}, {"out of range", JOB_ARENA_CHUNKS}, {"far out of range", ARENA_NONE}};
+    static const struct lie lies[] = {{"a chunk that is free", 5},
+                                      {"out of range", JOB_ARENA_CHUNKS},
+                                      {"far out of range", ARENA_NONE}};
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
         fresh(NULL);
         uint32_t lent = arena_take(&owner);
@@ -128,7 +130,8 @@ static void a_full_returns_ring_is_told_to_the_peer(void **state)
     assert_false(arena_give_back(&peer, 0));
 }
 
-/* A peer that scribbles over everything shared: no chunk is ever held twice, no book leaves its bounds. */
+/* A peer that scribbles over everything shared: no chunk is ever held twice, no book leaves its
+ * bounds. */
 static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
 {
     static bool held[JOB_ARENA_CHUNKS];
@@ -139,13 +142,15 @@ static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
             shared.returns[random_u32() % JOB_ARENA_CHUNKS] = random_u32() % (JOB_ARENA_CHUNKS + 8);
             break;
         case 1:
-            atomic_store(&shared.returns_tail, owner.returns_head + random_u32() % (2 * JOB_ARENA_CHUNKS));
+            atomic_store(&shared.returns_tail,
+                         owner.returns_head + random_u32() % (2 * JOB_ARENA_CHUNKS));
             break;
         case 2:
             arena_available(&owner, 1 + random_u32() % JOB_ARENA_CHUNKS);
             for (uint32_t c = 0; c < JOB_ARENA_CHUNKS; c++)
                 if (held[c] && !owner.is_lent[c])
-                    held[c] = false; /* it came back, by whatever claim: the peer hurts only itself */
+                    held[c] =
+                        false; /* it came back, by whatever claim: the peer hurts only itself */
             break;
         case 3: {
             uint32_t before_free = owner.free_count;

@@ -1,4 +1,5 @@
-/* test_head: heads read back as they were written, and nothing malformed passes (runtime/head.h). */
+/* test_head: heads read back as they were written, and nothing malformed passes (runtime/head.h).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,7 +111,8 @@ static bool reads(const uint8_t *bytes, size_t len)
     struct head_field f;
     head_read_request(&r, bytes, len);
     while (head_read_field(&r, &f))
-        assert_true((const uint8_t *)f.name.p >= bytes && (const uint8_t *)f.value.p + f.value.len <= bytes + len);
+        assert_true((const uint8_t *)f.name.p >= bytes &&
+                    (const uint8_t *)f.value.p + f.value.len <= bytes + len);
     return head_read_end(&r);
 }
 

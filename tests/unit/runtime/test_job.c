@@ -1,9 +1,9 @@
-/* test_job: the rings, the sleep protocol and the region (runtime/job.h), alone, with a lying peer, and with two
- * threads. */
-#include <setjmp.h>
-#include <stdarg.h>
+/* test_job: the rings, the sleep protocol and the region (runtime/job.h), alone, with a lying peer,
+ * and with two threads. */
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +106,8 @@ static void any_sequence_of_calls_behaves_like_a_queue(void **state)
         case 7:
             job_consumer_release(&consumer);
             released = popped;
-            assert_int_equal(job_producer_free(&producer, JOB_RING_SLOTS), JOB_RING_SLOTS - (pushed - released));
+            assert_int_equal(job_producer_free(&producer, JOB_RING_SLOTS),
+                             JOB_RING_SLOTS - (pushed - released));
             break;
         }
     }
@@ -140,9 +141,11 @@ static void random_words_never_break_the_books(void **state)
     struct job_slot slot;
     for (int step = 0; step < 200000; step++) {
         if (random_u32() % 4 == 0)
-            atomic_store(&ring.tail, random_u32() % 3 ? consumer.head + random_u32() % 2048 : random_u32());
+            atomic_store(&ring.tail,
+                         random_u32() % 3 ? consumer.head + random_u32() % 2048 : random_u32());
         if (random_u32() % 4 == 0)
-            atomic_store(&ring.head, random_u32() % 3 ? producer.tail - random_u32() % 2048 : random_u32());
+            atomic_store(&ring.head,
+                         random_u32() % 3 ? producer.tail - random_u32() % 2048 : random_u32());
         uint32_t room = job_producer_free(&producer, 1 + random_u32() % JOB_RING_SLOTS);
         assert_true(room <= JOB_RING_SLOTS);
         push(step);
@@ -244,7 +247,8 @@ static void two_threads_lose_nothing_and_never_sleep_too_long(void **state)
         atomic_store(&sleeper.asleep, 1);
         if (!job_consumer_pending(&consumer)) {
             uint64_t before = slept++;
-            while (atomic_load(&wakes) == before) /* the producer must ring: it has something left to say */
+            while (atomic_load(&wakes) ==
+                   before) /* the producer must ring: it has something left to say */
                 sched_yield();
         } else if (!atomic_exchange(&sleeper.asleep, 0)) {
             slept++; /* it rang in between */

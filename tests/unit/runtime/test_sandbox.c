@@ -1,5 +1,6 @@
-/* test_sandbox BLOB: a hosted program that enters the sandbox like hearth-runtime and then tries what it must not be
- * able to do; each attempt in a process of its own, because some of them are deadly. V8 goes on working inside. */
+/* test_sandbox BLOB: a hosted program that enters the sandbox like hearth-runtime and then tries
+ * what it must not be able to do; each attempt in a process of its own, because some of them are
+ * deadly. V8 goes on working inside. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,8 @@ static long try_unix_socket(void)
 static int early_socket; /* made before the sandbox: even one of these must not connect */
 static long try_connect(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x7f000001)}};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x7f000001)}};
     return connect(early_socket, (struct sockaddr *)&to, sizeof(to));
 }
 static long try_execve(void)
@@ -194,9 +196,11 @@ static bool is_refused(const struct row *row)
 static const char work[] =
     "function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
     "let sum = 0; for (let k = 0; k < 2000; k++) sum ^= hot(1000);"
-    "let keep = []; for (let i = 0; i < 200000; i++) { keep.push({ i, s: 'x' + i }); if (keep.length > 1000) keep = []; }"
+    "let keep = []; for (let i = 0; i < 200000; i++) { keep.push({ i, s: 'x' + i }); if "
+    "(keep.length > 1000) keep = []; }"
     "const big = new Uint8Array(8 << 20).fill(7);"
-    "/^(\\w+)@(\\w+)\\.org$/.exec('some@example.org')[2] + big.reduce((a, b) => a + b, 0) + typeof sum";
+    "/^(\\w+)@(\\w+)\\.org$/.exec('some@example.org')[2] + big.reduce((a, b) => a + b, 0) + typeof "
+    "sum";
 
 static bool v8_works_inside(const char *blob_path)
 {
@@ -204,11 +208,12 @@ static bool v8_works_inside(const char *blob_path)
     int fd = open(blob_path, O_RDONLY);
     if (fd < 0 || fstat(fd, &st) != 0)
         return false;
-    struct v8c_blob blob = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0), (size_t)st.st_size};
+    struct v8c_blob blob = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
+                            (size_t)st.st_size};
     struct sandbox sandbox;
     sandbox_leave_world(&sandbox);
-    printf("# namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces, sandbox.has_empty_root,
-           sandbox.has_no_ids);
+    printf("# namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces,
+           sandbox.has_empty_root, sandbox.has_no_ids);
     engine_start(NULL);
     if (sandbox_seal() != 0)
         return false;

@@ -125,7 +125,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(timers_fire_by_time_then_by_age, fresh, gone),
-        cmocka_unit_test_setup_teardown(a_repeating_timer_comes_again_at_least_a_millisecond_later, fresh, gone),
+        cmocka_unit_test_setup_teardown(a_repeating_timer_comes_again_at_least_a_millisecond_later,
+                                        fresh, gone),
         cmocka_unit_test_setup_teardown(an_id_dies_with_its_timer, fresh, gone),
         cmocka_unit_test_setup_teardown(one_request_has_a_limited_number, fresh, gone),
         cmocka_unit_test_setup_teardown(any_sequence_fires_in_order, fresh, gone),
