@@ -15,6 +15,7 @@ export class DOMException extends Error {
         Object.defineProperty(this, 'message', { value: String(message), configurable: true, writable: true });
         this.#name = typeof name === 'object' && name !== null ? String(name.name ?? 'Error') : String(name);
         if (typeof name === 'object' && name !== null && 'cause' in name) this.cause = name.cause;
+        Error.captureStackTrace(this, new.target); // again, now that it has a name
     }
 
     get name() {

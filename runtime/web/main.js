@@ -21,6 +21,7 @@ import { Response } from './response.js';
 import * as streams from './streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
+import { warmUp } from './warm_up.js';
 
 function queueMicrotask(callback) {
     if (typeof callback !== 'function') throw new TypeError('queueMicrotask: the callback is not a function');
@@ -54,6 +55,8 @@ shown({
 });
 Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });
 Object.defineProperty(globalThis, Symbol.toStringTag, { value: 'ServiceWorkerGlobalScope', configurable: true });
+
+warmUp();
 
 // In the order of enum web_entry.
 globalThis.__entries = [

@@ -1,4 +1,5 @@
-/* engine.h: how this process, and the builder of its snapshot, start V8. Both must use the same flags. */
+/* engine.h: how this process, and the builder of its snapshot, start V8. Both must use the same
+ * flags. */
 #ifndef HEARTH_WORKER_ENGINE_H
 #define HEARTH_WORKER_ENGINE_H
 

@@ -37,9 +37,13 @@ static void unlink_from(struct isolate_pool *p, struct isolate *i)
 static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
 {
     struct isolate *i = v8c_isolate_data(v8);
+    /* Asked again: a builtin that cannot be interrupted wants one large piece, an array of up to 1
+     * GiB while it copies the former. It gets it for a moment; the alternative is that V8 ends the
+     * process. */
+    size_t margin = i->heap_is_full ? ISOLATE_ARRAY_MARGIN : ISOLATE_HEAP_MARGIN;
     i->heap_is_full = true;
     v8c_isolate_terminate(v8);
-    return current + ISOLATE_HEAP_MARGIN;
+    return current + margin;
 }
 
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
@@ -66,7 +70,8 @@ void isolate_report_rejections(struct isolate *i, const struct request *r)
         struct v8c_error error;
         v8c_error_describe(i->v8, v8c_promise_result(v8c_global_get(i->rejections[n])), &error);
         char text[sizeof(error.stack) + 64];
-        int len = snprintf(text, sizeof(text), "unhandled rejection: %s", error.stack[0] ? error.stack : error.text);
+        int len = snprintf(text, sizeof(text), "unhandled rejection: %s",
+                           error.stack[0] ? error.stack : error.text);
         report_log(i->worker, i->script->handle, r ? r->id : 0, "error", text, (size_t)len);
         v8c_global_free(i->rejections[n]);
     }
@@ -85,7 +90,8 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
     else if (error->stack[0] && strstr(error->stack, "\n    at "))
         len = snprintf(text, sizeof(text), "%s", error->stack);
     else if (error->name[0]) /* a syntax error: nothing ran */
-        len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column, error->text);
+        len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column,
+                       error->text);
     else
         len = snprintf(text, sizeof(text), "%s", error->text);
     report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
@@ -96,9 +102,10 @@ static bool load(struct isolate *i)
 {
     struct v8c_error error = {0};
     struct v8c_value *namespace = module_load_main(i, &error);
-    struct v8c_value *exported = namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
-    struct v8c_value *vars =
-        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
+    struct v8c_value *exported =
+        namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
+    struct v8c_value *vars = v8c_json_parse(
+        i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
     struct v8c_value *has_fetch = NULL;
     if (exported && vars)
         has_fetch = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
@@ -108,7 +115,8 @@ static bool load(struct isolate *i)
         return false;
     }
     if (!v8c_bool_value(i->v8, has_fetch)) {
-        static const char text[] = "the script has no handler: its main module must `export default { fetch }`";
+        static const char text[] =
+            "the script has no handler: its main module must `export default { fetch }`";
         report_log(i->worker, i->script->handle, 0, "error", text, sizeof(text) - 1);
         return false;
     }
@@ -120,13 +128,8 @@ static bool load_within_limits(struct isolate *i, enum job_error *why)
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
-    i->context = v8c_context_new(i->v8);
-    if (!i->context)
-        return false;
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
-    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
-    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
     bool is_loaded = load(i);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
@@ -155,28 +158,54 @@ static void dispose(struct isolate *i)
     free(i);
 }
 
-static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+/* A heap as the snapshot has it, with no script yet. */
+static struct isolate *prepare(struct worker *w, size_t heap_bytes)
 {
     struct isolate *i = calloc(1, sizeof(*i));
     assert(i);
     i->worker = w;
-    i->script = s;
     i->slices_to_measure = 1;
-    i->modules = calloc(s->module_count, sizeof(*i->modules));
-    assert(i->modules);
-    struct v8c_isolate_params params = {
+    const struct v8c_isolate_params params = {
         .blob = &w->base,
         .natives = natives,
-        .heap_bytes_max = s->limits.heap_bytes,
-        .buffer_bytes_max = s->limits.heap_bytes,
+        .heap_bytes_max = heap_bytes,
+        .buffer_bytes_max = heap_bytes,
         .on_heap_limit = on_heap_limit,
         .on_rejection = on_rejection,
         .on_import = module_import,
         .data = i,
     };
-    const char *reason = NULL;
-    i->v8 = v8c_isolate_new(&params, &reason);
+    i->v8 = v8c_isolate_new(&params, NULL);
     assert(i->v8); /* the snapshot was checked at start */
+    i->context = v8c_context_new(i->v8);
+    assert(i->context);
+
+    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
+    struct v8c_scope scope;
+    v8c_scope_enter(&scope, i->v8, i->context);
+    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
+    v8c_scope_exit(&scope);
+    return i;
+}
+
+bool isolate_refill_spare(struct worker *w)
+{
+    if (w->spare || w->pool.bytes + ISOLATE_BYTES_GUESS > w->pool.bytes_max)
+        return false;
+    w->spare = prepare(w, script_limits_default.heap_bytes);
+    return true;
+}
+
+static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+{
+    struct isolate *i = w->spare;
+    if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
+        w->spare = NULL;
+    else
+        i = prepare(w, s->limits.heap_bytes);
+    i->script = s;
+    i->modules = calloc(s->module_count, sizeof(*i->modules));
+    assert(i->modules);
     if (!load_within_limits(i, why)) {
         w->pool.bytes -= i->bytes;
         dispose(i);
@@ -189,7 +218,8 @@ static struct isolate *cold_start(struct worker *w, struct script *s, enum job_e
     return i;
 }
 
-struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us, enum job_error *why)
+struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us,
+                           enum job_error *why)
 {
     struct isolate *i = s->isolate;
     s->is_reported = false;
@@ -244,8 +274,9 @@ void isolate_condemn(struct isolate *i, enum job_error why)
     i->script->stats.condemned++;
     while (i->requests)
         request_fail(i->worker, i->requests, why,
-                     why == JOB_ERROR_MEMORY_LIMIT ? "the script used more memory than its limit"
-                                                   : "the script used more CPU time than its limit");
+                     why == JOB_ERROR_MEMORY_LIMIT
+                         ? "the script used more memory than its limit"
+                         : "the script used more CPU time than its limit");
 }
 
 void isolate_free(struct isolate *i)
@@ -253,6 +284,12 @@ void isolate_free(struct isolate *i)
     struct worker *w = i->worker;
     struct script *s = i->script;
     assert(i->request_count == 0 && w->slice == NULL);
+    if (!i->is_condemned && !s->is_forgotten) {
+        struct v8c_scope scope;
+        v8c_scope_enter(&scope, i->v8, i->context);
+        module_keep_code(i);
+        v8c_scope_exit(&scope);
+    }
     unlink_from(&w->pool, i);
     w->pool.count--;
     w->pool.bytes -= i->bytes;

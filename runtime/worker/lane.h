@@ -1,10 +1,12 @@
 /* lane.h
  *
- * The runtime's side of one dp core's rings and arenas, and the requests that core has running here.
+ * The runtime's side of one dp core's rings and arenas, and the requests that core has running
+ * here.
  *
- * Control messages (ERROR, CREDIT, WARMED, ...) are never lost: when the ring is full they wait in `overflow`, in
- * order, and nothing overtakes them. Heads and data ask lane_room first and wait in JavaScript.
- * Single thread. hearthd is trusted: a breach of the contract from its side is an assertion.
+ * Control messages (ERROR, CREDIT, WARMED, ...) are never lost: when the ring is full they wait in
+ * `overflow`, in order, and nothing overtakes them. Heads and data ask lane_room first and wait in
+ * JavaScript. Single thread. hearthd is trusted: a breach of the contract from its side is an
+ * assertion.
  */
 #ifndef HEARTH_WORKER_LANE_H
 #define HEARTH_WORKER_LANE_H
@@ -33,7 +35,8 @@ void lane_init(struct lane *, void *region, uint32_t index, int core_fd);
 void lane_send(struct lane *, const struct job_slot *);
 /* May one slot with that many chunks be sent now? */
 bool lane_room(struct lane *, uint32_t chunks);
-/* Copies bytes (at most JOB_HEAD_BYTES_MAX, and lane_room said yes) into chunks of the slot and sends it. */
+/* Copies bytes (at most JOB_HEAD_BYTES_MAX, and lane_room said yes) into chunks of the slot and
+ * sends it. */
 void lane_send_bytes(struct lane *, struct job_slot *, const uint8_t *bytes, size_t len);
 /* Gives a received slot's chunks back. */
 void lane_give_back(struct lane *, const struct job_slot *);

@@ -19,7 +19,8 @@
 
 static int fail(const char *what, int error)
 {
-    fprintf(stderr, "hearth-runtime: what=%s error=%s\n", what, strerror(error < 0 ? -error : error));
+    fprintf(stderr, "hearth-runtime: what=%s error=%s\n", what,
+            strerror(error < 0 ? -error : error));
     return 1;
 }
 
@@ -57,8 +58,8 @@ int v8c_main(int argc, char **argv)
     struct sandbox sandbox;
     sandbox_leave_world(&sandbox);
     if (!sandbox.has_namespaces || !sandbox.has_empty_root || !sandbox.has_no_ids)
-        fprintf(stderr, "hearth-runtime: namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces,
-                sandbox.has_empty_root, sandbox.has_no_ids);
+        fprintf(stderr, "hearth-runtime: namespaces=%d empty_root=%d dropped_ids=%d\n",
+                sandbox.has_namespaces, sandbox.has_empty_root, sandbox.has_no_ids);
 
     engine_start(&w->clock_ms);
     const char *why = v8c_blob_check(&w->base, natives);

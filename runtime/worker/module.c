@@ -5,8 +5,9 @@
 
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/script.h"
+#include "runtime/worker/worker.h"
 
-static struct isolate_module *compiled(struct isolate *i, const struct script_module *source)
+static struct isolate_module *compiled(struct isolate *i, struct script_module *source)
 {
     for (size_t n = 0; n < i->module_count; n++)
         if (i->modules[n].source == source)
@@ -19,7 +20,7 @@ static void source_gone(void *arg)
     /* The text is the script's mapping, which outlives its isolate. */
 }
 
-static struct v8c_value *text_of(struct isolate *i, const struct script_module *source)
+static struct v8c_value *text_of(struct isolate *i, struct script_module *source)
 {
     if (source->is_ascii && source->len > 0)
         return v8c_string_external(i->v8, source->text, source->len, source_gone, NULL);
@@ -27,7 +28,8 @@ static struct v8c_value *text_of(struct isolate *i, const struct script_module *
 }
 
 /* NULL: *error is set, or with error NULL the exception is pending. */
-static struct v8c_module *compile(struct isolate *i, const struct script_module *source, struct v8c_error *error)
+static struct v8c_module *compile(struct isolate *i, struct script_module *source,
+                                  struct v8c_error *error)
 {
     struct isolate_module *known = compiled(i, source);
     if (known)
@@ -36,10 +38,14 @@ static struct v8c_module *compile(struct isolate *i, const struct script_module 
     struct v8c_value *text = text_of(i, source);
     struct v8c_module *module;
     if (source->kind == MODULE_JS) {
-        struct v8c_source from = {.name = source->name, .text = text};
+        struct v8c_source from = {.name = source->name,
+                                  .text = text,
+                                  .cache = source->cache.data,
+                                  .cache_bytes = source->cache.len};
         module = v8c_module_compile(i->v8, &from, error);
     } else {
-        struct v8c_value *value = source->kind == MODULE_JSON ? v8c_json_parse(i->v8, text, error) : text;
+        struct v8c_value *value =
+            source->kind == MODULE_JSON ? v8c_json_parse(i->v8, text, error) : text;
         struct v8c_value *name = v8c_key(i->v8, "default");
         if (!value)
             return NULL;
@@ -52,7 +58,7 @@ static struct v8c_module *compile(struct isolate *i, const struct script_module 
     return module;
 }
 
-static const struct script_module *source_of(struct isolate *i, const struct v8c_module *module)
+static struct script_module *source_of(struct isolate *i, const struct v8c_module *module)
 {
     for (size_t n = 0; n < i->module_count; n++)
         if (v8c_module_same(v8c_global_get_module(i->modules[n].module), module))
@@ -60,14 +66,15 @@ static const struct script_module *source_of(struct isolate *i, const struct v8c
     return NULL;
 }
 
-/* What `specifier` means for `referrer`, or NULL and an exception for when the bundle has no such file. */
-static const struct script_module *find(struct isolate *i, const char *referrer, struct v8c_value *specifier,
-                                        struct v8c_value **exception)
+/* What `specifier` means for `referrer`, or NULL and an exception for when the bundle has no such
+ * file. */
+static struct script_module *find(struct isolate *i, const char *referrer,
+                                  struct v8c_value *specifier, struct v8c_value **exception)
 {
     char name[SCRIPT_NAME_BYTES_MAX], text[2 * SCRIPT_NAME_BYTES_MAX + 64];
     size_t len = v8c_string_write_utf8(i->v8, specifier, name, sizeof(name) - 1);
     name[len] = '\0';
-    const struct script_module *found = script_resolve(i->script, referrer, name);
+    struct script_module *found = script_resolve(i->script, referrer, name);
     if (!found) {
         snprintf(text, sizeof(text), "No such module \"%s\", imported from \"%s\"", name, referrer);
         *exception = v8c_exception_new(i->v8, V8C_PLAIN_ERROR, text);
@@ -75,13 +82,13 @@ static const struct script_module *find(struct isolate *i, const char *referrer,
     return found;
 }
 
-static struct v8c_module *resolve(struct v8c_isolate *v8, struct v8c_module *referrer, struct v8c_value *specifier,
-                                  struct v8c_value *type, void *arg)
+static struct v8c_module *resolve(struct v8c_isolate *v8, struct v8c_module *referrer,
+                                  struct v8c_value *specifier, struct v8c_value *type, void *arg)
 {
     struct isolate *i = arg;
     struct v8c_value *exception;
     const struct script_module *from = source_of(i, referrer);
-    const struct script_module *source = find(i, from ? from->name : "", specifier, &exception);
+    struct script_module *source = find(i, from ? from->name : "", specifier, &exception);
     if (source)
         return compile(i, source, NULL);
     v8c_throw(v8, exception);
@@ -104,15 +111,17 @@ struct v8c_value *module_load_main(struct isolate *i, struct v8c_error *error)
             return NULL;
     if (v8c_promise_state(done) == V8C_FULFILLED)
         return v8c_module_namespace(main);
-    struct v8c_value *why = v8c_promise_state(done) == V8C_REJECTED
-                                ? v8c_promise_result(done)
-                                : v8c_exception_new(i->v8, V8C_PLAIN_ERROR,
-                                                    "The top-level await of the script never finishes");
+    struct v8c_value *why =
+        v8c_promise_state(done) == V8C_REJECTED
+            ? v8c_promise_result(done)
+            : v8c_exception_new(i->v8, V8C_PLAIN_ERROR,
+                                "The top-level await of the script never finishes");
     v8c_error_describe(i->v8, why, error);
     return NULL;
 }
 
-struct v8c_value *module_import(struct v8c_isolate *v8, struct v8c_value *referrer_name, struct v8c_value *specifier)
+struct v8c_value *module_import(struct v8c_isolate *v8, struct v8c_value *referrer_name,
+                                struct v8c_value *specifier)
 {
     struct isolate *i = v8c_isolate_data(v8);
     char referrer[SCRIPT_NAME_BYTES_MAX];
@@ -121,14 +130,14 @@ struct v8c_value *module_import(struct v8c_isolate *v8, struct v8c_value *referr
         len = v8c_string_write_utf8(v8, referrer_name, referrer, sizeof(referrer) - 1);
     referrer[len] = '\0';
     struct v8c_error error = {0};
-    const struct script_module *source = find(i, referrer, specifier, &error.exception);
+    struct script_module *source = find(i, referrer, specifier, &error.exception);
     struct v8c_module *module = source ? compile(i, source, &error) : NULL;
     struct v8c_value *done = NULL;
     if (module && v8c_module_instantiate(v8, module, resolve, i, &error))
         done = v8c_module_evaluate(v8, module, &error);
     if (done) {
-        struct v8c_value *then_namespace =
-            v8c_function_new_with(v8, (unsigned)v8c_native_index(v8, "constant"), v8c_module_namespace(module));
+        struct v8c_value *then_namespace = v8c_function_new_with(
+            v8, (unsigned)v8c_native_index(v8, "constant"), v8c_module_namespace(module));
         return v8c_promise_then(v8, done, then_namespace, NULL, NULL);
     }
     if (!error.exception)
@@ -137,4 +146,17 @@ struct v8c_value *module_import(struct v8c_isolate *v8, struct v8c_value *referr
     if (failed)
         v8c_promise_reject(v8, failed, error.exception);
     return failed;
+}
+
+void module_keep_code(struct isolate *i)
+{
+    struct worker *w = i->worker;
+    for (size_t n = 0; n < i->module_count; n++) {
+        struct script_module *source = i->modules[n].source;
+        if (source->kind != MODULE_JS || source->len < MODULE_CODE_WORTH_BYTES ||
+            source->cache.data || w->code_bytes >= MODULE_CODE_BYTES_MAX)
+            continue;
+        if (v8c_module_cache(i->v8, v8c_global_get_module(i->modules[n].module), &source->cache))
+            w->code_bytes += source->cache.len;
+    }
 }

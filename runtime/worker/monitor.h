@@ -5,12 +5,12 @@
  *   loop     enter(isolate, budget) ---- JavaScript runs ---- exit() -> was it struck?
  *   monitor      ... tick ... tick ... same slice still, CPU time over budget: terminate
  *
- * It looks every MONITOR_TICK_US at the CPU clock of the loop's thread, so a slice may pass its budget by one
- * tick, waiting for the disk or another process costs a script nothing, and a slice costs the loop two stores.
- * It sleeps when the loop does.
+ * It looks every MONITOR_TICK_US at the CPU clock of the loop's thread, so a slice may pass its
+ * budget by one tick, waiting for the disk or another process costs a script nothing, and a slice
+ * costs the loop two stores. It sleeps when the loop does.
  *
- * A strike can not hit the slice after the one it was meant for: it is announced in the slice's own word first,
- * and exit waits for one that was announced.
+ * A strike can not hit the slice after the one it was meant for: it is announced in the slice's own
+ * word first, and exit waits for one that was announced.
  */
 #ifndef HEARTH_WORKER_MONITOR_H
 #define HEARTH_WORKER_MONITOR_H
@@ -29,7 +29,7 @@ struct monitor {
     pthread_t thread;
     clockid_t loop_clock;
     uint64_t serial;
-    _Atomic uint64_t slice; /* serial * 2, +1 once a strike is announced; 0: nothing runs */
+    _Atomic uint64_t slice;  /* serial * 2, +1 once a strike is announced; 0: nothing runs */
     _Atomic uint64_t struck; /* the slice of the last strike that is done */
     _Atomic uint64_t budget_ns;
     struct v8c_isolate *_Atomic isolate;

@@ -22,6 +22,17 @@ static struct request *request_of_call(const struct v8c_call *c)
     return r && r->isolate == i ? r : NULL;
 }
 
+/* A script can replace what runtime/web calls (String, Array.prototype, ...), so a native trusts
+ * the type of no argument: the worst a script may do is to confuse itself. NULL: thrown. */
+static struct v8c_value *string_of_call(const struct v8c_call *c, unsigned n)
+{
+    struct v8c_value *value = v8c_call_arg(c, n);
+    if (v8c_is(value, V8C_STRING))
+        return value;
+    v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "not a string");
+    return NULL;
+}
+
 /* ---- request ---- */
 
 static struct head_request read_head(const struct request *r, struct head_reader *reader)
@@ -105,8 +116,8 @@ static void native_discard(struct v8c_call *c)
 /* ---- response ---- */
 
 /* "name\0value\0..." and, if the whole body is known, its length. 0: too large. */
-static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields, bool is_known,
-                          size_t body_bytes, uint8_t *buf, size_t cap)
+static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields,
+                          bool is_known, size_t body_bytes, uint8_t *buf, size_t cap)
 {
     static uint8_t text[JOB_HEAD_BYTES_MAX];
     size_t len = v8c_string_length(fields);
@@ -124,7 +135,8 @@ static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_
         at += name_len + value_len + 2;
         if (is_known && name_len == 14 && memcmp(name, "content-length", 14) == 0)
             continue; /* ours is the truth */
-        head_write_field(&w, (struct head_view){name, name_len}, (struct head_view){value, value_len});
+        head_write_field(&w, (struct head_view){name, name_len},
+                         (struct head_view){value, value_len});
     }
     if (is_known) {
         char number[24];
@@ -138,7 +150,8 @@ static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_
     return head_write_end(&w);
 }
 
-static void return_taken(struct v8c_call *c, struct worker *w, struct request *r, size_t taken, bool is_all)
+static void return_taken(struct v8c_call *c, struct worker *w, struct request *r, size_t taken,
+                         bool is_all)
 {
     if (is_all) {
         v8c_call_return_int(c, -1);
@@ -159,7 +172,9 @@ static void native_respond(struct v8c_call *c)
     if (!r || r->state != REQUEST_AWAITS_HEAD)
         return;
     struct worker *w = isolate_of_call(c)->worker;
-    struct v8c_value *body = v8c_call_arg(c, 3);
+    struct v8c_value *fields = string_of_call(c, 2), *body = v8c_call_arg(c, 3);
+    if (!fields)
+        return;
     bool is_none = v8c_is(body, V8C_UNDEFINED), is_string = v8c_is(body, V8C_STRING);
     bool is_known = is_string || v8c_is(body, V8C_VIEW);
 
@@ -173,10 +188,11 @@ static void native_respond(struct v8c_call *c)
     } else if (is_known) {
         bytes = v8c_bytes_of(body);
     }
-    size_t head_bytes = encode_head(c, (uint16_t)v8c_int_value(v8c_call_arg(c, 1)), v8c_call_arg(c, 2), is_known,
-                                    bytes.len, head, sizeof(head));
+    size_t head_bytes = encode_head(c, (uint16_t)v8c_int_value(v8c_call_arg(c, 1)), fields,
+                                    is_known, bytes.len, head, sizeof(head));
     if (head_bytes == 0) {
-        request_fail(w, r, JOB_ERROR_EXCEPTION, "the response head is larger than 32 KB or has over 128 fields");
+        request_fail(w, r, JOB_ERROR_EXCEPTION,
+                     "the response head is larger than 32 KB or has over 128 fields");
         return;
     }
     bool is_end = is_none || (is_known && bytes.len == 0);
@@ -235,7 +251,9 @@ static void native_fail(struct v8c_call *c)
     if (!r)
         return;
     struct v8c_value *why = v8c_call_arg(c, 2);
-    size_t len = v8c_is(why, V8C_STRING) ? v8c_string_write_utf8(c->isolate, why, text, sizeof(text) - 1) : 0;
+    size_t len = v8c_is(why, V8C_STRING)
+                     ? v8c_string_write_utf8(c->isolate, why, text, sizeof(text) - 1)
+                     : 0;
     text[len] = '\0';
     struct isolate *i = isolate_of_call(c);
     if (strstr(text, "Array buffer allocation failed"))
@@ -254,7 +272,7 @@ static void native_hold(struct v8c_call *c)
 static void native_release(struct v8c_call *c)
 {
     struct request *r = request_of_call(c);
-    if (r)
+    if (r && r->holds > 0)
         request_release(isolate_of_call(c)->worker, r);
 }
 
@@ -265,7 +283,8 @@ static void native_set_timer(struct v8c_call *c)
     struct isolate *i = isolate_of_call(c);
     struct slice *slice = i ? i->worker->slice : NULL;
     if (!slice) {
-        v8c_throw_new(c->isolate, V8C_PLAIN_ERROR, "timers are not allowed at the top level of a script");
+        v8c_throw_new(c->isolate, V8C_PLAIN_ERROR,
+                      "timers are not allowed at the top level of a script");
         return;
     }
     struct request *r = slice_request(slice);
@@ -309,7 +328,7 @@ static void native_log(struct v8c_call *c)
     static const char *const levels[] = {"log", "info", "warn", "error", "debug"};
     char level[8], text[8192];
     struct isolate *i = isolate_of_call(c);
-    if (!i)
+    if (!i || !string_of_call(c, 0) || !string_of_call(c, 1))
         return;
     level[v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 0), level, sizeof(level) - 1)] = '\0';
     size_t len = v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 1), text, sizeof(text) - 1);
@@ -324,7 +343,9 @@ static void native_log(struct v8c_call *c)
 
 static void native_microtask(struct v8c_call *c)
 {
-    v8c_microtask_queue(c->isolate, v8c_call_arg(c, 0));
+    struct v8c_value *fn = v8c_call_arg(c, 0);
+    if (v8c_is(fn, V8C_FUNCTION))
+        v8c_microtask_queue(c->isolate, fn);
 }
 
 /* ---- bytes and text ---- */
@@ -343,7 +364,9 @@ static void native_random(struct v8c_call *c)
 static void native_utf8_encode(struct v8c_call *c)
 {
     char small[1024];
-    struct v8c_value *text = v8c_call_arg(c, 0);
+    struct v8c_value *text = string_of_call(c, 0);
+    if (!text)
+        return;
     size_t len = v8c_string_utf8_length(c->isolate, text);
     struct v8c_value *bytes;
     if (len <= sizeof(small)) {
@@ -366,7 +389,8 @@ static void native_utf8_decode(struct v8c_call *c)
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
     if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !text_is_utf8(bytes.data, bytes.len))
         return;
-    struct v8c_value *text = v8c_string_utf8(c->isolate, bytes.data ? bytes.data : (uint8_t *)"", bytes.len);
+    struct v8c_value *text =
+        v8c_string_utf8(c->isolate, bytes.data ? bytes.data : (uint8_t *)"", bytes.len);
     if (text)
         v8c_call_return(c, text);
     else
@@ -376,7 +400,10 @@ static void native_utf8_decode(struct v8c_call *c)
 static void convert_domain(struct v8c_call *c, char *(*convert)(const char *))
 {
     char domain[1024];
-    size_t len = v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 0), domain, sizeof(domain));
+    struct v8c_value *text = string_of_call(c, 0);
+    if (!text)
+        return;
+    size_t len = v8c_string_write_utf8(c->isolate, text, domain, sizeof(domain));
     v8c_call_return(c, v8c_null(c->isolate));
     if (len == sizeof(domain) || memchr(domain, '\0', len))
         return;
@@ -408,7 +435,7 @@ static void native_clone(struct v8c_call *c)
     struct v8c_value *transfers[TRANSFERS_MAX], *list = v8c_call_arg(c, 1);
     struct v8c_store *stores[TRANSFERS_MAX] = {0};
     const struct v8c_clone_hooks hooks = {.clone_error = clone_error};
-    uint32_t count = v8c_array_length(list);
+    uint32_t count = v8c_is(list, V8C_ARRAY) ? v8c_array_length(list) : 0;
     struct v8c_blob blob = {0};
 
     if (count > TRANSFERS_MAX) {
@@ -424,14 +451,17 @@ static void native_clone(struct v8c_call *c)
             is_double |= v8c_same(transfers[m], transfers[n]);
         if (is_double || !v8c_is(transfers[n], V8C_ARRAY_BUFFER)) {
             struct v8c_value *error = clone_error(
-                c->isolate, v8c_key(c->isolate, "A value in the transfer list cannot be transferred"), NULL);
+                c->isolate,
+                v8c_key(c->isolate, "A value in the transfer list cannot be transferred"), NULL);
             if (error)
                 v8c_throw(c->isolate, error);
             return;
         }
     }
-    if (v8c_serialize(c->isolate, v8c_call_arg(c, 0), transfers, stores, count, &hooks, &blob, NULL)) {
-        struct v8c_value *copy = v8c_deserialize(c->isolate, blob.data, blob.len, stores, count, &hooks, NULL);
+    if (v8c_serialize(c->isolate, v8c_call_arg(c, 0), transfers, stores, count, &hooks, &blob,
+                      NULL)) {
+        struct v8c_value *copy =
+            v8c_deserialize(c->isolate, blob.data, blob.len, stores, count, &hooks, NULL);
         if (copy)
             v8c_call_return(c, copy);
     }

@@ -1,6 +1,7 @@
 /* natives.h
  *
- * The C functions behind runtime/web/host.js, which says what each does. The snapshot holds their indexes.
+ * The C functions behind runtime/web/host.js, which says what each does. The snapshot holds their
+ * indexes.
  */
 #ifndef HEARTH_WORKER_NATIVES_H
 #define HEARTH_WORKER_NATIVES_H

@@ -35,16 +35,18 @@ static bool take_token(struct report *r, uint64_t now_ns)
     return true;
 }
 
-static json_t *log_packet(uint32_t handle, uint64_t request_id, const char *level, const char *text, size_t len)
+static json_t *log_packet(uint32_t handle, uint64_t request_id, const char *level, const char *text,
+                          size_t len)
 {
     char id[17];
     snprintf(id, sizeof(id), "%016" PRIx64, request_id);
-    return json_pack("{s:s, s:I, s:s, s:s, s:o}", "type", "log", "handle", (json_int_t)handle, "request",
-                     request_id ? id : "", "level", level, "text", json_stringn_nocheck(text, len));
+    return json_pack("{s:s, s:I, s:s, s:s, s:o}", "type", "log", "handle", (json_int_t)handle,
+                     "request", request_id ? id : "", "level", level, "text",
+                     json_stringn_nocheck(text, len));
 }
 
-void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const char *level, const char *text,
-                size_t len)
+void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const char *level,
+                const char *text, size_t len)
 {
     struct report *r = &w->report;
     if (len > START_LOG_TEXT_BYTES_MAX) {
@@ -68,24 +70,27 @@ void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const ch
 
 void report_ready(struct worker *w)
 {
-    w->report = (struct report){.tokens = REPORT_LINES_BURST, .refilled_ns = w->now_ns, .stats_ns = w->now_ns};
+    w->report = (struct report){
+        .tokens = REPORT_LINES_BURST, .refilled_ns = w->now_ns, .stats_ns = w->now_ns};
     send_packet(w, json_pack("{s:s, s:s}", "type", "ready", "v8", v8c_version()));
 }
 
 static json_t *script_stats(const struct script *s)
 {
     const struct script_stats *t = &s->stats;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "handle", (json_int_t)s->handle, "cold",
-                     (json_int_t)t->cold, "warm", (json_int_t)t->warm, "evicted", (json_int_t)t->evicted,
-                     "condemned", (json_int_t)t->condemned, "cpu_us", (json_int_t)(t->cpu_ns / 1000),
-                     "memory_bytes", (json_int_t)(s->isolate ? s->isolate->bytes : 0), "is_warm",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "handle", (json_int_t)s->handle,
+                     "cold", (json_int_t)t->cold, "warm", (json_int_t)t->warm, "evicted",
+                     (json_int_t)t->evicted, "condemned", (json_int_t)t->condemned, "cpu_us",
+                     (json_int_t)(t->cpu_ns / 1000), "memory_bytes",
+                     (json_int_t)(s->isolate ? s->isolate->bytes : 0), "is_warm",
                      s->isolate != NULL);
 }
 
 static void send_stats(struct worker *w, json_t *scripts)
 {
-    send_packet(w, json_pack("{s:s, s:I, s:I, s:o}", "type", "stats", "isolates", (json_int_t)w->pool.count,
-                             "memory_bytes", (json_int_t)w->pool.bytes, "scripts", scripts));
+    send_packet(w, json_pack("{s:s, s:I, s:I, s:o}", "type", "stats", "isolates",
+                             (json_int_t)w->pool.count, "memory_bytes", (json_int_t)w->pool.bytes,
+                             "scripts", scripts));
 }
 
 void report_stats(struct worker *w)

@@ -1,7 +1,7 @@
 /* report.h
  *
- * What goes up the start socket: log lines of scripts and the statistics. Lines are bounded in length and in rate;
- * what is dropped is counted and told. Never blocks: a full socket drops.
+ * What goes up the start socket: log lines of scripts and the statistics. Lines are bounded in
+ * length and in rate; what is dropped is counted and told. Never blocks: a full socket drops.
  */
 #ifndef HEARTH_WORKER_REPORT_H
 #define HEARTH_WORKER_REPORT_H
@@ -19,8 +19,10 @@ struct report {
     uint64_t stats_ns; /* when the last statistics went */
 };
 
-/* text need not be UTF-8 clean nor short: it is cut. level: "log", "info", "warn", "error", "debug". */
-void report_log(struct worker *, uint32_t handle, uint64_t request_id, const char *level, const char *text, size_t len);
+/* text need not be UTF-8 clean nor short: it is cut. level: "log", "info", "warn", "error",
+ * "debug". */
+void report_log(struct worker *, uint32_t handle, uint64_t request_id, const char *level,
+                const char *text, size_t len);
 void report_ready(struct worker *);
 /* Once a second while something changes. */
 void report_stats(struct worker *);

@@ -172,7 +172,8 @@ static struct job_slot message(const struct request *r, enum job_type type)
 static void give_credit(struct request *r, size_t bytes)
 {
     r->in_owed += (uint32_t)bytes;
-    if (!r->lane || r->in_ended || (r->in_owed < REQUEST_CREDIT_STEP && r->in_bytes > 0) || r->in_owed == 0)
+    if (!r->lane || r->in_ended || (r->in_owed < REQUEST_CREDIT_STEP && r->in_bytes > 0) ||
+        r->in_owed == 0)
         return;
     struct job_slot credit = message(r, JOB_CREDIT);
     credit.arg = r->in_owed;
@@ -233,7 +234,8 @@ static uint32_t chunks_for(size_t bytes)
     return (uint32_t)((bytes + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
 }
 
-void request_send_head(struct worker *w, struct request *r, const uint8_t *head, size_t len, bool is_end)
+void request_send_head(struct worker *w, struct request *r, const uint8_t *head, size_t len,
+                       bool is_end)
 {
     assert(r->state == REQUEST_AWAITS_HEAD);
     r->state = REQUEST_AWAITS_BODY;
@@ -255,7 +257,8 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
         answered(w, r);
 }
 
-size_t request_send_body(struct worker *w, struct request *r, const uint8_t *bytes, size_t len, bool is_end)
+size_t request_send_body(struct worker *w, struct request *r, const uint8_t *bytes, size_t len,
+                         bool is_end)
 {
     size_t sent = 0;
     assert(r->state == REQUEST_AWAITS_BODY);
@@ -303,7 +306,8 @@ void request_end_body(struct worker *w, struct request *r)
 void request_fail(struct worker *w, struct request *r, enum job_error error, const char *text)
 {
     if (text)
-        report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text, strlen(text));
+        report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text,
+                   strlen(text));
     if (r->lane) {
         struct job_slot slot = message(r, JOB_ERROR);
         slot.arg = error;

@@ -1,18 +1,21 @@
 /* request.h
  *
- * One job of job.h as the runtime sees it, from START to the last thing that its script does for it.
+ * One job of job.h as the runtime sees it, from START to the last thing that its script does for
+ * it.
  *
- *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
- *                  |                        |
+ *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil-->
+ * over |                        |
  *                  +---- fail, cancel ------+--> over
  *
- * hearthd's part of the job ends with the last DATA or the ERROR; from then on its slot in the lane may be
- * used again, while the request may live on for waitUntil.
+ * hearthd's part of the job ends with the last DATA or the ERROR; from then on its slot in the lane
+ * may be used again, while the request may live on for waitUntil.
  *
- * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over finds nothing.
+ * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over
+ * finds nothing.
  *
- * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays in JavaScript.
- * Incoming bytes are copied out of the arena at once and wait in `in`, never more than was granted.
+ * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays
+ * in JavaScript. Incoming bytes are copied out of the arena at once and wait in `in`, never more
+ * than was granted.
  */
 #ifndef HEARTH_WORKER_REQUEST_H
 #define HEARTH_WORKER_REQUEST_H
@@ -30,7 +33,7 @@ enum {
     REQUEST_CREDIT_STEP = 16384, /* credit is given back in portions of this */
 };
 #define REQUEST_OUTPUT_BYTES_MAX (4ull << 30)
-#define REQUEST_PROMISES_NS_MAX 30000000000ull /* waitUntil after the response */
+#define REQUEST_PROMISES_NS_MAX  30000000000ull /* waitUntil after the response */
 
 enum request_state {
     REQUEST_FREE = 0,
@@ -86,8 +89,8 @@ struct request_pool {
 
 void request_pool_init(struct request_pool *);
 
-/* Takes a START: copies the head, fills the lane's table. NULL when there are REQUESTS_MAX. The chunks stay the
- * caller's to give back. */
+/* Takes a START: copies the head, fills the lane's table. NULL when there are REQUESTS_MAX. The
+ * chunks stay the caller's to give back. */
 struct request *request_start(struct worker *, struct lane *, const struct job_slot *);
 void request_attach(struct request *, struct isolate *);
 
@@ -106,9 +109,12 @@ void request_discard_in(struct request *);
 /* ---- up ---- */
 
 /* Sends the response head (encoded, head.h), now or when there is room. is_end: no body. */
-void request_send_head(struct worker *, struct request *, const uint8_t *head, size_t len, bool is_end);
-/* Sends as much of the body as credit and room allow; returns how much. is_end counts if all was sent. */
-size_t request_send_body(struct worker *, struct request *, const uint8_t *bytes, size_t len, bool is_end);
+void request_send_head(struct worker *, struct request *, const uint8_t *head, size_t len,
+                       bool is_end);
+/* Sends as much of the body as credit and room allow; returns how much. is_end counts if all was
+ * sent. */
+size_t request_send_body(struct worker *, struct request *, const uint8_t *bytes, size_t len,
+                         bool is_end);
 /* The body is complete. */
 void request_end_body(struct worker *, struct request *);
 /* Ends the job with an error. text, if any, goes to the log. */
@@ -120,8 +126,8 @@ void request_cancel(struct worker *, struct request *);
 void request_hold(struct request *);
 void request_release(struct worker *, struct request *);
 
-/* Room was awaited, and the request is off the stalled list: sends a head that waits. True if JavaScript is to be told
- * (onCredit); false with the head still waiting, or nothing to tell. */
+/* Room was awaited, and the request is off the stalled list: sends a head that waits. True if
+ * JavaScript is to be told (onCredit); false with the head still waiting, or nothing to tell. */
 bool request_retry(struct worker *, struct request *);
 
 /* Sets what the isolate's count of possible events depends on. */

@@ -11,7 +11,7 @@
 
 #include "runtime/start.h"
 
-static const struct script_limits default_limits = {
+const struct script_limits script_limits_default = {
     .cpu_ns = 50 * 1000000ull,
     .wall_ns = 30 * 1000000000ull,
     .heap_bytes = 128u << 20,
@@ -33,8 +33,10 @@ struct script *script_find(const struct script_table *t, uint32_t handle)
 
 static void script_free(struct script *s)
 {
-    for (size_t i = 0; i < s->module_count; i++)
+    for (size_t i = 0; i < s->module_count; i++) {
         free(s->modules[i].name);
+        v8c_blob_free(&s->modules[i].cache);
+    }
     free(s->modules);
     free(s->name);
     free(s->version);
@@ -44,7 +46,8 @@ static void script_free(struct script *s)
     free(s);
 }
 
-/* Puts base's folder and path together and takes "." and ".." out. False: it leaves the bundle, or is too long. */
+/* Puts base's folder and path together and takes "." and ".." out. False: it leaves the bundle, or
+ * is too long. */
 static bool join_path(const char *base, const char *path, char out[SCRIPT_NAME_BYTES_MAX])
 {
     const char *slash = *path == '/' ? NULL : strrchr(base, '/');
@@ -76,7 +79,7 @@ static bool join_path(const char *base, const char *path, char out[SCRIPT_NAME_B
     return len > 0;
 }
 
-static const struct script_module *module_named(const struct script *s, const char *name)
+static struct script_module *module_named(const struct script *s, const char *name)
 {
     for (size_t i = 0; i < s->module_count; i++)
         if (strcmp(s->modules[i].name, name) == 0)
@@ -84,11 +87,12 @@ static const struct script_module *module_named(const struct script *s, const ch
     return NULL;
 }
 
-const struct script_module *script_resolve(const struct script *s, const char *referrer,
-                                           const char *specifier)
+struct script_module *script_resolve(const struct script *s, const char *referrer,
+                                     const char *specifier)
 {
     char name[SCRIPT_NAME_BYTES_MAX];
-    bool is_path = strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
+    bool is_path =
+        strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
     if (!join_path(is_path ? referrer : "", specifier, name))
         return NULL;
     return module_named(s, name);
@@ -112,7 +116,8 @@ static bool is_ascii(const char *text, size_t len)
     return all < 0x80;
 }
 
-static bool add_modules(struct script *s, const json_t *list, const char *main_name, const char **why)
+static bool add_modules(struct script *s, const json_t *list, const char *main_name,
+                        const char **why)
 {
     size_t count = json_array_size(list), at = 0;
     *why = "no modules, or too many";
@@ -128,15 +133,18 @@ static bool add_modules(struct script *s, const json_t *list, const char *main_n
         *why = "a module has a bad name or size";
         if (!name || !join_path("", name, normal) || bytes < 0 || (size_t)bytes > s->map_bytes - at)
             return false;
-        s->modules[i] = (struct script_module){
-            .name = strdup(normal), .text = (const char *)s->map + at, .len = (size_t)bytes, .kind = kind_of(normal)};
+        s->modules[i] = (struct script_module){.name = strdup(normal),
+                                               .text = (const char *)s->map + at,
+                                               .len = (size_t)bytes,
+                                               .kind = kind_of(normal)};
         s->modules[i].is_ascii = is_ascii(s->modules[i].text, s->modules[i].len);
         s->module_count++;
         at += (size_t)bytes;
     }
     char normal[SCRIPT_NAME_BYTES_MAX];
     *why = "the main module is not among the modules";
-    const struct script_module *m = main_name && join_path("", main_name, normal) ? module_named(s, normal) : NULL;
+    const struct script_module *m =
+        main_name && join_path("", main_name, normal) ? module_named(s, normal) : NULL;
     if (!m)
         return false;
     s->main = (uint32_t)(m - s->modules);
@@ -192,9 +200,9 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
     s->vars = json_dumps(json_object_get(packet, "vars"), JSON_COMPACT);
     if (!s->vars)
         s->vars = strdup("{}");
-    s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, default_limits.cpu_ns);
-    s->limits.wall_ns = limit(limits, "wall_ms", 1000000, default_limits.wall_ns);
-    s->limits.heap_bytes = limit(limits, "heap_bytes", 1, default_limits.heap_bytes);
+    s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, script_limits_default.cpu_ns);
+    s->limits.wall_ns = limit(limits, "wall_ms", 1000000, script_limits_default.wall_ns);
+    s->limits.heap_bytes = limit(limits, "heap_bytes", 1, script_limits_default.heap_bytes);
     s->is_reported = true;
 
     script_forget(t, s->handle);

@@ -1,7 +1,7 @@
 /* script.h
  *
- * What hearthd deployed to this process: the sources of a script, its vars and its limits, under a handle.
- * The sources stay mapped from hearthd's memfd; nothing is copied.
+ * What hearthd deployed to this process: the sources of a script, its vars and its limits, under a
+ * handle. The sources stay mapped from hearthd's memfd; nothing is copied.
  *
  * A script that is forgotten while an isolate runs it lives until that isolate is gone.
  * Single thread.
@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "runtime/libv8c/v8c.h"
 
 struct isolate;
 
@@ -28,7 +30,8 @@ struct script_module {
     const char *text;
     size_t len;
     enum module_kind kind;
-    bool is_ascii; /* V8 can then use the mapped bytes as they are */
+    bool is_ascii;         /* V8 can then use the mapped bytes as they are */
+    struct v8c_blob cache; /* its compiled code, once an isolate of it was evicted; or empty */
 };
 
 struct script_limits {
@@ -36,6 +39,9 @@ struct script_limits {
     uint64_t wall_ns;
     size_t heap_bytes;
 };
+
+/* What a packet does not say. */
+extern const struct script_limits script_limits_default;
 
 struct script_stats {
     uint64_t cold, warm, evicted, condemned, cpu_ns;
@@ -66,8 +72,9 @@ struct script_table {
 /* NULL if the handle is unknown. */
 struct script *script_find(const struct script_table *, uint32_t handle);
 
-/* Reads a {"type":"script"} packet's JSON (START_PACKET_BYTES_MAX, start.h) and maps fd. Closes fd. A script of the
- * same handle is replaced. 0, or -errno and *why (a constant) when the packet makes no script. */
+/* Reads a {"type":"script"} packet's JSON (START_PACKET_BYTES_MAX, start.h) and maps fd. Closes fd.
+ * A script of the same handle is replaced. 0, or -errno and *why (a constant) when the packet makes
+ * no script. */
 struct json_t;
 int script_add(struct script_table *, const struct json_t *packet, int fd, const char **why);
 
@@ -76,8 +83,9 @@ void script_forget(struct script_table *, uint32_t handle);
 /* Its isolate is gone. */
 void script_isolate_gone(struct script *);
 
-/* The module that `specifier` means when `referrer` imports it, or NULL. Only "./x", "../x" and "/x" stay inside
- * the bundle; a bare name means the module of exactly that name. */
-const struct script_module *script_resolve(const struct script *, const char *referrer, const char *specifier);
+/* The module that `specifier` means when `referrer` imports it, or NULL. Only "./x", "../x" and
+ * "/x" stay inside the bundle; a bare name means the module of exactly that name. */
+struct script_module *script_resolve(const struct script *, const char *referrer,
+                                     const char *specifier);
 
 #endif

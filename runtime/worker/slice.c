@@ -51,7 +51,8 @@ static void failed(struct slice *s, const struct v8c_error *error)
     } else if (r && r->lane) {
         request_fail(s->worker, r, JOB_ERROR_EXCEPTION, text);
     } else {
-        report_log(s->worker, s->isolate->script->handle, r ? r->id : 0, "error", text, strlen(text));
+        report_log(s->worker, s->isolate->script->handle, r ? r->id : 0, "error", text,
+                   strlen(text));
     }
 }
 
@@ -83,8 +84,8 @@ static void run_forgets(struct slice *s)
     i->forget_count = 0;
 }
 
-/* CPU time of the slice: the wall time if that is short, the thread's clock if it was long enough to be sure that
- * reading it costs nothing in comparison. */
+/* CPU time of the slice: the wall time if that is short, the thread's clock if it was long enough
+ * to be sure that reading it costs nothing in comparison. */
 static uint64_t spent_ns(struct worker *w, uint64_t started_ns)
 {
     uint64_t wall_ns = worker_read_clock(w) - started_ns;
@@ -110,7 +111,8 @@ static void punish(struct slice *s)
         isolate_condemn(s->isolate, JOB_ERROR_CPU_LIMIT);
         return;
     }
-    request_fail(s->worker, r, JOB_ERROR_CPU_LIMIT, "the request used more CPU time than its limit");
+    request_fail(s->worker, r, JOB_ERROR_CPU_LIMIT,
+                 "the request used more CPU time than its limit");
     monitor_enter(&s->worker->monitor, s->v8, SLICE_CLEANUP_CPU_MS * 1000000ull);
     run_microtasks(s);
     run_forgets(s);
@@ -120,8 +122,8 @@ static void punish(struct slice *s)
     }
 }
 
-/* Nothing that could happen to the isolate is pending, and all its microtasks have run: whoever still has no
- * answer never gets one. */
+/* Nothing that could happen to the isolate is pending, and all its microtasks have run: whoever
+ * still has no answer never gets one. */
 static void end_the_stuck(struct slice *s)
 {
     struct isolate *i = s->isolate;
@@ -132,8 +134,9 @@ static void end_the_stuck(struct slice *s)
         if (r->state == REQUEST_AWAITS_PROMISES)
             request_cancel(s->worker, r); /* promises that never settle */
         else
-            request_fail(s->worker, r, JOB_ERROR_NO_RESPONSE,
-                         "the handler can never answer: its promise is pending and nothing is under way");
+            request_fail(
+                s->worker, r, JOB_ERROR_NO_RESPONSE,
+                "the handler can never answer: its promise is pending and nothing is under way");
     }
 }
 
@@ -169,7 +172,8 @@ void slice_exit(struct slice *s)
     }
     v8c_scope_exit(&s->scope);
     w->slice = NULL;
-    if (i->is_condemned || (i->script->is_forgotten && i->request_count == 0))
+    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
+    if (i->is_condemned || (is_unwanted && i->request_count == 0))
         isolate_free(i);
     if (cpu_ns > PUBLISH_AFTER_NS)
         worker_publish(w); /* the others' answers have waited for this one */

@@ -2,15 +2,18 @@
  *
  * One stretch of JavaScript: the only way into an isolate while the worker runs.
  *
- *   slice_enter -> slice_call ... -> slice_exit: microtasks, clean-up calls, limits, and is anybody stuck?
+ *   slice_enter -> slice_call ... -> slice_exit: microtasks, clean-up calls, limits, and is anybody
+ * stuck?
  *
- * The CPU time between enter and exit is charged to the request that the slice is for, and the monitor ends the slice
- * when that request's budget is used up. A slice for no request (clean-up) has a small budget of its own.
+ * The CPU time between enter and exit is charged to the request that the slice is for, and the
+ * monitor ends the slice when that request's budget is used up. A slice for no request (clean-up)
+ * has a small budget of its own.
  *
- * A request that passes its CPU limit is answered with an error and its isolate goes on: V8 unwinds a
- * termination like an exception that nothing catches, so the heap is sound, and the other requests of the script
- * should not pay for one. What the termination cut off in the middle is the script's own state, as with any exception.
- * If even the clean-up afterwards has to be stopped, the isolate is condemned.
+ * A request that passes its CPU limit is answered with an error and its isolate goes on: V8 unwinds
+ * a termination like an exception that nothing catches, so the heap is sound, and the other
+ * requests of the script should not pay for one. What the termination cut off in the middle is the
+ * script's own state, as with any exception. If even the clean-up afterwards has to be stopped, the
+ * isolate is condemned.
  *
  * After slice_exit the isolate and the request may be gone.
  */

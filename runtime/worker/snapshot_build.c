@@ -1,4 +1,5 @@
-/* snapshot_build BUNDLE BLOB: runs the web platform's bundle in an empty isolate and freezes what it leaves. */
+/* snapshot_build BUNDLE BLOB: runs the web platform's bundle in an empty isolate and freezes what
+ * it leaves. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +28,14 @@ static char *read_file(const char *path, size_t *len)
 }
 
 /* The bundle finds the natives in __host and leaves the worker's entry points in __entries. */
-static bool run_bundle(struct v8c_isolate *v8, const char *text, size_t len, struct v8c_error *error)
+static bool run_bundle(struct v8c_isolate *v8, const char *text, size_t len,
+                       struct v8c_error *error)
 {
     struct v8c_value *global = v8c_global_this(v8);
     struct v8c_value *entries_key = v8c_key(v8, "__entries");
     struct v8c_source source = {.name = "hearth:web", .text = v8c_string_utf8(v8, text, len)};
     if (!v8c_define(v8, global, v8c_key(v8, "__host"), natives_object(v8), error) ||
-        !v8c_script_run(v8, &source, error))
+        !v8c_script_run(v8, &source, error) || !v8c_microtasks_run(v8, error))
         return false;
     struct v8c_value *entries = v8c_get(v8, global, entries_key, error);
     if (!entries || !v8c_is(entries, V8C_ARRAY) || v8c_array_length(entries) != WEB_ENTRIES)
@@ -74,8 +76,8 @@ int v8c_main(int argc, char **argv)
     bool ok = run_bundle(v8, text, len, &error);
     v8c_scope_exit(&scope);
     if (!ok) {
-        fprintf(stderr, "snapshot_build: %s:%d:%d: %s\n%s\n", error.name, error.line, error.column, error.text,
-                error.stack);
+        fprintf(stderr, "snapshot_build: %s:%d:%d: %s\n%s\n", error.name, error.line, error.column,
+                error.text, error.stack);
         return 1;
     }
     struct v8c_blob blob;

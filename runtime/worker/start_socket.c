@@ -31,8 +31,10 @@ static int receive(int socket_fd, int flags, struct packet *out)
         char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control;
     struct iovec iov = {bytes, sizeof(bytes)};
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
 
     *out = (struct packet){0};
     ssize_t n;
@@ -71,8 +73,8 @@ static int take_region(struct worker *w, struct packet *p)
     json_int_t lanes = json_integer_value(json_object_get(p->json, "lanes"));
     json_int_t memory = json_integer_value(json_object_get(p->json, "memory_bytes"));
     struct stat st;
-    if (!is_type(p, "region") || lanes < 1 || lanes > JOB_LANES_MAX || p->fd_count != 2 + (int)lanes ||
-        fstat(p->fds[0], &st) != 0)
+    if (!is_type(p, "region") || lanes < 1 || lanes > JOB_LANES_MAX ||
+        p->fd_count != 2 + (int)lanes || fstat(p->fds[0], &st) != 0)
         return -EPROTO;
     w->region_bytes = (size_t)st.st_size;
     w->region = mmap(NULL, w->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fds[0], 0);

@@ -1,6 +1,7 @@
 /* start_socket.h
  *
- * The start socket's way down (start.h): the region at the beginning, then scripts coming and going.
+ * The start socket's way down (start.h): the region at the beginning, then scripts coming and
+ * going.
  */
 #ifndef HEARTH_WORKER_START_SOCKET_H
 #define HEARTH_WORKER_START_SOCKET_H

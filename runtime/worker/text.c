@@ -21,7 +21,10 @@ bool text_is_utf8(const uint8_t *p, size_t len)
         uint8_t b = *p++;
         if (b < 0x80)
             continue;
-        size_t more = b >= 0xc2 && b <= 0xdf ? 1 : b >= 0xe0 && b <= 0xef ? 2 : b >= 0xf0 && b <= 0xf4 ? 3 : 0;
+        size_t more = b >= 0xc2 && b <= 0xdf   ? 1
+                      : b >= 0xe0 && b <= 0xef ? 2
+                      : b >= 0xf0 && b <= 0xf4 ? 3
+                                               : 0;
         if (more == 0 || (size_t)(end - p) < more)
             return false;
         uint8_t low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
@@ -39,7 +42,8 @@ bool text_is_utf8(const uint8_t *p, size_t len)
 char *text_domain_to_ascii(const char *domain)
 {
     uint8_t *out = NULL;
-    if (idn2_lookup_u8((const uint8_t *)domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+    if (idn2_lookup_u8((const uint8_t *)domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
+        IDN2_OK)
         return NULL;
     char *copy = strdup((const char *)out);
     idn2_free(out);

@@ -53,7 +53,8 @@ uint64_t timer_id(const struct timer_heap *h, const struct timer *t)
     return (uint64_t)t->generation << ID_INDEX_BITS | (uint64_t)(t - h->timers);
 }
 
-uint64_t timer_add(struct timer_heap *h, struct request *r, uint64_t now_ns, uint64_t delay_ns, bool repeats)
+uint64_t timer_add(struct timer_heap *h, struct request *r, uint64_t now_ns, uint64_t delay_ns,
+                   bool repeats)
 {
     struct timer *t = h->free;
     if (h->count == TIMERS_MAX || r->timer_count == TIMERS_OF_REQUEST_MAX)

@@ -2,8 +2,9 @@
  *
  * The timers of scripts: a binary heap by due time, equal times in order of creation.
  *
- * An id names a timer for as long as it lives and is never that of another one soon after. A timer belongs to a
- * request (its list) and goes with it. Times are nanoseconds of the monotonic clock. Single thread. Bounded.
+ * An id names a timer for as long as it lives and is never that of another one soon after. A timer
+ * belongs to a request (its list) and goes with it. Times are nanoseconds of the monotonic clock.
+ * Single thread. Bounded.
  */
 #ifndef HEARTH_WORKER_TIMER_H
 #define HEARTH_WORKER_TIMER_H
@@ -38,7 +39,8 @@ struct timer_heap {
 void timer_heap_init(struct timer_heap *);
 
 /* Id of a new timer, or TIMER_NONE when there are too many. */
-uint64_t timer_add(struct timer_heap *, struct request *, uint64_t now_ns, uint64_t delay_ns, bool repeats);
+uint64_t timer_add(struct timer_heap *, struct request *, uint64_t now_ns, uint64_t delay_ns,
+                   bool repeats);
 /* NULL if no such timer is alive. */
 struct timer *timer_find(struct timer_heap *, uint64_t id);
 uint64_t timer_id(const struct timer_heap *, const struct timer *);
@@ -46,8 +48,8 @@ void timer_remove(struct timer_heap *, struct timer *);
 
 /* When the first timer is due; UINT64_MAX if there is none. */
 uint64_t timer_next_ns(const struct timer_heap *);
-/* The first timer, if it is due. One that repeats is put back for its next time; any other stays the
- * caller's to remove. */
+/* The first timer, if it is due. One that repeats is put back for its next time; any other stays
+ * the caller's to remove. */
 struct timer *timer_due(struct timer_heap *, uint64_t now_ns);
 
 #endif

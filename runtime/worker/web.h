@@ -1,7 +1,7 @@
 /* web.h
  *
- * The functions of runtime/web/ that the worker calls: kept in the context's slots by the base snapshot, in the
- * order of main.js's __entries.
+ * The functions of runtime/web/ that the worker calls: kept in the context's slots by the base
+ * snapshot, in the order of main.js's __entries.
  */
 #ifndef HEARTH_WORKER_WEB_H
 #define HEARTH_WORKER_WEB_H

@@ -38,7 +38,8 @@ void worker_publish(struct worker *w)
 
 static void refuse(struct lane *l, const struct job_slot *start, enum job_error error)
 {
-    struct job_slot slot = {.type = JOB_ERROR, .job = start->job, .generation = start->generation, .arg = error};
+    struct job_slot slot = {
+        .type = JOB_ERROR, .job = start->job, .generation = start->generation, .arg = error};
     lane_send(l, &slot);
 }
 
@@ -76,7 +77,8 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
     slice_exit(&slice);
 }
 
-static void take_body(struct worker *w, struct lane *l, struct request *r, const struct job_slot *slot)
+static void take_body(struct worker *w, struct lane *l, struct request *r,
+                      const struct job_slot *slot)
 {
     bool is_awaited = request_input(r, slot);
     lane_give_back(l, slot);
@@ -114,7 +116,8 @@ static void tell_room(struct worker *w, struct request *r)
 /* Ends requests outside of slices: what JavaScript keeps for them goes in a slice of its own. */
 static void clean_up(struct worker *w, struct isolate *i)
 {
-    if (i->forget_count == 0 && !(i->script->is_forgotten && i->request_count == 0))
+    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
+    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
         return;
     struct slice slice;
     slice_enter(&slice, w, i, NULL);
@@ -142,10 +145,13 @@ static void take_warm(struct worker *w, struct lane *l, const struct job_slot *s
 static void take_evict(struct worker *w, const struct job_slot *slot)
 {
     struct script *s = script_find(&w->scripts, (uint32_t)slot->arg);
-    if (s && s->isolate && s->isolate->request_count == 0) {
-        s->stats.evicted++;
+    if (!s || !s->isolate)
+        return;
+    s->stats.evicted++;
+    if (s->isolate->request_count)
+        s->isolate->is_unwanted = true;
+    else
         isolate_free(s->isolate);
-    }
 }
 
 static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
@@ -209,7 +215,8 @@ static bool serve_lane(struct worker *w, struct lane *l)
 
 static bool run_timers(struct worker *w)
 {
-    uint32_t left = w->timers.count; /* those that a callback adds have to wait for the next round */
+    uint32_t left =
+        w->timers.count; /* those that a callback adds have to wait for the next round */
     struct timer *t;
     bool ran = false;
     while (left-- > 0 && (t = timer_due(&w->timers, w->now_ns))) {
@@ -238,7 +245,8 @@ static void sweep_isolate(struct worker *w, struct isolate *i)
             if (w->now_ns - r->answered_ns >= REQUEST_PROMISES_NS_MAX)
                 request_cancel(w, r);
         } else if (w->now_ns - r->started_ns >= i->script->limits.wall_ns) {
-            request_fail(w, r, JOB_ERROR_WALL_LIMIT, "the request took longer than its wall clock limit");
+            request_fail(w, r, JOB_ERROR_WALL_LIMIT,
+                         "the request took longer than its wall clock limit");
         }
     }
 }
@@ -260,8 +268,8 @@ static void sweep(struct worker *w)
     isolate_make_room(w, 0);
 }
 
-/* The first of those that wait for room in a ring or arena. One at a time: telling JavaScript may end any of
- * them. True if it got on. */
+/* The first of those that wait for room in a ring or arena. One at a time: telling JavaScript may
+ * end any of them. True if it got on. */
 static bool retry_stalled(struct worker *w)
 {
     struct request **last = &w->stalled, *r = w->stalled;
@@ -310,7 +318,8 @@ static uint64_t sleep_ns(const struct worker *w)
 static void sleep_until_event(struct worker *w)
 {
     struct job_region_header *header = w->region;
-    struct pollfd fds[] = {{.fd = w->event_fd, .events = POLLIN}, {.fd = w->start_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = w->event_fd, .events = POLLIN},
+                           {.fd = w->start_fd, .events = POLLIN}};
     uint64_t ns = sleep_ns(w);
     if (ns == 0)
         return;
@@ -320,7 +329,8 @@ static void sleep_until_event(struct worker *w)
     monitor_loop_sleeps(&w->monitor);
     atomic_store(&header->runtime_asleep.asleep, 1);
     if (!anything_pending(w)) {
-        struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000ull), .tv_nsec = (long)(ns % 1000000000ull)};
+        struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000ull),
+                                   .tv_nsec = (long)(ns % 1000000000ull)};
         ppoll(fds, 2, ns == UINT64_MAX ? NULL : &timeout, NULL);
     }
     atomic_store(&header->runtime_asleep.asleep, 0);
@@ -357,7 +367,7 @@ void worker_run(struct worker *w)
         if (w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
             report_stats(w);
         worker_publish(w);
-        if (!worked)
+        if (!worked && !isolate_refill_spare(w))
             sleep_until_event(w);
     }
     worker_publish(w);

@@ -2,8 +2,8 @@
  *
  * hearth-runtime: one event loop that serves every dp core's lane of one region.
  *
- *   rings down -> requests -> slices of JavaScript -> rings up          start socket <-> scripts, logs, statistics
- *                 timers  ----^
+ *   rings down -> requests -> slices of JavaScript -> rings up          start socket <-> scripts,
+ * logs, statistics timers  ----^
  *
  * All of it is one thread; the monitor (CPU limits) and V8's helpers are the only others.
  */
@@ -25,7 +25,8 @@ enum {
     WORKER_SWEEP_NS = 250000000, /* wall limits are looked at this often */
     WORKER_STATS_NS = 1000000000,
     WORKER_SOCKET_NS = 2000000, /* the start socket is read at least this often under load */
-    WORKER_STALL_NS = 500000,   /* how soon a full ring or arena is tried again: nobody wakes us for it */
+    WORKER_STALL_NS =
+        500000, /* how soon a full ring or arena is tried again: nobody wakes us for it */
 };
 
 struct worker {
@@ -38,6 +39,8 @@ struct worker {
 
     struct script_table scripts;
     struct isolate_pool pool;
+    struct isolate *spare; /* ready for a script, or NULL */
+    size_t code_bytes;     /* compiled code kept for cold starts */
     struct request_pool requests;
     struct request *stalled;
     struct timer_heap timers;

@@ -83,8 +83,8 @@ void harness_start(struct harness *h, uint64_t memory_bytes)
     close(pair[1]);
     const int fds[] = {region_fd, h->runtime_fd, h->core_fd};
     send_packet(h,
-                json_pack("{s:s, s:i, s:i, s:I}", "type", "region", "lanes", 1, "index", 0, "memory_bytes",
-                          (json_int_t)memory_bytes),
+                json_pack("{s:s, s:i, s:i, s:I}", "type", "region", "lanes", 1, "index", 0,
+                          "memory_bytes", (json_int_t)memory_bytes),
                 fds, 3);
     close(region_fd);
     while (!h->is_ready)
@@ -124,8 +124,8 @@ void harness_stop(struct harness *h)
         free(h->lines[i].text);
 }
 
-void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules, size_t count,
-                    const char *vars, const char *limits)
+void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
+                    size_t count, const char *vars, const char *limits)
 {
     int fd = memfd_create("script", MFD_CLOEXEC);
     json_t *list = json_array();
@@ -133,15 +133,17 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
         size_t len = modules[i].len ? modules[i].len : strlen(modules[i].text);
         ssize_t n = write(fd, modules[i].text, len);
         assert(n == (ssize_t)len);
-        json_array_append_new(list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
+        json_array_append_new(
+            list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
     }
     json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
     json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
     assert(vars_json && limits_json);
     send_packet(h,
                 json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "type", "script", "handle",
-                          (json_int_t)handle, "name", "test", "version", "1", "main", modules[0].name, "modules",
-                          list, "vars", vars_json, "limits", limits_json),
+                          (json_int_t)handle, "name", "test", "version", "1", "main",
+                          modules[0].name, "modules", list, "vars", vars_json, "limits",
+                          limits_json),
                 &fd, 1);
     close(fd);
 }
@@ -154,7 +156,8 @@ void harness_script(struct harness *h, uint32_t handle, const char *source, cons
 
 void harness_forget(struct harness *h, uint32_t handle)
 {
-    send_packet(h, json_pack("{s:s, s:I}", "type", "forget", "handle", (json_int_t)handle), NULL, 0);
+    send_packet(h, json_pack("{s:s, s:I}", "type", "forget", "handle", (json_int_t)handle), NULL,
+                0);
 }
 
 static void fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
@@ -175,16 +178,18 @@ static struct head_view view(const char *p, size_t len)
     return (struct head_view){p, len};
 }
 
-uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url, const char *fields,
-                      bool has_body)
+uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url,
+                      const char *fields, bool has_body)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
     struct head_writer w;
-    head_write_request(&w, head, sizeof(head), view(method, strlen(method)), view(url, strlen(url)));
+    head_write_request(&w, head, sizeof(head), view(method, strlen(method)),
+                       view(url, strlen(url)));
     while (fields && *fields) {
         const char *end = strchr(fields, '\n'), *colon = strstr(fields, ": ");
         assert(end && colon && colon < end);
-        head_write_field(&w, view(fields, (size_t)(colon - fields)), view(colon + 2, (size_t)(end - colon - 2)));
+        head_write_field(&w, view(fields, (size_t)(colon - fields)),
+                         view(colon + 2, (size_t)(end - colon - 2)));
         fields = end + 1;
     }
     size_t len = head_write_end(&w);
@@ -216,7 +221,8 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
 
 static struct job_slot slot_of(const struct harness *h, enum job_type type, uint32_t job)
 {
-    return (struct job_slot){.type = (uint8_t)type, .job = job, .generation = h->jobs[job].generation};
+    return (struct job_slot){
+        .type = (uint8_t)type, .job = job, .generation = h->jobs[job].generation};
 }
 
 void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len, bool is_end)
@@ -328,7 +334,8 @@ static void take(struct harness *h, const struct job_slot *slot)
     }
     assert(slot->job < JOB_JOBS_MAX);
     struct harness_job *j = &h->jobs[slot->job];
-    bool is_late = !j->is_open || j->generation != slot->generation || (j->is_done && slot->type == JOB_CREDIT);
+    bool is_late = !j->is_open || j->generation != slot->generation ||
+                   (j->is_done && slot->type == JOB_CREDIT);
     if (!is_late) {
         assert(!j->is_done);
         switch (slot->type) {
@@ -380,7 +387,8 @@ static void take_packet(struct harness *h, const char *bytes, size_t len)
         h->lines[n].handle = (uint32_t)json_integer_value(json_object_get(packet, "handle"));
         h->lines[n].text = strdup(text ? text : "");
         if (getenv("HARNESS_LOG"))
-            fprintf(stderr, "[%s %u] %s\n", h->lines[n].level, h->lines[n].handle, h->lines[n].text);
+            fprintf(stderr, "[%s %u] %s\n", h->lines[n].level, h->lines[n].handle,
+                    h->lines[n].text);
     } else {
         assert(strcmp(type, "stats") == 0);
         snprintf(h->stats, sizeof(h->stats), "%.*s", (int)len, bytes);
@@ -418,7 +426,8 @@ static bool drain(struct harness *h)
 void harness_poll(struct harness *h, int timeout_ms)
 {
     struct job_region_header *header = h->region;
-    static bool draining; /* drain -> take -> credit -> push may come back here when the ring is full */
+    static bool
+        draining; /* drain -> take -> credit -> push may come back here when the ring is full */
     if (draining)
         return;
     draining = true;
@@ -426,7 +435,8 @@ void harness_poll(struct harness *h, int timeout_ms)
     if (!any) {
         atomic_store(&header->core_asleep[0].asleep, 1);
         if (!job_consumer_pending(&h->up)) {
-            struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN}, {.fd = h->start_fd, .events = POLLIN}};
+            struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN},
+                                   {.fd = h->start_fd, .events = POLLIN}};
             int n = poll(fds, 2, timeout_ms);
             if (n == 0 && timeout_ms >= HARNESS_WAIT_MS) {
                 fprintf(stderr, "nothing came for %d ms\n", timeout_ms);

@@ -1,11 +1,13 @@
 /* harness.h
  *
- * Plays hearthd for one hearth-runtime process, over the real region and start socket: what tests and measurements of
- * the worker are made of. One lane unless said otherwise. Every message is checked as hearthd would check it: a
- * breach of the contract aborts the test.
+ * Plays hearthd for one hearth-runtime process, over the real region and start socket: what tests
+ * and measurements of the worker are made of. One lane unless said otherwise. Every message is
+ * checked as hearthd would check it: a breach of the contract aborts the test.
  *
- *   harness_start -> harness_script -> harness_request ...                          (one request, start to end)
- *                                   -> harness_open, harness_send, harness_wait ...  (many at once, streams)
+ *   harness_start -> harness_script -> harness_request ...                          (one request,
+ * start to end)
+ *                                   -> harness_open, harness_send, harness_wait ...  (many at once,
+ * streams)
  *   -> harness_stop
  *
  * Single thread.
@@ -79,13 +81,13 @@ void harness_stop(struct harness *);
 
 /* Sends a script of one module main.mjs. limits: JSON object or NULL. */
 void harness_script(struct harness *, uint32_t handle, const char *source, const char *limits);
-void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count, const char *vars,
-                    const char *limits);
+void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count,
+                    const char *vars, const char *limits);
 void harness_forget(struct harness *, uint32_t handle);
 
 /* Starts a job. fields: "name: value\n..." or NULL. Returns its index. */
-uint32_t harness_open(struct harness *, uint32_t handle, const char *method, const char *url, const char *fields,
-                      bool has_body);
+uint32_t harness_open(struct harness *, uint32_t handle, const char *method, const char *url,
+                      const char *fields, bool has_body);
 /* Sends body bytes, waiting for credit. */
 void harness_send(struct harness *, uint32_t job, const void *bytes, size_t len, bool is_end);
 void harness_cancel(struct harness *, uint32_t job);

@@ -1,4 +1,5 @@
-/* test_web FILE.mjs: runs one suite of tests/web inside hearth-runtime; each of its lines is a test here. */
+/* test_web FILE.mjs: runs one suite of tests/web inside hearth-runtime; each of its lines is a test
+ * here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,11 +30,13 @@ static struct harness_module read_module(const char *name)
 
 static void every_line_of_the_suite_is_ok(void **state)
 {
-    const struct harness_module modules[] = {read_module(suite), read_module("assert.mjs"), read_module("equal.mjs")};
+    const struct harness_module modules[] = {read_module(suite), read_module("assert.mjs"),
+                                             read_module("equal.mjs")};
     harness_start(&h, 256u << 20);
     harness_bundle(&h, 1, modules, 3, "{\"NAME\":\"value\",\"LIST\":[1,2]}", "{\"cpu_ms\":5000}");
-    uint32_t job = harness_open(&h, 1, "POST", "https://test.example/path?a=1",
-                                "host: test.example\nx-two: one\nx-two: two\ncontent-type: text/plain\n", true);
+    uint32_t job = harness_open(
+        &h, 1, "POST", "https://test.example/path?a=1",
+        "host: test.example\nx-two: one\nx-two: two\ncontent-type: text/plain\n", true);
     harness_send(&h, job, "the body", 8, true);
     struct harness_job *j = harness_wait(&h, job);
     if (j->error)

@@ -1,5 +1,5 @@
-/* test_worker: what hearth-runtime does with well-behaved scripts: streams, credit, cancellation, waitUntil, the pool,
- * modules, logs and statistics. */
+/* test_worker: what hearth-runtime does with well-behaved scripts: streams, credit, cancellation,
+ * waitUntil, the pool, modules, logs and statistics. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,8 +42,9 @@ static uint8_t pattern(size_t at)
 
 static void a_request_is_answered(void **state)
 {
-    uint32_t s = script("export default { fetch(r, env) { return new Response(r.method + ' ' + r.url,"
-                        " { status: 418, headers: { 'X-A': 'b', 'set-cookie': 'c=d' } }); } }");
+    uint32_t s =
+        script("export default { fetch(r, env) { return new Response(r.method + ' ' + r.url,"
+               " { status: 418, headers: { 'X-A': 'b', 'set-cookie': 'c=d' } }); } }");
     struct harness_job *j = harness_get(&h, s, "/x?y");
     assert_int_equal(j->error, JOB_ERROR_NONE);
     assert_int_equal(j->status, 418);
@@ -59,8 +60,10 @@ static void a_request_is_answered(void **state)
 
 static void a_known_body_has_its_true_length(void **state)
 {
-    uint32_t s = script("export default { fetch(r) { if (r.url.endsWith('/none')) return new Response(null, { status: 204 });"
-                        " return new Response('h\\u00e4\\u20ac', { headers: { 'content-length': '3' } }); } }");
+    uint32_t s = script(
+        "export default { fetch(r) { if (r.url.endsWith('/none')) return new Response(null, { "
+        "status: 204 });"
+        " return new Response('h\\u00e4\\u20ac', { headers: { 'content-length': '3' } }); } }");
     struct harness_job *j = harness_get(&h, s, "/");
     assert_string_equal(harness_field(j, "content-length"), "6");
     assert_string_equal((char *)j->body, "h\xc3\xa4\xe2\x82\xac");
@@ -75,13 +78,16 @@ static void large_bodies_go_down_within_credit(void **state)
 {
     static const char *const makers[] = {
         "new Uint8Array(N).map((_, i) => Math.imul(i, 2654435761) >>> 24)",
-        "new ReadableStream({ at: 0, pull(c) { const n = Math.min(100000, N - this.at); if (!n) return c.close();"
-        " const b = new Uint8Array(n); for (let i = 0; i < n; i++) b[i] = Math.imul(this.at + i, 2654435761) >>> 24;"
+        "new ReadableStream({ at: 0, pull(c) { const n = Math.min(100000, N - this.at); if (!n) "
+        "return c.close();"
+        " const b = new Uint8Array(n); for (let i = 0; i < n; i++) b[i] = Math.imul(this.at + i, "
+        "2654435761) >>> 24;"
         " this.at += n; c.enqueue(b); } })",
     };
     for (size_t m = 0; m < 2; m++) {
         char source[1024];
-        snprintf(source, sizeof(source), "const N = %d; export default { fetch() { return new Response(%s); } }", 20 * MB,
+        snprintf(source, sizeof(source),
+                 "const N = %d; export default { fetch() { return new Response(%s); } }", 20 * MB,
                  makers[m]);
         struct harness_job *j = harness_get(&h, script(source), "/");
         assert_int_equal(j->error, JOB_ERROR_NONE);
@@ -91,7 +97,8 @@ static void large_bodies_go_down_within_credit(void **state)
                 fail_msg("body %zu differs at %zu", m, i);
     }
     struct harness_job *j = harness_get(
-        &h, script("export default { fetch() { return new Response('\\u00e4'.repeat(5e6)); } }"), "/");
+        &h, script("export default { fetch() { return new Response('\\u00e4'.repeat(5e6)); } }"),
+        "/");
     assert_int_equal(j->body_bytes, 10000000);
     for (size_t i = 0; i < j->body_bytes; i += 2)
         assert_true(j->body[i] == 0xc3 && j->body[i + 1] == 0xa4);
@@ -114,7 +121,8 @@ static void large_bodies_go_up_and_are_read_every_way(void **state)
     static const char *const readers[] = {
         "(await r.bytes())",
         "new Uint8Array(await r.arrayBuffer())",
-        "(await (async () => { const all = new Uint8Array(N); let at = 0; for await (const p of r.body) {"
+        "(await (async () => { const all = new Uint8Array(N); let at = 0; for await (const p of "
+        "r.body) {"
         " all.set(p, at); at += p.length; } return all; })())",
     };
     for (size_t m = 0; m < sizeof(readers) / sizeof(*readers); m++) {
@@ -124,7 +132,8 @@ static void large_bodies_go_up_and_are_read_every_way(void **state)
                  " for (let i = 0; i < N; i++) bad += b[i] !== Math.imul(i, 2654435761) >>> 24;"
                  " return new Response(b.length + ' ' + bad); } }",
                  20 * MB, readers[m]);
-        uint32_t job = harness_open(&h, script(source), "POST", "https://test.example/", NULL, true);
+        uint32_t job =
+            harness_open(&h, script(source), "POST", "https://test.example/", NULL, true);
         send_pattern(job, 20 * MB);
         struct harness_job *j = harness_wait(&h, job);
         assert_int_equal(j->error, JOB_ERROR_NONE);
@@ -160,7 +169,8 @@ static void credit_is_given_only_for_what_was_read(void **state)
 {
     uint32_t s = script("export default { async fetch(r) { const reader = r.body.getReader();"
                         " await new Promise((d) => setTimeout(d, 100)); let n = 0;"
-                        " for (;;) { const { done, value } = await reader.read(); if (done) break; n += value.length; }"
+                        " for (;;) { const { done, value } = await reader.read(); if (done) break; "
+                        "n += value.length; }"
                         " return new Response(String(n)); } }");
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     static const uint8_t bytes[JOB_CREDIT_INITIAL];
@@ -174,7 +184,8 @@ static void credit_is_given_only_for_what_was_read(void **state)
 
 static void without_credit_nothing_is_sent(void **state)
 {
-    uint32_t s = script("export default { fetch() { return new Response(new Uint8Array(200000)); } }");
+    uint32_t s =
+        script("export default { fetch() { return new Response(new Uint8Array(200000)); } }");
     uint32_t quick = script("export default { fetch() { return new Response('q'); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     h.jobs[job].holds_credit = true;
@@ -201,19 +212,21 @@ static void an_unread_body_does_not_stop_the_answer(void **state)
 
 static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
 {
-    uint32_t s = script("let cancelled = 0; export default { fetch(r) {"
-                        " if (r.url.endsWith('/count')) return new Response(String(cancelled));"
-                        " return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50000)); },"
-                        " cancel() { cancelled++; } })); } }");
+    uint32_t s = script(
+        "let cancelled = 0; export default { fetch(r) {"
+        " if (r.url.endsWith('/count')) return new Response(String(cancelled));"
+        " return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50000)); },"
+        " cancel() { cancelled++; } })); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     while (h.jobs[job].body_bytes < 100000)
         harness_poll(&h, HARNESS_WAIT_MS);
     harness_cancel(&h, job);
     assert_string_equal((char *)harness_get(&h, s, "/count")->body, "1");
 
-    uint32_t reads = script("let ended; export default { async fetch(r) {"
-                            " if (r.url.endsWith('/how')) return new Response(ended);"
-                            " try { await r.text(); } catch (e) { ended = e.message; } return new Response(); } }");
+    uint32_t reads = script(
+        "let ended; export default { async fetch(r) {"
+        " if (r.url.endsWith('/how')) return new Response(ended);"
+        " try { await r.text(); } catch (e) { ended = e.message; } return new Response(); } }");
     job = harness_open(&h, reads, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "x", 1, false);
     harness_cancel(&h, job);
@@ -224,7 +237,8 @@ static void wait_until_goes_on_after_the_answer(void **state)
 {
     uint32_t s = script("let done = 0; export default { fetch(r, env, ctx) {"
                         " if (r.url.endsWith('/count')) return new Response(String(done));"
-                        " ctx.waitUntil(new Promise((d) => setTimeout(d, 30)).then(() => { done++; console.log('later'); }));"
+                        " ctx.waitUntil(new Promise((d) => setTimeout(d, 30)).then(() => { done++; "
+                        "console.log('later'); }));"
                         " ctx.waitUntil(Promise.reject(new Error('in vain')));"
                         " return new Response('now ' + done); } }");
     assert_string_equal((char *)harness_get(&h, s, "/")->body, "now 0");
@@ -238,8 +252,9 @@ static void a_timer_ends_with_its_request(void **state)
     uint32_t s = script("let ticks = 0; export default { fetch(r) {"
                         " if (r.url.endsWith('/count')) return new Response(String(ticks));"
                         " setInterval(() => ticks++, 1); return new Response('x'); } }");
-    uint32_t sleeper = script("export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
-                              " return new Response(); } }");
+    uint32_t sleeper =
+        script("export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
+               " return new Response(); } }");
     harness_get(&h, s, "/");
     harness_get(&h, sleeper, "/");
     assert_string_equal((char *)harness_get(&h, s, "/count")->body, "0");
@@ -249,8 +264,10 @@ static void many_requests_share_an_isolate(void **state)
 {
     enum { N = 500 };
     static uint32_t jobs[N];
-    uint32_t s = script("let open = 0, most = 0; export default { async fetch(r) { most = Math.max(most, ++open);"
-                        " await new Promise((d) => setTimeout(d, 50)); open--; return new Response(r.url.slice(21) + ' ' + most); } }");
+    uint32_t s = script(
+        "let open = 0, most = 0; export default { async fetch(r) { most = Math.max(most, ++open);"
+        " await new Promise((d) => setTimeout(d, 50)); open--; return new Response(r.url.slice(21) "
+        "+ ' ' + most); } }");
     for (uint32_t i = 0; i < N; i++) {
         char url[64];
         snprintf(url, sizeof(url), "https://test.example/%u", i);
@@ -269,10 +286,12 @@ static void many_requests_share_an_isolate(void **state)
 static void modules_of_a_bundle_import_each_other(void **state)
 {
     static const struct harness_module modules[] = {
-        {"src/main.js", "import { a } from './lib/a.js'; import data from '../data.json'; import text from './t.txt';"
-                        " import bare from 'bare.js';"
-                        " export default { async fetch(r, env) { const late = await import('./late.js');"
-                        " return Response.json([a, data.n, text, bare, late.default, env]); } }"},
+        {"src/main.js",
+         "import { a } from './lib/a.js'; import data from '../data.json'; import text from "
+         "'./t.txt';"
+         " import bare from 'bare.js';"
+         " export default { async fetch(r, env) { const late = await import('./late.js');"
+         " return Response.json([a, data.n, text, bare, late.default, env]); } }"},
         {"src/lib/a.js", "import { b } from '../../b.js'; export const a = 'a' + b;"},
         {"b.js", "export const b = await Promise.resolve('b');"},
         {"data.json", "{\"n\": 7}"},
@@ -280,16 +299,20 @@ static void modules_of_a_bundle_import_each_other(void **state)
         {"bare.js", "export default 'bare';"},
         {"src/late.js", "export default 'late';"},
     };
-    harness_bundle(&h, ++handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}", NULL);
+    harness_bundle(&h, ++handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}",
+                   NULL);
     struct harness_job *j = harness_get(&h, handles, "/");
     assert_int_equal(j->error, JOB_ERROR_NONE);
-    assert_string_equal((char *)j->body, "[\"ab\",7,\"t\xc3\xa4xt\",\"bare\",\"late\",{\"K\":\"v\"}]");
+    assert_string_equal((char *)j->body,
+                        "[\"ab\",7,\"t\xc3\xa4xt\",\"bare\",\"late\",{\"K\":\"v\"}]");
 }
 
 static void unhandled_rejections_are_logged_only_if_nobody_came(void **state)
 {
-    uint32_t s = script("export default { async fetch() { const p = Promise.reject(new Error('handled late'));"
-                        " await null; p.catch(() => {}); Promise.reject(new Error('nobody')); return new Response(); } }");
+    uint32_t s = script(
+        "export default { async fetch() { const p = Promise.reject(new Error('handled late'));"
+        " await null; p.catch(() => {}); Promise.reject(new Error('nobody')); return new "
+        "Response(); } }");
     assert_int_equal(harness_get(&h, s, "/")->error, JOB_ERROR_NONE);
     harness_wait_log(&h, "error", "unhandled rejection: Error: nobody");
     assert_false(harness_logged(&h, NULL, "handled late"));
@@ -314,10 +337,85 @@ static void warm_and_evict_are_obeyed(void **state)
     assert_true(harness_get(&h, s, "/")->cold_us > 0);
 }
 
+static void a_busy_isolate_is_evicted_when_it_is_idle(void **state)
+{
+    uint32_t s =
+        script("export default { async fetch() { await new Promise((d) => setTimeout(d, 100));"
+               " return new Response('whole'); } }");
+    uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
+    uint32_t evicted = h.evicted;
+    harness_control(&h, JOB_EVICT, s);
+    assert_string_equal((char *)harness_wait(&h, job)->body, "whole");
+    harness_close(&h, job);
+    while (h.evicted == evicted)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_true(harness_get(&h, s, "/")->cold_us > 0);
+}
+
+/* Larger than MODULE_CODE_WORTH_BYTES: its second start uses the code that the first one compiled.
+ */
+static void a_large_script_starts_again_after_eviction(void **state)
+{
+    static char source[400000];
+    size_t len = 0;
+    for (int i = 0; i < 2000; i++)
+        len += (size_t)snprintf(
+            source + len, sizeof(source) - len,
+            "export function f%d(a) { const x = a * %d; return x + 'number %d'.length; }\n", i, i,
+            i);
+    snprintf(source + len, sizeof(source) - len,
+             "export default { fetch() { return new Response('v\xc3\xa4l ' + f7(6)); } }");
+    uint32_t s = script(source);
+    for (int round = 0; round < 3; round++) {
+        struct harness_job *j = harness_get(&h, s, "/");
+        assert_int_equal(j->error, JOB_ERROR_NONE);
+        assert_true(j->cold_us > 0);
+        assert_string_equal((char *)j->body, "v\xc3\xa4l 50");
+        uint32_t evicted = h.evicted;
+        harness_control(&h, JOB_EVICT, s);
+        while (h.evicted == evicted)
+            harness_poll(&h, HARNESS_WAIT_MS);
+    }
+}
+
+/* Answers of several times the arena's size while nobody takes them: heads and bodies wait their
+ * turn. */
+static void answers_beyond_the_arena_wait_and_arrive(void **state)
+{
+    enum { SMALL = 1500, LARGE = 300 };
+    static uint32_t jobs[SMALL];
+    uint32_t small =
+        script("export default { fetch(r) { return new Response(r.url.slice(21)); } }");
+    uint32_t large =
+        script("export default { fetch() { return new Response(new Uint8Array(60000)); } }");
+    const struct {
+        uint32_t handle, count;
+    } kinds[] = {{small, SMALL}, {large, LARGE}};
+    for (size_t k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < kinds[k].count; i++) {
+            char url[64];
+            snprintf(url, sizeof(url), "https://test.example/%u", i);
+            jobs[i] = harness_open(&h, kinds[k].handle, "GET", url, NULL, false);
+        }
+        for (uint32_t i = 0; i < kinds[k].count; i++) {
+            char expected[16];
+            struct harness_job *j = harness_wait(&h, jobs[i]);
+            assert_int_equal(j->error, JOB_ERROR_NONE);
+            snprintf(expected, sizeof(expected), "%u", i);
+            if (k == 0)
+                assert_string_equal((char *)j->body, expected);
+            else
+                assert_int_equal(j->body_bytes, 60000);
+            harness_close(&h, jobs[i]);
+        }
+    }
+}
+
 static void a_new_version_replaces_the_old_one(void **state)
 {
-    uint32_t s = script("export default { async fetch(r) { if (r.url.endsWith('/slow'))"
-                        " await new Promise((d) => setTimeout(d, 100)); return new Response('one'); } }");
+    uint32_t s =
+        script("export default { async fetch(r) { if (r.url.endsWith('/slow'))"
+               " await new Promise((d) => setTimeout(d, 100)); return new Response('one'); } }");
     assert_string_equal((char *)harness_get(&h, s, "/")->body, "one");
     uint32_t slow = harness_open(&h, s, "GET", "https://test.example/slow", NULL, false);
     harness_script(&h, s, "export default { fetch() { return new Response('two'); } }", NULL);
@@ -348,7 +446,9 @@ static void the_least_recently_used_are_evicted_under_the_budget(void **state)
     enum { N = 30 };
     harness_start(&small, 24u << 20);
     for (uint32_t i = 1; i <= N; i++) {
-        harness_script(&small, i, "let n = 0; export default { fetch() { return new Response('n' + ++n); } }", NULL);
+        harness_script(&small, i,
+                       "let n = 0; export default { fetch() { return new Response('n' + ++n); } }",
+                       NULL);
         assert_int_equal(harness_get(&small, i, "/")->error, JOB_ERROR_NONE);
         struct harness_job *j = harness_get(&small, 1, "/"); /* used all the time: never evicted */
         char expected[16];
@@ -375,8 +475,10 @@ static void stop_finishes_what_runs(void **state)
 {
     static struct harness last;
     harness_start(&last, 64u << 20);
-    harness_script(&last, 1, "export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
-                             " return new Response('done'); } }", NULL);
+    harness_script(&last, 1,
+                   "export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
+                   " return new Response('done'); } }",
+                   NULL);
     uint32_t job = harness_open(&last, 1, "GET", "https://test.example/", NULL, false);
     harness_control(&last, JOB_STOP, 0);
     assert_string_equal((char *)harness_wait(&last, job)->body, "done");
@@ -403,6 +505,9 @@ int main(void)
         cmocka_unit_test(modules_of_a_bundle_import_each_other),
         cmocka_unit_test(unhandled_rejections_are_logged_only_if_nobody_came),
         cmocka_unit_test(warm_and_evict_are_obeyed),
+        cmocka_unit_test(a_busy_isolate_is_evicted_when_it_is_idle),
+        cmocka_unit_test(a_large_script_starts_again_after_eviction),
+        cmocka_unit_test(answers_beyond_the_arena_wait_and_arrive),
         cmocka_unit_test(a_new_version_replaces_the_old_one),
         cmocka_unit_test(statistics_come_while_something_happens),
         cmocka_unit_test(the_least_recently_used_are_evicted_under_the_budget),

@@ -1,4 +1,5 @@
-/* test_worker_limits: scripts that misbehave get their own clear error, and a good one answers meanwhile. */
+/* test_worker_limits: scripts that misbehave get their own clear error, and a good one answers
+ * meanwhile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,76 +44,97 @@ struct row {
 static const struct row rows[] = {
     {"an endless loop in the handler", "export default { fetch() { for (;;); } }", NULL, "CPU time",
      JOB_ERROR_CPU_LIMIT},
-    {"an endless loop after an await", "export default { async fetch() { await 1; for (;;); } }", NULL, "CPU time",
-     JOB_ERROR_CPU_LIMIT},
-    {"endless microtasks", "export default { async fetch() { for (;;) await 1; } }", NULL, "CPU time",
-     JOB_ERROR_CPU_LIMIT},
-    {"an endless loop that catches everything",
-     "export default { fetch() { for (;;) { try { for (;;); } catch {} finally { continue; } } } }", NULL, "CPU time",
-     JOB_ERROR_CPU_LIMIT},
-    {"an endless regular expression",
-     "export default { fetch() { return new Response(String(/^(a+)+$/.test('a'.repeat(50) + 'b'))); } }", NULL,
+    {"an endless loop after an await", "export default { async fetch() { await 1; for (;;); } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"endless microtasks", "export default { async fetch() { for (;;) await 1; } }", NULL,
      "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"an endless loop that catches everything",
+     "export default { fetch() { for (;;) { try { for (;;); } catch {} finally { continue; } } } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"an endless regular expression",
+     "export default { fetch() { return new Response(String(/^(a+)+$/.test('a'.repeat(50) + "
+     "'b'))); } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
     {"an endless loop in a timer",
-     "export default { fetch() { return new Promise(() => setTimeout(() => { for (;;); }, 1)); } }", NULL, "CPU time",
-     JOB_ERROR_CPU_LIMIT},
+     "export default { fetch() { return new Promise(() => setTimeout(() => { for (;;); }, 1)); } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
     {"many small slices add up to the limit",
      "export default { async fetch() { for (;;) { await new Promise((done) => setTimeout(done, 0));"
      " for (let i = 0; i < 2e6; i++); } } }",
      NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
-    {"objects without end", "export default { fetch() { const all = []; for (;;) all.push({ x: all.length }); } }",
+    {"objects without end",
+     "export default { fetch() { const all = []; for (;;) all.push({ x: all.length }); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
     {"strings without end",
-     "export default { fetch() { const all = []; for (let i = 0;; i++) all.push(('x' + i).padEnd(1e5, 'abc' + i)); } }",
+     "export default { fetch() { const all = []; for (let i = 0;; i++) all.push(('x' + "
+     "i).padEnd(1e5, 'abc' + i)); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
-    {"buffers without end", "export default { fetch() { const all = []; for (;;) all.push(new Uint8Array(1e6)); } }",
+    {"buffers without end",
+     "export default { fetch() { const all = []; for (;;) all.push(new Uint8Array(1e6)); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
     {"buffers without end, asynchronously",
-     "export default { async fetch() { const all = []; for (;;) { await 1; all.push(new Uint8Array(1e6)); } } }",
+     "export default { async fetch() { const all = []; for (;;) { await 1; all.push(new "
+     "Uint8Array(1e6)); } } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
-    {"memory without end at top level", "const all = []; for (;;) all.push({ x: 1 });\nexport default { fetch() {} }",
+    {"one array larger than all memory",
+     "export default { fetch() { return new Response(new Array(6e7).fill(0)); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"a map without end",
+     "export default { fetch() { const m = new Map(); for (let i = 0;; i++) m.set(i, i); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"an array that doubles without end",
+     "export default { fetch() { let a = [1]; for (;;) a = a.concat(a); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"memory without end at top level",
+     "const all = []; for (;;) all.push({ x: 1 });\nexport default { fetch() {} }",
      "{\"heap_bytes\":33554432}", NULL, JOB_ERROR_MEMORY_LIMIT},
-    {"an endless top level", "for (;;);\nexport default { fetch() {} }", NULL, "CPU time", JOB_ERROR_LOAD},
-    {"a throw at top level", "throw new RangeError('at the top');\nexport default { fetch() {} }", NULL,
-     "RangeError: at the top", JOB_ERROR_LOAD},
+    {"an endless top level", "for (;;);\nexport default { fetch() {} }", NULL, "CPU time",
+     JOB_ERROR_LOAD},
+    {"a throw at top level", "throw new RangeError('at the top');\nexport default { fetch() {} }",
+     NULL, "RangeError: at the top", JOB_ERROR_LOAD},
     {"a syntax error", "export default {{", NULL, "main.mjs:1:", JOB_ERROR_LOAD},
-    {"a missing import", "import x from './x.mjs';\nexport default { fetch() {} }", NULL, "No such module \"./x.mjs\"",
-     JOB_ERROR_LOAD},
+    {"a missing import", "import x from './x.mjs';\nexport default { fetch() {} }", NULL,
+     "No such module \"./x.mjs\"", JOB_ERROR_LOAD},
     {"no default export", "export const fetch = 1;", NULL, "no handler", JOB_ERROR_LOAD},
-    {"a default export without fetch", "export default { scheduled() {} }", NULL, "no handler", JOB_ERROR_LOAD},
-    {"a top level that waits for ever", "await new Promise(() => {});\nexport default { fetch() {} }", NULL,
-     "top-level await", JOB_ERROR_LOAD},
-    {"a timer at top level", "setTimeout(() => {}, 1);\nexport default { fetch() {} }", NULL, "top level",
+    {"a default export without fetch", "export default { scheduled() {} }", NULL, "no handler",
      JOB_ERROR_LOAD},
-    {"never answers", "export default { fetch() { return new Promise(() => {}); } }", NULL, "can never answer",
-     JOB_ERROR_NO_RESPONSE},
+    {"a top level that waits for ever",
+     "await new Promise(() => {});\nexport default { fetch() {} }", NULL, "top-level await",
+     JOB_ERROR_LOAD},
+    {"a timer at top level", "setTimeout(() => {}, 1);\nexport default { fetch() {} }", NULL,
+     "top level", JOB_ERROR_LOAD},
+    {"never answers", "export default { fetch() { return new Promise(() => {}); } }", NULL,
+     "can never answer", JOB_ERROR_NO_RESPONSE},
     {"never answers, later",
-     "export default { async fetch() { await new Promise((d) => setTimeout(d, 5)); await new Promise(() => {}); } }",
+     "export default { async fetch() { await new Promise((d) => setTimeout(d, 5)); await new "
+     "Promise(() => {}); } }",
      NULL, "can never answer", JOB_ERROR_NO_RESPONSE},
     {"answers nothing", "export default { fetch() {} }", NULL, "undefined, which is no Response",
      JOB_ERROR_NO_RESPONSE},
     {"answers a string", "export default { async fetch() { return 'text'; } }", NULL, "no Response",
      JOB_ERROR_NO_RESPONSE},
-    {"throws", "export default { fetch() { throw new TypeError('thrown'); } }", NULL, "TypeError: thrown",
-     JOB_ERROR_EXCEPTION},
-    {"rejects", "export default { async fetch() { await 1; throw new TypeError('rejected'); } }", NULL,
-     "TypeError: rejected", JOB_ERROR_EXCEPTION},
+    {"throws", "export default { fetch() { throw new TypeError('thrown'); } }", NULL,
+     "TypeError: thrown", JOB_ERROR_EXCEPTION},
+    {"rejects", "export default { async fetch() { await 1; throw new TypeError('rejected'); } }",
+     NULL, "TypeError: rejected", JOB_ERROR_EXCEPTION},
     {"throws in a timer",
-     "export default { fetch() { return new Promise(() => setTimeout(() => { throw new Error('tick'); }, 1)); } }", NULL,
-     "Error: tick", JOB_ERROR_EXCEPTION},
-    {"throws something that is no error", "export default { fetch() { throw null; } }", NULL, "null",
-     JOB_ERROR_EXCEPTION},
-    {"recursion without end", "export default { fetch() { const f = () => f() + 1; return f(); } }", NULL,
-     "Maximum call stack", JOB_ERROR_EXCEPTION},
+     "export default { fetch() { return new Promise(() => setTimeout(() => { throw new "
+     "Error('tick'); }, 1)); } }",
+     NULL, "Error: tick", JOB_ERROR_EXCEPTION},
+    {"throws something that is no error", "export default { fetch() { throw null; } }", NULL,
+     "null", JOB_ERROR_EXCEPTION},
+    {"recursion without end", "export default { fetch() { const f = () => f() + 1; return f(); } }",
+     NULL, "Maximum call stack", JOB_ERROR_EXCEPTION},
     {"answers with a used body",
-     "export default { async fetch() { const r = new Response('x'); await r.text(); return r; } }", NULL, "used",
-     JOB_ERROR_EXCEPTION},
+     "export default { async fetch() { const r = new Response('x'); await r.text(); return r; } }",
+     NULL, "used", JOB_ERROR_EXCEPTION},
     {"a head that is too large",
-     "export default { fetch() { return new Response('', { headers: { x: 'y'.repeat(40000) } }); } }", NULL,
-     "response head", JOB_ERROR_EXCEPTION},
+     "export default { fetch() { return new Response('', { headers: { x: 'y'.repeat(40000) } }); } "
+     "}",
+     NULL, "response head", JOB_ERROR_EXCEPTION},
     {"waits longer than its wall limit",
-     "export default { fetch() { return new Promise((d) => setTimeout(d, 1e6)); } }", "{\"wall_ms\":300}",
-     "wall clock", JOB_ERROR_WALL_LIMIT},
+     "export default { fetch() { return new Promise((d) => setTimeout(d, 1e6)); } }",
+     "{\"wall_ms\":300}", "wall clock", JOB_ERROR_WALL_LIMIT},
 };
 
 static void a_bad_script_gets_its_own_error(void **state)
@@ -153,10 +175,11 @@ static void an_error_names_the_request(void **state)
 
 static void the_others_of_a_script_survive_one_that_loops(void **state)
 {
-    harness_script(&h, 501,
-                   "let n = 0; export default { async fetch(r) { if (r.url.endsWith('/loop')) for (;;);"
-                   " await new Promise((d) => setTimeout(d, 150)); return new Response('waited ' + ++n); } }",
-                   NULL);
+    harness_script(
+        &h, 501,
+        "let n = 0; export default { async fetch(r) { if (r.url.endsWith('/loop')) for (;;);"
+        " await new Promise((d) => setTimeout(d, 150)); return new Response('waited ' + ++n); } }",
+        NULL);
     uint32_t waits = harness_open(&h, 501, "GET", "https://test.example/", NULL, false);
     uint32_t loops = harness_open(&h, 501, "GET", "https://test.example/loop", NULL, false);
     assert_int_equal(harness_wait(&h, loops)->error, JOB_ERROR_CPU_LIMIT);
@@ -174,7 +197,8 @@ static void the_others_of_a_script_survive_one_that_loops(void **state)
 static void a_script_over_its_memory_is_condemned_and_starts_again(void **state)
 {
     harness_script(&h, 502,
-                   "const all = []; export default { async fetch(r) { if (r.url.endsWith('/eat')) for (;;) all.push({});"
+                   "const all = []; export default { async fetch(r) { if (r.url.endsWith('/eat')) "
+                   "for (;;) all.push({});"
                    " if (r.url.endsWith('/wait')) await new Promise((d) => setTimeout(d, 10000));"
                    " return new Response('n ' + all.length); } }",
                    "{\"heap_bytes\":33554432,\"cpu_ms\":20000}");
@@ -201,12 +225,60 @@ static void an_unknown_or_forgotten_script_is_told(void **state)
     assert_int_equal(harness_get(&h, 503, "/")->error, JOB_ERROR_NO_SCRIPT);
 }
 
+/* Scripts that replace what the platform's own JavaScript uses: they may get any error, the process
+ * lives. */
+static void a_script_that_replaces_intrinsics_hurts_only_itself(void **state)
+{
+    static const char *const scripts[] = {
+        "globalThis.String = () => ({}); export default { fetch() { return new Response(new "
+        "URLSearchParams('a=b')); } }",
+        "globalThis.String = () => ({}); export default { fetch() { new TextEncoder().encode('x'); "
+        "console.log('x'); } }",
+        "Array.prototype[Symbol.iterator] = function* () { yield [{}, 1]; yield 5; };"
+        "export default { fetch() { return new Response('x', { headers: { a: 'b' } }); } }",
+        "Promise.prototype.then = function (a, b) { a(1); a(2); b(3); b(4); return this; };"
+        "export default { async fetch(r, e, ctx) { ctx.waitUntil(1); ctx.waitUntil(2); return new "
+        "Response('x'); } }",
+        "Object.defineProperty(Response.prototype, 'status', { get: () => -5 });"
+        "export default { fetch() { return new Response('x'); } }",
+        "RegExp.prototype.test = () => true; RegExp.prototype.exec = () => [];"
+        "export default { fetch() { return new Response('x', { headers: { 'a\\n\\0b': "
+        "'c\\r\\n\\0d' } }); } }",
+        "Array.prototype.join = Array.prototype.map = Array.prototype.slice = () => Symbol();"
+        "export default { fetch() { console.log('a', {}); throw new Error('x'); } }",
+        "Map.prototype.get = Map.prototype.set = Map.prototype.delete = () => 1;"
+        "export default { async fetch(r) { setTimeout(() => {}, 1); clearTimeout(1); return new "
+        "Response(r.body); } }",
+        "export default { fetch() { structuredClone({}, { transfer: { [Symbol.iterator]: function* "
+        "() { yield 1; } } }); } }",
+        "export default { get fetch() { return new Proxy(() => {}, { apply() { throw { get stack() "
+        "{ throw 1; } }; } }); } }",
+        "export default { async fetch() { return new Proxy(new Response('x'), {}); } }",
+        "export default { async fetch() { return { __proto__: Response.prototype }; } }",
+        "Error.prepareStackTrace = () => { for (;;); }; export default { fetch() { throw new "
+        "Error('x'); } }",
+    };
+    for (uint32_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+        harness_script(&h, 600 + i, scripts[i], "{\"wall_ms\":500}");
+        for (int round = 0; round < 3; round++) {
+            uint32_t job =
+                harness_open(&h, 600 + i, "POST", "https://test.example/", NULL, round > 0);
+            if (round > 0)
+                harness_send(&h, job, "body", 4, true);
+            harness_wait(&h, job);
+            harness_close(&h, job);
+        }
+        good_still_answers();
+    }
+}
+
 static void log_lines_are_bounded(void **state)
 {
-    harness_script(&h, 504,
-                   "export default { fetch() { for (let i = 0; i < 3000; i++) console.log('line ' + i);"
-                   " console.log('x'.repeat(10000)); return new Response('ok'); } }",
-                   "{\"cpu_ms\":5000}");
+    harness_script(
+        &h, 504,
+        "export default { fetch() { for (let i = 0; i < 3000; i++) console.log('line ' + i);"
+        " console.log('x'.repeat(10000)); return new Response('ok'); } }",
+        "{\"cpu_ms\":5000}");
     assert_int_equal(harness_get(&h, 504, "/")->error, JOB_ERROR_NONE);
     harness_wait_log(&h, "log", "line 10");
     while (!harness_logged(&h, "warn", "log lines were dropped"))
@@ -223,6 +295,7 @@ int main(void)
         cmocka_unit_test(the_others_of_a_script_survive_one_that_loops),
         cmocka_unit_test(a_script_over_its_memory_is_condemned_and_starts_again),
         cmocka_unit_test(an_unknown_or_forgotten_script_is_told),
+        cmocka_unit_test(a_script_that_replaces_intrinsics_hurts_only_itself),
         cmocka_unit_test(log_lines_are_bounded),
     };
     return cmocka_run_group_tests(tests, start, stop);

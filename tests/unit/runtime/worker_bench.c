@@ -1,6 +1,8 @@
-/* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one JSON object per line.
+/* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one
+ * JSON object per line.
  *
- *   hello requests/s with a window of requests in flight, CPU time of the process per request, cold start p50 */
+ *   hello requests/s with a window of requests in flight, CPU time of the process per request, cold
+ * start p50 of an idle and of a busy process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +35,19 @@ static void bench_requests(const char *name, uint32_t handle, uint64_t count, ui
     double started = seconds(CLOCK_MONOTONIC), cpu = cpu_of_worker();
     while (tail < count) {
         while (head - tail < window && head < count)
-            open[head++ % 4096] = harness_open(&h, handle, "GET", "https://test.example/hello?a=1",
-                                               "host: test.example\nuser-agent: bench\naccept: */*\n", false);
+            open[head++ % 4096] =
+                harness_open(&h, handle, "GET", "https://test.example/hello?a=1",
+                             "host: test.example\nuser-agent: bench\naccept: */*\n", false);
         harness_wait(&h, open[tail % 4096]);
         if (h.jobs[open[tail % 4096]].error)
             abort();
         harness_close(&h, open[tail++ % 4096]);
     }
     double took = seconds(CLOCK_MONOTONIC) - started;
-    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"requests/s\",\"cpu_us_per_request\":%.2f,\"window\":%lu}\n", name,
-           (double)count / took, (cpu_of_worker() - cpu) * 1e6 / (double)count, (unsigned long)window);
+    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"requests/"
+           "s\",\"cpu_us_per_request\":%.2f,\"window\":%lu}\n",
+           name, (double)count / took, (cpu_of_worker() - cpu) * 1e6 / (double)count,
+           (unsigned long)window);
 }
 
 static int compare(const void *a, const void *b)
@@ -51,13 +56,25 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void bench_cold(const char *name, const char *source)
+static void wait_until_idle(void)
+{
+    struct job_region_header *header = h.region;
+    while (!atomic_load(&header->runtime_asleep.asleep))
+        usleep(200);
+}
+
+/* is_idle: each on a process that has nothing else to do; otherwise one after the other without a
+ * pause. */
+static void bench_cold(const char *name, const char *source, bool is_idle)
 {
     enum { N = 100 };
     uint64_t us[N], total_us[N];
     for (uint32_t i = 0; i < N; i++) {
-        uint32_t handle = 1000 + i;
+        static uint32_t handle = 1000;
+        handle++;
         harness_script(&h, handle, source, NULL);
+        if (is_idle)
+            wait_until_idle();
         double started = seconds(CLOCK_MONOTONIC);
         struct harness_job *j = harness_get(&h, handle, "/");
         total_us[i] = (uint64_t)((seconds(CLOCK_MONOTONIC) - started) * 1e6);
@@ -65,8 +82,10 @@ static void bench_cold(const char *name, const char *source)
     }
     qsort(us, N, sizeof(*us), compare);
     qsort(total_us, N, sizeof(*total_us), compare);
-    printf("{\"name\":\"%s\",\"value\":%lu,\"unit\":\"us\",\"with_first_answer_us\":%lu,\"p99\":%lu}\n", name,
-           (unsigned long)us[N / 2], (unsigned long)total_us[N / 2], (unsigned long)us[N - 1]);
+    printf("{\"name\":\"%s\",\"value\":%lu,\"unit\":\"us\",\"with_first_answer_us\":%lu,\"p99\":%"
+           "lu}\n",
+           name, (unsigned long)us[N / 2], (unsigned long)total_us[N / 2],
+           (unsigned long)us[N - 1]);
 }
 
 int main(int argc, char **argv)
@@ -74,16 +93,20 @@ int main(int argc, char **argv)
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 300000;
     harness_start(&h, 1ull << 30);
     harness_script(&h, 1, "export default { fetch() { return new Response('hello'); } }", NULL);
-    harness_script(&h, 2, "export default { async fetch() { return new Response('hello'); } }", NULL);
+    harness_script(&h, 2, "export default { async fetch() { return new Response('hello'); } }",
+                   NULL);
     harness_script(&h, 3,
                    "export default { async fetch(request) { const url = new URL(request.url);"
-                   " return Response.json({ path: url.pathname, agent: request.headers.get('user-agent') }); } }",
+                   " return Response.json({ path: url.pathname, agent: "
+                   "request.headers.get('user-agent') }); } }",
                    NULL);
     bench_requests("hello", 1, count, 64);
     bench_requests("hello_async", 2, count, 64);
     bench_requests("hello_one_by_one", 1, count / 10, 1);
     bench_requests("url_headers_json", 3, count / 3, 64);
-    bench_cold("cold_hello", "export default { fetch() { return new Response('hello'); } }");
+    static const char hello[] = "export default { fetch() { return new Response('hello'); } }";
+    bench_cold("cold_idle", hello, true);
+    bench_cold("cold_back_to_back", hello, false);
     for (int i = 0; i < 50 && h.stats_count == 0; i++)
         harness_poll(&h, 100);
     printf("# %.120s\n", h.stats);

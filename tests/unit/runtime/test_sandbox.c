@@ -1,0 +1,254 @@
+/* test_sandbox BLOB: a hosted program that enters the sandbox like hearth-runtime and then tries
+ * what it must not be able to do; each attempt in a process of its own, because some of them are
+ * deadly. V8 goes on working inside. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/libv8c/v8c.h"
+#include "runtime/libv8c/v8c_host.h"
+#include "runtime/worker/engine.h"
+#include "runtime/worker/natives.h"
+#include "runtime/worker/sandbox.h"
+
+/* Each returns a negative number or -1 with errno on failure, as it should. */
+static long try_open(void)
+{
+    return open("/etc/passwd", O_RDONLY);
+}
+static long try_open_own_program(void)
+{
+    return open("/proc/self/exe", O_RDONLY);
+}
+static long try_create(void)
+{
+    return open("/x", O_CREAT | O_RDWR, 0600);
+}
+static long try_stat(void)
+{
+    struct stat st;
+    return stat("/etc/passwd", &st);
+}
+static long try_unlink(void)
+{
+    return unlink("/etc/hearth-does-not-exist");
+}
+static long try_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+static long try_unix_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+static int early_socket; /* made before the sandbox: even one of these must not connect */
+static long try_connect(void)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x7f000001)}};
+    return connect(early_socket, (struct sockaddr *)&to, sizeof(to));
+}
+static long try_execve(void)
+{
+    char *argv[] = {"sh", NULL};
+    return execve("/bin/sh", argv, NULL);
+}
+static long try_fork(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_fork);
+    if (pid == 0)
+        _exit(0);
+    return pid;
+}
+static long try_clone(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    return pid;
+}
+static pid_t parent;
+static long try_kill(void)
+{
+    return kill(parent, 0);
+}
+static long try_tgkill(void)
+{
+    return syscall(SYS_tgkill, parent, parent, 0);
+}
+static long try_ptrace(void)
+{
+    return ptrace(PTRACE_ATTACH, parent, 0, 0);
+}
+static long try_read_process(void)
+{
+    char byte;
+    struct iovec local = {&byte, 1}, remote = {&byte, 1};
+    return process_vm_readv(parent, &local, 1, &remote, 1, 0);
+}
+static long try_mount(void)
+{
+    return mount("none", "/", "tmpfs", 0, NULL);
+}
+static long try_unshare(void)
+{
+    return unshare(CLONE_NEWUSER);
+}
+static long try_setuid(void)
+{
+    return setuid(0);
+}
+static long try_prctl(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+static long try_io_uring(void)
+{
+    return syscall(SYS_io_uring_setup, 1, NULL);
+}
+static long try_bpf(void)
+{
+    return syscall(SYS_bpf, 0, NULL, 0);
+}
+static long try_ioctl(void)
+{
+    int bytes;
+    return syscall(SYS_ioctl, 0, 0x541b, &bytes);
+}
+static long try_memfd(void)
+{
+    return memfd_create("x", 0);
+}
+
+struct row {
+    const char *what;
+    long (*attempt)(void);
+    bool is_deadly;
+};
+
+static const struct row rows[] = {
+    {"open a file", try_open, false},
+    {"open its own program", try_open_own_program, false},
+    {"create a file", try_create, false},
+    {"stat a file", try_stat, false},
+    {"unlink a file", try_unlink, false},
+    {"make a socket", try_socket, true},
+    {"make a unix socket", try_unix_socket, true},
+    {"connect a socket it had", try_connect, true},
+    {"execute a program", try_execve, true},
+    {"fork", try_fork, true},
+    {"clone", try_clone, false},
+    {"signal its parent", try_kill, true},
+    {"signal its parent's thread", try_tgkill, false},
+    {"trace its parent", try_ptrace, true},
+    {"read another process", try_read_process, true},
+    {"mount", try_mount, true},
+    {"make a namespace", try_unshare, true},
+    {"become root", try_setuid, true},
+    {"change its own process", try_prctl, false},
+    {"set up io_uring", try_io_uring, true},
+    {"load bpf", try_bpf, true},
+    {"ioctl", try_ioctl, false},
+    {"make a memfd", try_memfd, false},
+};
+
+/* 0: it was refused with an error; 1: it worked; 2: the sandbox could not be entered. */
+static int attempt(const struct row *row)
+{
+    struct sandbox sandbox;
+    sandbox_leave_world(&sandbox);
+    if (sandbox_seal() != 0)
+        return 2;
+    errno = 0;
+    return row->attempt() >= 0 || errno != EPERM; /* the filter's answer, not the file system's */
+}
+
+static bool is_refused(const struct row *row)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(attempt(row));
+    waitpid(pid, &status, 0);
+    bool ok = row->is_deadly ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                             : WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    printf("%s - %s: status %x\n", ok ? "ok" : "not ok", row->what, (unsigned)status);
+    return ok;
+}
+
+/* Work that compiles to machine code, allocates enough to collect, and uses regular expressions. */
+static const char work[] =
+    "function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
+    "let sum = 0; for (let k = 0; k < 2000; k++) sum ^= hot(1000);"
+    "let keep = []; for (let i = 0; i < 200000; i++) { keep.push({ i, s: 'x' + i }); if "
+    "(keep.length > 1000) keep = []; }"
+    "const big = new Uint8Array(8 << 20).fill(7);"
+    "/^(\\w+)@(\\w+)\\.org$/.exec('some@example.org')[2] + big.reduce((a, b) => a + b, 0) + typeof "
+    "sum";
+
+static bool v8_works_inside(const char *blob_path)
+{
+    struct stat st;
+    int fd = open(blob_path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return false;
+    struct v8c_blob blob = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
+                            (size_t)st.st_size};
+    struct sandbox sandbox;
+    sandbox_leave_world(&sandbox);
+    printf("# namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces,
+           sandbox.has_empty_root, sandbox.has_no_ids);
+    engine_start(NULL);
+    if (sandbox_seal() != 0)
+        return false;
+    bool ok = true;
+    for (int round = 0; round < 3 && ok; round++) {
+        const struct v8c_isolate_params params = {.blob = &blob, .natives = natives};
+        struct v8c_isolate *v8 = v8c_isolate_new(&params, NULL);
+        struct v8c_context *context = v8c_context_new(v8);
+        struct v8c_scope scope;
+        struct v8c_error error;
+        char text[64] = "";
+        v8c_scope_enter(&scope, v8, context);
+        struct v8c_value *value = v8c_run(v8, "work", work, &error);
+        if (value)
+            text[v8c_string_write_utf8(v8, value, text, sizeof(text) - 1)] = '\0';
+        ok = strcmp(text, "example58720256number") == 0;
+        if (!ok)
+            printf("# got %s, error %s\n", text, value ? "none" : error.text);
+        v8c_isolate_pressure(v8, V8C_PRESSURE_CRITICAL);
+        v8c_scope_exit(&scope);
+        v8c_context_free(context);
+        v8c_isolate_free(v8);
+    }
+    printf("%s - V8 compiles and collects inside\n", ok ? "ok" : "not ok");
+    return ok;
+}
+
+int v8c_main(int argc, char **argv)
+{
+    bool ok = argc == 2;
+    parent = getpid();
+    early_socket = socket(AF_INET, SOCK_STREAM, 0);
+    setvbuf(stdout, NULL, _IONBF, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        ok &= is_refused(&rows[i]);
+    ok = ok && v8_works_inside(argv[1]);
+    _exit(ok ? 0 : 1);
+}
