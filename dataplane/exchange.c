@@ -37,7 +37,7 @@ static uint64_t after_ms(const struct core *core, uint32_t ms)
     return core->now_ns + (uint64_t)ms * 1000000;
 }
 
-static struct head_view view(const char *text)
+static inline struct head_view view(const char *text)
 {
     return (struct head_view){text, strlen(text)};
 }
@@ -347,14 +347,17 @@ static void write_lower_field(struct head_writer *w, struct head_field f)
 /* Encodes the request for the runtime into core->out; 0: too large. */
 static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r)
 {
+    struct head_view scheme = uses_tls(c) ? view("https://") : view("http://");
     char url[HTTP_TARGET_BYTES_MAX + HOST_BYTES_MAX + 32];
-    int url_bytes = snprintf(url, sizeof(url), "%s://%.*s%.*s", uses_tls(c) ? "https" : "http",
-                             (int)r->authority.len, r->authority.p, (int)r->path.len, r->path.p);
-    if (url_bytes < 0 || (size_t)url_bytes >= sizeof(url))
+    size_t url_bytes = scheme.len + r->authority.len + r->path.len;
+    if (url_bytes > sizeof(url))
         return 0;
+    memcpy(url, scheme.p, scheme.len);
+    memcpy(url + scheme.len, r->authority.p, r->authority.len);
+    memcpy(url + scheme.len + r->authority.len, r->path.p, r->path.len);
     struct head_writer w;
     head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX, r->method,
-                       (struct head_view){url, (size_t)url_bytes});
+                       (struct head_view){url, url_bytes});
     for (uint32_t i = 0; i < r->field_count; i++) {
         if (is_forwarded(r, r->field[i].name))
             write_lower_field(&w, r->field[i]);

@@ -152,6 +152,8 @@ size_t neighbours_bytes(void)
 
 void neighbours_init(struct neighbours *n, uint64_t seed)
 {
+    assert((uintptr_t)n % _Alignof(struct neighbours) == 0);
+
     memset(n, 0, sizeof(*n));
     n->seed = seed;
 }

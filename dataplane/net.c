@@ -183,10 +183,23 @@ bool net_parse_address(const char *text, struct net_address *address)
     return true;
 }
 
+/* Once per request, and glibc's inet_ntop prints an IPv4 address with printf. */
+static void format_ip4(const uint8_t ip[4], char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        if (ip[i] >= 100)
+            *out++ = (char)('0' + ip[i] / 100);
+        if (ip[i] >= 10)
+            *out++ = (char)('0' + ip[i] / 10 % 10);
+        *out++ = (char)('0' + ip[i] % 10);
+        *out++ = i < 3 ? '.' : 0;
+    }
+}
+
 void net_format_ip(const uint8_t ip[16], char out[46])
 {
     if (ip_is_ip4(ip))
-        inet_ntop(AF_INET, ip + 12, out, 46);
+        format_ip4(ip + 12, out);
     else
         inet_ntop(AF_INET6, ip, out, 46);
 }

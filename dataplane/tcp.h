@@ -13,12 +13,16 @@
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
  * TCP_RX_WINDOW_BYTES (the advertised window is the free space, never taken back), to send at most
- * TCP_TX_BUFFER_BYTES. Units: bytes, nanoseconds; sequence numbers host order. Single thread.
+ * TCP_TX_BUFFER_BYTES. The last eighth of the pool is kept for bytes received in order.
+ *
+ * Units: bytes, nanoseconds; sequence numbers host order. Single thread.
  *
  * Sources: RFC 9293; 7323 (window scale, timestamps, PAWS); 2018, 2883, 6675 (SACK); 6298 (RTO);
  * 5681, 6582 (NewReno); 6928 (initial window); 9438 (CUBIC); 5961 (challenge ACK); 6191 (TIME_WAIT
- * reuse); 1122 4.2 (delayed ACK, silly windows). Not here: ECN is not negotiated, urgent data is
- * plain data, Nagle is off (owners write in large pieces).
+ * reuse); 1122 4.2 (delayed ACK, silly windows).
+ *
+ * Not here: ECN is not negotiated, urgent data is plain data, Nagle is off (owners write in large
+ * pieces).
  *
  * The files: tcp.c (open, close, the stream, timeouts), tcp_in.c, tcp_out.c; tcp_rx (reassembly),
  * tcp_loss (scoreboard, RTO), tcp_cc (congestion control), tcp_segment.c (header and options),

@@ -5,6 +5,8 @@
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -235,6 +237,46 @@ static const char *read_leaf(struct tls_context *c, const char *chain_file)
     return has_time ? NULL : "the certificate has no readable end date";
 }
 
+static size_t read_file(const char *name, uint8_t *buf, size_t cap)
+{
+    FILE *file = fopen(name, "r");
+    if (!file)
+        return 0;
+    size_t n = fread(buf, 1, cap, file);
+    fclose(file);
+    return n;
+}
+
+/* wolfSSL_CTX_check_private_key takes any curve point for any key in Debian's build: compares the points themselves. True for keys
+ * that are not of a curve; those wolfSSL does compare. */
+static bool is_ecc_pair(const char *chain_file, const char *key_file)
+{
+    uint8_t pem[16384], der[4096], ours[133], leafs[2048];
+    word32 ours_bytes = sizeof(ours), at = 0;
+    int leaf_bytes = sizeof(leafs);
+    ecc_key key;
+    size_t pem_bytes = read_file(key_file, pem, sizeof(pem));
+    int der_bytes = wc_KeyPemToDer(pem, (int)pem_bytes, der, sizeof(der), NULL);
+    if (der_bytes <= 0 || wc_ecc_init(&key) != 0)
+        return false;
+    bool is_ecc = wc_EccPrivateKeyDecode(der, &at, &key, (word32)der_bytes) == 0;
+    bool is_pair = !is_ecc;
+    if (is_ecc && wc_ecc_make_pub(&key, NULL) == 0 &&
+        wc_ecc_export_x963(&key, ours, &ours_bytes) == 0) {
+        WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_file(chain_file, WOLFSSL_FILETYPE_PEM);
+        is_pair = leaf &&
+                  wolfSSL_X509_get_pubkey_buffer(leaf, leafs, &leaf_bytes) == WOLFSSL_SUCCESS &&
+                  /* SubjectPublicKeyInfo: the point is its end. */
+                  leaf_bytes > (int)ours_bytes &&
+                  memcmp(leafs + leaf_bytes - ours_bytes, ours, ours_bytes) == 0;
+        wolfSSL_X509_free(leaf);
+    }
+    wc_ecc_free(&key);
+    explicit_bzero(pem, sizeof(pem));
+    explicit_bzero(der, sizeof(der));
+    return is_pair;
+}
+
 static const char *configure(struct tls_context *c, const char *chain_file, const char *key_file)
 {
     WOLFSSL_CTX *ctx = c->ctx;
@@ -244,14 +286,15 @@ static const char *configure(struct tls_context *c, const char *chain_file, cons
     if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_groups(ctx, groups, 2) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetDevId(ctx, AEAD_WOLFSSL_DEVICE) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketEncCtx(ctx, c) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketHint(ctx, TICKET_SECONDS) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_timeout(ctx, TICKET_SECONDS) < 0 ||
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS)
+        /* Off, and no internal store either: "off" alone still copies every ticket's session (37 KB) into a table under a lock. */
+        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) != WOLFSSL_SUCCESS)
         return "wolfSSL refuses the settings";
     wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
@@ -263,8 +306,11 @@ static const char *configure(struct tls_context *c, const char *chain_file, cons
                "short)";
     if (wolfSSL_CTX_use_PrivateKey_file(ctx, key_file, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
         return "the private key cannot be used (missing, not PEM, encrypted, or too short)";
-    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
+    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !is_ecc_pair(chain_file, key_file))
         return "the private key is not the certificate's";
+    /* Last: with a device, wolfSSL asks the device whether key and certificate match. */
+    if (wolfSSL_CTX_SetDevId(ctx, AEAD_WOLFSSL_DEVICE) != WOLFSSL_SUCCESS)
+        return "wolfSSL refuses the crypto device";
     return read_leaf(c, chain_file);
 }
 
@@ -388,6 +434,7 @@ enum tls_result tls_handshake(struct tls_session *s)
             return judge(s, answer);
         s->is_done = true;
         is_flushed = !s->held;
+        wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }
     return is_flushed ? TLS_OK : TLS_WANT;
 }
@@ -422,9 +469,9 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
         return TLS_WANT;
     if (len == 0)
         return TLS_OK;
-    assert(s->is_done && !s->is_finished && len >= s->unreported);
-    *taken = s->unreported;
-    s->unreported = 0;
+    assert(s->is_done && !s->is_finished);
+    *taken = s->unreported < len ? s->unreported : len;
+    s->unreported -= (uint32_t)*taken;
     while (*taken < len) {
         size_t n = len - *taken < TLS_RECORD_BYTES ? len - *taken : TLS_RECORD_BYTES;
         int answer = wolfSSL_write(s->ssl, (const uint8_t *)buf + *taken, (int)n);

@@ -87,8 +87,8 @@ enum tls_result tls_handshake(struct tls_session *);
  * wait inside. */
 enum tls_result tls_read(struct tls_session *, void *buf, size_t cap, size_t *len);
 /* Encrypts and sends; *taken is how many plaintext bytes are wholly on their way. TLS_OK: all of
- * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at least
- * as many, at any address) once there is room. len 0 only sends what is held. */
+ * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at any
+ * address) once there is room. len 0 only sends what is held. */
 enum tls_result tls_write(struct tls_session *, const void *buf, size_t len, size_t *taken);
 /* Sends close_notify, once. TLS_OK: it is on its way; TLS_WANT: call again when there is room. */
 enum tls_result tls_finish(struct tls_session *);

@@ -4,8 +4,8 @@
  * one), hugepages or not, which devices may be probed.
  *
  *   lcore 0            the control thread (EAL main lcore)
- *   lcore 1 + i        dp core i, pinned to cpus[i]; equal entries share a CPU: "--lcores
- * '0@0,(1-2)@1'"
+ *   lcore 1 + i        dp core i, pinned to core_cpu[i]; equal entries share a CPU:
+ *                      --lcores 0@0,1@1,2@1
  *
  * Thread: called once, from main, before any other driver. Not restartable.
  */
@@ -24,10 +24,9 @@ struct eal_config {
     uint16_t core_cpu[EAL_CORES_MAX];
     uint16_t control_cpu;
     uint32_t
-        memory_mb; /* for mempools and tables: reserved at start; all there is without hugepages */
+        memory_mb; /* for mempools and tables: reserved at start. Without hugepages, all there is */
     enum { EAL_HUGE_AUTO = 0, EAL_HUGE_ON, EAL_HUGE_OFF } huge;
-    bool use_memif; /* net_memif's PMD needs DPDK's shared files: hugepages then need a hugetlbfs
-                       mount */
+    bool use_memif; /* net_memif needs DPDK's shared files, and hugetlbfs mounted for hugepages */
     bool use_pci;   /* scan the PCI bus; off unless a port names a PCI address */
 };
 
@@ -36,13 +35,13 @@ struct eal_report {
     char huge_advice[160]; /* empty, or how to get hugepages */
 };
 
-/* 0 or -errno, with one log line. `errors_out` (may be NULL) receives the reason as a sentence. */
+/* 0 or -errno, with one log line. `error` (may be NULL) receives the reason as a sentence. */
 int eal_start(const struct eal_config *, struct eal_report *, char *error, size_t error_bytes);
 
 /* Runs fn(arg) on dp core `core`'s lcore; returns at once. */
 int eal_launch(uint32_t core, int (*fn)(void *), void *arg);
 
-/* Waits until the function on that core has returned. */
+/* Waits, asleep, until the function on that core has returned; gives what it returned. */
 int eal_wait(uint32_t core);
 
 void eal_stop(void);

@@ -4,11 +4,11 @@
  * wire (port_sim); what a device lacks is done in software behind it, so the data plane has one
  * code path.
  *
- *     dp core 0      dp core 1            queue q belongs to dp core q, and to no other thread
+ *     dp core 0      dp core 1          queue q belongs to dp core q, and to no other thread
  *        | q0           | q1
- *   +----v--------------v----+   RSS where the device (or PACKET_FANOUT) offers it; otherwise queue
- * 0's core |         port           |   reads the device and hands frames over by 4-tuple hash
- *   +-----------|------------+
+ *   +----v--------------v----+    where the device keeps a flow on one queue (RSS), it does;
+ *   |         port           |    otherwise the cores that read it hand frames over to
+ *   +-----------|------------+    each other by a hash of addresses and ports
  *             device
  *
  * A frame is a view: bytes of one Ethernet frame in a buffer that `handle` owns. Received frames
@@ -44,7 +44,9 @@ enum {
 };
 
 enum frame_rx_csum {
-    FRAME_CSUM_NONE = 0, /* nothing to verify: not IP, a fragment, or not TCP/UDP */
+    /* Nothing to verify: not IP, a fragment, neither TCP nor UDP, UDP over IPv4 without a checksum,
+     * or lengths that contradict each other: the data plane refuses those by name. */
+    FRAME_CSUM_NONE = 0,
     FRAME_CSUM_GOOD,
     FRAME_CSUM_BAD_IP,
     FRAME_CSUM_BAD_L4,

@@ -276,8 +276,7 @@ static int configure(struct port_dpdk *p, const struct rte_eth_dev_info *info, b
             info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     }
     if (conf.rx_adv_conf.rss_conf.rss_hf == 0)
-        conf.rxmode.mq_mode =
-            RTE_ETH_MQ_RX_NONE; /* af_xdp: the network interface has its own RSS */
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE; /* AF_XDP: the interface has its own RSS */
     return rte_eth_dev_configure(p->port_id, p->device_rx_queues, p->device_tx_queues, &conf);
 }
 
@@ -381,8 +380,7 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
 
     if (rte_eth_macaddr_get(p->port_id, &mac) == 0)
         memcpy(caps->mac, mac.addr_bytes, sizeof(caps->mac));
-    /* A tap's address belongs to the kernel's end of it; ours must differ, as on the two ends of a
-     * cable. */
+    /* A tap's address is the kernel's end; ours must differ, as on the two ends of a cable. */
     char remote[32];
     device_arg(device, "remote", remote, sizeof(remote));
     if (kind == KIND_TAP && remote[0] == '\0') {
@@ -391,8 +389,7 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
     }
 }
 
-/* libxdp 1.3 leaves the sockets of a closed device open, and the interface's queue busy with them.
- */
+/* libxdp 1.3 leaves the sockets of a closed device open, and the interface's queue busy. */
 static void close_left_sockets(const struct lane *l)
 {
     for (int i = 0; i < l->device_fd_count; i++) {
@@ -432,24 +429,30 @@ void port_dpdk_destroy(struct port_dpdk *p)
     rte_free(p);
 }
 
-/* Attaches the device; its ethdev port or -errno. */
-static int attach(const char *device)
+/* The ethdev port of that device, or -ENODEV. */
+static int find_port(const char *device)
 {
     struct rte_dev_iterator i;
     uint16_t port_id;
-    int found = -ENODEV;
-
-    int err = rte_dev_probe(device);
-    if (err != 0 && err != -EEXIST)
-        return err;
     RTE_ETH_FOREACH_MATCHING_DEV(port_id, device, &i)
     {
-        found = port_id;
         rte_eth_iterator_cleanup(&i);
-        break;
+        return port_id;
     }
-    return found;
+    return -ENODEV;
 }
+
+/* Attaches the device; its ethdev port or -errno. rte_dev_probe is content with a device that is
+ * there already, but it would be another port's. */
+static int attach(const char *device)
+{
+    if (find_port(device) >= 0)
+        return -EEXIST;
+    int err = rte_dev_probe(device);
+    return err ? err : find_port(device);
+}
+
+static const char step_queues[] = "setting up its queues";
 
 /* Everything between attach and a running device. Returns 0 or -errno and the step that failed. */
 static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, const char *iface,
@@ -483,7 +486,7 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     err = configure(p, &info, p->has_interrupts || kind == KIND_TAP);
     if (err)
         return err;
-    *step = "setting up its queues";
+    *step = step_queues;
     err = setup_queues(p, kind, c);
     if (err)
         return err;
@@ -512,14 +515,16 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     return 0;
 }
 
+/* was_setting_up: it was the device's queues that failed. */
 static struct port *try_device(const char *given, const struct port_dpdk_config *c,
-                               struct failure failure)
+                               bool *was_setting_up, struct failure failure)
 {
     char device[DEVICE_TEXT_BYTES], iface[64], pmd_says[256];
     struct log_capture capture;
     const char *step = "attaching it";
     enum kind kind = kind_of(given);
 
+    *was_setting_up = false;
     if (snprintf(device, sizeof(device), "%s", given) >= (int)sizeof(device))
         return fail(failure, "the device string is too long");
     device_arg(device, "iface", iface, sizeof(iface));
@@ -565,6 +570,7 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     }
     log_capture_end(&capture, pmd_says, sizeof(pmd_says));
     if (err < 0) {
+        *was_setting_up = strcmp(step, step_queues) == 0;
         port_dpdk_destroy(p);
         return fail(failure, "%s: %s failed: %s%s%s%s", given, step, rte_strerror(-err),
                     pmd_says[0] ? " (" : "", pmd_says, pmd_says[0] ? ")" : "");
@@ -578,11 +584,12 @@ static struct port *create_one(const char *given, const struct port_dpdk_config 
                                struct failure failure)
 {
     static const struct timespec pause = {.tv_nsec = 20000000};
-    int tries = kind_of(given) == KIND_AF_XDP ? XDP_TRIES : 1;
-    struct port *port = try_device(given, c, failure);
-    while (!port && --tries > 0) {
+    bool was_setting_up;
+    struct port *port = try_device(given, c, &was_setting_up, failure);
+    for (int i = 1; i < XDP_TRIES && !port && was_setting_up && kind_of(given) == KIND_AF_XDP;
+         i++) {
         nanosleep(&pause, NULL);
-        port = try_device(given, c, failure);
+        port = try_device(given, c, &was_setting_up, failure);
     }
     return port;
 }

@@ -23,7 +23,7 @@ struct port_dpdk_config {
     const char *device;
     uint16_t queues;                         /* = dp cores */
     uint32_t rx_descriptors, tx_descriptors; /* 0: default */
-    uint32_t buffers;                        /* mbufs per queue; 0: default */
+    uint32_t buffers; /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.
@@ -31,7 +31,8 @@ struct port_dpdk_config {
 struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
 
 /* For `hearthctl doctor`: one line per rung of the ladder for that kernel interface, best first:
- * possible or why not. Returns the number of rungs written. */
+ * possible or why not. Returns the number of rungs written. Judges from /sys, touches nothing,
+ * needs no EAL. */
 struct port_rung {
     char name[32];
     bool is_possible;

@@ -288,7 +288,7 @@ static void arm(struct port_dpdk *p, struct lane *l)
     atomic_thread_fence(memory_order_seq_cst); /* pairs with hand_over */
     bool has_frames = l->inbox && !rte_ring_empty(l->inbox);
 
-    if (p->has_interrupts && !l->is_interrupt_armed) {
+    if (p->has_interrupts) {
         for (int i = 0; i < l->device_fd_count; i++) {
             ignored = read(l->device_fds[i], &old, sizeof(old));
             (void)ignored;

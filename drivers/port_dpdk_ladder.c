@@ -64,18 +64,25 @@ uint16_t port_dpdk_netdev_queues(const char *iface)
     return (uint16_t)(count > 0 ? count : 1);
 }
 
+/* False: there is no such interface, or its driver does not know. */
+static bool ask_ethtool(const char *iface, void *question)
+{
+    struct ifreq request = {.ifr_data = question};
+    if (strlen(iface) >= sizeof(request.ifr_name))
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", iface);
+    bool is_answered = ioctl(fd, SIOCETHTOOL, &request) == 0;
+    close(fd);
+    return is_answered;
+}
+
 uint16_t port_dpdk_netdev_channels(const char *iface)
 {
     struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
-    struct ifreq request = {.ifr_data = (char *)&channels};
-    if (strlen(iface) >= sizeof(request.ifr_name))
-        return 1;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return 1;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", iface);
-    bool is_known = ioctl(fd, SIOCETHTOOL, &request) == 0 && channels.combined_count > 0;
-    close(fd);
+    bool is_known = ask_ethtool(iface, &channels) && channels.combined_count > 0;
     return is_known ? (uint16_t)channels.combined_count : 1;
 }
 
@@ -166,13 +173,23 @@ static struct port_rung judge_af_xdp(const char *iface)
     return rung("net_af_xdp", true, "%u queue%s", queues, queues == 1 ? "" : "s");
 }
 
-static struct port_rung judge_af_packet(void)
+/* Merged frames are above the MTU, and dropped. */
+static bool merges_frames(const char *iface)
+{
+    struct ethtool_value gro = {.cmd = ETHTOOL_GGRO};
+    return ask_ethtool(iface, &gro) && gro.data != 0;
+}
+
+static struct port_rung judge_af_packet(const char *iface)
 {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return rung("net_af_packet", false,
                     errno == EPERM ? "needs CAP_NET_RAW" : "this kernel has no AF_PACKET");
     close(fd);
+    if (merges_frames(iface))
+        return rung("net_af_packet", true,
+                    "copies every frame; first: ethtool -K %s gro off lro off", iface);
     return rung("net_af_packet", true, "copies every frame");
 }
 
@@ -184,7 +201,8 @@ static struct port_rung judge_tap(const char *iface)
                     errno == ENOENT ? "no /dev/net/tun: modprobe tun" : "/dev/net/tun: %s",
                     strerror(errno));
     close(fd);
-    return rung("net_tap", true, "frames of %s are redirected by tc (flower, mirred)", iface);
+    return rung("net_tap", true,
+                "not tried: redirects frames of %s if the kernel has tc flower and mirred", iface);
 }
 
 int port_dpdk_ladder(const char *iface, struct port_rung *rungs, int max)
@@ -195,7 +213,7 @@ int port_dpdk_ladder(const char *iface, struct port_rung *rungs, int max)
             rungs[n++] = rung("none", false, "there is no interface '%.32s' here", iface);
         return n;
     }
-    struct port_rung all[] = {judge_pci(iface), judge_af_xdp(iface), judge_af_packet(),
+    struct port_rung all[] = {judge_pci(iface), judge_af_xdp(iface), judge_af_packet(iface),
                               judge_tap(iface)};
     for (; n < max && n < (int)RTE_DIM(all); n++)
         rungs[n] = all[n];

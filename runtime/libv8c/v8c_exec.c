@@ -20,8 +20,8 @@ int v8c_exec(const char *node, const char *program, const char *malloc_library, 
     if (strpbrk(program, ": "))
         return -EINVAL;
     const char *before = malloc_library ? malloc_library : "";
-    int len = snprintf(preload, sizeof preload, "LD_PRELOAD=%s%s%s", before, *before ? ":" : "",
-                       program);
+    int len =
+        snprintf(preload, sizeof preload, "LD_PRELOAD=%s%s%s", before, *before ? ":" : "", program);
     if (len < 0 || (size_t)len >= sizeof preload)
         return -ENAMETOOLONG;
     environment[count++] = preload;

@@ -44,11 +44,6 @@ function shown(values) {
 }
 
 delete globalThis.__host;
-// What needs threads, or compiles bytes, is not offered yet; a name that is missing says so best. (Atomics stays: V8
-// adds to it whenever a context starts from the snapshot. Without shared memory it is harmless.)
-delete globalThis.SharedArrayBuffer;
-delete globalThis.WebAssembly;
-
 hidden({
     AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
     Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,

@@ -17,8 +17,9 @@ static void fatal(const char *where, const char *what, void *data)
 void engine_start(const double *clock_ms)
 {
     const struct v8c_init_params params = {
-        /* Many small heaps: helper threads for collection cost more than they give. */
-        .flags = "--single-threaded-gc",
+        /* Many small heaps: helper threads for collection cost more than they give.
+         * Scripts share no memory between threads: no SharedArrayBuffer. */
+        .flags = "--single-threaded-gc --enable-sharedarraybuffer-per-context",
         .threads = 1,
         .clock_ms = clock_ms ? clock_ms_of : NULL,
         .fatal = fatal,

@@ -82,10 +82,12 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
     if (error->kind == V8C_TERMINATED)
         len = snprintf(text, sizeof(text), "the script's top level used more than %s",
                        i->heap_is_full ? "its memory" : "its CPU time");
-    else if (error->stack[0])
+    else if (error->stack[0] && strstr(error->stack, "\n    at "))
         len = snprintf(text, sizeof(text), "%s", error->stack);
-    else
+    else if (error->name[0]) /* a syntax error: nothing ran */
         len = snprintf(text, sizeof(text), "%s:%d:%d: %s", error->name, error->line, error->column, error->text);
+    else
+        len = snprintf(text, sizeof(text), "%s", error->text);
     report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
 }
 
@@ -123,6 +125,8 @@ static bool load_within_limits(struct isolate *i, enum job_error *why)
         return false;
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
+    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
+    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
     bool is_loaded = load(i);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
@@ -130,9 +134,10 @@ static bool load_within_limits(struct isolate *i, enum job_error *why)
         *why = i->heap_is_full ? JOB_ERROR_MEMORY_LIMIT : JOB_ERROR_LOAD;
         is_loaded = false;
     }
-    isolate_report_rejections(i, NULL);
-    if (is_loaded)
+    if (is_loaded) { /* else they are the error that the log has already */
+        isolate_report_rejections(i, NULL);
         isolate_measure(i);
+    }
     v8c_scope_exit(&scope);
     return is_loaded;
 }

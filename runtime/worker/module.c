@@ -60,8 +60,9 @@ static const struct script_module *source_of(struct isolate *i, const struct v8c
     return NULL;
 }
 
-/* What `specifier` means for `referrer`; throws when the bundle has no such file. */
-static const struct script_module *find(struct isolate *i, const char *referrer, struct v8c_value *specifier)
+/* What `specifier` means for `referrer`, or NULL and an exception for when the bundle has no such file. */
+static const struct script_module *find(struct isolate *i, const char *referrer, struct v8c_value *specifier,
+                                        struct v8c_value **exception)
 {
     char name[SCRIPT_NAME_BYTES_MAX], text[2 * SCRIPT_NAME_BYTES_MAX + 64];
     size_t len = v8c_string_write_utf8(i->v8, specifier, name, sizeof(name) - 1);
@@ -69,7 +70,7 @@ static const struct script_module *find(struct isolate *i, const char *referrer,
     const struct script_module *found = script_resolve(i->script, referrer, name);
     if (!found) {
         snprintf(text, sizeof(text), "No such module \"%s\", imported from \"%s\"", name, referrer);
-        v8c_throw_new(i->v8, V8C_PLAIN_ERROR, text);
+        *exception = v8c_exception_new(i->v8, V8C_PLAIN_ERROR, text);
     }
     return found;
 }
@@ -78,9 +79,13 @@ static struct v8c_module *resolve(struct v8c_isolate *v8, struct v8c_module *ref
                                   struct v8c_value *type, void *arg)
 {
     struct isolate *i = arg;
+    struct v8c_value *exception;
     const struct script_module *from = source_of(i, referrer);
-    const struct script_module *source = find(i, from ? from->name : "", specifier);
-    return source ? compile(i, source, NULL) : NULL;
+    const struct script_module *source = find(i, from ? from->name : "", specifier, &exception);
+    if (source)
+        return compile(i, source, NULL);
+    v8c_throw(v8, exception);
+    return NULL;
 }
 
 struct v8c_value *module_load_main(struct isolate *i, struct v8c_error *error)
@@ -115,14 +120,21 @@ struct v8c_value *module_import(struct v8c_isolate *v8, struct v8c_value *referr
     if (v8c_is(referrer_name, V8C_STRING))
         len = v8c_string_write_utf8(v8, referrer_name, referrer, sizeof(referrer) - 1);
     referrer[len] = '\0';
-    const struct script_module *source = find(i, referrer, specifier);
-    struct v8c_module *module = source ? compile(i, source, NULL) : NULL;
-    if (!module || !v8c_module_instantiate(v8, module, resolve, i, NULL))
-        return NULL;
-    struct v8c_value *done = v8c_module_evaluate(v8, module, NULL);
-    if (!done)
-        return NULL;
-    struct v8c_value *then_namespace =
-        v8c_function_new_with(v8, (unsigned)v8c_native_index(v8, "constant"), v8c_module_namespace(module));
-    return v8c_promise_then(v8, done, then_namespace, NULL, NULL);
+    struct v8c_error error = {0};
+    const struct script_module *source = find(i, referrer, specifier, &error.exception);
+    struct v8c_module *module = source ? compile(i, source, &error) : NULL;
+    struct v8c_value *done = NULL;
+    if (module && v8c_module_instantiate(v8, module, resolve, i, &error))
+        done = v8c_module_evaluate(v8, module, &error);
+    if (done) {
+        struct v8c_value *then_namespace =
+            v8c_function_new_with(v8, (unsigned)v8c_native_index(v8, "constant"), v8c_module_namespace(module));
+        return v8c_promise_then(v8, done, then_namespace, NULL, NULL);
+    }
+    if (!error.exception)
+        return NULL; /* terminated */
+    struct v8c_value *failed = v8c_promise_new(v8, NULL);
+    if (failed)
+        v8c_promise_reject(v8, failed, error.exception);
+    return failed;
 }

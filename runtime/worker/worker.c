@@ -250,7 +250,7 @@ static void sweep(struct worker *w)
     for (struct isolate *i = w->pool.newest, *older; i; i = older) {
         older = i->older;
         if (i->request_count == 0)
-            break; /* busy ones are the newest; the rest is asleep */
+            continue;
         sweep_isolate(w, i);
         i->slices_to_measure = 1;
         struct slice slice;

@@ -9,7 +9,7 @@ import threading
 import time
 
 from cases import case
-from node import (ADDRESS, CLIENT_MAC, LAB, NODE_MAC, Http, connect, connect_tls, counters, ctl, descendants, get, good_answers,
+from node import (ADDRESS, CLIENT_MAC, LAB, NODE_MAC, connect, connect_tls, counters, ctl, descendants, get, good_answers,
                   hearthd_pid, https, run, runtime_pids, stat_fields, unaccounted, until, wait_closed)
 
 

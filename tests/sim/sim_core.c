@@ -595,8 +595,8 @@ static void sim_start(struct sim *s)
 
     struct net_config core_net = net_config_of("10.0.0.1/24", core_mac);
     struct net_config client_net = net_config_of("10.0.0.100/24", client_mac);
-    s->core_neighbours = calloc(1, neighbours_bytes());
-    s->neighbours = calloc(1, neighbours_bytes());
+    s->core_neighbours = take(neighbours_bytes(), -1);
+    s->neighbours = take(neighbours_bytes(), -1);
     neighbours_init(s->core_neighbours, 1);
     neighbours_init(s->neighbours, 2);
     struct core_config config = {.cores = 1,

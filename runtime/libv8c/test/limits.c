@@ -25,6 +25,7 @@ static void endless_code_is_terminated_from_another_thread(void **state)
 {
     static const char *const rows[] = {
         "while (true) {}",
+        "/(x+x+)+y/.test('x'.repeat(60))",
         "try { while (true) {} } finally { while (true) {} }",
         "for (;;) { try { (() => { while (true) {} })() } catch {} }",
         "swallow(() => { while (true) {} }); while (true) {}",
@@ -88,7 +89,7 @@ static size_t on_heap_limit(struct v8c_isolate *isolate, size_t current, size_t 
     struct world *w = v8c_isolate_data(isolate);
     w->called++;
     v8c_isolate_terminate(isolate);
-    return current + (32 << 20);
+    return current + ((size_t)2 << 30); /* one object may take 1 GiB */
 }
 
 static void a_heap_that_grows_without_end_condemns_only_its_isolate(void **state)
@@ -99,6 +100,8 @@ static void a_heap_that_grows_without_end_condemns_only_its_isolate(void **state
         "keep.length).repeat(1000).split(''))",
         "const m = new Map(); for (let i = 0;; i++) m.set(i, [i])",
         "const keep = []; for (;;) keep.push(new Array(100000).fill(1.5))",
+        "let o = {}; for (let i = 0;; i++) o['k' + i] = i",
+        "new Array(2 ** 24).fill(0); for (;;);", /* a single object over the limit */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world w, good;

@@ -211,7 +211,7 @@ static void check_spreads(struct port *p, int raw)
             uint16_t n = port_rx(p, q, f, PORT_BURST);
             for (uint16_t i = 0; i < n; i++) {
                 const uint8_t *l4 = f[i].bytes + 34;
-                bool is_back = l4[0] << 8 == (5000 & 0xff00) && (l4[0] << 8 | l4[1]) == 5000;
+                bool is_back = (l4[0] << 8 | l4[1]) == 5000;
                 int flow = (is_back ? l4[2] << 8 | l4[3] : l4[0] << 8 | l4[1]) - 1000;
                 assert_in_range(flow, 0, FLOWS - 1);
                 queue_of[flow][is_back] = q;
@@ -620,6 +620,20 @@ static void the_ladder_says_why_not(void **state)
     assert_false(rungs[0].is_possible);
 }
 
+static void a_device_serves_one_port(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa", 1);
+    struct port_dpdk_config again = {.device = "net_af_packet0,iface=hxa", .queues = 1};
+    char error[512] = "";
+    int raw = raw_socket("hxb");
+
+    assert_null(port_dpdk_create(&again, error, sizeof(error)));
+    assert_non_null(strstr(error, "attaching it failed"));
+    check_receives(p, raw); /* the first port is as it was */
+    close(raw);
+    port_close(p);
+}
+
 static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
 {
     static const struct {
@@ -677,6 +691,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_ring_gives_two_cores_back_what_they_sent),
         cmocka_unit_test(auto_takes_a_rung_that_works),
         cmocka_unit_test(the_ladder_says_why_not),
+        cmocka_unit_test(a_device_serves_one_port),
         cmocka_unit_test(a_device_that_cannot_be_is_refused_with_a_sentence),
     };
     static const struct CMUnitTest memif_tests[] = {

@@ -2,7 +2,7 @@
 # make_certs.sh DIR: a throw-away CA and the leaf certificates of the TLS tests.
 #   ca.pem   ec.pem ec.key (ECDSA P-256)   rsa.pem rsa.key (RSA 2048)   other.key (nobody's)
 set -e
-cd "$1"
+mkdir -p "$1" && cd "$1"
 # A lasting end, so that the expiry the test expects is exact.
 end=20491231235959Z
 make_ca() {

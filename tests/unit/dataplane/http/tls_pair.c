@@ -69,7 +69,7 @@ static int client_send(WOLFSSL *ssl, char *buf, int len, void *arg)
     return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_WRITE;
 }
 
-void tls_pair_init(struct tls_pair *p, const struct tls_context *context, WOLFSSL_CTX *ctx)
+void tls_pair_init(struct tls_pair *p, struct tls_context *context, WOLFSSL_CTX *ctx)
 {
     memset(p, 0, sizeof(*p));
     p->to_client.room = p->to_client.piece = SIZE_MAX;

@@ -40,7 +40,7 @@ struct tls_pair {
 };
 
 /* ctx: the client's. The pair is large: static, or on the heap. */
-void tls_pair_init(struct tls_pair *, const struct tls_context *, WOLFSSL_CTX *ctx);
+void tls_pair_init(struct tls_pair *, struct tls_context *, WOLFSSL_CTX *ctx);
 void tls_pair_fini(struct tls_pair *);
 /* One step of both sides; true when both are done. *server is the last answer. */
 bool tls_pair_step(struct tls_pair *, enum tls_result *server);

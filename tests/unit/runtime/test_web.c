@@ -1,0 +1,63 @@
+/* test_web FILE.mjs: runs one suite of tests/web inside hearth-runtime; each of its lines is a test here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness h;
+static const char *suite;
+
+static struct harness_module read_module(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", WEB_TESTS, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    size_t len = (size_t)ftell(f);
+    char *text = calloc(1, len + 1);
+    rewind(f);
+    assert_int_equal(fread(text, 1, len, f), len);
+    fclose(f);
+    return (struct harness_module){.name = name, .text = text, .len = len};
+}
+
+static void every_line_of_the_suite_is_ok(void **state)
+{
+    const struct harness_module modules[] = {read_module(suite), read_module("assert.mjs"), read_module("equal.mjs")};
+    harness_start(&h, 256u << 20);
+    harness_bundle(&h, 1, modules, 3, "{\"NAME\":\"value\",\"LIST\":[1,2]}", "{\"cpu_ms\":5000}");
+    uint32_t job = harness_open(&h, 1, "POST", "https://test.example/path?a=1",
+                                "host: test.example\nx-two: one\nx-two: two\ncontent-type: text/plain\n", true);
+    harness_send(&h, job, "the body", 8, true);
+    struct harness_job *j = harness_wait(&h, job);
+    if (j->error)
+        for (size_t i = 0; i < h.line_count; i++)
+            fprintf(stderr, "%s: %s\n", h.lines[i].level, h.lines[i].text);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_int_equal(j->status, 200);
+    unsigned passed = 0, failed = 0;
+    for (char *line = strtok((char *)j->body, "\n"); line; line = strtok(NULL, "\n")) {
+        bool ok = strncmp(line, "ok - ", 5) == 0;
+        passed += ok;
+        failed += strncmp(line, "not ok", 6) == 0; /* other lines belong to the one before */
+        if (!ok)
+            fprintf(stderr, "%s\n", line);
+    }
+    fprintf(stderr, "%s: %u passed, %u failed\n", suite, passed, failed);
+    assert_true(passed > 0);
+    assert_int_equal(failed, 0);
+    harness_stop(&h);
+}
+
+int main(int argc, char **argv)
+{
+    suite = argv[1];
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_line_of_the_suite_is_ok)};
+    return cmocka_run_group_tests_name(suite, tests, NULL, NULL);
+}

@@ -1,0 +1,413 @@
+/* test_worker: what hearth-runtime does with well-behaved scripts: streams, credit, cancellation, waitUntil, the pool,
+ * modules, logs and statistics. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness h;
+static uint32_t handles;
+
+enum { MB = 1 << 20 };
+
+static int start(void **state)
+{
+    harness_start(&h, 512u << 20);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static uint32_t script(const char *source)
+{
+    harness_script(&h, ++handles, source, "{\"cpu_ms\":10000}");
+    return handles;
+}
+
+static uint8_t pattern(size_t at)
+{
+    return (uint8_t)(at * 2654435761u >> 24);
+}
+
+static void a_request_is_answered(void **state)
+{
+    uint32_t s = script("export default { fetch(r, env) { return new Response(r.method + ' ' + r.url,"
+                        " { status: 418, headers: { 'X-A': 'b', 'set-cookie': 'c=d' } }); } }");
+    struct harness_job *j = harness_get(&h, s, "/x?y");
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_int_equal(j->status, 418);
+    assert_string_equal((char *)j->body, "GET https://test.example/x?y");
+    assert_string_equal(harness_field(j, "x-a"), "b");
+    assert_string_equal(harness_field(j, "set-cookie"), "c=d");
+    assert_string_equal(harness_field(j, "content-type"), "text/plain;charset=UTF-8");
+    assert_string_equal(harness_field(j, "content-length"), "28");
+    assert_true(j->cold_us > 0);
+    j = harness_get(&h, s, "/x?y");
+    assert_int_equal(j->cold_us, 0);
+}
+
+static void a_known_body_has_its_true_length(void **state)
+{
+    uint32_t s = script("export default { fetch(r) { if (r.url.endsWith('/none')) return new Response(null, { status: 204 });"
+                        " return new Response('h\\u00e4\\u20ac', { headers: { 'content-length': '3' } }); } }");
+    struct harness_job *j = harness_get(&h, s, "/");
+    assert_string_equal(harness_field(j, "content-length"), "6");
+    assert_string_equal((char *)j->body, "h\xc3\xa4\xe2\x82\xac");
+    j = harness_get(&h, s, "/none");
+    assert_int_equal(j->status, 204);
+    assert_int_equal(j->body_bytes, 0);
+    assert_string_equal(harness_field(j, "content-length"), "");
+}
+
+/* 20 MB in one string, one buffer, many chunks: all pass the credit check of the harness. */
+static void large_bodies_go_down_within_credit(void **state)
+{
+    static const char *const makers[] = {
+        "new Uint8Array(N).map((_, i) => Math.imul(i, 2654435761) >>> 24)",
+        "new ReadableStream({ at: 0, pull(c) { const n = Math.min(100000, N - this.at); if (!n) return c.close();"
+        " const b = new Uint8Array(n); for (let i = 0; i < n; i++) b[i] = Math.imul(this.at + i, 2654435761) >>> 24;"
+        " this.at += n; c.enqueue(b); } })",
+    };
+    for (size_t m = 0; m < 2; m++) {
+        char source[1024];
+        snprintf(source, sizeof(source), "const N = %d; export default { fetch() { return new Response(%s); } }", 20 * MB,
+                 makers[m]);
+        struct harness_job *j = harness_get(&h, script(source), "/");
+        assert_int_equal(j->error, JOB_ERROR_NONE);
+        assert_int_equal(j->body_bytes, 20 * MB);
+        for (size_t i = 0; i < j->body_bytes; i++)
+            if (j->body[i] != pattern(i))
+                fail_msg("body %zu differs at %zu", m, i);
+    }
+    struct harness_job *j = harness_get(
+        &h, script("export default { fetch() { return new Response('\\u00e4'.repeat(5e6)); } }"), "/");
+    assert_int_equal(j->body_bytes, 10000000);
+    for (size_t i = 0; i < j->body_bytes; i += 2)
+        assert_true(j->body[i] == 0xc3 && j->body[i + 1] == 0xa4);
+}
+
+static void send_pattern(uint32_t job, size_t len)
+{
+    uint8_t buf[50000];
+    for (size_t at = 0; at < len;) {
+        size_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
+        for (size_t i = 0; i < n; i++)
+            buf[i] = pattern(at + i);
+        at += n;
+        harness_send(&h, job, buf, n, at == len);
+    }
+}
+
+static void large_bodies_go_up_and_are_read_every_way(void **state)
+{
+    static const char *const readers[] = {
+        "(await r.bytes())",
+        "new Uint8Array(await r.arrayBuffer())",
+        "(await (async () => { const all = new Uint8Array(N); let at = 0; for await (const p of r.body) {"
+        " all.set(p, at); at += p.length; } return all; })())",
+    };
+    for (size_t m = 0; m < sizeof(readers) / sizeof(*readers); m++) {
+        char source[1024];
+        snprintf(source, sizeof(source),
+                 "const N = %d; export default { async fetch(r) { const b = %s; let bad = 0;"
+                 " for (let i = 0; i < N; i++) bad += b[i] !== Math.imul(i, 2654435761) >>> 24;"
+                 " return new Response(b.length + ' ' + bad); } }",
+                 20 * MB, readers[m]);
+        uint32_t job = harness_open(&h, script(source), "POST", "https://test.example/", NULL, true);
+        send_pattern(job, 20 * MB);
+        struct harness_job *j = harness_wait(&h, job);
+        assert_int_equal(j->error, JOB_ERROR_NONE);
+        assert_string_equal((char *)j->body, "20971520 0");
+        harness_close(&h, job);
+    }
+}
+
+static void a_body_echoes_while_it_comes(void **state)
+{
+    uint32_t s = script("export default { fetch(r) { return new Response(r.body); } }");
+    uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    harness_send(&h, job, "first", 5, false);
+    while (h.jobs[job].body_bytes < 5)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_false(h.jobs[job].is_done);
+    harness_send(&h, job, " second", 7, true);
+    assert_string_equal((char *)harness_wait(&h, job)->body, "first second");
+    harness_close(&h, job);
+
+    job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    send_pattern(job, 20 * MB);
+    struct harness_job *j = harness_wait(&h, job);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_int_equal(j->body_bytes, 20 * MB);
+    for (size_t i = 0; i < j->body_bytes; i++)
+        if (j->body[i] != pattern(i))
+            fail_msg("differs at %zu", i);
+    harness_close(&h, job);
+}
+
+static void credit_is_given_only_for_what_was_read(void **state)
+{
+    uint32_t s = script("export default { async fetch(r) { const reader = r.body.getReader();"
+                        " await new Promise((d) => setTimeout(d, 100)); let n = 0;"
+                        " for (;;) { const { done, value } = await reader.read(); if (done) break; n += value.length; }"
+                        " return new Response(String(n)); } }");
+    uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    static const uint8_t bytes[JOB_CREDIT_INITIAL];
+    harness_send(&h, job, bytes, sizeof(bytes), false);
+    harness_get(&h, script("export default { fetch() { return new Response(''); } }"), "/");
+    assert_int_equal(h.jobs[job].may_send, 0); /* nobody has read yet */
+    harness_send(&h, job, bytes, 1000, true);  /* waits for credit */
+    assert_string_equal((char *)harness_wait(&h, job)->body, "66536");
+    harness_close(&h, job);
+}
+
+static void without_credit_nothing_is_sent(void **state)
+{
+    uint32_t s = script("export default { fetch() { return new Response(new Uint8Array(200000)); } }");
+    uint32_t quick = script("export default { fetch() { return new Response('q'); } }");
+    uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
+    h.jobs[job].holds_credit = true;
+    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    harness_get(&h, quick, "/");
+    assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
+    harness_credit(&h, job, 1); /* every byte counts */
+    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL + 1)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    harness_credit(&h, job, 1000000);
+    assert_int_equal(harness_wait(&h, job)->body_bytes, 200000);
+    harness_close(&h, job);
+}
+
+static void an_unread_body_does_not_stop_the_answer(void **state)
+{
+    uint32_t s = script("export default { fetch() { return new Response('early'); } }");
+    uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    struct harness_job *j = harness_wait(&h, job);
+    assert_string_equal((char *)j->body, "early");
+    harness_close(&h, job);
+}
+
+static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
+{
+    uint32_t s = script("let cancelled = 0; export default { fetch(r) {"
+                        " if (r.url.endsWith('/count')) return new Response(String(cancelled));"
+                        " return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50000)); },"
+                        " cancel() { cancelled++; } })); } }");
+    uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
+    while (h.jobs[job].body_bytes < 100000)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    harness_cancel(&h, job);
+    assert_string_equal((char *)harness_get(&h, s, "/count")->body, "1");
+
+    uint32_t reads = script("let ended; export default { async fetch(r) {"
+                            " if (r.url.endsWith('/how')) return new Response(ended);"
+                            " try { await r.text(); } catch (e) { ended = e.message; } return new Response(); } }");
+    job = harness_open(&h, reads, "POST", "https://test.example/", NULL, true);
+    harness_send(&h, job, "x", 1, false);
+    harness_cancel(&h, job);
+    assert_string_equal((char *)harness_get(&h, reads, "/how")->body, "the client is gone");
+}
+
+static void wait_until_goes_on_after_the_answer(void **state)
+{
+    uint32_t s = script("let done = 0; export default { fetch(r, env, ctx) {"
+                        " if (r.url.endsWith('/count')) return new Response(String(done));"
+                        " ctx.waitUntil(new Promise((d) => setTimeout(d, 30)).then(() => { done++; console.log('later'); }));"
+                        " ctx.waitUntil(Promise.reject(new Error('in vain')));"
+                        " return new Response('now ' + done); } }");
+    assert_string_equal((char *)harness_get(&h, s, "/")->body, "now 0");
+    harness_wait_log(&h, "log", "later");
+    harness_wait_log(&h, "error", "in vain");
+    assert_string_equal((char *)harness_get(&h, s, "/count")->body, "1");
+}
+
+static void a_timer_ends_with_its_request(void **state)
+{
+    uint32_t s = script("let ticks = 0; export default { fetch(r) {"
+                        " if (r.url.endsWith('/count')) return new Response(String(ticks));"
+                        " setInterval(() => ticks++, 1); return new Response('x'); } }");
+    uint32_t sleeper = script("export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
+                              " return new Response(); } }");
+    harness_get(&h, s, "/");
+    harness_get(&h, sleeper, "/");
+    assert_string_equal((char *)harness_get(&h, s, "/count")->body, "0");
+}
+
+static void many_requests_share_an_isolate(void **state)
+{
+    enum { N = 500 };
+    static uint32_t jobs[N];
+    uint32_t s = script("let open = 0, most = 0; export default { async fetch(r) { most = Math.max(most, ++open);"
+                        " await new Promise((d) => setTimeout(d, 50)); open--; return new Response(r.url.slice(21) + ' ' + most); } }");
+    for (uint32_t i = 0; i < N; i++) {
+        char url[64];
+        snprintf(url, sizeof(url), "https://test.example/%u", i);
+        jobs[i] = harness_open(&h, s, "GET", url, NULL, false);
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        char expected[32];
+        snprintf(expected, sizeof(expected), "%u ", i);
+        struct harness_job *j = harness_wait(&h, jobs[i]);
+        assert_int_equal(j->error, JOB_ERROR_NONE);
+        assert_int_equal(strncmp((char *)j->body, expected, strlen(expected)), 0);
+        harness_close(&h, jobs[i]);
+    }
+}
+
+static void modules_of_a_bundle_import_each_other(void **state)
+{
+    static const struct harness_module modules[] = {
+        {"src/main.js", "import { a } from './lib/a.js'; import data from '../data.json'; import text from './t.txt';"
+                        " import bare from 'bare.js';"
+                        " export default { async fetch(r, env) { const late = await import('./late.js');"
+                        " return Response.json([a, data.n, text, bare, late.default, env]); } }"},
+        {"src/lib/a.js", "import { b } from '../../b.js'; export const a = 'a' + b;"},
+        {"b.js", "export const b = await Promise.resolve('b');"},
+        {"data.json", "{\"n\": 7}"},
+        {"./src/t.txt", "t\xc3\xa4xt"},
+        {"bare.js", "export default 'bare';"},
+        {"src/late.js", "export default 'late';"},
+    };
+    harness_bundle(&h, ++handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}", NULL);
+    struct harness_job *j = harness_get(&h, handles, "/");
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_string_equal((char *)j->body, "[\"ab\",7,\"t\xc3\xa4xt\",\"bare\",\"late\",{\"K\":\"v\"}]");
+}
+
+static void unhandled_rejections_are_logged_only_if_nobody_came(void **state)
+{
+    uint32_t s = script("export default { async fetch() { const p = Promise.reject(new Error('handled late'));"
+                        " await null; p.catch(() => {}); Promise.reject(new Error('nobody')); return new Response(); } }");
+    assert_int_equal(harness_get(&h, s, "/")->error, JOB_ERROR_NONE);
+    harness_wait_log(&h, "error", "unhandled rejection: Error: nobody");
+    assert_false(harness_logged(&h, NULL, "handled late"));
+}
+
+static void warm_and_evict_are_obeyed(void **state)
+{
+    uint32_t s = script("export default { fetch() { return new Response(''); } }");
+    uint32_t warmed = h.warmed, evicted = h.evicted;
+    harness_control(&h, JOB_WARM, s);
+    while (h.warmed == warmed)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_true(h.warmed_us > 0);
+    assert_int_equal(harness_get(&h, s, "/")->cold_us, 0);
+    harness_control(&h, JOB_WARM, s);
+    while (h.warmed == warmed + 1)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_int_equal(h.warmed_us, 0);
+    harness_control(&h, JOB_EVICT, s);
+    while (h.evicted == evicted)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_true(harness_get(&h, s, "/")->cold_us > 0);
+}
+
+static void a_new_version_replaces_the_old_one(void **state)
+{
+    uint32_t s = script("export default { async fetch(r) { if (r.url.endsWith('/slow'))"
+                        " await new Promise((d) => setTimeout(d, 100)); return new Response('one'); } }");
+    assert_string_equal((char *)harness_get(&h, s, "/")->body, "one");
+    uint32_t slow = harness_open(&h, s, "GET", "https://test.example/slow", NULL, false);
+    harness_script(&h, s, "export default { fetch() { return new Response('two'); } }", NULL);
+    while (strcmp((char *)harness_get(&h, s, "/")->body, "two") != 0)
+        ;
+    assert_string_equal((char *)harness_wait(&h, slow)->body, "one");
+    harness_close(&h, slow);
+}
+
+static void statistics_come_while_something_happens(void **state)
+{
+    uint32_t seen = h.stats_count;
+    uint32_t s = script("export default { fetch() { return new Response(''); } }");
+    char mine[32];
+    snprintf(mine, sizeof(mine), "\"handle\":%u,", s);
+    harness_get(&h, s, "/");
+    while (h.stats_count == seen || !strstr(h.stats, mine))
+        harness_poll(&h, HARNESS_WAIT_MS);
+    assert_non_null(strstr(strstr(h.stats, mine), "\"cold\":1"));
+    assert_non_null(strstr(strstr(h.stats, mine), "\"is_warm\":true"));
+}
+
+/* ---- its own process: a small budget ---- */
+
+static void the_least_recently_used_are_evicted_under_the_budget(void **state)
+{
+    static struct harness small;
+    enum { N = 30 };
+    harness_start(&small, 24u << 20);
+    for (uint32_t i = 1; i <= N; i++) {
+        harness_script(&small, i, "let n = 0; export default { fetch() { return new Response('n' + ++n); } }", NULL);
+        assert_int_equal(harness_get(&small, i, "/")->error, JOB_ERROR_NONE);
+        struct harness_job *j = harness_get(&small, 1, "/"); /* used all the time: never evicted */
+        char expected[16];
+        snprintf(expected, sizeof(expected), "n%u", i + 1);
+        assert_string_equal((char *)j->body, expected);
+    }
+    assert_true(small.evicted >= N / 3 && small.evicted < N);
+    assert_true(harness_get(&small, 2, "/")->cold_us > 0);
+    assert_int_equal(harness_get(&small, 1, "/")->cold_us, 0);
+    harness_stop(&small);
+}
+
+static void hearthds_end_is_the_processs_end(void **state)
+{
+    static struct harness gone;
+    harness_start(&gone, 64u << 20);
+    int status;
+    shutdown(gone.start_fd, SHUT_RDWR);
+    assert_int_equal(waitpid(gone.pid, &status, 0), gone.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void stop_finishes_what_runs(void **state)
+{
+    static struct harness last;
+    harness_start(&last, 64u << 20);
+    harness_script(&last, 1, "export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
+                             " return new Response('done'); } }", NULL);
+    uint32_t job = harness_open(&last, 1, "GET", "https://test.example/", NULL, false);
+    harness_control(&last, JOB_STOP, 0);
+    assert_string_equal((char *)harness_wait(&last, job)->body, "done");
+    int status;
+    assert_int_equal(waitpid(last.pid, &status, 0), last.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(a_known_body_has_its_true_length),
+        cmocka_unit_test(large_bodies_go_down_within_credit),
+        cmocka_unit_test(large_bodies_go_up_and_are_read_every_way),
+        cmocka_unit_test(a_body_echoes_while_it_comes),
+        cmocka_unit_test(credit_is_given_only_for_what_was_read),
+        cmocka_unit_test(without_credit_nothing_is_sent),
+        cmocka_unit_test(an_unread_body_does_not_stop_the_answer),
+        cmocka_unit_test(cancelling_midway_tells_the_stream_and_frees_the_job),
+        cmocka_unit_test(wait_until_goes_on_after_the_answer),
+        cmocka_unit_test(a_timer_ends_with_its_request),
+        cmocka_unit_test(many_requests_share_an_isolate),
+        cmocka_unit_test(modules_of_a_bundle_import_each_other),
+        cmocka_unit_test(unhandled_rejections_are_logged_only_if_nobody_came),
+        cmocka_unit_test(warm_and_evict_are_obeyed),
+        cmocka_unit_test(a_new_version_replaces_the_old_one),
+        cmocka_unit_test(statistics_come_while_something_happens),
+        cmocka_unit_test(the_least_recently_used_are_evicted_under_the_budget),
+        cmocka_unit_test(hearthds_end_is_the_processs_end),
+        cmocka_unit_test(stop_finishes_what_runs),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,229 @@
+/* test_worker_limits: scripts that misbehave get their own clear error, and a good one answers meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness h;
+enum { GOOD = 1, BAD = 2 };
+
+static const char good[] = "export default { fetch() { return new Response('good'); } }";
+
+static int start(void **state)
+{
+    harness_start(&h, 512u << 20);
+    harness_script(&h, GOOD, good, NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void good_still_answers(void)
+{
+    struct harness_job *j = harness_get(&h, GOOD, "/");
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_int_equal(j->status, 200);
+    assert_string_equal((char *)j->body, "good");
+}
+
+struct row {
+    const char *what, *source, *limits, *log;
+    enum job_error error;
+};
+
+static const struct row rows[] = {
+    {"an endless loop in the handler", "export default { fetch() { for (;;); } }", NULL, "CPU time",
+     JOB_ERROR_CPU_LIMIT},
+    {"an endless loop after an await", "export default { async fetch() { await 1; for (;;); } }", NULL, "CPU time",
+     JOB_ERROR_CPU_LIMIT},
+    {"endless microtasks", "export default { async fetch() { for (;;) await 1; } }", NULL, "CPU time",
+     JOB_ERROR_CPU_LIMIT},
+    {"an endless loop that catches everything",
+     "export default { fetch() { for (;;) { try { for (;;); } catch {} finally { continue; } } } }", NULL, "CPU time",
+     JOB_ERROR_CPU_LIMIT},
+    {"an endless regular expression",
+     "export default { fetch() { return new Response(String(/^(a+)+$/.test('a'.repeat(50) + 'b'))); } }", NULL,
+     "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"an endless loop in a timer",
+     "export default { fetch() { return new Promise(() => setTimeout(() => { for (;;); }, 1)); } }", NULL, "CPU time",
+     JOB_ERROR_CPU_LIMIT},
+    {"many small slices add up to the limit",
+     "export default { async fetch() { for (;;) { await new Promise((done) => setTimeout(done, 0));"
+     " for (let i = 0; i < 2e6; i++); } } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"objects without end", "export default { fetch() { const all = []; for (;;) all.push({ x: all.length }); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"strings without end",
+     "export default { fetch() { const all = []; for (let i = 0;; i++) all.push(('x' + i).padEnd(1e5, 'abc' + i)); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"buffers without end", "export default { fetch() { const all = []; for (;;) all.push(new Uint8Array(1e6)); } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"buffers without end, asynchronously",
+     "export default { async fetch() { const all = []; for (;;) { await 1; all.push(new Uint8Array(1e6)); } } }",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"memory without end at top level", "const all = []; for (;;) all.push({ x: 1 });\nexport default { fetch() {} }",
+     "{\"heap_bytes\":33554432}", NULL, JOB_ERROR_MEMORY_LIMIT},
+    {"an endless top level", "for (;;);\nexport default { fetch() {} }", NULL, "CPU time", JOB_ERROR_LOAD},
+    {"a throw at top level", "throw new RangeError('at the top');\nexport default { fetch() {} }", NULL,
+     "RangeError: at the top", JOB_ERROR_LOAD},
+    {"a syntax error", "export default {{", NULL, "main.mjs:1:", JOB_ERROR_LOAD},
+    {"a missing import", "import x from './x.mjs';\nexport default { fetch() {} }", NULL, "No such module \"./x.mjs\"",
+     JOB_ERROR_LOAD},
+    {"no default export", "export const fetch = 1;", NULL, "no handler", JOB_ERROR_LOAD},
+    {"a default export without fetch", "export default { scheduled() {} }", NULL, "no handler", JOB_ERROR_LOAD},
+    {"a top level that waits for ever", "await new Promise(() => {});\nexport default { fetch() {} }", NULL,
+     "top-level await", JOB_ERROR_LOAD},
+    {"a timer at top level", "setTimeout(() => {}, 1);\nexport default { fetch() {} }", NULL, "top level",
+     JOB_ERROR_LOAD},
+    {"never answers", "export default { fetch() { return new Promise(() => {}); } }", NULL, "can never answer",
+     JOB_ERROR_NO_RESPONSE},
+    {"never answers, later",
+     "export default { async fetch() { await new Promise((d) => setTimeout(d, 5)); await new Promise(() => {}); } }",
+     NULL, "can never answer", JOB_ERROR_NO_RESPONSE},
+    {"answers nothing", "export default { fetch() {} }", NULL, "undefined, which is no Response",
+     JOB_ERROR_NO_RESPONSE},
+    {"answers a string", "export default { async fetch() { return 'text'; } }", NULL, "no Response",
+     JOB_ERROR_NO_RESPONSE},
+    {"throws", "export default { fetch() { throw new TypeError('thrown'); } }", NULL, "TypeError: thrown",
+     JOB_ERROR_EXCEPTION},
+    {"rejects", "export default { async fetch() { await 1; throw new TypeError('rejected'); } }", NULL,
+     "TypeError: rejected", JOB_ERROR_EXCEPTION},
+    {"throws in a timer",
+     "export default { fetch() { return new Promise(() => setTimeout(() => { throw new Error('tick'); }, 1)); } }", NULL,
+     "Error: tick", JOB_ERROR_EXCEPTION},
+    {"throws something that is no error", "export default { fetch() { throw null; } }", NULL, "null",
+     JOB_ERROR_EXCEPTION},
+    {"recursion without end", "export default { fetch() { const f = () => f() + 1; return f(); } }", NULL,
+     "Maximum call stack", JOB_ERROR_EXCEPTION},
+    {"answers with a used body",
+     "export default { async fetch() { const r = new Response('x'); await r.text(); return r; } }", NULL, "used",
+     JOB_ERROR_EXCEPTION},
+    {"a head that is too large",
+     "export default { fetch() { return new Response('', { headers: { x: 'y'.repeat(40000) } }); } }", NULL,
+     "response head", JOB_ERROR_EXCEPTION},
+    {"waits longer than its wall limit",
+     "export default { fetch() { return new Promise((d) => setTimeout(d, 1e6)); } }", "{\"wall_ms\":300}",
+     "wall clock", JOB_ERROR_WALL_LIMIT},
+};
+
+static void a_bad_script_gets_its_own_error(void **state)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const struct row *row = &rows[i];
+        uint32_t handle = BAD + (uint32_t)i;
+        harness_script(&h, handle, row->source, row->limits);
+        uint32_t job = harness_open(&h, handle, "GET", "https://test.example/", NULL, false);
+        harness_poll(&h, 1);
+        good_still_answers();
+        struct harness_job *j = harness_wait(&h, job);
+        if (j->error != row->error)
+            fail_msg("%s: error %d, expected %d; last log: %s", row->what, j->error, row->error,
+                     h.line_count ? h.lines[h.line_count - 1].text : "");
+        if (row->log)
+            harness_wait_log(&h, "error", row->log);
+        for (size_t n = 0; n < h.line_count; n++)
+            free(h.lines[n].text);
+        h.line_count = 0;
+        harness_close(&h, job);
+        good_still_answers();
+    }
+}
+
+static void an_error_names_the_request(void **state)
+{
+    harness_script(&h, 500, "export default { fetch() { throw new Error('named'); } }", NULL);
+    uint32_t job = harness_open(&h, 500, "GET", "https://test.example/", NULL, false);
+    char id[20];
+    snprintf(id, sizeof(id), "%016lx", (unsigned long)h.jobs[job].request_id);
+    harness_wait(&h, job);
+    harness_wait_log(&h, "error", "Error: named");
+    assert_string_equal(h.lines[h.line_count - 1].request, id);
+    assert_int_equal(h.lines[h.line_count - 1].handle, 500);
+    harness_close(&h, job);
+}
+
+static void the_others_of_a_script_survive_one_that_loops(void **state)
+{
+    harness_script(&h, 501,
+                   "let n = 0; export default { async fetch(r) { if (r.url.endsWith('/loop')) for (;;);"
+                   " await new Promise((d) => setTimeout(d, 150)); return new Response('waited ' + ++n); } }",
+                   NULL);
+    uint32_t waits = harness_open(&h, 501, "GET", "https://test.example/", NULL, false);
+    uint32_t loops = harness_open(&h, 501, "GET", "https://test.example/loop", NULL, false);
+    assert_int_equal(harness_wait(&h, loops)->error, JOB_ERROR_CPU_LIMIT);
+    struct harness_job *j = harness_wait(&h, waits);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_string_equal((char *)j->body, "waited 1");
+    /* The same isolate: its state is there. */
+    j = harness_get(&h, 501, "/");
+    assert_string_equal((char *)j->body, "waited 2");
+    assert_int_equal(j->cold_us, 0);
+    harness_close(&h, waits);
+    harness_close(&h, loops);
+}
+
+static void a_script_over_its_memory_is_condemned_and_starts_again(void **state)
+{
+    harness_script(&h, 502,
+                   "const all = []; export default { async fetch(r) { if (r.url.endsWith('/eat')) for (;;) all.push({});"
+                   " if (r.url.endsWith('/wait')) await new Promise((d) => setTimeout(d, 10000));"
+                   " return new Response('n ' + all.length); } }",
+                   "{\"heap_bytes\":33554432,\"cpu_ms\":20000}");
+    uint32_t waits = harness_open(&h, 502, "GET", "https://test.example/wait", NULL, false);
+    uint32_t eats = harness_open(&h, 502, "GET", "https://test.example/eat", NULL, false);
+    assert_int_equal(harness_wait(&h, eats)->error, JOB_ERROR_MEMORY_LIMIT);
+    assert_int_equal(harness_wait(&h, waits)->error, JOB_ERROR_MEMORY_LIMIT);
+    struct harness_job *j = harness_get(&h, 502, "/");
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_string_equal((char *)j->body, "n 0");
+    assert_true(j->cold_us > 0);
+    harness_close(&h, waits);
+    harness_close(&h, eats);
+}
+
+static void an_unknown_or_forgotten_script_is_told(void **state)
+{
+    assert_int_equal(harness_get(&h, 9999, "/")->error, JOB_ERROR_NO_SCRIPT);
+    harness_script(&h, 503, good, NULL);
+    assert_int_equal(harness_get(&h, 503, "/")->error, JOB_ERROR_NONE);
+    harness_forget(&h, 503);
+    while (harness_get(&h, 503, "/")->error == JOB_ERROR_NONE)
+        ; /* the forget travels on another road */
+    assert_int_equal(harness_get(&h, 503, "/")->error, JOB_ERROR_NO_SCRIPT);
+}
+
+static void log_lines_are_bounded(void **state)
+{
+    harness_script(&h, 504,
+                   "export default { fetch() { for (let i = 0; i < 3000; i++) console.log('line ' + i);"
+                   " console.log('x'.repeat(10000)); return new Response('ok'); } }",
+                   "{\"cpu_ms\":5000}");
+    assert_int_equal(harness_get(&h, 504, "/")->error, JOB_ERROR_NONE);
+    harness_wait_log(&h, "log", "line 10");
+    while (!harness_logged(&h, "warn", "log lines were dropped"))
+        harness_get(&h, 504, "/");
+    for (size_t i = 0; i < h.line_count; i++)
+        assert_true(strlen(h.lines[i].text) <= 4096);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bad_script_gets_its_own_error),
+        cmocka_unit_test(an_error_names_the_request),
+        cmocka_unit_test(the_others_of_a_script_survive_one_that_loops),
+        cmocka_unit_test(a_script_over_its_memory_is_condemned_and_starts_again),
+        cmocka_unit_test(an_unknown_or_forgotten_script_is_told),
+        cmocka_unit_test(log_lines_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
