@@ -218,6 +218,7 @@ static int start_eal(struct hearthd *h, struct fault *f)
                 : c->huge == CONF_OFF ? EAL_HUGE_OFF
                                       : EAL_HUGE_AUTO,
         .use_pci = is_pci_address(c->port.device),
+        .use_memif = strncmp(c->port.device, "net_memif", strlen("net_memif")) == 0,
     };
     struct eal_report report = {0};
     char name[80];

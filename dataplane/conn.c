@@ -135,6 +135,18 @@ static struct conn *conn_take(struct core *core)
     return c;
 }
 
+static bool is_ip4(const uint8_t ip[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(ip, mapped, sizeof(mapped)) == 0;
+}
+
+/* The two differ in the largest segment. */
+static struct tcp_env *env_of(struct core *core, const uint8_t remote[16])
+{
+    return is_ip4(remote) ? &core->tcp_env4 : &core->tcp_env6;
+}
+
 static bool is_tls_port(const struct core *core, uint16_t port)
 {
     return port == core->config.tls_port;
@@ -195,8 +207,8 @@ struct cookie_args {
 static size_t write_cookie(void *arg, uint8_t *buf, size_t cap)
 {
     struct cookie_args *a = arg;
-    return tcp_cookie_syn_ack(&a->core->tcp_env, a->packet->dst, a->packet->src, a->segment, buf,
-                              cap, a->core->now_ns);
+    return tcp_cookie_syn_ack(env_of(a->core, a->packet->src), a->packet->dst, a->packet->src,
+                              a->segment, buf, cap, a->core->now_ns);
 }
 
 static struct flow_key key_of(const struct net_packet *p, const struct tcp_segment *s)
@@ -229,10 +241,10 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
         return;
     }
     count->rx_tcp++;
-    uint32_t iss = tcp_isn(&core->tcp_env, key->local, key->remote, key->local_port,
-                           key->remote_port, core->now_ns);
-    tcp_open_passive(&c->tcp, &core->tcp_env, key->local_port, key->remote_port, s, iss,
-                     core->now_ns);
+    struct tcp_env *env = env_of(core, key->remote);
+    uint32_t iss =
+        tcp_isn(env, key->local, key->remote, key->local_port, key->remote_port, core->now_ns);
+    tcp_open_passive(&c->tcp, env, key->local_port, key->remote_port, s, iss, core->now_ns);
     c->is_half_open = true;
     core->half_open++;
     conn_mark(core, c);
@@ -246,7 +258,7 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
     if (!is_plain_ack || core->now_ns >= core->cookies_until_ns)
         return false;
     struct tcp opened;
-    if (!tcp_cookie_open(&opened, &core->tcp_env, p->dst, p->src, s, core->now_ns))
+    if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
         return false;
     struct conn *c = conn_new(core, key);
     if (!c) {
@@ -309,10 +321,8 @@ void conn_path_mtu(struct core *core, const struct net_pmtu *report)
     if (index == UINT32_MAX)
         return;
     struct conn *c = &core->conns[index];
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool is_ip4 = memcmp(key.remote, mapped, sizeof(mapped)) == 0;
     tcp_path_mtu(&c->tcp, report->seq,
-                 (uint16_t)(report->mtu - (is_ip4 ? 20 : 40) - TCP_HEADER_BYTES));
+                 (uint16_t)(report->mtu - (is_ip4(key.remote) ? 20 : 40) - TCP_HEADER_BYTES));
     conn_mark(core, c);
 }
 
@@ -576,24 +586,6 @@ static bool send_segments(struct core *core, struct conn *c)
     return true;
 }
 
-static void count_end(struct core *core, const struct conn *c)
-{
-    switch (tcp_end(&c->tcp)) {
-    case TCP_END_CLOSED:
-        core->counters.tcp_closed++;
-        break;
-    case TCP_END_RESET:
-        core->counters.tcp_reset_in++;
-        break;
-    case TCP_END_TIMEOUT:
-        core->counters.tcp_timed_out++;
-        break;
-    case TCP_END_ABORTED: /* TCP has counted the RST */
-    case TCP_END_NONE:
-        break;
-    }
-}
-
 void conn_run(struct core *core, struct conn *c)
 {
     if (c->state == CONN_FREE) { /* freed while it was on the dirty list */
@@ -614,7 +606,6 @@ void conn_run(struct core *core, struct conn *c)
     bool is_sent = send_segments(core, c);
     state = tcp_state(&c->tcp);
     if (tcp_is_done(&c->tcp)) {
-        count_end(core, c);
         conn_free(core, c);
         return;
     }

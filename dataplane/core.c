@@ -41,7 +41,6 @@ static bool take_parts(struct core *core)
     if (!chunks || !flows || !core->conns)
         return false;
     core->request_seed = config->secret[0];
-    memcpy(core->tcp_env.cookie_key, &config->secret[1], sizeof(core->tcp_env.cookie_key));
     chunk_pool_init(&core->chunks, chunks, config->chunks);
     flow_table_init(&core->flows, flows, config->conns_max, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
@@ -89,9 +88,12 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     timers_init(&core->timers, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
-    core->tcp_env.pool = &core->chunks;
-    core->tcp_env.counters = &core->counters;
-    core->tcp_env.mss_max = (uint16_t)(config->net->mtu - 40);
+    core->tcp_env4 = (struct tcp_env){.pool = &core->chunks,
+                                      .counters = &core->counters,
+                                      .mss_max = (uint16_t)(config->net->mtu - 40)};
+    memcpy(core->tcp_env4.cookie_key, &config->secret[1], sizeof(core->tcp_env4.cookie_key));
+    core->tcp_env6 = core->tcp_env4;
+    core->tcp_env6.mss_max = (uint16_t)(config->net->mtu - 60);
     return core;
 }
 

@@ -27,7 +27,7 @@ struct core {
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;
-    struct tcp_env tcp_env;
+    struct tcp_env tcp_env4, tcp_env6; /* by the peer's address family */
     struct counters counters;
     void *chunk_memory, *flow_memory;
     struct conn *conns; /* config.conns_max of them */
