@@ -13,8 +13,8 @@
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
  * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
- * by the keys of the world; a ticket of the previous key is honoured and replaced. PSK only with
- * (EC)DHE, no early data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
+ * by the keys of the world; a ticket of the previous key is honoured and replaced. No early
+ * data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
  * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
  * wolfSSL: X25519 is 3x as fast).
  *
