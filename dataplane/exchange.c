@@ -8,6 +8,7 @@
 #include "dataplane/cert.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
+#include "dataplane/host.h"
 #include "dataplane/route.h"
 #include "runtime/head.h"
 
@@ -370,19 +371,6 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
     return head_write_end(&w);
 }
 
-static size_t lower_host(struct head_view host, char out[HOST_BYTES_MAX + 1])
-{
-    size_t len = host.len;
-    if (len > 0 && host.p[len - 1] == '.')
-        len--; /* an absolute name is the same host */
-    if (len == 0 || len > HOST_BYTES_MAX)
-        return 0;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 0x20 : host.p[i]);
-    out[len] = 0;
-    return len;
-}
-
 /* Does the certificate that this connection was opened with cover the host? (RFC 9110 7.4) */
 static bool is_directed_here(struct core *core, const struct conn *c, const char *host,
                              size_t host_bytes)
@@ -415,10 +403,10 @@ static struct refusal check_request(struct core *core, struct conn *c,
         count->http_body_too_large++;
         return (struct refusal){413, "the request body is over this node's limit"};
     }
-    size_t host_bytes = lower_host(r->host, host);
+    size_t host_bytes = host_canonical(host, r->host.p, r->host.len);
     if (host_bytes == 0) {
         count->http_bad++;
-        return (struct refusal){400, "the request names no host"};
+        return (struct refusal){400, "the request names no valid host"};
     }
     if (!is_directed_here(core, c, host, host_bytes)) {
         count->http_misdirected++;
