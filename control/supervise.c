@@ -315,6 +315,11 @@ static void read_packets(struct process *p)
     }
 }
 
+static void on_closed_timeout(void *arg)
+{
+    kill_process(arg, "it closed its start socket");
+}
+
 static void on_socket(void *arg, uint32_t events)
 {
     struct process *p = arg;
@@ -326,9 +331,10 @@ static void on_socket(void *arg, uint32_t events)
     if (events & EPOLLOUT)
         feed(p);
     if (events & (EPOLLHUP | EPOLLERR)) {
-        /* Its end of the socket is closed: the process is gone, or must go. */
+        /* Its end of the socket is closed: it is on its way out, or must be sent there. */
         loop_unwatch(s->config.loop, &p->socket_watch);
-        kill_process(p, "it closed its start socket");
+        loop_timer_set(s->config.loop, &p->boot_timer, (uint64_t)SUPERVISE_EXIT_MS * MS,
+                       on_closed_timeout, p);
     }
     if (s->config.on_change && (p->state != before || (events & EPOLLOUT)))
         s->config.on_change(s->config.arg);

@@ -36,6 +36,7 @@
 enum {
     SUPERVISE_READY_MS = 5000,
     SUPERVISE_FEED_MS = 5000,
+    SUPERVISE_EXIT_MS = 500, /* from the end of its socket to its own end */
     SUPERVISE_STABLE_MS = 10000,
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,

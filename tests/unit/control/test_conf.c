@@ -143,11 +143,11 @@ static void each_mistake_is_told_with_its_line(void **state)
     static const struct {
         const char *what, *text, *said;
     } rows[] = {
-        {"nothing at all", "",
-         "1: cores: is missing\n1: node: is missing\n1: port: is missing\n"},
+        {"nothing at all", "", "1: cores: is missing\n1: node: is missing\n1: port: is missing\n"},
         {"no mapping", "- a\n", "1: the file: is a list, must be a mapping\n"},
-        {"not YAML", "node: [\n", "2: not YAML: did not find expected node content while parsing a "
-                                  "flow node\n"},
+        {"not YAML", "node: [\n",
+         "2: not YAML: did not find expected node content while parsing a "
+         "flow node\n"},
         {"two documents", "node: a\n---\nnode: b\n", "2: more than one document\n"},
         {"an alias", "node: &a n1\n", "1: anchors and tags are not supported\n"},
         {"a slip of the finger", SMALL "limts: {cpu_ms: 1}\n",
@@ -156,8 +156,10 @@ static void each_mistake_is_told_with_its_line(void **state)
          "11: limits.cpu_m: unknown key, did you mean \"cpu_ms\"?\n"},
         {"a word from nowhere", SMALL "colour: blue\n", "9: colour: unknown key\n"},
         {"a key given twice", SMALL "node: n2\n", "9: node: given twice, first in line 1\n"},
-        {"not a number", SMALL "memory_mb: lots\n", "9: memory_mb: \"lots\" is not a whole number\n"},
-        {"a negative number", SMALL "drain_ms: -1\n", "9: drain_ms: \"-1\" is not a whole number\n"},
+        {"not a number", SMALL "memory_mb: lots\n",
+         "9: memory_mb: \"lots\" is not a whole number\n"},
+        {"a negative number", SMALL "drain_ms: -1\n",
+         "9: drain_ms: \"-1\" is not a whole number\n"},
         {"a number too large for its field", SMALL "listen: {http: 70000}\n",
          "9: listen.http: 70000 is too large\n"},
         {"a number out of its range", SMALL "limits:\n  cpu_ms: 0\n",
@@ -166,7 +168,8 @@ static void each_mistake_is_told_with_its_line(void **state)
          "9: debug_headers: \"maybe\" is not true or false\n"},
         {"a word that is none of these", SMALL "huge: yes\n",
          "9: huge: \"yes\" is not one of auto, on, off\n"},
-        {"a list where a value belongs", SMALL "store: [a]\n", "9: store: is a list, must be a value\n"},
+        {"a list where a value belongs", SMALL "store: [a]\n",
+         "9: store: is a list, must be a value\n"},
         {"a value where a list belongs", SMALL "zones: a.test\n",
          "9: zones: is a value, must be a list\n"},
         {"a relative path", SMALL "store: var/lib\n",
@@ -191,7 +194,8 @@ static void each_mistake_is_told_with_its_line(void **state)
         {"more wall clock than CPU is needed", SMALL "limits: {cpu_ms: 100, wall_ms: 50}\n",
          "9: limits.wall_ms: 50 is less than limits.cpu_ms, 100\n"},
         {"every mistake at once",
-         "node: N1\nprt: 1\nport:\n  device: auto\n  addresses:\n    - 10.0.0.1\n    - 10.0.0.2/33\n"
+         "node: N1\nprt: 1\nport:\n  device: auto\n  addresses:\n    - 10.0.0.1\n    - "
+         "10.0.0.2/33\n"
          "    - fd77::1/64\n    - 1.2.3/8\n  gateway4: fd77::1\n  gateway6: fd77::1/64\n"
          "cores: [1]\ncertificates:\n  - {chain: /c, key: k}\n",
          "2: prt: unknown key, did you mean \"port\"?\n"},

@@ -176,7 +176,8 @@ static void a_client_that_breaks_the_protocol_is_told_once_and_closed(void **sta
         {"no command", "\x02\0\0\0{}", 6, "a request has a \"command\""},
         {"a command of a wrong kind", "\x0d\0\0\0{\"command\":1}", 17,
          "a request has a \"command\""},
-        {"a payload beyond all", "\x16\0\0\0{\"payload\":9999999999}", 26, "the payload is too large"},
+        {"a payload beyond all", "\x16\0\0\0{\"payload\":9999999999}", 26,
+         "the payload is too large"},
         {"a payload less than nothing", "\x0e\0\0\0{\"payload\":-1}", 18,
          "the payload is too large"},
     };

@@ -40,7 +40,8 @@ static void put(const char *name, const char *text)
     FILE *f;
 
     snprintf(path, sizeof(path), "%s/%s", root, name);
-    for (char *slash = strchr(path + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(path + strlen(root) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = 0;
         mkdir(path, 0700);
         *slash = '/';
@@ -66,10 +67,11 @@ static void a_directory_becomes_a_manifest_and_its_modules(void **state)
     struct bundle b;
     char *text;
 
-    put("app/wrangler.jsonc", "{ // a script\n \"name\": \"hello\", \"main\": \"./src/index.js\",\n"
-                              "\"routes\": [\"a.test/*\", {\"pattern\": \"b.test\", \"zone\": 1}],\n"
-                              "\"vars\": {\"A\": \"1\"}, \"limits\": {\"cpu_ms\": 20},\n"
-                              "\"compatibility_date\": \"2026-01-01\", }");
+    put("app/wrangler.jsonc",
+        "{ // a script\n \"name\": \"hello\", \"main\": \"./src/index.js\",\n"
+        "\"routes\": [\"a.test/*\", {\"pattern\": \"b.test\", \"zone\": 1}],\n"
+        "\"vars\": {\"A\": \"1\"}, \"limits\": {\"cpu_ms\": 20},\n"
+        "\"compatibility_date\": \"2026-01-01\", }");
     put("app/src/index.js", "import './b.mjs'");
     put("app/src/b.mjs", "1");
     put("app/data.txt", "text");
@@ -81,11 +83,11 @@ static void a_directory_becomes_a_manifest_and_its_modules(void **state)
     if (bundle_pack(in_root("app"), &b, error, sizeof(error)))
         fail_msg("%s", error);
     text = json_dumps(b.manifest, JSON_COMPACT | JSON_SORT_KEYS);
-    assert_string_equal(
-        text, "{\"limits\":{\"cpu_ms\":20},\"main\":\"src/index.js\",\"modules\":["
-              "{\"bytes\":4,\"name\":\"data.txt\"},{\"bytes\":1,\"name\":\"src/b.mjs\"},"
-              "{\"bytes\":16,\"name\":\"src/index.js\"}],\"name\":\"hello\","
-              "\"routes\":[\"a.test/*\",\"b.test\"],\"vars\":{\"A\":\"1\"}}");
+    assert_string_equal(text,
+                        "{\"limits\":{\"cpu_ms\":20},\"main\":\"src/index.js\",\"modules\":["
+                        "{\"bytes\":4,\"name\":\"data.txt\"},{\"bytes\":1,\"name\":\"src/b.mjs\"},"
+                        "{\"bytes\":16,\"name\":\"src/index.js\"}],\"name\":\"hello\","
+                        "\"routes\":[\"a.test/*\",\"b.test\"],\"vars\":{\"A\":\"1\"}}");
     assert_int_equal(b.bytes, 21);
     assert_memory_equal(b.modules, "text1import './b.mjs'", 21);
     free(text);
@@ -114,7 +116,8 @@ static void a_bad_directory_is_refused_with_a_sentence(void **state)
          "\"vars\" must be an object"},
         {"a CPU limit out of range", "{\"name\":\"a\",\"main\":\"i.js\",\"limits\":{\"cpu_ms\":0}}",
          "\"limits.cpu_ms\" must be a number from 1 to 300000"},
-        {"not JSON", "{", "wrangler.json: line 1 column 1: string or '}' expected near end of file"},
+        {"not JSON", "{",
+         "wrangler.json: line 1 column 1: string or '}' expected near end of file"},
         {"a list", "[]", "wrangler.json: is not an object"},
     };
     struct bundle b;
@@ -160,19 +163,22 @@ static void a_manifest_that_lies_is_refused(void **state)
         {"no object", "[]"},
         {"sizes that do not add up",
          "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":5}]}"},
-        {"a negative size", "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":-4},"
-                            "{\"name\":\"j\",\"bytes\":8}]}"},
+        {"a negative size",
+         "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":-4},"
+         "{\"name\":\"j\",\"bytes\":8}]}"},
         {"a path upwards", "{\"name\":\"a\",\"main\":\"../i\",\"modules\":[{\"name\":\"../"
                            "i\",\"bytes\":4}]}"},
         {"an absolute path",
          "{\"name\":\"a\",\"main\":\"/i\",\"modules\":[{\"name\":\"/i\",\"bytes\":4}]}"},
-        {"a module twice", "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":2},"
-                           "{\"name\":\"i\",\"bytes\":2}]}"},
+        {"a module twice",
+         "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":2},"
+         "{\"name\":\"i\",\"bytes\":2}]}"},
         {"a name that is a path",
          "{\"name\":\"../a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":4}]}"},
         {"no modules", "{\"name\":\"a\",\"main\":\"i\",\"modules\":[]}"},
-        {"routes of numbers", "{\"name\":\"a\",\"main\":\"i\",\"routes\":[7],\"modules\":[{\"name\":"
-                              "\"i\",\"bytes\":4}]}"},
+        {"routes of numbers",
+         "{\"name\":\"a\",\"main\":\"i\",\"routes\":[7],\"modules\":[{\"name\":"
+         "\"i\",\"bytes\":4}]}"},
     };
     json_t *good = json_loads(
         "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":4}]}", 0, NULL);
@@ -367,7 +373,8 @@ static void a_damaged_record_is_refused_with_a_sentence(void **state)
 
     open_store(&s, "record");
     deploy(&s, "hello", "one", 1, sha);
-    put("record/scripts/hello.json", "{\"name\":\"hello\",\"current\":\"../../etc\",\"versions\":[]}");
+    put("record/scripts/hello.json",
+        "{\"name\":\"hello\",\"current\":\"../../etc\",\"versions\":[]}");
     assert_null(store_record(&s, "hello", error, sizeof(error)));
     assert_string_equal(error, "hello: its record is damaged");
     deploy(&s, "hello", "one", 1, sha);

@@ -1,0 +1,150 @@
+/* Plays hearth-runtime at the start socket. argv[1] is a file whose first word says how:
+ *   good    ready; logs every script and every forgotten handle; exits 0 when the socket ends
+ *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
+ *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "runtime/job.h"
+#include "runtime/start.h"
+
+static char packet[START_PACKET_BYTES_MAX];
+
+static void say(json_t *j)
+{
+    size_t len = json_dumpb(j, packet, sizeof(packet), JSON_COMPACT);
+
+    if (send(START_FD, packet, len, 0) < 0)
+        exit(9);
+    json_decref(j);
+}
+
+static void say_log(json_int_t handle, const char *text)
+{
+    say(json_pack("{s:s, s:I, s:s, s:s, s:s}", "type", "log", "handle", handle, "request", "r1",
+                  "level", "info", "text", text));
+}
+
+/* NULL: the socket ended. */
+static json_t *hear(int *fds, int *fd_count)
+{
+    char control[CMSG_SPACE(sizeof(int) * 70)];
+    struct iovec iov = {packet, sizeof(packet)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(START_FD, &msg, 0);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    *fd_count = 0;
+    if (n <= 0)
+        return NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS) {
+        *fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(fds, CMSG_DATA(c), (size_t)*fd_count * sizeof(int));
+    }
+    return json_loadb(packet, (size_t)n, 0, NULL);
+}
+
+static void take_region(void)
+{
+    int fds[70], count;
+    json_t *j = hear(fds, &count);
+    struct stat st;
+    void *map;
+
+    if (!j || count != 2 + (int)json_integer_value(json_object_get(j, "lanes")) ||
+        fstat(fds[0], &st))
+        exit(4);
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+    if (map == MAP_FAILED || job_region_check(map, (size_t)st.st_size) ||
+        !ftruncate(fds[0], st.st_size + 4096)) /* its size is sealed */
+        exit(5);
+    json_decref(j);
+}
+
+static void take_scripts(void)
+{
+    int fds[70], count;
+    json_t *j;
+
+    while ((j = hear(fds, &count))) {
+        json_int_t handle = json_integer_value(json_object_get(j, "handle"));
+        const char *type = json_string_value(json_object_get(j, "type"));
+        char text[256], source[64] = "";
+
+        if (!strcmp(type, "script") && count == 1) {
+            ssize_t n = pread(fds[0], source, sizeof(source) - 1, 0);
+
+            (void)n;
+            snprintf(text, sizeof(text), "%s cpu_ms=%lld %s",
+                     json_string_value(json_object_get(j, "name")),
+                     (long long)json_integer_value(
+                         json_object_get(json_object_get(j, "limits"), "cpu_ms")),
+                     source);
+            say_log(handle, text);
+        } else if (!strcmp(type, "forget")) {
+            snprintf(text, sizeof(text), "forgot %lld", (long long)handle);
+            say_log(0, text);
+        }
+        while (count)
+            close(fds[--count]);
+        json_decref(j);
+    }
+}
+
+static void say_descriptors(void)
+{
+    char text[256] = "fds";
+
+    for (int fd = 0; fd < 1024; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d", fd);
+    say_log(0, text);
+}
+
+int main(int argc, char **argv)
+{
+    char how[16] = "";
+    FILE *f = argc == 2 ? fopen(argv[1], "r") : NULL;
+
+    if (!f || fscanf(f, "%15s", how) != 1)
+        return 2;
+    fclose(f);
+    if (!strcmp(how, "stdio")) {
+        say_descriptors();
+        take_region();
+    } else {
+        take_region();
+    }
+    if (!strcmp(how, "silent")) {
+        pause();
+        return 0;
+    }
+    say(json_pack("{s:s, s:s}", "type", "ready", "v8", "fake"));
+    if (!strcmp(how, "dies"))
+        return 3;
+    if (!strcmp(how, "garbage")) {
+        send(START_FD, "{\"type\":", 8, 0);
+        send(START_FD, "\0\1\2", 3, 0);
+        send(START_FD, "[]", 2, 0);
+        say(json_pack("{s:s, s:s}", "type", "stats", "scripts", "none"));
+        say(json_pack("{s:s, s:s}", "type", "ready", "v8", "twice"));
+        say(json_pack("{s:s}", "type", "log"));
+        say_log(0, "end");
+    }
+    if (!strcmp(how, "deaf"))
+        pause();
+    take_scripts();
+    return 0;
+}

@@ -1,0 +1,323 @@
+/* Starting, feeding and replacing runtime processes: with a small program (fake_runtime.c) in their place. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/supervise.h"
+
+enum { LANES = 2 };
+
+static char root[64];
+static char error[512];
+static struct loop loop;
+static struct store store;
+static struct catalog catalog;
+static struct supervise *supervise;
+static int core_fd[LANES];
+static int changes;
+static char logs[64][256];
+static int log_count;
+
+static void on_change(void *arg)
+{
+    changes++;
+}
+
+static void on_log(void *arg, const struct supervise_log *l)
+{
+    if (log_count < 64)
+        snprintf(logs[log_count++], sizeof(logs[0]), "%s: %s", l->script, l->text);
+}
+
+static void on_gone(void *arg, uint64_t handle)
+{
+    if (supervise)
+        supervise_forget(supervise, handle);
+}
+
+static struct script *add_script_with_var(const char *name, const char *source, const char *var)
+{
+    char sha[65];
+    json_t *m = json_pack("{s:s, s:s, s:{s:i}, s:{s:s}, s:[{s:s, s:i}]}", "name", name, "main",
+                          "i.js", "limits", "cpu_ms", 7, "vars", "V", var, "modules", "name",
+                          "i.js", "bytes", (int)strlen(source));
+    struct script *s;
+
+    if (store_put(&store, m, (const uint8_t *)source, strlen(source), sha, error, sizeof(error)))
+        fail_msg("%s", error);
+    json_decref(m);
+    s = script_load(&catalog, &store, sha, 1, error, sizeof(error));
+    if (!s)
+        fail_msg("%s", error);
+    catalog_adopt(&catalog, s);
+    script_release(s);
+    return s;
+}
+
+static struct script *add_script(const char *name, const char *source)
+{
+    return add_script_with_var(name, source, "");
+}
+
+static int set_up(void **state)
+{
+    snprintf(root, sizeof(root), "/tmp/hearth-test-supervise-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(loop_init(&loop), 0);
+    if (store_open(&store, root, error, sizeof(error)))
+        fail_msg("%s", error);
+    catalog_init(&catalog, on_gone, NULL);
+    for (int i = 0; i < LANES; i++)
+        core_fd[i] = eventfd(0, EFD_CLOEXEC);
+    changes = log_count = 0;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+
+    if (supervise)
+        supervise_destroy(supervise);
+    supervise = NULL;
+    catalog_fini(&catalog);
+    store_close(&store);
+    for (int i = 0; i < LANES; i++)
+        close(core_fd[i]);
+    loop_fini(&loop);
+    snprintf(command, sizeof(command), "rm -rf %s", root);
+    return system(command);
+}
+
+static void behave(const char *how)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/how", root);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(how, f);
+    fclose(f);
+}
+
+static void start(const char *how, uint32_t count)
+{
+    char path[128];
+    struct supervise_config config = {
+        .count = count,
+        .memory_bytes = 1 << 20,
+        .node_exe = FAKE_RUNTIME,
+        .program = "/dev/null",
+        .blob = path,
+        .cpu_ms = 50,
+        .wall_ms = 1000,
+        .heap_mb = 16,
+        .lanes = LANES,
+        .core_wake_fd = {core_fd[0], core_fd[1]},
+        .loop = &loop,
+        .catalog = &catalog,
+        .on_change = on_change,
+        .on_log = on_log,
+    };
+
+    behave(how);
+    snprintf(path, sizeof(path), "%s/how", root);
+    supervise = supervise_create(&config, error, sizeof(error));
+    if (!supervise)
+        fail_msg("%s", error);
+    supervise_start(supervise);
+}
+
+static struct supervise_status status_of(uint32_t i)
+{
+    struct supervise_status s;
+
+    supervise_status(supervise, i, &s);
+    return s;
+}
+
+/* Turns the loop until the condition holds; gives up after 30 s of waiting. */
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t give_up_ns = loop_now_ns() + 30000000000u;                                        \
+        while (!(condition)) {                                                                     \
+            if (loop_now_ns() > give_up_ns)                                                        \
+                fail_msg("never: %s", #condition);                                                 \
+            loop_step(&loop, 100);                                                                 \
+        }                                                                                          \
+    } while (0)
+
+static bool has_logged(const char *line)
+{
+    for (int i = 0; i < log_count; i++)
+        if (!strcmp(logs[i], line))
+            return true;
+    return false;
+}
+
+static void a_process_that_is_ready_has_a_region_for_the_cores(void **state)
+{
+    struct part *region;
+    struct world_runtime r;
+
+    start("good", 2);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_null(r.region);
+    assert_null(region);
+    UNTIL(supervise_up_count(supervise) == 2);
+    assert_true(changes >= 2);
+    r = supervise_runtime(supervise, 1, &region);
+    assert_non_null(r.region);
+    assert_non_null(region);
+    assert_true(r.wake_fd >= 0);
+    assert_int_equal(atomic_load(r.condemned), 0);
+    assert_string_equal(status_of(0).v8, "fake");
+}
+
+static void scripts_arrive_in_order_with_their_sources_and_limits(void **state)
+{
+    add_script("alpha", "source a");
+    start("good", 1);
+    UNTIL(has_logged("alpha: alpha cpu_ms=7 source a"));
+    assert_true(supervise_is_told(supervise, catalog.last_handle));
+    add_script("beta", "source b");
+    assert_false(supervise_is_told(supervise, catalog.last_handle));
+    supervise_tell(supervise);
+    assert_true(supervise_is_told(supervise, catalog.last_handle));
+    UNTIL(has_logged("beta: beta cpu_ms=7 source b"));
+    /* A new version of it; nobody holds the old one any more. */
+    add_script("beta", "source c");
+    supervise_tell(supervise);
+    UNTIL(has_logged("beta: beta cpu_ms=7 source c"));
+    UNTIL(has_logged(": forgot 2"));
+}
+
+static void a_killed_process_comes_back_with_a_new_region(void **state)
+{
+    struct part *before, *after;
+    struct world_runtime old, young;
+
+    add_script("alpha", "a");
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    old = supervise_runtime(supervise, 0, &before);
+    part_hold(before); /* as a world would */
+    kill(status_of(0).pid, SIGKILL);
+    UNTIL(supervise_up_count(supervise) == 0);
+    log_count = 0;
+    assert_null(supervise_runtime(supervise, 0, &after).region);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+    UNTIL(supervise_up_count(supervise) == 1);
+    young = supervise_runtime(supervise, 0, &after);
+    assert_true(young.life > old.life);
+    assert_ptr_not_equal(after, before);
+    assert_int_equal(*(uint32_t *)old.region, *(uint32_t *)young.region); /* still mapped */
+    assert_int_equal(status_of(0).restarts, 1);
+    part_release(before);
+    UNTIL(has_logged("alpha: alpha cpu_ms=7 a"));
+}
+
+static void one_that_keeps_dying_waits_longer_each_time(void **state)
+{
+    start("dies", 1);
+    UNTIL(status_of(0).restarts >= 4);
+    assert_string_equal(status_of(0).last_exit, "exit 3");
+    /* Free, 100 ms, 200 ms, 400 ms: the last one is still to come. */
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+}
+
+static void a_condemned_process_is_replaced(void **state)
+{
+    struct part *region;
+    struct world_runtime r;
+    int pid;
+
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    pid = status_of(0).pid;
+    r = supervise_runtime(supervise, 0, &region);
+    atomic_store(r.condemned, 1);
+    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_int_equal(atomic_load(r.condemned), 0);
+}
+
+static void one_that_is_never_ready_is_replaced(void **state)
+{
+    start("silent", 1);
+    UNTIL(status_of(0).restarts >= 1);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+    assert_int_equal(supervise_up_count(supervise), 0);
+}
+
+static void one_that_reads_nothing_is_replaced(void **state)
+{
+    char name[16], var[60000];
+
+    memset(var, 'x', sizeof(var) - 1);
+    var[sizeof(var) - 1] = 0;
+    start("deaf", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    /* More packets than a socket takes in. */
+    for (int i = 0; supervise_is_told(supervise, catalog.last_handle); i++) {
+        snprintf(name, sizeof(name), "s%d", i);
+        add_script_with_var(name, "x", var);
+        supervise_tell(supervise);
+        assert_true(i < 1000);
+    }
+    UNTIL(status_of(0).restarts >= 1);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+}
+
+static void packets_that_do_not_parse_are_counted_and_dropped(void **state)
+{
+    start("garbage", 1);
+    UNTIL(has_logged(": end"));
+    assert_int_equal(status_of(0).bad_packets, 6);
+    assert_int_equal(supervise_up_count(supervise), 1);
+}
+
+static void a_process_sees_only_its_own_descriptors(void **state)
+{
+    start("stdio", 1);
+    UNTIL(has_logged(": fds 0 1 2 3"));
+}
+
+static void files_that_are_missing_are_named(void **state)
+{
+    struct supervise_config config = {
+        .node_exe = FAKE_RUNTIME, .program = "/dev/null", .blob = "/nonexistent/base.blob"};
+
+    assert_null(supervise_create(&config, error, sizeof(error)));
+    assert_string_equal(error, "base snapshot /nonexistent/base.blob: No such file or directory");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_process_that_is_ready_has_a_region_for_the_cores),
+        TEST(scripts_arrive_in_order_with_their_sources_and_limits),
+        TEST(a_killed_process_comes_back_with_a_new_region),
+        TEST(one_that_keeps_dying_waits_longer_each_time),
+        TEST(a_condemned_process_is_replaced),
+        TEST(one_that_is_never_ready_is_replaced),
+        TEST(one_that_reads_nothing_is_replaced),
+        TEST(packets_that_do_not_parse_are_counted_and_dropped),
+        TEST(a_process_sees_only_its_own_descriptors),
+        TEST(files_that_are_missing_are_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
