@@ -1,7 +1,7 @@
 /* clock.h
  *
- * Time for the core loop: nanoseconds since an arbitrary start, monotonic, from the TSC; or a number that a
- * simulation sets. Only the loop reads it; everything below is told `now`.
+ * Time for the core loop: nanoseconds since an arbitrary start, monotonic, from the TSC; or a
+ * number that a simulation sets. Only the loop reads it; everything below is told `now`.
  *
  * Units: nanoseconds. Thread: one clock per core, or shared read-only.
  */

@@ -1,24 +1,33 @@
 /* port.h
  *
- * Where frames come from and go to. One interface over DPDK devices (port_dpdk) and an in-memory wire
- * (port_sim); what a device lacks is done in software behind it, so the data plane has one code path.
+ * Where frames come from and go to. One interface over DPDK devices (port_dpdk) and an in-memory
+ * wire (port_sim); what a device lacks is done in software behind it, so the data plane has one
+ * code path.
  *
- *     dp core 0      dp core 1            queue q belongs to dp core q, and to no other thread
+ *     dp core 0      dp core 1          queue q belongs to dp core q, and to no other thread
  *        | q0           | q1
- *   +----v--------------v----+   RSS where the device (or PACKET_FANOUT) offers it; otherwise queue 0's core
- *   |         port           |   reads the device and hands frames over by 4-tuple hash
- *   +-----------|------------+
+ *   +----v--------------v----+    where the device keeps a flow on one queue (RSS), it does;
+ *   |         port           |    otherwise the cores that read it hand frames over to
+ *   +-----------|------------+    each other by a hash of addresses and ports
  *             device
  *
- * A frame is a view: bytes of one Ethernet frame in a buffer that `handle` owns. Received frames belong to the
- * caller until port_free; frames to send come from port_tx_alloc and go back with port_tx.
+ * A frame is a view: bytes of one Ethernet frame in a buffer that `handle` owns. Received frames
+ * belong to the caller until port_free; frames to send come from port_tx_alloc and go back with
+ * port_tx.
  *
- * Checksums. Received: the port has verified the IPv4 header and TCP/UDP checksum (hardware or software) and
- * says so in rx_csum. To send: the data plane leaves both checksums zero, fills l3_offset, l4_offset and
- * tx_csum, and the port computes them.
+ * Checksums. Received: the port has verified the IPv4 header and TCP/UDP checksum (hardware or
+ * software) and says so in rx_csum. To send: the data plane leaves both checksums zero, fills
+ * l3_offset, l4_offset and tx_csum, and the port computes them.
  *
- * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are counted in
- * struct port_stats.
+ * To sleep: port_wait_fds(), then ppoll() on what it gave, for POLLIN and with the next timeout.
+ * port_wait_fds says "I may sleep" to the cores (or the device) that could have frames for this
+ * queue; what had come before it makes the descriptors readable at once, so no frame is slept over.
+ * A core that shares out frames writes an eventfd only to a queue that said so, once per sleep.
+ * Readable means that port_rx has something, or, rarely, that it had. There is nothing to read from
+ * the descriptors and nothing to undo; call port_wait_fds again before the next sleep.
+ *
+ * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are
+ * counted in struct port_stats.
  */
 #ifndef HEARTH_PORT_H
 #define HEARTH_PORT_H
@@ -30,12 +39,13 @@
 enum {
     PORT_QUEUES_MAX = 64,
     PORT_BURST = 32,
-    PORT_FRAME_HEADROOM = 0,
-    PORT_WAIT_FDS_MAX = 4,
+    PORT_WAIT_FDS_MAX = 9,
 };
 
 enum frame_rx_csum {
-    FRAME_CSUM_NONE = 0, /* nothing to verify: not IP, a fragment, or not TCP/UDP */
+    /* Nothing to verify: not IP, a fragment, neither TCP nor UDP, UDP over IPv4 without a checksum,
+     * or lengths that contradict each other: the data plane refuses those by name. */
+    FRAME_CSUM_NONE = 0,
     FRAME_CSUM_GOOD,
     FRAME_CSUM_BAD_IP,
     FRAME_CSUM_BAD_L4,
@@ -59,21 +69,21 @@ struct frame {
 };
 
 struct port_caps {
-    char name[64];        /* the DPDK device string, or "sim" */
-    char driver[32];      /* e.g. "net_af_packet" */
+    char name[64];   /* the DPDK device string, or "sim" */
+    char driver[32]; /* e.g. "net_af_packet" */
     uint8_t mac[6];
-    uint16_t mtu;         /* bytes of IP packet */
-    uint16_t queues;      /* queue pairs that the data plane sees */
-    bool has_rss;         /* false: spread in software */
+    uint16_t mtu;    /* bytes of IP packet */
+    uint16_t queues; /* queue pairs that the data plane sees */
+    bool has_rss;    /* false: spread in software */
     bool has_rx_csum, has_tx_csum, has_tso;
-    bool has_rx_wait;     /* port_wait_fds yields something: the core can sleep until a frame comes */
-    int numa_node;        /* -1: unknown */
+    bool has_rx_wait; /* port_wait_fds yields something: the core can sleep until a frame comes */
+    int numa_node;    /* -1: unknown */
 };
 
 struct port_stats {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     uint64_t rx_missed;    /* lost in the device for want of buffers */
-    uint64_t rx_truncated; /* longer than a buffer, or in more than one segment: dropped */
+    uint64_t rx_truncated; /* longer than the MTU allows, or in more than one segment: dropped */
     uint64_t spread_full;  /* software spread: the other core's ring was full */
     uint64_t tx_full;      /* the device took no more: dropped */
 };
@@ -93,7 +103,8 @@ struct port_ops {
 struct port {
     const struct port_ops *ops;
     struct port_caps caps;
-    uint32_t frame_bytes_max; /* room of a frame from port_tx_alloc: MTU + Ethernet + one VLAN tag */
+    uint32_t
+        frame_bytes_max; /* room of a frame from port_tx_alloc: MTU + Ethernet + one VLAN tag */
 };
 
 /* Up to count received frames; their bytes stay valid until port_free. */
@@ -107,7 +118,8 @@ static inline void port_free(struct port *p, uint16_t queue, struct frame *f, ui
     p->ops->free(p, queue, f, count);
 }
 
-/* An empty frame with frame_bytes_max bytes of room (len 0, tx_csum NONE). False: no buffer; try later. */
+/* An empty frame with frame_bytes_max bytes of room (len 0, tx_csum NONE). False: no buffer; try
+ * later. */
 static inline bool port_tx_alloc(struct port *p, uint16_t queue, struct frame *f)
 {
     return p->ops->tx_alloc(p, queue, f);
@@ -119,7 +131,8 @@ static inline void port_tx(struct port *p, uint16_t queue, struct frame *f, uint
     p->ops->tx(p, queue, f, count);
 }
 
-/* File descriptors that become readable when a frame waits for this queue; 0 if the device has none. */
+/* File descriptors that become readable when a frame waits for this queue; 0 if the device has
+ * none. */
 static inline int port_wait_fds(struct port *p, uint16_t queue, int *fds, int max)
 {
     return p->ops->wait_fds(p, queue, fds, max);

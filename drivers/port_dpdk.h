@@ -6,7 +6,13 @@
  *   "net_af_packet0,iface=eth1"          AF_PACKET
  *   "net_tap0,iface=tap1"  "net_memif0,role=client,socket=/run/x.sock"  "net_ring0" "net_null0"
  *   "auto:eth1"                          the best rung that works for that kernel interface
- * MTU, MAC and queues are the device's. Needs eal_start.
+ * MTU and MAC are the device's (a tap's MAC is the kernel's, so ours differs in two bits). What the
+ * string does not say of qpairs, framesz, blocksz, framecnt (AF_PACKET) and queue_count (AF_XDP) is
+ * filled in.
+ *
+ * Kernel interfaces: switch off what merges or leaves frames unfinished (ethtool -K IFACE gro off
+ * gso off tso off; on the far end of a veth also tx off), or rx_truncated and FRAME_CSUM_BAD_L4
+ * will grow.
  */
 #ifndef HEARTH_PORT_DPDK_H
 #define HEARTH_PORT_DPDK_H
@@ -15,16 +21,18 @@
 
 struct port_dpdk_config {
     const char *device;
-    uint16_t queues;        /* = dp cores */
+    uint16_t queues;                         /* = dp cores */
     uint32_t rx_descriptors, tx_descriptors; /* 0: default */
-    uint32_t buffers;       /* mbufs per queue; 0: default */
+    uint32_t buffers; /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
 };
 
-/* NULL and a sentence in error, or a started port. Destroyed by port_close. */
+/* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.
+ * port_stats is for one thread (control); what the device itself lost is told with queue 0. */
 struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
 
-/* For `hearthctl doctor`: one line per rung of the ladder for that kernel interface, best first: possible or
- * why not. Returns the number of rungs written. */
+/* For `hearthctl doctor`: one line per rung of the ladder for that kernel interface, best first:
+ * possible or why not. Returns the number of rungs written. Judges from /sys, touches nothing,
+ * needs no EAL. */
 struct port_rung {
     char name[32];
     bool is_possible;

@@ -1,15 +1,15 @@
 /* arena.h
  *
- * A pool of fixed chunks in shared memory. One end owns it: only the owner takes chunks and fills them;
- * the other end reads them and gives them back through a ring of ids.
+ * A pool of fixed chunks in shared memory. One end owns it: only the owner takes chunks and fills
+ * them; the other end reads them and gives them back through a ring of ids.
  *
  *     owner: take -> fill -> name it in a job_slot            peer: view -> read -> give_back
  *        ^                                                                        |
  *        +----------------------- returns ring (ids, SPSC) <----------------------+
  *
- * The owner's free list and the record of what is lent are private memory of the owner, so a peer that
- * lies about returns can make no chunk be used twice: a returned id that is out of range or not lent is
- * ARENA_LIES.
+ * The owner's free list and the record of what is lent are private memory of the owner, so a peer
+ * that lies about returns can make no chunk be used twice: a returned id that is out of range or
+ * not lent is ARENA_LIES.
  *
  * Single thread per end. Never allocates after init.
  */
@@ -49,16 +49,18 @@ void arena_peer_init(struct arena_peer *, struct arena_shared *);
 /* Chunks that can be taken now; collects returns when fewer than `wanted` are free. */
 uint32_t arena_available(struct arena_owner *, uint32_t wanted);
 
-/* A chunk to fill, or ARENA_NONE. It counts as lent from here on; arena_untake is for one never sent. */
+/* A chunk to fill, or ARENA_NONE. It counts as lent from here on; arena_untake is for one never
+ * sent. */
 uint32_t arena_take(struct arena_owner *);
 void arena_untake(struct arena_owner *, uint32_t chunk);
 uint8_t *arena_bytes(struct arena_owner *, uint32_t chunk);
 
-/* NULL if the id is out of range. The bytes may change under a hostile owner: copy what must be stable. */
+/* NULL if the id is out of range. The bytes may change under a hostile owner: copy what must be
+ * stable. */
 const uint8_t *arena_view(const struct arena_peer *, uint32_t chunk);
 
-/* Gives a chunk back. The returns ring holds every chunk of the arena, so an honest owner's is never full;
- * false: it was, the owner lies. */
+/* Gives a chunk back. The returns ring holds every chunk of the arena, so an honest owner's is
+ * never full; false: it was, the owner lies. */
 bool arena_give_back(struct arena_peer *, uint32_t chunk);
 
 #endif

@@ -1,14 +1,15 @@
 /* head.h
  *
- * How a request or response head is written into a job's chunks, and the one reader and writer for it.
+ * How a request or response head is written into a job's chunks, and the one reader and writer for
+ * it.
  *
  *   request:  u8 method_bytes, method | u16 url_bytes, url | u16 count, count x field
  *   response: u16 status              | u16 count, count x field
  *   field:    u16 name_bytes, name | u16 value_bytes, value
  *
  * Integers: host order. Names are lower case. A url is absolute ("https://host/path?query").
- * At most JOB_HEAD_BYTES_MAX bytes and HEAD_FIELDS_MAX fields; views point into the caller's buffer.
- * hearthd reads a response head from its private copy only.
+ * At most JOB_HEAD_BYTES_MAX bytes and HEAD_FIELDS_MAX fields; views point into the caller's
+ * buffer. hearthd reads a response head from its private copy only.
  */
 #ifndef HEARTH_HEAD_H
 #define HEARTH_HEAD_H

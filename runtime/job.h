@@ -1,7 +1,8 @@
 /* job.h
  *
- * The shared-memory contract between hearthd and one hearth-runtime process: what a region holds, what
- * a message looks like, and which messages exist. Ids, offsets and lengths only: no pointer crosses.
+ * The shared-memory contract between hearthd and one hearth-runtime process: what a region holds,
+ * what a message looks like, and which messages exist. Ids, offsets and lengths only: no pointer
+ * crosses.
  *
  *   region (memfd, sealed size, mapped by both)
  *   +--------+------------------------- lane 0 (dp core 0) -------------------------+-- lane 1 --+
@@ -9,22 +10,24 @@
  *   +--------+-----------+---------+----------------------+--------------------+-----+------------+
  *     down: produced by hearthd's dp core        up: produced by the runtime process
  *
- * A job is one request. hearthd names it by (lane, slot index, generation); a message whose generation
- * is not the slot's current one is late, and is dropped and counted, never an error.
+ * A job is one request. hearthd names it by (lane, slot index, generation); a message whose
+ * generation is not the slot's current one is late, and is dropped and counted, never an error.
  *
  * Life of a job:
  *   down: START  BODY*  (END on the last of them)  CREDIT*  CANCEL?
- *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends it
+ *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends
+ * it
  *
- * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes and never has more than the
- * granted number outstanding. A head does not use credit.
+ * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes and never has more than
+ * the granted number outstanding. A head does not use credit.
  *
- * Trust: hearthd believes nothing that it reads here. It copies a slot before it looks at it, checks
- * every id against its own private books, and takes every breach of the contract as JOB_RING_LIES,
- * upon which the process is killed and replaced. The runtime process trusts hearthd.
+ * Trust: hearthd believes nothing that it reads here. It copies a slot before it looks at it,
+ * checks every id against its own private books, and takes every breach of the contract as
+ * JOB_RING_LIES, upon which the process is killed and replaced. The runtime process trusts hearthd.
  *
- * Sleeping: a consumer that is about to sleep sets its `asleep` flag, looks at its rings once more, and
- * waits on its eventfd; a producer that pushed and sees the flag clears it and writes the eventfd.
+ * Sleeping: a consumer that is about to sleep sets its `asleep` flag, looks at its rings once more,
+ * and waits on its eventfd; a producer that pushed and sees the flag clears it and writes the
+ * eventfd.
  *
  * Byte order and alignment: host. Both ends are built together; JOB_REGION_VERSION guards the rest.
  */
@@ -39,14 +42,14 @@
 
 enum {
     JOB_REGION_VERSION = 1,
-    JOB_LANES_MAX = 64,                /* dp cores that one region can serve */
-    JOB_RING_SLOTS = 1024,             /* per direction and lane; a power of two */
-    JOB_CHUNK_BYTES = 4096,            /* one arena chunk */
-    JOB_SLOT_CHUNKS = 8,               /* chunks that one slot can name */
-    JOB_ARENA_CHUNKS = 2048,           /* per direction and lane: 8 MiB; a power of two */
-    JOB_HEAD_BYTES_MAX = 32768,        /* an encoded request or response head: one slot's chunks */
-    JOB_CREDIT_INITIAL = 64 * 1024,    /* body bytes that may be sent before any CREDIT */
-    JOB_JOBS_MAX = 4096,               /* concurrent jobs of one lane */
+    JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
+    JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
+    JOB_CHUNK_BYTES = 4096,         /* one arena chunk */
+    JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */
+    JOB_ARENA_CHUNKS = 2048,        /* per direction and lane: 8 MiB; a power of two */
+    JOB_HEAD_BYTES_MAX = 32768,     /* an encoded request or response head: one slot's chunks */
+    JOB_CREDIT_INITIAL = 64 * 1024, /* body bytes that may be sent before any CREDIT */
+    JOB_JOBS_MAX = 4096,            /* concurrent jobs of one lane */
 };
 
 static_assert(JOB_HEAD_BYTES_MAX == JOB_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
@@ -54,14 +57,16 @@ static_assert(JOB_HEAD_BYTES_MAX == JOB_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head f
 enum job_type {
     JOB_NONE = 0,
     /* down */
-    JOB_START,  /* job; arg = script handle; arg2 = request id; chunks: request head (head.h); END: no body */
+    JOB_START,  /* job; arg = script handle; arg2 = request id; chunks: request head (head.h); END:
+                   no body */
     JOB_BODY,   /* job; chunks: request body bytes, possibly none; END: the body is complete */
     JOB_CANCEL, /* job; the client is gone: free everything, answer nothing */
     JOB_WARM,   /* arg = script handle: have an isolate ready */
     JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */
     JOB_STOP,   /* finish what runs, then exit 0 */
     /* up */
-    JOB_HEAD,    /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no body */
+    JOB_HEAD,    /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
+                    body */
     JOB_DATA,    /* job; chunks: response body bytes, possibly none; END: complete */
     JOB_ERROR,   /* job; arg = enum job_error; the job is over */
     JOB_WARMED,  /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already */
@@ -78,10 +83,11 @@ enum job_flag {
 /* What a JOB_ERROR says. Each has its own status, counter and sentence for the client. */
 enum job_error {
     JOB_ERROR_NONE = 0,
-    JOB_ERROR_EXCEPTION,    /* uncaught exception or rejection: 500 */
-    JOB_ERROR_NO_RESPONSE,  /* the handler can never answer (nothing pending), or answered not a Response: 500 */
-    JOB_ERROR_LOAD,         /* script does not parse, throws at top level, or exports no fetch: 500 */
-    JOB_ERROR_CPU_LIMIT,    /* 503 */
+    JOB_ERROR_EXCEPTION,   /* uncaught exception or rejection: 500 */
+    JOB_ERROR_NO_RESPONSE, /* the handler can never answer (nothing pending), or answered not a
+                              Response: 500 */
+    JOB_ERROR_LOAD,      /* script does not parse, throws at top level, or exports no fetch: 500 */
+    JOB_ERROR_CPU_LIMIT, /* 503 */
     JOB_ERROR_MEMORY_LIMIT, /* 503 */
     JOB_ERROR_WALL_LIMIT,   /* 504 */
     JOB_ERROR_OUTPUT_LIMIT, /* 502 */
@@ -104,7 +110,8 @@ struct job_slot {
 };
 static_assert(sizeof(struct job_slot) == 64, "one cache line");
 
-/* One direction's ring as it lies in the region. head and tail count up without wrapping to the mask. */
+/* One direction's ring as it lies in the region. head and tail count up without wrapping to the
+ * mask. */
 struct job_ring_shared {
     _Alignas(64) _Atomic uint32_t tail; /* written by the producer */
     _Alignas(64) _Atomic uint32_t head; /* written by the consumer */
@@ -116,7 +123,8 @@ struct job_sleeper {
     _Alignas(64) _Atomic uint32_t asleep;
 };
 
-/* ---- rings: one producer, one consumer; each end keeps its own book and reads only the other's word ---- */
+/* ---- rings: one producer, one consumer; each end keeps its own book and reads only the other's
+ * word ---- */
 
 struct job_producer {
     struct job_ring_shared *ring;
@@ -126,7 +134,7 @@ struct job_producer {
 
 struct job_consumer {
     struct job_ring_shared *ring;
-    uint32_t head;      /* ours, authoritative */
+    uint32_t head; /* ours, authoritative */
     uint32_t tail_seen;
 };
 
@@ -139,11 +147,12 @@ enum job_ring_result {
 void job_producer_init(struct job_producer *, struct job_ring_shared *);
 void job_consumer_init(struct job_consumer *, struct job_ring_shared *);
 
-/* Free slots; looks at the shared word only when the private book says fewer than `wanted`. A consumer word
- * that is impossible counts as 0 free. */
+/* Free slots; looks at the shared word only when the private book says fewer than `wanted`. A
+ * consumer word that is impossible counts as 0 free. */
 uint32_t job_producer_free(struct job_producer *, uint32_t wanted);
 
-/* Puts a copy of *slot into the ring, visible to the consumer after job_producer_publish. False: full. */
+/* Puts a copy of *slot into the ring, visible to the consumer after job_producer_publish. False:
+ * full. */
 bool job_producer_push(struct job_producer *, const struct job_slot *slot);
 
 /* Makes all pushed slots visible. Cheap when there are none. */
@@ -152,13 +161,15 @@ void job_producer_publish(struct job_producer *);
 /* Copies the next slot to *out: what is checked is what is used. */
 enum job_ring_result job_consumer_pop(struct job_consumer *, struct job_slot *out);
 
-/* True if the producer has published something that was not popped (used between flag and sleep). */
+/* True if the producer has published something that was not popped (used between flag and sleep).
+ */
 bool job_consumer_pending(struct job_consumer *);
 
 /* Gives popped slots back to the producer; once per burst. */
 void job_consumer_release(struct job_consumer *);
 
-/* Producer's half of the sleep protocol: true if the consumer was asleep and must be woken by eventfd. */
+/* Producer's half of the sleep protocol: true if the consumer was asleep and must be woken by
+ * eventfd. */
 bool job_sleeper_take(struct job_sleeper *);
 
 /* ---- region ---- */
@@ -177,8 +188,8 @@ struct job_region_header {
     uint32_t version;
     uint32_t lanes;
     uint32_t zero;
-    struct job_sleeper runtime_asleep;              /* one for the process */
-    struct job_sleeper core_asleep[JOB_LANES_MAX];  /* one per dp core */
+    struct job_sleeper runtime_asleep;             /* one for the process */
+    struct job_sleeper core_asleep[JOB_LANES_MAX]; /* one per dp core */
 };
 
 enum { JOB_REGION_MAGIC = 0x68726a31 };

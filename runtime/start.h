@@ -1,24 +1,28 @@
 /* start.h
  *
- * The start socket: the slow half of the contract between hearthd's control thread and a hearth-runtime
- * process. One SOCK_SEQPACKET socket pair per process; one JSON object per packet (at most
- * START_PACKET_BYTES_MAX), file descriptors by SCM_RIGHTS. The child finds it at START_FD.
+ * The start socket: the slow half of the contract between hearthd's control thread and a
+ * hearth-runtime process. One SOCK_SEQPACKET socket pair per process; one JSON object per packet
+ * (at most START_PACKET_BYTES_MAX), file descriptors by SCM_RIGHTS. The child finds it at START_FD.
  *
  *   to the runtime
- *     {"type":"region","lanes":N,"index":I,"memory_bytes":M}   fds: region memfd, own eventfd, N core eventfds
+ *     {"type":"region","lanes":N,"index":I,"memory_bytes":M}   fds: region memfd, own eventfd, N
+ * core eventfds
  *     {"type":"script","handle":H,"name":S,"version":S,"main":S,
  *      "modules":[{"name":S,"bytes":N}..],"vars":{..},
- *      "limits":{"cpu_ms":N,"wall_ms":N,"heap_bytes":N}}       fd: memfd, the modules' sources end to end
- *     {"type":"forget","handle":H}                             the script is gone; late STARTs get NO_SCRIPT
- *   from the runtime
+ *      "limits":{"cpu_ms":N,"wall_ms":N,"heap_bytes":N}}       fd: memfd, the modules' sources end
+ * to end
+ *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
+ * NO_SCRIPT from the runtime
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
- *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4 KiB of text
+ *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
+ * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
- *      "evicted":N,"condemned":N,"cpu_us":N,"memory_bytes":N,"is_warm":B}..]}   once a second while active
+ *      "evicted":N,"condemned":N,"cpu_us":N,"memory_bytes":N,"is_warm":B}..]}   once a second while
+ * active
  *
- * A script's packet is sent before any world that routes to it is published, so a runtime that meets an
- * unknown handle in a JOB_START reads this socket first.
- * From the runtime everything is hostile input: a packet that does not parse is counted and dropped.
+ * A script's packet is sent before any world that routes to it is published, so a runtime that
+ * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is
+ * hostile input: a packet that does not parse is counted and dropped.
  */
 #ifndef HEARTH_START_H
 #define HEARTH_START_H

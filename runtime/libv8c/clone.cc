@@ -15,6 +15,7 @@ namespace libv8c
 {
 
 static const v8c_clone_hooks no_hooks = {};
+constexpr size_t CLONE_SLACK = 256; /* V8's constant part of a growth, and some */
 
 class WriteDelegate final : public v8::ValueSerializer::Delegate
 {
@@ -64,16 +65,13 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
     }
     void *ReallocateBufferMemory(void *old, size_t size, size_t *actual) override
     {
-        if (hooks_.bytes_max && size > hooks_.bytes_max) {
-            /* V8 asks for more than it needs: grant what is allowed, until that is not enough
-             * either. */
-            if (granted_ == hooks_.bytes_max)
-                return nullptr;
-            size = hooks_.bytes_max;
-        }
+        /* V8 doubles its buffer, so this may be more than it needs: the length is judged at the
+         * end. */
+        if (hooks_.bytes_max && size > 2 * hooks_.bytes_max + CLONE_SLACK)
+            return nullptr;
         void *memory = realloc(old, size);
         if (memory)
-            *actual = granted_ = size;
+            *actual = size;
         return memory;
     }
     void FreeBufferMemory(void *memory) override
@@ -84,7 +82,6 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
   private:
     v8c_isolate *isolate_;
     const v8c_clone_hooks &hooks_;
-    size_t granted_ = 0;
 };
 
 class ReadDelegate final : public v8::ValueDeserializer::Delegate
@@ -139,13 +136,19 @@ bool v8c_serialize(v8c_isolate *isolate, v8c_value *value, v8c_value *const tran
     serializer.WriteHeader();
     if (!attempt.yes(serializer.WriteValue(context_of(isolate), local<v8::Value>(value))))
         return false;
+    std::pair<uint8_t *, size_t> bytes = serializer.Release();
+    if (hooks && hooks->bytes_max && bytes.second > hooks->bytes_max) {
+        free(bytes.first);
+        delegate.ThrowDataCloneError(text(isolate->v8, "Data is too large to be cloned."));
+        attempt.fail();
+        return false;
+    }
     /* Getters ran while writing: what was detachable may not be any more, but then it has no bytes.
      */
     for (size_t i = 0; i < count; i++) {
         stores[i] = v8c_store_of(transfers[i]);
         v8c_array_buffer_detach(isolate, transfers[i]);
     }
-    std::pair<uint8_t *, size_t> bytes = serializer.Release();
     blob->data = bytes.first;
     blob->len = bytes.second;
     return true;

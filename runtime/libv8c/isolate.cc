@@ -19,25 +19,31 @@ static const intptr_t external_references[] = {
     0,
 };
 
-/* The lowest address that JavaScript may use on this thread, found once per thread.
- * pthread_getattr_np reads /proc for the main thread and may fail in a sandbox; then the distance
- * from here must do. */
-static uintptr_t stack_limit(size_t bytes_max)
+/* The lowest address that JavaScript may use on this thread. Asked for once per thread: for the
+ * main thread glibc reads /proc/self/maps, which takes long and may fail in a sandbox; then the
+ * distance from here must do. */
+static uintptr_t stack_lowest()
 {
-    uintptr_t here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-    uintptr_t limit = here - bytes_max;
+    static thread_local bool is_known;
+    static thread_local uintptr_t lowest;
     pthread_attr_t attr;
+    if (is_known)
+        return lowest;
+    is_known = true;
     if (pthread_getattr_np(pthread_self(), &attr) == 0) {
         void *low = nullptr;
         size_t size = 0;
-        if (pthread_attr_getstack(&attr, &low, &size) == 0) {
-            uintptr_t lowest = reinterpret_cast<uintptr_t>(low) + STACK_BYTES_RESERVE;
-            if (limit < lowest)
-                limit = lowest;
-        }
+        if (pthread_attr_getstack(&attr, &low, &size) == 0)
+            lowest = reinterpret_cast<uintptr_t>(low) + STACK_BYTES_RESERVE;
         pthread_attr_destroy(&attr);
     }
-    return limit;
+    return lowest;
+}
+
+static uintptr_t stack_limit(size_t bytes_max)
+{
+    uintptr_t limit = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - bytes_max;
+    return limit > stack_lowest() ? limit : stack_lowest();
 }
 
 static void on_rejection(v8::PromiseRejectMessage message)

@@ -2,6 +2,7 @@
 #include "inside.hh"
 
 #include <cstdio>
+#include <sys/random.h>
 
 namespace libv8c
 {
@@ -33,6 +34,13 @@ void fatal(const char *where, const char *what)
     else
         fprintf(stderr, "v8c: fatal: %s: %s\n", where ? where : "?", what ? what : "?");
     abort();
+}
+
+/* V8's own source opens /dev/urandom three times per isolate, and in a sandbox without it falls
+ * back to the time. */
+static bool system_entropy(unsigned char *buf, size_t len)
+{
+    return getrandom(buf, len, 0) == static_cast<ssize_t>(len);
 }
 
 static void fatal_check(const char *file, int line, const char *message)
@@ -150,8 +158,7 @@ void v8c_init(const v8c_init_params *params)
     v8::V8::SetFatalMemoryErrorCallback(fatal_memory);
     if (init.flags)
         v8::V8::SetFlagsFromString(init.flags);
-    if (init.entropy)
-        v8::V8::SetEntropySource(init.entropy);
+    v8::V8::SetEntropySource(init.entropy ? init.entropy : system_entropy);
     if (init.threads == 0) {
         v8::V8::SetFlagsFromString("--single-threaded");
         default_platform = v8::platform::NewSingleThreadedDefaultPlatform();

@@ -94,7 +94,7 @@ struct v8c_init_params {
     /* Milliseconds since 1970: what Date sees. isolate is the one that asks, or NULL. NULL: the
      * system's. Any thread, must not call V8. */
     double (*clock_ms)(struct v8c_isolate *isolate, void *data);
-    /* Fills buf for Math.random's and the hash tables' seeds. NULL: the system's. False: could not.
+    /* Fills buf for Math.random's and the hash tables' seeds. NULL: getrandom. False: could not.
      */
     bool (*entropy)(unsigned char *buf, size_t len);
     /* Told why, just before abort(). NULL: a line on stderr. Must not call V8. */
@@ -128,6 +128,9 @@ enum v8c_rejection {
     V8C_REJECTED_HANDLED,   /* somebody listens after all */
 };
 
+/* buffer_bytes_max does not see what V8 maps in pages: resizable ArrayBuffers ({maxByteLength}),
+ * growable SharedArrayBuffers and WebAssembly memories. Keep them from scripts, bound them with
+ * --wasm-max-mem-pages, or watch v8c_heap_stats.external_bytes (which has the first two). */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */
@@ -136,21 +139,22 @@ struct v8c_isolate_params {
     size_t heap_bytes_max;     /* old generation; 0: V8's choice */
     size_t heap_bytes_initial; /* below it V8 collects lazily; 0: V8's choice */
     size_t young_bytes_max;    /* 0: V8's choice */
-    size_t buffer_bytes_max;   /* all ArrayBuffers of the isolate together; 0: no limit */
-    size_t stack_bytes_max;    /* of JavaScript on a thread's stack; 0: 984 KiB */
-    bool may_eval;             /* eval and new Function */
-    bool may_compile_wasm;     /* WebAssembly from bytes at run time */
-    bool may_block;            /* Atomics.wait */
+    size_t buffer_bytes_max; /* all ArrayBuffers of the isolate together, 0: no limit; see below */
+    size_t stack_bytes_max;  /* of JavaScript on a thread's stack; 0: 984 KiB */
+    bool may_eval;           /* eval and new Function */
+    bool may_compile_wasm;   /* WebAssembly from bytes at run time */
+    bool may_block;          /* Atomics.wait */
 
     /* Hooks; each may be NULL. They run on the isolate's thread with v8c_isolate_data(isolate) at
      * hand. */
     /* A promise was rejected without a handler, or got one later. */
     void (*on_rejection)(struct v8c_isolate *, enum v8c_rejection, struct v8c_value *promise,
                          struct v8c_value *reason);
-    /* The heap is about to pass its limit: returns the new limit. The usual answer is to call
-     * v8c_isolate_terminate and to return current + 16 MiB or so, which lets the stack unwind. It
-     * may be asked again; returning `current` unchanged is fatal to the process. May not run
-     * JavaScript. */
+    /* The heap is about to pass its limit: returns the new limit. The usual answer is to remember
+     * it, call v8c_isolate_terminate, and return current + 2 GiB: one object may take 1 GiB, and
+     * where the new limit does not hold it V8 ends the process. The script stops at its next loop
+     * or call; one that ends before that is not terminated, so look at what was remembered. May be
+     * asked again. May not run JavaScript. */
     size_t (*on_heap_limit)(struct v8c_isolate *, size_t current, size_t initial);
     /* import(specifier): returns a promise of the namespace, or NULL with an exception pending. */
     struct v8c_value *(*on_import)(struct v8c_isolate *, struct v8c_value *referrer_name,

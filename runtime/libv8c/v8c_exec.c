@@ -19,8 +19,9 @@ int v8c_exec(const char *node, const char *program, const char *malloc_library, 
     /* ld.so separates names by colons and spaces, and knows no quoting. */
     if (strpbrk(program, ": "))
         return -EINVAL;
-    int len = snprintf(preload, sizeof preload, "LD_PRELOAD=%s%s%s",
-                       malloc_library ? malloc_library : "", malloc_library ? ":" : "", program);
+    const char *before = malloc_library ? malloc_library : "";
+    int len =
+        snprintf(preload, sizeof preload, "LD_PRELOAD=%s%s%s", before, *before ? ":" : "", program);
     if (len < 0 || (size_t)len >= sizeof preload)
         return -ENAMETOOLONG;
     environment[count++] = preload;

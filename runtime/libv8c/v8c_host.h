@@ -31,10 +31,10 @@ extern "C" {
 int v8c_main(int argc, char **argv);
 
 /* Replaces this process by a hosted program. node: the executable; program: the shared object's
- * path; malloc_library: for example "libjemalloc.so.2", or NULL. argv[0] is free to choose; envp is
- * the environment to pass on, its own LD_PRELOAD (if any) dropped. Returns only on failure: -errno.
- * Plain C without V8: a launcher that is no hosted program itself can compile v8c_exec.c alone.
- * Safe between fork and exec except that it uses the stack: no allocation. */
+ * path; malloc_library: for example "libjemalloc.so.2", NULL or "" for none. argv[0] is free to
+ * choose; envp is the environment to pass on, its own LD_PRELOAD (if any) dropped. Returns only on
+ * failure: -errno. Plain C without V8: a launcher that is no hosted program itself can compile
+ * v8c_exec.c alone. Safe between fork and exec except that it uses the stack: no allocation. */
 int v8c_exec(const char *node, const char *program, const char *malloc_library, char *const argv[],
              char *const envp[]);
 

@@ -1,0 +1,447 @@
+#include "control/bundle.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/jsonc.h"
+#include "dataplane/limits.h"
+#include "dataplane/route.h"
+#include "runtime/start.h"
+
+struct fault {
+    char *text;
+    size_t bytes;
+};
+
+static int refuse(const struct fault *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(const struct fault *f, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(f->text, f->bytes, format, args);
+    va_end(args);
+    return -1;
+}
+
+/* ---- check ---- */
+
+bool bundle_name_is_good(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= SCRIPT_NAME_BYTES_MAX && name[0] != '-' && name[0] != '_' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
+
+/* A relative path without surprises. */
+static bool is_module_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!len || len > BUNDLE_MODULE_NAME_BYTES_MAX || name[0] == '/' || name[len - 1] == '/')
+        return false;
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\' ||
+            ((p == name || p[-1] == '/') && *p == '.'))
+            return false;
+    return !strstr(name, "//");
+}
+
+static int check_modules(const json_t *manifest, size_t bytes, const struct fault *f)
+{
+    const json_t *modules = json_object_get(manifest, "modules");
+    const char *main_module = json_string_value(json_object_get(manifest, "main"));
+    const char *before = "";
+    size_t sum = 0, count = json_array_size(modules);
+    bool has_main = false;
+
+    if (!main_module)
+        return refuse(f, "\"main\" is missing: the path of the script's entry module");
+    if (!count)
+        return refuse(f, "there are no modules");
+    if (count > START_MODULES_MAX)
+        return refuse(f, "%zu modules: at most %d are possible", count, START_MODULES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *module = json_array_get(modules, i);
+        const char *name = json_string_value(json_object_get(module, "name"));
+        const json_t *size = json_object_get(module, "bytes");
+
+        if (!name || !is_module_name(name))
+            return refuse(f, "module %zu has a bad name", i);
+        if (strcmp(name, before) <= 0)
+            return refuse(f, "modules are not in the order of their names");
+        if (!json_is_integer(size) || json_integer_value(size) < 0 ||
+            json_integer_value(size) > BUNDLE_BYTES_MAX)
+            return refuse(f, "module %s has a bad size", name);
+        sum += (size_t)json_integer_value(size);
+        has_main |= !strcmp(name, main_module);
+        before = name;
+    }
+    if (sum > BUNDLE_BYTES_MAX)
+        return refuse(f, "%zu bytes of modules: at most %d are possible", sum, BUNDLE_BYTES_MAX);
+    if (sum != bytes)
+        return refuse(f, "the modules have %zu bytes, not %zu as the manifest says", bytes, sum);
+    if (!has_main)
+        return refuse(f, "main module \"%.200s\" does not exist", main_module);
+    return 0;
+}
+
+static int check_routes(const json_t *manifest, const struct fault *f)
+{
+    const json_t *routes = json_object_get(manifest, "routes");
+    size_t index;
+    const json_t *route;
+
+    if (routes && !json_is_array(routes))
+        return refuse(f, "\"routes\" must be a list");
+    if (json_array_size(routes) > BUNDLE_ROUTES_MAX)
+        return refuse(f, "%zu routes: at most %d are possible", json_array_size(routes),
+                      BUNDLE_ROUTES_MAX);
+    json_array_foreach(routes, index, route)
+    {
+        if (!json_is_string(route))
+            return refuse(f, "route %zu is not a string", index);
+        if (!route_pattern_check(json_string_value(route), f->text, f->bytes))
+            return -1;
+    }
+    return 0;
+}
+
+static int check_vars(const json_t *manifest, const struct fault *f)
+{
+    json_t *vars = json_object_get(manifest, "vars");
+    size_t bytes;
+
+    if (!vars)
+        return 0;
+    if (!json_is_object(vars))
+        return refuse(f, "\"vars\" must be an object");
+    bytes = json_dumpb(vars, NULL, 0, JSON_COMPACT);
+    if (bytes > BUNDLE_VARS_BYTES_MAX)
+        return refuse(f, "\"vars\" has %zu bytes: at most %d are possible", bytes,
+                      BUNDLE_VARS_BYTES_MAX);
+    return 0;
+}
+
+static int check_limits(const json_t *manifest, const struct fault *f)
+{
+    const json_t *limits = json_object_get(manifest, "limits");
+    const json_t *cpu_ms = json_object_get(limits, "cpu_ms");
+
+    if (limits && !json_is_object(limits))
+        return refuse(f, "\"limits\" must be an object");
+    if (cpu_ms && (!json_is_integer(cpu_ms) || json_integer_value(cpu_ms) < 1 ||
+                   json_integer_value(cpu_ms) > BUNDLE_CPU_MS_MAX))
+        return refuse(f, "\"limits.cpu_ms\" must be a number from 1 to %d", BUNDLE_CPU_MS_MAX);
+    return 0;
+}
+
+bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t error_bytes)
+{
+    const struct fault f = {error, error_bytes};
+    const char *name = json_string_value(json_object_get(manifest, "name"));
+
+    if (!json_is_object(manifest))
+        return refuse(&f, "the manifest is not an object") == 0;
+    if (!name)
+        return refuse(&f, "\"name\" is missing") == 0;
+    if (!bundle_name_is_good(name))
+        return refuse(&f,
+                      "name \"%.100s\": at most %d lower-case letters, digits, '-' and '_' are "
+                      "possible",
+                      name, SCRIPT_NAME_BYTES_MAX) == 0;
+    return check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
+           check_vars(manifest, &f) == 0 && check_limits(manifest, &f) == 0;
+}
+
+/* ---- pack ---- */
+
+struct file {
+    char *name;
+    uint8_t *bytes;
+    size_t len;
+};
+
+struct pack {
+    struct file file[START_MODULES_MAX];
+    size_t count;
+    size_t bytes;
+    struct fault fault;
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t a = strlen(s), b = strlen(end);
+
+    return a > b && !strcmp(s + a - b, end);
+}
+
+static bool is_module_file(const char *name, bool is_top)
+{
+    if (is_top && (!strncmp(name, "wrangler.", 9) || !strcmp(name, "package.json") ||
+                   !strcmp(name, "package-lock.json")))
+        return false;
+    return ends_with(name, ".js") || ends_with(name, ".mjs") || ends_with(name, ".json") ||
+           ends_with(name, ".txt") || ends_with(name, ".html");
+}
+
+/* NULL and a reason; at most max bytes. A zero byte follows the contents. */
+static uint8_t *read_file_at(int dir, const char *name, size_t max, size_t *len,
+                             const struct fault *f)
+{
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    uint8_t *bytes = NULL;
+    size_t got = 0;
+    ssize_t n = 0;
+
+    if (fd < 0 || fstat(fd, &st)) {
+        refuse(f, "%s: %s", name, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode) || st.st_size < 0 || (size_t)st.st_size > max) {
+        refuse(f, "%s: %s", name, S_ISREG(st.st_mode) ? "too large" : "not a file");
+        goto out;
+    }
+    bytes = malloc((size_t)st.st_size + 1);
+    if (!bytes) {
+        refuse(f, "no memory");
+        goto out;
+    }
+    while (got < (size_t)st.st_size && (n = read(fd, bytes + got, (size_t)st.st_size - got)) > 0)
+        got += (size_t)n;
+    if (n < 0 || got != (size_t)st.st_size) {
+        refuse(f, "%s: %s", name, n < 0 ? strerror(errno) : "changed while it was read");
+        free(bytes);
+        bytes = NULL;
+        goto out;
+    }
+    bytes[got] = 0;
+    *len = got;
+out:
+    if (fd >= 0)
+        close(fd);
+    return bytes;
+}
+
+static int pack_file(struct pack *p, int dir, const char *leaf, const char *name)
+{
+    struct file *f = &p->file[p->count];
+
+    if (p->count == START_MODULES_MAX)
+        return refuse(&p->fault, "more than %d modules", START_MODULES_MAX);
+    if (!is_module_name(name))
+        return refuse(&p->fault, "%s: a name of at most %d plain bytes is needed", name,
+                      BUNDLE_MODULE_NAME_BYTES_MAX);
+    f->bytes = read_file_at(dir, leaf, BUNDLE_BYTES_MAX, &f->len, &p->fault);
+    if (!f->bytes)
+        return -1;
+    f->name = strdup(name);
+    p->count++;
+    p->bytes += f->len;
+    if (!f->name)
+        return refuse(&p->fault, "no memory");
+    if (p->bytes > BUNDLE_BYTES_MAX)
+        return refuse(&p->fault, "more than %d bytes of modules", BUNDLE_BYTES_MAX);
+    return 0;
+}
+
+/* Consumes dir. */
+static int pack_dir(struct pack *p, int dir, const char *prefix, unsigned depth)
+{
+    DIR *d = fdopendir(dir);
+    struct dirent *entry;
+    int rc = 0;
+
+    if (!d) {
+        close(dir);
+        return refuse(&p->fault, "%s: %s", prefix, strerror(errno));
+    }
+    while (!rc && (entry = readdir(d))) {
+        char name[PATH_MAX];
+        struct stat st;
+
+        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "node_modules"))
+            continue;
+        snprintf(name, sizeof(name), "%s%s", prefix, entry->d_name);
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+            continue;
+        if (S_ISREG(st.st_mode) && is_module_file(entry->d_name, !*prefix)) {
+            rc = pack_file(p, dirfd(d), entry->d_name, name);
+        } else if (S_ISDIR(st.st_mode)) {
+            int inner =
+                openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            strncat(name, "/", sizeof(name) - strlen(name) - 1);
+            if (depth >= BUNDLE_DEPTH_MAX)
+                rc = refuse(&p->fault, "%s: nested too deeply", name);
+            else if (inner < 0)
+                rc = refuse(&p->fault, "%s: %s", name, strerror(errno));
+            else
+                rc = pack_dir(p, inner, name, depth + 1);
+            if (depth >= BUNDLE_DEPTH_MAX && inner >= 0)
+                close(inner);
+        }
+    }
+    closedir(d);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
+}
+
+static json_t *read_wrangler(int dir, const struct fault *f)
+{
+    static const char *const names[] = {"wrangler.jsonc", "wrangler.json"};
+
+    for (size_t i = 0; i < 2; i++) {
+        char reason[256];
+        size_t len;
+        uint8_t *text;
+        json_t *w;
+
+        if (faccessat(dir, names[i], F_OK, 0))
+            continue;
+        text = read_file_at(dir, names[i], BUNDLE_WRANGLER_BYTES_MAX, &len, f);
+        if (!text)
+            return NULL;
+        w = jsonc_parse((char *)text, len, reason, sizeof(reason));
+        free(text);
+        if (!w)
+            refuse(f, "%s: %s", names[i], reason);
+        else if (!json_is_object(w))
+            refuse(f, "%s: is not an object", names[i]);
+        if (json_is_object(w))
+            return w;
+        json_decref(w);
+        return NULL;
+    }
+    refuse(f, "there is no wrangler.jsonc or wrangler.json");
+    return NULL;
+}
+
+/* Routes are strings or {"pattern": ...}; "route" is a list of one. NULL: not of that form. */
+static json_t *routes_of(const json_t *w)
+{
+    const json_t *given = json_object_get(w, "routes");
+    json_t *single = json_object_get(w, "route");
+    json_t *routes = json_array();
+    const json_t *route;
+    size_t index;
+
+    if (given && !json_is_array(given))
+        goto bad;
+    if (single && json_array_append(routes, single))
+        goto bad;
+    json_array_foreach(given, index, route)
+    {
+        json_t *pattern =
+            json_is_object(route) ? json_object_get(route, "pattern") : (json_t *)route;
+
+        if (!json_is_string(pattern) || json_array_append(routes, pattern))
+            goto bad;
+    }
+    return routes;
+bad:
+    json_decref(routes);
+    return NULL;
+}
+
+static const char *without_dot(const char *path)
+{
+    while (!strncmp(path, "./", 2))
+        path += 2;
+    return path;
+}
+
+static json_t *manifest_of(const json_t *w, const struct pack *p)
+{
+    const char *main_module = json_string_value(json_object_get(w, "main"));
+    json_t *m = json_object(), *modules = json_array(), *limits = json_object();
+    json_t *routes = routes_of(w);
+    json_t *cpu_ms = json_object_get(json_object_get(w, "limits"), "cpu_ms");
+
+    if (!routes) {
+        refuse(&p->fault, "\"routes\" must be a list of strings or of {\"pattern\": ...}");
+        json_decref(m);
+        json_decref(modules);
+        json_decref(limits);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        json_array_append_new(modules, json_pack("{s:s, s:I}", "name", p->file[i].name, "bytes",
+                                                 (json_int_t)p->file[i].len));
+    if (cpu_ms)
+        json_object_set(limits, "cpu_ms", cpu_ms);
+    if (json_object_get(w, "name"))
+        json_object_set(m, "name", json_object_get(w, "name"));
+    if (main_module)
+        json_object_set_new(m, "main", json_string(without_dot(main_module)));
+    json_object_set_new(m, "routes", routes);
+    if (json_object_get(w, "vars"))
+        json_object_set(m, "vars", json_object_get(w, "vars"));
+    else
+        json_object_set_new(m, "vars", json_object());
+    json_object_set_new(m, "limits", limits);
+    json_object_set_new(m, "modules", modules);
+    return m;
+}
+
+int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_bytes)
+{
+    struct pack *p = calloc(1, sizeof(*p));
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    json_t *w = NULL;
+    int rc = -1;
+
+    *b = (struct bundle){0};
+    if (!p || dir < 0) {
+        snprintf(error, error_bytes, "%s: %s", path, strerror(p ? errno : ENOMEM));
+        goto out;
+    }
+    p->fault = (struct fault){error, error_bytes};
+    w = read_wrangler(dir, &p->fault);
+    if (!w || pack_dir(p, dup(dir), "", 0))
+        goto out;
+    qsort(p->file, p->count, sizeof(p->file[0]), by_name);
+    b->manifest = manifest_of(w, p);
+    b->modules = malloc(p->bytes + 1);
+    if (!b->manifest || !b->modules)
+        goto out;
+    for (size_t i = 0; i < p->count; i++) {
+        memcpy(b->modules + b->bytes, p->file[i].bytes, p->file[i].len);
+        b->bytes += p->file[i].len;
+    }
+    rc = bundle_check(b->manifest, b->bytes, error, error_bytes) ? 0 : -1;
+out:
+    if (rc)
+        bundle_fini(b);
+    for (size_t i = 0; p && i < p->count; i++) {
+        free(p->file[i].name);
+        free(p->file[i].bytes);
+    }
+    free(p);
+    json_decref(w);
+    if (dir >= 0)
+        close(dir);
+    return rc;
+}
+
+void bundle_fini(struct bundle *b)
+{
+    json_decref(b->manifest);
+    free(b->modules);
+    *b = (struct bundle){0};
+}

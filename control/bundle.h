@@ -1,0 +1,48 @@
+/* bundle.h
+ *
+ * What a deploy carries: a manifest and the modules it names, end to end.
+ *
+ *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N},
+ *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
+ *   modules   the sources end to end, sum of bytes
+ *
+ * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
+ * nothing and checks it again.
+ */
+#ifndef HEARTH_BUNDLE_H
+#define HEARTH_BUNDLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BUNDLE_BYTES_MAX = 32 << 20, /* all modules of a script */
+    BUNDLE_WRANGLER_BYTES_MAX = 1 << 20,
+    BUNDLE_MODULE_NAME_BYTES_MAX = 200,
+    BUNDLE_VARS_BYTES_MAX = 64 * 1024, /* as JSON */
+    BUNDLE_ROUTES_MAX = 256,
+    BUNDLE_DEPTH_MAX = 16,
+    BUNDLE_CPU_MS_MAX = 300000,
+};
+
+struct bundle {
+    json_t *manifest;
+    uint8_t *modules;
+    size_t bytes;
+};
+
+/* Reads dir. 0, or -1 and a sentence. Skipped: node_modules, names that begin with a dot, symbolic
+ * links, wrangler.*, package*.json and whatever is not .js .mjs .json .txt .html. */
+int bundle_pack(const char *dir, struct bundle *, char *error, size_t error_bytes);
+void bundle_fini(struct bundle *);
+
+/* Is it a manifest that hearth can run, for that many module bytes? If not, why. */
+bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t error_bytes);
+
+/* Lower-case letters, digits, '-' and '_', at most SCRIPT_NAME_BYTES_MAX, beginning with a letter
+ * or digit. */
+bool bundle_name_is_good(const char *name);
+
+#endif

@@ -1,0 +1,231 @@
+/* What hearthctl can ask of a running hearthd: one function per command. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/bundle.h"
+#include "control/hearthd.h"
+#include "control/log.h"
+
+static const char *text_of(const struct ctl_request *r, const char *key)
+{
+    const char *text = json_string_value(json_object_get(r->json, key));
+
+    return text ? text : "";
+}
+
+/* Consumes reply: it goes out when the cores see the change. */
+static void reply_when_published(struct hearthd *h, struct ctl_client *client, json_t *reply)
+{
+    if (h->waiting_count == CTL_CLIENTS_MAX) {
+        ctl_reply(client, reply);
+    } else {
+        h->waiting[h->waiting_count++] =
+            (struct waiting_reply){.client = ctl_client_id(client), .reply = reply};
+    }
+    hearthd_change(h);
+}
+
+/* Puts the script in its name's place, on disk and here. Consumes the caller's hold. */
+static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)
+{
+    struct scripts_part *scripts =
+        scripts_part_build(&h->catalog, s, NULL, h->conf, error, error_bytes);
+    int rc = -1;
+
+    if (scripts) {
+        s->deployed_at = time(NULL);
+        rc = store_set_current(&h->store, s->name, s->sha256, s->deployed_at, error, error_bytes);
+        if (rc) {
+            part_release(&scripts->part);
+        } else {
+            catalog_adopt(&h->catalog, s);
+            part_release(&h->scripts->part);
+            h->scripts = scripts;
+            supervise_tell(h->supervise);
+            log_line("deploy", "script=%s version=%s", s->name, s->version);
+        }
+    }
+    script_release(s);
+    return rc;
+}
+
+static json_t *deployed_json(const struct hearthd *h, const struct script *s, bool is_new)
+{
+    json_t *hosts = json_array();
+
+    for (uint32_t z = 0; z < h->conf->zones_count; z++)
+        json_array_append_new(hosts, json_sprintf("%s.%s", s->name, h->conf->zones[z]));
+    return json_pack("{s:b, s:s, s:s, s:s, s:b, s:O, s:o}", "ok", 1, "name", s->name, "version",
+                     s->version, "sha256", s->sha256, "changed", (int)is_new, "routes",
+                     json_object_get(s->manifest, "routes"), "hosts", hosts);
+}
+
+static void activate_sha(struct hearthd *h, struct ctl_client *client, const char *name,
+                         const char *sha256)
+{
+    char error[512];
+    struct script *current = catalog_find(&h->catalog, name);
+    struct script *s;
+
+    if (current && !strcmp(current->sha256, sha256)) {
+        ctl_reply(client, deployed_json(h, current, false));
+        return;
+    }
+    s = script_load(&h->catalog, &h->store, sha256, 0, error, sizeof(error));
+    if (!s || activate(h, s, error, sizeof(error)))
+        ctl_refuse(client, error);
+    else
+        reply_when_published(h, client, deployed_json(h, catalog_find(&h->catalog, name), true));
+}
+
+static void on_deploy(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    const json_t *manifest = json_object_get(r->json, "manifest");
+    char error[512], sha256[STORE_SHA_CHARS + 1];
+
+    if (!bundle_check(manifest, r->payload_bytes, error, sizeof(error)) ||
+        store_put(&h->store, manifest, r->payload, r->payload_bytes, sha256, error, sizeof(error)))
+        ctl_refuse(client, error);
+    else
+        activate_sha(h, client, json_string_value(json_object_get(manifest, "name")), sha256);
+}
+
+static void on_rollback(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    char error[512], sha256[STORE_SHA_CHARS + 1];
+
+    if (store_find_version(&h->store, text_of(r, "name"), text_of(r, "version"), sha256, error,
+                           sizeof(error)))
+        ctl_refuse(client, error);
+    else
+        activate_sha(h, client, text_of(r, "name"), sha256);
+}
+
+static void on_delete(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    char error[512], name[SCRIPT_NAME_BYTES_MAX + 1];
+    struct script *s = catalog_find(&h->catalog, text_of(r, "name"));
+    struct scripts_part *scripts = NULL;
+
+    snprintf(name, sizeof(name), "%s", text_of(r, "name"));
+    if (s) {
+        scripts = scripts_part_build(&h->catalog, NULL, s, h->conf, error, sizeof(error));
+        if (!scripts) {
+            ctl_refuse(client, error);
+            return;
+        }
+    }
+    if (store_delete(&h->store, name, error, sizeof(error))) {
+        if (scripts)
+            part_release(&scripts->part);
+        ctl_refuse(client, error);
+        return;
+    }
+    if (s) {
+        catalog_remove(&h->catalog, s);
+        part_release(&h->scripts->part);
+        h->scripts = scripts;
+    }
+    log_line("delete", "script=%s", name);
+    reply_when_published(h, client, json_pack("{s:b, s:s}", "ok", 1, "name", name));
+}
+
+static void on_reload(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    char error[2048];
+    json_t *restart_needed = NULL;
+
+    if (hearthd_reload(h, &restart_needed, error, sizeof(error)))
+        ctl_refuse(client, error);
+    else
+        reply_when_published(h, client,
+                             json_pack("{s:b, s:o}", "ok", 1, "restart_needed", restart_needed));
+}
+
+static void on_status(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    ctl_reply(client, export_status(h));
+}
+
+static void on_scripts(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    const char *name = text_of(r, "name");
+
+    if (*name && !catalog_find(&h->catalog, name))
+        ctl_refuse(client, "there is no such script");
+    else
+        ctl_reply(client, export_scripts(h, name));
+}
+
+static void on_stats(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    ctl_reply(client, export_stats(h));
+}
+
+/* Consumes text. */
+static void reply_text(struct ctl_client *client, char *text)
+{
+    if (text)
+        ctl_reply(client, json_pack("{s:b, s:s}", "ok", 1, "text", text));
+    else
+        ctl_refuse(client, "no memory");
+    free(text);
+}
+
+static void on_metrics(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    reply_text(client, export_metrics(h));
+}
+
+static void on_limits(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    reply_text(client, export_limits(h));
+}
+
+static void on_config(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (out) {
+        conf_print(h->conf, out);
+        fclose(out);
+    }
+    reply_text(client, text);
+}
+
+static void on_tail(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    const char *script = text_of(r, "script");
+
+    if (*script && !catalog_find(&h->catalog, script)) {
+        ctl_refuse(client, "there is no such script");
+        return;
+    }
+    ctl_subscribe(client, script);
+    ctl_reply(client, json_pack("{s:b}", "ok", 1));
+}
+
+void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_request *r)
+{
+    static const struct {
+        const char *name;
+        void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+    } commands[] = {
+        {"status", on_status},   {"scripts", on_scripts},   {"stats", on_stats},
+        {"metrics", on_metrics}, {"limits", on_limits},     {"config", on_config},
+        {"deploy", on_deploy},   {"rollback", on_rollback}, {"delete", on_delete},
+        {"reload", on_reload},   {"tail", on_tail},
+    };
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (!strcmp(r->command, commands[i].name)) {
+            commands[i].fn(arg, client, r);
+            return;
+        }
+    }
+    ctl_refuse(client, "there is no such command");
+}

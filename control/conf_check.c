@@ -1,0 +1,455 @@
+#include "control/conf_check.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/job.h"
+
+/* ---- shape ---- */
+
+enum { WHERE_BYTES_MAX = 160, WORD_BYTES_MAX = 48 };
+
+/* Letters to insert, delete or replace to turn a into b (Levenshtein, one row). */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[WORD_BYTES_MAX + 1];
+    size_t lb = strlen(b);
+
+    if (strlen(a) > WORD_BYTES_MAX || lb > WORD_BYTES_MAX)
+        return WORD_BYTES_MAX;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= lb; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+static const char *nearest_key(const char *word, const cyaml_schema_field_t *fields)
+{
+    const char *best = NULL;
+    unsigned best_distance = 3; /* more than two slips of the finger is another word */
+
+    if (strlen(word) < best_distance)
+        best_distance = (unsigned)strlen(word);
+    for (const cyaml_schema_field_t *f = fields; f->key; f++) {
+        unsigned d = distance(word, f->key);
+
+        if (d < best_distance) {
+            best_distance = d;
+            best = f->key;
+        }
+    }
+    return best;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (!strcmp(word, *words))
+            return true;
+    return false;
+}
+
+static const char *kind_name(enum yaml_node_kind kind)
+{
+    return kind == YAML_SCALAR ? "a value" : kind == YAML_SEQUENCE ? "a list" : "a mapping";
+}
+
+static bool expect(const struct yaml_node *n, enum yaml_node_kind kind, const char *where,
+                   struct conf_verdict *v)
+{
+    if (n->kind == kind)
+        return true;
+    conf_complain(v, n->line, "%s: is %s, must be %s", *where ? where : "the file",
+                  kind_name(n->kind), kind_name(kind));
+    return false;
+}
+
+static void check_value(const struct yaml_node *, const cyaml_schema_value_t *, const char *where,
+                        struct conf_verdict *);
+
+static void check_mapping(const struct yaml_node *n, const cyaml_schema_field_t *fields,
+                          const char *where, struct conf_verdict *v)
+{
+    char inner[WHERE_BYTES_MAX];
+
+    for (const struct yaml_node *c = n->child; c; c = c->next) {
+        const cyaml_schema_field_t *f = fields;
+
+        snprintf(inner, sizeof(inner), "%s%s%.64s", where, *where ? "." : "", c->key);
+        while (f->key && strcmp(f->key, c->key))
+            f++;
+        if (!f->key) {
+            const char *near = nearest_key(c->key, fields);
+
+            if (near)
+                conf_complain(v, c->line, "%s: unknown key, did you mean \"%s\"?", inner, near);
+            else
+                conf_complain(v, c->line, "%s: unknown key", inner);
+            continue;
+        }
+        if (yaml_tree_child(n, c->key) != c)
+            conf_complain(v, c->line, "%s: given twice, first in line %u", inner,
+                          yaml_tree_child(n, c->key)->line);
+        check_value(c, &f->value, inner, v);
+    }
+    for (const cyaml_schema_field_t *f = fields; f->key; f++)
+        if (!(f->value.flags & CYAML_FLAG_OPTIONAL) && !yaml_tree_child(n, f->key))
+            conf_complain(v, n->line, "%s%s%s: is missing", where, *where ? "." : "", f->key);
+}
+
+static void check_uint(const char *text, uint32_t data_size, uint32_t line, const char *where,
+                       struct conf_verdict *v)
+{
+    uint64_t max = data_size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * data_size)) - 1;
+    char *end;
+    unsigned long long n;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end)
+        conf_complain(v, line, "%s: \"%.40s\" is not a whole number", where, text);
+    else if (errno || n > max)
+        conf_complain(v, line, "%s: %.40s is too large", where, text);
+}
+
+static void check_value(const struct yaml_node *n, const cyaml_schema_value_t *value,
+                        const char *where, struct conf_verdict *v)
+{
+    static const char *const bool_words[] = {"true", "false", "yes", "no", "on", "off", NULL};
+    char inner[WHERE_BYTES_MAX];
+    uint32_t index = 0;
+
+    switch (value->type) {
+    case CYAML_MAPPING:
+        if (expect(n, YAML_MAPPING, where, v))
+            check_mapping(n, value->mapping.fields, where, v);
+        return;
+    case CYAML_SEQUENCE:
+        if (!expect(n, YAML_SEQUENCE, where, v))
+            return;
+        for (const struct yaml_node *c = n->child; c; c = c->next, index++) {
+            snprintf(inner, sizeof(inner), "%s[%u]", where, index);
+            check_value(c, value->sequence.entry, inner, v);
+        }
+        if (index < value->sequence.min)
+            conf_complain(v, n->line, "%s: needs at least %u entry", where, value->sequence.min);
+        if (index > value->sequence.max)
+            conf_complain(v, n->line, "%s: has %u entries, at most %u are possible", where, index,
+                          value->sequence.max);
+        return;
+    default:
+        break;
+    }
+    if (!expect(n, YAML_SCALAR, where, v))
+        return;
+    if (value->type == CYAML_UINT) {
+        check_uint(n->value, value->data_size, n->line, where, v);
+    } else if (value->type == CYAML_BOOL) {
+        if (!is_one_of(n->value, bool_words))
+            conf_complain(v, n->line, "%s: \"%.40s\" is not true or false", where, n->value);
+    } else if (value->type == CYAML_STRING) {
+        if (strlen(n->value) < value->string.min)
+            conf_complain(v, n->line, "%s: is empty", where);
+        else if (strlen(n->value) > value->string.max)
+            conf_complain(v, n->line, "%s: longer than %u bytes", where, value->string.max);
+    } else if (value->type == CYAML_ENUM) {
+        char words[96] = "";
+
+        for (uint32_t i = 0; i < value->enumeration.count; i++) {
+            if (!strcmp(n->value, value->enumeration.strings[i].str))
+                return;
+            snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s", i ? ", " : "",
+                     value->enumeration.strings[i].str);
+        }
+        conf_complain(v, n->line, "%s: \"%.40s\" is not one of %s", where, n->value, words);
+    }
+}
+
+void conf_check_shape(const struct yaml_node *root, const struct cyaml_schema_value *value,
+                      struct conf_verdict *v)
+{
+    check_value(root, value, "", v);
+}
+
+/* ---- meaning ---- */
+
+struct meaning {
+    struct conf *c;
+    const struct yaml_node *root;
+    struct conf_verdict *v;
+};
+
+static bool is_given(const struct meaning *m, const char *path)
+{
+    return yaml_tree_find(m->root, path) != NULL;
+}
+
+/* The line of a path that is given, or of the nearest one above it. */
+static uint32_t line_of(const struct meaning *m, const char *path)
+{
+    char above[WHERE_BYTES_MAX];
+    const struct yaml_node *n = yaml_tree_find(m->root, path);
+    char *dot;
+
+    if (n)
+        return n->line;
+    snprintf(above, sizeof(above), "%s", path);
+    dot = strrchr(above, '.');
+    if (!dot)
+        return 0;
+    *dot = 0;
+    return line_of(m, above);
+}
+
+struct number_row {
+    const char *path;
+    void *field;
+    uint8_t bytes;
+    uint32_t value, min, max; /* default and range */
+};
+
+static void check_numbers(const struct meaning *m)
+{
+    struct conf *c = m->c;
+#define ROW(path, field, value, min, max)                                                          \
+    {                                                                                              \
+        path, &(field), sizeof(field), value, min, max                                             \
+    }
+    const struct number_row rows[] = {
+        ROW("port.vlan", c->port.vlan, 0, 0, 4094),
+        ROW("control_cpu", c->control_cpu, 0, 0, 1023),
+        ROW("memory_mb", c->memory_mb, 512, 64, 65536),
+        ROW("listen.https", c->listen.https, 443, 0, 65535),
+        ROW("listen.http", c->listen.http, 0, 0, 65535),
+        ROW("runtimes.count", c->runtimes.count, 1, 1, RUNTIMES_MAX),
+        ROW("runtimes.memory_mb", c->runtimes.memory_mb, 1024, 64, 1048576),
+        ROW("limits.cpu_ms", c->limits.cpu_ms, 50, 1, 300000),
+        ROW("limits.wall_ms", c->limits.wall_ms, 30000, 10, 3600000),
+        ROW("limits.heap_mb", c->limits.heap_mb, 128, 16, 4096),
+        ROW("limits.conns", c->limits.conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
+        ROW("limits.chunks", c->limits.chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
+        ROW("limits.jobs", c->limits.jobs, 1024, 1, JOB_JOBS_MAX),
+        ROW("limits.hello_timeout_ms", c->limits.hello_timeout_ms, HELLO_TIMEOUT_MS, 100, 600000),
+        ROW("limits.head_timeout_ms", c->limits.head_timeout_ms, HTTP_HEAD_TIMEOUT_MS, 100, 600000),
+        ROW("limits.idle_timeout_ms", c->limits.idle_timeout_ms, HTTP_IDLE_TIMEOUT_MS, 100,
+            3600000),
+        ROW("limits.stall_timeout_ms", c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS, 100,
+            3600000),
+        ROW("limits.request_body_mb", c->limits.request_body_mb, 0, 0, 1 << 20),
+        ROW("drain_ms", c->drain_ms, 10000, 0, 600000),
+    };
+#undef ROW
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct number_row *r = &rows[i];
+        uint32_t n = 0;
+
+        memcpy(&n, is_given(m, r->path) ? r->field : (const void *)&r->value, r->bytes);
+        memcpy(r->field, &n, r->bytes);
+        if (n < r->min || n > r->max)
+            conf_complain(m->v, line_of(m, r->path), "%s: %u is out of range (%u to %u)", r->path,
+                          n, r->min, r->max);
+    }
+}
+
+/* A label is letters, digits and inner hyphens (RFC 1123 2.1); lower case, as the data plane
+ * compares. */
+static bool is_host_name(const char *s)
+{
+    size_t label = 0;
+
+    if (!*s || strlen(s) > HOST_BYTES_MAX)
+        return false;
+    for (const char *p = s;; p++) {
+        if (*p == '.' || !*p) {
+            if (!label || label > 63 || p[-1] == '-')
+                return false;
+            if (!*p)
+                return true;
+            label = 0;
+        } else if ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || (*p == '-' && label)) {
+            label++;
+        } else {
+            return false;
+        }
+    }
+}
+
+static void check_address(const struct meaning *m, const char *path, const char *text, int family,
+                          bool has_prefix)
+{
+    char ip[64];
+    uint8_t bytes[16];
+    const char *slash = strchr(text, '/');
+    uint32_t line = line_of(m, path);
+    size_t len = slash ? (size_t)(slash - text) : strlen(text);
+
+    memcpy(ip, text, len);
+    ip[len] = 0;
+    if (!family)
+        family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, ip, bytes) != 1) {
+        conf_complain(m->v, line, "%s: \"%s\" is not an IPv%d address", path, ip,
+                      family == AF_INET6 ? 6 : 4);
+        return;
+    }
+    if (!has_prefix) {
+        if (slash)
+            conf_complain(m->v, line, "%s: an address without a prefix is wanted here", path);
+        return;
+    }
+    if (!slash) {
+        conf_complain(m->v, line, "%s: \"%s\" needs a prefix length, like %s/%d", path, text, text,
+                      family == AF_INET6 ? 64 : 24);
+        return;
+    }
+    unsigned bits = family == AF_INET6 ? 128 : 32;
+    char *end;
+    unsigned long prefix = strtoul(slash + 1, &end, 10);
+
+    if (!isdigit((unsigned char)slash[1]) || *end || prefix < 1 || prefix > bits)
+        conf_complain(m->v, line, "%s: \"%s\" is not a prefix length (1 to %u)", path, slash + 1,
+                      bits);
+}
+
+static void check_port(const struct meaning *m)
+{
+    const struct conf_port *p = &m->c->port;
+    char path[64];
+
+    if (!strcmp(p->device, "auto") || !strcmp(p->device, "auto:"))
+        conf_complain(m->v, line_of(m, "port.device"),
+                      "port.device: name the interface, like auto:eth1");
+    for (uint32_t i = 0; i < p->addresses_count; i++) {
+        snprintf(path, sizeof(path), "port.addresses[%u]", i);
+        check_address(m, path, p->addresses[i], 0, true);
+    }
+    if (p->gateway4[0])
+        check_address(m, "port.gateway4", p->gateway4, AF_INET, false);
+    if (p->gateway6[0])
+        check_address(m, "port.gateway6", p->gateway6, AF_INET6, false);
+}
+
+static void check_cpus(const struct meaning *m, const char *list, const uint16_t *cpu,
+                       uint32_t count)
+{
+    char path[64];
+
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s[%u]", list, i);
+        if (cpu[i] > 1023)
+            conf_complain(m->v, line_of(m, path), "%s: CPU %u is out of range (0 to 1023)", path,
+                          cpu[i]);
+    }
+}
+
+/* A path that is given must be absolute: a daemon's working directory is nobody's business. */
+static void check_path(const struct meaning *m, const char *path, const char *value)
+{
+    if (value[0] && value[0] != '/')
+        conf_complain(m->v, line_of(m, path), "%s: \"%.100s\" must be an absolute path", path,
+                      value);
+}
+
+static void check_certificates(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    char path[64];
+    uint32_t defaults = 0;
+
+    for (uint32_t i = 0; i < c->certificates_count; i++) {
+        snprintf(path, sizeof(path), "certificates[%u].chain", i);
+        check_path(m, path, c->certificates[i].chain);
+        snprintf(path, sizeof(path), "certificates[%u].key", i);
+        check_path(m, path, c->certificates[i].key);
+        snprintf(path, sizeof(path), "certificates[%u].default", i);
+        if (c->certificates[i].is_default && ++defaults > 1)
+            conf_complain(m->v, line_of(m, path), "%s: another certificate is the default already",
+                          path);
+    }
+    if (c->listen.https && !c->certificates_count)
+        conf_complain(m->v, line_of(m, "listen.https"),
+                      "certificates: one is needed to listen on https (or set listen.https: 0)");
+}
+
+static void check_names(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    char path[64];
+
+    if (!is_host_name(c->node))
+        conf_complain(m->v, line_of(m, "node"),
+                      "node: \"%s\" is not a name of lower-case letters, digits, '-' and '.'",
+                      c->node);
+    for (uint32_t i = 0; i < c->zones_count; i++) {
+        snprintf(path, sizeof(path), "zones[%u]", i);
+        if (!is_host_name(c->zones[i]))
+            conf_complain(m->v, line_of(m, path), "%s: \"%.100s\" is not a domain in lower case",
+                          path, c->zones[i]);
+    }
+}
+
+static void default_path(conf_path out, const char *dir, const char *leaf)
+{
+    if (!out[0])
+        snprintf(out, CONF_PATH_BYTES_MAX, "%s%s", dir, leaf);
+}
+
+static void check_paths(const struct meaning *m)
+{
+    struct conf *c = m->c;
+
+    default_path(c->store, "/var/lib/hearth", "");
+    default_path(c->run, "/run/hearth", "");
+    if (!c->ctl[0] && strlen(c->run) + sizeof("/ctl.sock") > sizeof(c->ctl))
+        conf_complain(m->v, line_of(m, "run"), "run: too long");
+    else if (!c->ctl[0])
+        snprintf(c->ctl, sizeof(c->ctl), "%.200s/ctl.sock", c->run);
+    check_path(m, "store", c->store);
+    check_path(m, "run", c->run);
+    check_path(m, "ctl", c->ctl);
+    check_path(m, "runtimes.node_exe", c->runtimes.node_exe);
+    check_path(m, "runtimes.program", c->runtimes.program);
+    check_path(m, "runtimes.blob", c->runtimes.blob);
+    if (strlen(c->ctl) > 107) /* sockaddr_un */
+        conf_complain(m->v, line_of(m, is_given(m, "ctl") ? "ctl" : "run"),
+                      "ctl: a socket's path has at most 107 bytes");
+}
+
+void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct conf_verdict *v)
+{
+    const struct meaning m = {.c = c, .root = root, .v = v};
+
+    check_numbers(&m);
+    check_names(&m);
+    check_port(&m);
+    check_cpus(&m, "cores", c->cores, c->cores_count);
+    check_cpus(&m, "runtimes.cpus", c->runtimes.cpus, c->runtimes.cpus_count);
+    check_certificates(&m);
+    check_paths(&m);
+    if (!c->listen.https && !c->listen.http)
+        conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");
+    if (c->listen.https && c->listen.https == c->listen.http)
+        conf_complain(v, line_of(&m, "listen.http"), "listen.http: the same port as https");
+    if (c->limits.wall_ms < c->limits.cpu_ms)
+        conf_complain(v, line_of(&m, "limits.wall_ms"),
+                      "limits.wall_ms: %u is less than limits.cpu_ms, %u", c->limits.wall_ms,
+                      c->limits.cpu_ms);
+}

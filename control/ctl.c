@@ -1,0 +1,417 @@
+#include "control/ctl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dataplane/limits.h"
+
+enum awaited { AWAITS_LENGTH, AWAITS_JSON, AWAITS_PAYLOAD, AWAITS_REPLY, AWAITS_END };
+
+struct buffer {
+    uint8_t *bytes;
+    size_t used, room;
+};
+
+struct ctl_client {
+    struct ctl *owner;
+    struct ctl_client *next;
+    uint64_t id;
+    struct loop_watch watch;
+    enum awaited awaited;
+    uint8_t head[4];
+    struct buffer in, out;
+    size_t wanted; /* bytes of what is awaited */
+    size_t sent;   /* of out */
+    json_t *request;
+    bool is_writing; /* EPOLLOUT is on */
+    bool is_subscribed;
+    char script[SCRIPT_NAME_BYTES_MAX + 1];
+    uint64_t lines_lost;
+};
+
+struct ctl {
+    struct loop *loop;
+    struct loop_watch watch;
+    int fd;
+    char path[108];
+    ctl_handler handler;
+    void *arg;
+    uint64_t last_id;
+    uint32_t client_count;
+    struct ctl_client *clients;
+};
+
+static void client_close(struct ctl_client *c)
+{
+    struct ctl *s = c->owner;
+
+    for (struct ctl_client **p = &s->clients; *p; p = &(*p)->next) {
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    }
+    s->client_count--;
+    int fd = c->watch.fd;
+
+    loop_unwatch(s->loop, &c->watch);
+    close(fd);
+    json_decref(c->request);
+    free(c->in.bytes);
+    free(c->out.bytes);
+    free(c);
+}
+
+static bool buffer_room(struct buffer *b, size_t room)
+{
+    uint8_t *more;
+
+    if (room <= b->room)
+        return true;
+    more = realloc(b->bytes, room);
+    if (!more)
+        return false;
+    b->bytes = more;
+    b->room = room;
+    return true;
+}
+
+/* ---- out ---- */
+
+/* False: the client is gone. */
+static bool flush(struct ctl_client *c)
+{
+    while (c->sent < c->out.used) {
+        ssize_t n = send(c->watch.fd, c->out.bytes + c->sent, c->out.used - c->sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0)
+            return false;
+        c->sent += (size_t)n;
+    }
+    if (c->sent == c->out.used) {
+        c->sent = c->out.used = 0;
+        if (c->awaited == AWAITS_END)
+            return false;
+    }
+    bool wants = c->sent < c->out.used;
+
+    if (wants != c->is_writing) {
+        c->is_writing = wants;
+        loop_rewatch(c->owner->loop, &c->watch, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
+    return true;
+}
+
+static bool queue_frame(struct ctl_client *c, const json_t *json, size_t unsent_max)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    size_t len = text ? strlen(text) : 0;
+    bool ok = text && len <= CTL_REPLY_BYTES_MAX && c->out.used - c->sent + len <= unsent_max;
+
+    if (ok && c->sent) {
+        memmove(c->out.bytes, c->out.bytes + c->sent, c->out.used - c->sent);
+        c->out.used -= c->sent;
+        c->sent = 0;
+    }
+    ok = ok && buffer_room(&c->out, c->out.used + 4 + len);
+    if (ok) {
+        for (int i = 0; i < 4; i++)
+            c->out.bytes[c->out.used++] = (uint8_t)(len >> (8 * i));
+        memcpy(c->out.bytes + c->out.used, text, len);
+        c->out.used += len;
+    }
+    free(text);
+    return ok;
+}
+
+/* Nothing is sent here but by the event loop: whoever replies need not expect the client to vanish under him. */
+static void want_flush(struct ctl_client *c)
+{
+    if (!c->is_writing) {
+        c->is_writing = true;
+        loop_rewatch(c->owner->loop, &c->watch, EPOLLIN | EPOLLOUT);
+    }
+}
+
+void ctl_reply(struct ctl_client *c, json_t *reply)
+{
+    assert(c->awaited == AWAITS_REPLY);
+    if (!reply || !queue_frame(c, reply, SIZE_MAX))
+        c->awaited = AWAITS_END;
+    else
+        c->awaited = AWAITS_LENGTH;
+    json_decref(reply);
+    json_decref(c->request);
+    c->request = NULL;
+    c->in.used = 0;
+    c->wanted = sizeof(c->head);
+    want_flush(c);
+}
+
+void ctl_refuse(struct ctl_client *c, const char *error)
+{
+    ctl_reply(c, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+}
+
+/* ---- in ---- */
+
+/* The client broke the protocol: one sentence, then the end. */
+static void end_with(struct ctl_client *c, const char *error)
+{
+    c->awaited = AWAITS_REPLY;
+    ctl_refuse(c, error);
+    c->awaited = AWAITS_END;
+}
+
+static void dispatch(struct ctl_client *c)
+{
+    struct ctl *s = c->owner;
+    struct ctl_request r = {
+        .command = json_string_value(json_object_get(c->request, "command")),
+        .json = c->request,
+        .payload = c->in.bytes,
+        .payload_bytes = c->in.used,
+    };
+
+    c->awaited = AWAITS_REPLY;
+    if (r.command)
+        s->handler(s->arg, c, &r);
+    else
+        end_with(c, "a request has a \"command\"");
+}
+
+static void take_json(struct ctl_client *c)
+{
+    const json_t *payload;
+
+    c->request = json_loadb((char *)c->in.bytes, c->in.used, JSON_REJECT_DUPLICATES, NULL);
+    c->in.used = 0;
+    if (!json_is_object(c->request)) {
+        end_with(c, "a request is a JSON object");
+        return;
+    }
+    payload = json_object_get(c->request, "payload");
+    if (!payload) {
+        dispatch(c);
+    } else if (!json_is_integer(payload) || json_integer_value(payload) < 0 ||
+               json_integer_value(payload) > CTL_PAYLOAD_BYTES_MAX) {
+        end_with(c, "the payload is too large");
+    } else if (!json_integer_value(payload)) {
+        dispatch(c);
+    } else {
+        c->awaited = AWAITS_PAYLOAD;
+        c->wanted = (size_t)json_integer_value(payload);
+        if (!buffer_room(&c->in, c->wanted))
+            end_with(c, "no memory");
+    }
+}
+
+static void take_length(struct ctl_client *c)
+{
+    uint32_t len = c->head[0] | c->head[1] << 8 | c->head[2] << 16 | (uint32_t)c->head[3] << 24;
+
+    c->in.used = 0;
+    c->awaited = AWAITS_JSON;
+    c->wanted = len;
+    if (!len || len > CTL_FRAME_BYTES_MAX)
+        end_with(c, "the request is too large");
+    else if (!buffer_room(&c->in, len))
+        end_with(c, "no memory");
+}
+
+/* False: the client is gone. */
+static bool take_bytes(struct ctl_client *c)
+{
+    bool is_head = c->awaited == AWAITS_LENGTH;
+    uint8_t *to = is_head ? c->head : c->in.bytes;
+    ssize_t n = recv(c->watch.fd, to + c->in.used, c->wanted - c->in.used, MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    if (!n)
+        return false;
+    c->in.used += (size_t)n;
+    if (c->in.used < c->wanted)
+        return true;
+    if (is_head)
+        take_length(c);
+    else if (c->awaited == AWAITS_JSON)
+        take_json(c);
+    else
+        dispatch(c);
+    return true;
+}
+
+static void on_client(void *arg, uint32_t events)
+{
+    struct ctl_client *c = arg;
+    char ignored[512];
+
+    if (events & EPOLLIN) {
+        if (c->awaited < AWAITS_REPLY) {
+            if (!take_bytes(c)) {
+                client_close(c);
+                return;
+            }
+        } else if (recv(c->watch.fd, ignored, sizeof(ignored), MSG_DONTWAIT) == 0) {
+            client_close(c);
+            return;
+        }
+    } else if (events & (EPOLLHUP | EPOLLERR)) {
+        client_close(c);
+        return;
+    }
+    if (!flush(c))
+        client_close(c);
+}
+
+static void on_connect(void *arg, uint32_t events)
+{
+    struct ctl *s = arg;
+    int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct ctl_client *c;
+
+    if (fd < 0)
+        return;
+    c = s->client_count < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    if (!c) {
+        close(fd);
+        return;
+    }
+    c->owner = s;
+    c->id = ++s->last_id;
+    c->wanted = sizeof(c->head);
+    if (loop_watch(s->loop, &c->watch, fd, EPOLLIN, on_client, c)) {
+        close(fd);
+        free(c);
+        return;
+    }
+    c->next = s->clients;
+    s->clients = c;
+    s->client_count++;
+}
+
+/* ---- life ---- */
+
+/* 0, or -errno; -EADDRINUSE when somebody answers there. */
+static int bind_socket(int fd, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    mode_t before;
+    int rc, other;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    other = ctl_connect(path);
+    if (other >= 0) {
+        close(other);
+        return -EADDRINUSE;
+    }
+    unlink(path);
+    before = umask(0177);
+    rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+    umask(before);
+    return rc;
+}
+
+struct ctl *ctl_create(struct loop *loop, const char *path, ctl_handler handler, void *arg,
+                       char *error, size_t error_bytes)
+{
+    struct ctl *s = calloc(1, sizeof(*s));
+    int rc;
+
+    if (!s) {
+        snprintf(error, error_bytes, "no memory");
+        return NULL;
+    }
+    *s = (struct ctl){.loop = loop, .handler = handler, .arg = arg, .watch.fd = -1};
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rc = s->fd < 0 ? -errno : bind_socket(s->fd, path);
+    if (!rc && listen(s->fd, CTL_CLIENTS_MAX))
+        rc = -errno;
+    if (!rc)
+        rc = loop_watch(loop, &s->watch, s->fd, EPOLLIN, on_connect, s);
+    if (rc) {
+        snprintf(error, error_bytes, "%s: %s", path,
+                 rc == -EADDRINUSE ? "another hearthd answers there" : strerror(-rc));
+        if (s->fd >= 0)
+            close(s->fd);
+        free(s);
+        return NULL;
+    }
+    snprintf(s->path, sizeof(s->path), "%s", path);
+    return s;
+}
+
+void ctl_destroy(struct ctl *s)
+{
+    while (s->clients) {
+        flush(s->clients);
+        client_close(s->clients);
+    }
+    loop_unwatch(s->loop, &s->watch);
+    close(s->fd);
+    unlink(s->path);
+    free(s);
+}
+
+uint64_t ctl_client_id(const struct ctl_client *c)
+{
+    return c->id;
+}
+
+struct ctl_client *ctl_find(struct ctl *s, uint64_t id)
+{
+    for (struct ctl_client *c = s->clients; c; c = c->next)
+        if (c->id == id)
+            return c;
+    return NULL;
+}
+
+/* ---- tails ---- */
+
+void ctl_subscribe(struct ctl_client *c, const char *script)
+{
+    c->is_subscribed = true;
+    snprintf(c->script, sizeof(c->script), "%s", script);
+}
+
+bool ctl_has_subscribers(const struct ctl *s)
+{
+    for (const struct ctl_client *c = s->clients; c; c = c->next)
+        if (c->is_subscribed)
+            return true;
+    return false;
+}
+
+void ctl_broadcast(struct ctl *s, const char *script, const json_t *line)
+{
+    for (struct ctl_client *c = s->clients; c; c = c->next) {
+        if (!c->is_subscribed || (c->script[0] && strcmp(c->script, script)))
+            continue;
+        if (c->lines_lost) {
+            json_t *gap = json_pack("{s:I}", "lines_lost", (json_int_t)c->lines_lost);
+
+            if (queue_frame(c, gap, CTL_UNSENT_BYTES_MAX))
+                c->lines_lost = 0;
+            json_decref(gap);
+        }
+        if (!queue_frame(c, line, CTL_UNSENT_BYTES_MAX))
+            c->lines_lost++;
+        want_flush(c);
+    }
+}

@@ -1,0 +1,299 @@
+#include "control/hearthctl_print.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *text(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+
+    return s ? s : "";
+}
+
+static long long number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+static bool is(const json_t *j, const char *key)
+{
+    return json_is_true(json_object_get(j, key));
+}
+
+static const char *yes(const json_t *j, const char *key)
+{
+    return is(j, key) ? "yes" : "no";
+}
+
+static void print_clean(const char *s)
+{
+    for (; *s; s++)
+        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
+}
+
+static void print_duration(double seconds)
+{
+    long s = (long)seconds;
+
+    if (s >= 86400)
+        printf("%ldd%ldh", s / 86400, s / 3600 % 24);
+    else if (s >= 3600)
+        printf("%ldh%ldm", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        printf("%ldm%lds", s / 60, s % 60);
+    else
+        printf("%.1fs", seconds);
+}
+
+static void format_date(long long seconds, char out[32])
+{
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    strftime(out, 32, "%Y-%m-%d %H:%MZ", &tm);
+}
+
+static void print_list(const json_t *list, const char *separator)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        printf("%s%s", i ? separator : "", json_string_value(item));
+    }
+}
+
+/* ---- status ---- */
+
+static void print_runtimes(const json_t *runtimes)
+{
+    const json_t *r;
+    size_t i;
+
+    printf("\nRUNTIME  STATE    PID      FOR      RESTARTS  ISOLATES  MEMORY    LAST EXIT\n");
+    json_array_foreach(runtimes, i, r)
+    {
+        printf("%-8lld %-8s %-8lld ", number(r, "index"), text(r, "state"), number(r, "pid"));
+        print_duration(json_number_value(json_object_get(r, "since_s")));
+        printf("\t  %-9lld %-9lld %5.1f MB  %s\n", number(r, "restarts"), number(r, "isolates"),
+               (double)number(r, "memory_bytes") / 1e6, text(r, "last_exit"));
+    }
+}
+
+static void print_cores(const json_t *cores)
+{
+    const json_t *c;
+    size_t i;
+
+    printf("\nCORE  CPU  CONNS   JOBS    BUSY    CHUNKS FREE\n");
+    json_array_foreach(cores, i, c)
+    {
+        double busy = (double)number(c, "busy_ns"), idle = (double)number(c, "idle_ns");
+
+        printf("%-5lld %-4lld %-7lld %-7lld %5.1f%%  %lld of %lld\n", number(c, "index"),
+               number(c, "cpu"), number(c, "conns"), number(c, "jobs"),
+               busy + idle > 0 ? 100 * busy / (busy + idle) : 0.0, number(c, "chunks_free"),
+               number(c, "chunks"));
+    }
+}
+
+void print_status(const json_t *j)
+{
+    const json_t *port = json_object_get(j, "port"), *certificate;
+    const json_t *listening = json_object_get(j, "listen");
+    size_t i;
+
+    printf("node      %s  %s  version %s  pid %lld  up ", text(j, "node"),
+           is(j, "draining") ? "draining"
+           : is(j, "ready")  ? "ready"
+                             : "starting",
+           text(j, "version"), number(j, "pid"));
+    print_duration(json_number_value(json_object_get(j, "uptime_s")));
+    printf("\nport      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
+           text(port, "device"), text(port, "driver"), text(port, "mac"), number(port, "mtu"),
+           number(port, "queues"), is(port, "rss") ? "device" : "software",
+           is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
+    printf("address   ");
+    print_list(json_object_get(j, "addresses"), ", ");
+    printf("  https %lld  http %lld\n", number(listening, "https"), number(listening, "http"));
+    printf("memory    hugepages %s\n", yes(j, "hugepages"));
+    printf("world     epoch %lld  scripts %lld\n", number(j, "epoch"), number(j, "scripts"));
+    json_array_foreach(json_object_get(j, "certificates"), i, certificate)
+    {
+        char date[32];
+
+        format_date(number(certificate, "expires"), date);
+        printf("certificate  %s  until %s%s\n", text(certificate, "chain"), date,
+               is(certificate, "default") ? "  (default)" : "");
+    }
+    print_cores(json_object_get(j, "cores"));
+    print_runtimes(json_object_get(j, "runtimes"));
+}
+
+/* ---- changes ---- */
+
+void print_reload(const json_t *j)
+{
+    const json_t *list = json_object_get(j, "restart_needed");
+
+    printf("reloaded\n");
+    if (json_array_size(list)) {
+        printf("changed, but only a restart makes it count: ");
+        print_list(list, ", ");
+        printf("\n");
+    }
+}
+
+void print_deploy(const json_t *j)
+{
+    printf("%s %s %s\n", text(j, "name"), text(j, "version"),
+           is(j, "changed") ? "is current" : "was current already");
+    if (json_array_size(json_object_get(j, "hosts"))) {
+        printf("hosts   ");
+        print_list(json_object_get(j, "hosts"), ", ");
+        printf("\n");
+    }
+    if (json_array_size(json_object_get(j, "routes"))) {
+        printf("routes  ");
+        print_list(json_object_get(j, "routes"), ", ");
+        printf("\n");
+    }
+}
+
+void print_delete(const json_t *j)
+{
+    printf("%s is deleted\n", text(j, "name"));
+}
+
+/* ---- scripts ---- */
+
+void print_names(const json_t *j)
+{
+    const json_t *s;
+    size_t i;
+
+    json_array_foreach(json_object_get(j, "scripts"), i, s)
+    {
+        printf("%s\n", text(s, "name"));
+    }
+}
+
+static void print_versions(const json_t *s)
+{
+    const json_t *v;
+    size_t i;
+
+    if (!json_object_get(s, "versions"))
+        return;
+    printf("\nVERSION           DEPLOYED\n");
+    json_array_foreach(json_object_get(s, "versions"), i, v)
+    {
+        char date[32];
+
+        format_date(number(v, "deployed_at"), date);
+        printf("%.16s  %s%s\n", text(v, "sha256"), date,
+               strcmp(text(v, "sha256"), text(s, "sha256")) ? "" : "  current");
+    }
+}
+
+void print_scripts(const json_t *j)
+{
+    const json_t *s;
+    size_t i;
+
+    printf("%-24s %-16s  %-17s  %9s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION", "DEPLOYED", "KB",
+           "WARM", "COLD", "CPU ms");
+    json_array_foreach(json_object_get(j, "scripts"), i, s)
+    {
+        char date[32];
+
+        format_date(number(s, "deployed_at"), date);
+        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8.1f  ", text(s, "name"), text(s, "version"),
+               date, (double)number(s, "bytes") / 1000, number(s, "warm"), number(s, "cold"),
+               (double)number(s, "cpu_us") / 1000);
+        print_list(json_object_get(s, "routes"), ", ");
+        printf("\n");
+        print_versions(s);
+    }
+}
+
+/* ---- stats ---- */
+
+void print_stats(const json_t *j)
+{
+    const json_t *sum = json_object_get(j, "counters"), *cores = json_object_get(j, "cores");
+    const json_t *value, *core;
+    const char *name;
+    size_t i;
+
+    printf("%-24s %14s", "COUNTER", "ALL CORES");
+    json_array_foreach(cores, i, core)
+    {
+        char head[16];
+
+        snprintf(head, sizeof(head), "CORE %lld", number(core, "index"));
+        printf(" %14s", head);
+    }
+    printf("\n");
+    json_object_foreach((json_t *)sum, name, value)
+    {
+        if (!json_integer_value(value))
+            continue;
+        printf("%-24s %14lld", name, (long long)json_integer_value(value));
+        json_array_foreach(cores, i, core)
+        {
+            printf(" %14lld", number(json_object_get(core, "counters"), name));
+        }
+        printf("\n");
+    }
+    printf("\nrx_frames %lld = delivered and dropped by reason, %lld unaccounted for\n",
+           number(sum, "rx_frames"), number(j, "unaccounted"));
+    printf("Counters that are 0 are not shown; --json has them all.\n");
+}
+
+void print_text(const json_t *j)
+{
+    fputs(text(j, "text"), stdout);
+}
+
+/* ---- doctor ---- */
+
+void print_doctor(const json_t *j)
+{
+    const json_t *check, *iface, *rung;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(j, "checks"), i, check)
+    {
+        bool is_good = !strcmp(text(check, "state"), "good");
+
+        printf("%-8s %-12s %s\n", is_good ? "good" : text(check, "state"), text(check, "name"),
+               text(check, "found"));
+        if (!is_good)
+            printf("         %-12s %s\n", "", text(check, "advice"));
+    }
+    json_array_foreach(json_object_get(j, "interfaces"), i, iface)
+    {
+        printf("\n%s, best first:\n", text(iface, "name"));
+        json_array_foreach(json_object_get(iface, "rungs"), k, rung)
+        {
+            printf("  %-16s %-3s  %s\n", text(rung, "name"), is(rung, "possible") ? "yes" : "no",
+                   text(rung, "reason"));
+        }
+    }
+}
+
+void print_log_line(const json_t *j)
+{
+    if (json_object_get(j, "lines_lost")) {
+        printf("... %lld lines lost: this terminal was too slow", number(j, "lines_lost"));
+        return;
+    }
+    printf("%s %s %s %s ", text(j, "script"), text(j, "version"), text(j, "request"),
+           text(j, "level"));
+    print_clean(text(j, "text"));
+}

@@ -1,0 +1,713 @@
+#include "control/supervise.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/log.h"
+#include "control/region.h"
+#include "runtime/start.h"
+
+enum {
+    START_FDS_MAX = 2 + 64,
+    PACKETS_PER_EVENT = 64,
+    MS = 1000 * 1000,
+};
+
+struct process {
+    struct supervise *owner;
+    uint32_t index;
+    enum supervise_state state;
+    bool is_killed; /* waiting for its end */
+    pid_t pid;
+    uint64_t life;
+    uint32_t restarts;
+    uint64_t since_ns, started_ns;
+    uint32_t backoff_ms;
+    int pidfd, socket;
+    struct region *region;
+    struct loop_watch pid_watch, socket_watch;
+    struct loop_timer boot_timer, feed_timer, respawn_timer;
+    /* what it has been told */
+    bool knows_region, is_blocked;
+    uint64_t told; /* the highest handle */
+    uint64_t *forgets;
+    uint32_t forget_count, forget_room;
+    /* what it said */
+    char v8[32], last_exit[64];
+    uint64_t isolates, memory_bytes, bad_packets, logs_dropped;
+    json_t *scripts;
+    uint64_t log_second;
+    uint32_t logs_in_second;
+};
+
+struct supervise {
+    struct supervise_config config;
+    uint16_t cpus[64];
+    char *node_exe, *program, *blob, *preload;
+    uint64_t lives;
+    bool is_stopping;
+    struct loop_timer condemned_timer;
+    uint8_t packet[START_PACKET_BYTES_MAX];
+    struct process process[RUNTIMES_MAX];
+};
+
+static void feed(struct process *);
+static void respawn_later(struct process *);
+
+static void set_state(struct process *p, enum supervise_state state)
+{
+    p->state = state;
+    p->since_ns = loop_now_ns();
+}
+
+static void kill_process(struct process *p, const char *why)
+{
+    if (p->is_killed || p->state == SUPERVISE_DOWN)
+        return;
+    p->is_killed = true;
+    log_line("runtime", "index=%u pid=%d killed because=\"%s\"", p->index, (int)p->pid, why);
+    pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+}
+
+/* ---- to the runtime ---- */
+
+enum sent { SENT, SENT_NOT_NOW, SENT_NEVER };
+
+static enum sent send_packet(struct process *p, json_t *packet, const int *fds, size_t fd_count)
+{
+    struct supervise *s = p->owner;
+    char control[CMSG_SPACE(sizeof(int) * START_FDS_MAX)] = {0};
+    struct iovec iov = {.iov_base = s->packet};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t n;
+
+    iov.iov_len = json_dumpb(packet, (char *)s->packet, sizeof(s->packet), JSON_COMPACT);
+    json_decref(packet);
+    if (!iov.iov_len || iov.iov_len > sizeof(s->packet))
+        return SENT_NEVER;
+    if (fd_count) {
+        struct cmsghdr *c;
+
+        assert(fd_count <= START_FDS_MAX);
+        msg.msg_control = control;
+        msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+        c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+        memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
+    }
+    do
+        n = sendmsg(p->socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return SENT;
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
+        return SENT_NOT_NOW;
+    return SENT_NEVER;
+}
+
+static enum sent send_region(struct process *p)
+{
+    const struct supervise_config *c = &p->owner->config;
+    int fds[START_FDS_MAX] = {p->region->memfd, p->region->wake_fd};
+
+    for (uint32_t i = 0; i < c->lanes; i++)
+        fds[2 + i] = c->core_wake_fd[i];
+    return send_packet(p,
+                       json_pack("{s:s, s:i, s:i, s:I}", "type", "region", "lanes", (int)c->lanes,
+                                 "index", (int)p->index, "memory_bytes",
+                                 (json_int_t)c->memory_bytes),
+                       fds, 2 + c->lanes);
+}
+
+static enum sent send_script(struct process *p, const struct script *script)
+{
+    const struct supervise_config *c = &p->owner->config;
+    const json_t *m = script->manifest;
+    const json_t *cpu_ms = json_object_get(json_object_get(m, "limits"), "cpu_ms");
+    json_t *vars = json_object_get(m, "vars");
+    json_t *packet =
+        json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:{s:I, s:I, s:I}}", "type", "script",
+                  "handle", (json_int_t)script->handle, "name", script->name, "version",
+                  script->version, "main", json_object_get(m, "main"), "modules",
+                  json_object_get(m, "modules"), "vars", vars ? json_incref(vars) : json_object(),
+                  "limits", "cpu_ms", cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms,
+                  "wall_ms", (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20);
+
+    return send_packet(p, packet, &script->modules_fd, 1);
+}
+
+static const struct script *next_script(const struct process *p)
+{
+    for (const struct script *s = p->owner->config.catalog->first; s; s = s->next)
+        if (s->handle > p->told)
+            return s;
+    return NULL;
+}
+
+/* One packet of what the process should know and does not. False: it knows all, or takes no more
+ * now. */
+static bool feed_one(struct process *p)
+{
+    const struct script *script;
+    enum sent sent;
+
+    if (!p->knows_region) {
+        sent = send_region(p);
+        p->knows_region = sent == SENT;
+    } else if (p->forget_count) {
+        sent = send_packet(p,
+                           json_pack("{s:s, s:I}", "type", "forget", "handle",
+                                     (json_int_t)p->forgets[p->forget_count - 1]),
+                           NULL, 0);
+        p->forget_count -= sent == SENT;
+    } else if ((script = next_script(p))) {
+        sent = send_script(p, script);
+        if (sent == SENT)
+            p->told = script->handle;
+    } else {
+        return false;
+    }
+    if (sent == SENT_NEVER)
+        kill_process(p, "its start socket is broken");
+    p->is_blocked = sent == SENT_NOT_NOW;
+    return sent == SENT;
+}
+
+static void on_feed_timeout(void *arg)
+{
+    kill_process(arg, "it reads nothing");
+}
+
+static void feed(struct process *p)
+{
+    struct loop *loop = p->owner->config.loop;
+    bool was_blocked = p->is_blocked, has_fed = false;
+
+    if (p->state == SUPERVISE_DOWN || p->is_killed)
+        return;
+    p->is_blocked = false;
+    while (feed_one(p))
+        has_fed = true;
+    if (p->is_blocked && (has_fed || !was_blocked))
+        loop_timer_set(loop, &p->feed_timer, (uint64_t)SUPERVISE_FEED_MS * MS, on_feed_timeout, p);
+    else if (!p->is_blocked)
+        loop_timer_cancel(loop, &p->feed_timer);
+    if (p->is_blocked != was_blocked)
+        loop_rewatch(loop, &p->socket_watch, p->is_blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* ---- from the runtime ---- */
+
+static const char *text_of(const json_t *packet, const char *key)
+{
+    const char *text = json_string_value(json_object_get(packet, key));
+
+    return text ? text : "";
+}
+
+static bool on_ready(struct process *p, const json_t *packet)
+{
+    if (p->state != SUPERVISE_BOOTING)
+        return false;
+    loop_timer_cancel(p->owner->config.loop, &p->boot_timer);
+    snprintf(p->v8, sizeof(p->v8), "%s", text_of(packet, "v8"));
+    log_line("runtime", "index=%u pid=%d up v8=%s boot_us=%llu hugepages=%s", p->index, (int)p->pid,
+             p->v8, (unsigned long long)(loop_now_ns() - p->started_ns) / 1000,
+             p->region->has_huge ? "yes" : "no");
+    set_state(p, SUPERVISE_UP);
+    return true;
+}
+
+static bool on_log(struct process *p, const json_t *packet)
+{
+    struct supervise *s = p->owner;
+    uint64_t second = loop_now_ns() / 1000000000u;
+    uint64_t handle = (uint64_t)json_integer_value(json_object_get(packet, "handle"));
+    struct supervise_log log = {
+        .runtime = p->index,
+        .script = "",
+        .version = "",
+        .request = text_of(packet, "request"),
+        .level = text_of(packet, "level"),
+        .text = text_of(packet, "text"),
+    };
+
+    if (!json_is_string(json_object_get(packet, "text")) ||
+        strlen(log.text) > START_LOG_TEXT_BYTES_MAX)
+        return false;
+    if (second != p->log_second) {
+        p->log_second = second;
+        p->logs_in_second = 0;
+    }
+    if (p->logs_in_second++ >= SUPERVISE_LOGS_PER_SECOND) {
+        p->logs_dropped++;
+        return true;
+    }
+    for (const struct script *script = s->config.catalog->first; script; script = script->next) {
+        if (script->handle == handle) {
+            log.script = script->name;
+            log.version = script->version;
+        }
+    }
+    if (s->config.on_log)
+        s->config.on_log(s->config.arg, &log);
+    return true;
+}
+
+static bool on_stats(struct process *p, json_t *packet)
+{
+    json_t *scripts = json_object_get(packet, "scripts");
+
+    if (!json_is_array(scripts))
+        return false;
+    p->isolates = (uint64_t)json_integer_value(json_object_get(packet, "isolates"));
+    p->memory_bytes = (uint64_t)json_integer_value(json_object_get(packet, "memory_bytes"));
+    json_decref(p->scripts);
+    p->scripts = json_incref(scripts);
+    return true;
+}
+
+static bool on_packet(struct process *p, size_t bytes)
+{
+    json_t *packet = json_loadb((char *)p->owner->packet, bytes, JSON_REJECT_DUPLICATES, NULL);
+    const char *type = text_of(packet, "type");
+    bool ok = false;
+
+    if (!strcmp(type, "ready"))
+        ok = on_ready(p, packet);
+    else if (!strcmp(type, "log"))
+        ok = on_log(p, packet);
+    else if (!strcmp(type, "stats"))
+        ok = on_stats(p, packet);
+    json_decref(packet);
+    return ok;
+}
+
+/* Descriptors are not taken: without room for control data the kernel drops what a runtime sends
+ * along. */
+static void read_packets(struct process *p)
+{
+    struct supervise *s = p->owner;
+
+    for (int i = 0; i < PACKETS_PER_EVENT; i++) {
+        struct iovec iov = {s->packet, sizeof(s->packet)};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n = recvmsg(p->socket, &msg, MSG_DONTWAIT);
+
+        if (n <= 0)
+            return;
+        if ((msg.msg_flags & MSG_TRUNC) || !on_packet(p, (size_t)n))
+            p->bad_packets++;
+    }
+}
+
+static void on_socket(void *arg, uint32_t events)
+{
+    struct process *p = arg;
+    struct supervise *s = p->owner;
+    enum supervise_state before = p->state;
+
+    if (events & EPOLLIN)
+        read_packets(p);
+    if (events & EPOLLOUT)
+        feed(p);
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        /* Its end of the socket is closed: the process is gone, or must go. */
+        loop_unwatch(s->config.loop, &p->socket_watch);
+        kill_process(p, "it closed its start socket");
+    }
+    if (s->config.on_change && (p->state != before || (events & EPOLLOUT)))
+        s->config.on_change(s->config.arg);
+}
+
+/* ---- start and end ---- */
+
+struct child {
+    const char *exe;
+    char *const *argv, *const *env;
+    int socket;
+    pid_t parent;
+    const cpu_set_t *cpus;
+};
+
+/* In the child, which borrows our memory until execve: system calls only. */
+__attribute__((noreturn)) static void become_runtime(const struct child *c)
+{
+    sigset_t none;
+    int null;
+
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != c->parent)
+        _exit(126);
+    setpgid(0, 0); /* a terminal's interrupt is for hearthd alone */
+    if (c->cpus)
+        sched_setaffinity(0, sizeof(*c->cpus), c->cpus);
+    if (c->socket == START_FD)
+        fcntl(START_FD, F_SETFD, 0);
+    else
+        dup2(c->socket, START_FD);
+    null = open("/dev/null", O_RDONLY);
+    dup2(null, 0);
+    dup2(2, 1);
+    close_range(START_FD + 1, ~0u, 0);
+    execve(c->exe, c->argv, c->env);
+    _exit(127);
+}
+
+static pid_t start_child(const struct child *c)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        become_runtime(c);
+    return pid;
+}
+
+static void on_boot_timeout(void *arg)
+{
+    kill_process(arg, "it was not ready in time");
+}
+
+static void free_life(struct process *p)
+{
+    struct loop *loop = p->owner->config.loop;
+
+    loop_unwatch(loop, &p->pid_watch);
+    loop_unwatch(loop, &p->socket_watch);
+    loop_timer_cancel(loop, &p->boot_timer);
+    loop_timer_cancel(loop, &p->feed_timer);
+    if (p->pidfd >= 0)
+        close(p->pidfd);
+    if (p->socket >= 0)
+        close(p->socket);
+    p->pidfd = p->socket = -1;
+    if (p->region)
+        part_release(&p->region->part);
+    p->region = NULL;
+    p->pid = 0;
+    p->forget_count = 0;
+    json_decref(p->scripts);
+    p->scripts = NULL;
+    p->isolates = p->memory_bytes = 0;
+    set_state(p, SUPERVISE_DOWN);
+}
+
+static void on_exit_event(void *arg, uint32_t events)
+{
+    struct process *p = arg;
+    struct supervise *s = p->owner;
+    siginfo_t info = {0};
+    uint64_t lived_ms = (loop_now_ns() - p->started_ns) / MS;
+
+    if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG) || !info.si_pid)
+        return;
+    read_packets(p);
+    if (info.si_code == CLD_EXITED)
+        snprintf(p->last_exit, sizeof(p->last_exit), "exit %d", info.si_status);
+    else
+        snprintf(p->last_exit, sizeof(p->last_exit), "signal %d (%s)", info.si_status,
+                 sigdescr_np(info.si_status) ? sigdescr_np(info.si_status) : "unknown");
+    log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
+             p->last_exit, (unsigned long long)lived_ms);
+    free_life(p);
+    if (lived_ms >= SUPERVISE_STABLE_MS)
+        p->backoff_ms = 0;
+    respawn_later(p);
+    if (s->config.on_change)
+        s->config.on_change(s->config.arg);
+}
+
+static int open_life(struct process *p, int *child_socket)
+{
+    const struct supervise_config *c = &p->owner->config;
+    const int send_room = 4 << 20;
+    int pair[2];
+
+    p->region = region_create(c->lanes);
+    if (!p->region)
+        return -errno;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return -errno;
+    p->socket = pair[0];
+    *child_socket = pair[1];
+    /* The larger the room, the fewer wakes for a node with many scripts; without the privilege the
+     * system's maximum must do. */
+    if (setsockopt(p->socket, SOL_SOCKET, SO_SNDBUFFORCE, &send_room, sizeof(send_room)))
+        setsockopt(p->socket, SOL_SOCKET, SO_SNDBUF, &send_room, sizeof(send_room));
+    return 0;
+}
+
+static int spawn(struct process *p)
+{
+    struct supervise *s = p->owner;
+    const struct supervise_config *c = &s->config;
+    char *const argv[] = {(char *)"hearth-runtime", s->blob, NULL};
+    char *const env[] = {s->preload, NULL};
+    struct child child = {.exe = s->node_exe, .argv = argv, .env = env, .parent = getpid()};
+    cpu_set_t cpus;
+    int child_socket = -1;
+    int rc = open_life(p, &child_socket);
+
+    if (rc)
+        goto fail;
+    if (c->cpus_count) {
+        CPU_ZERO(&cpus);
+        CPU_SET(s->cpus[p->index % c->cpus_count], &cpus);
+        child.cpus = &cpus;
+    }
+    child.socket = child_socket;
+    p->is_killed = p->knows_region = p->is_blocked = false;
+    p->told = 0;
+    p->life = ++s->lives;
+    p->started_ns = loop_now_ns();
+    p->pid = start_child(&child);
+    if (p->pid < 0 || (p->pidfd = pidfd_open(p->pid, 0)) < 0) {
+        rc = -errno;
+        goto fail;
+    }
+    close(child_socket);
+    child_socket = -1;
+    set_state(p, SUPERVISE_BOOTING);
+    rc = loop_watch(c->loop, &p->pid_watch, p->pidfd, EPOLLIN, on_exit_event, p);
+    if (!rc)
+        rc = loop_watch(c->loop, &p->socket_watch, p->socket, EPOLLIN, on_socket, p);
+    if (rc)
+        goto fail;
+    loop_timer_set(c->loop, &p->boot_timer, (uint64_t)SUPERVISE_READY_MS * MS, on_boot_timeout, p);
+    feed(p);
+    return 0;
+
+fail:
+    if (child_socket >= 0)
+        close(child_socket);
+    if (p->pid > 0) {
+        kill(p->pid, SIGKILL);
+        waitpid(p->pid, NULL, 0);
+    }
+    snprintf(p->last_exit, sizeof(p->last_exit), "not started: %s", strerror(-rc));
+    free_life(p);
+    return rc;
+}
+
+static void on_respawn(void *arg)
+{
+    struct process *p = arg;
+    int rc = spawn(p);
+
+    if (!rc)
+        return;
+    log_line("runtime", "index=%u cannot be started: %s", p->index, strerror(-rc));
+    respawn_later(p);
+}
+
+/* The first death of a process costs nothing; one that keeps dying waits longer each time. */
+static void respawn_later(struct process *p)
+{
+    if (p->owner->is_stopping)
+        return;
+    loop_timer_set(p->owner->config.loop, &p->respawn_timer, (uint64_t)p->backoff_ms * MS,
+                   on_respawn, p);
+    p->restarts++;
+    p->backoff_ms = p->backoff_ms ? 2 * p->backoff_ms : SUPERVISE_BACKOFF_FIRST_MS;
+    if (p->backoff_ms > SUPERVISE_BACKOFF_MAX_MS)
+        p->backoff_ms = SUPERVISE_BACKOFF_MAX_MS;
+}
+
+static void look_for_condemned(void *arg)
+{
+    struct supervise *s = arg;
+
+    for (uint32_t i = 0; i < s->config.count; i++) {
+        struct process *p = &s->process[i];
+
+        if (p->region && atomic_load_explicit(&p->region->condemned, memory_order_acquire))
+            kill_process(p, "it broke the contract of the job rings");
+    }
+    loop_timer_set(s->config.loop, &s->condemned_timer, (uint64_t)SUPERVISE_CONDEMNED_POLL_MS * MS,
+                   look_for_condemned, s);
+}
+
+/* ---- life of the supervisor ---- */
+
+static bool check_file(const char *path, int mode, const char *what, char *error,
+                       size_t error_bytes)
+{
+    if (!access(path, mode))
+        return true;
+    snprintf(error, error_bytes, "%s %s: %s", what, path, strerror(errno));
+    return false;
+}
+
+struct supervise *supervise_create(const struct supervise_config *config, char *error,
+                                   size_t error_bytes)
+{
+    struct supervise *s;
+
+    assert(config->count <= RUNTIMES_MAX && config->lanes <= 64 && config->cpus_count <= 64);
+    if (!check_file(config->node_exe, X_OK, "V8 executable", error, error_bytes) ||
+        !check_file(config->program, R_OK, "runtime program", error, error_bytes) ||
+        !check_file(config->blob, R_OK, "base snapshot", error, error_bytes))
+        return NULL;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        goto fail;
+    s->config = *config;
+    if (config->cpus_count)
+        memcpy(s->cpus, config->cpus, config->cpus_count * sizeof(s->cpus[0]));
+    s->node_exe = strdup(config->node_exe);
+    s->program = strdup(config->program);
+    s->blob = strdup(config->blob);
+    /* jemalloc must be preloaded itself: symbols of a preloaded object's dependencies come after
+     * libc's. */
+    if (asprintf(&s->preload, "LD_PRELOAD=libjemalloc.so.2:%s", config->program) < 0)
+        s->preload = NULL;
+    if (!s->node_exe || !s->program || !s->blob || !s->preload)
+        goto fail;
+    for (uint32_t i = 0; i < config->count; i++)
+        s->process[i] = (struct process){.owner = s, .index = i, .pidfd = -1, .socket = -1};
+    return s;
+fail:
+    snprintf(error, error_bytes, "no memory");
+    if (s)
+        supervise_destroy(s);
+    return NULL;
+}
+
+void supervise_start(struct supervise *s)
+{
+    for (uint32_t i = 0; i < s->config.count; i++)
+        on_respawn(&s->process[i]);
+    look_for_condemned(s);
+}
+
+void supervise_destroy(struct supervise *s)
+{
+    s->is_stopping = true;
+    loop_timer_cancel(s->config.loop, &s->condemned_timer);
+    for (uint32_t i = 0; i < s->config.count; i++) {
+        struct process *p = &s->process[i];
+
+        loop_timer_cancel(s->config.loop, &p->respawn_timer);
+        if (p->state != SUPERVISE_DOWN) {
+            pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+            while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+            free_life(p);
+        }
+        free(p->forgets);
+    }
+    free(s->node_exe);
+    free(s->program);
+    free(s->blob);
+    free(s->preload);
+    free(s);
+}
+
+/* ---- what others ask ---- */
+
+void supervise_tell(struct supervise *s)
+{
+    for (uint32_t i = 0; i < s->config.count; i++)
+        feed(&s->process[i]);
+}
+
+void supervise_forget(struct supervise *s, uint64_t handle)
+{
+    for (uint32_t i = 0; i < s->config.count; i++) {
+        struct process *p = &s->process[i];
+
+        if (p->state == SUPERVISE_DOWN || p->told < handle)
+            continue;
+        if (p->forget_count == p->forget_room) {
+            uint32_t room = p->forget_room ? 2 * p->forget_room : 64;
+            uint64_t *more = realloc(p->forgets, room * sizeof(*more));
+
+            if (!more)
+                continue; /* it keeps a script that nobody asks for, until its next life */
+            p->forgets = more;
+            p->forget_room = room;
+        }
+        p->forgets[p->forget_count++] = handle;
+        feed(p);
+    }
+}
+
+bool supervise_is_told(const struct supervise *s, uint64_t handle)
+{
+    for (uint32_t i = 0; i < s->config.count; i++) {
+        const struct process *p = &s->process[i];
+        const struct script *next = next_script(p);
+
+        if (p->state == SUPERVISE_UP && !p->is_killed && next && next->handle <= handle)
+            return false;
+    }
+    return true;
+}
+
+uint32_t supervise_count(const struct supervise *s)
+{
+    return s->config.count;
+}
+
+uint32_t supervise_up_count(const struct supervise *s)
+{
+    uint32_t up = 0;
+
+    for (uint32_t i = 0; i < s->config.count; i++)
+        up += s->process[i].state == SUPERVISE_UP;
+    return up;
+}
+
+struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, struct part **region)
+{
+    const struct process *p = &s->process[i];
+
+    *region = NULL;
+    if (p->state != SUPERVISE_UP)
+        return (struct world_runtime){.wake_fd = -1, .life = p->life};
+    *region = &p->region->part;
+    return (struct world_runtime){
+        .region = p->region->map,
+        .life = p->life,
+        .wake_fd = p->region->wake_fd,
+        .condemned = &p->region->condemned,
+    };
+}
+
+void supervise_status(const struct supervise *s, uint32_t i, struct supervise_status *out)
+{
+    const struct process *p = &s->process[i];
+
+    *out = (struct supervise_status){
+        .state = p->state,
+        .pid = (int)p->pid,
+        .life = p->life,
+        .restarts = p->restarts,
+        .since_ns = p->since_ns,
+        .has_huge = p->region && p->region->has_huge,
+        .isolates = p->isolates,
+        .memory_bytes = p->memory_bytes,
+        .bad_packets = p->bad_packets,
+        .logs_dropped = p->logs_dropped,
+        .scripts = p->scripts,
+    };
+    snprintf(out->v8, sizeof(out->v8), "%s", p->v8);
+    snprintf(out->last_exit, sizeof(out->last_exit), "%s", p->last_exit);
+}

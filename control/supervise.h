@@ -1,0 +1,109 @@
+/* supervise.h
+ *
+ * The runtime processes: start, watch, feed with scripts, replace.
+ *
+ *                spawn           "ready"                    exit, hang, or condemned
+ *     DOWN ----------> BOOTING ----------> UP -------------------------------+
+ *      ^                  | 5 s, exit                                        |
+ *      +------------------+--------------------------------------------------+
+ *        again at once after a life of 10 s or more; else 100 ms, doubling to 30 s (the first death
+ * is free)
+ *
+ * Each life has its own region (memfd, hugepages if there are any, sealed size), eventfd and start
+ * socket (runtime/start.h). The region is a part: it is unmapped when the last world that names it
+ * is gone.
+ *
+ * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
+ * stops reading for 5 s is replaced. A core that saw the contract broken sets the life's condemned
+ * word; it is looked at every 50 ms.
+ *
+ * What a runtime says is hostile input: a packet that does not parse is counted and dropped.
+ * Control thread only.
+ */
+#ifndef HEARTH_SUPERVISE_H
+#define HEARTH_SUPERVISE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/catalog.h"
+#include "control/loop.h"
+#include "control/part.h"
+#include "dataplane/limits.h"
+#include "dataplane/world.h"
+
+enum {
+    SUPERVISE_READY_MS = 5000,
+    SUPERVISE_FEED_MS = 5000,
+    SUPERVISE_STABLE_MS = 10000,
+    SUPERVISE_BACKOFF_FIRST_MS = 100,
+    SUPERVISE_BACKOFF_MAX_MS = 30000,
+    SUPERVISE_CONDEMNED_POLL_MS = 50,
+    SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
+};
+
+enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP };
+
+struct supervise_log {
+    uint32_t runtime;
+    const char *script, *version; /* "" if the script is gone */
+    const char *request, *level, *text;
+};
+
+struct supervise_config {
+    uint32_t count; /* at most RUNTIMES_MAX */
+    const uint16_t *cpus;
+    uint32_t cpus_count; /* 0: anywhere */
+    uint64_t memory_bytes;
+    const char *node_exe, *program, *blob;
+    uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
+    uint32_t lanes;                    /* dp cores */
+    int core_wake_fd[64];
+    struct loop *loop;
+    struct catalog *catalog;
+    /* A runtime came up or went down, or has been told everything: the world may need to follow. */
+    void (*on_change)(void *arg);
+    void (*on_log)(void *arg, const struct supervise_log *);
+    void *arg;
+};
+
+struct supervise_status {
+    enum supervise_state state;
+    int pid;
+    uint64_t life;
+    uint32_t restarts;
+    uint64_t since_ns; /* of this state, loop_now_ns */
+    bool has_huge;     /* the region lies in hugepages */
+    char v8[32];
+    char last_exit[64]; /* "" if none yet */
+    uint64_t isolates, memory_bytes;
+    uint64_t bad_packets, logs_dropped;
+    const json_t *scripts; /* from the last stats: array, may be NULL */
+};
+
+struct supervise;
+
+/* NULL and a sentence. The configuration is copied; starts nothing. */
+struct supervise *supervise_create(const struct supervise_config *, char *error,
+                                   size_t error_bytes);
+/* Starts all processes; what fails is tried again with backoff. */
+void supervise_start(struct supervise *);
+/* Kills what still runs and waits for it; gives the regions up. */
+void supervise_destroy(struct supervise *);
+
+/* New scripts are in the catalog. */
+void supervise_tell(struct supervise *);
+/* No world routes to it any more. */
+void supervise_forget(struct supervise *, uint64_t handle);
+/* Has every runtime that is up been told all scripts up to this handle? */
+bool supervise_is_told(const struct supervise *, uint64_t handle);
+
+uint32_t supervise_count(const struct supervise *);
+uint32_t supervise_up_count(const struct supervise *);
+/* How the cores see runtime i; *region is its part (NULL: down), of which the caller takes a hold
+ * if it keeps it. */
+struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
+void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
+
+#endif

@@ -1,0 +1,86 @@
+/* conn.h
+ *
+ * One client connection: TCP and its timer, the peek at the server name, TLS, and the HTTP exchange
+ * on top.
+ *
+ *            segment                      plaintext
+ *   core ---> [ tcp ] ---> hello? -> [ tls ] ---> [ exchange ] ---> runtime
+ *        <---                                <---              <---
+ *
+ *   HELLO      awaits the ClientHello (TLS port only); nothing is consumed yet
+ *   HANDSHAKE  awaits the end of the TLS handshake
+ *   OPEN       awaits requests and answers (exchange.h)
+ *   CLOSING    all is said; awaits the peer's end, discards what it still sends
+ *
+ * Events mark a connection dirty; conn_run does the work once per iteration. Connections live in a
+ * fixed array; an index is their name. Thread: the core.
+ */
+#ifndef HEARTH_CONN_H
+#define HEARTH_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/exchange.h"
+#include "dataplane/flow.h"
+#include "dataplane/net.h"
+#include "dataplane/sni.h"
+#include "dataplane/tcp.h"
+#include "dataplane/timer.h"
+
+struct core;
+struct tls_session;
+
+enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING };
+
+struct conn {
+    struct tcp tcp;
+    struct timer timer;
+    struct flow_key key;
+    struct conn *next_free;
+    struct conn *next_dirty;
+    struct conn *waiting_next, **waiting_prev; /* TIME_WAIT, oldest first */
+    struct tls_session *tls;                   /* NULL: plain */
+    uint64_t deadline_ns;                      /* the state's own; UINT64_MAX: none */
+    uint32_t index;
+    uint8_t state; /* enum conn_state; written by set_state only */
+    bool is_dirty;
+    bool is_tls;
+    bool is_read_ended; /* close_notify was read */
+    bool is_half_open;  /* counted in the core's half-open connections */
+    struct sni sni;
+    struct exchange exchange;
+};
+
+/* Takes a TCP packet: to its connection, to the listener, or refused. Counts its disposition. */
+void conn_packet(struct core *, const struct net_packet *);
+
+/* A router says that our packets are too big; believed only about a segment in flight. */
+void conn_path_mtu(struct core *, const struct net_pmtu *);
+
+/* Work on a dirty connection: pump the layers, send what is due, arm the timer, free it when done.
+ */
+void conn_run(struct core *, struct conn *);
+void conn_timeout(struct core *, struct conn *);
+/* At the core's end: resets the peer and frees. */
+void conn_drop(struct core *, struct conn *);
+void conn_mark(struct core *, struct conn *);
+
+/* ---- for the exchange ---- */
+
+/* Plaintext in: *len > 0 and true, or false when there is none now. */
+bool conn_read(struct core *, struct conn *, void *buf, size_t cap, size_t *len);
+/* The peer will send no more, and all it sent was read. */
+bool conn_read_ended(const struct conn *);
+/* Plaintext that conn_write is sure to take now. */
+size_t conn_write_room(const struct conn *);
+/* False: the connection was given up (out of stream memory). */
+bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
+/* Ends the connection after what is written. truncated: the answer is cut short, so say no
+ * close_notify. */
+void conn_close(struct core *, struct conn *, bool truncated);
+void conn_abort(struct core *, struct conn *);
+void conn_set_deadline(struct conn *, uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,91 @@
+/* core.h
+ *
+ * One dp core: everything it owns, and the iteration that drives it. Share nothing: no lock, no
+ * blocking call, no allocation after core_create except wolfSSL's own.
+ *
+ *   while running:
+ *       now                                    the only clock read of the iteration
+ *       world = current                        links follow the world's runtimes
+ *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
+ *       runtime links -> exchange events                         marks connections dirty
+ *       timers     -> conn_timeout                               marks connections dirty
+ *       dirty connections: conn_run (pump, then segments out)
+ *       tx_flush, runtime_link_flush           one doorbell each
+ *       quiescent                              old worlds can go
+ *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
+ *
+ * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control
+ * thread.
+ */
+#ifndef HEARTH_CORE_H
+#define HEARTH_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/chunk.h"
+#include "dataplane/counters.h"
+#include "dataplane/flow.h"
+#include "dataplane/net.h"
+#include "dataplane/tcp.h"
+#include "dataplane/timer.h"
+#include "dataplane/tx.h"
+#include "dataplane/world.h"
+#include "drivers/clock.h"
+
+/* Where a core's memory comes from, at core_create only. */
+struct core_memory {
+    void *(*take)(size_t bytes, int numa_node); /* NULL: none; numa_node -1: any */
+    void (*give)(void *);
+};
+
+struct core_config {
+    uint32_t index, cores;
+    struct port *port;
+    uint16_t queue;
+    const struct net_config *net;
+    struct neighbours *neighbours;
+    struct world_shared *world;
+    const struct clock *clock;
+    struct core_memory memory;
+    uint16_t tls_port, plain_port; /* 0: off */
+    bool idle_adaptive;
+    uint32_t conns_max, chunks;
+    uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
+    int numa_node;                   /* -1: any */
+    uint64_t secret[4];              /* random: keys of the flow table, cookies and request ids */
+};
+
+struct core;
+
+/* NULL and a sentence. */
+struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
+void core_destroy(struct core *);
+
+/* One iteration at the clock's time; returns how much there was to do. */
+uint32_t core_iterate(struct core *);
+/* When it next has something to do on its own (never later than that), or UINT64_MAX. */
+uint64_t core_next_ns(const struct core *);
+
+/* Accept nothing new, finish what runs, at the latest after drain_ms. Any thread. */
+void core_stop(struct core *, uint32_t drain_ms);
+/* True after core_stop, when the drain is over; then core_end resets what is left. */
+bool core_is_drained(struct core *);
+void core_end(struct core *);
+
+const struct counters *core_counters(const struct core *);
+/* eventfd that wakes the core: for the runtimes and the control thread. */
+int core_wake_fd(const struct core *);
+
+struct core_gauges {
+    uint32_t conns, jobs;
+    uint32_t chunks_free, chunks;
+    uint64_t busy_ns, idle_ns; /* idle: asleep or found nothing to do */
+};
+void core_gauges(const struct core *, struct core_gauges *);
+
+/* Bytes that one core of this shape allocates, for limits_print. */
+size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes);
+
+#endif

@@ -1,0 +1,65 @@
+/* core_state.h
+ *
+ * struct core in full, for the modules that are its parts (core.c, conn.c, exchange.c) and for no
+ * one else.
+ */
+#ifndef HEARTH_CORE_STATE_H
+#define HEARTH_CORE_STATE_H
+
+#include "dataplane/conn.h"
+#include "dataplane/core.h"
+#include "dataplane/runtime_link.h"
+
+enum {
+    CORE_SCRATCH_BYTES = HTTP_PIPELINE_BYTES_MAX,
+    CORE_OUT_BYTES =
+        96 * 1024, /* a response head (limit 32 KiB, wider as text) and one slot of body */
+};
+
+struct core {
+    struct core_config config;
+    struct net_config net_config;
+    uint64_t now_ns;
+    const struct world *world; /* of this iteration */
+    uint64_t world_epoch;
+    struct net net;
+    struct tx tx;
+    struct chunk_pool chunks;
+    struct timers timers;
+    struct flow_table flows;
+    struct tcp_env tcp_env4, tcp_env6; /* by the peer's address family */
+    struct counters counters;
+    void *chunk_memory, *flow_memory;
+    struct conn *conns; /* config.conns_max of them */
+    struct conn *free_conns;
+    struct conn *dirty_first, **dirty_last;
+    struct conn *waiting_first, **waiting_last; /* TIME_WAIT, oldest first */
+    uint32_t conn_count, half_open;
+    struct runtime_link *link[RUNTIMES_MAX];
+    uint32_t link_count;
+    uint64_t request_seed, request_count;
+    uint64_t cookies_until_ns; /* SYN cookies are out until then */
+    uint64_t warm_tokens_ns, warm_refilled_ns;
+    char date[32]; /* IMF-fixdate of this second */
+    uint64_t date_until_ns;
+    int wake_fd;
+    _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
+    bool is_stopping, is_announced;
+    struct http1_request request; /* parser's result: 3 KiB that no connection needs for long */
+    uint8_t scratch[CORE_SCRATCH_BYTES];
+    uint8_t out[CORE_OUT_BYTES];
+    struct core_gauges gauges;
+};
+
+/* The runtime link that serves a script here: by the second hash, the next one if that process is
+ * down. NULL: none is up. */
+struct runtime_link *core_link_of(struct core *, uint64_t script_hash);
+/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the old one
+ * pointed to may be gone. */
+void core_follow_world(struct core *);
+
+uint32_t core_link_index(const struct core *, const struct runtime_link *);
+uint64_t core_next_request_id(struct core *);
+const char *core_date(struct core *);
+
+#endif

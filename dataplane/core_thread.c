@@ -1,0 +1,108 @@
+#include "dataplane/core_thread.h"
+
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_malloc.h>
+#include <rte_rcu_qsbr.h>
+
+#include "dataplane/core_state.h"
+
+enum {
+    SPIN_NS = 5 * 1000,          /* found nothing: look again for so long before sleeping */
+    BLIND_SLEEP_NS = 200 * 1000, /* a port that cannot wake us is looked at this often */
+    SLEEP_NS_MAX = 100 * 1000 * 1000,
+    POLL_FDS = PORT_WAIT_FDS_MAX + 1,
+};
+
+static void *take_huge(size_t bytes, int numa_node)
+{
+    return rte_malloc_socket(NULL, bytes, 64, numa_node < 0 ? SOCKET_ID_ANY : numa_node);
+}
+
+const struct core_memory core_memory_huge = {.take = take_huge, .give = rte_free};
+
+static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken)
+{
+    uint64_t limit = can_be_woken ? SLEEP_NS_MAX : BLIND_SLEEP_NS;
+    uint64_t next = timers_next_ns(&core->timers);
+    uint64_t now = clock_now_ns(core->config.clock);
+    if (next <= now)
+        return 0;
+    return next - now < limit ? next - now : limit;
+}
+
+static void sleep_until_event(struct core *core)
+{
+    struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
+    struct pollfd fds[POLL_FDS];
+    int port_fds[PORT_WAIT_FDS_MAX];
+    bool has_work = core->dirty_first != NULL;
+    for (uint32_t i = 0; i < core->world->runtime_count; i++)
+        has_work |= runtime_link_sleep(core->link[i]);
+
+    int count = port_wait_fds(core->config.port, core->config.queue, port_fds, PORT_WAIT_FDS_MAX);
+    for (int i = 0; i < count; i++)
+        fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
+    fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
+    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0);
+    if (limit_ns > 0) {
+        struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
+                                   .tv_nsec = (long)(limit_ns % 1000000000)};
+        rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
+        ppoll(fds, (nfds_t)(count + 1), &timeout, NULL);
+        rte_rcu_qsbr_thread_online(qsbr, core->config.index);
+        core_follow_world(core);
+        if (fds[count].revents & POLLIN) {
+            uint64_t ignored;
+            ssize_t n = read(core->wake_fd, &ignored, sizeof(ignored));
+            (void)n;
+        }
+    }
+    for (uint32_t i = 0; i < core->world->runtime_count; i++)
+        runtime_link_woke(core->link[i]);
+}
+
+static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns)
+{
+    struct core_gauges *g = &core->gauges;
+    g->busy_ns += busy_ns;
+    g->idle_ns += idle_ns;
+    g->conns = core->conn_count;
+    g->jobs = 0;
+    for (uint32_t i = 0; i < core->link_count; i++)
+        g->jobs += core->link[i]->live_jobs;
+    g->chunks = core->chunks.count;
+    g->chunks_free = core->chunks.free_count;
+}
+
+int core_run(void *arg)
+{
+    struct core *core = arg;
+    struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
+    uint64_t idle_since_ns = 0;
+    rte_rcu_qsbr_thread_register(qsbr, core->config.index);
+    rte_rcu_qsbr_thread_online(qsbr, core->config.index);
+    while (!core_is_drained(core)) {
+        uint64_t start_ns = core->now_ns;
+        bool has_worked = core_iterate(core) > 0;
+        rte_rcu_qsbr_quiescent(qsbr, core->config.index);
+        if (has_worked) {
+            idle_since_ns = 0;
+            uint64_t now_ns = clock_now_ns(core->config.clock);
+            publish_gauges(core, now_ns - core->now_ns, core->now_ns - start_ns);
+            core->now_ns = now_ns;
+            continue;
+        }
+        if (idle_since_ns == 0)
+            idle_since_ns = core->now_ns;
+        if (core->config.idle_adaptive && core->now_ns - idle_since_ns >= SPIN_NS)
+            sleep_until_event(core);
+        publish_gauges(core, 0, core->now_ns - start_ns);
+    }
+    core_end(core);
+    rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
+    rte_rcu_qsbr_thread_unregister(qsbr, core->config.index);
+    return 0;
+}

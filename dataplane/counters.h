@@ -1,0 +1,158 @@
+/* counters.h
+ *
+ * Every counter of a dp core, by name. One list: the struct, the CLI and the metrics are made of
+ * it.
+ *
+ * Conservation: every received frame ends in exactly one DISPOSITION, so
+ *     rx_frames = sum of all DISPOSITION counters            (counters_unaccounted() == 0)
+ * EVENT counters say what else happened; they add up to nothing.
+ *
+ * Thread: written by its core only, plain increments; read by the control thread without a lock
+ * (64-bit loads are whole on the machines we run on).
+ */
+#ifndef HEARTH_COUNTERS_H
+#define HEARTH_COUNTERS_H
+
+#include <stdint.h>
+
+#define COUNTERS_NET(D, E)                                                                         \
+    D(rx_arp, "ARP packets taken")                                                                 \
+    D(rx_nd, "IPv6 neighbour discovery packets taken")                                             \
+    D(rx_icmp, "ICMP and ICMPv6 packets taken")                                                    \
+    D(rx_tcp, "TCP segments given to a connection or the listener")                                \
+    D(rx_udp, "UDP datagrams taken")                                                               \
+    D(drop_link_short, "shorter than its Ethernet or VLAN header")                                 \
+    D(drop_link_other_mac, "not addressed to this port")                                           \
+    D(drop_link_vlan, "VLAN tag that is not ours")                                                 \
+    D(drop_link_ethertype, "EtherType that is not spoken")                                         \
+    D(drop_arp_bad, "malformed ARP")                                                               \
+    D(drop_arp_other, "ARP for other hosts")                                                       \
+    D(drop_ip_bad, "malformed IPv4 or IPv6 header")                                                \
+    D(drop_ip_checksum, "wrong IPv4 header checksum")                                              \
+    D(drop_ip_other, "not addressed to this node")                                                 \
+    D(drop_ip_source, "source address that no host may use")                                       \
+    D(drop_ip_fragment, "IP fragment: not reassembled")                                            \
+    D(drop_ip_protocol, "IP protocol that is not spoken")                                          \
+    D(drop_ip6_extension, "IPv6 extension header that is not understood, or too many")             \
+    D(drop_l4_checksum, "wrong TCP or UDP checksum")                                               \
+    D(drop_icmp_bad, "malformed ICMP")                                                             \
+    D(drop_icmp_other, "ICMP type that is not spoken")                                             \
+    D(drop_icmp_rate, "ICMP over the rate limit")                                                  \
+    D(drop_nd_bad, "malformed neighbour discovery")                                                \
+    D(drop_nd_other, "neighbour discovery for other hosts")                                        \
+    D(drop_nd_router, "router advertisements and redirects: routes are configuration")             \
+    D(drop_udp_no_port, "UDP to a port that nobody has")                                           \
+    D(drop_tcp_bad, "malformed TCP header or options")                                             \
+    D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
+    D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
+    D(drop_tcp_syn_limit, "SYN refused: too many half-open connections")                           \
+    D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
+    E(net_unresolved, "packets held back until a neighbour answers")                               \
+    E(net_no_route, "packets to a destination that no address or gateway leads to")                \
+    E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
+    E(net_address_conflict, "another host uses one of our addresses")                              \
+    E(net_pmtu, "reports that a path takes only smaller packets")                                  \
+    E(tx_frames, "frames sent")                                                                    \
+    E(tx_no_buffer, "frames not made for want of a buffer")
+
+#define COUNTERS_TCP(D, E)                                                                         \
+    E(tcp_accepted, "connections established by a client")                                         \
+    E(tcp_closed, "connections closed in order")                                                   \
+    E(tcp_reset_in, "connections reset by the peer")                                               \
+    E(tcp_reset_out, "connections reset by us")                                                    \
+    E(tcp_timed_out, "connections given up after retransmissions")                                 \
+    E(tcp_retransmits, "segments sent again")                                                      \
+    E(tcp_rto, "retransmission timeouts")                                                          \
+    E(tcp_fast_recoveries, "losses repaired without a timeout")                                    \
+    E(tcp_out_of_order, "segments that arrived early")                                             \
+    E(tcp_duplicate, "segments that brought nothing new")                                          \
+    E(tcp_bad_seq, "segments outside the window")                                                  \
+    E(tcp_bad_ack, "segments with an impossible acknowledgement")                                  \
+    E(tcp_paws, "segments with an old timestamp")                                                  \
+    E(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                                        \
+    E(tcp_no_memory, "payload not taken for want of chunks")                                       \
+    E(tcp_syn_cookies, "SYN cookies sent")                                                         \
+    E(tcp_syn_cookies_bad, "ACKs with a wrong SYN cookie")
+
+#define COUNTERS_HTTP(D, E)                                                                        \
+    E(sni_ok, "ClientHellos with a host name")                                                     \
+    E(sni_none, "ClientHellos without one")                                                        \
+    E(sni_bad, "first bytes that are no ClientHello")                                              \
+    E(tls_handshakes, "TLS handshakes completed")                                                  \
+    E(tls_resumed, "of these, by a session ticket")                                                \
+    E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_truncated, "streams that ended without close_notify")                                    \
+    E(tls_no_cert, "no certificate for the name and no default")                                   \
+    E(conn_timeout_hello, "closed: no handshake in time")                                          \
+    E(conn_timeout_head, "closed: no request head in time")                                        \
+    E(conn_timeout_idle, "closed: idle keep-alive")                                                \
+    E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
+    E(http_requests, "request heads accepted")                                                     \
+    E(http_bad, "malformed requests: 400")                                                         \
+    E(http_head_too_large, "431 or 414")                                                           \
+    E(http_misdirected, "host not covered by the certificate: 421")                                \
+    E(http_no_route, "no script for this host and path: 404")                                      \
+    E(http_unsupported, "method, version or expectation not spoken: 405, 417, 501, 505")           \
+    E(http_body_too_large, "request body over the limit: 413")                                     \
+    E(http_2xx, "answers 200-299")                                                                 \
+    E(http_3xx, "answers 300-399")                                                                 \
+    E(http_4xx, "answers 400-499")                                                                 \
+    E(http_5xx, "answers 500-599")                                                                 \
+    E(http_client_gone, "requests whose client left before the end of the answer")
+
+#define COUNTERS_JOB(D, E)                                                                         \
+    E(job_started, "jobs given to a runtime process")                                              \
+    E(job_warm, "answered by a warm isolate")                                                      \
+    E(job_cold, "answered after a cold start")                                                     \
+    E(job_exception, "script threw: 500")                                                          \
+    E(job_no_response, "script can never answer: 500")                                             \
+    E(job_load, "script does not load: 500")                                                       \
+    E(job_cpu_limit, "script over its CPU limit: 503")                                             \
+    E(job_memory_limit, "script over its memory limit: 503")                                       \
+    E(job_wall_limit, "script over its wall-clock limit: 504")                                     \
+    E(job_output_limit, "script over its output limit: 502")                                       \
+    E(job_overload, "runtime refused: 503")                                                        \
+    E(job_no_script, "runtime has no such script: 503")                                            \
+    E(job_lost, "runtime process died: 502, or run again")                                         \
+    E(job_rerun, "idempotent requests run again after their runtime died")                         \
+    E(job_no_runtime, "no runtime process is up: 503")                                             \
+    E(job_table_full, "too many jobs: 503")                                                        \
+    E(job_no_chunks, "arena exhausted: 503")                                                       \
+    E(job_bad_head, "answers with a malformed head: 502")                                          \
+    E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
+    E(job_late, "messages for a job that is over")                                                 \
+    E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
+    E(warm_sent, "isolates asked for at ClientHello time")
+
+#define COUNTER_LIST(D, E)                                                                         \
+    COUNTERS_NET(D, E) COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E)
+
+struct counters {
+    uint64_t rx_frames;
+#define COUNTER_FIELD(name, text) uint64_t name;
+    COUNTER_LIST(COUNTER_FIELD, COUNTER_FIELD)
+#undef COUNTER_FIELD
+};
+
+/* rx_frames less all dispositions: 0 between two bursts. */
+static inline int64_t counters_unaccounted(const struct counters *c)
+{
+    uint64_t sum = 0;
+#define COUNTER_ADD(name, text) sum += c->name;
+#define COUNTER_SKIP(name, text)
+    COUNTER_LIST(COUNTER_ADD, COUNTER_SKIP)
+#undef COUNTER_ADD
+#undef COUNTER_SKIP
+    return (int64_t)(c->rx_frames - sum);
+}
+
+enum counter_kind { COUNTER_TOTAL, COUNTER_DISPOSITION, COUNTER_EVENT };
+
+typedef void (*counters_visit)(void *arg, const char *name, const char *text, enum counter_kind,
+                               uint64_t value);
+
+/* Calls visit for each counter in the order of the list, rx_frames first. Any thread. */
+void counters_each(const struct counters *, counters_visit visit, void *arg);
+
+#endif

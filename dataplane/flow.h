@@ -1,0 +1,45 @@
+/* flow.h
+ *
+ * From a packet's addresses and ports to the connection: a bounded open-addressing hash table,
+ * keyed so that a peer cannot choose collisions. Single thread (the core).
+ *
+ * Source: linear probing with backward-shift deletion (Knuth 6.4 R); hash XXH3_64 with a secret
+ * seed.
+ */
+#ifndef HEARTH_FLOW_H
+#define HEARTH_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct flow_key {
+    uint8_t local[16], remote[16];
+    uint16_t local_port, remote_port;
+    uint32_t zero;
+};
+
+struct flow_entry {
+    struct flow_key key;
+    uint32_t hash; /* 0: empty */
+    uint32_t value;
+};
+
+struct flow_table {
+    struct flow_entry *entry;
+    uint32_t mask;
+    uint32_t count, count_max;
+    uint64_t seed;
+};
+
+/* Memory for count_max flows at a load of at most 1/2. */
+size_t flow_table_bytes(uint32_t count_max);
+void flow_table_init(struct flow_table *, void *memory, uint32_t count_max, uint64_t seed);
+/* value of the flow, or UINT32_MAX. */
+uint32_t flow_find(const struct flow_table *, const struct flow_key *);
+/* False: full. The key must not be in the table. */
+bool flow_add(struct flow_table *, const struct flow_key *, uint32_t value);
+/* False: it was not there. */
+bool flow_remove(struct flow_table *, const struct flow_key *);
+
+#endif

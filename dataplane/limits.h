@@ -1,0 +1,92 @@
+/* limits.h
+ *
+ * Every maximum of the data plane, in one place. What an operator may tune is in struct
+ * world_limits (world.h) and starts from the *_DEFAULT values here. One list: the constants and
+ * what limits_print shows are made from it; it also sums the bytes that one dp core can ever use.
+ * Units are the ends of the names.
+ */
+#ifndef HEARTH_LIMITS_H
+#define HEARTH_LIMITS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define LIMITS_CORE(L)                                                                             \
+    L(CORE_CONNS_DEFAULT, 16384, "connections of one core, all states")                            \
+    L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
+    L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
+    L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")
+
+#define LIMITS_NET(L)                                                                              \
+    L(NEIGHBOURS_MAX, 1024, "neighbours of the node: hosts on its link")                           \
+    L(NEIGHBOUR_QUERY_INTERVAL_MS, 250, "between two queries for a neighbour")                     \
+    L(NEIGHBOUR_QUERIES_MAX, 8, "queries without an answer until a neighbour is given up")         \
+    L(NEIGHBOUR_STALE_S, 60, "until a neighbour in use is asked again")                            \
+    L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
+    L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
+    L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
+    L(IP6_EXTENSIONS_MAX, 8, "extension headers of an IPv6 packet")
+
+#define LIMITS_TCP(L)                                                                              \
+    L(TCP_RX_WINDOW_BYTES, 256 * 1024, "received bytes that one connection may hold")              \
+    L(TCP_TX_BUFFER_BYTES, 256 * 1024, "bytes to send that one connection may hold")               \
+    L(TCP_OOO_RANGES_MAX, 16, "gaps in what one connection has received")                          \
+    L(TCP_SYN_RCVD_MAX, 4096, "half-open connections of one core")                                 \
+    L(TCP_SYN_RETRIES, 5, "times a SYN or SYN-ACK is sent again")                                  \
+    L(TCP_DATA_RETRIES, 12, "times data is sent again until the connection is given up")           \
+    L(TCP_TIME_WAIT_MS, 10000, "2 MSL; short, as RFC 6191 lets timestamps guard reuse")            \
+    L(TCP_RTO_MIN_MS, 200, "shortest retransmission timeout")                                      \
+    L(TCP_RTO_MAX_MS, 60000, "longest retransmission timeout")                                     \
+    L(TCP_DELAYED_ACK_MS, 40, "an ACK may wait for company")                                       \
+    L(TCP_KEEPALIVE_S, 75, "silence until a keepalive probe")                                      \
+    L(TCP_KEEPALIVE_PROBES, 5, "probes without an answer until a connection is given up")          \
+    L(TCP_KEEPALIVE_INTERVAL_S, 10, "between two keepalive probes")                                \
+    L(TCP_FIN_WAIT_2_MS, 20000, "for the FIN of a peer whose connection has no owner any more")    \
+    L(TCP_CHALLENGE_INTERVAL_MS, 100, "between challenge ACKs of one connection (RFC 5961)")       \
+    L(TCP_MSS_MIN, 64, "a peer that announces less is taken to mean this")                         \
+    L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
+
+#define LIMITS_TLS(L)                                                                              \
+    L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \
+    L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")
+
+#define LIMITS_HTTP(L)                                                                             \
+    L(HTTP_HEAD_BYTES_MAX, 24 * 1024,                                                              \
+      "request line and fields; with what hearth adds it fits JOB_HEAD_BYTES_MAX")                 \
+    L(HTTP_FIELDS_MAX, 100, "header fields of a request")                                          \
+    L(HTTP_TARGET_BYTES_MAX, 16 * 1024, "request target")                                          \
+    L(HTTP_CHUNK_EXT_BYTES_MAX, 256, "extensions of one body chunk")                               \
+    L(HTTP_IDLE_TIMEOUT_MS, 75000, "keep-alive")                                                   \
+    L(HTTP_HEAD_TIMEOUT_MS, 15000, "first byte to the last byte of a head")                        \
+    L(HTTP_BODY_STALL_MS, 30000, "no body byte, no response byte taken")                           \
+    L(HTTP_PIPELINE_BYTES_MAX, 64 * 1024, "requests taken in ahead of the answer")
+
+#define LIMITS_NAMES(L)                                                                            \
+    L(HOST_BYTES_MAX, 253, "a host name (RFC 1035)")                                               \
+    L(SCRIPT_NAME_BYTES_MAX, 63, "name of a script")                                               \
+    L(SCRIPTS_MAX, 65536, "scripts of the node")                                                   \
+    L(ROUTES_MAX, 65536, "routes of the node")                                                     \
+    L(CERTS_MAX, 4096, "certificates of the node")                                                 \
+    L(RUNTIMES_MAX, 32, "runtime processes of the node")
+
+#define LIMIT_LIST(L)                                                                              \
+    LIMITS_CORE(L) LIMITS_NET(L) LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L)
+
+enum {
+#define LIMIT_ENUM(name, value, text) name = value,
+    LIMIT_LIST(LIMIT_ENUM)
+#undef LIMIT_ENUM
+};
+
+/* A pool that takes memory for the life of a core. */
+struct limits_memory {
+    const char *what; /* "stream chunks" */
+    uint64_t count;
+    uint64_t bytes_each;
+};
+
+/* Prints every limit, and the memory of one core line by line with its sum. What is not a core's
+ * alone (neighbours) is given as its share by whoever adds the line. Returns the sum. */
+uint64_t limits_print(FILE *, const struct limits_memory *, uint32_t count);
+
+#endif

@@ -1,0 +1,135 @@
+/* net.h
+ *
+ * From an Ethernet frame to an L4 packet and back: Ethernet, VLAN, ARP, ND, IPv4, IPv6, ICMP echo.
+ * One struct net per dp core; addresses are configuration, neighbours are shared by the node's
+ * cores.
+ *
+ *   frame -> link (MAC, VLAN) -> arp ............................ answered here
+ *                             -> ip4/ip6 (address, checksum)
+ *                                  -> icmp, nd .................. answered here
+ *                                  -> tcp, udp .................. NET_TCP/NET_UDP and a net_packet
+ *
+ * Addresses are 16 bytes; IPv4 is ::ffff:a.b.c.d (RFC 4291 2.5.5.2). Network byte order inside
+ * addresses, host order in fields.
+ *
+ * Every frame that net_input takes is counted in exactly one disposition of counters.h, except that
+ * for NET_TCP and NET_UDP the caller counts (rx_tcp, drop_tcp_*, rx_udp, drop_udp_*). rx_frames is
+ * the caller's too: who takes the burst counts it, so that conservation compares two books.
+ *
+ * Nothing is reassembled or forwarded. Packets that we send are never fragmented (DF;
+ * packet-too-big is reported by net_take_pmtu). No ICMP error is ever sent.
+ *
+ * Thread: the core's. Memory: struct net itself; never allocates.
+ * Sources: RFC 826, 1122, 791, 792, 8200, 4443, 4861, 1812 where a rule is quoted.
+ */
+#ifndef HEARTH_NET_H
+#define HEARTH_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/counters.h"
+#include "dataplane/limits.h"
+#include "dataplane/neighbour.h"
+#include "dataplane/token_bucket.h"
+#include "dataplane/tx.h"
+#include "drivers/port.h"
+
+struct net_address {
+    uint8_t ip[16];
+    uint8_t prefix_len; /* of the 128 bits: IPv4 /24 is 120 */
+};
+
+struct net_config {
+    uint8_t mac[6];
+    uint16_t vlan; /* 0: untagged */
+    uint16_t mtu;  /* at least 1280 (RFC 8200 5) */
+    uint32_t address_count;
+    struct net_address address[NET_ADDRESSES_MAX]; /* IPv6 link-local is added by net_init */
+    uint8_t gateway4[16], gateway6[16];            /* all zero: none */
+};
+
+/* ICMP(v6) errors about our own TCP packets, for TCP's path MTU. Anyone can forge one: seq is what
+ * the report quotes of our segment, for the connection to believe or not (RFC 5927 4.1). */
+struct net_pmtu {
+    uint8_t remote[16], local[16];
+    uint16_t remote_port, local_port;
+    uint32_t seq;
+    uint16_t mtu; /* less than our own, at least 552 (IPv4) or 1280 (IPv6) */
+    bool is_set;
+};
+
+struct net {
+    struct net_config config;
+    struct neighbours *neighbours;
+    struct counters *counters;
+    struct tx *tx;
+    uint32_t address_count;
+    struct net_address address[NET_ADDRESSES_MAX + 1]; /* the configured ones and link-local */
+    struct token_bucket icmp;
+    struct net_pmtu pmtu;
+    uint16_t ip4_id;
+    struct {
+        struct frame *frame; /* NULL: none begun */
+        uint8_t protocol, version;
+    } packet; /* between net_begin and net_end */
+};
+
+enum net_verdict {
+    NET_DONE, /* taken or dropped, and counted */
+    NET_TCP,
+    NET_UDP,
+};
+
+struct net_packet {
+    uint8_t src[16], dst[16];
+    uint8_t version; /* 4 or 6 */
+    uint8_t ecn;     /* the two ECN bits */
+    uint8_t hop_limit;
+    const uint8_t *l4; /* view into the frame */
+    size_t l4_bytes;   /* padding excluded */
+};
+
+/* Takes a copy of the configuration; an mtu above what the port's frames hold is lowered to that.
+ */
+void net_init(struct net *, const struct net_config *, struct neighbours *, struct counters *,
+              struct tx *);
+
+/* Parses one frame; answers ARP, ND and echo through tx. Does not free the frame; *packet views
+ * into it. */
+enum net_verdict net_input(struct net *, const struct frame *, uint64_t now_ns,
+                           struct net_packet *packet);
+
+/* The last packet-too-big seen, once. */
+bool net_take_pmtu(struct net *, struct net_pmtu *);
+
+/* A packet to send: where it goes. src is one of our addresses, of dst's family. */
+struct net_route {
+    uint8_t src[16], dst[16];
+    uint8_t ecn;
+};
+
+/* Bytes of L4 that fit in one packet to that destination. */
+uint16_t net_l4_room(const struct net *, const uint8_t dst[16]);
+
+/* Starts a packet in the next tx frame: link and IP headers. Returns where the L4 header goes, or
+ * NULL when there is no buffer or the neighbour is not known yet (a query is on its way; try again
+ * in a few milliseconds). TCP and UDP checksums are left zero: the port computes them. */
+uint8_t *net_begin(struct net *, const struct net_route *, uint8_t protocol, size_t *room,
+                   uint64_t now_ns);
+/* Completes and commits it; l4_bytes may be 0: the packet is abandoned. Between the two nothing
+ * else uses the core's tx: no net_input, no tx_flush. */
+void net_end(struct net *, size_t l4_bytes);
+
+/* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA):
+ * once at start. */
+void net_announce(struct net *, uint64_t now_ns);
+
+bool net_is_local(const struct net *, const uint8_t ip[16]);
+/* "10.77.0.1/24", "fd77::1/64"; no prefix: full. False: not an address; *address is then undefined.
+ */
+bool net_parse_address(const char *text, struct net_address *address);
+void net_format_ip(const uint8_t ip[16], char out[46]);
+
+#endif

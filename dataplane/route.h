@@ -1,0 +1,54 @@
+/* route.h
+ *
+ * Which script answers a host and path. Exact hosts by hash table; wildcards in hosts
+ * ("*.example.com") and paths
+ * ("example.com/api/" and then `*`) by Hyperscan. Immutable after routes_build, except for the
+ * scratch that it holds for each core; part of the world.
+ *
+ *   host --hash--> rule for every path? done.       host + path --Hyperscan--> every pattern that
+ * matches otherwise ------------------------------^                   the lowest rank wins
+ *
+ * Patterns are Workers' routes: host[/path]. `*` matches any run of bytes: as the host's first
+ * character, and as the path's last. No path means every path; a path without `*` is the whole
+ * path. The most specific pattern wins: a script's own NAME.<zone> (is_implied) after all others;
+ * exact host before wildcard host; the longer path, a whole path before a prefix of the same
+ * length; the longer host; the lower script.
+ *
+ * Bounded: ROUTES_MAX patterns of ROUTE_PATTERN_BYTES_MAX bytes.
+ */
+#ifndef HEARTH_ROUTE_H
+#define HEARTH_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ROUTE_NONE = UINT32_MAX, ROUTE_PATTERN_BYTES_MAX = 1024 };
+
+struct routes;
+
+struct route_source {
+    const char *pattern; // "example.com", "*.example.com/x/*"
+    uint32_t script;     /* index into the world's scripts */
+    bool is_implied;     /* NAME.<zone>: below all explicit routes */
+};
+
+/* cores: how many threads may look up at once. NULL and a sentence that names the pattern. */
+struct routes *routes_build(const struct route_source *, uint32_t count, uint32_t cores,
+                            char *error, size_t error_bytes);
+void routes_destroy(struct routes *);
+
+/* Index of the script, or ROUTE_NONE. host lower case; path starts with '/', query excluded. Never
+ * allocates. */
+uint32_t routes_find(const struct routes *, uint32_t core, const char *host, size_t host_bytes,
+                     const char *path, size_t path_bytes);
+
+/* Scripts that some path of this host can reach, for warming: up to max indices; returns how many.
+ */
+uint32_t routes_of_host(const struct routes *, uint32_t core, const char *host, size_t host_bytes,
+                        uint32_t *scripts, uint32_t max);
+
+/* Is it a pattern? If not, why. What routes_build would say, without building. */
+bool route_pattern_check(const char *pattern, char *error, size_t error_bytes);
+
+#endif

@@ -1,0 +1,492 @@
+#include "dataplane/runtime_link.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/world.h"
+
+enum { FREE_NONE = UINT32_MAX };
+
+void runtime_link_init(struct runtime_link *l, uint32_t lane, uint32_t jobs_max,
+                       struct counters *counters, void *core,
+                       const struct runtime_link_events *events)
+{
+    assert(jobs_max >= 1 && jobs_max <= JOB_JOBS_MAX);
+    memset(l, 0, sizeof(*l));
+    l->lane = lane;
+    l->jobs_max = jobs_max;
+    l->counters = counters;
+    l->core = core;
+    l->events = events;
+    l->wake_fd = -1;
+    for (uint32_t i = 0; i < jobs_max; i++)
+        l->job[i] = (struct runtime_job){.generation = 1,
+                                         .next_free = i + 1 < jobs_max ? i + 1 : FREE_NONE};
+    l->free_head = 0;
+}
+
+static void free_job(struct runtime_link *l, uint32_t index)
+{
+    struct runtime_job *j = &l->job[index];
+    assert(j->is_live);
+    uint32_t generation = j->generation + 1;
+    *j = (struct runtime_job){.generation = generation ? generation : 1, .next_free = l->free_head};
+    l->free_head = index;
+    l->live_jobs--;
+}
+
+static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
+{
+    if (ref.generation == 0 || ref.index >= l->jobs_max)
+        return NULL;
+    struct runtime_job *j = &l->job[ref.index];
+    return j->is_live && j->generation == ref.generation ? j : NULL;
+}
+
+static void detach(struct runtime_link *l)
+{
+    l->region = NULL;
+    l->wake_fd = -1;
+    l->has_pushed = false;
+    memset(l->warm, 0, sizeof(l->warm));
+    for (uint32_t i = 0; i < l->jobs_max; i++) {
+        if (!l->job[i].is_live)
+            continue;
+        uint32_t owner = l->job[i].owner;
+        free_job(l, i);
+        l->counters->job_lost++;
+        l->events->lost(l->core, owner);
+    }
+}
+
+static void attach(struct runtime_link *l, const struct world_runtime *r)
+{
+    struct job_region_header *header = r->region;
+    struct job_lane_shared *lane = job_region_lane(r->region, l->lane);
+    l->region = r->region;
+    l->wake_fd = r->wake_fd;
+    l->condemned = r->condemned;
+    l->runtime_asleep = &header->runtime_asleep;
+    l->core_asleep = &header->core_asleep[l->lane];
+    job_producer_init(&l->down, &lane->down);
+    job_consumer_init(&l->up, &lane->up);
+    arena_owner_init(&l->arena_down, &lane->arena_down);
+    arena_peer_init(&l->arena_up, &lane->arena_up);
+}
+
+void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
+{
+    if (l->life == r->life && (l->region == r->region || r->region != NULL))
+        return; /* a link that we gave up stays down until the next life */
+    l->life = r->life;
+    if (l->region)
+        detach(l);
+    if (r->region)
+        attach(l, r);
+}
+
+/* The runtime broke the contract: believe nothing of it any more. */
+static void condemn(struct runtime_link *l)
+{
+    l->counters->job_bad_message++;
+    if (l->condemned)
+        atomic_store_explicit(l->condemned, 1, memory_order_release);
+    detach(l);
+}
+
+/* ---- down ---- */
+
+static void push(struct runtime_link *l, const struct job_slot *slot)
+{
+    bool pushed = job_producer_push(&l->down, slot);
+    assert(pushed); /* room was looked for first */
+    l->has_pushed = true;
+}
+
+/* Copies bytes into fresh arena chunks named by slot; the caller made sure that they exist. */
+static void fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
+{
+    assert(len <= JOB_HEAD_BYTES_MAX);
+    slot->bytes = (uint32_t)len;
+    while (len > 0) {
+        size_t part = len < JOB_CHUNK_BYTES ? len : JOB_CHUNK_BYTES;
+        uint32_t chunk = arena_take(&l->arena_down);
+        assert(chunk != ARENA_NONE);
+        memcpy(arena_bytes(&l->arena_down, chunk), bytes, part);
+        slot->chunk[slot->chunk_count++] = chunk;
+        bytes += part;
+        len -= part;
+    }
+}
+
+static uint32_t chunks_for(size_t len)
+{
+    return (uint32_t)((len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
+}
+
+/* A few slots are kept for CANCEL, CREDIT and WARM, so that a burst of STARTs cannot shut out
+ * control. */
+enum { RING_RESERVE = 64 };
+
+enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
+                                         uint64_t script_handle, uint64_t request_id,
+                                         const uint8_t *head, size_t head_bytes, bool has_body,
+                                         struct job_ref *out)
+{
+    uint32_t chunks = chunks_for(head_bytes);
+    assert(head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
+    if (!l->region)
+        return JOB_NO_RUNTIME;
+    if (l->free_head == FREE_NONE)
+        return JOB_TABLE_FULL;
+    if (job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
+        arena_available(&l->arena_down, chunks) < chunks)
+        return JOB_NO_ROOM;
+
+    uint32_t index = l->free_head;
+    struct runtime_job *j = &l->job[index];
+    l->free_head = j->next_free;
+    l->live_jobs++;
+    *j = (struct runtime_job){.generation = j->generation,
+                              .owner = owner,
+                              .send_credit = JOB_CREDIT_INITIAL,
+                              .recv_credit = JOB_CREDIT_INITIAL,
+                              .is_live = true,
+                              .is_body_ended = !has_body};
+    struct job_slot slot = {.type = JOB_START,
+                            .flags = has_body ? 0 : JOB_F_END,
+                            .job = index,
+                            .generation = j->generation,
+                            .arg = script_handle,
+                            .arg2 = request_id};
+    fill(l, &slot, head, head_bytes);
+    push(l, &slot);
+    l->counters->job_started++;
+    *out = (struct job_ref){index, j->generation};
+    return JOB_STARTED;
+}
+
+static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
+{
+    if (j->is_body_ended || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
+        return 0;
+    size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
+    return j->send_credit < arena ? j->send_credit : arena;
+}
+
+size_t runtime_link_body_room(struct runtime_link *l, struct job_ref ref)
+{
+    struct runtime_job *j = find(l, ref);
+    return j ? room_of(l, j) : 0;
+}
+
+size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8_t *bytes,
+                         size_t len, bool is_end, bool *ended)
+{
+    struct runtime_job *j = find(l, ref);
+    size_t taken = 0;
+    *ended = false;
+    if (!j || j->is_body_ended)
+        return 0;
+    for (;;) {
+        size_t room = room_of(l, j);
+        size_t part = len - taken < JOB_HEAD_BYTES_MAX ? len - taken : JOB_HEAD_BYTES_MAX;
+        if (part > room)
+            part = room;
+        bool is_last = is_end && taken + part == len;
+        if (part == 0 &&
+            (!is_last || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE))
+            return taken;
+        struct job_slot slot = {.type = JOB_BODY,
+                                .flags = is_last ? JOB_F_END : 0,
+                                .job = ref.index,
+                                .generation = ref.generation};
+        fill(l, &slot, bytes + taken, part);
+        push(l, &slot);
+        taken += part;
+        j->send_credit -= (uint32_t)part;
+        j->is_body_ended = *ended = is_last;
+        if (is_last || taken == len)
+            return taken;
+    }
+}
+
+void runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t bytes)
+{
+    struct runtime_job *j = find(l, ref);
+    if (!j || bytes == 0 || job_producer_free(&l->down, 1) == 0)
+        return; /* the owner grants again when it next looks at what is outstanding */
+    push(l, &(struct job_slot){
+                .type = JOB_CREDIT, .job = ref.index, .generation = ref.generation, .arg = bytes});
+    j->recv_credit += bytes;
+}
+
+uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref ref)
+{
+    const struct runtime_job *j = find((struct runtime_link *)l, ref);
+    return j ? j->recv_credit : 0;
+}
+
+void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
+{
+    if (!find(l, ref))
+        return;
+    /* Without room the runtime finishes the job for nobody: its messages will be late. */
+    if (job_producer_free(&l->down, 1) > 0)
+        push(l, &(struct job_slot){
+                    .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
+    free_job(l, ref.index);
+}
+
+static uint64_t *warm_slot(struct runtime_link *l, uint64_t handle)
+{
+    return &l->warm[(handle * 0x9e3779b97f4a7c15u) >> 52];
+}
+
+bool runtime_link_is_warm(struct runtime_link *l, uint64_t handle)
+{
+    return *warm_slot(l, handle) == handle;
+}
+
+bool runtime_link_warm(struct runtime_link *l, uint64_t handle)
+{
+    uint64_t *known = warm_slot(l, handle);
+    if (!l->region || *known == handle ||
+        job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
+        return false;
+    *known = handle;
+    push(l, &(struct job_slot){.type = JOB_WARM, .arg = handle});
+    l->counters->warm_sent++;
+    return true;
+}
+
+/* ---- up ---- */
+
+enum message_result { MESSAGE_OK, MESSAGE_LIES };
+
+struct body_views {
+    struct head_view view[JOB_SLOT_CHUNKS];
+    uint32_t count;
+};
+
+/* Chunks and length of a slot must fit each other: all chunks but the last are full. */
+static bool views_of(struct runtime_link *l, const struct job_slot *s, struct body_views *out)
+{
+    out->count = 0;
+    if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != chunks_for(s->bytes))
+        return false;
+    uint32_t left = s->bytes;
+    for (uint32_t i = 0; i < s->chunk_count; i++) {
+        const uint8_t *bytes = arena_view(&l->arena_up, s->chunk[i]);
+        if (!bytes)
+            return false;
+        uint32_t part = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        out->view[out->count++] = (struct head_view){(const char *)bytes, part};
+        left -= part;
+    }
+    return true;
+}
+
+static bool give_back(struct runtime_link *l, const struct job_slot *s)
+{
+    for (uint32_t i = 0; i < s->chunk_count; i++) {
+        if (!arena_give_back(&l->arena_up, s->chunk[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Is this a DATA that takes no more than its credit? Takes the credit. */
+static bool take_credit(struct runtime_job *j, const struct job_slot *s)
+{
+    if (!j->has_head || s->bytes > j->recv_credit)
+        return false;
+    j->recv_credit -= s->bytes;
+    return true;
+}
+
+static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    struct body_views body;
+    if (!views_of(l, s, &body) || !take_credit(j, s))
+        return false;
+    uint32_t owner = j->owner;
+    bool is_end = s->flags & JOB_F_END;
+    if (is_end)
+        free_job(l, s->job);
+    l->events->data(l->core, owner, body.view, body.count, is_end);
+    return true;
+}
+
+/* next: the slot after the head if it is DATA|END of the same job, else NULL. */
+static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s,
+                    const struct job_slot *next)
+{
+    struct body_views head, body = {.count = 0};
+    if (j->has_head || !views_of(l, s, &head) || head.count == 0)
+        return false;
+    j->has_head = true;
+    if (next && (!views_of(l, next, &body) || !take_credit(j, next)))
+        return false;
+    size_t head_bytes = 0;
+    for (uint32_t i = 0; i < head.count; i++) {
+        memcpy(l->head_copy + head_bytes, head.view[i].p, head.view[i].len);
+        head_bytes += head.view[i].len;
+    }
+    uint32_t owner = j->owner;
+    bool is_end = next || (s->flags & JOB_F_END);
+    if (s->arg)
+        l->counters->job_cold++;
+    else
+        l->counters->job_warm++;
+    if (is_end)
+        free_job(l, s->job);
+    l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
+                    is_end);
+    return true;
+}
+
+static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_KINDS)
+        return false;
+    uint32_t owner = j->owner;
+    free_job(l, s->job);
+    l->events->error(l->core, owner, (enum job_error)s->arg);
+    return true;
+}
+
+static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    if (s->arg > JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES ||
+        j->send_credit + s->arg > JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
+        return false;
+    j->send_credit += (uint32_t)s->arg;
+    l->events->credit(l->core, j->owner);
+    return true;
+}
+
+static bool is_about_a_job(uint8_t type)
+{
+    return type == JOB_HEAD || type == JOB_DATA || type == JOB_ERROR || type == JOB_CREDIT;
+}
+
+static bool is_whole_body_of(const struct job_slot *head, const struct job_slot *next)
+{
+    return next->type == JOB_DATA && (next->flags & JOB_F_END) && next->job == head->job &&
+           next->generation == head->generation;
+}
+
+static bool on_message(struct runtime_link *l, const struct job_slot *s,
+                       const struct job_slot *next)
+{
+    if (s->type == JOB_WARMED) {
+        *warm_slot(l, s->arg) = s->arg;
+        return true;
+    }
+    if (s->type == JOB_EVICTED) {
+        uint64_t *known = warm_slot(l, s->arg);
+        if (*known == s->arg)
+            *known = 0;
+        return true;
+    }
+    if (!is_about_a_job(s->type) || s->job >= l->jobs_max || s->generation == 0)
+        return false;
+    struct runtime_job *j = find(l, (struct job_ref){s->job, s->generation});
+    if (!j) {
+        l->counters->job_late++;
+        return true;
+    }
+    switch (s->type) {
+    case JOB_HEAD:
+        return on_head(l, j, s, next);
+    case JOB_DATA:
+        return on_data(l, j, s);
+    case JOB_ERROR:
+        return on_error(l, j, s);
+    default:
+        return on_credit(l, j, s);
+    }
+}
+
+uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
+{
+    uint32_t count = 0;
+    struct job_slot slot, next;
+    bool has_next = false;
+    /* One more pop than max at most: the look-ahead is handled before we leave. */
+    while (l->region && (count < max || has_next)) {
+        if (has_next) {
+            slot = next;
+            has_next = false;
+        } else {
+            enum job_ring_result r = job_consumer_pop(&l->up, &slot);
+            if (r == JOB_RING_EMPTY)
+                break;
+            if (r == JOB_RING_LIES) {
+                condemn(l);
+                break;
+            }
+        }
+        count++;
+        /* A head whose whole body follows at once is answered in one piece, with a Content-Length.
+         */
+        bool is_pair = false;
+        if (slot.type == JOB_HEAD && !(slot.flags & JOB_F_END)) {
+            enum job_ring_result r = job_consumer_pop(&l->up, &next);
+            if (r == JOB_RING_LIES) {
+                condemn(l);
+                break;
+            }
+            has_next = r == JOB_RING_OK;
+            is_pair = has_next && is_whole_body_of(&slot, &next);
+        }
+        uint64_t life = l->life;
+        bool is_fine =
+            on_message(l, &slot, is_pair ? &next : NULL) && slot.chunk_count <= JOB_SLOT_CHUNKS;
+        if (!l->region || l->life != life)
+            break;
+        if (is_fine && is_pair) {
+            is_fine = give_back(l, &next);
+            has_next = false;
+            count++;
+        }
+        if (!is_fine || !give_back(l, &slot)) {
+            condemn(l);
+            break;
+        }
+    }
+    if (l->region && count > 0) {
+        job_consumer_release(&l->up);
+        if (l->arena_down.lied)
+            condemn(l);
+    }
+    return count;
+}
+
+void runtime_link_flush(struct runtime_link *l)
+{
+    if (!l->region || !l->has_pushed)
+        return;
+    l->has_pushed = false;
+    job_producer_publish(&l->down);
+    if (job_sleeper_take(l->runtime_asleep)) {
+        ssize_t ignored = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+        (void)ignored; /* full means that it is awake */
+    }
+}
+
+bool runtime_link_sleep(struct runtime_link *l)
+{
+    if (!l->region)
+        return false;
+    atomic_store_explicit(&l->core_asleep->asleep, 1, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst);
+    return job_consumer_pending(&l->up);
+}
+
+void runtime_link_woke(struct runtime_link *l)
+{
+    if (l->region)
+        atomic_store_explicit(&l->core_asleep->asleep, 0, memory_order_relaxed);
+}

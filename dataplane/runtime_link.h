@@ -1,0 +1,135 @@
+/* runtime_link.h
+ *
+ * The dp core's side of one runtime process: its lane of the shared region, its job table, and the
+ * check of every message that comes up. What arrives here is hostile input (runtime/job.h says
+ * why).
+ *
+ *   owner --start/body/cancel/credit--> [ job table ] --down ring--> runtime
+ *   owner <------- struct runtime_link_events ------- [ checks ] <--up ring------- runtime
+ *
+ * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
+ * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
+ * process. A message for a job that is over is late: counted, ignored.
+ *
+ * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
+ * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
+ * start.
+ */
+#ifndef HEARTH_RUNTIME_LINK_H
+#define HEARTH_RUNTIME_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/counters.h"
+#include "runtime/head.h"
+#include "runtime/job.h"
+
+struct world_runtime;
+
+struct job_ref {
+    uint32_t index;
+    uint32_t generation; /* 0: none */
+};
+
+/* Calls to the owner of a job. Views die with the call. After end, error and lost the job is over
+ * and its ref dead. */
+struct runtime_link_events {
+    /* The response head, and with it the whole body if it came in the same breath (is_end). */
+    void (*head)(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                 uint64_t cold_us, const struct head_view *body, uint32_t body_views, bool is_end);
+    void (*data)(void *core, uint32_t owner, const struct head_view *body, uint32_t body_views,
+                 bool is_end);
+    void (*error)(void *core, uint32_t owner, enum job_error);
+    void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
+    void (*lost)(void *core, uint32_t owner);   /* the runtime is gone */
+};
+
+enum { RUNTIME_LINK_WARM_SLOTS = 4096 }; /* direct-mapped memory of which scripts are warm */
+
+struct runtime_job {
+    uint32_t generation;
+    uint32_t owner;
+    uint32_t send_credit; /* request body bytes the runtime will take */
+    uint32_t recv_credit; /* response body bytes it may still send */
+    uint32_t next_free;
+    bool is_live, has_head, is_body_ended;
+};
+
+struct runtime_link {
+    void *region; /* NULL: down */
+    uint64_t life;
+    int wake_fd;
+    _Atomic uint32_t *condemned;
+    bool has_pushed; /* since the last flush */
+    struct job_sleeper *runtime_asleep, *core_asleep;
+    struct job_producer down;
+    struct job_consumer up;
+    struct arena_peer arena_up;
+    struct counters *counters;
+    void *core;
+    const struct runtime_link_events *events;
+    uint32_t lane;
+    uint32_t live_jobs;
+    uint32_t jobs_max;
+    uint32_t free_head;
+    uint64_t warm[RUNTIME_LINK_WARM_SLOTS]; /* script handles */
+    struct runtime_job job[JOB_JOBS_MAX];
+    uint8_t head_copy[JOB_HEAD_BYTES_MAX];
+    struct arena_owner arena_down;
+};
+
+void runtime_link_init(struct runtime_link *, uint32_t lane, uint32_t jobs_max, struct counters *,
+                       void *core, const struct runtime_link_events *);
+
+/* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
+ * changed. */
+void runtime_link_follow(struct runtime_link *, const struct world_runtime *);
+
+enum job_start_result {
+    JOB_STARTED,
+    JOB_NO_RUNTIME,
+    JOB_TABLE_FULL,
+    JOB_NO_ROOM, /* ring or arena full */
+};
+
+/* Starts a job with an encoded request head (head.h). */
+enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
+                                         uint64_t script_handle, uint64_t request_id,
+                                         const uint8_t *head, size_t head_bytes, bool has_body,
+                                         struct job_ref *out);
+
+/* Sends request body bytes: as many as credit, arena and ring allow; returns how many. is_end with
+ * all bytes taken completes the body; *ended tells whether that was sent. */
+size_t runtime_link_body(struct runtime_link *, struct job_ref, const uint8_t *bytes, size_t len,
+                         bool is_end, bool *ended);
+
+/* Body bytes that runtime_link_body would take now. */
+size_t runtime_link_body_room(struct runtime_link *, struct job_ref);
+
+/* Lets the runtime send that many more response bytes. */
+void runtime_link_credit(struct runtime_link *, struct job_ref, uint32_t bytes);
+/* Response body bytes granted and not yet received. */
+uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
+
+/* The client is gone: the job is over, the ref dead. */
+void runtime_link_cancel(struct runtime_link *, struct job_ref);
+
+/* Asks for a warm isolate unless this script is known warm or was just asked for. True: a message
+ * was sent. */
+bool runtime_link_warm(struct runtime_link *, uint64_t script_handle);
+
+bool runtime_link_is_warm(struct runtime_link *, uint64_t script_handle);
+
+/* Handles up to max messages; returns how many. */
+uint32_t runtime_link_poll(struct runtime_link *, uint32_t max);
+
+/* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. */
+void runtime_link_flush(struct runtime_link *);
+
+/* Before the core sleeps: announce it, then look again. True: there is work, do not sleep. */
+bool runtime_link_sleep(struct runtime_link *);
+void runtime_link_woke(struct runtime_link *);
+
+#endif

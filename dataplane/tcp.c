@@ -1,0 +1,395 @@
+#include "dataplane/tcp.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/tcp_internal.h"
+
+enum { RTO_INITIAL_US = 1000000 /* RFC 6298 2.1 */ };
+
+/* ---- open ---- */
+
+static void open_at(struct tcp *t, struct tcp_env *env, uint16_t local_port, uint16_t remote_port,
+                    uint32_t iss, uint64_t now)
+{
+    /* Everything but the lists, whose counts say how much of them is valid. */
+    memset(t, 0, offsetof(struct tcp, loss));
+    t->env = env;
+    t->local_port = local_port;
+    t->remote_port = remote_port;
+    t->received_at = t->sent_at = now;
+    t->timer_at = now + RTO_INITIAL_US * 1000ull; /* even if the SYN cannot be sent */
+    t->ack_at = UINT64_MAX;
+    t->snd_una = t->snd_nxt = iss;
+    t->tx_seq = iss + 1;
+    t->mss = env->mss_max < TCP_MSS_DEFAULT ? env->mss_max : TCP_MSS_DEFAULT;
+    t->rto_us = RTO_INITIAL_US;
+    t->ts_offset = tcp_ts_offset(env);
+    t->challenge_ms = (uint32_t)(now / TCP_MS_NS) - TCP_CHALLENGE_INTERVAL_MS;
+    tcp_loss_init(t, iss);
+    tcp_rx_init(&t->rx, 0);
+    tcp_cc_init(&t->cc, env->cc, t->mss);
+}
+
+void tcp_adopt_options(struct tcp *t, const struct tcp_segment *syn, uint64_t now)
+{
+    uint16_t mss = syn->mss != 0 ? syn->mss : TCP_MSS_DEFAULT;
+
+    if (mss < TCP_MSS_MIN)
+        mss = TCP_MSS_MIN;
+    t->mss = mss < t->env->mss_max ? mss : t->env->mss_max;
+    t->has_sack = syn->has_sack_permitted;
+    t->has_wscale = syn->wscale >= 0;
+    t->snd_wscale = t->has_wscale ? (uint8_t)syn->wscale : 0;
+    t->rcv_wscale = t->has_wscale ? TCP_RX_WSCALE : 0;
+    t->has_ts = syn->has_ts;
+    t->ts_recent = syn->ts_val;
+    t->ts_recent_s = (uint32_t)(now / 1000000000);
+    tcp_rx_init(&t->rx, syn->seq + 1);
+    t->rcv_edge = t->last_ack_sent = t->rx.next;
+    t->snd_wnd = t->snd_wnd_max = syn->window;
+    t->snd_wl1 = syn->seq;
+    t->snd_wl2 = syn->ack;
+    tcp_cc_init(&t->cc, t->env->cc, t->mss);
+}
+
+void tcp_open_passive(struct tcp *t, struct tcp_env *env, uint16_t local_port, uint16_t remote_port,
+                      const struct tcp_segment *syn, uint32_t iss, uint64_t now)
+{
+    open_at(t, env, local_port, remote_port, iss, now);
+    tcp_adopt_options(t, syn, now);
+    t->is_passive = true;
+    t->state = TCP_SYN_RECEIVED;
+    t->due = TCP_DUE_SYN;
+}
+
+void tcp_open_active(struct tcp *t, struct tcp_env *env, uint16_t local_port, uint16_t remote_port,
+                     uint32_t iss, uint64_t now)
+{
+    open_at(t, env, local_port, remote_port, iss, now);
+    t->state = TCP_SYN_SENT;
+    t->due = TCP_DUE_SYN;
+}
+
+void tcp_established(struct tcp *t, uint64_t now)
+{
+    /* RFC 6298 5.7 and 6928 2: a handshake that had to be repeated tells of a slow or lossy path.
+     */
+    if (t->retries > 0 && t->srtt_us == 0)
+        t->rto_us = 3 * RTO_INITIAL_US;
+    if (t->retries > 1)
+        t->cc.cwnd = t->mss;
+    t->retries = t->backoff = 0;
+    t->timer_at = UINT64_MAX;
+    if (t->is_passive)
+        t->env->counters->tcp_accepted++;
+    tcp_set_state(t, t->fin_queued ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED, now);
+}
+
+/* ---- state ---- */
+
+void tcp_set_state(struct tcp *t, enum tcp_state state, uint64_t now)
+{
+    /* Both sides have finished; the owner may give up what is left of TIME_WAIT. */
+    t->env->counters->tcp_closed += state == TCP_TIME_WAIT && t->state != TCP_TIME_WAIT;
+    t->state = state;
+    if (state == TCP_TIME_WAIT) {
+        byte_queue_clear(&t->tx, t->env->pool);
+        t->timer_at = now + TCP_TIME_WAIT_MS * TCP_MS_NS;
+    } else if (state == TCP_FIN_WAIT_2 && t->is_orphan) {
+        t->timer_at = now + TCP_FIN_WAIT_2_MS * TCP_MS_NS;
+    }
+}
+
+void tcp_end_with(struct tcp *t, enum tcp_end end)
+{
+    struct counters *c = t->env->counters;
+
+    if (t->state == TCP_CLOSED)
+        return;
+    c->tcp_closed += end == TCP_END_CLOSED && t->state != TCP_TIME_WAIT;
+    c->tcp_reset_in += end == TCP_END_RESET;
+    c->tcp_timed_out += end == TCP_END_TIMEOUT;
+    t->state = TCP_CLOSED;
+    t->end = (uint8_t)end;
+    t->due = 0;
+    t->timer_at = t->ack_at = UINT64_MAX;
+    byte_queue_clear(&t->tx, t->env->pool);
+}
+
+void tcp_end_with_reset(struct tcp *t)
+{
+    tcp_end_with(t, TCP_END_ABORTED);
+    t->env->counters->tcp_reset_out++;
+    t->reset_seq = t->snd_nxt;
+    t->reset_has_ack = true;
+    t->due = TCP_DUE_RST;
+}
+
+enum tcp_state tcp_state(const struct tcp *t)
+{
+    return t->state;
+}
+
+enum tcp_end tcp_end(const struct tcp *t)
+{
+    return t->end;
+}
+
+bool tcp_is_done(const struct tcp *t)
+{
+    return t->state == TCP_CLOSED && t->due == 0;
+}
+
+void tcp_fini(struct tcp *t)
+{
+    byte_queue_clear(&t->tx, t->env->pool);
+    tcp_rx_clear(&t->rx, t->env->pool);
+    t->state = TCP_CLOSED;
+    t->due = 0;
+}
+
+bool tcp_may_reuse(const struct tcp *t, const struct tcp_segment *syn)
+{
+    if (t->state != TCP_TIME_WAIT || (syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return false;
+    if (t->has_ts && syn->has_ts && syn->ts_val != t->ts_recent)
+        return seq_lt(t->ts_recent, syn->ts_val);
+    return seq_lt(tcp_rcv_nxt(t), syn->seq);
+}
+
+/* ---- close ---- */
+
+void tcp_finish(struct tcp *t)
+{
+    if (t->fin_queued || t->state == TCP_CLOSED)
+        return;
+    t->fin_queued = true;
+    if (t->state == TCP_ESTABLISHED)
+        tcp_set_state(t, TCP_FIN_WAIT_1, 0);
+    else if (t->state == TCP_CLOSE_WAIT)
+        tcp_set_state(t, TCP_LAST_ACK, 0);
+    /* While the SYN is not acknowledged the FIN waits: tcp_established. */
+}
+
+void tcp_close(struct tcp *t, uint64_t now)
+{
+    if (t->state == TCP_CLOSED || t->is_orphan)
+        return;
+    if (t->state == TCP_SYN_SENT) {
+        tcp_end_with(t, TCP_END_ABORTED);
+        return;
+    }
+    if (t->rx.start != t->rx.next) {
+        tcp_end_with_reset(t);
+        return;
+    }
+    t->is_orphan = true;
+    tcp_finish(t);
+    if (t->state == TCP_FIN_WAIT_2)
+        tcp_set_state(t, TCP_FIN_WAIT_2, now);
+}
+
+void tcp_abort(struct tcp *t)
+{
+    /* RFC 9293 3.10.5: nothing is owed to a peer that never answered or that has finished too. */
+    switch (t->state) {
+    case TCP_CLOSED:
+        return;
+    case TCP_SYN_SENT:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        tcp_end_with(t, TCP_END_ABORTED);
+        return;
+    default:
+        tcp_end_with_reset(t);
+    }
+}
+
+/* ---- the stream ---- */
+
+size_t tcp_readable(const struct tcp *t)
+{
+    return t->rx.next - t->rx.start;
+}
+
+const uint8_t *tcp_peek(struct tcp *t, uint32_t offset, size_t *len)
+{
+    return tcp_rx_peek(&t->rx, offset, len);
+}
+
+uint32_t tcp_rcv_edge_free(const struct tcp *t)
+{
+    uint32_t limit = 65535u << t->rcv_wscale;
+
+    return t->rx.start + (limit < TCP_RX_WINDOW_BYTES ? limit : TCP_RX_WINDOW_BYTES);
+}
+
+void tcp_consume(struct tcp *t, uint32_t bytes)
+{
+    tcp_rx_consume(&t->rx, t->env->pool, bytes);
+
+    /* The peer need not hear of every byte of room (RFC 9293 3.8.6.2.2). */
+    int32_t opened = (int32_t)(tcp_rcv_edge_free(t) - t->rcv_edge);
+    int32_t enough = 2 * t->mss < TCP_RX_WINDOW_BYTES / 2 ? 2 * t->mss : TCP_RX_WINDOW_BYTES / 2;
+
+    if (opened >= enough && !t->fin_received && tcp_is_synchronized(t))
+        t->due |= TCP_DUE_ACK;
+}
+
+bool tcp_peer_finished(const struct tcp *t)
+{
+    return t->fin_received;
+}
+
+size_t tcp_writable(const struct tcp *t)
+{
+    const struct chunk_pool *pool = t->env->pool;
+    uint32_t reserve = pool->count / 8;
+
+    if (t->state == TCP_CLOSED || t->fin_queued || t->tx.bytes >= TCP_TX_BUFFER_BYTES ||
+        pool->free_count <= reserve)
+        return 0;
+
+    /* The last eighth of the pool is for bytes received in order: else two ends whose send buffers
+     * took everything would wait for each other. */
+    size_t room = TCP_TX_BUFFER_BYTES - t->tx.bytes;
+    size_t memory = (size_t)(pool->free_count - reserve) * CHUNK_ROOM;
+
+    return room < memory ? room : memory;
+}
+
+size_t tcp_write(struct tcp *t, const void *bytes, size_t len)
+{
+    size_t room = tcp_writable(t);
+
+    return byte_queue_append(&t->tx, t->env->pool, bytes, len < room ? len : room);
+}
+
+size_t tcp_unacked(const struct tcp *t)
+{
+    return t->tx.bytes;
+}
+
+/* ---- time ---- */
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool may_have_data(const struct tcp *t)
+{
+    return tcp_is_synchronized(t) && t->state != TCP_TIME_WAIT;
+}
+
+/* Something waits to be sent, nothing is in flight: only the peer's window can hold it back (RFC
+ * 9293 3.8.6.1). Both quiet deadlines are derived rather than set, because any segment moves them.
+ */
+static uint64_t persist_at(const struct tcp *t)
+{
+    if (!may_have_data(t) || t->snd_una != t->snd_nxt || tcp_tx_end(t) == t->snd_nxt)
+        return UINT64_MAX;
+    if ((t->due & TCP_DUE_PROBE) || tcp_may_send_new(t))
+        return UINT64_MAX;
+    return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + tcp_rto_ns(t);
+}
+
+static uint64_t keepalive_at(const struct tcp *t)
+{
+    if (!may_have_data(t) || tcp_tx_end(t) != t->snd_una || (t->due & TCP_DUE_PROBE))
+        return UINT64_MAX;
+    if (t->retries == 0)
+        return t->received_at + TCP_KEEPALIVE_S * 1000 * TCP_MS_NS;
+    return t->sent_at + TCP_KEEPALIVE_INTERVAL_S * 1000 * TCP_MS_NS;
+}
+
+uint64_t tcp_deadline(const struct tcp *t)
+{
+    return min_u64(min_u64(t->timer_at, t->ack_at), min_u64(persist_at(t), keepalive_at(t)));
+}
+
+/* Counts a timeout. False: it was the last one. */
+static bool may_retry(struct tcp *t, uint32_t limit)
+{
+    if (t->retries >= limit) {
+        tcp_end_with(t, TCP_END_TIMEOUT);
+        return false;
+    }
+    t->retries++;
+    t->backoff += t->backoff < UINT8_MAX;
+    return true;
+}
+
+static void retransmission_timeout(struct tcp *t, uint64_t now)
+{
+    bool is_handshake = !tcp_is_synchronized(t);
+
+    t->timer_at = UINT64_MAX;
+    t->env->counters->tcp_rto++;
+    if (!is_handshake)
+        tcp_loss_timed_out(t);
+    if (!may_retry(t, is_handshake ? TCP_SYN_RETRIES : TCP_DATA_RETRIES))
+        return;
+    if (is_handshake) {
+        t->due |= TCP_DUE_SYN;
+        t->is_timed = false;
+    }
+    t->timer_at = now + tcp_rto_ns(t);
+}
+
+static void timer_expired(struct tcp *t, uint64_t now)
+{
+    if (t->state == TCP_TIME_WAIT)
+        tcp_end_with(t, TCP_END_CLOSED);
+    else if (t->state == TCP_FIN_WAIT_2)
+        tcp_end_with(t, TCP_END_TIMEOUT);
+    else
+        retransmission_timeout(t, now);
+}
+
+static void persist_expired(struct tcp *t)
+{
+    /* A peer may close its window for as long as it answers, but not to a connection without an
+     * owner. */
+    if (t->is_orphan && t->backoff >= TCP_DATA_RETRIES) {
+        tcp_end_with_reset(t);
+        return;
+    }
+    if (may_retry(t, TCP_DATA_RETRIES))
+        t->due |= t->snd_wnd > 0 ? TCP_DUE_PUSH : TCP_DUE_PROBE;
+}
+
+static void keepalive_expired(struct tcp *t)
+{
+    if (may_retry(t, TCP_KEEPALIVE_PROBES))
+        t->due |= TCP_DUE_PROBE;
+}
+
+void tcp_timeout(struct tcp *t, uint64_t now)
+{
+    if (t->ack_at <= now) {
+        t->ack_at = UINT64_MAX;
+        t->due |= TCP_DUE_ACK;
+    }
+    if (t->timer_at <= now)
+        timer_expired(t, now);
+    if (persist_at(t) <= now)
+        persist_expired(t);
+    if (keepalive_at(t) <= now)
+        keepalive_expired(t);
+}
+
+void tcp_path_mtu(struct tcp *t, uint32_t seq, uint16_t mss)
+{
+    if (!seq_le(t->snd_una, seq) || !seq_lt(seq, t->snd_nxt))
+        return; /* forged, or too late to matter */
+    if (mss < TCP_PATH_MSS_MIN)
+        mss = TCP_PATH_MSS_MIN;
+    if (mss >= t->mss)
+        return;
+    t->mss = mss;
+    if (tcp_is_synchronized(t) && t->snd_una != t->snd_nxt)
+        tcp_loss_resend(t);
+}

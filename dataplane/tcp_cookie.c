@@ -1,0 +1,228 @@
+#include <assert.h>
+
+#include "dataplane/tcp_internal.h"
+
+/* ---- SipHash-2-4 ---- */
+
+static uint64_t rotl(uint64_t x, int by)
+{
+    return x << by | x >> (64 - by);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotl(v[1], 13) ^ v[0];
+    v[0] = rotl(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotl(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotl(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotl(v[1], 17) ^ v[2];
+    v[2] = rotl(v[2], 32);
+}
+
+static void sip_absorb(uint64_t v[4], uint64_t m)
+{
+    v[3] ^= m;
+    sip_round(v);
+    sip_round(v);
+    v[0] ^= m;
+}
+
+uint64_t tcp_siphash(const uint8_t key[16], const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    uint64_t k[2], m, last = (uint64_t)len << 56;
+
+    memcpy(k, key, sizeof(k));
+
+    uint64_t v[4] = {
+        k[0] ^ 0x736f6d6570736575,
+        k[1] ^ 0x646f72616e646f6d,
+        k[0] ^ 0x6c7967656e657261,
+        k[1] ^ 0x7465646279746573,
+    };
+
+    for (; len >= 8; len -= 8, p += 8) {
+        memcpy(&m, p, sizeof(m));
+        sip_absorb(v, m);
+    }
+    for (size_t i = 0; i < len; i++)
+        last |= (uint64_t)p[i] << (8 * i);
+    sip_absorb(v, last);
+    v[2] ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* One key serves three purposes; the first byte of what is hashed tells them apart. */
+enum purpose { PURPOSE_ISN, PURPOSE_COOKIE, PURPOSE_TS };
+
+struct hashed {
+    uint8_t purpose, mss_index;
+    uint16_t local_port, remote_port;
+    uint8_t local[16], remote[16];
+    uint32_t irs, time;
+} __attribute__((packed));
+
+uint32_t tcp_ts_offset(const struct tcp_env *env)
+{
+    uint8_t purpose = PURPOSE_TS;
+
+    return (uint32_t)tcp_siphash(env->cookie_key, &purpose, sizeof(purpose));
+}
+
+static struct hashed hashed(enum purpose purpose, const uint8_t local[16], const uint8_t remote[16],
+                            uint16_t local_port, uint16_t remote_port)
+{
+    struct hashed h = {
+        .purpose = (uint8_t)purpose,
+        .local_port = local_port,
+        .remote_port = remote_port,
+    };
+
+    memcpy(h.local, local, sizeof(h.local));
+    memcpy(h.remote, remote, sizeof(h.remote));
+    return h;
+}
+
+uint32_t tcp_isn(const struct tcp_env *env, const uint8_t local[16], const uint8_t remote[16],
+                 uint16_t local_port, uint16_t remote_port, uint64_t now)
+{
+    struct hashed h = hashed(PURPOSE_ISN, local, remote, local_port, remote_port);
+
+    /* RFC 6528: M, the 4 microsecond clock, plus F. */
+    return (uint32_t)(now / 4000) + (uint32_t)tcp_siphash(env->cookie_key, &h, sizeof(h));
+}
+
+/* ---- SYN cookies ----
+ *
+ *      31   27 26  24 23                     0
+ *      [ time ][ mss ][ MAC                   ]     time: 5 bits of a 64 s clock; mss: an index
+ *
+ * The timestamp of the SYN-ACK carries the rest in its low bits, as the peer echoes it:
+ *
+ *      [ clock ...        ][ SACK ][ wscale: 4 ]     wscale 15: none
+ */
+enum {
+    COOKIE_STEP_S = 64,
+    COOKIE_STEPS_MAX = 2, /* a cookie lives 64 to 128 s */
+    COOKIE_TS_BITS = 5,
+    COOKIE_WSCALE_NONE = 15,
+};
+
+/* Common sizes: modem, IPv4 and IPv6 minimum, tunnels, PPPoE, Ethernet, jumbo. */
+static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 536, 1220, 1360, 1400, 1440, 1460, 8960};
+
+static uint32_t cookie_make(const struct tcp_env *env, const uint8_t local[16],
+                            const uint8_t remote[16], uint16_t local_port, uint16_t remote_port,
+                            uint32_t irs, uint32_t time, uint32_t mss_index)
+{
+    struct hashed h = hashed(PURPOSE_COOKIE, local, remote, local_port, remote_port);
+
+    h.mss_index = (uint8_t)mss_index;
+    h.irs = irs;
+    h.time = time;
+    return (time & 31) << 27 | mss_index << 24 |
+           ((uint32_t)tcp_siphash(env->cookie_key, &h, sizeof(h)) & 0xffffff);
+}
+
+/* Our clock with the options in its low bits, never ahead of the clock: later segments must not
+ * look old. */
+static uint32_t cookie_ts(const struct tcp_env *env, const struct tcp_segment *syn, uint64_t now)
+{
+    uint32_t clock = tcp_ts_clock(tcp_ts_offset(env), now);
+    uint32_t bits = (syn->wscale >= 0 ? (uint32_t)syn->wscale : COOKIE_WSCALE_NONE) |
+                    (uint32_t)syn->has_sack_permitted << 4;
+    uint32_t ts = (clock & ~((1u << COOKIE_TS_BITS) - 1)) | bits;
+
+    return seq_lt(clock, ts) ? ts - (1u << COOKIE_TS_BITS) : ts;
+}
+
+size_t tcp_cookie_syn_ack(const struct tcp_env *env, const uint8_t local[16],
+                          const uint8_t remote[16], const struct tcp_segment *syn, uint8_t *buf,
+                          size_t cap, uint64_t now)
+{
+    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+    uint32_t mss_index = 7;
+
+    if (cap < TCP_HEADER_BYTES_MAX)
+        return 0;
+    while (mss_index > 0 && cookie_mss[mss_index] > (syn->mss != 0 ? syn->mss : TCP_MSS_DEFAULT))
+        mss_index--;
+
+    struct tcp_header h = {
+        .src_port = syn->dst_port,
+        .dst_port = syn->src_port,
+        .seq = cookie_make(env, local, remote, syn->dst_port, syn->src_port, syn->seq, time,
+                           mss_index),
+        .ack = syn->seq + 1,
+        .flags = TCP_SYN | TCP_ACK,
+        .window = 65535,
+    };
+    struct tcp_offer offer = {.mss = env->mss_max, .wscale = -1};
+
+    /* Without the echo the options could not be remembered, so they are not agreed to. */
+    if (syn->has_ts) {
+        offer.has_ts = true;
+        offer.has_sack_permitted = syn->has_sack_permitted;
+        offer.wscale = syn->wscale >= 0 ? TCP_RX_WSCALE : -1;
+        offer.ts_val = cookie_ts(env, syn, now);
+        offer.ts_ecr = syn->ts_val;
+    }
+    env->counters->tcp_syn_cookies++;
+    return tcp_header_write(&h, buf, tcp_offer_write(&offer, buf + TCP_HEADER_BYTES));
+}
+
+static bool cookie_check(const struct tcp_env *env, const uint8_t local[16],
+                         const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now)
+{
+    uint32_t cookie = ack->ack - 1;
+    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+    uint32_t age = (time - (cookie >> 27)) & 31;
+
+    if ((ack->flags & (TCP_ACK | TCP_SYN | TCP_RST)) != TCP_ACK || age >= COOKIE_STEPS_MAX)
+        return false;
+    return cookie == cookie_make(env, local, remote, ack->dst_port, ack->src_port, ack->seq - 1,
+                                 time - age, cookie >> 24 & 7);
+}
+
+bool tcp_cookie_open(struct tcp *t, struct tcp_env *env, const uint8_t local[16],
+                     const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now)
+{
+    if (!cookie_check(env, local, remote, ack, now)) {
+        env->counters->tcp_syn_cookies_bad++;
+        return false;
+    }
+
+    /* The SYN that must have been. */
+    uint32_t iss = ack->ack - 1;
+    uint32_t bits = ack->ts_ecr & ((1u << COOKIE_TS_BITS) - 1);
+    struct tcp_segment syn = {
+        .seq = ack->seq - 1,
+        .flags = TCP_SYN,
+        .mss = cookie_mss[iss >> 24 & 7],
+        .wscale = -1,
+        .has_ts = ack->has_ts,
+        .ts_val = ack->ts_val,
+    };
+
+    if (ack->has_ts) {
+        syn.has_sack_permitted = (bits >> 4) != 0;
+        if ((bits & 15) <= TCP_WSCALE_MAX)
+            syn.wscale = (int8_t)(bits & 15);
+    }
+    tcp_open_passive(t, env, ack->dst_port, ack->src_port, &syn, iss, now);
+    t->snd_una = t->snd_nxt = iss + 1;
+    t->rcv_edge = t->rx.next + 65535; /* what the SYN-ACK said */
+    t->snd_wnd = t->snd_wnd_max = (uint32_t)ack->window << t->snd_wscale;
+    t->snd_wl1 = ack->seq;
+    t->snd_wl2 = ack->ack;
+    t->due = 0;
+    tcp_loss_init(t, iss + 1);
+    tcp_established(t, now);
+    return true;
+}

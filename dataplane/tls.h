@@ -1,0 +1,111 @@
+/* tls.h
+ *
+ * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the
+ * records are wolfSSL's; AES-GCM goes through drivers/aead.
+ *
+ *   tcp bytes --recv--> [ wolfSSL ] --tls_read--> plaintext
+ *   tcp room  <--send-- [ held    ] <--tls_write-- plaintext
+ *
+ * What wolfSSL has encrypted and the stream has no room for is held in the session
+ * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
+ * interleaved KeyUpdate answer for the caller's bytes. Held bytes leave first, with the next call
+ * of any kind.
+ *
+ * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
+ * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
+ * by the keys of the world; a ticket of the previous key is honoured and replaced. No early
+ * data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
+ * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
+ * wolfSSL: X25519 is 3x as fast).
+ *
+ * Truncation: a stream that ends without close_notify is TLS_FAILED, never TLS_CLOSED, so that
+ * nobody takes it for the end of the data.
+ *
+ * Thread: a struct tls_session belongs to its core. Memory: wolfSSL's allocator is malloc.
+ */
+#ifndef HEARTH_TLS_H
+#define HEARTH_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TLS_RECORD_BYTES = 16384, /* plaintext of one record */
+    TLS_HELD_BYTES_MAX = 64 * 1024,
+};
+
+enum tls_result {
+    TLS_OK,     /* progress; for handshake: done */
+    TLS_WANT,   /* needs bytes from the peer, or room to send: call again after I/O */
+    TLS_CLOSED, /* close_notify received */
+    TLS_FAILED, /* alert sent or received, the peer broke the protocol or left without close_notify;
+                   see tls_error */
+};
+
+/* How a session reaches its stream: each moves up to len bytes and returns how many (0: none now).
+ */
+struct tls_io {
+    size_t (*recv)(void *arg, void *buf, size_t len);
+    size_t (*send)(void *arg, const void *buf, size_t len);
+    bool (*is_finished)(void *arg); /* no more bytes will ever come */
+};
+
+struct tls_context; /* one certificate chain and key */
+struct tls_session; /* one connection */
+
+/* ---- control thread ---- */
+
+int tls_start(void); /* once per process, after aead_init: 0 or -errno */
+void tls_stop(void);
+
+struct tls_ticket_keys {
+    uint8_t name[16], key[32];                   /* seal and open */
+    uint8_t previous_name[16], previous_key[32]; /* open only; equal to the current ones: none */
+};
+
+/* PEM files: certificate chain (leaf first) and private key; the key must be the leaf's. NULL and a
+ * sentence in error. */
+struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
+                                       const struct tls_ticket_keys *, char *error,
+                                       size_t error_bytes);
+/* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
+void tls_context_destroy(struct tls_context *);
+/* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
+ * to out. */
+size_t tls_context_names(const struct tls_context *, char (*out)[256], size_t max);
+/* notAfter of the leaf, seconds since 1970. */
+int64_t tls_context_expires(const struct tls_context *);
+
+/* ---- dp core ---- */
+
+/* io must outlive the session. NULL: no memory. */
+struct tls_session *tls_session_create(struct tls_context *, const struct tls_io *, void *io_arg);
+void tls_session_destroy(struct tls_session *);
+enum tls_result tls_handshake(struct tls_session *);
+/* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may
+ * wait inside. */
+enum tls_result tls_read(struct tls_session *, void *buf, size_t cap, size_t *len);
+/* Encrypts and sends; *taken is how many plaintext bytes are wholly on their way. TLS_OK: all of
+ * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at any
+ * address) once there is room. len 0 only sends what is held. */
+enum tls_result tls_write(struct tls_session *, const void *buf, size_t len, size_t *taken);
+/* Sends close_notify, once. TLS_OK: it is on its way; TLS_WANT: call again when there is room. */
+enum tls_result tls_finish(struct tls_session *);
+
+/* Bytes for the wire are held: call again when there is room. */
+bool tls_is_holding(const struct tls_session *);
+bool tls_is_resumed(const struct tls_session *);
+const char *tls_version(const struct tls_session *); /* "TLSv1.3" */
+const char *tls_cipher(const struct tls_session *);  /* "TLS_AES_128_GCM_SHA256" */
+const char *tls_alpn(const struct tls_session *);    /* "http/1.1", or "" */
+const char *tls_error(const struct tls_session *);   /* a sentence for the log */
+
+/* Stream bytes that plaintext of len bytes can become at most: records of 16 KiB, 22+16 bytes each.
+ */
+static inline size_t tls_wire_bytes(size_t len)
+{
+    return len + (len / TLS_RECORD_BYTES + 1) * 40;
+}
+
+#endif

@@ -1,0 +1,59 @@
+#include "drivers/spread.h"
+
+#include <string.h>
+
+#include "drivers/layers.h"
+#include "drivers/rng.h"
+
+enum {
+    ICMP_BYTES = 8,
+    ICMP_UNREACHABLE = 3,
+    ICMP_TIME_EXCEEDED = 11,
+    ICMP_PARAMETER = 12,
+    ICMP6_ERRORS_END = 128, /* types below are errors (RFC 4443) */
+};
+
+static uint64_t endpoint(const uint8_t *address, uint32_t address_bytes, const uint8_t *port,
+                         uint64_t key)
+{
+    uint64_t words[2] = {0}, p = 0;
+    memcpy(words, address, address_bytes);
+    if (port)
+        memcpy(&p, port, 2);
+    return rng_mix(rng_mix(words[0] ^ key) ^ words[1] ^ p << 48);
+}
+
+static uint64_t flow(const uint8_t *frame, const struct layers *l, uint64_t key)
+{
+    const uint8_t *ip = frame + l->l3_offset;
+    bool has_ports = (l->protocol == LAYERS_TCP || l->protocol == LAYERS_UDP) && !l->is_fragment &&
+                     l->l4_offset != 0 && l->l4_offset + 4u <= l->end;
+    const uint8_t *ports = has_ports ? frame + l->l4_offset : NULL;
+    const uint8_t *source = l->ip_version == 4 ? ip + 12 : ip + 8;
+    uint32_t address_bytes = l->ip_version == 4 ? 4 : 16;
+
+    /* The sum of both ends: equal in both directions, unlike an xor not zero for equal ends. */
+    return rng_mix(endpoint(source, address_bytes, ports, key) +
+                   endpoint(source + address_bytes, address_bytes, ports ? ports + 2 : NULL, key));
+}
+
+static bool is_icmp_error(const uint8_t *frame, const struct layers *l)
+{
+    if (l->is_fragment || l->l4_offset == 0 || l->l4_offset + (uint32_t)ICMP_BYTES >= l->end)
+        return false;
+    uint8_t type = frame[l->l4_offset];
+    if (l->protocol == LAYERS_ICMP)
+        return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER;
+    return l->protocol == LAYERS_ICMP6 && type < ICMP6_ERRORS_END;
+}
+
+uint16_t spread_queue(const uint8_t *frame, uint32_t len, uint16_t queues, uint64_t key)
+{
+    struct layers l, inner;
+    if (!layers_find(frame, len, &l))
+        return 0;
+    if (is_icmp_error(frame, &l) &&
+        layers_find_ip(frame, l.end, (uint16_t)(l.l4_offset + ICMP_BYTES), true, &inner))
+        l = inner;
+    return (uint16_t)(((flow(frame, &l, key) >> 32) * queues) >> 32);
+}

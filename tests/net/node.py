@@ -1,0 +1,266 @@
+"""node.py - what the cases know about the lab: one node, its certificates, its CLI, its processes, raw clients.
+
+Runs inside the namespace hearth-client, so a plain socket reaches the node at ADDRESS and ADDRESS6.
+Nothing but Python's standard library.
+"""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import ssl
+import subprocess
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LAB = os.path.join(ROOT, "tools", "lab")
+CA = os.path.join(ROOT, "build", "lab", "ca.pem")
+SCRIPTS = os.path.join(ROOT, "tests", "net", "scripts")
+EXAMPLES = os.path.join(ROOT, "examples")
+LOG = os.path.join(ROOT, "build", "lab", "n1", "hearthd.log")
+PID_FILE = os.path.join(ROOT, "build", "lab", "n1", "pid")
+ADDRESS, ADDRESS6 = "10.77.0.1", "fd77::1"
+NODE_MAC = bytes.fromhex("026865000101")
+CLIENT_MAC = bytes.fromhex("026865000064")
+PATIENCE = 10.0  # seconds until something that must happen counts as not happening
+
+
+class Skip(Exception):
+    """This machine cannot do what the case needs."""
+
+
+def until(condition, what, patience=PATIENCE):
+    """Returns condition()'s first true value; fails when there is none in time."""
+    deadline = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {patience:g} s for {what}"
+        time.sleep(0.01)
+
+
+# ---- the node from the operator's side -----------------------------------------------------------------------------
+
+
+def run(*command, check=True, text=True, **options):
+    """Runs a command; its output as text. A failure shows what the command said."""
+    done = subprocess.run(command, capture_output=True, text=text, timeout=120, **options)
+    if check:
+        assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}"
+    return done
+
+
+def ctl(*arguments, check=True):
+    return run(LAB, "ctl", "n1", *arguments, check=check)
+
+
+def ctl_json(*arguments):
+    return json.loads(ctl(*arguments, "--json").stdout)
+
+
+def deploy(directory, check=True):
+    return run(LAB, "deploy", directory, check=check)
+
+
+def counters():
+    """Counter name -> sum over all dp cores."""
+    return ctl_json("stats")["counters"]
+
+
+def counter(name):
+    return counters()[name]
+
+
+def unaccounted():
+    return ctl_json("stats")["unaccounted"]
+
+
+def hearthd_pid():
+    with open(PID_FILE) as file:
+        return int(file.read())
+
+
+def stat_fields(pid):
+    """/proc/PID/stat from the third field on; None when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def descendants(pid):
+    """Living processes below pid."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := stat_fields(name)) and fields[0] != "Z":
+            parents[int(name)] = int(fields[1])
+    found, front = [], [pid]
+    while front:
+        front = [child for child, parent in parents.items() if parent in front]
+        found += front
+    return found
+
+
+def runtime_pids():
+    return descendants(hearthd_pid())
+
+
+def cpu_seconds(pids):
+    """User and system time that the processes have used so far."""
+    ticks = 0
+    for pid in pids:
+        if fields := stat_fields(pid):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+# ---- clients -------------------------------------------------------------------------------------------------------
+
+
+def curl(*arguments, address=ADDRESS, port=443, check=True):
+    """curl against the node, with the lab's CA; HTTP status, headers and body are in its standard output."""
+    host = f"[{address}]" if ":" in address else address
+    return run("curl", "-sS", "--max-time", "60", "--cacert", CA, "--connect-to", f"::{host}:{port}", *arguments,
+               check=check)
+
+
+def tls_context(**changes):
+    context = ssl.create_default_context(cafile=CA)
+    for name, value in changes.items():
+        setattr(context, name, value)
+    return context
+
+
+def connect(address=ADDRESS, port=443, timeout=PATIENCE):
+    peer = socket.create_connection((address, port), timeout=timeout)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return peer
+
+
+def connect_tls(host="hello.hearth.test", address=ADDRESS, context=None, timeout=PATIENCE):
+    return (context or tls_context()).wrap_socket(connect(address, timeout=timeout), server_hostname=host)
+
+
+class Response:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:80]!r}"
+
+
+class Http:
+    """HTTP/1.1 over a connected socket, as bytes: what is sent is exactly what the case says."""
+
+    def __init__(self, peer):
+        self.peer, self.buffer = peer, b""
+
+    def send(self, data):
+        self.peer.sendall(data)
+
+    def request(self, head, host="hello.hearth.test", body=b""):
+        """request("GET / HTTP/1.1"): a whole exchange on a connection that is kept."""
+        head = f"{head}\r\nHost: {host}\r\n".encode()
+        if body:
+            head += b"Content-Length: %d\r\n" % len(body)
+        self.send(head + b"\r\n" + body)
+        return self.response(head.startswith(b"HEAD "))
+
+    def _fill(self):
+        data = self.peer.recv(65536)
+        if not data:
+            raise EOFError("connection closed")
+        self.buffer += data
+
+    def _take(self, count):
+        while len(self.buffer) < count:
+            self._fill()
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def _line(self):
+        while b"\r\n" not in self.buffer:
+            self._fill()
+        line, self.buffer = self.buffer.split(b"\r\n", 1)
+        return line
+
+    def response(self, is_head=False):
+        version, status, _ = (self._line() + b" ").split(b" ", 2)
+        assert version == b"HTTP/1.1", f"not a status line: {version!r}"
+        headers = {}
+        while line := self._line():
+            name, value = line.split(b":", 1)
+            headers[name.decode().lower()] = value.strip().decode("latin-1")
+        status = int(status)
+        if is_head or status < 200 or status in (204, 304):
+            return Response(status, headers, b"")
+        if headers.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(self._line(), 16):
+                body += self._take(size)
+                assert self._take(2) == b"\r\n"
+            while self._line():
+                pass
+        elif "content-length" in headers:
+            body = self._take(int(headers["content-length"]))
+        else:
+            body = self.rest()
+        return Response(status, headers, body)
+
+    def rest(self):
+        """Everything up to the end of the connection."""
+        with contextlib.suppress(EOFError, ConnectionResetError, ssl.SSLEOFError):
+            while True:
+                self._fill()
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def is_closed(self):
+        """Waits for the other end to close; anything it still says is an error."""
+        return self.rest() == b""
+
+    def close(self):
+        self.peer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def https(host="hello.hearth.test", **options):
+    return Http(connect_tls(host, **options))
+
+
+def get(host="hello.hearth.test", path="/", **options):
+    """One request on a connection of its own."""
+    with https(host, **options) as client:
+        return client.request(f"GET {path} HTTP/1.1", host)
+
+
+def wait_closed(peers, patience=PATIENCE):
+    """Waits until the other end has closed every one of these sockets; returns how many it had not."""
+    deadline = time.monotonic() + patience
+    poll, waiting = select.poll(), {peer.fileno(): peer for peer in peers}
+    for descriptor in waiting:
+        poll.register(descriptor, select.POLLIN | select.POLLRDHUP | select.POLLHUP)
+    while waiting and (left := deadline - time.monotonic()) > 0:
+        for descriptor, events in poll.poll(left * 1000):
+            if not events & (select.POLLRDHUP | select.POLLHUP | select.POLLERR):
+                with contextlib.suppress(OSError):
+                    if waiting[descriptor].recv(4096):
+                        continue
+            poll.unregister(descriptor)
+            del waiting[descriptor]
+    return len(waiting)
+
+
+def good_answers(count):
+    """That many requests by as many clients, all of which must be answered well."""
+    for _ in range(count):
+        answer = get()
+        assert answer.status == 200, answer

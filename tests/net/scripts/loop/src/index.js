@@ -1,0 +1,6 @@
+// Computes for ever.
+export default {
+  fetch() {
+    while (true);
+  },
+};

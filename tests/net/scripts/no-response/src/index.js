@@ -1,0 +1,6 @@
+// Answers with something that is no Response.
+export default {
+  fetch() {
+    return { status: 200 };
+  },
+};

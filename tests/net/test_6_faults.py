@@ -1,0 +1,269 @@
+"""What goes wrong around a node: processes that die, packets that lie, clients that dawdle, reloads, stops."""
+
+import os
+import random
+import signal
+import socket
+import struct
+import threading
+import time
+
+from cases import case
+from node import (ADDRESS, ADDRESS6, CLIENT_MAC, LAB, NODE_MAC, connect, connect_tls, counters, ctl, descendants, get,
+                  good_answers, hearthd_pid, https, run, runtime_pids, stat_fields, unaccounted, until, wait_closed)
+
+
+class Load:
+    """Clients that ask a script over and over on kept connections; remembers what they were told, and when."""
+
+    def __init__(self, clients=8, host="hello.hearth.test"):
+        self.answers, self.errors, self.stop = [], [], threading.Event()
+        self.threads = [threading.Thread(target=self._ask, args=(host,)) for _ in range(clients)]
+
+    def _ask(self, host):
+        client = None
+        while not self.stop.is_set():
+            try:
+                client = client or https(host)
+                answer = client.request("GET / HTTP/1.1", host)
+                self.answers.append((time.monotonic(), answer.status))
+                if answer.headers.get("connection") == "close":
+                    client = client.close()
+            except (OSError, EOFError) as error:
+                self.errors.append(error)
+                client = None
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        until(lambda: len(self.answers) >= 50, "the load to begin")
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+    def statuses(self):
+        return {status for _, status in self.answers}
+
+    def more(self, count=200):
+        """Waits for that many more answers."""
+        target = len(self.answers) + count
+        until(lambda: len(self.answers) >= target, f"{count} more answers")
+
+
+@case("kill -9 of a runtime process under load: good answers again within a second, hearthd the same")
+def _():
+    daemon = hearthd_pid()
+    with Load() as load:
+        before = set(runtime_pids())
+        assert before, "hearthd has no runtime process"
+        killed = time.monotonic()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: set(runtime_pids()) - before, "a new runtime process")
+        # Answers that were ready before the blow do not count.
+        until(lambda: any(status == 200 and when > killed + 0.05 for when, status in load.answers), "a good answer")
+        back = min(when for when, status in load.answers if status == 200 and when > killed + 0.05)
+        load.more()
+    assert not load.errors, load.errors[:3]
+    assert load.statuses() <= {200, 502, 503}, load.statuses()
+    assert back - killed < 1.0, f"{back - killed:.2f} s without a good answer"
+    assert hearthd_pid() == daemon and stat_fields(daemon)
+    bad = sum(status != 200 for _, status in load.answers)
+    return f"{(back - killed) * 1000:.0f} ms, {bad} of {len(load.answers)} answers were 502 or 503"
+
+
+@case("a runtime process that stands still (SIGSTOP) does not stop hearthd")
+def _():
+    stopped = runtime_pids()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert get("nobody.hearth.test").status == 404
+        ctl("status")
+    finally:
+        for pid in stopped:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+    until(lambda: get().status == 200, "good answers after SIGCONT")
+
+
+@case("20 reloads by SIGHUP and hearthctl under load: no error")
+def _():
+    with Load() as load:
+        for _ in range(10):
+            os.kill(hearthd_pid(), signal.SIGHUP)
+            load.more(20)
+            ctl("reload")
+            load.more(20)
+    assert not load.errors, load.errors[:3]
+    assert load.statuses() == {200}, load.statuses()
+
+
+@case("a bad configuration is refused with its line, and the running one stays")
+def _():
+    config = os.path.join(os.path.dirname(os.path.dirname(LAB)), "build", "lab", "n1", "hearth.yaml")
+    with open(config) as file:
+        good = file.read()
+    try:
+        with open(config, "w") as file:
+            file.write(good + "no_such_key: 1\n")
+        line = str(good.count("\n") + 1)
+        for command in (("check", config), ("reload",)):
+            refused = ctl(*command, check=False)
+            assert refused.returncode and line in refused.stdout + refused.stderr, refused
+        good_answers(3)
+    finally:
+        with open(config, "w") as file:
+            file.write(good)
+    ctl("reload")
+
+
+@case("300 clients that dawdle are closed by timeout while good clients are served")
+def _():
+    before = counters()
+    slow = []
+    for i in range(100):
+        slow.append(connect())  # not a byte
+        slow.append(connect())
+        slow[-1].sendall(b"\x16\x03\x01")  # the start of a ClientHello
+        slow.append(connect_tls())
+        slow[-1].sendall(b"GET / HTTP/1.1\r\nHost: hello.hearth")  # the start of a request
+    good_answers(20)
+    left = wait_closed(slow)
+    assert left == 0, f"{left} of {len(slow)} are still open"
+    for peer in slow:
+        peer.close()
+    after = counters()
+    assert after["conn_timeout_head"] - before["conn_timeout_head"] >= 100, after["conn_timeout_head"]
+    assert after["conn_timeout_hello"] - before["conn_timeout_hello"] >= 100, after["conn_timeout_hello"]
+
+
+# ---- malformed packets ---------------------------------------------------------------------------------------------
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ether(payload, kind=0x0800, to=NODE_MAC):
+    return to + CLIENT_MAC + struct.pack("!H", kind) + payload
+
+
+def ipv4(payload, protocol=6, **changes):
+    """A good IPv4 header, less what is changed: version_ihl, length, fragment, checksum, source, to."""
+    field = {"version_ihl": 0x45, "length": 20 + len(payload), "fragment": 0, "source": "10.77.0.100", "to": ADDRESS, **changes}
+    head = struct.pack("!BBHHHBBH4s4s", field["version_ihl"], 0, field["length"], 1, field["fragment"], 64, protocol, 0,
+                       socket.inet_aton(field["source"]), socket.inet_aton(field["to"]))
+    return head[:10] + struct.pack("!H", field.get("checksum", checksum(head))) + head[12:] + payload
+
+
+def ipv6(payload, next_header):
+    return (struct.pack("!IHBB", 6 << 28, len(payload), next_header, 64) + socket.inet_pton(socket.AF_INET6, "fd77::100") +
+            socket.inet_pton(socket.AF_INET6, ADDRESS6) + payload)
+
+
+def tcp(flags=0x02, offset=5, options=b"", payload=b"", port=443, good=True):
+    head = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, offset << 4, flags, 1024, 0, 0) + options + payload
+    pseudo = socket.inet_aton("10.77.0.100") + socket.inet_aton(ADDRESS) + struct.pack("!BBH", 0, 6, len(head))
+    total = checksum(pseudo + head) if good else 0x1234
+    return head[:16] + struct.pack("!H", total) + head[18:]
+
+
+FRAMES = [
+    ("for another MAC", "drop_link_other_mac", ether(ipv4(tcp()), to=b"\x02\0\0\0\0\x07")),
+    ("an unknown EtherType", "drop_link_ethertype", ether(bytes(46), kind=0x88B5)),
+    ("a malformed ARP", "drop_arp_bad", ether(bytes(46), kind=0x0806)),
+    ("IPv4 with a header of four words", "drop_ip_bad", ether(ipv4(tcp(), version_ihl=0x44))),
+    ("IPv4 longer than its frame", "drop_ip_bad", ether(ipv4(tcp(), length=1400))),
+    ("IPv4 with version 7", "drop_ip_bad", ether(ipv4(tcp(), version_ihl=0x75))),
+    ("IPv4 with a wrong checksum", "drop_ip_checksum", ether(ipv4(tcp(), checksum=0xDEAD))),
+    ("IPv4 for another host", "drop_ip_other", ether(ipv4(tcp(), to="10.77.0.9"))),
+    ("IPv4 from a multicast source", "drop_ip_source", ether(ipv4(tcp(), source="224.0.0.1"))),
+    # An IPv4 fragment never gets here over af_packet: its fanout makes the kernel put fragments together first.
+    ("an IPv6 fragment", "drop_ip_fragment", ether(ipv6(b"\x06\0\0\x01\0\0\0\x07" + bytes(16), 44), kind=0x86DD)),
+    ("an unknown IP protocol", "drop_ip_protocol", ether(ipv4(bytes(20), protocol=253))),
+    ("TCP with a wrong checksum", "drop_l4_checksum", ether(ipv4(tcp(good=False)))),
+    ("TCP with an offset beyond its end", "drop_tcp_bad", ether(ipv4(tcp(offset=15)))),
+    ("TCP with an offset inside its header", "drop_tcp_bad", ether(ipv4(tcp(offset=4)))),
+    ("TCP too short for its own checksum", "drop_l4_checksum", ether(ipv4(b"\0\0\0"))),
+    ("TCP with an option of length 0", "drop_tcp_bad", ether(ipv4(tcp(offset=6, options=b"\x02\0\0\0")))),
+    ("a SYN to a closed port", "drop_tcp_no_port", ether(ipv4(tcp(port=9)))),
+    ("an ACK out of nowhere", "drop_tcp_no_conn", ether(ipv4(tcp(flags=0x10)))),
+    ("UDP to a port that nobody has", "drop_udp_no_port", ether(ipv4(struct.pack("!HHHH", 5, 9, 8, 0), protocol=17))),
+    ("an IPv6 header cut short", "drop_ip_bad", ether(b"\x60" + bytes(20), kind=0x86DD)),
+    ("a VLAN tag that is not ours", "drop_link_vlan", ether(struct.pack("!HH", 77, 0x0800) + ipv4(tcp()), kind=0x8100)),
+]
+
+
+def raw_socket():
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    raw.bind(("eth0", 0))
+    return raw
+
+
+def send_frame(description, counted, frame):
+    @case(f"a frame is dropped and counted as {counted}: {description}")
+    def _():
+        before = counters()[counted]
+        with raw_socket() as raw:
+            raw.send(frame)
+        until(lambda: counters()[counted] > before, f"{counted} to grow")
+
+
+for row in FRAMES:
+    send_frame(*row)
+
+
+@case("20,000 frames of noise and of good ones gone bad: the node answers, every frame is accounted for")
+def _():
+    noise = random.Random(77)
+    good = [ether(ipv4(tcp(options=b"\x02\x04\x05\xb4\x01\x03\x03\x07", offset=7))), ether(ipv4(tcp(flags=0x10, payload=bytes(100)))),
+            ether(ipv4(b"\x08\0\0\0" + bytes(56), protocol=1)), ether(b"\x60\0\0\0\0\x14\x06\x40" + bytes(52), kind=0x86DD),
+            ether(struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + bytes(20), kind=0x0806)]
+    before = counters()["rx_frames"]
+    with raw_socket() as raw:
+        for _ in range(20000):
+            frame = bytearray(noise.choice(good))
+            for _ in range(noise.randrange(1, 8)):
+                frame[noise.randrange(12, len(frame))] = noise.randrange(256)
+            raw.send(frame[:noise.randrange(14, len(frame) + 1)] if noise.random() < 0.3 else frame)
+    good_answers(10)
+    assert counters()["rx_frames"] > before
+    until(lambda: unaccounted() == 0, "every frame to be accounted for")
+
+
+# ---- stop and start ------------------------------------------------------------------------------------------------
+
+
+@case("SIGTERM lets a running request finish, then ends every process")
+def _():
+    daemon = hearthd_pid()
+    family = [daemon, *descendants(daemon)]
+    with https("slow.hearth.test") as client:
+        client.send(b"GET /?ms=1500 HTTP/1.1\r\nHost: slow.hearth.test\r\n\r\n")
+        while b"first" not in client.buffer:
+            client._fill()
+        os.kill(daemon, signal.SIGTERM)
+        assert client.response().body == b"first\nsecond\n"
+    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in family), "all processes to end", 15)
+    run(LAB, "start", "n1")
+    good_answers(3)
+
+
+@case("kill -9 of hearthd leaves no runtime process behind, and the node starts again with its scripts")
+def _():
+    family = runtime_pids()
+    os.kill(hearthd_pid(), signal.SIGKILL)
+    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in family), "the runtime processes to end")
+    run(LAB, "kill", "n1")
+    run(LAB, "start", "n1")
+    good_answers(3)

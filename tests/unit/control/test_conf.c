@@ -1,0 +1,259 @@
+/* The language of hearth.yaml: what each mistake says and where, the defaults, and that printing reads back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "control/conf.h"
+
+static const char small[] = "node: n1\n"
+                            "port:\n"
+                            "  device: auto:eth1\n"
+                            "  addresses: [10.77.0.1/24, \"fd77::1/64\"]\n"
+                            "cores: [1]\n"
+                            "certificates:\n"
+                            "  - chain: /c.pem\n"
+                            "    key: /k.pem\n";
+
+static struct conf_verdict verdict;
+
+static struct conf *parse(const char *text)
+{
+    return conf_parse(text, strlen(text), &verdict);
+}
+
+static void what_is_not_said_has_a_default(void **state)
+{
+    struct conf *c = parse(small);
+
+    if (!c)
+        fail_msg("%u: %s", verdict.error[0].line, verdict.error[0].text);
+    assert_string_equal(c->node, "n1");
+    assert_string_equal(c->port.device, "auto:eth1");
+    assert_int_equal(c->port.addresses_count, 2);
+    assert_string_equal(c->port.addresses[1], "fd77::1/64");
+    assert_int_equal(c->listen.https, 443);
+    assert_int_equal(c->listen.http, 0);
+    assert_int_equal(c->idle, CONF_IDLE_ADAPTIVE);
+    assert_int_equal(c->huge, CONF_AUTO);
+    assert_int_equal(c->memory_mb, 512);
+    assert_int_equal(c->runtimes.count, 1);
+    assert_int_equal(c->limits.cpu_ms, 50);
+    assert_int_equal(c->limits.conns, CORE_CONNS_DEFAULT);
+    assert_int_equal(c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS);
+    assert_string_equal(c->store, "/var/lib/hearth");
+    assert_string_equal(c->ctl, "/run/hearth/ctl.sock");
+    assert_int_equal(c->drain_ms, 10000);
+    assert_false(c->debug_headers);
+    conf_free(c);
+}
+
+static void the_socket_follows_the_run_directory(void **state)
+{
+    char text[512];
+    struct conf *c;
+
+    snprintf(text, sizeof(text), "%srun: /run/other\n", small);
+    c = parse(text);
+    assert_non_null(c);
+    assert_string_equal(c->ctl, "/run/other/ctl.sock");
+    conf_free(c);
+}
+
+static void zero_that_is_said_is_not_a_default(void **state)
+{
+    struct conf *c = parse("node: n1\nport: {device: net_null0, addresses: [10.0.0.1/8]}\n"
+                           "cores: [0, 0]\nlisten: {https: 0, http: 80}\ndrain_ms: 0\n");
+
+    assert_non_null(c);
+    assert_int_equal(c->listen.https, 0);
+    assert_int_equal(c->listen.http, 80);
+    assert_int_equal(c->drain_ms, 0);
+    assert_int_equal(c->cores_count, 2);
+    conf_free(c);
+}
+
+static char *print(const struct conf *c)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    assert_int_equal(conf_print(c, out), 0);
+    fclose(out);
+    return text;
+}
+
+static void what_is_printed_reads_back_equal(void **state)
+{
+    static const char *const extras[] = {
+        "",
+        "huge: off\nidle: poll\ndebug_headers: true\nzones: [a.test, b.test]\n",
+        "runtimes: {count: 4, cpus: [2, 3], memory_mb: 100, node_exe: /n, program: /p, blob: /b}\n",
+        "limits: {cpu_ms: 1, wall_ms: 10, heap_mb: 16, conns: 16, request_body_mb: 7}\n"
+        "store: /s\nrun: /r\nctl: /x.sock\ncontrol_cpu: 3\nmemory_mb: 64\n",
+    };
+
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+        char text[1024];
+        struct conf *a, *b;
+        char *x, *y;
+
+        snprintf(text, sizeof(text), "%s%s", small, extras[i]);
+        a = parse(text);
+        if (!a)
+            fail_msg("%u: %s", verdict.error[0].line, verdict.error[0].text);
+        x = print(a);
+        b = parse(x);
+        if (!b)
+            fail_msg("%u: %s\n%s", verdict.error[0].line, verdict.error[0].text, x);
+        y = print(b);
+        assert_string_equal(x, y);
+        assert_string_equal(b->certificates[0].chain, "/c.pem");
+        assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
+        assert_memory_equal(&a->port, &b->port, sizeof(a->port));
+        free(x);
+        free(y);
+        conf_free(a);
+        conf_free(b);
+    }
+}
+
+static void the_example_is_good(void **state)
+{
+    struct conf *c = conf_read(EXAMPLE_FILE, &verdict);
+
+    if (!c)
+        fail_msg("%u: %s", verdict.error[0].line, verdict.error[0].text);
+    conf_free(c);
+}
+
+/* Rows: what, the text (SMALL stands for a good beginning of 8 lines), all that is said about it. */
+#define SMALL                                                                                      \
+    "node: n1\nport:\n  device: auto:eth1\n  addresses: [10.77.0.1/24]\ncores: [1]\n"              \
+    "certificates:\n  - chain: /c.pem\n    key: /k.pem\n"
+
+static void each_mistake_is_told_with_its_line(void **state)
+{
+    static const struct {
+        const char *what, *text, *said;
+    } rows[] = {
+        {"nothing at all", "",
+         "1: cores: is missing\n1: node: is missing\n1: port: is missing\n"},
+        {"no mapping", "- a\n", "1: the file: is a list, must be a mapping\n"},
+        {"not YAML", "node: [\n", "2: not YAML: did not find expected node content while parsing a "
+                                  "flow node\n"},
+        {"two documents", "node: a\n---\nnode: b\n", "2: more than one document\n"},
+        {"an alias", "node: &a n1\n", "1: anchors and tags are not supported\n"},
+        {"a slip of the finger", SMALL "limts: {cpu_ms: 1}\n",
+         "9: limts: unknown key, did you mean \"limits\"?\n"},
+        {"a slip inside", SMALL "limits:\n  heap_mb: 64\n  cpu_m: 1\n",
+         "11: limits.cpu_m: unknown key, did you mean \"cpu_ms\"?\n"},
+        {"a word from nowhere", SMALL "colour: blue\n", "9: colour: unknown key\n"},
+        {"a key given twice", SMALL "node: n2\n", "9: node: given twice, first in line 1\n"},
+        {"not a number", SMALL "memory_mb: lots\n", "9: memory_mb: \"lots\" is not a whole number\n"},
+        {"a negative number", SMALL "drain_ms: -1\n", "9: drain_ms: \"-1\" is not a whole number\n"},
+        {"a number too large for its field", SMALL "listen: {http: 70000}\n",
+         "9: listen.http: 70000 is too large\n"},
+        {"a number out of its range", SMALL "limits:\n  cpu_ms: 0\n",
+         "10: limits.cpu_ms: 0 is out of range (1 to 300000)\n"},
+        {"neither true nor false", SMALL "debug_headers: maybe\n",
+         "9: debug_headers: \"maybe\" is not true or false\n"},
+        {"a word that is none of these", SMALL "huge: yes\n",
+         "9: huge: \"yes\" is not one of auto, on, off\n"},
+        {"a list where a value belongs", SMALL "store: [a]\n", "9: store: is a list, must be a value\n"},
+        {"a value where a list belongs", SMALL "zones: a.test\n",
+         "9: zones: is a value, must be a list\n"},
+        {"a relative path", SMALL "store: var/lib\n",
+         "9: store: \"var/lib\" must be an absolute path\n"},
+        {"a zone in upper case", SMALL "zones:\n  - a.test\n  - B.test\n",
+         "11: zones[1]: \"B.test\" is not a domain in lower case\n"},
+        {"the same port twice", SMALL "listen:\n  https: 80\n  http: 80\n",
+         "11: listen.http: the same port as https\n"},
+        {"nothing to listen on", SMALL "listen: {https: 0}\n",
+         "9: listen: https and http are both off\n"},
+        {"https without a certificate",
+         "node: n1\nport: {device: net_null0, addresses: [10.0.0.1/8]}\ncores: [1]\n"
+         "listen:\n  https: 443\n",
+         "5: certificates: one is needed to listen on https (or set listen.https: 0)\n"},
+        {"two defaults",
+         SMALL "    default: true\n  - chain: /d.pem\n    key: /d.key\n    default: true\n",
+         "12: certificates[1].default: another certificate is the default already\n"},
+        {"a certificate without its key", SMALL "  - chain: /d.pem\n",
+         "9: certificates[1].key: is missing\n"},
+        {"a name that is no host name", SMALL "zones: [a..b]\n",
+         "9: zones[0]: \"a..b\" is not a domain in lower case\n"},
+        {"more wall clock than CPU is needed", SMALL "limits: {cpu_ms: 100, wall_ms: 50}\n",
+         "9: limits.wall_ms: 50 is less than limits.cpu_ms, 100\n"},
+        {"every mistake at once",
+         "node: N1\nprt: 1\nport:\n  device: auto\n  addresses:\n    - 10.0.0.1\n    - 10.0.0.2/33\n"
+         "    - fd77::1/64\n    - 1.2.3/8\n  gateway4: fd77::1\n  gateway6: fd77::1/64\n"
+         "cores: [1]\ncertificates:\n  - {chain: /c, key: k}\n",
+         "2: prt: unknown key, did you mean \"port\"?\n"},
+        {"every mistake of meaning at once",
+         "node: N1\nport:\n  device: auto\n  addresses:\n    - 10.0.0.1\n    - 10.0.0.2/33\n"
+         "    - fd77::1/64\n    - 1.2.3/8\n  gateway4: fd77::1\n  gateway6: fd77::1/64\n"
+         "cores: [2000]\ncertificates:\n  - {chain: /c, key: k}\n",
+         "1: node: \"N1\" is not a name of lower-case letters, digits, '-' and '.'\n"
+         "3: port.device: name the interface, like auto:eth1\n"
+         "5: port.addresses[0]: \"10.0.0.1\" needs a prefix length, like 10.0.0.1/24\n"
+         "6: port.addresses[1]: \"33\" is not a prefix length (1 to 32)\n"
+         "8: port.addresses[3]: \"1.2.3\" is not an IPv4 address\n"
+         "9: port.gateway4: \"fd77::1\" is not an IPv4 address\n"
+         "10: port.gateway6: an address without a prefix is wanted here\n"
+         "11: cores[0]: CPU 2000 is out of range (0 to 1023)\n"
+         "13: certificates[0].key: \"k\" must be an absolute path\n"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char said[4096] = "";
+        struct conf *c = parse(rows[i].text);
+
+        if (c)
+            fail_msg("%s: taken for good", rows[i].what);
+        for (uint32_t k = 0; k < verdict.count; k++)
+            snprintf(said + strlen(said), sizeof(said) - strlen(said), "%u: %s\n",
+                     verdict.error[k].line, verdict.error[k].text);
+        if (strcmp(said, rows[i].said))
+            fail_msg("%s:\n%s-- instead of\n%s", rows[i].what, said, rows[i].said);
+    }
+}
+
+static void more_mistakes_than_room_are_counted(void **state)
+{
+    char text[8192] = SMALL;
+
+    for (int i = 0; i < 100; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "unknown%d: 1\n", i);
+    assert_null(parse(text));
+    assert_int_equal(verdict.count, 100);
+    assert_int_equal(verdict.error[CONF_ERRORS_MAX - 1].line, 8 + CONF_ERRORS_MAX);
+}
+
+static void a_file_that_is_not_there_is_an_error(void **state)
+{
+    assert_null(conf_read("/nonexistent/hearth.yaml", &verdict));
+    assert_int_equal(verdict.count, 1);
+    assert_string_equal(verdict.error[0].text, "No such file or directory");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(the_socket_follows_the_run_directory),
+        cmocka_unit_test(zero_that_is_said_is_not_a_default),
+        cmocka_unit_test(what_is_printed_reads_back_equal),
+        cmocka_unit_test(the_example_is_good),
+        cmocka_unit_test(each_mistake_is_told_with_its_line),
+        cmocka_unit_test(more_mistakes_than_room_are_counted),
+        cmocka_unit_test(a_file_that_is_not_there_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

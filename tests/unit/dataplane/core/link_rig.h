@@ -1,0 +1,187 @@
+/* link_rig.h
+ *
+ * A runtime_link and, in the same process, the other end of its region: the test plays the runtime process and may lie. An owner
+ * model checks what the link promises: events only for jobs that are live, a head before data, nothing after an end.
+ */
+#ifndef HEARTH_TEST_LINK_RIG_H
+#define HEARTH_TEST_LINK_RIG_H
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "dataplane/runtime_link.h"
+#include "dataplane/world.h"
+
+enum { RIG_OWNERS = 8 };
+
+struct rig_owner {
+    struct job_ref ref;
+    bool is_live, has_head;
+    int heads, datas, ends, errors, losts, credits;
+    size_t body_bytes, head_bytes;
+    uint64_t cold_us;
+    enum job_error error;
+    char body[256];
+};
+
+struct link_rig {
+    struct runtime_link link;
+    struct counters counters;
+    void *region;
+    size_t region_bytes;
+    _Atomic uint32_t condemned;
+    struct world_runtime runtime;
+    struct rig_owner owner[RIG_OWNERS];
+    /* the runtime's end */
+    struct job_consumer down;
+    struct job_producer up;
+    struct arena_owner arena_up;
+    struct arena_peer arena_down;
+};
+
+static struct rig_owner *rig_live(struct link_rig *r, uint32_t owner)
+{
+    assert(owner < RIG_OWNERS && r->owner[owner].is_live);
+    return &r->owner[owner];
+}
+
+static void rig_body(struct rig_owner *o, const struct head_view *body, uint32_t views)
+{
+    for (uint32_t i = 0; i < views; i++) {
+        /* Every byte must be readable. */
+        volatile unsigned sum = 0;
+        for (size_t at = 0; at < body[i].len; at++)
+            sum += (unsigned char)body[i].p[at];
+        size_t room = sizeof(o->body) - (o->body_bytes < sizeof(o->body) ? o->body_bytes : sizeof(o->body));
+        memcpy(o->body + sizeof(o->body) - room, body[i].p, body[i].len < room ? body[i].len : room);
+        o->body_bytes += body[i].len;
+    }
+}
+
+static void rig_end(struct rig_owner *o)
+{
+    o->is_live = false;
+    o->ref = (struct job_ref){0};
+}
+
+static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes, uint64_t cold_us,
+                        const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(!o->has_head && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
+    volatile unsigned sum = 0;
+    for (size_t i = 0; i < head_bytes; i++)
+        sum += head[i];
+    o->has_head = true;
+    o->heads++;
+    o->head_bytes = head_bytes;
+    o->cold_us = cold_us;
+    rig_body(o, body, views);
+    if (is_end) {
+        o->ends++;
+        rig_end(o);
+    }
+}
+
+static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(o->has_head);
+    o->datas++;
+    rig_body(o, body, views);
+    if (is_end) {
+        o->ends++;
+        rig_end(o);
+    }
+}
+
+static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
+{
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
+    o->errors++;
+    o->error = error;
+    rig_end(o);
+}
+
+static void rig_on_credit(void *arg, uint32_t owner)
+{
+    rig_live(arg, owner)->credits++;
+}
+
+static void rig_on_lost(void *arg, uint32_t owner)
+{
+    struct rig_owner *o = rig_live(arg, owner);
+    o->losts++;
+    rig_end(o);
+}
+
+static const struct runtime_link_events rig_events = {.head = rig_on_head,
+                                                      .data = rig_on_data,
+                                                      .error = rig_on_error,
+                                                      .credit = rig_on_credit,
+                                                      .lost = rig_on_lost};
+
+/* A new life of the runtime: fresh region, fresh ends. */
+static void rig_attach(struct link_rig *r)
+{
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    memset(r->region, 0, sizeof(struct job_region_header));
+    memset(lane, 0, offsetof(struct job_lane_shared, arena_down));
+    memset(&lane->arena_down, 0, offsetof(struct arena_shared, chunk)); /* not the chunks: 8 MiB each */
+    memset(&lane->arena_up, 0, offsetof(struct arena_shared, chunk));
+    job_region_format(r->region, 1);
+    job_consumer_init(&r->down, &lane->down);
+    job_producer_init(&r->up, &lane->up);
+    arena_owner_init(&r->arena_up, &lane->arena_up);
+    arena_peer_init(&r->arena_down, &lane->arena_down);
+    r->runtime.region = r->region;
+    r->runtime.life++;
+    atomic_store(&r->condemned, 0);
+    runtime_link_follow(&r->link, &r->runtime);
+}
+
+static void rig_detach(struct link_rig *r)
+{
+    r->runtime.region = NULL;
+    r->runtime.life++;
+    runtime_link_follow(&r->link, &r->runtime);
+}
+
+static struct link_rig *rig_create(uint32_t jobs_max)
+{
+    struct link_rig *r = calloc(1, sizeof(*r));
+    r->region_bytes = job_region_bytes(1);
+    r->region = aligned_alloc(4096, r->region_bytes);
+    memset(r->region, 0, r->region_bytes);
+    r->runtime.wake_fd = eventfd(0, EFD_NONBLOCK);
+    r->runtime.condemned = &r->condemned;
+    runtime_link_init(&r->link, 0, jobs_max, &r->counters, r, &rig_events);
+    rig_attach(r);
+    return r;
+}
+
+static void rig_destroy(struct link_rig *r)
+{
+    close(r->runtime.wake_fd);
+    free(r->region);
+    free(r);
+}
+
+static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+{
+    static const uint8_t head[] = "an encoded head";
+    struct rig_owner *o = &r->owner[owner];
+    enum job_start_result result =
+        runtime_link_start(&r->link, owner, 77, 1000 + owner, head, sizeof(head), has_body, &o->ref);
+    if (result == JOB_STARTED) {
+        struct job_ref ref = o->ref;
+        *o = (struct rig_owner){.is_live = true, .ref = ref};
+    }
+    return result;
+}
+
+#endif

@@ -1,0 +1,386 @@
+/* The dp core's side of the job border, with an honest and with a lying runtime. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dataplane/core/link_rig.h"
+
+/* The runtime's next message from hearthd, or type JOB_NONE. */
+static struct job_slot receive(struct link_rig *r)
+{
+    struct job_slot s = {0};
+    runtime_link_flush(&r->link);
+    if (job_consumer_pop(&r->down, &s) != JOB_RING_OK)
+        return (struct job_slot){.type = JOB_NONE};
+    job_consumer_release(&r->down);
+    return s;
+}
+
+static struct job_slot reply_to(const struct job_slot *start, enum job_type type, uint8_t flags)
+{
+    return (struct job_slot){
+        .type = (uint8_t)type, .flags = flags, .job = start->job, .generation = start->generation};
+}
+
+static void fill(struct link_rig *r, struct job_slot *s, const char *bytes, size_t len)
+{
+    s->bytes = (uint32_t)len;
+    while (len > 0) {
+        size_t part = len < JOB_CHUNK_BYTES ? len : JOB_CHUNK_BYTES;
+        uint32_t chunk = arena_take(&r->arena_up);
+        assert_int_not_equal(chunk, ARENA_NONE);
+        memcpy(arena_bytes(&r->arena_up, chunk), bytes, part);
+        s->chunk[s->chunk_count++] = chunk;
+        bytes += part;
+        len -= part;
+    }
+}
+
+static void send(struct link_rig *r, const struct job_slot *s)
+{
+    assert_true(job_producer_push(&r->up, s));
+    job_producer_publish(&r->up);
+}
+
+static void send_head(struct link_rig *r, const struct job_slot *start, uint8_t flags)
+{
+    struct job_slot head = reply_to(start, JOB_HEAD, flags);
+    fill(r, &head, "head", 4);
+    send(r, &head);
+}
+
+static void answers_head_and_body_in_one_event(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
+    struct job_slot start = receive(r);
+    assert_int_equal(start.type, JOB_START);
+    assert_int_equal(start.flags, JOB_F_END);
+    assert_int_equal(start.arg, 77);
+    assert_string_equal((const char *)arena_view(&r->arena_down, start.chunk[0]), "an encoded head");
+    send_head(r, &start, 0);
+    struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
+    fill(r, &data, "hello", 5);
+    send(r, &data);
+    assert_int_equal(runtime_link_poll(&r->link, 16), 2);
+    assert_int_equal(r->owner[0].heads, 1);
+    assert_int_equal(r->owner[0].datas, 0);
+    assert_int_equal(r->owner[0].ends, 1);
+    assert_memory_equal(r->owner[0].body, "hello", 5);
+    assert_int_equal(r->link.live_jobs, 0);
+    assert_int_equal(arena_available(&r->arena_up, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    rig_destroy(r);
+}
+
+static void streams_a_body_under_credit(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    static char block[JOB_HEAD_BYTES_MAX];
+    rig_start(r, 0, false);
+    struct job_slot start = receive(r);
+    send_head(r, &start, 0);
+    for (int i = 0; i < JOB_CREDIT_INITIAL / JOB_HEAD_BYTES_MAX; i++) {
+        struct job_slot data = reply_to(&start, JOB_DATA, 0);
+        fill(r, &data, block, sizeof(block));
+        send(r, &data);
+    }
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
+    runtime_link_credit(&r->link, r->owner[0].ref, 10);
+    struct job_slot credit = receive(r);
+    assert_int_equal(credit.type, JOB_CREDIT);
+    assert_int_equal(credit.arg, 10);
+    struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
+    fill(r, &data, block, 11); /* one more than granted */
+    send(r, &data);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].losts, 1);
+    assert_int_equal(r->counters.job_bad_message, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    rig_destroy(r);
+}
+
+static void sends_a_request_body_under_credit(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    static uint8_t body[JOB_CREDIT_INITIAL + 100];
+    bool ended;
+    for (size_t i = 0; i < sizeof(body); i++)
+        body[i] = (uint8_t)(i * 7);
+    rig_start(r, 0, true);
+    struct job_slot start = receive(r);
+    assert_int_equal(start.flags, 0);
+    struct job_ref ref = r->owner[0].ref;
+    assert_int_equal(runtime_link_body(&r->link, ref, body, sizeof(body), true, &ended), JOB_CREDIT_INITIAL);
+    assert_false(ended);
+    struct job_slot credit = reply_to(&start, JOB_CREDIT, 0);
+    credit.arg = 4096;
+    send(r, &credit);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].credits, 1);
+    assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended), 100);
+    assert_true(ended);
+    size_t at = 0;
+    for (;;) {
+        struct job_slot s = receive(r);
+        if (s.type == JOB_NONE)
+            break;
+        assert_int_equal(s.type, JOB_BODY);
+        size_t left = s.bytes;
+        for (uint32_t i = 0; i < s.chunk_count; i++) {
+            size_t part = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+            assert_memory_equal(arena_view(&r->arena_down, s.chunk[i]), body + at, part);
+            at += part;
+            left -= part;
+        }
+        assert_int_equal(!!(s.flags & JOB_F_END), at == sizeof(body));
+    }
+    assert_int_equal(at, sizeof(body));
+    rig_destroy(r);
+}
+
+static void late_messages_are_counted_not_punished(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    struct job_slot start = receive(r);
+    runtime_link_cancel(&r->link, r->owner[0].ref);
+    r->owner[0].is_live = false;
+    assert_int_equal(receive(r).type, JOB_CANCEL);
+    rig_start(r, 1, false); /* the same job index, another generation */
+    send_head(r, &start, JOB_F_END);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->counters.job_late, 1);
+    assert_int_equal(r->counters.job_bad_message, 0);
+    assert_int_equal(r->owner[1].heads, 0);
+    assert_int_equal(arena_available(&r->arena_up, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    rig_destroy(r);
+}
+
+static void refuses_when_the_table_is_full_and_recovers(void **state)
+{
+    struct link_rig *r = rig_create(2);
+    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
+    assert_int_equal(rig_start(r, 1, false), JOB_STARTED);
+    assert_int_equal(rig_start(r, 2, false), JOB_TABLE_FULL);
+    struct job_slot start = receive(r);
+    struct job_slot error = reply_to(&start, JOB_ERROR, 0);
+    error.arg = JOB_ERROR_CPU_LIMIT;
+    send(r, &error);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].error, JOB_ERROR_CPU_LIMIT);
+    assert_int_equal(rig_start(r, 2, false), JOB_STARTED);
+    rig_detach(r);
+    assert_int_equal(r->owner[1].losts + r->owner[2].losts, 2);
+    assert_int_equal(rig_start(r, 3, false), JOB_NO_RUNTIME);
+    rig_attach(r);
+    assert_int_equal(rig_start(r, 3, false), JOB_STARTED);
+    rig_destroy(r);
+}
+
+static void keeps_a_ring_reserve_for_control(void **state)
+{
+    struct link_rig *r = rig_create(JOB_JOBS_MAX);
+    int started = 0;
+    while (rig_start(r, 0, false) == JOB_STARTED)
+        started++;
+    assert_true(started > JOB_RING_SLOTS / 2 && started < JOB_RING_SLOTS);
+    struct job_ref ref = {.index = 0, .generation = r->link.job[0].generation};
+    runtime_link_cancel(&r->link, ref);
+    int messages = 0;
+    struct job_slot last = {0}, s;
+    while ((s = receive(r)).type != JOB_NONE) {
+        last = s;
+        messages++;
+    }
+    assert_int_equal(messages, started + 1);
+    assert_int_equal(last.type, JOB_CANCEL);
+    rig_destroy(r);
+}
+
+static void asks_once_for_a_warm_isolate(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    assert_true(runtime_link_warm(&r->link, 5));
+    assert_false(runtime_link_warm(&r->link, 5));
+    assert_int_equal(receive(r).type, JOB_WARM);
+    send(r, &(struct job_slot){.type = JOB_EVICTED, .arg = 5});
+    runtime_link_poll(&r->link, 16);
+    assert_true(runtime_link_warm(&r->link, 5));
+    rig_destroy(r);
+}
+
+static void wakes_the_process_only_when_it_sleeps(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_region_header *h = r->region;
+    uint64_t n;
+    rig_start(r, 0, false);
+    runtime_link_flush(&r->link);
+    assert_int_equal(read(r->runtime.wake_fd, &n, sizeof(n)), -1);
+    atomic_store(&h->runtime_asleep.asleep, 1);
+    rig_start(r, 1, false);
+    rig_start(r, 2, false);
+    runtime_link_flush(&r->link);
+    assert_int_equal(read(r->runtime.wake_fd, &n, sizeof(n)), sizeof(n));
+    assert_int_equal(n, 1);
+    assert_int_equal(atomic_load(&h->runtime_asleep.asleep), 0);
+    rig_destroy(r);
+}
+
+/* ---- lies: each row is one message that breaks the contract ---- */
+
+struct lie {
+    const char *description;
+    bool after_head;
+    void (*make)(struct link_rig *, struct job_slot *, const struct job_slot *start);
+};
+
+static void chunk_out_of_range(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+    s->bytes = 4;
+    s->chunk_count = 1;
+    s->chunk[0] = JOB_ARENA_CHUNKS;
+}
+static void too_many_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+    s->bytes = 9 * JOB_CHUNK_BYTES;
+    s->chunk_count = 9;
+}
+static void bytes_beyond_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+    s->bytes = JOB_CHUNK_BYTES + 1;
+    s->chunk_count = 1;
+}
+static void chunks_without_bytes(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+    s->chunk_count = 3;
+}
+static void empty_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+}
+static void data_before_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_DATA, 0);
+    fill(r, s, "x", 1);
+}
+static void second_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_HEAD, 0);
+    fill(r, s, "x", 1);
+}
+static void job_out_of_range(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_ERROR, 0);
+    s->job = 4;
+    s->arg = JOB_ERROR_EXCEPTION;
+}
+static void generation_zero(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_ERROR, 0);
+    s->generation = 0;
+    s->arg = JOB_ERROR_EXCEPTION;
+}
+static void unknown_error(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_ERROR, 0);
+    s->arg = JOB_ERROR_KINDS;
+}
+static void error_none(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_ERROR, 0);
+}
+static void unknown_type(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_TYPES, 0);
+}
+static void downward_type(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_START, 0);
+}
+static void boundless_credit(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_CREDIT, 0);
+    s->arg = UINT64_MAX;
+}
+
+static const struct lie lies[] = {
+    {"a chunk id out of range", false, chunk_out_of_range},
+    {"more chunks than a slot holds", false, too_many_chunks},
+    {"more bytes than its chunks hold", false, bytes_beyond_chunks},
+    {"chunks without bytes", false, chunks_without_bytes},
+    {"a head of no bytes", false, empty_head},
+    {"data before its head", false, data_before_head},
+    {"a second head", true, second_head},
+    {"a job index out of range", false, job_out_of_range},
+    {"generation 0", false, generation_zero},
+    {"an unknown error kind", false, unknown_error},
+    {"error kind none", false, error_none},
+    {"an unknown message type", false, unknown_type},
+    {"a message that only hearthd sends", false, downward_type},
+    {"more credit than any arena holds", false, boundless_credit},
+};
+
+static void a_lie_ends_the_link_and_only_the_link(void **state)
+{
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        struct job_slot s;
+        rig_start(r, 0, false);
+        struct job_slot start = receive(r);
+        if (lies[i].after_head)
+            send_head(r, &start, 0);
+        lies[i].make(r, &s, &start);
+        send(r, &s);
+        runtime_link_poll(&r->link, 16);
+        if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 || !atomic_load(&r->condemned))
+            fail_msg("not refused: %s", lies[i].description);
+        assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
+        rig_attach(r); /* the next life works */
+        assert_int_equal(rig_start(r, 1, false), JOB_STARTED);
+        rig_destroy(r);
+    }
+}
+
+static void impossible_ring_words_end_the_link(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    rig_start(r, 0, false);
+    atomic_store(&lane->up.tail, JOB_RING_SLOTS + 1);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].losts, 1);
+    rig_attach(r);
+    rig_start(r, 0, false);
+    atomic_store(&lane->down.head, 12345); /* beyond what was produced: counts as full */
+    for (int i = 0; i < JOB_RING_SLOTS; i++)
+        runtime_link_warm(&r->link, 1000 + (uint64_t)i);
+    assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
+    rig_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_head_and_body_in_one_event),
+        cmocka_unit_test(streams_a_body_under_credit),
+        cmocka_unit_test(sends_a_request_body_under_credit),
+        cmocka_unit_test(late_messages_are_counted_not_punished),
+        cmocka_unit_test(refuses_when_the_table_is_full_and_recovers),
+        cmocka_unit_test(keeps_a_ring_reserve_for_control),
+        cmocka_unit_test(asks_once_for_a_warm_isolate),
+        cmocka_unit_test(wakes_the_process_only_when_it_sleeps),
+        cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
+        cmocka_unit_test(impossible_ring_words_end_the_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* Figures of TLS, SNI and HTTP/1.1 on one core, in memory. Only the server's calls are timed. Run by hand:
+ *   ninja -C build tests/unit/dataplane/http/bench_http && build/tests/unit/dataplane/http/bench_http build/tests/unit/dataplane/http/certs */
+#include "tls_pair.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/http1.h"
+#include "dataplane/sni.h"
+#include "drivers/aead.h"
+#include "hello.h"
+
+static struct tls_pair pair;
+static const char *certs;
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double handshake(double *server_s)
+{
+    enum tls_result result = TLS_WANT;
+    bool is_done = false;
+    while (!is_done || result != TLS_OK) {
+        if (!is_done)
+            is_done = wolfSSL_connect(pair.client) == WOLFSSL_SUCCESS;
+        double start = now_s();
+        result = tls_handshake(pair.server);
+        *server_s += now_s() - start;
+        if (result == TLS_FAILED) {
+            fprintf(stderr, "%s\n", tls_error(pair.server));
+            exit(1);
+        }
+    }
+    return *server_s;
+}
+
+static void bench_handshakes(const char *what, struct tls_context *context, WOLFSSL_CTX *ctx,
+                             bool is_resumed)
+{
+    enum { COUNT = 300 };
+    double server_s = 0;
+    WOLFSSL_SESSION *session = NULL;
+    for (int i = 0; i < COUNT; i++) {
+        tls_pair_init(&pair, context, ctx);
+        if (session)
+            wolfSSL_set_session(pair.client, session);
+        handshake(&server_s);
+        char buf[16];
+        size_t n;
+        tls_write(pair.server, "x", 1, &n);
+        wolfSSL_read(pair.client, buf, sizeof(buf));
+        if (is_resumed) {
+            wolfSSL_SESSION_free(session);
+            session = wolfSSL_get1_session(pair.client);
+        }
+        double start = now_s();
+        tls_session_destroy(pair.server);
+        server_s += now_s() - start;
+        wolfSSL_free(pair.client);
+    }
+    wolfSSL_SESSION_free(session);
+    printf("%-44s %8.0f /s\n", what, COUNT / server_s);
+}
+
+static void bench_records(size_t len)
+{
+    static uint8_t buf[1 << 20];
+    double write_s = 0, read_s = 0;
+    size_t total = 0, taken, count = 0;
+    while (write_s + read_s < 0.4) {
+        double start = now_s();
+        for (int i = 0; i < 16; i++)
+            tls_write(pair.server, buf, len, &taken);
+        write_s += now_s() - start;
+        for (int i = 0; i < 16; i++) {
+            for (size_t got = 0; got < len;)
+                got += (size_t)wolfSSL_read(pair.client, buf, (int)(len - got));
+            wolfSSL_write(pair.client, buf, (int)len);
+        }
+        start = now_s();
+        for (size_t got = 0; got < len * 16; got += taken)
+            tls_read(pair.server, buf, len * 16 - got < len ? len * 16 - got : len, &taken);
+        read_s += now_s() - start;
+        total += len * 16;
+        count += 16;
+    }
+    printf("%6zu-byte messages: write %7.0f ns %6.0f MB/s, read %7.0f ns %6.0f MB/s\n", len,
+           write_s / (double)count * 1e9, (double)total / write_s / 1e6,
+           read_s / (double)count * 1e9, (double)total / read_s / 1e6);
+    size_t n;
+    double start = now_s();
+    for (int i = 0; i < 100000; i++)
+        tls_read(pair.server, buf, len, &n);
+    if (len == 200)
+        printf("tls_read that finds nothing: %.0f ns\n", (now_s() - start) / 100000 * 1e9);
+}
+
+static void bench_parsers(void)
+{
+    static const char head[] =
+        "GET /v1/items/12345?fields=name,price HTTP/1.1\r\nHost: shop.hearth.test\r\nUser-Agent: "
+        "curl/8.5.0\r\n"
+        "Accept: */*\r\nAccept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef\r\n\r\n";
+    static struct http1_request r;
+    volatile size_t sink = 0;
+    double start = now_s();
+    for (int i = 0; i < 2000000; i++)
+        sink += (size_t)http1_request_parse(&r, head, sizeof(head) - 1, 0);
+    printf("http1_request_parse of %zu bytes, %d fields: %.0f ns\n", sizeof(head) - 1,
+           r.field_count, (now_s() - start) / 2e6 * 1e9);
+    char buf[HTTP1_RESPONSE_START_MAX];
+    start = now_s();
+    for (int i = 0; i < 5000000; i++)
+        sink += http1_response_start(
+            buf, sizeof(buf),
+            &(struct http1_response){200, HTTP1_FRAME_LENGTH, (uint64_t)i, true, 1},
+            "Sun, 06 Nov 1994 08:49:37 GMT");
+    printf("http1_response_start: %.0f ns\n", (now_s() - start) / 5e6 * 1e9);
+    static struct hello h;
+    static uint8_t wire[8192];
+    hello_post_quantum(&h, "shop.hearth.test");
+    size_t len = hello_record(wire, h.bytes, h.len);
+    start = now_s();
+    for (int i = 0; i < 2000000; i++) {
+        struct sni s;
+        sni_init(&s);
+        sink += sni_input(&s, wire, len);
+    }
+    printf("sni_input of a %zu-byte hello: %.0f ns\n", len, (now_s() - start) / 2e6 * 1e9);
+}
+
+int main(int argc, char **argv)
+{
+    const struct tls_ticket_keys keys = {
+        .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
+    char chain[512], key[512], error[256];
+    certs = argc > 1 ? argv[1] : ".";
+    /* "-": without the AES-GCM engine, to see what it gives. */
+    if (argc < 3 && aead_init() != 0)
+        return 1;
+    if (tls_start() != 0)
+        return 1;
+    bench_parsers();
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "rsa" : "ec";
+        snprintf(chain, sizeof(chain), "%s/%s.pem", certs, name);
+        snprintf(key, sizeof(key), "%s/%s.key", certs, name);
+        struct tls_context *context = tls_context_create(chain, key, &keys, error, sizeof(error));
+        for (int version = 2; version <= 3; version++) {
+            char what[64];
+            WOLFSSL_CTX *ctx = wolfSSL_CTX_new(version == 2 ? wolfTLSv1_2_client_method()
+                                                            : wolfTLSv1_3_client_method());
+            wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+            int groups[] = {WOLFSSL_ECC_X25519};
+            wolfSSL_CTX_set_groups(ctx, groups, 1);
+            wolfSSL_CTX_UseSessionTicket(ctx);
+            snprintf(what, sizeof(what), "full handshakes, TLS 1.%d, %s", version, name);
+            bench_handshakes(what, context, ctx, false);
+            snprintf(what, sizeof(what), "resumed handshakes, TLS 1.%d", version);
+            bench_handshakes(what, context, ctx, true);
+            if (i == 0 && version == 3) {
+                tls_pair_init(&pair, context, ctx);
+                double s = 0;
+                handshake(&s);
+                static const size_t sizes[] = {200, 1400, 4096, 16384, 32768};
+                for (size_t k = 0; k < 5; k++)
+                    bench_records(sizes[k]);
+                tls_pair_fini(&pair);
+
+                enum { IDLE = 100 };
+                static struct tls_session *idle[IDLE];
+                struct mallinfo2 before = mallinfo2();
+                for (int k = 0; k < IDLE; k++) {
+                    tls_pair_init(&pair, context, ctx);
+                    handshake(&s);
+                    idle[k] = pair.server;
+                    wolfSSL_free(pair.client);
+                }
+                struct mallinfo2 after = mallinfo2();
+                printf("an idle session: %zu bytes\n", (after.uordblks - before.uordblks) / IDLE);
+                for (int k = 0; k < IDLE; k++)
+                    tls_session_destroy(idle[k]);
+            }
+            wolfSSL_CTX_free(ctx);
+        }
+        tls_context_destroy(context);
+    }
+    return 0;
+}

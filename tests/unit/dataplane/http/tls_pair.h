@@ -1,0 +1,53 @@
+/* tls_pair.h
+ *
+ * A TLS session of ours and a wolfSSL client, joined in memory.
+ *
+ *   tls_session --[ to_client ]--> WOLFSSL client
+ *               <-[ to_server ]--
+ *
+ * Each pipe holds at most `room` bytes and moves at most `piece` bytes per call; both may change between calls.
+ */
+#ifndef HEARTH_TEST_TLS_PAIR_H
+#define HEARTH_TEST_TLS_PAIR_H
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/tls.h"
+
+enum { PIPE_BYTES_MAX = 1 << 20 };
+
+struct pipe {
+    uint8_t bytes[PIPE_BYTES_MAX];
+    size_t from, to;    /* filled: bytes[from..to) */
+    size_t room, piece; /* limits; SIZE_MAX: none */
+    uint64_t total;     /* ever written */
+    bool is_closed;     /* by the writer */
+};
+
+struct tls_pair {
+    struct pipe to_client, to_server;
+    struct tls_session *server;
+    WOLFSSL *client;
+    bool is_client_done;
+};
+
+/* ctx: the client's. The pair is large: static, or on the heap. */
+void tls_pair_init(struct tls_pair *, struct tls_context *, WOLFSSL_CTX *ctx);
+void tls_pair_fini(struct tls_pair *);
+/* One step of both sides; true when both are done. *server is the last answer. */
+bool tls_pair_step(struct tls_pair *, enum tls_result *server);
+/* Steps until both are done or the server failed. */
+enum tls_result tls_pair_handshake(struct tls_pair *);
+
+size_t pipe_write(struct pipe *, const void *bytes, size_t len);
+size_t pipe_read(struct pipe *, void *bytes, size_t len);
+
+#endif

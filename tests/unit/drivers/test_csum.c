@@ -1,0 +1,356 @@
+/* test_csum.c: checksums and the queue hash, against known vectors and the slow way of
+ * test_frame.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/csum.h"
+#include "drivers/layers.h"
+#include "drivers/rng.h"
+#include "drivers/spread.h"
+#include "tests/unit/drivers/test_frame.h"
+
+static const struct test_flow udp4 = {4, TEST_UDP, {192, 0, 2, 1}, {198, 51, 100, 7}, 1024, 53};
+static const struct test_flow tcp4 = {4, TEST_TCP, {192, 0, 2, 1}, {198, 51, 100, 7}, 40000, 443};
+static const struct test_flow udp6 = {
+    6, TEST_UDP, {0x20, 1, 0xd, 0xb8, [15] = 1}, {0x20, 1, 0xd, 0xb8, [15] = 2}, 1024, 53};
+static const struct test_flow tcp6 = {
+    6, TEST_TCP, {0x20, 1, 0xd, 0xb8, [15] = 1}, {0x20, 1, 0xd, 0xb8, [15] = 2}, 40000, 443};
+
+static void known_sums(void **state)
+{
+    static const struct {
+        const char *what;
+        uint8_t bytes[20];
+        size_t len;
+        uint16_t sum; /* in network order, as printed in the sources */
+    } rows[] = {
+        {"RFC 1071 section 3", {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}, 8, 0xddf2},
+        {"nothing", {0}, 0, 0},
+        {"one byte is the high one", {0xab}, 1, 0xab00},
+        {"all ones", {0xff, 0xff, 0xff, 0xff}, 4, 0xffff},
+        {"an IPv4 header with its checksum",
+         {0x45, 0,    0,    0x73, 0, 0, 0x40, 0,    0x40, 0x11,
+          0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0,    0xc7},
+         20,
+         0xffff},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint16_t sum = csum_add(0, rows[i].bytes, rows[i].len);
+        if (__builtin_bswap16(sum) != rows[i].sum)
+            fail_msg("%s: %04x instead of %04x", rows[i].what, __builtin_bswap16(sum), rows[i].sum);
+    }
+}
+
+static void random_sums_equal_the_slow_way(void **state)
+{
+    struct rng r = {1};
+    uint8_t bytes[1600];
+    for (int i = 0; i < 20000; i++) {
+        size_t len = rng_below(&r, sizeof(bytes) + 1), at = rng_below(&r, 8);
+        for (size_t j = 0; j < sizeof(bytes); j++)
+            bytes[j] = i % 3 ? (uint8_t)rng_next(&r) : 0xff;
+        len = len > at ? len - at : 0;
+        uint16_t slow = test_sum(bytes + at, (uint32_t)len, 0);
+        uint16_t fast = __builtin_bswap16(csum_add(0, bytes + at, len));
+        assert_int_equal(fast, slow);
+    }
+}
+
+enum damage {
+    WHOLE,
+    FLIP_IP,
+    FLIP_L4,
+    ZERO_UDP, /* no UDP checksum */
+    FRAGMENT, /* and damaged behind */
+    CUT,      /* the frame ends before the packet */
+    PADDED,   /* Ethernet padding that is not zero */
+    TAGGED,   /* one VLAN tag */
+    TAGGED_TWICE,
+    UDP_SHORT, /* UDP's length says less than IP's */
+    UDP_LONG,  /* UDP's length says more */
+    NOT_IP,
+    ICMP,
+    IHL_4,
+    SHORT_TCP,
+};
+
+static uint32_t damage(uint8_t *frame, uint32_t len, enum damage how)
+{
+    uint8_t *ip = frame + 14, *l4 = ip + (ip[0] >> 4 == 4 ? 20 : 40);
+    bool v4 = ip[0] >> 4 == 4;
+    switch (how) {
+    case WHOLE:
+        break;
+    case FLIP_IP:
+        ip[8] ^= 1;
+        break;
+    case FLIP_L4:
+        frame[len - 1] ^= 1;
+        break;
+    case ZERO_UDP:
+        test_put16(l4 + 6, 0);
+        break;
+    case FRAGMENT:
+        ip[6] |= 0x20;
+        test_put16(ip + 10, 0);
+        test_put16(ip + 10, (uint16_t)~test_sum(ip, 20, 0));
+        frame[len - 1] ^= 1;
+        break;
+    case CUT:
+        return len - 1;
+    case PADDED:
+        memset(frame + len, 0x5a, 7);
+        return len + 7;
+    case TAGGED_TWICE:
+    case TAGGED:
+        for (int i = 0; i < (how == TAGGED ? 1 : 2); i++) {
+            memmove(frame + 16, frame + 12, len - 12);
+            memcpy(frame + 12, i == 0 ? "\x81\x00\x00\x05" : "\x88\xa8\x00\x06", 4);
+            len += 4;
+        }
+        break;
+    case UDP_SHORT:
+        test_put16(l4 + 4, 8);
+        test_put16(l4 + 6, 0);
+        test_put16(l4 + 6, (uint16_t)~test_l4_sum(ip, l4, 8, TEST_UDP));
+        break;
+    case UDP_LONG:
+        test_put16(l4 + 4, len);
+        break;
+    case NOT_IP:
+        test_put16(frame + 12, 0x0806);
+        break;
+    case ICMP:
+        ip[9] = 1;
+        test_put16(ip + 10, 0);
+        test_put16(ip + 10, (uint16_t)~test_sum(ip, 20, 0));
+        break;
+    case IHL_4:
+        ip[0] = 0x44;
+        break;
+    case SHORT_TCP: {
+        uint32_t total = v4 ? 20 + 12 : 12;
+        test_put16(v4 ? ip + 2 : ip + 4, total);
+        if (v4) {
+            test_put16(ip + 10, 0);
+            test_put16(ip + 10, (uint16_t)~test_sum(ip, 20, 0));
+        }
+        return 14 + (v4 ? 20 : 40) + 12;
+    }
+    }
+    return len;
+}
+
+static void verdicts(void **state)
+{
+    static const struct {
+        const char *what;
+        const struct test_flow *flow;
+        uint32_t payload_bytes;
+        enum damage how;
+        enum frame_rx_csum verdict;
+    } rows[] = {
+        {"UDP over IPv4", &udp4, 10, WHOLE, FRAME_CSUM_GOOD},
+        {"UDP over IPv4, odd", &udp4, 11, WHOLE, FRAME_CSUM_GOOD},
+        {"UDP without payload", &udp4, 0, WHOLE, FRAME_CSUM_GOOD},
+        {"TCP over IPv4", &tcp4, 1460, WHOLE, FRAME_CSUM_GOOD},
+        {"TCP over IPv6, odd", &tcp6, 333, WHOLE, FRAME_CSUM_GOOD},
+        {"UDP over IPv6", &udp6, 20, WHOLE, FRAME_CSUM_GOOD},
+        {"a damaged IPv4 header", &tcp4, 10, FLIP_IP, FRAME_CSUM_BAD_IP},
+        {"a damaged last byte, IPv4", &tcp4, 10, FLIP_L4, FRAME_CSUM_BAD_L4},
+        {"a damaged odd last byte, IPv6", &udp6, 11, FLIP_L4, FRAME_CSUM_BAD_L4},
+        {"UDP without a checksum, IPv4", &udp4, 10, ZERO_UDP, FRAME_CSUM_NONE},
+        {"UDP without a checksum, IPv6", &udp6, 10, ZERO_UDP, FRAME_CSUM_BAD_L4},
+        {"a fragment", &tcp4, 10, FRAGMENT, FRAME_CSUM_NONE},
+        {"a packet longer than its frame", &tcp4, 10, CUT, FRAME_CSUM_NONE},
+        {"a packet longer than its frame, IPv6", &tcp6, 10, CUT, FRAME_CSUM_NONE},
+        {"Ethernet padding", &udp4, 3, PADDED, FRAME_CSUM_GOOD},
+        {"Ethernet padding, IPv6", &tcp6, 3, PADDED, FRAME_CSUM_GOOD},
+        {"a VLAN tag", &tcp4, 100, TAGGED, FRAME_CSUM_GOOD},
+        {"two VLAN tags", &tcp6, 100, TAGGED_TWICE, FRAME_CSUM_GOOD},
+        {"UDP shorter than IP says", &udp4, 10, UDP_SHORT, FRAME_CSUM_GOOD},
+        {"UDP longer than IP says", &udp4, 10, UDP_LONG, FRAME_CSUM_NONE},
+        {"not IP", &udp4, 10, NOT_IP, FRAME_CSUM_NONE},
+        {"ICMP", &udp4, 10, ICMP, FRAME_CSUM_NONE},
+        {"an IPv4 header of 16 bytes", &udp4, 10, IHL_4, FRAME_CSUM_NONE},
+        {"a TCP header cut short", &tcp4, 10, SHORT_TCP, FRAME_CSUM_NONE},
+        {"a TCP header cut short, IPv6", &tcp6, 10, SHORT_TCP, FRAME_CSUM_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t frame[TEST_FRAME_MAX + 64], payload[1460];
+        memset(payload, 0x37, sizeof(payload));
+        uint32_t len = test_frame(frame, rows[i].flow, payload, rows[i].payload_bytes, true);
+        len = damage(frame, len, rows[i].how);
+        /* Exactly sized, so that a sanitizer sees one byte too far. */
+        uint8_t *exact = malloc(len);
+        memcpy(exact, frame, len);
+        enum frame_rx_csum verdict = csum_verify(exact, len);
+        free(exact);
+        if (verdict != rows[i].verdict)
+            fail_msg("%s: verdict %d instead of %d", rows[i].what, verdict, rows[i].verdict);
+    }
+}
+
+static void ipv6_extension_headers(void **state)
+{
+    static const struct {
+        const char *what;
+        uint8_t next;
+        uint8_t extension[16]; /* [0] is set to TCP */
+        enum frame_rx_csum verdict;
+    } rows[] = {
+        {"hop-by-hop options", 0, {0, 0, 1, 4}, FRAME_CSUM_GOOD},
+        {"destination options of 16 bytes", 60, {0, 1, 1, 12}, FRAME_CSUM_GOOD},
+        {"routing with no segments left", 43, {0, 0, 4, 0}, FRAME_CSUM_GOOD},
+        {"routing with segments left: another destination", 43, {0, 0, 4, 1}, FRAME_CSUM_NONE},
+        {"a fragment", 44, {0, 0, 0, 1}, FRAME_CSUM_NONE},
+        {"an extension longer than the packet", 60, {0, 255, 1, 4}, FRAME_CSUM_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t frame[TEST_FRAME_MAX], out[TEST_FRAME_MAX];
+        uint32_t extra = rows[i].extension[1] == 1 ? 16 : 8;
+        uint32_t len = test_frame(frame, &tcp6, "hello", 5, true);
+        memcpy(out, frame, 54);
+        memcpy(out + 54, rows[i].extension, extra);
+        memcpy(out + 54 + extra, frame + 54, len - 54);
+        out[14 + 6] = rows[i].next;
+        out[54] = TEST_TCP;
+        test_put16(out + 14 + 4, len - 54 + extra);
+        enum frame_rx_csum verdict = csum_verify(out, len + extra);
+        if (verdict != rows[i].verdict)
+            fail_msg("%s: verdict %d instead of %d", rows[i].what, verdict, rows[i].verdict);
+    }
+}
+
+static void filled_checksums_are_verified(void **state)
+{
+    static const struct test_flow *flows[] = {&udp4, &tcp4, &udp6, &tcp6};
+    struct rng r = {2};
+    for (int i = 0; i < 4000; i++) {
+        const struct test_flow *flow = flows[i % 4];
+        uint8_t bytes[TEST_FRAME_MAX], expected[TEST_FRAME_MAX], payload[1440];
+        uint32_t payload_bytes = (uint32_t)rng_below(&r, sizeof(payload) + 1);
+        for (uint32_t j = 0; j < payload_bytes; j++)
+            payload[j] = (uint8_t)rng_next(&r);
+        struct frame f = {
+            .bytes = bytes,
+            .len = test_frame(bytes, flow, payload, payload_bytes, false),
+            .tx_csum = flow->protocol == TEST_TCP ? FRAME_TX_TCP : FRAME_TX_UDP,
+            .l3_offset = 14,
+            .l4_offset = flow->ip_version == 4 ? 34 : 54,
+        };
+        csum_fill(&f);
+        test_frame(expected, flow, payload, payload_bytes, true);
+        assert_memory_equal(bytes, expected, f.len);
+        assert_int_equal(csum_verify(bytes, f.len), FRAME_CSUM_GOOD);
+    }
+}
+
+/* A payload that makes the sum come out as zero, which UDP must send as all ones. */
+static void a_udp_checksum_is_never_sent_as_zero(void **state)
+{
+    uint8_t bytes[TEST_FRAME_MAX], payload[2] = {0};
+    uint32_t len = test_frame(bytes, &udp4, payload, 2, false);
+    uint16_t without = test_l4_sum(bytes + 14, bytes + 34, 10, TEST_UDP);
+    test_put16(payload, (uint16_t)~without);
+    len = test_frame(bytes, &udp4, payload, 2, false);
+    struct frame f = {
+        .bytes = bytes, .len = len, .tx_csum = FRAME_TX_UDP, .l3_offset = 14, .l4_offset = 34};
+    csum_fill(&f);
+    assert_memory_equal(bytes + 34 + 6, "\xff\xff", 2);
+    assert_int_equal(csum_verify(bytes, len), FRAME_CSUM_GOOD);
+}
+
+static void both_directions_of_a_flow_share_a_queue(void **state)
+{
+    enum { FLOWS = 4000, QUEUES = 7 };
+    struct rng r = {3};
+    uint32_t counts[QUEUES] = {0};
+
+    for (int i = 0; i < FLOWS; i++) {
+        uint8_t there[TEST_FRAME_MAX], back[TEST_FRAME_MAX];
+        struct test_flow a = i % 2 ? tcp4 : udp6, b;
+        for (int j = 0; j < 16; j++) {
+            a.source[j] = (uint8_t)rng_next(&r);
+            a.destination[j] = (uint8_t)rng_next(&r);
+        }
+        a.source_port = (uint16_t)rng_next(&r);
+        b = a;
+        memcpy(b.source, a.destination, 16);
+        memcpy(b.destination, a.source, 16);
+        b.source_port = a.destination_port;
+        b.destination_port = a.source_port;
+        uint32_t len = test_frame(there, &a, "x", 1, true);
+        test_frame(back, &b, "y", 1, true);
+        uint16_t q = spread_queue(there, len, QUEUES, 99);
+        assert_in_range(q, 0, QUEUES - 1);
+        assert_int_equal(spread_queue(back, len, QUEUES, 99), q);
+        counts[q]++;
+    }
+    for (int q = 0; q < QUEUES; q++)
+        assert_in_range(counts[q], FLOWS / QUEUES * 8 / 10, FLOWS / QUEUES * 12 / 10);
+}
+
+/* "Fragmentation needed" from a router must reach the core that has the connection. */
+static void an_icmp_error_follows_the_flow_it_speaks_of(void **state)
+{
+    for (uint16_t port = 1; port < 200; port++) {
+        uint8_t sent[TEST_FRAME_MAX], error[TEST_FRAME_MAX];
+        struct test_flow flow = tcp4, carrier = udp4;
+        flow.source_port = port;
+        uint32_t len = test_frame(sent, &flow, "0123456789", 10, true);
+        /* Outer: any IPv4 header with protocol ICMP; type 3 code 4; then the first 28 bytes of the
+         * packet. */
+        uint32_t error_len = test_frame(error, &carrier, sent + 14, 28, false);
+        error[14 + 9] = 1;
+        error[34] = 3;
+        error[35] = 4;
+        assert_int_equal(spread_queue(error, error_len, 5, 7), spread_queue(sent, len, 5, 7));
+    }
+}
+
+static void random_bytes_are_harmless(void **state)
+{
+    struct rng r = {4};
+    for (int i = 0; i < 200000; i++) {
+        uint32_t len = (uint32_t)rng_below(&r, 120);
+        uint8_t *frame = malloc(len ? len : 1);
+        for (uint32_t j = 0; j < len; j++)
+            frame[j] = (uint8_t)rng_next(&r);
+        if (len > 23) {
+            memcpy(frame + 12, i % 2 ? "\x08\x00" : "\x86\xdd", 2);
+            frame[14] = i % 2 ? 0x40 | (frame[14] & 15) : 0x60;
+            frame[16] = frame[18] = 0; /* believable lengths */
+        }
+        struct layers l;
+        if (layers_find(frame, len, &l)) {
+            assert_in_range(l.end, l.l3_offset, len);
+            assert_in_range(l.l4_offset, 0, l.end);
+        }
+        csum_verify(frame, len);
+        assert_in_range(spread_queue(frame, len, 3, 1), 0, 2);
+        free(frame);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_sums),
+        cmocka_unit_test(random_sums_equal_the_slow_way),
+        cmocka_unit_test(verdicts),
+        cmocka_unit_test(ipv6_extension_headers),
+        cmocka_unit_test(filled_checksums_are_verified),
+        cmocka_unit_test(a_udp_checksum_is_never_sent_as_zero),
+        cmocka_unit_test(both_directions_of_a_flow_share_a_queue),
+        cmocka_unit_test(an_icmp_error_follows_the_flow_it_speaks_of),
+        cmocka_unit_test(random_bytes_are_harmless),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
