@@ -3,7 +3,7 @@
 import { takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
 import { ERROR_EXCEPTION, ERROR_NO_RESPONSE, host } from './host.js';
-import { forgetIncoming, incomingStream, Incoming } from './incoming.js';
+import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { inspect } from './inspect.js';
 import { requestOfJob } from './request.js';
 import { encodeFields, Response } from './response.js';
@@ -87,7 +87,9 @@ function respond(ref, response) {
         return;
     }
     host.respond(ref, status, fields, true);
-    pump(ref, body instanceof Incoming ? incomingStream(body) : body);
+    const incoming = untouchedIncoming(body);
+    if (incoming?.ref === ref) host.relay(ref);
+    else pump(ref, incoming === body ? incomingStream(body) : body);
 }
 
 // Sends bytes from `at` on, as credit comes.

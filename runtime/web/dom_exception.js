@@ -11,8 +11,7 @@ export class DOMException extends Error {
     #name;
 
     constructor(message = '', name = 'Error') {
-        super();
-        Object.defineProperty(this, 'message', { value: String(message), configurable: true, writable: true });
+        super(String(message));
         this.#name = typeof name === 'object' && name !== null ? String(name.name ?? 'Error') : String(name);
         if (typeof name === 'object' && name !== null && 'cause' in name) this.cause = name.cause;
         Error.captureStackTrace(this, new.target); // again, now that it has a name

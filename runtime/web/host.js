@@ -7,6 +7,7 @@
 //                                       a string, a Uint8Array, or true (writes follow). Returns the bytes of body that
 //                                       were taken, or -1: all of it, and the response is complete
 //   write(ref, bytes, from)             returns how many bytes from `from` on were taken; fewer than all: wait for onCredit
+//   relay(ref)                          the rest of the request body is the response body
 //   end(ref)                            the response body is complete
 //   fail(ref, kind, text)               the job is over with an error (enum job_error) and a log line
 //   hold(ref) release(ref)              waitUntil: one more, one less promise pending

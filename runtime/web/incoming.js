@@ -41,8 +41,16 @@ export async function incomingBytes(incoming) {
     }
 }
 
+const streams = new WeakMap(); // stream -> its Incoming
+
+// The Incoming whose bytes a body still holds in full: itself, or a stream of it that nobody touched.
+export function untouchedIncoming(body) {
+    if (body instanceof Incoming) return body;
+    return body.locked || body._disturbed ? undefined : streams.get(body);
+}
+
 export function incomingStream(incoming) {
-    return new ReadableStream(
+    const stream = new ReadableStream(
         {
             type: 'bytes',
             async pull(controller) {
@@ -57,4 +65,6 @@ export function incomingStream(incoming) {
         },
         { highWaterMark: 0 },
     );
+    streams.set(stream, incoming);
+    return stream;
 }

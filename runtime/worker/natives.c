@@ -92,7 +92,7 @@ static void native_fields(struct v8c_call *c)
 static void native_read(struct v8c_call *c)
 {
     struct request *r = request_of_call(c);
-    if (!r)
+    if (!r || r->relays)
         return;
     if (r->in_bytes) {
         struct v8c_value *bytes = v8c_uint8_array_copy(c->isolate, r->in, r->in_bytes);
@@ -218,7 +218,7 @@ static void native_write(struct v8c_call *c)
     size_t at = from > 0 ? (size_t)from : 0;
     if (at > bytes.len)
         at = bytes.len;
-    if (!r || r->state != REQUEST_AWAITS_BODY) {
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays) {
         v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the response is over");
         return;
     }
@@ -235,10 +235,19 @@ static void native_write(struct v8c_call *c)
     v8c_call_return_number(c, (double)taken);
 }
 
+static void native_relay(struct v8c_call *c)
+{
+    struct request *r = request_of_call(c);
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays)
+        return;
+    r->out_streams = false;
+    request_relay(isolate_of_call(c)->worker, r);
+}
+
 static void native_end(struct v8c_call *c)
 {
     struct request *r = request_of_call(c);
-    if (!r || r->state != REQUEST_AWAITS_BODY)
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays)
         return;
     r->out_streams = false;
     request_end_body(isolate_of_call(c)->worker, r);
@@ -479,6 +488,7 @@ static void native_constant(struct v8c_call *c)
 const struct v8c_native_entry natives[] = {
     {"respond", native_respond},
     {"write", native_write},
+    {"relay", native_relay},
     {"end", native_end},
     {"fail", native_fail},
     {"hold", native_hold},

@@ -202,13 +202,15 @@ bool request_input(struct request *r, const struct job_slot *slot)
         copy_chunks(r->lane, slot, r->in + r->in_bytes);
         r->in_bytes += slot->bytes;
     }
-    return r->in_waits && (r->in_bytes || r->in_ended);
+    return r->in_waits && !r->relays && (r->in_bytes || r->in_ended);
 }
 
 void request_took_in(struct request *r, size_t bytes)
 {
-    assert(bytes == r->in_bytes);
-    r->in_bytes = 0;
+    assert(bytes <= r->in_bytes);
+    r->in_bytes -= bytes;
+    if (r->in_bytes)
+        memmove(r->in, r->in + bytes, r->in_bytes);
     give_credit(r, bytes);
 }
 
@@ -301,6 +303,21 @@ void request_end_body(struct worker *w, struct request *r)
     slot.flags = JOB_F_END;
     lane_send(r->lane, &slot);
     answered(w, r);
+}
+
+void request_relay(struct worker *w, struct request *r)
+{
+    double ref = request_ref(r);
+    r->relays = true;
+    request_set_in_waits(r, true); /* it is not stuck */
+    if (r->in_bytes == 0) {
+        if (r->in_ended)
+            request_end_body(w, r);
+        return;
+    }
+    size_t sent = request_send_body(w, r, r->in, r->in_bytes, r->in_ended);
+    if (request_find(w, ref) && r->state == REQUEST_AWAITS_BODY)
+        request_took_in(r, sent);
 }
 
 void request_fail(struct worker *w, struct request *r, enum job_error error, const char *text)

@@ -76,6 +76,7 @@ struct request {
     bool out_waits;   /* JavaScript waits for onCredit */
     bool out_streams; /* JavaScript keeps something for the ref */
     bool out_ended;   /* with out_head: nothing follows */
+    bool relays;      /* the request's body is the response's: it passes without JavaScript */
     bool is_stalled;  /* on worker's list: room in the lane is awaited, not credit */
 
     uint8_t inline_head[REQUEST_HEAD_INLINE];
@@ -102,7 +103,7 @@ struct request *request_find(struct worker *, double ref);
 
 /* Body bytes came. True: a read waits for them (request_take_in). */
 bool request_input(struct request *, const struct job_slot *);
-/* The waiting bytes, which the caller uses before anything else runs, then request_took_in. */
+/* So many of the waiting bytes were used. */
 void request_took_in(struct request *, size_t bytes);
 void request_discard_in(struct request *);
 
@@ -115,6 +116,8 @@ void request_send_head(struct worker *, struct request *, const uint8_t *head, s
  * sent. */
 size_t request_send_body(struct worker *, struct request *, const uint8_t *bytes, size_t len,
                          bool is_end);
+/* From now on what comes in goes out, as credit and room allow; called again whenever either changed. */
+void request_relay(struct worker *, struct request *);
 /* The body is complete. */
 void request_end_body(struct worker *, struct request *);
 /* Ends the job with an error. text, if any, goes to the log. */

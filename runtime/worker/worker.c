@@ -77,11 +77,31 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
     slice_exit(&slice);
 }
 
+/* Ends requests outside of slices: what JavaScript keeps for them goes in a slice of its own. */
+static void clean_up(struct worker *w, struct isolate *i)
+{
+    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
+    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
+        return;
+    struct slice slice;
+    slice_enter(&slice, w, i, NULL);
+    slice_exit(&slice);
+}
+
+static void relay(struct worker *w, struct request *r)
+{
+    struct isolate *i = r->isolate;
+    request_relay(w, r);
+    clean_up(w, i);
+}
+
 static void take_body(struct worker *w, struct lane *l, struct request *r,
                       const struct job_slot *slot)
 {
     bool is_awaited = request_input(r, slot);
     lane_give_back(l, slot);
+    if (r->relays)
+        relay(w, r);
     if (!is_awaited)
         return;
     struct isolate *i = r->isolate;
@@ -110,17 +130,6 @@ static void tell_room(struct worker *w, struct request *r)
     request_set_out_waits(r, false);
     struct v8c_value *ref = v8c_number(i->v8, request_ref(r));
     slice_call(&slice, WEB_ON_CREDIT, 1, &ref);
-    slice_exit(&slice);
-}
-
-/* Ends requests outside of slices: what JavaScript keeps for them goes in a slice of its own. */
-static void clean_up(struct worker *w, struct isolate *i)
-{
-    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
-    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
-        return;
-    struct slice slice;
-    slice_enter(&slice, w, i, NULL);
     slice_exit(&slice);
 }
 
@@ -184,7 +193,11 @@ static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
         if (is_late)
             break;
         r->out_credit += slot->arg;
-        if (r->out_waits && !r->is_stalled)
+        if (r->is_stalled)
+            break;
+        if (r->relays)
+            relay(w, r);
+        else if (r->out_waits)
             tell_room(w, r);
         break;
     case JOB_CANCEL:
@@ -279,6 +292,10 @@ static bool retry_stalled(struct worker *w)
     if (request_retry(w, r)) {
         tell_room(w, r);
         return true;
+    }
+    if (request_find(w, ref) && r->relays && !r->out_head) {
+        relay(w, r);
+        return !request_find(w, ref) || !r->is_stalled;
     }
     if (!request_find(w, ref) || (!r->out_head && !r->out_waits))
         return true;

@@ -142,9 +142,22 @@ static void large_bodies_go_up_and_are_read_every_way(void **state)
     }
 }
 
+static void echo(uint32_t s);
+
+/* The body passes without JavaScript: its CPU limit does not matter. */
 static void a_body_echoes_while_it_comes(void **state)
 {
-    uint32_t s = script("export default { fetch(r) { return new Response(r.body); } }");
+    harness_script(&h, ++handles, "export default { fetch(r) { return new Response(r.body); } }", "{\"cpu_ms\":20}");
+    echo(handles);
+}
+
+static void a_body_echoes_through_a_stream(void **state)
+{
+    echo(script("export default { fetch(r) { return new Response(r.body.pipeThrough(new TransformStream())); } }"));
+}
+
+static void echo(uint32_t s)
+{
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "first", 5, false);
     while (h.jobs[job].body_bytes < 5)
@@ -162,6 +175,26 @@ static void a_body_echoes_while_it_comes(void **state)
     for (size_t i = 0; i < j->body_bytes; i++)
         if (j->body[i] != pattern(i))
             fail_msg("differs at %zu", i);
+    harness_close(&h, job);
+}
+
+static void a_relayed_body_can_be_cancelled_and_can_end_empty(void **state)
+{
+    uint32_t s = script("export default { fetch(r) { return new Response(r.body, { status: 201 }); } }");
+    uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    harness_send(&h, job, "some", 4, false);
+    while (h.jobs[job].body_bytes < 4)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    harness_cancel(&h, job);
+
+    job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
+    while (!h.jobs[job].has_head)
+        harness_poll(&h, HARNESS_WAIT_MS);
+    harness_send(&h, job, NULL, 0, true);
+    struct harness_job *j = harness_wait(&h, job);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    assert_int_equal(j->status, 201);
+    assert_int_equal(j->body_bytes, 0);
     harness_close(&h, job);
 }
 
@@ -495,6 +528,8 @@ int main(void)
         cmocka_unit_test(large_bodies_go_down_within_credit),
         cmocka_unit_test(large_bodies_go_up_and_are_read_every_way),
         cmocka_unit_test(a_body_echoes_while_it_comes),
+        cmocka_unit_test(a_body_echoes_through_a_stream),
+        cmocka_unit_test(a_relayed_body_can_be_cancelled_and_can_end_empty),
         cmocka_unit_test(credit_is_given_only_for_what_was_read),
         cmocka_unit_test(without_credit_nothing_is_sent),
         cmocka_unit_test(an_unread_body_does_not_stop_the_answer),
