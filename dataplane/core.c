@@ -166,8 +166,9 @@ void core_follow_world(struct core *core)
         return;
     core->world = world;
     core->world_epoch = world->epoch;
-    for (uint32_t i = 0; i < world->runtime_count; i++)
-        runtime_link_follow(core->link[i], &world->runtime[i]);
+    static const struct world_runtime gone = {.wake_fd = -1};
+    for (uint32_t i = 0; i < core->link_count; i++)
+        runtime_link_follow(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
 }
 
 static void on_packet(struct core *core, const struct frame *f)

@@ -4,6 +4,7 @@
  * blocking call, no allocation after core_create except wolfSSL's own.
  *
  *   while running:
+ *       quiescent                              old worlds can go
  *       now                                    the only clock read of the iteration
  *       world = current                        links follow the world's runtimes
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
@@ -11,7 +12,6 @@
  *       timers     -> conn_timeout                               marks connections dirty
  *       dirty connections: conn_run (pump, then segments out)
  *       tx_flush, runtime_link_flush           one doorbell each
- *       quiescent                              old worlds can go
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
  *
  * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control

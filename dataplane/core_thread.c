@@ -86,8 +86,10 @@ int core_run(void *arg)
     rte_rcu_qsbr_thread_online(qsbr, core->config.index);
     while (!core_is_drained(core)) {
         uint64_t start_ns = core->now_ns;
-        bool has_worked = core_iterate(core) > 0;
+        /* Here and not after the iteration: the core keeps hold of its world, and of the runtimes'
+         * regions, until core_iterate takes up the current one; sleep and core_end use both. */
         rte_rcu_qsbr_quiescent(qsbr, core->config.index);
+        bool has_worked = core_iterate(core) > 0;
         if (has_worked) {
             idle_since_ns = 0;
             uint64_t now_ns = clock_now_ns(core->config.clock);

@@ -76,12 +76,15 @@ static void attach(struct runtime_link *l, const struct world_runtime *r)
 
 void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
 {
-    if (l->life == r->life && (l->region == r->region || r->region != NULL))
-        return; /* a link that we gave up stays down until the next life */
+    if (l->life != r->life)
+        l->is_given_up = false;
+    else if (l->region == r->region)
+        return;
     l->life = r->life;
     if (l->region)
         detach(l);
-    if (r->region)
+    /* A life may be announced before it is up; one that we gave up stays down until the next. */
+    if (r->region && !l->is_given_up)
         attach(l, r);
 }
 
@@ -91,6 +94,7 @@ static void condemn(struct runtime_link *l)
     l->counters->job_bad_message++;
     if (l->condemned)
         atomic_store_explicit(l->condemned, 1, memory_order_release);
+    l->is_given_up = true;
     detach(l);
 }
 
@@ -177,7 +181,8 @@ static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
 size_t runtime_link_body_room(struct runtime_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);
-    return j ? room_of(l, j) : 0;
+    size_t room = j ? room_of(l, j) : 0;
+    return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
 }
 
 size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8_t *bytes,
@@ -211,14 +216,23 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
     }
 }
 
-void runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t bytes)
+bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t bytes)
 {
     struct runtime_job *j = find(l, ref);
-    if (!j || bytes == 0 || job_producer_free(&l->down, 1) == 0)
-        return; /* the owner grants again when it next looks at what is outstanding */
+    if (!j || bytes == 0)
+        return true;
+    if (job_producer_free(&l->down, 1) == 0)
+        return false;
     push(l, &(struct job_slot){
                 .type = JOB_CREDIT, .job = ref.index, .generation = ref.generation, .arg = bytes});
     j->recv_credit += bytes;
+    return true;
+}
+
+bool runtime_link_is_short(struct runtime_link *l)
+{
+    return l->region && (job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
+                         arena_available(&l->arena_down, 1) == 0);
 }
 
 uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref ref)
@@ -289,6 +303,8 @@ static bool views_of(struct runtime_link *l, const struct job_slot *s, struct bo
 
 static bool give_back(struct runtime_link *l, const struct job_slot *s)
 {
+    if (s->chunk_count > JOB_SLOT_CHUNKS)
+        return false; /* of a late message nobody has looked at it */
     for (uint32_t i = 0; i < s->chunk_count; i++) {
         if (!arena_give_back(&l->arena_up, s->chunk[i]))
             return false;
@@ -442,8 +458,7 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
             is_pair = has_next && is_whole_body_of(&slot, &next);
         }
         uint64_t life = l->life;
-        bool is_fine =
-            on_message(l, &slot, is_pair ? &next : NULL) && slot.chunk_count <= JOB_SLOT_CHUNKS;
+        bool is_fine = on_message(l, &slot, is_pair ? &next : NULL);
         if (!l->region || l->life != life)
             break;
         if (is_fine && is_pair) {
@@ -456,11 +471,10 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
             break;
         }
     }
-    if (l->region && count > 0) {
+    if (l->region && count > 0)
         job_consumer_release(&l->up);
-        if (l->arena_down.lied)
-            condemn(l);
-    }
+    if (l->region && l->arena_down.lied)
+        condemn(l);
     return count;
 }
 

@@ -62,7 +62,8 @@ struct runtime_link {
     uint64_t life;
     int wake_fd;
     _Atomic uint32_t *condemned;
-    bool has_pushed; /* since the last flush */
+    bool has_pushed;  /* since the last flush */
+    bool is_given_up; /* this life broke the contract */
     struct job_sleeper *runtime_asleep, *core_asleep;
     struct job_producer down;
     struct job_consumer up;
@@ -105,11 +106,15 @@ enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
 size_t runtime_link_body(struct runtime_link *, struct job_ref, const uint8_t *bytes, size_t len,
                          bool is_end, bool *ended);
 
-/* Body bytes that runtime_link_body would take now. */
+/* Body bytes that runtime_link_body is sure to take now in one call: at most one message's worth, since
+ * every message costs a ring slot and its last chunk, however little is in it. */
 size_t runtime_link_body_room(struct runtime_link *, struct job_ref);
 
-/* Lets the runtime send that many more response bytes. */
-void runtime_link_credit(struct runtime_link *, struct job_ref, uint32_t bytes);
+/* Lets the runtime send that many more response bytes. False: the ring is full, and nothing will tell
+ * when it is not any more. */
+bool runtime_link_credit(struct runtime_link *, struct job_ref, uint32_t bytes);
+/* The ring or the arena is used up: what waits for them must look again by itself. */
+bool runtime_link_is_short(struct runtime_link *);
 /* Response body bytes granted and not yet received. */
 uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
 

@@ -368,6 +368,81 @@ static void impossible_ring_words_end_the_link(void **state)
     rig_destroy(r);
 }
 
+static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    struct job_slot start = receive(r);
+    runtime_link_cancel(&r->link, r->owner[0].ref);
+    r->owner[0].is_live = false;
+    send_head(r, &start, 0);
+    struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
+    data.chunk_count = UINT8_MAX;
+    send(r, &data);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->counters.job_bad_message, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    /* Nothing from beyond the slot went into the shared region: only the head's chunk came back. */
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    assert_true(atomic_load(&lane->arena_up.returns_tail) <= 1);
+    rig_destroy(r);
+}
+
+static void a_false_return_is_noticed_without_a_message(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    lane->arena_down.returns[0] = 7; /* never lent */
+    atomic_store(&lane->arena_down.returns_tail, 1);
+    arena_available(&r->link.arena_down, JOB_ARENA_CHUNKS + 1);
+    assert_int_equal(runtime_link_poll(&r->link, 16), 0);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    rig_destroy(r);
+}
+
+static void attaches_a_life_that_was_announced_before_it_was_up(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    void *region = r->runtime.region;
+    r->runtime = (struct world_runtime){.wake_fd = -1, .life = r->runtime.life + 1}; /* it boots */
+    runtime_link_follow(&r->link, &r->runtime);
+    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
+    r->runtime.region = region;
+    runtime_link_follow(&r->link, &r->runtime);
+    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
+    rig_destroy(r);
+}
+
+static void a_life_given_up_stays_down_whatever_the_world_says(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    send(r, &(struct job_slot){.type = JOB_TYPES});
+    runtime_link_poll(&r->link, 16);
+    struct world_runtime down = {.wake_fd = -1, .life = r->runtime.life};
+    runtime_link_follow(&r->link, &r->runtime);
+    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
+    runtime_link_follow(&r->link, &down);
+    runtime_link_follow(&r->link, &r->runtime);
+    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
+    rig_attach(r);
+    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
+    rig_destroy(r);
+}
+
+static void what_a_message_has_room_for_is_taken_whole(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    static uint8_t body[JOB_HEAD_BYTES_MAX];
+    bool ended;
+    rig_start(r, 0, true);
+    for (size_t room; (room = runtime_link_body_room(&r->link, r->owner[0].ref)) > 0;) {
+        size_t len = room < 100 ? room : 100;
+        assert_true(room <= JOB_HEAD_BYTES_MAX);
+        assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, body, len, false, &ended), len);
+    }
+    rig_destroy(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +456,11 @@ int main(void)
         cmocka_unit_test(wakes_the_process_only_when_it_sleeps),
         cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
         cmocka_unit_test(impossible_ring_words_end_the_link),
+        cmocka_unit_test(a_late_pair_may_not_name_more_chunks_than_a_slot_holds),
+        cmocka_unit_test(a_false_return_is_noticed_without_a_message),
+        cmocka_unit_test(attaches_a_life_that_was_announced_before_it_was_up),
+        cmocka_unit_test(a_life_given_up_stays_down_whatever_the_world_says),
+        cmocka_unit_test(what_a_message_has_room_for_is_taken_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
