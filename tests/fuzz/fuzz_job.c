@@ -23,7 +23,8 @@ static uint32_t take_near(struct input *in, uint32_t limit)
 
 static void push_any_slot(struct link_rig *r, struct input *in)
 {
-    struct job_slot s = {.type = (uint8_t)(take(in, 1) % (JOB_TYPES + 1)), .flags = (uint8_t)take(in, 1)};
+    struct job_slot s = {.type = (uint8_t)(take(in, 1) % (JOB_TYPES + 1)),
+                         .flags = (uint8_t)take(in, 1)};
     uint32_t owner = take(in, 1) % RIG_OWNERS;
     s.job = r->owner[owner].ref.index;
     s.generation = r->owner[owner].ref.generation;
@@ -33,7 +34,8 @@ static void push_any_slot(struct link_rig *r, struct input *in)
     if (shape & 2)
         s.generation = take(in, 1);
     s.chunk_count = (uint8_t)(shape & 4 ? take(in, 1) : shape >> 5);
-    s.bytes = shape & 8 ? take(in, 4) : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
+    s.bytes =
+        shape & 8 ? take(in, 4) : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
     for (uint32_t i = 0; i < JOB_SLOT_CHUNKS; i++)
         s.chunk[i] = i < s.chunk_count ? take_near(in, JOB_ARENA_CHUNKS) : 0;
     s.arg = shape & 16 ? take(in, 4) | (uint64_t)take(in, 4) << 32 : take(in, 1);

@@ -147,13 +147,15 @@ static void echo(uint32_t s);
 /* The body passes without JavaScript: its CPU limit does not matter. */
 static void a_body_echoes_while_it_comes(void **state)
 {
-    harness_script(&h, ++handles, "export default { fetch(r) { return new Response(r.body); } }", "{\"cpu_ms\":20}");
+    harness_script(&h, ++handles, "export default { fetch(r) { return new Response(r.body); } }",
+                   "{\"cpu_ms\":20}");
     echo(handles);
 }
 
 static void a_body_echoes_through_a_stream(void **state)
 {
-    echo(script("export default { fetch(r) { return new Response(r.body.pipeThrough(new TransformStream())); } }"));
+    echo(script("export default { fetch(r) { return new Response(r.body.pipeThrough(new "
+                "TransformStream())); } }"));
 }
 
 static void echo(uint32_t s)
@@ -180,7 +182,8 @@ static void echo(uint32_t s)
 
 static void a_relayed_body_can_be_cancelled_and_can_end_empty(void **state)
 {
-    uint32_t s = script("export default { fetch(r) { return new Response(r.body, { status: 201 }); } }");
+    uint32_t s =
+        script("export default { fetch(r) { return new Response(r.body, { status: 201 }); } }");
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "some", 4, false);
     while (h.jobs[job].body_bytes < 4)

@@ -55,8 +55,10 @@ static void rig_body(struct rig_owner *o, const struct head_view *body, uint32_t
         volatile unsigned sum = 0;
         for (size_t at = 0; at < body[i].len; at++)
             sum += (unsigned char)body[i].p[at];
-        size_t room = sizeof(o->body) - (o->body_bytes < sizeof(o->body) ? o->body_bytes : sizeof(o->body));
-        memcpy(o->body + sizeof(o->body) - room, body[i].p, body[i].len < room ? body[i].len : room);
+        size_t room =
+            sizeof(o->body) - (o->body_bytes < sizeof(o->body) ? o->body_bytes : sizeof(o->body));
+        memcpy(o->body + sizeof(o->body) - room, body[i].p,
+               body[i].len < room ? body[i].len : room);
         o->body_bytes += body[i].len;
     }
 }
@@ -67,8 +69,8 @@ static void rig_end(struct rig_owner *o)
     o->ref = (struct job_ref){0};
 }
 
-static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes, uint64_t cold_us,
-                        const struct head_view *body, uint32_t views, bool is_end)
+static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                        uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
     assert(!o->has_head && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
@@ -86,7 +88,8 @@ static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t h
     }
 }
 
-static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views, bool is_end)
+static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                        bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
     assert(o->has_head);
@@ -131,7 +134,8 @@ static void rig_attach(struct link_rig *r)
     struct job_lane_shared *lane = job_region_lane(r->region, 0);
     memset(r->region, 0, sizeof(struct job_region_header));
     memset(lane, 0, offsetof(struct job_lane_shared, arena_down));
-    memset(&lane->arena_down, 0, offsetof(struct arena_shared, chunk)); /* not the chunks: 8 MiB each */
+    memset(&lane->arena_down, 0,
+           offsetof(struct arena_shared, chunk)); /* not the chunks: 8 MiB each */
     memset(&lane->arena_up, 0, offsetof(struct arena_shared, chunk));
     job_region_format(r->region, 1);
     job_consumer_init(&r->down, &lane->down);
@@ -175,8 +179,8 @@ static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool 
 {
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
-    enum job_start_result result =
-        runtime_link_start(&r->link, owner, 77, 1000 + owner, head, sizeof(head), has_body, &o->ref);
+    enum job_start_result result = runtime_link_start(&r->link, owner, 77, 1000 + owner, head,
+                                                      sizeof(head), has_body, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};

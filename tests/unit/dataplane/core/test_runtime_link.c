@@ -60,7 +60,8 @@ static void answers_head_and_body_in_one_event(void **state)
     assert_int_equal(start.type, JOB_START);
     assert_int_equal(start.flags, JOB_F_END);
     assert_int_equal(start.arg, 77);
-    assert_string_equal((const char *)arena_view(&r->arena_down, start.chunk[0]), "an encoded head");
+    assert_string_equal((const char *)arena_view(&r->arena_down, start.chunk[0]),
+                        "an encoded head");
     send_head(r, &start, 0);
     struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
     fill(r, &data, "hello", 5);
@@ -115,14 +116,16 @@ static void sends_a_request_body_under_credit(void **state)
     struct job_slot start = receive(r);
     assert_int_equal(start.flags, 0);
     struct job_ref ref = r->owner[0].ref;
-    assert_int_equal(runtime_link_body(&r->link, ref, body, sizeof(body), true, &ended), JOB_CREDIT_INITIAL);
+    assert_int_equal(runtime_link_body(&r->link, ref, body, sizeof(body), true, &ended),
+                     JOB_CREDIT_INITIAL);
     assert_false(ended);
     struct job_slot credit = reply_to(&start, JOB_CREDIT, 0);
     credit.arg = 4096;
     send(r, &credit);
     runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].credits, 1);
-    assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended), 100);
+    assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended),
+                     100);
     assert_true(ended);
     size_t at = 0;
     for (;;) {
@@ -253,13 +256,15 @@ static void too_many_chunks(struct link_rig *r, struct job_slot *s, const struct
     s->bytes = 9 * JOB_CHUNK_BYTES;
     s->chunk_count = 9;
 }
-static void bytes_beyond_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+static void bytes_beyond_chunks(struct link_rig *r, struct job_slot *s,
+                                const struct job_slot *start)
 {
     *s = reply_to(start, JOB_HEAD, 0);
     s->bytes = JOB_CHUNK_BYTES + 1;
     s->chunk_count = 1;
 }
-static void chunks_without_bytes(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+static void chunks_without_bytes(struct link_rig *r, struct job_slot *s,
+                                 const struct job_slot *start)
 {
     *s = reply_to(start, JOB_HEAD, 0);
     s->chunk_count = 3;
@@ -342,7 +347,8 @@ static void a_lie_ends_the_link_and_only_the_link(void **state)
         lies[i].make(r, &s, &start);
         send(r, &s);
         runtime_link_poll(&r->link, 16);
-        if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 || !atomic_load(&r->condemned))
+        if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 ||
+            !atomic_load(&r->condemned))
             fail_msg("not refused: %s", lies[i].description);
         assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
         rig_attach(r); /* the next life works */
@@ -438,7 +444,8 @@ static void what_a_message_has_room_for_is_taken_whole(void **state)
     for (size_t room; (room = runtime_link_body_room(&r->link, r->owner[0].ref)) > 0;) {
         size_t len = room < 100 ? room : 100;
         assert_true(room <= JOB_HEAD_BYTES_MAX);
-        assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, body, len, false, &ended), len);
+        assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, body, len, false, &ended),
+                         len);
     }
     rig_destroy(r);
 }
