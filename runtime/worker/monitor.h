@@ -9,6 +9,9 @@
  * budget by one tick, waiting for the disk or another process costs a script nothing, and a slice
  * costs the loop two stores. It sleeps when the loop does.
  *
+ * A strike that is not obeyed within MONITOR_OBEY_MS of CPU time (a builtin that never looks) ends the process: hearthd
+ * answers its requests and starts another.
+ *
  * A strike can not hit the slice after the one it was meant for: it is announced in the slice's own
  * word first, and exit waits for one that was announced.
  */
@@ -23,7 +26,7 @@
 
 struct v8c_isolate;
 
-enum { MONITOR_TICK_US = 5000 };
+enum { MONITOR_TICK_US = 5000, MONITOR_OBEY_MS = 5000 };
 
 struct monitor {
     pthread_t thread;

@@ -58,6 +58,10 @@ static const struct row rows[] = {
     {"an endless loop in a timer",
      "export default { fetch() { return new Promise(() => setTimeout(() => { for (;;); }, 1)); } }",
      NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"a loop of builtins only, which must not lose its check when it is optimised",
+     "const all = []; export default { fetch() { for (;;) { all.length = 0; all.push(new "
+     "Array(100).fill(1)); } } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
     {"many small slices add up to the limit",
      "export default { async fetch() { for (;;) { await new Promise((done) => setTimeout(done, 0));"
      " for (let i = 0; i < 2e6; i++); } } }",

@@ -1,0 +1,152 @@
+/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, cancellations, evictions, replacements and deaths of scripts,
+ * all at once. Whatever happens, each job ends once, all chunks come home, and the process ends with 0.
+ * A failure prints the seed that repeats it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness h;
+static uint64_t seed = 20261120;
+static unsigned steps = 6000;
+
+static uint32_t roll(uint32_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)((seed >> 20) % n);
+}
+
+static const char *const sources[] = {
+    "export default { fetch() { return new Response('hello'); } }",
+    "export default { fetch(r) { return new Response(r.body); } }",
+    "export default { async fetch(r) { return new Response(await r.bytes()); } }",
+    "export default { fetch(r) { return new Response(r.body?.pipeThrough(new TransformStream())); "
+    "} }",
+    "export default { async fetch(r, e, ctx) { ctx.waitUntil(new Promise((d) => setTimeout(d, "
+    "20)));"
+    " await new Promise((d) => setTimeout(d, 5)); return new Response(new Uint8Array(150000)); } }",
+    "export default { fetch() { return new Response(new ReadableStream({ n: 5, pull(c) {"
+    " if (!this.n--) return c.close(); c.enqueue(new Uint8Array(40000)); } })); } }",
+    "export default { async fetch() { await 1; throw new Error('x'); } }",
+    "export default { fetch() { return new Promise(() => {}); } }",
+    "export default { fetch() { for (;;); } }",
+    "throw new Error('top');",
+    "export default { async fetch(r) { const s = r.body?.getReader(); await s?.read(); await "
+    "s?.cancel();"
+    " setInterval(() => {}, 1); return new Response('c'.repeat(100000)); } }",
+    "const all = []; export default { fetch() { for (;;) all.push(new Array(100).fill(1)); } }",
+};
+enum { KINDS = sizeof(sources) / sizeof(*sources), OPEN_MAX = 200 };
+
+static uint32_t open_jobs[OPEN_MAX];
+static bool sends[OPEN_MAX];
+static uint32_t open_count;
+
+static void forget_job(uint32_t at)
+{
+    open_jobs[at] = open_jobs[--open_count];
+    sends[at] = sends[open_count];
+}
+
+/* The dear ones (endless loops and memory) come rarely. */
+static uint32_t any_kind(void)
+{
+    uint32_t kind = roll(KINDS);
+    return (kind == 8 || kind == 11) && roll(20) ? 0 : kind;
+}
+
+static void give_script(uint32_t kind)
+{
+    harness_script(&h, 1 + kind, sources[kind],
+                   "{\"cpu_ms\":20,\"heap_bytes\":33554432,\"wall_ms\":5000}");
+}
+
+static void step(void)
+{
+    static uint8_t bytes[40000];
+    uint32_t at = open_count ? roll(open_count) : 0;
+    switch (roll(12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        if (open_count == OPEN_MAX)
+            break;
+        sends[open_count] = roll(2);
+        open_jobs[open_count] = harness_open(&h, 1 + any_kind(), sends[open_count] ? "POST" : "GET",
+                                             "https://test.example/", "a: b\n", sends[open_count]);
+        open_count++;
+        break;
+    case 4:
+    case 5:
+    case 6:
+        if (open_count && sends[at] && h.jobs[open_jobs[at]].may_send > sizeof(bytes)) {
+            sends[at] = roll(3);
+            harness_send(&h, open_jobs[at], bytes, roll(sizeof(bytes)), !sends[at]);
+        }
+        break;
+    case 7:
+        if (open_count && !h.jobs[open_jobs[at]].is_done && roll(3) == 0) {
+            harness_cancel(&h, open_jobs[at]);
+            forget_job(at);
+        }
+        break;
+    case 8:
+        if (roll(10) == 0)
+            harness_control(&h, roll(2) ? JOB_EVICT : JOB_WARM, 1 + any_kind());
+        else if (roll(20) == 0)
+            give_script(roll(KINDS));
+        break;
+    default:
+        harness_poll(&h, (int)roll(2));
+    }
+    for (uint32_t i = 0; i < open_count; i++) {
+        if (!h.jobs[open_jobs[i]].is_done)
+            continue;
+        harness_close(&h, open_jobs[i]);
+        forget_job(i--);
+    }
+    for (; h.line_count > HARNESS_LINES_MAX / 2;)
+        free(h.lines[--h.line_count].text);
+}
+
+static void every_job_ends_and_every_chunk_comes_home(void **state)
+{
+    printf("seed %lu, steps %u\n", (unsigned long)seed, steps);
+    harness_start(&h, 48u << 20);
+    for (uint32_t kind = 0; kind < KINDS; kind++)
+        give_script(kind);
+    for (unsigned i = 0; i < steps; i++)
+        step();
+    for (uint32_t i = 0; i < open_count; i++) {
+        if (sends[i] && !h.jobs[open_jobs[i]].is_done)
+            harness_send(&h, open_jobs[i], "end", 3, true);
+        harness_wait(&h, open_jobs[i]);
+    }
+    while (arena_available(&h.arena, JOB_ARENA_CHUNKS) < JOB_ARENA_CHUNKS)
+        harness_poll(&h, 10);
+    assert_false(h.arena.lied);
+    struct harness_job *j = harness_get(&h, 1, "/");
+    assert_string_equal((char *)j->body, "hello");
+    printf("%lu jobs, %lu messages, %u evictions\n", (unsigned long)h.starts,
+           (unsigned long)h.messages, h.evicted);
+    assert_true(h.starts > steps / 10);
+    harness_stop(&h);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        seed = strtoull(argv[1], NULL, 10);
+    if (argc > 2)
+        steps = (unsigned)strtoul(argv[2], NULL, 10);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_job_ends_and_every_chunk_comes_home)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
