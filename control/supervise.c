@@ -58,7 +58,8 @@ struct supervise {
     char *node_exe, *program, *blob, *preload;
     uint64_t lives;
     bool is_stopping;
-    struct loop_timer condemned_timer;
+    struct loop_timer look_timer;
+    uint32_t looks;
     uint8_t packet[START_PACKET_BYTES_MAX];
     struct process process[RUNTIMES_MAX];
 };
@@ -369,6 +370,10 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
         fcntl(START_FD, F_SETFD, 0);
     else
         dup2(c->socket, START_FD);
+    /* When the machine runs out of memory, the kernel should take this process, not the data plane. */
+    int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (oom >= 0 && write(oom, "1000", 4) != 4)
+        close(oom);
     null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
     dup2(2, 1);
@@ -536,18 +541,51 @@ static void respawn_later(struct process *p)
         p->backoff_ms = SUPERVISE_BACKOFF_MAX_MS;
 }
 
-static void look_for_condemned(void *arg)
+/* Resident bytes; 0 if the process is gone. Hugepages, and so the region, do not count. */
+static uint64_t resident_bytes(int pid)
+{
+    char path[40], text[64];
+    unsigned long long all = 0, resident = 0;
+    ssize_t n = 0;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = 0;
+    if (sscanf(text, "%llu %llu", &all, &resident) != 2)
+        return 0;
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The runtime keeps its isolates within the budget; this is for what it cannot stop, like a builtin of V8 that
+ * copies one huge array without looking up. Better one process than the machine. */
+static bool is_bloated(const struct process *p)
+{
+    const struct supervise_config *c = &p->owner->config;
+    return resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
+}
+
+static void look_at_processes(void *arg)
 {
     struct supervise *s = arg;
+    bool looks_at_memory = ++s->looks % SUPERVISE_MEMORY_LOOKS == 0;
 
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
-        if (p->region && atomic_load_explicit(&p->region->condemned, memory_order_acquire))
+        if (!p->region || p->pid <= 0)
+            continue;
+        if (atomic_load_explicit(&p->region->condemned, memory_order_acquire))
             kill_process(p, "it broke the contract of the job rings");
+        else if (looks_at_memory && is_bloated(p))
+            kill_process(p, "its memory is far over its budget");
     }
-    loop_timer_set(s->config.loop, &s->condemned_timer, (uint64_t)SUPERVISE_CONDEMNED_POLL_MS * MS,
-                   look_for_condemned, s);
+    loop_timer_set(s->config.loop, &s->look_timer, (uint64_t)SUPERVISE_LOOK_MS * MS,
+                   look_at_processes, s);
 }
 
 /* ---- life of the supervisor ---- */
@@ -575,6 +613,8 @@ struct supervise *supervise_create(const struct supervise_config *config, char *
     if (!s)
         goto fail;
     s->config = *config;
+    if (!s->config.memory_slack_bytes)
+        s->config.memory_slack_bytes = (uint64_t)SUPERVISE_MEMORY_SLACK_MB << 20;
     if (config->cpus_count)
         memcpy(s->cpus, config->cpus, config->cpus_count * sizeof(s->cpus[0]));
     s->node_exe = strdup(config->node_exe);
@@ -600,13 +640,13 @@ void supervise_start(struct supervise *s)
 {
     for (uint32_t i = 0; i < s->config.count; i++)
         on_respawn(&s->process[i]);
-    look_for_condemned(s);
+    look_at_processes(s);
 }
 
 void supervise_destroy(struct supervise *s)
 {
     s->is_stopping = true;
-    loop_timer_cancel(s->config.loop, &s->condemned_timer);
+    loop_timer_cancel(s->config.loop, &s->look_timer);
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 

@@ -15,7 +15,7 @@
  *
  * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
  * stops reading for 5 s is replaced. A core that saw the contract broken sets the life's condemned
- * word; it is looked at every 50 ms.
+ * word; it is looked at every 50 ms, and the process's resident memory every 200 ms.
  *
  * What a runtime says is hostile input: a packet that does not parse is counted and dropped.
  * Control thread only.
@@ -40,7 +40,9 @@ enum {
     SUPERVISE_STABLE_MS = 10000,
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
-    SUPERVISE_CONDEMNED_POLL_MS = 50,
+    SUPERVISE_LOOK_MS = 50,
+    SUPERVISE_MEMORY_LOOKS = 4,       /* every so many looks at the resident memory too */
+    SUPERVISE_MEMORY_SLACK_MB = 3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 
@@ -57,6 +59,7 @@ struct supervise_config {
     const uint16_t *cpus;
     uint32_t cpus_count; /* 0: anywhere */
     uint64_t memory_bytes;
+    uint64_t memory_slack_bytes; /* resident memory over memory_bytes + this: killed; 0: the default */
     const char *node_exe, *program, *blob;
     uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
     uint32_t lanes;                    /* dp cores */

@@ -143,6 +143,11 @@ int main(int argc, char **argv)
         say(json_pack("{s:s}", "type", "log"));
         say_log(0, "end");
     }
+    if (!strcmp(how, "hungry")) {
+        const size_t bytes = (size_t)200 << 20;
+        memset(malloc(bytes), 1, bytes);
+        pause();
+    }
     if (!strcmp(how, "deaf"))
         pause();
     take_scripts();

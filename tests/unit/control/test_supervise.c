@@ -116,6 +116,7 @@ static void start(const char *how, uint32_t count)
     struct supervise_config config = {
         .count = count,
         .memory_bytes = 1 << 20,
+        .memory_slack_bytes = 100 << 20,
         .node_exe = FAKE_RUNTIME,
         .program = "/dev/null",
         .blob = path,
@@ -261,6 +262,13 @@ static void one_that_is_never_ready_is_replaced(void **state)
     assert_int_equal(supervise_up_count(supervise), 0);
 }
 
+static void one_that_takes_all_memory_is_replaced(void **state)
+{
+    start("hungry", 1);
+    UNTIL(status_of(0).restarts >= 1);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+}
+
 static void one_that_reads_nothing_is_replaced(void **state)
 {
     char name[16], var[60000];
@@ -313,6 +321,7 @@ int main(void)
         TEST(one_that_keeps_dying_waits_longer_each_time),
         TEST(a_condemned_process_is_replaced),
         TEST(one_that_is_never_ready_is_replaced),
+        TEST(one_that_takes_all_memory_is_replaced),
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
         TEST(a_process_sees_only_its_own_descriptors),
