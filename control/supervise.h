@@ -41,8 +41,9 @@ enum {
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
     SUPERVISE_LOOK_MS = 50,
-    SUPERVISE_MEMORY_LOOKS = 4,       /* every so many looks at the resident memory too */
-    SUPERVISE_MEMORY_SLACK_MB = 3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
+    SUPERVISE_MEMORY_LOOKS = 4, /* every so many looks at the resident memory too */
+    SUPERVISE_MEMORY_SLACK_MB =
+        3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 
@@ -59,7 +60,8 @@ struct supervise_config {
     const uint16_t *cpus;
     uint32_t cpus_count; /* 0: anywhere */
     uint64_t memory_bytes;
-    uint64_t memory_slack_bytes; /* resident memory over memory_bytes + this: killed; 0: the default */
+    uint64_t
+        memory_slack_bytes; /* resident memory over memory_bytes + this: killed; 0: the default */
     const char *node_exe, *program, *blob;
     uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
     uint32_t lanes;                    /* dp cores */
