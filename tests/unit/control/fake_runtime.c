@@ -144,8 +144,8 @@ int main(int argc, char **argv)
         say_log(0, "end");
     }
     if (!strcmp(how, "hungry")) {
-        const size_t bytes = (size_t)200 << 20;
-        memset(malloc(bytes), 1, bytes);
+        mmap(NULL, (size_t)200 << 20, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         pause();
     }
     if (!strcmp(how, "deaf"))
