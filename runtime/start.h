@@ -20,6 +20,9 @@
  *      "evicted":N,"condemned":N,"cpu_us":N,"memory_bytes":N,"is_warm":B}..]}   once a second while
  * active
  *
+ * wall_ms: how long a request may take without a body byte moving between script and client. It does not run out on a
+ * slow upload or a long stream.
+ *
  * A script's packet is sent before any world that routes to it is published, so a runtime that
  * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is
  * hostile input: a packet that does not parse is counted and dropped.

@@ -69,7 +69,7 @@ struct request *request_start(struct worker *w, struct lane *l, const struct job
     r->lane = l;
     r->slot = slot->job;
     r->generation = slot->generation;
-    r->started_ns = w->now_ns;
+    r->moved_ns = w->now_ns;
     r->out_credit = JOB_CREDIT_INITIAL;
     r->in_ended = slot->flags & JOB_F_END;
     r->head = slot->bytes <= REQUEST_HEAD_INLINE ? r->inline_head : malloc(slot->bytes);

@@ -54,7 +54,8 @@ struct request {
     struct request *next, *prev; /* of the isolate; next also in the free list */
     struct request *next_stalled;
 
-    uint64_t started_ns, answered_ns;
+    uint64_t moved_ns; /* the start, or the last time the client gave or took body bytes */
+    uint64_t answered_ns;
     uint64_t cpu_ns;
     uint32_t cold_us;
     uint32_t holds; /* waitUntil promises pending */

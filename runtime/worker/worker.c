@@ -186,13 +186,16 @@ static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
     case JOB_BODY:
         if (is_late)
             lane_give_back(l, slot);
-        else
+        else {
+            r->moved_ns = w->now_ns;
             take_body(w, l, r, slot);
+        }
         break;
     case JOB_CREDIT:
         if (is_late)
             break;
         r->out_credit += slot->arg;
+        r->moved_ns = w->now_ns;
         if (r->is_stalled)
             break;
         if (r->relays)
@@ -257,7 +260,7 @@ static void sweep_isolate(struct worker *w, struct isolate *i)
         if (r->state == REQUEST_AWAITS_PROMISES) {
             if (w->now_ns - r->answered_ns >= REQUEST_PROMISES_NS_MAX)
                 request_cancel(w, r);
-        } else if (w->now_ns - r->started_ns >= i->script->limits.wall_ns) {
+        } else if (w->now_ns - r->moved_ns >= i->script->limits.wall_ns) {
             request_fail(w, r, JOB_ERROR_WALL_LIMIT,
                          "the request took longer than its wall clock limit");
         }

@@ -276,6 +276,23 @@ static void a_script_that_replaces_intrinsics_hurts_only_itself(void **state)
     }
 }
 
+/* Three wall limits long, but never one without a byte. */
+static void a_slow_upload_is_not_ended_by_the_wall_limit(void **state)
+{
+    harness_script(
+        &h, 505,
+        "export default { async fetch(r) { return new Response((await r.text()).length); } }",
+        "{\"wall_ms\":600}");
+    uint32_t job = harness_open(&h, 505, "POST", "https://test.example/", NULL, true);
+    for (int i = 0; i < 9; i++) {
+        harness_send(&h, job, "x", 1, i == 8);
+        harness_poll(&h, 200);
+    }
+    struct harness_job *j = harness_wait(&h, job);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    harness_close(&h, job);
+}
+
 static void log_lines_are_bounded(void **state)
 {
     harness_script(
@@ -296,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bad_script_gets_its_own_error),
         cmocka_unit_test(an_error_names_the_request),
+        cmocka_unit_test(a_slow_upload_is_not_ended_by_the_wall_limit),
         cmocka_unit_test(the_others_of_a_script_survive_one_that_loops),
         cmocka_unit_test(a_script_over_its_memory_is_condemned_and_starts_again),
         cmocka_unit_test(an_unknown_or_forgotten_script_is_told),
