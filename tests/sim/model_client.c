@@ -297,7 +297,7 @@ static void take_head_byte(struct clients *s, struct client *c, uint8_t byte)
         return;
     }
     c->must_close |= strcasestr(c->head, "\r\nconnection: close") != NULL;
-    bool is_bare = c->status == 204 || r->is_head;
+    bool is_bare = c->status == 204 || (r->is_head && c->status != 408);
     CHECK(!(c->is_chunked && length), "two framings: %s", c->head);
     CHECK(!(c->is_chunked && (r->is_old || c->status == 204)), "chunked: %s", c->head);
     CHECK(!(length && c->status == 204), "204 with a length");
