@@ -11,7 +11,10 @@
 enum {
     SEGMENTS_PER_RUN = 64,             /* fairness: a bulk connection gives way after so many */
     OUTPUT_RETRY_NS = 2 * 1000 * 1000, /* the neighbour or a buffer was missing */
+    STARVED_RETRY_NS = 5 * 1000 * 1000,
     CLOSING_TIMEOUT_MS = 10000,
+    CLOSING_BYTES_MIN =
+        4096, /* in that time a slow reader takes as much of its answer, or all of it */
     COOKIE_LIFE_MS =
         60000, /* an ACK without a connection is looked at for so long after the last cookie */
     WARM_PER_SECOND = 2000,
@@ -35,10 +38,11 @@ static void set_state(struct core *core, struct conn *c, enum conn_state state)
     case CONN_HANDSHAKE:
         break; /* one deadline for both, set when the connection came */
     case CONN_OPEN:
-        c->deadline_ns = UINT64_MAX; /* the exchange's from here on */
+        exchange_start(core, c); /* the deadline is its own from here on */
         break;
     case CONN_CLOSING:
         c->deadline_ns = after_ms(core, CLOSING_TIMEOUT_MS);
+        c->unsaid = (uint32_t)tcp_unacked(&c->tcp);
         break;
     }
 }
@@ -46,6 +50,11 @@ static void set_state(struct core *core, struct conn *c, enum conn_state state)
 void conn_set_deadline(struct conn *c, uint64_t deadline_ns)
 {
     c->deadline_ns = deadline_ns;
+}
+
+void conn_retry(struct conn *c)
+{
+    c->is_starved = true;
 }
 
 void conn_mark(struct core *core, struct conn *c)
@@ -171,6 +180,7 @@ static struct conn *conn_new(struct core *core, const struct flow_key *key)
     c->is_tls = is_tls_port(core, key->local_port);
     c->is_half_open = false;
     c->is_read_ended = false;
+    c->is_starved = false;
     sni_init(&c->sni);
     exchange_init(&c->exchange);
     c->deadline_ns = after_ms(core, core->world->limits.hello_timeout_ms);
@@ -255,7 +265,7 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
                       const struct flow_key *key)
 {
     bool is_plain_ack = (s->flags & TCP_ACK) && !(s->flags & (TCP_SYN | TCP_RST));
-    if (!is_plain_ack || core->now_ns >= core->cookies_until_ns)
+    if (!is_plain_ack || core->is_stopping || core->now_ns >= core->cookies_until_ns)
         return false;
     struct tcp opened;
     if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
@@ -397,7 +407,10 @@ size_t conn_write_room(const struct conn *c)
     size_t room = tcp_writable(&c->tcp);
     if (!c->tls)
         return room;
-    size_t overhead = tls_wire_bytes(room) - room;
+    if (tls_is_holding(c->tls))
+        return 0; /* that leaves first */
+    /* A client may ask for records of 512 bytes (RFC 6066 4): 40 bytes more for each of them. */
+    size_t overhead = tls_wire_bytes(room) - room + room / 512 * 40;
     return room > overhead ? room - overhead : 0;
 }
 
@@ -586,6 +599,24 @@ static bool send_segments(struct core *core, struct conn *c)
     return true;
 }
 
+static void end_upper(struct core *core, struct conn *c)
+{
+    exchange_fini(core, c);
+    if (c->state != CONN_CLOSING)
+        set_state(core, c,
+                  CONN_CLOSING); /* a last RST may still wait for a neighbour, but not for ever */
+}
+
+/* Does a busy connection perhaps wait for chunks that others hold? */
+static bool is_short_of_chunks(const struct core *core, const struct conn *c)
+{
+    const struct chunk_pool *pool = &core->chunks;
+    bool is_busy = c->state == CONN_HANDSHAKE ||
+                   (c->state == CONN_OPEN && !exchange_is_idle(&c->exchange)) ||
+                   (c->state == CONN_OPEN && tcp_readable(&c->tcp) > 0);
+    return is_busy && pool->free_count < pool->count / 8 + TCP_TX_BUFFER_BYTES / CHUNK_ROOM + 1;
+}
+
 void conn_run(struct core *core, struct conn *c)
 {
     if (c->state == CONN_FREE) { /* freed while it was on the dirty list */
@@ -596,8 +627,9 @@ void conn_run(struct core *core, struct conn *c)
     enum tcp_state state = tcp_state(&c->tcp);
     if (state != TCP_SYN_RECEIVED)
         half_open_end(core, c);
+    c->is_starved = false;
     if (state == TCP_CLOSED)
-        exchange_fini(core, c); /* the client is gone */
+        end_upper(core, c); /* the client is gone */
     else if (state != TCP_SYN_RECEIVED)
         pump(core, c);
     if (c->state == CONN_CLOSING)
@@ -620,8 +652,18 @@ void conn_run(struct core *core, struct conn *c)
         deadline = c->deadline_ns;
     if (!is_sent && core->now_ns + OUTPUT_RETRY_NS < deadline)
         deadline = core->now_ns + OUTPUT_RETRY_NS;
+    if ((c->is_starved || is_short_of_chunks(core, c)) &&
+        core->now_ns + STARVED_RETRY_NS < deadline)
+        deadline = core->now_ns + STARVED_RETRY_NS;
     if (deadline != c->timer.deadline_ns || !timer_is_set(&c->timer))
         timer_set(&core->timers, &c->timer, deadline);
+}
+
+/* Is the peer still reading what was said? */
+static bool is_taking(const struct conn *c)
+{
+    size_t left = tcp_unacked(&c->tcp);
+    return c->unsaid > 0 && (left == 0 || left + CLOSING_BYTES_MIN <= c->unsaid);
 }
 
 void conn_timeout(struct core *core, struct conn *c)
@@ -640,7 +682,14 @@ void conn_timeout(struct core *core, struct conn *c)
             exchange_timeout(core, c);
             break;
         case CONN_CLOSING:
-            conn_abort(core, c);
+            if (tcp_state(&c->tcp) == TCP_CLOSED) {
+                conn_free(core, c); /* its RST found no way out */
+                return;
+            }
+            if (is_taking(c))
+                set_state(core, c, CONN_CLOSING);
+            else
+                conn_abort(core, c);
             break;
         case CONN_FREE:
             assert(!"a free connection has no timer");

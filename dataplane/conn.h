@@ -10,7 +10,8 @@
  *   HELLO      awaits the ClientHello (TLS port only); nothing is consumed yet
  *   HANDSHAKE  awaits the end of the TLS handshake
  *   OPEN       awaits requests and answers (exchange.h)
- *   CLOSING    all is said; awaits the peer's end, discards what it still sends
+ *   CLOSING    all is said; awaits the peer's end as long as it takes what is still on its way,
+ *              discards what it still sends
  *
  * Events mark a connection dirty; conn_run does the work once per iteration. Connections live in a
  * fixed array; an index is their name. Thread: the core.
@@ -49,6 +50,8 @@ struct conn {
     bool is_tls;
     bool is_read_ended; /* close_notify was read */
     bool is_half_open;  /* counted in the core's half-open connections */
+    bool is_starved;    /* conn_retry */
+    uint32_t unsaid;    /* CLOSING: bytes that the peer had not acknowledged when last looked at */
     struct sni sni;
     struct exchange exchange;
 };
@@ -82,5 +85,8 @@ bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
 void conn_close(struct core *, struct conn *, bool truncated);
 void conn_abort(struct core *, struct conn *);
 void conn_set_deadline(struct conn *, uint64_t deadline_ns);
+/* What is waited for is the core's or the runtime's to give (chunks, ring slots), and no event will
+ * tell when it is there: run again soon. */
+void conn_retry(struct conn *);
 
 #endif

@@ -23,9 +23,12 @@ enum {
     RUNTIME_RETRY_MS = 20,
     DISCARD_BYTES_MAX = 64 * 1024, /* an unread request body worth reading to keep the connection */
     ERROR_PAGE_BYTES_MAX = 512,
+    REFUSAL_BYTES_MAX = 2048, /* an error page with its head */
 };
 
 static_assert((int)START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
+static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
+static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
 
 /* Answers that hearth gives itself. */
 struct refusal {
@@ -83,6 +86,11 @@ static void made_progress(struct core *core, struct conn *c)
 void exchange_init(struct exchange *x)
 {
     *x = (struct exchange){.state = EXCHANGE_HEAD};
+}
+
+void exchange_start(struct core *core, struct conn *c)
+{
+    set_state(core, c, EXCHANGE_HEAD);
 }
 
 bool exchange_is_idle(const struct exchange *x)
@@ -252,7 +260,9 @@ static bool can_discard_body(const struct exchange *x)
 
 static bool keeps_alive(const struct core *core, const struct exchange *x)
 {
-    return x->keep_alive && !core->is_stopping && can_discard_body(x);
+    /* Without "100 Continue" the client may or may not send its body: who knows where the next
+     * request begins (RFC 9110 10.1.1). */
+    return x->keep_alive && !core->is_stopping && !x->expects_continue && can_discard_body(x);
 }
 
 /* An answer of hearth's own to the current request, which is over with it. */
@@ -495,6 +505,9 @@ static void refuse_malformed(struct core *core, struct conn *c, const struct htt
 static bool pump_head(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
+    /* A client that pipelines must read earlier answers before it is refused anything more. */
+    if (conn_write_room(c) < REFUSAL_BYTES_MAX)
+        return false;
     size_t len = gather(core, c, sizeof(core->scratch));
     if (c->state != CONN_OPEN)
         return false;
@@ -586,6 +599,18 @@ static bool pump_start(struct core *core, struct conn *c)
     return true;
 }
 
+/* Ends an answer that will never be whole. */
+static void cut(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    x->state = EXCHANGE_HEAD; /* the client is not "gone" */
+    cancel_job(core, x);
+    if (x->framing == HTTP1_FRAME_CLOSE && !uses_tls(c))
+        conn_abort(core, c); /* a FIN would say that this was all */
+    else
+        conn_close(core, c, true);
+}
+
 static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
@@ -594,9 +619,26 @@ static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
         refuse(core, c, r);
         return;
     }
-    cancel_job(core, x);
-    x->state = EXCHANGE_HEAD;
-    conn_close(core, c, true);
+    cut(core, c);
+}
+
+/* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
+ * must not turn each of them into a message. Returns how many; *eaten: of the bytes given. */
+static size_t decode_body(struct core *core, struct exchange *x, size_t len, size_t room,
+                          size_t *eaten, enum http1_result *result)
+{
+    size_t decoded = 0;
+    *eaten = 0;
+    *result = HTTP1_MORE;
+    while (*result == HTTP1_MORE && *eaten < len && decoded < room) {
+        struct head_view payload;
+        size_t n, part = len - *eaten < room - decoded ? len - *eaten : room - decoded;
+        *result = http1_body_input(&x->body, core->scratch + *eaten, part, &n, &payload);
+        memcpy(core->out + decoded, payload.p, payload.len);
+        decoded += payload.len;
+        *eaten += n;
+    }
+    return decoded;
 }
 
 /* Request body from the stream to the runtime, as far as its credit goes. */
@@ -605,6 +647,8 @@ static void pump_request_body(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     struct runtime_link *link = link_of(core, x);
     bool ended;
+    if (runtime_link_is_short(link))
+        conn_retry(c);
     if (x->body_end_due) {
         runtime_link_body(link, x->job, NULL, 0, true, &ended);
         x->body_end_due = !ended;
@@ -614,32 +658,24 @@ static void pump_request_body(struct core *core, struct conn *c)
         size_t room = runtime_link_body_room(link, x->job);
         if (room == 0)
             return;
-        size_t cap = room < sizeof(core->scratch) ? room : sizeof(core->scratch);
-        size_t len = gather(core, c, cap);
+        size_t len = gather(core, c, room);
         if (c->state != CONN_OPEN)
             return;
-        size_t at = 0;
-        enum http1_result result = HTTP1_MORE;
+        size_t at;
+        enum http1_result result;
         uint64_t body_max = core->world->limits.request_body_bytes_max;
-        while (result == HTTP1_MORE && at < len && room > 0) {
-            struct head_view payload;
-            size_t eaten;
-            size_t part = len - at < room ? len - at : room;
-            result = http1_body_input(&x->body, core->scratch + at, part, &eaten, &payload);
-            at += eaten;
-            if (result == HTTP1_BAD)
-                break;
-            size_t taken = runtime_link_body(link, x->job, (const uint8_t *)payload.p, payload.len,
-                                             result == HTTP1_OK, &ended);
-            assert(taken == payload.len); /* never more than the room */
-            room -= taken;
-            x->body_bytes += taken;
-            if (result == HTTP1_OK) {
-                x->has_body = false;
-                x->body_end_due = !ended;
-            }
-            if (eaten == 0 && result == HTTP1_MORE)
-                break;
+        size_t decoded = decode_body(core, x, len, room, &at, &result);
+        x->body_bytes += decoded;
+        if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK)) {
+            size_t taken =
+                runtime_link_body(link, x->job, core->out, decoded, result == HTTP1_OK, &ended);
+            assert(taken == decoded); /* one message, and room says that it fits */
+        }
+        if (result == HTTP1_OK) {
+            x->has_body = false;
+            x->body_end_due = !ended;
+            if (!ended)
+                conn_retry(c);
         }
         if (!keep_rest(core, c, core->scratch + at, len - at))
             return;
@@ -676,8 +712,9 @@ static void grant_credit(struct core *core, struct conn *c)
     size_t promised =
         RESPONSE_RESERVE_BYTES + x->out.bytes + runtime_link_outstanding(link_of(core, x), x->job);
     size_t room = conn_write_room(c);
-    if (room >= promised + CREDIT_STEP_BYTES)
-        runtime_link_credit(link_of(core, x), x->job, (uint32_t)(room - promised));
+    if (room >= promised + CREDIT_STEP_BYTES &&
+        !runtime_link_credit(link_of(core, x), x->job, (uint32_t)(room - promised)))
+        conn_retry(c);
 }
 
 /* One piece of response body in its framing. False: no connection any more. */
@@ -702,8 +739,7 @@ static void end_response(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     if (x->framing == HTTP1_FRAME_LENGTH && x->response_left > 0) {
         core->counters.job_bad_length++; /* the script promised more than it sent */
-        x->state = EXCHANGE_HEAD;
-        conn_close(core, c, true);
+        cut(core, c);
         return;
     }
     if (x->framing == HTTP1_FRAME_CHUNKED && !x->is_head &&
@@ -816,8 +852,12 @@ void exchange_timeout(struct core *core, struct conn *c)
             refuse(core, c, (struct refusal){504, "the script did not answer in time"});
         return;
     case EXCHANGE_START:
-        if (x->runtime_wait_until_ns)
-            return; /* the pump that follows tries again, and ends the wait */
+        if (core->now_ns < x->runtime_wait_until_ns) {
+            /* The pump that follows tries again; what else it may find to wait for has an end too. */
+            conn_set_deadline(c, x->runtime_wait_until_ns +
+                                     (uint64_t)core->world->limits.stall_timeout_ms * 1000000);
+            return;
+        }
         core->counters.conn_timeout_stall++;
         conn_abort(core, c);
         return;
@@ -904,9 +944,7 @@ static bool take_body(struct core *core, struct conn *c, const struct head_view 
     if (x->framing == HTTP1_FRAME_LENGTH) {
         if (bytes > x->response_left) {
             core->counters.job_bad_length++;
-            cancel_job(core, x);
-            x->state = EXCHANGE_HEAD;
-            conn_close(core, c, true);
+            cut(core, c);
             return false;
         }
         x->response_left -= bytes;
@@ -936,8 +974,6 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         return;
     }
     choose_framing(x, status, has_length, length, is_end, total(body, views));
-    if (x->is_head && !has_length && !is_end)
-        x->framing = HTTP1_FRAME_CHUNKED;
     /* An answer that comes before the request body has ended leaves the rest of it to be read and
      * dropped. */
     if (is_end && !can_discard_body(x))
@@ -981,7 +1017,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         views = 0;
     }
     if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_abort(core, c); /* cannot be: START waited for the room */
+        core->counters.conn_no_memory++; /* START waited for the room: the chunks are gone since */
+        conn_abort(core, c);
         return;
     }
     if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||
@@ -1061,8 +1098,7 @@ static void fail(struct core *core, struct conn *c, struct refusal r)
         return;
     }
     /* The head is out: only a cut connection says that the rest will not come. */
-    x->state = EXCHANGE_HEAD;
-    conn_close(core, c, true);
+    cut(core, c);
 }
 
 static void on_error(void *arg, uint32_t owner, enum job_error error)

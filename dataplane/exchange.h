@@ -60,6 +60,8 @@ struct exchange {
 };
 
 void exchange_init(struct exchange *);
+/* The connection is open: the first request is awaited, for so long. */
+void exchange_start(struct core *, struct conn *);
 /* Moves everything that can move. */
 void exchange_pump(struct core *, struct conn *);
 void exchange_timeout(struct core *, struct conn *);

@@ -1,0 +1,81 @@
+/* model_client.h
+ *
+ * A browser as a dp core sees it: our own TCP, plain or under a wolfSSL client, and requests whose answers it knows in
+ * advance. Most are polite; others reset, vanish, stop in the middle, send garbage, read slowly or close their half early.
+ *
+ *   pending requests --> [ TLS? ] --> tcp --> frames        answers are checked byte by byte as they come
+ */
+#ifndef HEARTH_SIM_MODEL_CLIENT_H
+#define HEARTH_SIM_MODEL_CLIENT_H
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+
+#include "dataplane/net.h"
+#include "dataplane/tcp.h"
+#include "tests/sim/sim.h"
+
+enum { CLIENT_REQUESTS = 8 };
+
+enum manner {
+    POLITE,
+    HALF_CLOSES, /* FIN or close_notify behind the last request */
+    CRAWLS,      /* reads slowly, through small windows */
+    GARBLES,     /* ends with a malformed request */
+    RESETS,
+    VANISHES,
+    STOPS, /* sends a part and then nothing, but stays; with no part at all it is silent */
+};
+
+struct request {
+    uint32_t answer, id, bytes, body_bytes;
+    uint16_t status; /* that a calm world answers */
+    bool is_post, is_head, is_old, is_close, expects;
+    bool may_cut;   /* the connection ends in the middle of the answer */
+    bool may_close; /* an early answer leaves an unread body */
+    uint32_t gate;  /* of pending: written no further before "100 Continue"; 0: none */
+};
+
+struct client {
+    struct tcp tcp;
+    WOLFSSL *ssl; /* NULL: plain */
+    uint16_t port;
+    enum manner manner;
+    bool is_open, is_connected, has_finished, must_close;
+    struct request request[CLIENT_REQUESTS];
+    uint32_t request_count, answered;
+    uint8_t *pending; /* bytes of requests not yet written */
+    uint32_t pending_at, pending_bytes, pending_cap;
+    uint64_t gives_up_ns, pause_until_ns;
+    /* the answer being read */
+    char head[4096];
+    uint32_t head_bytes;
+    int status;
+    bool in_body, is_chunked;
+    uint64_t left; /* UINT64_MAX: to the end of the connection */
+    uint32_t body_at, chunk_state;
+    char line[64];
+    uint32_t line_bytes;
+};
+
+/* What all clients share. */
+struct clients {
+    struct net *net;
+    const uint8_t *server_ip;
+    struct tcp_env *env;
+    WOLFSSL_CTX *ctx; /* NULL: no TLS in this run */
+    bool
+        is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts are to be expected */
+    bool is_ending;           /* the core is gone: no new connection, any end is fine */
+    uint32_t answers[6], cut; /* by the status's first digit */
+};
+
+void model_client_start(struct clients *, struct client *, uint32_t index);
+void model_client_work(struct clients *, struct client *);
+void model_client_free(struct client *);
+uint64_t model_client_next_ns(const struct client *);
+
+#endif

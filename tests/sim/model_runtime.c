@@ -1,0 +1,326 @@
+#include "tests/sim/model_runtime.h"
+
+#include <string.h>
+
+static void attach(struct model_runtime *m)
+{
+    struct job_lane_shared *lane = job_region_lane(m->region, 0);
+    memset(m->region, 0, sizeof(struct job_region_header));
+    memset(lane, 0, offsetof(struct job_lane_shared, arena_down));
+    memset(&lane->arena_down, 0, offsetof(struct arena_shared, chunk));
+    memset(&lane->arena_up, 0, offsetof(struct arena_shared, chunk));
+    job_region_format(m->region, 1);
+    job_consumer_init(&m->down, &lane->down);
+    job_producer_init(&m->up, &lane->up);
+    arena_owner_init(&m->arena_up, &lane->arena_up);
+    arena_peer_init(&m->arena_down, &lane->arena_down);
+    memset(m->job, 0, sizeof(m->job));
+    atomic_store(&m->condemned, 0);
+    if (!m->is_announced)
+        m->world->life++;
+    m->is_announced = false;
+    m->world->region = m->region;
+    m->is_up = true;
+}
+
+void model_runtime_start(struct model_runtime *m, struct world_runtime *world, bool is_troubled)
+{
+    *m = (struct model_runtime){.world = world, .death_ns = UINT64_MAX, .lie_ns = UINT64_MAX};
+    m->region = aligned_alloc(4096, job_region_bytes(1));
+    *world = (struct world_runtime){.wake_fd = -1, .condemned = &m->condemned};
+    if (is_troubled && chance(60))
+        m->death_ns = sim_now_ns + below(3000) * 1000000ull;
+    if (is_troubled && chance(60))
+        m->lie_ns = sim_now_ns + below(3000) * 1000000ull;
+    attach(m);
+}
+
+void model_runtime_free(struct model_runtime *m)
+{
+    free(m->region);
+}
+
+static void die(struct model_runtime *m)
+{
+    TRACE("the runtime dies");
+    m->deaths++;
+    m->is_up = false;
+    m->world->region = NULL;
+    m->back_at_ns = sim_now_ns + 1000000 + below(chance(20) ? 4000 : 300) * 1000000ull;
+    m->death_ns = chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;
+    /* A world may show the next life before it is up. */
+    m->is_announced = chance(50);
+    m->world->life += m->is_announced;
+}
+
+static struct model_job *find(struct model_runtime *m, const struct job_slot *s)
+{
+    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+        struct model_job *j = &m->job[i];
+        if (j->is_live && j->index == s->job && j->generation == s->generation)
+            return j;
+    }
+    return NULL;
+}
+
+static struct job_slot slot_of(const struct model_job *j, enum job_type type)
+{
+    return (struct job_slot){.type = (uint8_t)type, .job = j->index, .generation = j->generation};
+}
+
+static void push(struct model_runtime *m, const struct job_slot *s)
+{
+    CHECK(job_producer_push(&m->up, s), "the up ring is full");
+    job_producer_publish(&m->up);
+}
+
+static void on_start(struct model_runtime *m, const struct job_slot *s)
+{
+    uint8_t head[JOB_HEAD_BYTES_MAX];
+    struct model_job *j = NULL;
+    for (uint32_t i = 0; i < MODEL_JOBS && !j; i++)
+        j = m->job[i].is_live ? NULL : &m->job[i];
+    CHECK(j, "more jobs than clients");
+    for (uint32_t i = 0; i < s->chunk_count; i++) {
+        uint32_t at = i * JOB_CHUNK_BYTES;
+        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
+        memcpy(head + at, arena_view(&m->arena_down, s->chunk[i]), part);
+    }
+    struct head_reader r;
+    struct head_request request = head_read_request(&r, head, s->bytes);
+    struct head_field f;
+    while (head_read_field(&r, &f))
+        CHECK(f.name.len != 6 || memcmp(f.name.p, "expect", 6) != 0, "Expect is not for scripts");
+    CHECK(head_read_end(&r), "a malformed request head");
+    char url[256];
+    snprintf(url, sizeof(url), "%.*s", (int)request.url.len, request.url.p);
+    *j = (struct model_job){.is_live = true,
+                            .index = s->job,
+                            .generation = s->generation,
+                            .send_credit = JOB_CREDIT_INITIAL,
+                            .recv_credit = JOB_CREDIT_INITIAL,
+                            .has_all_input = s->flags & JOB_F_END,
+                            .is_head_request =
+                                request.method.len == 4 && memcmp(request.method.p, "HEAD", 4) == 0,
+                            .with_length = chance(50),
+                            .next_ns = sim_now_ns + below(3000) * 1000ull};
+    const char *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    CHECK(path && sscanf(path, "/%u/%u/%u", &j->answer, &j->id, &j->bytes) == 3, "url %s", url);
+    CHECK(j->answer < ANSWERS, "url %s", url);
+}
+
+static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
+{
+    CHECK(s->bytes <= j->recv_credit, "more body than credit");
+    CHECK(!j->has_all_input, "body after its end");
+    j->recv_credit -= s->bytes;
+    for (uint32_t at = 0; at < s->bytes; at++) {
+        uint8_t byte =
+            arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
+        CHECK(byte == body_byte(j->id, j->received), "request body byte %u of %u", j->received,
+              j->id);
+        j->received++;
+    }
+    if (s->flags & JOB_F_END) {
+        CHECK(j->received == j->bytes, "a body of %u bytes, not %u", j->received, j->bytes);
+        j->has_all_input = true;
+    }
+}
+
+void model_runtime_read(struct model_runtime *m)
+{
+    struct job_slot s;
+    while (m->is_up && job_consumer_pop(&m->down, &s) == JOB_RING_OK) {
+        struct model_job *j = find(m, &s);
+        if (s.type == JOB_START)
+            on_start(m, &s);
+        else if (j && s.type == JOB_BODY)
+            on_body(m, j, &s);
+        else if (j && s.type == JOB_CREDIT)
+            j->send_credit += (uint32_t)s.arg;
+        else if (j && s.type == JOB_CANCEL)
+            j->is_live = false;
+        else if (s.type == JOB_WARM)
+            push(m, &(struct job_slot){.type = JOB_WARMED, .arg = s.arg});
+        for (uint32_t i = 0; i < s.chunk_count; i++)
+            CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
+    }
+    job_consumer_release(&m->down);
+}
+
+static uint32_t promised(const struct model_job *j)
+{
+    if (j->answer == ANSWER_SHORT)
+        return j->bytes + 1 + j->id % 100;
+    if (j->answer == ANSWER_LONG)
+        return j->bytes - 1 - j->bytes / 3;
+    return j->bytes;
+}
+
+static bool is_bodiless(const struct model_job *j)
+{
+    return j->answer == ANSWER_EMPTY || (j->is_head_request && j->id % 2);
+}
+
+static void send_head(struct model_runtime *m, struct model_job *j)
+{
+    uint8_t bytes[512];
+    char length[16];
+    struct head_writer w;
+    struct job_slot s = slot_of(j, JOB_HEAD);
+    bool is_end = is_bodiless(j) && chance(70);
+    head_write_response(&w, bytes, sizeof(bytes), j->answer == ANSWER_EMPTY ? 204 : 200);
+    head_write_field(&w, (struct head_view){"x-id", 4}, (struct head_view){"sim", 3});
+    if (j->answer == ANSWER_BAD_HEAD)
+        head_write_field(&w, (struct head_view){"x-split", 7}, (struct head_view){"a\r\nb: c", 7});
+    snprintf(length, sizeof(length), "%u", promised(j));
+    if (j->with_length || j->answer == ANSWER_SHORT || j->answer == ANSWER_LONG)
+        head_write_field(&w, (struct head_view){"content-length", 14},
+                         (struct head_view){length, strlen(length)});
+    s.bytes = (uint32_t)head_write_end(&w);
+    s.chunk_count = 1;
+    s.chunk[0] = arena_take(&m->arena_up);
+    s.flags = is_end ? JOB_F_END : 0;
+    s.arg = below(2) * below(5000);
+    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
+    push(m, &s);
+    j->has_head = true;
+    j->is_live = !is_end;
+}
+
+static void send_error(struct model_runtime *m, struct model_job *j)
+{
+    struct job_slot s = slot_of(j, JOB_ERROR);
+    s.arg = JOB_ERROR_EXCEPTION;
+    push(m, &s);
+    j->is_live = false;
+}
+
+static void send_data(struct model_runtime *m, struct model_job *j)
+{
+    struct job_slot s = slot_of(j, JOB_DATA);
+    uint32_t all = is_bodiless(j) ? 0 : j->bytes;
+    uint32_t can = (j->answer == ANSWER_ECHO && all ? j->received : all) - j->sent;
+    uint32_t n = can < j->send_credit ? can : j->send_credit;
+    uint32_t most = chance(20) ? 1 + below(50) : JOB_HEAD_BYTES_MAX;
+    n = n < most ? n : most;
+    uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    bool is_end = j->sent + n == all && (j->answer != ANSWER_ECHO || j->has_all_input);
+    if ((n == 0 && !is_end) || arena_available(&m->arena_up, chunks) < chunks)
+        return;
+    if (j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
+        send_error(m, j);
+        return;
+    }
+    for (uint32_t at = 0; at < n; at++) {
+        if (at % JOB_CHUNK_BYTES == 0)
+            s.chunk[s.chunk_count++] = arena_take(&m->arena_up);
+        arena_bytes(&m->arena_up, s.chunk[s.chunk_count - 1])[at % JOB_CHUNK_BYTES] =
+            body_byte(j->id, j->sent + at);
+    }
+    s.bytes = n;
+    s.flags = is_end ? JOB_F_END : 0;
+    j->sent += n;
+    j->send_credit -= n;
+    push(m, &s);
+    if (is_end)
+        j->is_live = false;
+}
+
+static void work_on(struct model_runtime *m, struct model_job *j)
+{
+    j->next_ns = sim_now_ns + below(800) * 1000ull;
+    /* What was consumed is granted again, in steps of any size. */
+    uint32_t grant = below(JOB_CREDIT_INITIAL - j->recv_credit + 1);
+    if (j->recv_credit == 0 && grant == 0)
+        grant = 1;
+    if (grant > 0 && !j->has_all_input) {
+        struct job_slot s = slot_of(j, JOB_CREDIT);
+        s.arg = grant;
+        j->recv_credit += grant;
+        push(m, &s);
+    }
+    if (j->answer == ANSWER_ERROR) {
+        send_error(m, j);
+        return;
+    }
+    if (j->answer != ANSWER_ECHO && !j->has_all_input && chance(70))
+        return; /* mostly after the request body, at times before its end */
+    if (!j->has_head)
+        send_head(m, j);
+    if (j->is_live && !chance(30))
+        send_data(m, j);
+}
+
+/* One breach of the contract. */
+static void lie(struct model_runtime *m)
+{
+    struct job_slot s = {.type = JOB_TYPES};
+    struct model_job *j = &m->job[below(4)];
+    struct job_lane_shared *lane = job_region_lane(m->region, 0);
+    TRACE("the runtime lies");
+    m->lies++;
+    m->lie_ns = UINT64_MAX;
+    switch (below(5)) {
+    case 0:
+        break;
+    case 1:
+        s = slot_of(j, JOB_DATA);
+        s.job += MODEL_JOBS;
+        break;
+    case 2:
+        s = slot_of(j, JOB_CREDIT);
+        s.generation = 0;
+        break;
+    case 3:
+        s = slot_of(j, JOB_HEAD);
+        s.generation += 1000; /* late, and yet naming more chunks than there are */
+        s.chunk_count = UINT8_MAX;
+        break;
+    case 4:
+        atomic_store(&lane->up.tail, m->up.tail + 5 * JOB_RING_SLOTS);
+        return;
+    }
+    push(m, &s);
+}
+
+bool model_runtime_work(struct model_runtime *m)
+{
+    if (!m->is_up) {
+        if (sim_now_ns < m->back_at_ns)
+            return false;
+        TRACE("the runtime is back");
+        attach(m);
+        return true;
+    }
+    if (atomic_load(&m->condemned) || sim_now_ns >= m->death_ns) {
+        die(m);
+        return true;
+    }
+    model_runtime_read(m);
+    if (sim_now_ns >= m->lie_ns) {
+        lie(m);
+        return false;
+    }
+    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+        struct model_job *j = &m->job[i];
+        if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 8) >= 8)
+            work_on(m, j);
+    }
+    if (chance(1) && job_producer_free(&m->up, 8) >= 8)
+        push(m, &(struct job_slot){.type = chance(50) ? JOB_EVICTED : JOB_WARMED, .arg = 7});
+    return false;
+}
+
+uint64_t model_runtime_next_ns(const struct model_runtime *m)
+{
+    if (!m->is_up)
+        return m->back_at_ns;
+    uint64_t next = m->death_ns < m->lie_ns ? m->death_ns : m->lie_ns;
+    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+        if (m->job[i].is_live && m->job[i].next_ns < next)
+            next = m->job[i].next_ns;
+    }
+    return next;
+}

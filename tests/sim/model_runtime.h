@@ -1,0 +1,46 @@
+/* model_runtime.h
+ *
+ * A runtime process as a dp core sees it: the other end of a region. It answers late, in pieces, under its own credit,
+ * checks every request body byte, and at times it dies, stays away, boots, or breaks the contract.
+ */
+#ifndef HEARTH_SIM_MODEL_RUNTIME_H
+#define HEARTH_SIM_MODEL_RUNTIME_H
+
+#include "dataplane/world.h"
+#include "runtime/head.h"
+#include "runtime/job.h"
+#include "tests/sim/sim.h"
+
+enum { MODEL_JOBS = 64 };
+
+struct model_job {
+    bool is_live, has_all_input, has_head, is_head_request, with_length;
+    uint32_t index, generation;
+    uint32_t answer, id, bytes; /* what the path asked for */
+    uint32_t received, sent, send_credit, recv_credit;
+    uint64_t next_ns;
+};
+
+struct model_runtime {
+    void *region;
+    struct world_runtime *world; /* how the world shows it */
+    _Atomic uint32_t condemned;
+    bool is_up, is_announced;
+    uint64_t back_at_ns, death_ns, lie_ns;
+    struct job_consumer down;
+    struct job_producer up;
+    struct arena_owner arena_up;
+    struct arena_peer arena_down;
+    struct model_job job[MODEL_JOBS];
+    uint32_t deaths, lies;
+};
+
+void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is_troubled);
+void model_runtime_free(struct model_runtime *);
+/* True: the world changed and must be published. */
+bool model_runtime_work(struct model_runtime *);
+/* Takes in what the core has sent last. */
+void model_runtime_read(struct model_runtime *);
+uint64_t model_runtime_next_ns(const struct model_runtime *);
+
+#endif

@@ -1,0 +1,61 @@
+/* sim.h
+ *
+ * What the models of a simulation share: one random stream by seed, checks that print how to repeat a failure, and the
+ * request paths by which a client tells the model of a runtime how to answer: "/<answer>/<id>/<bytes>".
+ */
+#ifndef HEARTH_SIM_H
+#define HEARTH_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum answer {
+    ANSWER_GENERATE,   /* 200 and bytes */
+    ANSWER_ECHO,       /* 200 and the request body */
+    ANSWER_EMPTY,      /* 204 */
+    ANSWER_ERROR,      /* an exception: 500 */
+    ANSWER_BAD_HEAD,   /* 502 */
+    ANSWER_LATE_ERROR, /* an error behind the head: cut */
+    ANSWER_SHORT,      /* fewer bytes than promised: cut */
+    ANSWER_LONG,       /* more bytes than promised: cut */
+    ANSWERS,
+};
+
+extern uint64_t sim_seed, sim_now_ns;
+extern bool sim_trace;
+
+#define CHECK(condition, ...)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "seed %lu: %s: ", (unsigned long)sim_seed, #condition);                \
+            fprintf(stderr, __VA_ARGS__);                                                          \
+            fprintf(stderr, "\nrepeat: build/tests/sim/sim_core --seed %lu --trace %s\n",          \
+                    (unsigned long)sim_seed, sim_arguments);                                       \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+#define TRACE(...)                                                                                 \
+    do {                                                                                           \
+        if (sim_trace) {                                                                           \
+            printf("%9.3f ms ", (double)sim_now_ns / 1e6);                                         \
+            printf(__VA_ARGS__);                                                                   \
+            putchar('\n');                                                                         \
+        }                                                                                          \
+    } while (0)
+
+extern const char *sim_arguments; /* for the line that repeats a failure */
+
+uint64_t rng(void);
+uint32_t below(uint32_t n); /* 0..n-1; 0 for 0 */
+bool chance(uint32_t percent);
+
+/* Byte `at` of body `id`: both ends know what must arrive. */
+static inline uint8_t body_byte(uint32_t id, uint32_t at)
+{
+    return (uint8_t)(id * 131 + at * 7 + (at >> 8) * 13);
+}
+
+#endif
