@@ -417,16 +417,25 @@ size_t conn_write_room(const struct conn *c)
 bool conn_write(struct core *core, struct conn *c, const void *bytes, size_t len)
 {
     size_t taken = 0;
-    if (!c->tls)
+    if (!c->tls) {
         taken = tcp_write(&c->tcp, bytes, len);
-    else if (tls_write(c->tls, bytes, len, &taken) == TLS_FAILED)
-        taken = 0;
+    } else if (tls_write(c->tls, bytes, len, &taken) == TLS_FAILED) {
+        core->counters.tls_failed++; /* the peer has broken the session since it asked */
+        conn_abort(core, c);
+        return false;
+    }
     if (taken == len)
         return true;
     /* The room was looked at first, so only the core's chunks can have run out. */
-    core->counters.conn_no_memory++;
-    conn_abort(core, c);
+    conn_give_up(core, c);
     return false;
+}
+
+void conn_give_up(struct core *core, struct conn *c)
+{
+    if (tcp_state(&c->tcp) != TCP_CLOSED)
+        core->counters.conn_no_memory++;
+    conn_abort(core, c);
 }
 
 void conn_close(struct core *core, struct conn *c, bool truncated)

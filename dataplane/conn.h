@@ -84,6 +84,8 @@ bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
  * close_notify. */
 void conn_close(struct core *, struct conn *, bool truncated);
 void conn_abort(struct core *, struct conn *);
+/* Aborts for want of memory; counted so unless the peer has just reset it anyway. */
+void conn_give_up(struct core *, struct conn *);
 void conn_set_deadline(struct conn *, uint64_t deadline_ns);
 /* What is waited for is the core's or the runtime's to give (chunks, ring slots), and no event will
  * tell when it is there: run again soon. */

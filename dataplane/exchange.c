@@ -128,8 +128,7 @@ static bool queue_or_abort(struct core *core, struct conn *c, struct byte_queue 
 {
     if (byte_queue_append(q, &core->chunks, bytes, len) == len)
         return true;
-    core->counters.conn_no_memory++;
-    conn_abort(core, c);
+    conn_give_up(core, c);
     return false;
 }
 
@@ -447,6 +446,7 @@ static void take_request(struct core *core, struct conn *c, const struct http1_r
     x->body_end_due = false;
     x->is_ended = false;
     x->was_rerun = false;
+    x->framing = HTTP1_FRAME_NONE;
     x->runtime_wait_until_ns = 0;
     x->expects_continue = r->expects_continue && x->has_body;
     x->body_bytes = 0;
@@ -1017,8 +1017,7 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         views = 0;
     }
     if (message_bytes(core, &m) > conn_write_room(c)) {
-        core->counters.conn_no_memory++; /* START waited for the room: the chunks are gone since */
-        conn_abort(core, c);
+        conn_give_up(core, c); /* START waited for the room: the chunks, or the client, are gone since */
         return;
     }
     if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||

@@ -339,6 +339,9 @@ static void check_end(struct clients *s, struct client *c, bool is_clean)
         may_close |= c->request[i].may_close || c->request[i].answer == ANSWER_LONG;
     if (c->answered < c->request_count)
         may_close |= r->may_cut;
+    /* An answer that only the connection's end could delimit is cut by RST, and earlier ones go with it. */
+    for (uint32_t i = c->answered; i < c->request_count; i++)
+        may_close |= c->request[i].may_cut && c->request[i].is_old;
     CHECK(may_close, "client %u: the connection ended after %u answers (%s, body %u)", c->port,
           c->answered, is_clean ? "clean" : "cut", c->body_at);
     s->cut++;

@@ -158,7 +158,7 @@ static void start_core(struct sim *s, uint32_t chunks)
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(s->wire, 1, core_mac),
                                  .net = &net,
-                                 .neighbours = s->core_neighbours = calloc(1, neighbours_bytes()),
+                                 .neighbours = s->core_neighbours = take(neighbours_bytes(), -1),
                                  .world = &s->shared,
                                  .clock = &s->clock,
                                  .memory = {.take = take, .give = free},
@@ -178,7 +178,7 @@ static void start_core(struct sim *s, uint32_t chunks)
 static void start_clients(struct sim *s)
 {
     struct net_config net = net_config_of("10.0.0.100/24", client_mac);
-    s->neighbours = calloc(1, neighbours_bytes());
+    s->neighbours = take(neighbours_bytes(), -1);
     neighbours_init(s->neighbours, 2);
     tx_init(&s->tx, port_sim_end(s->wire, 0, client_mac), 0, &s->counters);
     net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
