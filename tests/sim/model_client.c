@@ -484,6 +484,9 @@ void model_client_work(struct clients *s, struct client *c)
         return;
     CHECK(tcp_end(&c->tcp) != TCP_END_TIMEOUT || s->is_ending,
           "client %u: its connection timed out", c->port);
+    /* What came before the end is still there to be read, pause or not. */
+    while (is_reading && c->is_connected && tcp_readable(&c->tcp) > 0)
+        is_reading = read_all(s, c);
     if (is_reading && state == TCP_CLOSED && c->answered < c->request_count)
         check_end(s, c, false);
     tcp_fini(&c->tcp);
