@@ -1017,7 +1017,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         views = 0;
     }
     if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_give_up(core, c); /* START waited for the room: the chunks, or the client, are gone since */
+        conn_give_up(core,
+                     c); /* START waited for the room: the chunks, or the client, are gone since */
         return;
     }
     if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||

@@ -482,7 +482,7 @@ void model_client_work(struct clients *s, struct client *c)
     state = tcp_state(&c->tcp);
     if (!tcp_is_done(&c->tcp) && state != TCP_TIME_WAIT)
         return;
-    CHECK(tcp_end(&c->tcp) != TCP_END_TIMEOUT || s->is_ending,
+    CHECK(tcp_end(&c->tcp) != TCP_END_TIMEOUT || s->is_ending || s->is_disturbed,
           "client %u: its connection timed out", c->port);
     /* What came before the end is still there to be read, pause or not. */
     while (is_reading && c->is_connected && tcp_readable(&c->tcp) > 0)
