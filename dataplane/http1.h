@@ -71,6 +71,9 @@ struct http1_request {
 enum http1_result http1_request_parse(struct http1_request *, const char *bytes, size_t len,
                                       size_t seen);
 
+/* Takes the next item off a comma-separated list (RFC 9110 5.6.1), trimmed, possibly empty. False: no more. */
+bool http1_list_next(struct head_view *list, struct head_view *item);
+
 struct http1_body {
     enum http1_body_kind kind;
     uint8_t state;       /* private, as the rest */

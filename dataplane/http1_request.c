@@ -278,22 +278,30 @@ static enum http1_result take_coding(struct reader *in, struct head_view v)
     return HTTP1_OK;
 }
 
-static void take_connection(struct reader *in, struct head_view v)
+bool http1_list_next(struct head_view *list, struct head_view *item)
 {
-    const char *p = v.p, *end = v.p + v.len;
-    while (p < end) {
-        const char *comma = memchr(p, ',', (size_t)(end - p));
-        const char *stop = comma ? comma : end;
-        while (p < stop && (*p == ' ' || *p == '\t'))
-            p++;
-        const char *last = stop;
-        while (last > p && (last[-1] == ' ' || last[-1] == '\t'))
-            last--;
-        struct head_view option = {p, (size_t)(last - p)};
+    const char *p = list->p, *end = p + list->len;
+    if (list->len == 0)
+        return false;
+    const char *comma = memchr(p, ',', list->len);
+    const char *last = comma ? comma : end;
+    *list = comma ? (struct head_view){comma + 1, (size_t)(end - comma - 1)}
+                  : (struct head_view){end, 0};
+    while (p < last && (*p == ' ' || *p == '\t'))
+        p++;
+    while (last > p && (last[-1] == ' ' || last[-1] == '\t'))
+        last--;
+    *item = (struct head_view){p, (size_t)(last - p)};
+    return true;
+}
+
+static void take_connection(struct reader *in, struct head_view list)
+{
+    struct head_view option;
+    while (http1_list_next(&list, &option)) {
         in->is_close |= IS(option, "close");
         in->is_keep_alive |= IS(option, "keep-alive");
         in->is_upgrade |= IS(option, "upgrade");
-        p = comma ? comma + 1 : end;
     }
 }
 

@@ -1,0 +1,504 @@
+/* The answer's half of an exchange: what hearth says itself, and what a script says, in HTTP's framing. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/exchange_parts.h"
+
+enum {
+    CREDIT_STEP_BYTES = 16 * 1024,
+    PIECE_BYTES_MAX =
+        16 * 1024 - 64, /* of body in one write: a TLS record with its chunk framing */
+    ERROR_PAGE_BYTES_MAX = 512,
+    DISCARD_BYTES_MAX = 64 * 1024, /* an unread request body worth reading to keep the connection */
+};
+
+/* ---- answers ---- */
+
+static void count_status(struct core *core, uint16_t status)
+{
+    if (status < 300)
+        core->counters.http_2xx++;
+    else if (status < 400)
+        core->counters.http_3xx++;
+    else if (status < 500)
+        core->counters.http_4xx++;
+    else
+        core->counters.http_5xx++;
+}
+
+/* A message under construction in core->out. */
+struct message {
+    char *p, *end;
+    bool bad;
+};
+
+static struct message message_start(struct core *core)
+{
+    return (struct message){.p = (char *)core->out, .end = (char *)core->out + sizeof(core->out)};
+}
+
+static void put(struct message *m, const void *bytes, size_t len)
+{
+    if ((size_t)(m->end - m->p) < len) {
+        m->bad = true;
+        return;
+    }
+    memcpy(m->p, bytes, len);
+    m->p += len;
+}
+
+static void put_head(struct core *core, struct message *m, const struct http1_response *r)
+{
+    size_t n = http1_response_start(m->p, (size_t)(m->end - m->p), r, core_date(core));
+    m->bad |= n == 0;
+    m->p += n;
+}
+
+static void put_field(struct message *m, struct head_view name, struct head_view value)
+{
+    size_t n = http1_response_field(m->p, (size_t)(m->end - m->p), name, value);
+    m->bad |= n == 0;
+    m->p += n;
+}
+
+static size_t message_bytes(const struct core *core, const struct message *m)
+{
+    return (size_t)(m->p - (const char *)core->out);
+}
+
+struct head_view exchange_format_id(uint64_t id, char out[17])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; i++)
+        out[i] = digits[(id >> (60 - 4 * i)) & 15];
+    out[16] = 0;
+    return (struct head_view){out, 16};
+}
+
+static void put_debug_fields(struct core *core, struct message *m, const struct exchange *x,
+                             bool is_cold, bool is_of_script)
+{
+    char id[17];
+    put_field(m, view("x-hearth-request-id"), exchange_format_id(x->request_id, id));
+    if (!core->world->debug_headers)
+        return;
+    put_field(m, view("x-hearth-node"), view(core->world->node));
+    if (!is_of_script)
+        return;
+    put_field(m, view("x-hearth-home"), view(core->world->node));
+    put_field(m, view("x-hearth-path"), view("here"));
+    put_field(m, view("x-hearth-start"), view(is_cold ? "cold" : "warm"));
+}
+
+/* The request is answered in full. */
+static void finish(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    x->job = (struct job_ref){0};
+    byte_queue_clear(&x->head, &core->chunks);
+    if (!x->keep_alive) {
+        x->state =
+            EXCHANGE_HEAD; /* answered: the client is not "gone" when the connection closes */
+        conn_close(core, c, false);
+        return;
+    }
+    exchange_set_state(core, c, x->has_body ? EXCHANGE_DISCARD : EXCHANGE_HEAD);
+    conn_mark(core, c);
+}
+
+/* The connection survives an early answer only if little of the request body is still to come. */
+bool exchange_can_discard(const struct exchange *x)
+{
+    return !x->has_body || (x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= DISCARD_BYTES_MAX);
+}
+
+static bool keeps_alive(const struct core *core, const struct exchange *x)
+{
+    /* Without "100 Continue" the client may or may not send its body: who knows where the next
+     * request begins (RFC 9110 10.1.1). */
+    return x->keep_alive && !core->is_stopping && !x->expects_continue && exchange_can_discard(x);
+}
+
+/* An answer of hearth's own to the current request, which is over with it. */
+void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
+{
+    struct exchange *x = &c->exchange;
+    char page[ERROR_PAGE_BYTES_MAX], id[17];
+    exchange_cancel_job(core, x);
+    exchange_format_id(x->request_id, id);
+    int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
+                              http1_reason(r.status), r.text, id);
+    assert(page_bytes > 0 && (size_t)page_bytes < sizeof(page));
+    x->keep_alive = keeps_alive(core, x);
+    x->expects_continue = false;
+    struct message m = message_start(core);
+    put_head(core, &m,
+             &(struct http1_response){.status = r.status,
+                                      .framing = HTTP1_FRAME_LENGTH,
+                                      .length = (uint64_t)page_bytes,
+                                      .keep_alive = x->keep_alive,
+                                      .minor = x->minor});
+    put_field(&m, view("content-type"), view("text/plain;charset=UTF-8"));
+    put_field(&m, view("cache-control"), view("no-store"));
+    if (r.status == 503)
+        put_field(&m, view("retry-after"), view("1"));
+    if (r.status == 405)
+        put_field(&m, view("allow"), view("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    put_debug_fields(core, &m, x, false, false);
+    put(&m, "\r\n", 2);
+    if (!x->is_head)
+        put(&m, page, (size_t)page_bytes);
+    assert(!m.bad);
+    count_status(core, r.status);
+    if (message_bytes(core, &m) > conn_write_room(c)) {
+        conn_abort(core, c); /* a peer that pipelines and does not read */
+        return;
+    }
+    if (conn_write(core, c, core->out, message_bytes(core, &m)))
+        finish(core, c);
+}
+
+/* Ends an answer that will never be whole. */
+void exchange_cut(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    x->state = EXCHANGE_HEAD; /* the client is not "gone" */
+    exchange_cancel_job(core, x);
+    if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
+        conn_abort(core, c); /* a FIN would say that this was all */
+    else
+        conn_close(core, c, true);
+}
+
+/* Lets the runtime send as much as the connection has room for beyond what is already granted or
+ * waits. */
+static void grant_credit(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    if (x->job.generation == 0)
+        return;
+    size_t promised = EXCHANGE_RESERVE_BYTES + x->out.bytes +
+                      runtime_link_outstanding(exchange_link(core, x), x->job);
+    size_t room = conn_write_room(c);
+    if (room >= promised + CREDIT_STEP_BYTES &&
+        !runtime_link_credit(exchange_link(core, x), x->job, (uint32_t)(room - promised)))
+        conn_retry(c);
+}
+
+/* One piece of response body in its framing. False: no connection any more. */
+static bool write_piece(struct core *core, struct conn *c, const void *bytes, size_t len)
+{
+    struct exchange *x = &c->exchange;
+    if (x->framing != HTTP1_FRAME_CHUNKED)
+        return conn_write(core, c, bytes, len);
+    char head[16];
+    size_t head_bytes = http1_chunk_start(head, sizeof(head), len);
+    uint8_t piece[PIECE_BYTES_MAX + 32];
+    assert(len <= PIECE_BYTES_MAX);
+    memcpy(piece, head, head_bytes);
+    memcpy(piece + head_bytes, bytes, len);
+    memcpy(piece + head_bytes + len, HTTP1_CHUNK_END, 2);
+    return conn_write(core, c, piece, head_bytes + len + 2);
+}
+
+/* The end of the answer, once everything before it is written. */
+static void end_response(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    if (x->framing == HTTP1_FRAME_LENGTH && x->response_left > 0) {
+        core->counters.job_bad_length++; /* the script promised more than it sent */
+        exchange_cut(core, c);
+        return;
+    }
+    if (x->framing == HTTP1_FRAME_CHUNKED && !x->is_head &&
+        !conn_write(core, c, HTTP1_LAST_CHUNK, sizeof(HTTP1_LAST_CHUNK) - 1))
+        return;
+    finish(core, c);
+}
+
+/* Writes waiting payload while there is room. */
+void exchange_write_answer(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    uint8_t piece[PIECE_BYTES_MAX];
+    while (x->out.bytes > 0) {
+        size_t room = conn_write_room(c);
+        size_t len = x->out.bytes < sizeof(piece) ? x->out.bytes : sizeof(piece);
+        if (room < len + 64)
+            break;
+        byte_queue_copy(&x->out, 0, piece, len);
+        byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
+        exchange_moved(core, c);
+        if (!write_piece(core, c, piece, len))
+            return;
+    }
+    if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
+        end_response(core, c);
+    else
+        grant_credit(core, c);
+}
+
+/* ---- events of the job ---- */
+
+static struct conn *owner_of(struct core *core, uint32_t owner)
+{
+    struct conn *c = &core->conns[owner];
+    assert(c->state == CONN_OPEN &&
+           c->exchange.job.generation != 0); /* a conn that goes cancels its job */
+    return c;
+}
+
+/* A runtime's head is text of a stranger: what could break the message's framing is left out or
+ * refused. */
+static bool read_response_head(const uint8_t *head, size_t head_bytes, uint16_t *status,
+                               bool *has_length, uint64_t *length)
+{
+    struct head_reader r;
+    struct head_field f;
+    *status = head_read_response(&r, head, head_bytes);
+    *has_length = false;
+    while (head_read_field(&r, &f)) {
+        if (!view_is(f.name, "content-length"))
+            continue;
+        uint64_t n = 0;
+        if (*has_length || f.value.len == 0 || f.value.len > 18)
+            return false;
+        for (size_t i = 0; i < f.value.len; i++) {
+            if (f.value.p[i] < '0' || f.value.p[i] > '9')
+                return false;
+            n = n * 10 + (uint64_t)(f.value.p[i] - '0');
+        }
+        *has_length = true;
+        *length = n;
+    }
+    return head_read_end(&r) && *status >= 200 && *status <= 599;
+}
+
+static void choose_framing(struct exchange *x, uint16_t status, bool has_length, uint64_t length,
+                           bool is_end, uint64_t body_bytes)
+{
+    x->response_left = 0;
+    if (status == 204 || status == 304) {
+        x->framing = HTTP1_FRAME_NONE;
+    } else if (has_length || is_end) {
+        x->framing = HTTP1_FRAME_LENGTH;
+        x->response_left = has_length ? length : body_bytes;
+    } else if (x->minor == 0) {
+        x->framing = HTTP1_FRAME_CLOSE;
+        x->keep_alive = false;
+    } else {
+        x->framing = HTTP1_FRAME_CHUNKED;
+    }
+}
+
+static size_t total(const struct head_view *body, uint32_t views)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < views; i++)
+        bytes += body[i].len;
+    return bytes;
+}
+
+/* Body bytes from the runtime: written at once when nothing waits before them and there is room,
+ * else queued. */
+static bool take_body(struct core *core, struct conn *c, const struct head_view *body,
+                      uint32_t views)
+{
+    struct exchange *x = &c->exchange;
+    size_t bytes = total(body, views);
+    if (x->is_head || x->framing == HTTP1_FRAME_NONE) {
+        x->response_left = 0;
+        return true;
+    }
+    if (x->framing == HTTP1_FRAME_LENGTH) {
+        if (bytes > x->response_left) {
+            core->counters.job_bad_length++;
+            exchange_cut(core, c);
+            return false;
+        }
+        x->response_left -= bytes;
+    }
+    for (uint32_t i = 0; i < views; i++) {
+        if (!exchange_queue(core, c, &x->out, body[i].p, body[i].len))
+            return false;
+    }
+    return true;
+}
+
+static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct core *core = arg;
+    struct conn *c = owner_of(core, owner);
+    struct exchange *x = &c->exchange;
+    uint16_t status;
+    bool has_length;
+    uint64_t length = 0;
+    if (is_end)
+        x->job = (struct job_ref){0};
+    byte_queue_clear(&x->head, &core->chunks);
+    if (!read_response_head(head, head_bytes, &status, &has_length, &length)) {
+        core->counters.job_bad_head++;
+        exchange_refuse(core, c, (struct refusal){502, "the script's answer has a malformed head"});
+        return;
+    }
+    choose_framing(x, status, has_length, length, is_end, total(body, views));
+    /* An answer that comes before the request body has ended leaves the rest of it to be read and
+     * dropped. */
+    if (is_end && !exchange_can_discard(x))
+        x->keep_alive = false;
+    if (core->is_stopping)
+        x->keep_alive = false;
+
+    struct message m = message_start(core);
+    put_head(core, &m,
+             &(struct http1_response){.status = status,
+                                      .framing = (enum http1_framing)x->framing,
+                                      .length = x->response_left,
+                                      .keep_alive = x->keep_alive,
+                                      .minor = x->minor});
+    struct head_reader r;
+    struct head_field f;
+    head_read_response(&r, head, head_bytes);
+    while (head_read_field(&r, &f)) {
+        if (!http1_is_hop_field(f.name))
+            put_field(&m, f.name, f.value);
+    }
+    put_debug_fields(core, &m, x, cold_us > 0, true);
+    put(&m, "\r\n", 2);
+    if (m.bad) {
+        core->counters.job_bad_head++;
+        exchange_refuse(core, c, (struct refusal){502, "the script's answer has a malformed head"});
+        return;
+    }
+    count_status(core, status);
+    x->is_ended = is_end;
+    exchange_set_state(core, c, EXCHANGE_RESPOND);
+
+    /* The common answer leaves in one piece: head and body in one TLS record. */
+    bool is_whole =
+        is_end && x->framing == HTTP1_FRAME_LENGTH && x->response_left == total(body, views);
+    if (is_whole && !x->is_head) {
+        for (uint32_t i = 0; i < views; i++)
+            put(&m, body[i].p, body[i].len);
+        assert(!m.bad);
+        x->response_left = 0;
+        views = 0;
+    }
+    if (message_bytes(core, &m) > conn_write_room(c)) {
+        conn_give_up(core,
+                     c); /* START waited for the room: the chunks, or the client, are gone since */
+        return;
+    }
+    if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||
+        !take_body(core, c, body, views))
+        return;
+    if (x->is_head)
+        x->response_left = 0;
+    exchange_write_answer(core, c);
+    conn_mark(core, c);
+}
+
+static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                    bool is_end)
+{
+    struct core *core = arg;
+    struct conn *c = owner_of(core, owner);
+    struct exchange *x = &c->exchange;
+    assert(x->state == EXCHANGE_RESPOND);
+    if (is_end) {
+        x->job = (struct job_ref){0};
+        if (!exchange_can_discard(x))
+            x->keep_alive = false;
+    }
+    if (!take_body(core, c, body, views))
+        return;
+    x->is_ended = is_end;
+    exchange_write_answer(core, c);
+    conn_mark(core, c);
+}
+
+static struct refusal refusal_of_error(struct core *core, enum job_error error)
+{
+    struct counters *count = &core->counters;
+    switch (error) {
+    case JOB_ERROR_EXCEPTION:
+        count->job_exception++;
+        return (struct refusal){500, "the script threw an exception"};
+    case JOB_ERROR_NO_RESPONSE:
+        count->job_no_response++;
+        return (struct refusal){500, "the script will never answer: nothing is pending"};
+    case JOB_ERROR_LOAD:
+        count->job_load++;
+        return (struct refusal){500, "the script does not load"};
+    case JOB_ERROR_CPU_LIMIT:
+        count->job_cpu_limit++;
+        return (struct refusal){503, "the script exceeded its CPU limit"};
+    case JOB_ERROR_MEMORY_LIMIT:
+        count->job_memory_limit++;
+        return (struct refusal){503, "the script exceeded its memory limit"};
+    case JOB_ERROR_WALL_LIMIT:
+        count->job_wall_limit++;
+        return (struct refusal){504, "the script exceeded its time limit"};
+    case JOB_ERROR_OUTPUT_LIMIT:
+        count->job_output_limit++;
+        return (struct refusal){502, "the script exceeded its output limit"};
+    case JOB_ERROR_OVERLOAD:
+        count->job_overload++;
+        return (struct refusal){503, "the runtime is overloaded"};
+    case JOB_ERROR_NO_SCRIPT:
+        count->job_no_script++;
+        return (struct refusal){503, "the script is being deployed"};
+    case JOB_ERROR_NONE:
+    case JOB_ERROR_KINDS:
+        break;
+    }
+    assert(!"runtime_link lets only known kinds pass");
+    return (struct refusal){500, ""};
+}
+
+/* The job is over without a whole answer. */
+static void fail(struct core *core, struct conn *c, struct refusal r)
+{
+    struct exchange *x = &c->exchange;
+    x->job = (struct job_ref){0};
+    if (x->state == EXCHANGE_RUN) {
+        exchange_refuse(core, c, r);
+        return;
+    }
+    /* The head is out: only a cut connection says that the rest will not come. */
+    exchange_cut(core, c);
+}
+
+static void on_error(void *arg, uint32_t owner, enum job_error error)
+{
+    struct core *core = arg;
+    fail(core, owner_of(core, owner), refusal_of_error(core, error));
+}
+
+static void on_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    conn_mark(core, owner_of(core, owner));
+}
+
+static void on_lost(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    struct conn *c = owner_of(core, owner);
+    struct exchange *x = &c->exchange;
+    if (x->state == EXCHANGE_RUN && x->head.bytes > 0 && !x->was_rerun) {
+        x->job = (struct job_ref){0};
+        x->was_rerun = true;
+        x->runtime_wait_until_ns = 0;
+        core->counters.job_rerun++;
+        exchange_set_state(core, c, EXCHANGE_START);
+        conn_mark(core, c);
+        return;
+    }
+    fail(core, c, (struct refusal){502, "the runtime process died"});
+}
+
+const struct runtime_link_events exchange_events = {
+    .head = on_head, .data = on_data, .error = on_error, .credit = on_credit, .lost = on_lost};

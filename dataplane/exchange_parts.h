@@ -1,0 +1,88 @@
+/* exchange_parts.h
+ *
+ * What the files of an exchange share, and nobody else includes: exchange.c (states, the pump, the job's start),
+ * exchange_request.c (what the client says), exchange_answer.c (what it is told).
+ *
+ *            exchange_read_head, _read_body, _discard                         runtime_link_*
+ *   client ------------------------------------------> exchange.c: the state <--------------> runtime
+ *          <------------------------------------------
+ *            exchange_write_answer, _refuse, _cut
+ */
+#ifndef HEARTH_EXCHANGE_PARTS_H
+#define HEARTH_EXCHANGE_PARTS_H
+
+#include <string.h>
+#include <strings.h>
+
+#include "dataplane/conn.h"
+#include "dataplane/core_state.h"
+#include "dataplane/exchange.h"
+
+enum {
+    /* Room kept free beside granted credit: a response head, and framing. */
+    EXCHANGE_RESERVE_BYTES = 48 * 1024,
+    EXCHANGE_START_ROOM_BYTES = JOB_CREDIT_INITIAL + EXCHANGE_RESERVE_BYTES,
+    EXCHANGE_REFUSAL_BYTES_MAX = 2048, /* an error page with its head */
+};
+
+/* An answer that hearth gives itself; text NULL: none. */
+struct refusal {
+    uint16_t status;
+    const char *text;
+};
+
+static inline struct head_view view(const char *text)
+{
+    return (struct head_view){text, strlen(text)};
+}
+
+static inline bool view_is(struct head_view v, const char *text)
+{
+    return v.len == strlen(text) && strncasecmp(v.p, text, v.len) == 0;
+}
+
+static inline uint64_t exchange_after_ms(const struct core *core, uint32_t ms)
+{
+    return core->now_ns + (uint64_t)ms * 1000000;
+}
+
+static inline struct runtime_link *exchange_link(struct core *core, const struct exchange *x)
+{
+    return core->link[x->link];
+}
+
+/* ---- exchange.c ---- */
+
+/* The one writer of the state, and of the deadline that goes with it. */
+void exchange_set_state(struct core *, struct conn *, enum exchange_state);
+/* Bytes of a body moved: the stall deadline starts again. */
+void exchange_moved(struct core *, struct conn *);
+void exchange_cancel_job(struct core *, struct exchange *);
+/* False: the connection was given up for want of chunks. */
+bool exchange_queue(struct core *, struct conn *, struct byte_queue *, const void *bytes,
+                    size_t len);
+/* All plaintext at hand, up to cap bytes, into core->scratch: first what was left over, then the stream's. */
+size_t exchange_gather(struct core *, struct conn *, size_t cap);
+/* What was gathered and not used. False: the connection was given up. */
+bool exchange_keep_rest(struct core *, struct conn *, const uint8_t *bytes, size_t len);
+
+/* ---- exchange_request.c: each is true if the pump should go on ---- */
+
+bool exchange_read_head(struct core *, struct conn *);
+void exchange_read_body(struct core *, struct conn *);
+/* Reads and drops the rest of a request body after an early answer. */
+bool exchange_discard(struct core *, struct conn *);
+
+/* ---- exchange_answer.c ---- */
+
+/* An answer of hearth's own to the current request, which is over with it. */
+void exchange_refuse(struct core *, struct conn *, struct refusal);
+/* Ends the connection so that the client sees that its answer is not whole. */
+void exchange_cut(struct core *, struct conn *);
+/* Writes waiting payload while there is room, and grants the runtime what room is left. */
+void exchange_write_answer(struct core *, struct conn *);
+/* The connection survives an early answer only if little of the request body is still to come. */
+bool exchange_can_discard(const struct exchange *);
+struct head_view exchange_format_id(uint64_t id, char out[17]);
+
+#endif

@@ -1,0 +1,355 @@
+/* The request's half of an exchange: its head, checked and encoded for the runtime, and its body. */
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/cert.h"
+#include "dataplane/exchange_parts.h"
+#include "dataplane/host.h"
+#include "dataplane/route.h"
+
+static bool is_connection_named(struct head_view list, struct head_view name)
+{
+    struct head_view option;
+    while (http1_list_next(&list, &option)) {
+        if (option.len == name.len && strncasecmp(option.p, name.p, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- request heads ---- */
+
+/* Fields that hearth sets for the script: a client cannot claim them. */
+static bool is_reserved_field(struct head_view name)
+{
+    return view_is(name, "x-real-ip") || view_is(name, "x-forwarded-proto") ||
+           view_is(name, "x-hearth-request-id");
+}
+
+static bool is_forwarded(const struct http1_request *r, struct head_view name)
+{
+    if (is_reserved_field(name) || view_is(name, "expect"))
+        return false;
+    if (http1_is_hop_field(name))
+        return view_is(name, "content-length");
+    for (uint32_t i = 0; i < r->field_count; i++) {
+        if (view_is(r->field[i].name, "connection") && is_connection_named(r->field[i].value, name))
+            return false;
+    }
+    return true;
+}
+
+static void write_lower_field(struct head_writer *w, struct head_field f)
+{
+    uint8_t *at = w->p;
+    head_write_field(w, f.name, f.value);
+    if (w->bad)
+        return;
+    at += sizeof(uint16_t);
+    for (size_t i = 0; i < f.name.len; i++)
+        at[i] = (uint8_t)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] | 0x20 : at[i]);
+}
+
+/* Encodes the request for the runtime into core->out; 0: too large. */
+static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r)
+{
+    struct head_view scheme = c->is_tls ? view("https://") : view("http://");
+    char url[HTTP_TARGET_BYTES_MAX + HOST_BYTES_MAX + 32];
+    size_t url_bytes = scheme.len + r->authority.len + r->path.len;
+    if (url_bytes > sizeof(url))
+        return 0;
+    memcpy(url, scheme.p, scheme.len);
+    memcpy(url + scheme.len, r->authority.p, r->authority.len);
+    memcpy(url + scheme.len + r->authority.len, r->path.p, r->path.len);
+    struct head_writer w;
+    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX, r->method,
+                       (struct head_view){url, url_bytes});
+    for (uint32_t i = 0; i < r->field_count; i++) {
+        if (is_forwarded(r, r->field[i].name))
+            write_lower_field(&w, r->field[i]);
+    }
+    char ip[46], id[17];
+    net_format_ip(c->key.remote, ip);
+    head_write_field(&w, view("x-real-ip"), view(ip));
+    head_write_field(&w, view("x-forwarded-proto"), view(c->is_tls ? "https" : "http"));
+    head_write_field(&w, view("x-hearth-request-id"),
+                     exchange_format_id(c->exchange.request_id, id));
+    return head_write_end(&w);
+}
+
+/* Does the certificate that this connection was opened with cover the host? (RFC 9110 7.4) */
+static bool is_directed_here(struct core *core, const struct conn *c, const char *host,
+                             size_t host_bytes)
+{
+    if (!c->is_tls)
+        return true;
+    const struct certs *certs = core->world->certs;
+    const struct tls_context *mine =
+        certs_find(certs, c->sni.host_bytes ? c->sni.host : NULL, c->sni.host_bytes);
+    return mine && certs_covers(certs, mine, host, host_bytes);
+}
+
+/* What the request line and fields alone can refuse; NULL text: go on, *script is set. */
+static struct refusal check_request(struct core *core, struct conn *c,
+                                    const struct http1_request *r,
+                                    const struct world_script **script)
+{
+    struct counters *count = &core->counters;
+    char host[HOST_BYTES_MAX + 1];
+    if (view_is(r->method, "CONNECT") || view_is(r->method, "TRACE")) {
+        count->http_unsupported++;
+        return (struct refusal){405, "hearth speaks neither CONNECT nor TRACE"};
+    }
+    if (r->path.len == 1 && r->path.p[0] == '*') {
+        count->http_unsupported++;
+        return (struct refusal){501, "OPTIONS * is not supported"};
+    }
+    uint64_t body_max = core->world->limits.request_body_bytes_max;
+    if (body_max && r->body == HTTP1_BODY_LENGTH && r->content_length > body_max) {
+        count->http_body_too_large++;
+        return (struct refusal){413, "the request body is over this node's limit"};
+    }
+    size_t host_bytes = host_canonical(host, r->host.p, r->host.len);
+    if (host_bytes == 0) {
+        count->http_bad++;
+        return (struct refusal){400, "the request names no valid host"};
+    }
+    if (!is_directed_here(core, c, host, host_bytes)) {
+        count->http_misdirected++;
+        return (struct refusal){421,
+                                "this connection's certificate does not cover the requested host"};
+    }
+    const char *query = memchr(r->path.p, '?', r->path.len);
+    size_t path_bytes = query ? (size_t)(query - r->path.p) : r->path.len;
+    uint32_t index = routes_find(core->world->routes, core->config.index, host, host_bytes,
+                                 r->path.p, path_bytes);
+    if (index == ROUTE_NONE) {
+        count->http_no_route++;
+        return (struct refusal){404, "no script answers this host and path"};
+    }
+    *script = &core->world->scripts[index];
+    return (struct refusal){0, NULL};
+}
+
+static void take_request(struct core *core, struct conn *c, const struct http1_request *r)
+{
+    struct exchange *x = &c->exchange;
+    x->request_id = core_next_request_id(core);
+    x->minor = r->minor;
+    x->keep_alive = r->keep_alive;
+    x->is_head = r->is_head;
+    x->is_idempotent = r->is_idempotent;
+    x->has_body = r->body != HTTP1_BODY_NONE;
+    x->body_end_due = false;
+    x->is_ended = false;
+    x->was_rerun = false;
+    x->framing = HTTP1_FRAME_NONE;
+    x->runtime_wait_until_ns = 0;
+    x->expects_continue = r->expects_continue && x->has_body;
+    x->body_bytes = 0;
+    http1_body_init(&x->body, r);
+}
+
+/* True: go on pumping. */
+static bool on_request(struct core *core, struct conn *c, const struct http1_request *r)
+{
+    struct exchange *x = &c->exchange;
+    const struct world_script *script = NULL;
+    take_request(core, c, r);
+    struct refusal no = check_request(core, c, r, &script);
+    if (no.text) {
+        exchange_refuse(core, c, no);
+        return c->state == CONN_OPEN;
+    }
+    core->counters.http_requests++;
+    size_t bytes = encode_head(core, c, r);
+    if (bytes == 0) {
+        core->counters.http_head_too_large++;
+        exchange_refuse(core, c, (struct refusal){431, "the request head is too large"});
+        return c->state == CONN_OPEN;
+    }
+    x->script_handle = script->handle;
+    x->script_hash = script->id_hash;
+    if (!exchange_queue(core, c, &x->head, core->out, bytes))
+        return false;
+    exchange_set_state(core, c, EXCHANGE_START);
+    return true;
+}
+
+static void refuse_malformed(struct core *core, struct conn *c, const struct http1_request *r)
+{
+    struct exchange *x = &c->exchange;
+    switch (r->error_status) {
+    case 414:
+    case 431:
+        core->counters.http_head_too_large++;
+        break;
+    case 501:
+    case 505:
+        core->counters.http_unsupported++;
+        break;
+    default:
+        core->counters.http_bad++;
+    }
+    x->request_id = core_next_request_id(core);
+    x->keep_alive = false;
+    x->has_body = false;
+    x->is_head = false;
+    x->minor = 1;
+    exchange_refuse(core, c, (struct refusal){r->error_status, r->error});
+}
+
+bool exchange_read_head(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    /* A client that pipelines must read earlier answers before it is refused anything more. */
+    if (conn_write_room(c) < EXCHANGE_REFUSAL_BYTES_MAX)
+        return false;
+    size_t len = exchange_gather(core, c, sizeof(core->scratch));
+    if (c->state != CONN_OPEN)
+        return false;
+    enum http1_result result = HTTP1_MORE;
+    struct http1_request *r = &core->request;
+    bool is_first = x->seen == 0;
+    if (len > x->seen)
+        result = http1_request_parse(r, (const char *)core->scratch, len, x->seen);
+    if (result == HTTP1_BAD) {
+        refuse_malformed(core, c, r);
+        return false;
+    }
+    if (result == HTTP1_OK) {
+        x->seen = 0;
+        /* The views point into scratch, which nothing touches until the head is encoded. */
+        if (!exchange_keep_rest(core, c, core->scratch + r->head_bytes, len - r->head_bytes))
+            return false;
+        return on_request(core, c, r);
+    }
+    x->seen = (uint32_t)len;
+    if (!exchange_keep_rest(core, c, core->scratch, len))
+        return false;
+    if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
+        if (len > 0)
+            core->counters.http_bad++;
+        conn_close(core, c, false);
+    } else if (len > 0 && is_first) {
+        exchange_set_state(
+            core, c, EXCHANGE_HEAD); /* from its first byte on the head has a deadline of its own */
+    }
+    return false;
+}
+
+static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
+{
+    struct exchange *x = &c->exchange;
+    x->keep_alive = false;
+    if (x->state == EXCHANGE_RUN) {
+        exchange_refuse(core, c, r);
+        return;
+    }
+    exchange_cut(core, c);
+}
+
+/* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
+ * must not turn each of them into a message. Returns how many; *eaten: of the bytes given. */
+static size_t decode_body(struct core *core, struct exchange *x, size_t len, size_t room,
+                          size_t *eaten, enum http1_result *result)
+{
+    size_t decoded = 0;
+    *eaten = 0;
+    *result = HTTP1_MORE;
+    while (*result == HTTP1_MORE && *eaten < len && decoded < room) {
+        struct head_view payload;
+        size_t n, part = len - *eaten < room - decoded ? len - *eaten : room - decoded;
+        *result = http1_body_input(&x->body, core->scratch + *eaten, part, &n, &payload);
+        memcpy(core->out + decoded, payload.p, payload.len);
+        decoded += payload.len;
+        *eaten += n;
+    }
+    return decoded;
+}
+
+/* Request body from the stream to the runtime, as far as its credit goes. */
+void exchange_read_body(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    struct runtime_link *link = exchange_link(core, x);
+    bool ended;
+    if (runtime_link_is_short(link))
+        conn_retry(c);
+    if (x->body_end_due) {
+        runtime_link_body(link, x->job, NULL, 0, true, &ended);
+        x->body_end_due = !ended;
+        return;
+    }
+    while (x->has_body && c->state == CONN_OPEN) {
+        size_t room = runtime_link_body_room(link, x->job);
+        if (room == 0)
+            return;
+        size_t len = exchange_gather(core, c, room);
+        if (c->state != CONN_OPEN)
+            return;
+        size_t at;
+        enum http1_result result;
+        uint64_t body_max = core->world->limits.request_body_bytes_max;
+        size_t decoded = decode_body(core, x, len, room, &at, &result);
+        x->body_bytes += decoded;
+        if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK)) {
+            size_t taken =
+                runtime_link_body(link, x->job, core->out, decoded, result == HTTP1_OK, &ended);
+            assert(taken == decoded); /* one message, and room says that it fits */
+        }
+        if (result == HTTP1_OK) {
+            x->has_body = false;
+            x->body_end_due = !ended;
+            if (!ended)
+                conn_retry(c);
+        }
+        if (!exchange_keep_rest(core, c, core->scratch + at, len - at))
+            return;
+        if (result == HTTP1_BAD) {
+            core->counters.http_bad++;
+            refuse_bad_body(core, c, (struct refusal){400, "the request body is malformed"});
+            return;
+        }
+        if (body_max && x->body_bytes > body_max) {
+            core->counters.http_body_too_large++;
+            refuse_bad_body(core, c,
+                            (struct refusal){413, "the request body is over this node's limit"});
+            return;
+        }
+        if (at > 0)
+            exchange_moved(core, c);
+        if (x->has_body && at == 0) {
+            if (conn_read_ended(c)) {
+                core->counters.http_bad++;
+                refuse_bad_body(core, c, (struct refusal){400, "the request body ended early"});
+            }
+            return;
+        }
+    }
+}
+
+/* Reads and drops the rest of a request body after an early answer. */
+bool exchange_discard(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    size_t len = exchange_gather(core, c, sizeof(core->scratch));
+    size_t at = 0;
+    enum http1_result result = HTTP1_MORE;
+    while (c->state == CONN_OPEN && result == HTTP1_MORE && at < len) {
+        struct head_view payload;
+        size_t eaten;
+        result = http1_body_input(&x->body, core->scratch + at, len - at, &eaten, &payload);
+        at += eaten;
+    }
+    if (c->state != CONN_OPEN || !exchange_keep_rest(core, c, core->scratch + at, len - at))
+        return false;
+    if (result == HTTP1_OK) {
+        x->has_body = false;
+        exchange_set_state(core, c, EXCHANGE_HEAD);
+        return true;
+    }
+    if (result == HTTP1_BAD || conn_read_ended(c))
+        conn_close(core, c, false);
+    return false;
+}
