@@ -85,15 +85,12 @@ bool exchange_queue(struct core *core, struct conn *c, struct byte_queue *q, con
 
 /* ---- plaintext in ---- */
 
-/* All plaintext at hand, up to cap bytes, into scratch: first what was left over, then the
- * stream's. */
-size_t exchange_gather(struct core *core, struct conn *c, size_t cap)
+size_t exchange_look(struct core *core, struct conn *c, size_t cap)
 {
     struct byte_queue *in = &c->exchange.in;
-    size_t len = in->bytes;
-    assert(len <= sizeof(core->scratch));
+    size_t len = in->bytes < cap ? in->bytes : cap;
+    assert(cap <= sizeof(core->scratch));
     byte_queue_copy(in, 0, core->scratch, len);
-    byte_queue_clear(in, &core->chunks);
     while (len < cap) {
         size_t part;
         if (!conn_read(core, c, core->scratch + len, cap - len, &part))
@@ -103,9 +100,13 @@ size_t exchange_gather(struct core *core, struct conn *c, size_t cap)
     return len;
 }
 
-bool exchange_keep_rest(struct core *core, struct conn *c, const uint8_t *bytes, size_t len)
+bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
 {
-    return len == 0 || exchange_queue(core, c, &c->exchange.in, bytes, len);
+    struct byte_queue *in = &c->exchange.in;
+    size_t old = in->bytes < len ? in->bytes : len; /* of scratch, what is in the queue already */
+    size_t from = used > old ? used : old;
+    byte_queue_consume(in, &core->chunks, (uint32_t)(used < old ? used : old));
+    return from == len || exchange_queue(core, c, in, core->scratch + from, len - from);
 }
 
 /* ---- the job ---- */

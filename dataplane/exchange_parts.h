@@ -61,10 +61,11 @@ void exchange_cancel_job(struct core *, struct exchange *);
 /* False: the connection was given up for want of chunks. */
 bool exchange_queue(struct core *, struct conn *, struct byte_queue *, const void *bytes,
                     size_t len);
-/* All plaintext at hand, up to cap bytes, into core->scratch: first what was left over, then the stream's. */
-size_t exchange_gather(struct core *, struct conn *, size_t cap);
-/* What was gathered and not used. False: the connection was given up. */
-bool exchange_keep_rest(struct core *, struct conn *, const uint8_t *bytes, size_t len);
+/* Up to cap bytes of plaintext, in core->scratch: what was left over, and behind it the stream's. To be followed by
+ * exchange_used with what it returned, unless the connection is no longer open. */
+size_t exchange_look(struct core *, struct conn *, size_t cap);
+/* Of the len bytes that exchange_look gave, used are done with; the rest is kept. False: the connection was given up. */
+bool exchange_used(struct core *, struct conn *, size_t used, size_t len);
 
 /* ---- exchange_request.c: each is true if the pump should go on ---- */
 

@@ -7,6 +7,8 @@
 #include "dataplane/host.h"
 #include "dataplane/route.h"
 
+enum { PEEK_BYTES = 4096 };
+
 static bool is_connection_named(struct head_view list, struct head_view name)
 {
     struct head_view option;
@@ -205,7 +207,9 @@ bool exchange_read_head(struct core *core, struct conn *c)
     /* A client that pipelines must read earlier answers before it is refused anything more. */
     if (conn_write_room(c) < EXCHANGE_REFUSAL_BYTES_MAX)
         return false;
-    size_t len = exchange_gather(core, c, sizeof(core->scratch));
+    /* Of requests that wait in a row, no more than a common head is copied at a time. */
+    bool is_row = x->in.bytes > PEEK_BYTES && x->seen == 0;
+    size_t len = exchange_look(core, c, is_row ? PEEK_BYTES : sizeof(core->scratch));
     if (c->state != CONN_OPEN)
         return false;
     enum http1_result result = HTTP1_MORE;
@@ -220,13 +224,13 @@ bool exchange_read_head(struct core *core, struct conn *c)
     if (result == HTTP1_OK) {
         x->seen = 0;
         /* The views point into scratch, which nothing touches until the head is encoded. */
-        if (!exchange_keep_rest(core, c, core->scratch + r->head_bytes, len - r->head_bytes))
-            return false;
-        return on_request(core, c, r);
+        return exchange_used(core, c, r->head_bytes, len) && on_request(core, c, r);
     }
     x->seen = (uint32_t)len;
-    if (!exchange_keep_rest(core, c, core->scratch, len))
+    if (!exchange_used(core, c, 0, len))
         return false;
+    if (is_row)
+        return true; /* a long head: now all of it */
     if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
         if (len > 0)
             core->counters.http_bad++;
@@ -285,7 +289,7 @@ void exchange_read_body(struct core *core, struct conn *c)
         size_t room = runtime_link_body_room(link, x->job);
         if (room == 0)
             return;
-        size_t len = exchange_gather(core, c, room);
+        size_t len = exchange_look(core, c, room);
         if (c->state != CONN_OPEN)
             return;
         size_t at;
@@ -304,7 +308,7 @@ void exchange_read_body(struct core *core, struct conn *c)
             if (!ended)
                 conn_retry(c);
         }
-        if (!exchange_keep_rest(core, c, core->scratch + at, len - at))
+        if (!exchange_used(core, c, at, len))
             return;
         if (result == HTTP1_BAD) {
             core->counters.http_bad++;
@@ -333,7 +337,7 @@ void exchange_read_body(struct core *core, struct conn *c)
 bool exchange_discard(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    size_t len = exchange_gather(core, c, sizeof(core->scratch));
+    size_t len = exchange_look(core, c, sizeof(core->scratch));
     size_t at = 0;
     enum http1_result result = HTTP1_MORE;
     while (c->state == CONN_OPEN && result == HTTP1_MORE && at < len) {
@@ -342,7 +346,7 @@ bool exchange_discard(struct core *core, struct conn *c)
         result = http1_body_input(&x->body, core->scratch + at, len - at, &eaten, &payload);
         at += eaten;
     }
-    if (c->state != CONN_OPEN || !exchange_keep_rest(core, c, core->scratch + at, len - at))
+    if (c->state != CONN_OPEN || !exchange_used(core, c, at, len))
         return false;
     if (result == HTTP1_OK) {
         x->has_body = false;
