@@ -17,8 +17,6 @@ enum {
         4096, /* in that time a slow reader takes as much of its answer, or all of it */
     COOKIE_LIFE_MS =
         60000, /* an ACK without a connection is looked at for so long after the last cookie */
-    WARM_PER_SECOND = 2000,
-    WARM_BURST = 256,
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */
 };
 
@@ -438,6 +436,14 @@ void conn_give_up(struct core *core, struct conn *c)
     conn_abort(core, c);
 }
 
+/* The FIN goes behind what TLS still holds. */
+static void finish_stream(struct conn *c)
+{
+    size_t none;
+    if (!c->tls || !tls_is_holding(c->tls) || tls_write(c->tls, NULL, 0, &none) != TLS_WANT)
+        tcp_finish(&c->tcp);
+}
+
 void conn_close(struct core *core, struct conn *c, bool truncated)
 {
     if (c->state == CONN_CLOSING || c->state == CONN_FREE)
@@ -445,8 +451,8 @@ void conn_close(struct core *core, struct conn *c, bool truncated)
     if (c->tls && !truncated)
         tls_finish(c->tls);
     exchange_fini(core, c);
-    tcp_finish(&c->tcp);
     set_state(core, c, CONN_CLOSING);
+    finish_stream(c);
     conn_mark(core, c);
 }
 
@@ -460,20 +466,6 @@ void conn_abort(struct core *core, struct conn *c)
 
 /* ---- hello and handshake ---- */
 
-static bool take_warm_token(struct core *core)
-{
-    const uint64_t cost_ns = 1000000000 / WARM_PER_SECOND;
-    uint64_t earned = core->now_ns - core->warm_refilled_ns;
-    core->warm_refilled_ns = core->now_ns;
-    core->warm_tokens_ns += earned;
-    if (core->warm_tokens_ns > cost_ns * WARM_BURST)
-        core->warm_tokens_ns = cost_ns * WARM_BURST;
-    if (core->warm_tokens_ns < cost_ns)
-        return false;
-    core->warm_tokens_ns -= cost_ns;
-    return true;
-}
-
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
  */
 static void warm_scripts_of(struct core *core, const struct conn *c)
@@ -484,7 +476,8 @@ static void warm_scripts_of(struct core *core, const struct conn *c)
     for (uint32_t i = 0; i < count; i++) {
         const struct world_script *script = &core->world->scripts[scripts[i]];
         struct runtime_link *link = core_link_of(core, script->id_hash);
-        if (link && !runtime_link_is_warm(link, script->handle) && take_warm_token(core))
+        if (link && !runtime_link_is_warm(link, script->handle) &&
+            token_bucket_take(&core->warm, core->now_ns))
             runtime_link_warm(link, script->handle);
     }
 }
@@ -565,6 +558,7 @@ static bool run_handshake(struct core *core, struct conn *c)
 /* What the peer still sends is of no interest, but its FIN is. */
 static void run_closing(struct conn *c)
 {
+    finish_stream(c);
     size_t len = tcp_readable(&c->tcp);
     if (len > 0)
         tcp_consume(&c->tcp, (uint32_t)len);
@@ -572,7 +566,7 @@ static void run_closing(struct conn *c)
 
 static void pump(struct core *core, struct conn *c)
 {
-    if (c->tls && tls_is_holding(c->tls)) {
+    if (c->tls && c->state != CONN_CLOSING && tls_is_holding(c->tls)) {
         size_t none;
         tls_write(c->tls, NULL, 0, &none);
     }

@@ -86,6 +86,7 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     }
     core->now_ns = clock_now_ns(config->clock);
     timers_init(&core->timers, core->now_ns);
+    token_bucket_init(&core->warm, WARM_PER_SECOND, WARM_BURST, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
     core->tcp_env4 = (struct tcp_env){.pool = &core->chunks,

@@ -9,6 +9,7 @@
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/runtime_link.h"
+#include "dataplane/token_bucket.h"
 
 enum {
     CORE_SCRATCH_BYTES = HTTP_PIPELINE_BYTES_MAX,
@@ -39,8 +40,8 @@ struct core {
     uint32_t link_count;
     uint64_t request_seed, request_count;
     uint64_t cookies_until_ns; /* SYN cookies are out until then */
-    uint64_t warm_tokens_ns, warm_refilled_ns;
-    char date[32]; /* IMF-fixdate of this second */
+    struct token_bucket warm;  /* isolates asked for at ClientHello time */
+    char date[32];             /* IMF-fixdate of this second */
     uint64_t date_until_ns;
     int wake_fd;
     _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */

@@ -48,7 +48,9 @@
 
 #define LIMITS_TLS(L)                                                                              \
     L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \
-    L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")
+    L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
+    L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
+    L(WARM_BURST, 256, "of these at once")
 
 #define LIMITS_HTTP(L)                                                                             \
     L(HTTP_HEAD_BYTES_MAX, 24 * 1024,                                                              \

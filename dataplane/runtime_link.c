@@ -473,7 +473,7 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
     }
     if (l->region && count > 0)
         job_consumer_release(&l->up);
-    if (l->region && l->arena_down.lied)
+    if (l->region && (l->arena_down.lied || l->down.lied))
         condemn(l);
     return count;
 }

@@ -22,8 +22,10 @@ uint32_t job_producer_free(struct job_producer *p, uint32_t wanted)
     uint32_t used = p->tail - p->head_seen;
     if (JOB_RING_SLOTS - used < wanted) {
         uint32_t head = atomic_load_explicit(&p->ring->head, memory_order_acquire);
-        if (p->tail - head > JOB_RING_SLOTS)
+        if (p->tail - head > JOB_RING_SLOTS) {
+            p->lied = true;
             return 0;
+        }
         p->head_seen = head;
         used = p->tail - head;
     }

@@ -130,6 +130,7 @@ struct job_producer {
     struct job_ring_shared *ring;
     uint32_t tail;      /* ours, authoritative */
     uint32_t head_seen; /* the consumer's, last time we looked */
+    bool lied;          /* the consumer's word was impossible, sticky */
 };
 
 struct job_consumer {

@@ -371,6 +371,11 @@ static void impossible_ring_words_end_the_link(void **state)
     for (int i = 0; i < JOB_RING_SLOTS; i++)
         runtime_link_warm(&r->link, 1000 + (uint64_t)i);
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
+    runtime_link_poll(&r->link,
+                      16); /* a word that reads as "full" must not make the link useless for ever */
+    assert_int_equal(r->counters.job_bad_message, 2);
+    assert_int_equal(r->owner[0].losts, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
     rig_destroy(r);
 }
 
