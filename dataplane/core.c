@@ -136,10 +136,12 @@ uint32_t core_link_index(const struct core *core, const struct runtime_link *lin
     return 0;
 }
 
-/* splitmix64 (Steele et al. 2014): a bijection of the counter, so ids of one core never repeat. */
+/* splitmix64 (Steele et al. 2014): a bijection of the counter, of which each core has its own numbers, so the ids
+ * of a node never repeat. */
 uint64_t core_next_request_id(struct core *core)
 {
-    uint64_t z = core->request_seed + ++core->request_count * 0x9e3779b97f4a7c15u;
+    uint64_t number = ++core->request_count * core->config.cores + core->config.index;
+    uint64_t z = core->request_seed + number * 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
