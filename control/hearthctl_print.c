@@ -33,18 +33,19 @@ static void print_clean(const char *s)
         putchar((unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
 }
 
-static void print_duration(double seconds)
+static const char *format_duration(double seconds, char out[24])
 {
     long s = (long)seconds;
 
     if (s >= 86400)
-        printf("%ldd%ldh", s / 86400, s / 3600 % 24);
+        snprintf(out, 24, "%ldd%ldh", s / 86400, s / 3600 % 24);
     else if (s >= 3600)
-        printf("%ldh%ldm", s / 3600, s / 60 % 60);
+        snprintf(out, 24, "%ldh%ldm", s / 3600, s / 60 % 60);
     else if (s >= 60)
-        printf("%ldm%lds", s / 60, s % 60);
+        snprintf(out, 24, "%ldm%lds", s / 60, s % 60);
     else
-        printf("%.1fs", seconds);
+        snprintf(out, 24, "%.1fs", seconds);
+    return out;
 }
 
 static void format_date(long long seconds, char out[32])
@@ -77,10 +78,13 @@ static void print_runtimes(const json_t *runtimes)
     printf("\nRUNTIME  STATE    PID      FOR      RESTARTS  ISOLATES  MEMORY    LAST EXIT\n");
     json_array_foreach(runtimes, i, r)
     {
-        printf("%-8lld %-8s %-8lld ", number(r, "index"), text(r, "state"), number(r, "pid"));
-        print_duration(json_number_value(json_object_get(r, "since_s")));
-        printf("\t  %-9lld %-9lld %5.1f MB  %s\n", number(r, "restarts"), number(r, "isolates"),
-               (double)number(r, "memory_bytes") / 1e6, text(r, "last_exit"));
+        char since[24];
+
+        format_duration(json_number_value(json_object_get(r, "since_s")), since);
+        printf("%-8lld %-8s %-8lld %-8s %-9lld %-9lld %5.1f MB  %s\n", number(r, "index"),
+               text(r, "state"), number(r, "pid"), since, number(r, "restarts"),
+               number(r, "isolates"), (double)number(r, "memory_bytes") / 1e6,
+               text(r, "last_exit"));
     }
 }
 
@@ -105,15 +109,16 @@ void print_status(const json_t *j)
 {
     const json_t *port = json_object_get(j, "port"), *certificate;
     const json_t *listening = json_object_get(j, "listen");
+    char uptime[24];
     size_t i;
 
-    printf("node      %s  %s  version %s  pid %lld  up ", text(j, "node"),
+    format_duration(json_number_value(json_object_get(j, "uptime_s")), uptime);
+    printf("node      %s  %s  version %s  pid %lld  up %s\n", text(j, "node"),
            is(j, "draining") ? "draining"
            : is(j, "ready")  ? "ready"
                              : "starting",
-           text(j, "version"), number(j, "pid"));
-    print_duration(json_number_value(json_object_get(j, "uptime_s")));
-    printf("\nport      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
+           text(j, "version"), number(j, "pid"), uptime);
+    printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
            text(port, "device"), text(port, "driver"), text(port, "mac"), number(port, "mtu"),
            number(port, "queues"), is(port, "rss") ? "device" : "software",
            is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
