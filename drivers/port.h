@@ -69,7 +69,7 @@ struct frame {
 };
 
 struct port_caps {
-    char name[64];   /* the DPDK device string, or "sim" */
+    char name[64];   /* the DPDK device and its first argument, or "sim" */
     char driver[32]; /* e.g. "net_af_packet" */
     uint8_t mac[6];
     uint16_t mtu;    /* bytes of IP packet */

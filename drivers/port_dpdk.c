@@ -370,7 +370,10 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
     struct rte_ether_addr mac;
     uint16_t device_mtu;
 
-    snprintf(caps->name, sizeof(caps->name), "%s", device);
+    /* The driver's name and its first argument say which device it is; the others are how we drive it. */
+    size_t first = strcspn(device, ",");
+    size_t name = device[first] ? first + 1 + strcspn(device + first + 1, ",") : first;
+    snprintf(caps->name, sizeof(caps->name), "%.*s", (int)name, device);
     caps->queues = p->lanes;
     caps->numa_node = rte_eth_dev_socket_id(p->port_id);
     if (mtu <= 0 && rte_eth_dev_get_mtu(p->port_id, &device_mtu) == 0)
