@@ -48,6 +48,8 @@ struct process {
     char v8[32], last_exit[64];
     uint64_t isolates, memory_bytes, bad_packets, logs_dropped;
     json_t *scripts;
+    uint64_t ping_ns;  /* when the ping went that is not answered yet; 0: none */
+    double ping_cpu_s; /* CPU time of the process then */
     uint64_t log_second;
     uint32_t logs_in_second;
 };
@@ -294,6 +296,9 @@ static bool on_packet(struct process *p, size_t bytes)
         ok = on_log(p, packet);
     else if (!strcmp(type, "stats"))
         ok = on_stats(p, packet);
+    else if (!strcmp(type, "pong"))
+        ok = true;
+    p->ping_ns = 0; /* whatever it said, its loop came by */
     json_decref(packet);
     return ok;
 }
@@ -416,7 +421,7 @@ static void free_life(struct process *p)
     p->forget_count = 0;
     json_decref(p->scripts);
     p->scripts = NULL;
-    p->isolates = p->memory_bytes = 0;
+    p->isolates = p->memory_bytes = p->ping_ns = 0;
     set_state(p, SUPERVISE_DOWN);
 }
 
@@ -569,9 +574,50 @@ static bool is_bloated(const struct process *p)
     return resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
 }
 
+/* 0 if the process is gone. */
+static double cpu_seconds(int pid)
+{
+    char path[40], text[512];
+    unsigned long long user, system;
+    ssize_t n = 0;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = 0;
+    /* Fields 14 and 15; the name, field 2, ends at the last parenthesis and may hold anything. */
+    const char *p = strrchr(text, ')');
+    if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+                     &system) != 2)
+        return 0;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void ping(struct process *p)
+{
+    if (send_packet(p, json_pack("{s:s}", "type", "ping"), NULL, 0) != SENT)
+        return; /* its socket is full of scripts: the feed has a timeout of its own */
+    p->ping_ns = loop_now_ns();
+    p->ping_cpu_s = cpu_seconds((int)p->pid);
+}
+
+static bool is_hung(const struct process *p)
+{
+    if (p->ping_ns == 0 || p->state != SUPERVISE_UP)
+        return false;
+    double waited_s = (double)(loop_now_ns() - p->ping_ns) / 1e9;
+    return waited_s * 1000 >= p->owner->config.hang_ms &&
+           cpu_seconds((int)p->pid) - p->ping_cpu_s < waited_s / 4;
+}
+
 static void look_at_processes(void *arg)
 {
     struct supervise *s = arg;
+    bool pings = s->looks % SUPERVISE_PING_LOOKS == 0;
     bool looks_at_memory = ++s->looks % SUPERVISE_MEMORY_LOOKS == 0;
 
     for (uint32_t i = 0; i < s->config.count; i++) {
@@ -583,6 +629,10 @@ static void look_at_processes(void *arg)
             kill_process(p, "it broke the contract of the job rings");
         else if (looks_at_memory && is_bloated(p))
             kill_process(p, "its memory is far over its budget");
+        else if (is_hung(p))
+            kill_process(p, "it does not answer");
+        else if (pings && p->state == SUPERVISE_UP && p->ping_ns == 0)
+            ping(p);
     }
     loop_timer_set(s->config.loop, &s->look_timer, (uint64_t)SUPERVISE_LOOK_MS * MS,
                    look_at_processes, s);
@@ -613,6 +663,8 @@ struct supervise *supervise_create(const struct supervise_config *config, char *
     if (!s)
         goto fail;
     s->config = *config;
+    if (!s->config.hang_ms)
+        s->config.hang_ms = SUPERVISE_HANG_MS;
     if (!s->config.memory_slack_bytes)
         s->config.memory_slack_bytes = (uint64_t)SUPERVISE_MEMORY_SLACK_MB << 20;
     if (config->cpus_count)

@@ -15,7 +15,9 @@
  *
  * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
  * stops reading for 5 s is replaced. A core that saw the contract broken sets the life's condemned
- * word; it is looked at every 50 ms, and the process's resident memory every 200 ms.
+ * word; it is looked at every 50 ms, and the process's resident memory every 200 ms. A process that
+ * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
+ * limits of its own inside.
  *
  * What a runtime says is hostile input: a packet that does not parse is counted and dropped.
  * Control thread only.
@@ -41,6 +43,8 @@ enum {
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
     SUPERVISE_LOOK_MS = 50,
+    SUPERVISE_PING_LOOKS = 20,  /* every so many looks a ping, unless one is out */
+    SUPERVISE_HANG_MS = 5000,   /* without an answer and without computing: it hangs */
     SUPERVISE_MEMORY_LOOKS = 4, /* every so many looks at the resident memory too */
     SUPERVISE_MEMORY_SLACK_MB =
         3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
@@ -60,8 +64,9 @@ struct supervise_config {
     const uint16_t *cpus;
     uint32_t cpus_count; /* 0: anywhere */
     uint64_t memory_bytes;
-    uint64_t
-        memory_slack_bytes; /* resident memory over memory_bytes + this: killed; 0: the default */
+    uint32_t hang_ms; /* 0: the default */
+    /* Resident memory over memory_bytes and this: killed. 0: the default. */
+    uint64_t memory_slack_bytes;
     const char *node_exe, *program, *blob;
     uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
     uint32_t lanes;                    /* dp cores */

@@ -14,6 +14,7 @@
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
+ *     {"type":"pong"}
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,

@@ -93,6 +93,11 @@ static void send_stats(struct worker *w, json_t *scripts)
                              "scripts", scripts));
 }
 
+void report_pong(struct worker *w)
+{
+    send_packet(w, json_pack("{s:s}", "type", "pong"));
+}
+
 void report_stats(struct worker *w)
 {
     json_t *scripts = json_array();

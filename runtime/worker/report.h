@@ -24,6 +24,7 @@ struct report {
 void report_log(struct worker *, uint32_t handle, uint64_t request_id, const char *level,
                 const char *text, size_t len);
 void report_ready(struct worker *);
+void report_pong(struct worker *);
 /* Once a second while something changes. */
 void report_stats(struct worker *);
 

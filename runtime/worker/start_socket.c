@@ -146,6 +146,8 @@ void start_socket_read(struct worker *w)
             take_script(w, &p);
         else if (is_type(&p, "forget"))
             take_forget(w, &p);
+        else if (is_type(&p, "ping"))
+            report_pong(w);
         close_fds(&p);
         json_decref(p.json);
     }

@@ -4,6 +4,7 @@
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,8 @@ static void take_region(void)
     json_decref(j);
 }
 
+static bool is_mute;
+
 static void take_scripts(void)
 {
     int fds[70], count;
@@ -93,6 +96,8 @@ static void take_scripts(void)
                          json_object_get(json_object_get(j, "limits"), "cpu_ms")),
                      source);
             say_log(handle, text);
+        } else if (!strcmp(type, "ping") && !is_mute) {
+            say(json_pack("{s:s}", "type", "pong"));
         } else if (!strcmp(type, "forget")) {
             snprintf(text, sizeof(text), "forgot %lld", (long long)handle);
             say_log(0, text);
@@ -148,6 +153,7 @@ int main(int argc, char **argv)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         pause();
     }
+    is_mute = !strcmp(how, "mute");
     if (!strcmp(how, "deaf"))
         pause();
     take_scripts();

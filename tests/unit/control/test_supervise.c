@@ -110,6 +110,8 @@ static void behave(const char *how)
     fclose(f);
 }
 
+static uint32_t hang_ms; /* 0: the default */
+
 static void start(const char *how, uint32_t count)
 {
     char path[128];
@@ -117,6 +119,7 @@ static void start(const char *how, uint32_t count)
         .count = count,
         .memory_bytes = 1 << 20,
         .memory_slack_bytes = 100 << 20,
+        .hang_ms = hang_ms,
         .node_exe = FAKE_RUNTIME,
         .program = "/dev/null",
         .blob = path,
@@ -269,6 +272,28 @@ static void one_that_takes_all_memory_is_replaced(void **state)
     assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
 }
 
+static void one_that_answers_no_ping_is_replaced(void **state)
+{
+    hang_ms = 200;
+    start("mute", 1);
+    UNTIL(status_of(0).restarts >= 1);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+    hang_ms = 0;
+}
+
+static void one_that_answers_pings_stays(void **state)
+{
+    uint64_t until_ns;
+
+    hang_ms = 200;
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    until_ns = loop_now_ns() + 2500000000u; /* two pings */
+    UNTIL(loop_now_ns() >= until_ns);
+    assert_int_equal(status_of(0).restarts, 0);
+    hang_ms = 0;
+}
+
 static void one_that_reads_nothing_is_replaced(void **state)
 {
     char name[16], var[60000];
@@ -322,6 +347,8 @@ int main(void)
         TEST(a_condemned_process_is_replaced),
         TEST(one_that_is_never_ready_is_replaced),
         TEST(one_that_takes_all_memory_is_replaced),
+        TEST(one_that_answers_no_ping_is_replaced),
+        TEST(one_that_answers_pings_stays),
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
         TEST(a_process_sees_only_its_own_descriptors),
