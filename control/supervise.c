@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control/log.h"
+#include "control/procfs.h"
 #include "control/region.h"
 #include "runtime/start.h"
 
@@ -546,55 +547,12 @@ static void respawn_later(struct process *p)
         p->backoff_ms = SUPERVISE_BACKOFF_MAX_MS;
 }
 
-/* Resident bytes; 0 if the process is gone. Hugepages, and so the region, do not count. */
-static uint64_t resident_bytes(int pid)
-{
-    char path[40], text[64];
-    unsigned long long all = 0, resident = 0;
-    ssize_t n = 0;
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        n = read(fd, text, sizeof(text) - 1);
-        close(fd);
-    }
-    text[n > 0 ? n : 0] = 0;
-    if (sscanf(text, "%llu %llu", &all, &resident) != 2)
-        return 0;
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /* The runtime keeps its isolates within the budget; this is for what it cannot stop, like a builtin of V8 that
  * copies one huge array without looking up. Better one process than the machine. */
 static bool is_bloated(const struct process *p)
 {
     const struct supervise_config *c = &p->owner->config;
-    return resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
-}
-
-/* 0 if the process is gone. */
-static double cpu_seconds(int pid)
-{
-    char path[40], text[512];
-    unsigned long long user, system;
-    ssize_t n = 0;
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        n = read(fd, text, sizeof(text) - 1);
-        close(fd);
-    }
-    text[n > 0 ? n : 0] = 0;
-    /* Fields 14 and 15; the name, field 2, ends at the last parenthesis and may hold anything. */
-    const char *p = strrchr(text, ')');
-    if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-                     &system) != 2)
-        return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return procfs_resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
 }
 
 static void ping(struct process *p)
@@ -602,7 +560,7 @@ static void ping(struct process *p)
     if (send_packet(p, json_pack("{s:s}", "type", "ping"), NULL, 0) != SENT)
         return; /* its socket is full of scripts: the feed has a timeout of its own */
     p->ping_ns = loop_now_ns();
-    p->ping_cpu_s = cpu_seconds((int)p->pid);
+    p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
 }
 
 static bool is_hung(const struct process *p)
@@ -611,7 +569,7 @@ static bool is_hung(const struct process *p)
         return false;
     double waited_s = (double)(loop_now_ns() - p->ping_ns) / 1e9;
     return waited_s * 1000 >= p->owner->config.hang_ms &&
-           cpu_seconds((int)p->pid) - p->ping_cpu_s < waited_s / 4;
+           procfs_cpu_seconds((int)p->pid) - p->ping_cpu_s < waited_s / 4;
 }
 
 static void look_at_processes(void *arg)
