@@ -58,6 +58,7 @@ struct tls_session {
     bool is_done;        /* handshake */
     bool is_finished;    /* close_notify was sent */
     bool is_truncated;   /* the stream ended */
+    bool is_malformed;   /* the client's ALPN list */
     enum tls_result end; /* TLS_CLOSED or TLS_FAILED: for good; TLS_OK: not yet */
     const char *alpn;
     char error[ERROR_BYTES];
@@ -126,6 +127,8 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
     size_t sent = 0, want = (size_t)len;
+    if (s->is_malformed)
+        return WOLFSSL_CBIO_ERR_GENERAL;
     if (!s->held || flush(s))
         sent = s->io->send(s->io_arg, buf, want);
     if (sent < want && !hold(s, (uint8_t *)buf + sent, want - sent))
@@ -138,15 +141,23 @@ static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_l
 {
     static const char http1[] = "http/1.1";
     const unsigned char *p = offered, *end = offered + offered_len;
-    while (p < end && *p < end - p) {
+    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
+    while (p<end && * p> 0 && *p < end - p) {
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
-            struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
             s->alpn = http1;
             *out = p + 1;
             *out_len = *p;
             return 0;
         }
         p += 1 + *p;
+    }
+    /* wolfSSL's own search reads beyond a list whose last length lies: it must not see this one. The session
+     * ends with the next byte that it wants to send. */
+    if (p < end) {
+        s->is_malformed = true;
+        *out = (const unsigned char *)http1;
+        *out_len = sizeof(http1) - 1;
+        return 0;
     }
     /* wolfSSL ignores a refusal from here, but then asks the session's own list: one that cannot
      * match makes it send no_application_protocol. */
@@ -430,6 +441,10 @@ enum tls_result tls_handshake(struct tls_session *s)
     bool is_flushed = flush(s);
     if (!s->is_done) {
         int answer = wolfSSL_accept(s->ssl);
+        if (s->is_malformed) {
+            snprintf(s->error, sizeof(s->error), "the client's ALPN list is malformed");
+            return s->end = TLS_FAILED;
+        }
         if (answer != WOLFSSL_SUCCESS)
             return judge(s, answer);
         s->is_done = true;
