@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/conf_check.h"
+#include "dataplane/limits.h"
 
 /* ---- the schema: one table for libcyaml, for the shape check and for printing ---- */
 
@@ -85,7 +86,7 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_ENUM("idle", OPT | CYAML_FLAG_STRICT, struct conf, idle, idle_words, 2),
     CYAML_FIELD_MAPPING("listen", OPT, struct conf, listen, listen_fields),
     CYAML_FIELD_SEQUENCE("certificates", OPT | CYAML_FLAG_POINTER, struct conf, certificates,
-                         &certificate_value, 0, CONF_CERTIFICATES_MAX),
+                         &certificate_value, 0, CERTS_MAX),
     CYAML_FIELD_SEQUENCE("zones", OPT, struct conf, zones, &name_value, 0, CONF_ZONES_MAX),
     CYAML_FIELD_MAPPING("runtimes", OPT, struct conf, runtimes, runtimes_fields),
     CYAML_FIELD_MAPPING("limits", OPT, struct conf, limits, limits_fields),

@@ -282,7 +282,6 @@ struct world *world_build(uint64_t epoch, const struct conf *conf, struct certs_
         .head_timeout_ms = conf->limits.head_timeout_ms,
         .idle_timeout_ms = conf->limits.idle_timeout_ms,
         .stall_timeout_ms = conf->limits.stall_timeout_ms,
-        .jobs_per_core_max = conf->limits.jobs,
         .request_body_bytes_max = (uint64_t)conf->limits.request_body_mb << 20,
     };
     w->certs = certs->certs;

@@ -45,7 +45,6 @@
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
-    D(drop_tcp_syn_limit, "SYN refused: too many half-open connections")                           \
     D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
     E(net_unresolved, "packets held back until a neighbour answers")                               \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \

@@ -68,7 +68,7 @@
     L(SCRIPT_NAME_BYTES_MAX, 63, "name of a script")                                               \
     L(SCRIPTS_MAX, 65536, "scripts of the node")                                                   \
     L(ROUTES_MAX, 65536, "routes of the node")                                                     \
-    L(CERTS_MAX, 4096, "certificates of the node")                                                 \
+    L(CERTS_MAX, 1024, "certificates of the node")                                                 \
     L(RUNTIMES_MAX, 32, "runtime processes of the node")
 
 #define LIMIT_LIST(L)                                                                              \

@@ -34,7 +34,6 @@ struct world_script {
 /* Tunable limits; see limits.h for what they start from. */
 struct world_limits {
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
-    uint32_t jobs_per_core_max;
     uint64_t request_body_bytes_max; /* 0: no limit */
 };
 
