@@ -284,6 +284,7 @@ struct world *world_build(uint64_t epoch, const struct conf *conf, struct certs_
         .stall_timeout_ms = conf->limits.stall_timeout_ms,
         .request_body_bytes_max = (uint64_t)conf->limits.request_body_mb << 20,
     };
+    w->tune = world_tune_default;
     w->certs = certs->certs;
     w->routes = scripts->routes;
     w->script_count = scripts->script_count;

@@ -20,7 +20,12 @@
     D(rx_nd, "IPv6 neighbour discovery packets taken")                                             \
     D(rx_icmp, "ICMP and ICMPv6 packets taken")                                                    \
     D(rx_tcp, "TCP segments given to a connection or the listener")                                \
-    D(rx_udp, "UDP datagrams taken")                                                               \
+    D(rx_rpc, "datagrams of other nodes taken")                                                    \
+    D(drop_rpc_bad, "datagrams to an RPC port that are none of ours, by length or header")         \
+    D(drop_rpc_rate, "handshakes over the rate limit")                                             \
+    D(drop_rpc_auth, "datagrams that do not authenticate, or handshakes of no member")             \
+    D(drop_rpc_replay, "datagrams whose number was seen before, or is too old")                    \
+    D(drop_rpc_index, "datagrams of a channel that is not there")                                  \
     D(drop_link_short, "shorter than its Ethernet or VLAN header")                                 \
     D(drop_link_other_mac, "not addressed to this port")                                           \
     D(drop_link_vlan, "VLAN tag that is not ours")                                                 \
@@ -122,10 +127,51 @@
     E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
     E(job_late, "messages for a job that is over")                                                 \
     E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
-    E(warm_sent, "isolates asked for at ClientHello time")
+    E(warm_sent, "isolates asked for ahead of a request")                                          \
+    E(warm_useful, "of these, ready when the first request came")                                  \
+    E(warm_late, "of these, not ready yet when the first request came")                            \
+    E(warm_wasted, "of these, never asked for")                                                    \
+    E(warm_hidden_us, "microseconds of cold starts that no request waited for")                    \
+    E(warm_budget, "isolates not asked for: over the budget")                                      \
+    E(sub_started, "requests of scripts to other scripts")                                         \
+    E(sub_depth, "of these, refused: the chain is too deep")                                       \
+    E(sub_refused, "of these, refused for another reason")
+
+#define COUNTERS_RPC(D, E)                                                                         \
+    E(place_here, "requests that run here")                                                        \
+    E(place_hot, "of these, because the script is hot here")                                       \
+    E(place_home, "requests sent to their home")                                                   \
+    E(place_refused, "requests refused for overload here and elsewhere: 503")                      \
+    E(call_accepted, "calls that their home accepted")                                             \
+    E(call_bounced, "calls that their home handed back")                                           \
+    E(call_bounced_served, "of these, answered here")                                              \
+    E(call_wasted_bytes, "body bytes sent to a home that handed the call back")                    \
+    E(call_lost, "calls whose home died")                                                          \
+    E(call_cancelled, "calls to a home whose client left")                                         \
+    E(serve_calls, "calls of other nodes")                                                         \
+    E(serve_accepted, "of these, accepted")                                                        \
+    E(serve_bounced, "of these, handed back")                                                      \
+    E(serve_bad, "calls of other nodes that are malformed")                                        \
+    E(serve_cancelled, "calls of other nodes that they gave up")                                   \
+    E(capability_bad, "malformed capabilities")                                                    \
+    E(capability_foreign, "capabilities of another node or core")                                  \
+    E(capability_forged, "capabilities with a wrong MAC")                                          \
+    E(capability_expired, "capabilities after their time")                                         \
+    E(capability_spent, "capabilities used before, or revoked")                                    \
+    E(rpc_handshakes, "channels opened")                                                           \
+    E(rpc_down, "channels lost")                                                                   \
+    E(rpc_lost_packets, "packets of channels taken as lost")                                       \
+    E(rpc_rekeys, "changes of a channel's keys")                                                   \
+    E(rpc_no_memory, "stream bytes not taken for want of chunks")                                  \
+    E(rpc_bad_frame, "frames or records that break the protocol: the channel is closed")           \
+    E(rpc_ring_differs, "RING messages of nodes with another ring")                                \
+    E(handover_sent, "scripts handed over to another node")                                        \
+    E(handover_taken, "scripts taken over from another node")                                      \
+    E(event_lost, "trace events with no way to their sink")                                        \
+    E(note_dropped, "messages between control threads dropped")
 
 #define COUNTER_LIST(D, E)                                                                         \
-    COUNTERS_NET(D, E) COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E)
+    COUNTERS_NET(D, E) COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E) COUNTERS_RPC(D, E)
 
 struct counters {
     uint64_t rx_frames;

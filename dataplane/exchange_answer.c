@@ -450,6 +450,10 @@ static struct refusal refusal_of_error(struct core *core, enum job_error error)
     case JOB_ERROR_NO_SCRIPT:
         count->job_no_script++;
         return (struct refusal){503, "the script is being deployed"};
+    case JOB_ERROR_REFUSED: /* hearthd's to the runtime, never the other way */
+    case JOB_ERROR_LOST:
+    case JOB_ERROR_DEPTH:
+    case JOB_ERROR_SUBREQUESTS:
     case JOB_ERROR_NONE:
     case JOB_ERROR_KINDS:
         break;

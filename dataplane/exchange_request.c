@@ -64,7 +64,7 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
     memcpy(url + scheme.len, r->authority.p, r->authority.len);
     memcpy(url + scheme.len + r->authority.len, r->path.p, r->path.len);
     struct head_writer w;
-    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX, r->method,
+    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX, (struct head_view){"", 0}, r->method,
                        (struct head_view){url, url_bytes});
     for (uint32_t i = 0; i < r->field_count; i++) {
         if (is_forwarded(r, r->field[i].name))

@@ -71,8 +71,30 @@
     L(CERTS_MAX, 1024, "certificates of the node")                                                 \
     L(RUNTIMES_MAX, 32, "runtime processes of the node")
 
+#define LIMITS_CLUSTER(L)                                                                          \
+    L(MEMBERS_MAX, 512, "nodes of a cluster")                                                      \
+    L(PEERS_CHANNELS_MAX, 1024, "channels of one core to cores of other nodes")                    \
+    L(CALLS_DEFAULT, 4096, "requests under way on one core, from clients, peers and scripts")      \
+    L(SERVED_DEFAULT, 2048, "of these, from peers")                                                \
+    L(STREAMS_DEFAULT, 8192, "streams of all channels of one core")                                \
+    L(HOT_ENTER_RPS_DEFAULT, 50,                                                                   \
+      "of one script at one node: from here on it runs where it enters")                           \
+    L(HOT_LEAVE_RPS_DEFAULT, 20, "below, it goes home again")                                      \
+    L(WIDEN_RPS_DEFAULT, 5000, "of one script at one home: it gets twice as many homes")           \
+    L(NARROW_RPS_DEFAULT, 1500, "below, half as many")                                             \
+    L(BOUND_PERCENT_DEFAULT, 25,                                                                   \
+      "load of a home over the mean before its work goes to a successor")                          \
+    L(SHED_TARGET_US_DEFAULT, 20000, "queueing delay of a runtime process that is fine")           \
+    L(SHED_INTERVAL_MS_DEFAULT, 100, "above the target for so long: overloaded")                   \
+    L(SHED_JOBS_PERCENT_DEFAULT, 90, "of the job table in use: overloaded")                        \
+    L(SHED_CHUNKS_PERCENT_DEFAULT, 90, "of stream memory in use: overloaded")                      \
+    L(SHED_SHARE_PERCENT_DEFAULT, 50, "of the jobs that one script may have while it is tight")    \
+    L(OPTIMISTIC_BYTES_DEFAULT, 65536, "W: body bytes sent to a home before it accepts")           \
+    L(TRACE_ONE_IN_DEFAULT, 1, "requests whose spans are recorded")
+
 #define LIMIT_LIST(L)                                                                              \
-    LIMITS_CORE(L) LIMITS_NET(L) LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L)
+    LIMITS_CORE(L)                                                                                 \
+    LIMITS_NET(L) LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L)
 
 enum {
 #define LIMIT_ENUM(name, value, text) name = value,

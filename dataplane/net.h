@@ -13,7 +13,7 @@
  * addresses, host order in fields.
  *
  * Every frame that net_input takes is counted in exactly one disposition of counters.h, except that
- * for NET_TCP and NET_UDP the caller counts (rx_tcp, drop_tcp_*, rx_udp, drop_udp_*). rx_frames is
+ * for NET_TCP and NET_UDP the caller counts (rx_tcp, drop_tcp_*, rx_rpc, drop_udp_*). rx_frames is
  * the caller's too: who takes the burst counts it, so that conservation compares two books.
  *
  * Nothing is reassembled or forwarded. Packets that we send are never fragmented (DF;

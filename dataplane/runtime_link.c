@@ -364,7 +364,7 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
 
 static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_KINDS)
+    if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_REFUSED)
         return false;
     uint32_t owner = j->owner;
     free_job(l, s->job);

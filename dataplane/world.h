@@ -21,6 +21,8 @@
 #include "dataplane/limits.h"
 
 struct certs;
+struct noise_identity;
+struct ring;
 struct routes;
 struct rte_rcu_qsbr;
 
@@ -28,13 +30,61 @@ struct world_script {
     uint64_t handle;  /* names (script, version) to the runtimes: never used again for another */
     uint64_t id_hash; /* XXH3_64 of the name: the ring's point, and the second hash's */
     char name[SCRIPT_NAME_BYTES_MAX + 1];
-    char version[17]; /* first 16 hex digits of the artifact's SHA-256 */
+    char version[17];      /* first 16 hex digits of the artifact's SHA-256 */
+    uint64_t version_bits; /* the same as a number */
+    uint64_t owner;        /* hash of the account that deployed it; 0: none said */
+    uint32_t binding_count;
+    const struct world_binding
+        *bindings; /* in the order of the runtime's `services` (runtime/start.h) */
+};
+
+/* What a script may call: env.NAME. */
+struct world_binding {
+    uint64_t script; /* hash of the other's id: it need not exist (yet) */
+    uint32_t cpu_ms, memory_mb, subrequests, wall_ms; /* limits of the callee; 0: nothing said */
 };
 
 /* Tunable limits; see limits.h for what they start from. */
 struct world_limits {
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
     uint64_t request_body_bytes_max; /* 0: no limit */
+};
+
+/* What `hearthctl tune` changes; *_DEFAULT in limits.h. Rates are of the whole node. */
+struct world_tune {
+    uint32_t hot_enter_rps, hot_leave_rps; /* a script asked for so often here runs here */
+    uint32_t widen_rps, narrow_rps;        /* of one script at one home */
+    uint32_t bound_percent;                /* bounded load: (1 + e) x the mean */
+    uint32_t shed_target_us, shed_interval_ms;
+    uint32_t shed_jobs_percent, shed_chunks_percent, shed_share_percent;
+    uint32_t warm_per_s;       /* isolates asked for at ClientHello time, of one core */
+    uint32_t optimistic_bytes; /* W: body bytes sent before ACCEPT; at most JOB_CREDIT_INITIAL */
+    uint32_t trace_one_in;     /* requests whose spans are recorded; 1: all, 0: none */
+};
+
+extern const struct world_tune world_tune_default;
+
+/* A node of the cluster. */
+struct world_member {
+    char name[64];
+    uint64_t id;         /* XXH3_64 of the name */
+    uint8_t address[16]; /* where its RPC ports are; IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;       /* UDP: its core q has port + q */
+    uint16_t cores;
+    uint32_t weight; /* RING_WEIGHT_ONE: one share */
+    uint8_t public_key[32];
+};
+
+/* The nodes of the cluster, this one among them, sorted by name; alone: just this one. Part of every world. */
+struct world_cluster {
+    uint16_t self; /* index in member[] */
+    uint16_t member_count;
+    uint8_t own_state; /* enum node_state (rpc/record.h): what this node says of itself */
+    bool is_leaving;   /* hands its warm scripts over; own_state becomes DRAINING afterwards */
+    const struct world_member *member;
+    const struct ring *ring;
+    const struct noise_identity *identity; /* NULL: no RPC */
+    const uint8_t *secret;                 /* 32 bytes */
 };
 
 /* One runtime process as the cores see it. */
@@ -51,10 +101,14 @@ struct world {
     char node[64];
     bool debug_headers;
     struct world_limits limits;
+    struct world_tune tune;
+    struct world_cluster cluster;
     const struct certs *certs;
     const struct routes *routes;
     uint32_t script_count;
     const struct world_script *scripts;
+    const uint32_t *script_index; /* open addressing by id_hash: index + 1 into scripts, 0: empty */
+    uint32_t script_index_mask;   /* its size less one: a power of two, at most half full */
     uint32_t runtime_count;
     struct world_runtime runtime[RUNTIMES_MAX];
     void *owner; /* control's: what to release with this world */
@@ -64,6 +118,19 @@ struct world_shared {
     _Atomic(const struct world *) current;
     struct rte_rcu_qsbr *qsbr; /* a core is thread `core index` */
 };
+
+/* The script of that id hash, or NULL. */
+static inline const struct world_script *world_script(const struct world *w, uint64_t id_hash)
+{
+    if (!w->script_index)
+        return NULL;
+    for (uint32_t i = (uint32_t)id_hash & w->script_index_mask; w->script_index[i];
+         i = (i + 1) & w->script_index_mask) {
+        if (w->scripts[w->script_index[i] - 1].id_hash == id_hash)
+            return &w->scripts[w->script_index[i] - 1];
+    }
+    return NULL;
+}
 
 static inline const struct world *world_current(const struct world_shared *s)
 {

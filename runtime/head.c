@@ -37,10 +37,11 @@ static void start_fields(struct head_writer *w)
     put_u16(w, 0);
 }
 
-void head_write_request(struct head_writer *w, uint8_t *buf, size_t cap, struct head_view method,
-                        struct head_view url)
+void head_write_request(struct head_writer *w, uint8_t *buf, size_t cap, struct head_view context,
+                        struct head_view method, struct head_view url)
 {
     start(w, buf, cap);
+    put_view16(w, context);
     uint8_t method_bytes = (uint8_t)method.len;
     if (method.len > UINT8_MAX)
         w->bad = true;
@@ -111,11 +112,24 @@ struct head_request head_read_request(struct head_reader *r, const uint8_t *buf,
 {
     *r = (struct head_reader){.p = buf, .end = buf + len};
     struct head_request request;
+    request.context = get_view(r, get_u16(r));
     const uint8_t *method_bytes = get(r, 1);
     request.method = get_view(r, method_bytes ? *method_bytes : 0);
     request.url = get_view(r, get_u16(r));
     read_count(r);
     return request;
+}
+
+size_t head_with_context(uint8_t *out, size_t cap, struct head_view context, const uint8_t *head,
+                         size_t head_bytes)
+{
+    struct head_reader r = {.p = head, .end = head + head_bytes};
+    struct head_writer w;
+    get(&r, get_u16(&r));
+    start(&w, out, cap);
+    put_view16(&w, context);
+    put(&w, r.p, (size_t)(r.end - r.p));
+    return r.bad || w.bad ? 0 : (size_t)(w.p - w.start);
 }
 
 uint16_t head_read_response(struct head_reader *r, const uint8_t *buf, size_t len)

@@ -18,6 +18,16 @@
  *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends
  * it
  *
+ * A job may outlive its answer (waitUntil): its last HEAD or DATA then has JOB_F_LINGERS beside JOB_F_END, and JOB_DONE comes when the script is through
+ * with it. Until then it can still make sub-requests.
+ *
+ * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot of its own table (per lane, SUBS_MAX) and a
+ * generation, together `sub` = generation << 32 | index. Its parent is a live job.
+ *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
+ *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*               or REPLY_ERROR at any point, which ends it
+ * It is over after END or REPLY_ERROR down, or SUB_CANCEL up; it may outlive its parent's answer, not its parent's JOB_DONE, ERROR or
+ * CANCEL: then hearthd drops it without a word.
+ *
  * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes and never has more than
  * the granted number outstanding. A head does not use credit.
  *
@@ -41,7 +51,7 @@
 #include <stdint.h>
 
 enum {
-    JOB_REGION_VERSION = 1,
+    JOB_REGION_VERSION = 2,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
     JOB_CHUNK_BYTES = 4096,         /* one arena chunk */
@@ -50,6 +60,8 @@ enum {
     JOB_HEAD_BYTES_MAX = 32768,     /* an encoded request or response head: one slot's chunks */
     JOB_CREDIT_INITIAL = 64 * 1024, /* body bytes that may be sent before any CREDIT */
     JOB_JOBS_MAX = 4096,            /* concurrent jobs of one lane */
+    JOB_SUBS_MAX = 4096,            /* concurrent sub-requests of one lane */
+    JOB_BINDINGS_MAX = 64,          /* of one script */
 };
 
 static_assert(JOB_HEAD_BYTES_MAX == JOB_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
@@ -64,6 +76,9 @@ enum job_type {
     JOB_WARM,   /* arg = script handle: have an isolate ready */
     JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */
     JOB_STOP,   /* finish what runs, then exit 0 */
+    JOB_REPLY,  /* arg = sub; chunks: response head; END: no body */
+    JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
+    JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
     JOB_HEAD,    /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
                     body */
@@ -71,13 +86,28 @@ enum job_type {
     JOB_ERROR,   /* job; arg = enum job_error; the job is over */
     JOB_WARMED,  /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already */
     JOB_EVICTED, /* arg = script handle */
+    JOB_DONE,    /* job; the end of one that lingered */
+    JOB_SPAN, /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before its HEAD */
+    JOB_SUB, /* job = the parent; arg = sub; arg2 = index of the binding; chunks: request head (no context); END: no body */
+    JOB_SUB_BODY,   /* arg = sub; chunks: request body bytes, possibly none; END: complete */
+    JOB_SUB_CANCEL, /* arg = sub; nobody waits for the reply any more */
     /* both */
-    JOB_CREDIT, /* job; arg = more body bytes that the receiver of this message may send */
+    JOB_SUB_CREDIT, /* arg = sub; arg2 = more body bytes that the receiver of this message may send */
+    JOB_CREDIT,     /* job; arg = more body bytes that the receiver of this message may send */
     JOB_TYPES,
 };
 
+/* Of a cold start, in the order of JOB_SPAN's chunk[]. */
+enum job_phase {
+    JOB_PHASE_ISOLATE,   /* a heap from the base snapshot, or the spare one: 0 */
+    JOB_PHASE_COMPILE,   /* modules parsed and linked */
+    JOB_PHASE_TOP_LEVEL, /* and run */
+    JOB_PHASES,
+};
+
 enum job_flag {
-    JOB_F_END = 1, /* the last message of this body */
+    JOB_F_END = 1,     /* the last message of this body */
+    JOB_F_LINGERS = 2, /* with END, up: JOB_DONE will follow */
 };
 
 /* What a JOB_ERROR says. Each has its own status, counter and sentence for the client. */
@@ -93,6 +123,10 @@ enum job_error {
     JOB_ERROR_OUTPUT_LIMIT, /* 502 */
     JOB_ERROR_OVERLOAD,     /* too many jobs or no memory for another isolate: 503 */
     JOB_ERROR_NO_SCRIPT,    /* unknown script handle: 503, a deploy is under way */
+    JOB_ERROR_REFUSED,     /* hearthd, for a sub-request: overloaded everywhere it could run: 503 */
+    JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
+    JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
+    JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
     JOB_ERROR_KINDS,
 };
 

@@ -9,7 +9,8 @@
  * core eventfds
  *     {"type":"script","handle":H,"name":S,"version":S,"main":S,
  *      "modules":[{"name":S,"bytes":N}..],"vars":{..},
- *      "limits":{"cpu_ms":N,"wall_ms":N,"heap_bytes":N}}       fd: memfd, the modules' sources end
+ *      "services":[{"binding":S}..],
+ *      "limits":{"cpu_ms":N,"wall_ms":N,"heap_bytes":N,"subrequests":N}}       fd: memfd, the modules' sources end
  * to end
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
@@ -20,6 +21,9 @@
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
  *      "evicted":N,"condemned":N,"cpu_us":N,"memory_bytes":N,"is_warm":B}..]}   once a second while
  * active
+ *
+ * services: env[binding] can be called (JOB_SUB); a binding's index in JOB_SUB is its place in this list. What it calls is hearthd's business.
+ * subrequests: how many one request may make.
  *
  * wall_ms: how long a request may take without a body byte moving between script and client. It does not run out on a
  * slow upload or a long stream.

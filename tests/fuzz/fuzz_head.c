@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct head_writer w;
 
     struct head_request request = head_read_request(&r, bytes, len);
-    head_write_request(&w, buf, sizeof(buf), request.method, request.url);
+    head_write_request(&w, buf, sizeof(buf), request.context, request.method, request.url);
     check_fields(&r, &w, bytes, len);
     check_same(&r, &w, bytes, len);
 

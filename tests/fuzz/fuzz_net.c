@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum net_verdict verdict = net_input(&net, &f, 1, &packet);
 
     counters.rx_tcp += verdict == NET_TCP;
-    counters.rx_udp += verdict == NET_UDP;
+    counters.rx_rpc += verdict == NET_UDP;
     assert(counters_unaccounted(&counters) == 0);
     if (verdict != NET_DONE) {
         assert(packet.l4 >= bytes && packet.l4_bytes <= (size_t)(bytes + len - packet.l4));

@@ -183,7 +183,7 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
     struct head_writer w;
-    head_write_request(&w, head, sizeof(head), view(method, strlen(method)),
+    head_write_request(&w, head, sizeof(head), view("", 0), view(method, strlen(method)),
                        view(url, strlen(url)));
     while (fields && *fields) {
         const char *end = strchr(fields, '\n'), *colon = strstr(fields, ": ");

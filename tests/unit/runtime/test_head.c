@@ -27,7 +27,7 @@ static void assert_view(struct head_view got, const char *expected)
 static size_t write_sample(size_t cap)
 {
     struct head_writer w;
-    head_write_request(&w, buf, cap, view("POST"), view("https://h/p?q"));
+    head_write_request(&w, buf, cap, view("stack"), view("POST"), view("https://h/p?q"));
     head_write_field(&w, view("host"), view("h"));
     head_write_field(&w, view("empty"), view(""));
     return head_write_end(&w);
@@ -40,6 +40,7 @@ static void a_request_reads_back(void **state)
     size_t len = write_sample(sizeof(buf));
     assert_true(len > 0);
     struct head_request q = head_read_request(&r, buf, len);
+    assert_view(q.context, "stack");
     assert_view(q.method, "POST");
     assert_view(q.url, "https://h/p?q");
     assert_false(head_read_end(&r)); /* fields are left */
@@ -81,9 +82,10 @@ static void what_does_not_fit_its_length_gives_nothing(void **state)
     memset(large, 'x', sizeof(large) - 1);
     struct head_writer w;
     static uint8_t huge[200000];
-    head_write_request(&w, huge, sizeof(huge), (struct head_view){large, 256}, view("u"));
+    head_write_request(&w, huge, sizeof(huge), view(""), (struct head_view){large, 256}, view("u"));
     assert_int_equal(head_write_end(&w), 0);
-    head_write_request(&w, huge, sizeof(huge), view("GET"), (struct head_view){large, 65536});
+    head_write_request(&w, huge, sizeof(huge), view(""), view("GET"),
+                       (struct head_view){large, 65536});
     assert_int_equal(head_write_end(&w), 0);
     head_write_response(&w, huge, sizeof(huge), 200);
     head_write_field(&w, view("a"), (struct head_view){large, 65536});

@@ -57,7 +57,7 @@ static void a_frame_without_a_disposition_is_seen(void **state)
     struct counters c = {.rx_frames = 3, .rx_tcp = 1, .drop_ip_bad = 1, .tx_frames = 9};
 
     assert_int_equal(counters_unaccounted(&c), 1);
-    c.rx_udp++;
+    c.rx_rpc++;
     assert_int_equal(counters_unaccounted(&c), 0);
     c.rx_arp++;
     assert_int_equal(counters_unaccounted(&c), -1);

@@ -589,7 +589,7 @@ static void any_frame_has_exactly_one_disposition(void **state)
         enum net_verdict verdict = net_input(&bench.net, &f.frame, (uint64_t)i * 100000, &packet);
 
         bench.counters.rx_tcp += verdict == NET_TCP;
-        bench.counters.rx_udp += verdict == NET_UDP;
+        bench.counters.rx_rpc += verdict == NET_UDP;
         handed_up += verdict != NET_DONE;
         assert_true(counters_unaccounted(&bench.counters) == 0);
     }

@@ -83,7 +83,7 @@ static uint32_t carry(struct node *from, struct node *to, uint64_t now_ns)
         to->counters.rx_frames++;
         to->last_verdict = net_input(&to->net, &f, now_ns, &packet);
         to->counters.rx_tcp += to->last_verdict == NET_TCP;
-        to->counters.rx_udp += to->last_verdict == NET_UDP;
+        to->counters.rx_rpc += to->last_verdict == NET_UDP;
         if (to->last_verdict != NET_DONE) {
             to->last = packet;
             memcpy(to->last_l4, packet.l4, packet.l4_bytes < 64 ? packet.l4_bytes : 64);

@@ -1,0 +1,126 @@
+/* call.h
+ *
+ * One request on its way to an isolate, wherever that is: the only place that knows whether it runs here or at another node.
+ *
+ *   a client's exchange (exchange.c) --+                           +--> a job of a local runtime (runtime_link.h)
+ *   a peer's CALL       (serve.c)    --+--> call: place(), keep ---+
+ *   a script's binding  (sub.c)      --+                           +--> a stream to its home (rpc/) --BOUNCE--> a local job
+ *
+ *   PLACE   awaits a runtime process, or a home, to be up
+ *   SENT    awaits ACCEPT or BOUNCE of the home; at most W body bytes have gone with the CALL
+ *   REMOTE  awaits the home's answer
+ *   LOCAL   awaits the runtime's answer
+ *   LINGER  is answered; awaits the end of the script's waitUntil (its sub-requests need the context)
+ *
+ * Kept bytes. The head, and body bytes up to W, are kept until they cannot be needed again: until ACCEPT, and for idempotent
+ * requests (RFC 9110 9.2.2) whose whole body fits until the response head. From these a bounced, or an
+ * idempotent call whose home or runtime died, runs here. So: wasted body bytes of a bounce <= W; no body byte comes back over the
+ * wire; each byte goes to exactly one executing isolate, in order, once.
+ *
+ * To its origin a call looks like a job: body under credit upwards, head and data under credit downwards. Origins name it by
+ * struct call_ref; a ref whose generation has passed is dead, and all calls on it are refused.
+ *
+ * Thread: the core. Memory: a fixed table. Bounded by CALLS_MAX_DEFAULT.
+ */
+#ifndef HEARTH_CALL_H
+#define HEARTH_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/chunk.h"
+#include "dataplane/rpc/capability.h"
+#include "dataplane/rpc/channel.h"
+#include "dataplane/runtime_link.h"
+#include "dataplane/trace.h"
+
+struct core;
+struct call;
+struct world_script;
+
+struct call_ref {
+    uint32_t index;
+    uint32_t generation; /* 0: none */
+};
+
+/* Why a call failed: what a runtime says (enum job_error), and what hearth adds. */
+enum call_error {
+    CALL_ERROR_NO_RUNTIME = JOB_ERROR_KINDS, /* none is up: 503 */
+    CALL_ERROR_BUSY,                         /* job table, ring, arena or call table full: 503 */
+    CALL_ERROR_REFUSED, /* overloaded here, and at home or nowhere else to go: 503, Retry-After */
+    CALL_ERROR_LOST,    /* the runtime process or the home died with it: 502 */
+    CALL_ERROR_KINDS,
+};
+
+/* Calls to the origin of a call. Views die with the call. After is_end and error the call is over and its ref dead. */
+struct call_events {
+    void (*head)(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                 uint64_t cold_us, const struct head_view *body, uint32_t body_views, bool is_end);
+    void (*data)(void *core, uint32_t owner, const struct head_view *body, uint32_t body_views,
+                 bool is_end);
+    void (*error)(void *core, uint32_t owner,
+                  uint32_t error);              /* enum job_error or enum call_error */
+    void (*credit)(void *core, uint32_t owner); /* more request body can be given */
+    void (*accepted)(void *core,
+                     uint32_t owner); /* it runs: a peer's origin says ACCEPT now. May be NULL */
+};
+
+struct call_request {
+    const struct call_events *events;
+    uint32_t owner;
+    const struct world_script *script;
+    uint64_t request_id;
+    struct byte_queue
+        *head; /* encoded (runtime/head.h), with its context stack; taken over: empty afterwards */
+    bool has_body, is_idempotent;
+    bool is_forwarded;    /* came from a peer: runs here or is refused */
+    const uint8_t *trace; /* a capability: where spans go besides our own recorder; NULL: nowhere */
+    uint64_t span;
+};
+
+enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
+
+/* Places and starts it. True: events will follow, and *ref names it (even if it ends before this returns: then ref is dead). False: it was refused at
+ * once, *error says why; the head is the caller's still. */
+bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
+
+/* Request body bytes that call_body is sure to take now. */
+size_t call_body_room(struct core *, struct call_ref);
+/* Exactly as many as call_body_room allows or fewer. is_end: these are the last (may be with none). */
+void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len, bool is_end);
+/* No event will tell when there is room: look again by yourself. */
+bool call_is_short(struct core *, struct call_ref);
+/* Lets the answer's body come: that many bytes more. False: try again soon. */
+bool call_credit(struct core *, struct call_ref, uint32_t bytes);
+uint32_t call_outstanding(struct core *, struct call_ref);
+/* The origin is gone: the job or stream is cancelled, the ref dead. */
+void call_cancel(struct core *, struct call_ref);
+
+/* For debug headers: names of nodes by their index in the world. */
+enum call_path call_path(struct core *, struct call_ref);
+uint16_t call_home(struct core *, struct call_ref);
+
+/* ---- the core's part ---- */
+
+struct calls;
+size_t calls_bytes(uint32_t count);
+struct calls *calls_init(void *memory, uint32_t count);
+uint32_t calls_live(const struct calls *);
+
+/* Retries and deadlines of PLACE; a few per iteration. */
+uint32_t calls_run(struct core *);
+uint64_t calls_next_ns(const struct calls *);
+
+/* From peers.c: streams that calls own, and a channel that went down. */
+void call_readable(struct core *, struct stream *);
+void call_writable(struct core *, struct stream *);
+void call_reset(struct core *, struct stream *, enum stream_reset);
+void calls_channel_down(struct core *, struct channel *);
+
+/* Of the job behind a runtime's sub-request: context stack and request. NULL: the job is over. */
+struct call *call_of_owner(struct core *, uint32_t owner);
+
+extern const struct runtime_link_events call_job_events;
+
+#endif

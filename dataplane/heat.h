@@ -1,0 +1,62 @@
+/* heat.h
+ *
+ * How often each script is asked for on this core: the arrival rate, whether that makes it hot (it would stay warm here
+ * anyway, so forwarding buys nothing), how many homes it is known to want, and how many of its jobs run here.
+ *
+ *   rate   exponentially weighted, time constant HEAT_TAU; hot at enter_rps, not any more below leave_rps (hysteresis)
+ *   width  home's own judgement: doubles when the script alone asks for more than widen_rps, halves below narrow_rps;
+ *          elsewhere what home's last ACCEPT said, forgotten after HEAT_WIDTH_NS
+ *
+ * A set-associative table of HEAT_SCRIPTS entries; the least recently asked of a set goes when another script needs
+ * its place: forgetting a script means that it is cold, which is safe. An entry with jobs in flight stays.
+ * Units: milli-requests per second, nanoseconds. Single thread. Never allocates.
+ */
+#ifndef HEARTH_HEAT_H
+#define HEARTH_HEAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HEAT_SETS = 2048, HEAT_WAYS = 8 };
+#define HEAT_TAU_NS   (10ull * 1000000000)
+#define HEAT_WIDTH_NS (10ull * 1000000000)
+
+struct heat_tune {
+    uint32_t enter_rps_milli, leave_rps_milli;  /* of one core */
+    uint32_t widen_rps_milli, narrow_rps_milli; /* at home, per home */
+};
+
+struct heat_script {
+    uint64_t script; /* hash; 0: free */
+    uint64_t asked_ns;
+    double weight; /* decayed count of requests as of asked_ns */
+    uint32_t in_flight;
+    uint8_t width;
+    bool is_hot;
+    uint64_t width_until_ns;
+};
+
+struct heat {
+    struct heat_script set[HEAT_SETS][HEAT_WAYS];
+};
+
+void heat_init(struct heat *);
+/* A request for it arrived here from a client or a script (not from a peer). Returns its entry, good until the next heat_ call; NULL: every
+ * way of its set is in flight, take it as cold. */
+struct heat_script *heat_ask(struct heat *, const struct heat_tune *, uint64_t script,
+                             uint64_t now_ns);
+/* A request arrived from a peer: home's view, which decides the width but never makes the script hot. */
+struct heat_script *heat_ask_home(struct heat *, const struct heat_tune *, uint64_t script,
+                                  uint64_t now_ns);
+/* NULL: not in the table. Does not count as a request. */
+struct heat_script *heat_find(struct heat *, uint64_t script);
+uint32_t heat_rate_milli(const struct heat_script *, uint64_t now_ns);
+/* What home said. */
+void heat_set_width(struct heat *, uint64_t script, uint8_t width, uint64_t now_ns);
+uint8_t heat_width(const struct heat_script *, uint64_t now_ns);
+/* A job of it starts or ends here; what was started under an entry is ended under the same script. */
+void heat_started(struct heat *, uint64_t script, uint64_t now_ns);
+void heat_ended(struct heat *, uint64_t script);
+
+#endif

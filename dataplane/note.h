@@ -1,0 +1,49 @@
+/* note.h
+ *
+ * Messages between the control threads of two nodes, carried by dp core 0 over its channels: a bounded pair of rings between the control
+ * thread and the core.
+ *
+ *   control --note_send--> [ out ] --core 0: peers_note--> ... channel ... --core 0--> [ in ] --eventfd--> note_receive: control
+ *
+ * A note is JSON of at most NOTE_BYTES_MAX; who sent it is the channel's word (a member, authenticated). Full rings drop and count.
+ * Thread: one producer and one consumer for each ring.
+ */
+#ifndef HEARTH_NOTE_H
+#define HEARTH_NOTE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { NOTE_BYTES_MAX = 8192, NOTE_SLOTS = 64, NOTE_TO_ALL = UINT16_MAX };
+
+struct note {
+    uint16_t node; /* to or from: index of the member; NOTE_TO_ALL */
+    uint32_t bytes;
+    uint8_t body[NOTE_BYTES_MAX];
+};
+
+struct note_ring {
+    _Alignas(64) _Atomic uint32_t tail;
+    _Alignas(64) _Atomic uint32_t head;
+    _Atomic uint64_t dropped;
+    struct note slot[NOTE_SLOTS];
+};
+
+struct notes {
+    struct note_ring out, in;
+    int wake_fd; /* control's eventfd: there is something in `in` */
+};
+
+/* -errno when there is no eventfd. */
+int notes_init(struct notes *);
+void notes_fini(struct notes *);
+
+/* False: full (counted) or too long. After control's send, wake the core. */
+bool note_put(struct note_ring *, uint16_t node, const void *bytes, size_t len);
+/* The oldest one, valid until note_done; NULL: none. */
+const struct note *note_peek(struct note_ring *);
+void note_done(struct note_ring *);
+
+#endif

@@ -1,0 +1,80 @@
+/* noise.h
+ *
+ * The handshake between two nodes: Noise_IKpsk2_25519_AESGCM_SHA256. Both know the other's static key from the
+ * membership and share a secret; two messages, then two transport keys.
+ *
+ *   initiator                                            responder
+ *     e, es, s, ss, payload   --- NOISE_INIT ------------>
+ *                             <-- NOISE_RESPONSE ---------  e, ee, se, psk, payload
+ *     send key, receive key                                send key, receive key
+ *
+ * Pure computation: the caller gives the ephemeral private key (32 random bytes) and carries the messages. Secrets are
+ * wiped by noise_fini, and when the handshake ends.
+ *
+ * A message that does not verify leaves the state unusable: NOISE_BAD, drop it and noise_fini.
+ * Sources: The Noise Protocol Framework, revision 34 (sections 5, 7.5, 9, 12); RFC 7748; RFC 5869 for HKDF's shape.
+ */
+#ifndef HEARTH_NOISE_H
+#define HEARTH_NOISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    NOISE_KEY_BYTES = 32,
+    NOISE_TAG_BYTES = 16,
+    NOISE_PAYLOAD_BYTES_MAX = 256,
+    NOISE_INIT_BYTES =
+        NOISE_KEY_BYTES + NOISE_KEY_BYTES + NOISE_TAG_BYTES + NOISE_TAG_BYTES, /* + payload */
+    NOISE_RESPONSE_BYTES = NOISE_KEY_BYTES + NOISE_TAG_BYTES,                  /* + payload */
+};
+
+enum noise_result { NOISE_OK, NOISE_BAD };
+
+struct noise_identity {
+    uint8_t private_key[NOISE_KEY_BYTES]; /* X25519 */
+    uint8_t public_key[NOISE_KEY_BYTES];
+};
+
+struct noise {
+    uint8_t chaining_key[32], hash[32];
+    uint8_t cipher_key[32];
+    uint64_t cipher_nonce;
+    bool has_cipher_key;
+    uint8_t ephemeral_private[NOISE_KEY_BYTES], ephemeral_public[NOISE_KEY_BYTES];
+    uint8_t remote_ephemeral[NOISE_KEY_BYTES], remote_static[NOISE_KEY_BYTES];
+    uint8_t secret[32]; /* the shared one */
+    const struct noise_identity *identity;
+};
+
+struct noise_keys {
+    uint8_t send[32], receive[32];
+    uint8_t hash[32]; /* of the handshake: names the session */
+};
+
+/* From the private key; clamps it. 0 or -EINVAL (a key of low order). */
+int noise_identity_init(struct noise_identity *, const uint8_t private_key[NOISE_KEY_BYTES]);
+
+/* Initiator. Writes NOISE_INIT_BYTES + payload_bytes. identity must outlive the state. prologue binds what both must agree on. */
+enum noise_result noise_write_init(struct noise *, const struct noise_identity *,
+                                   const uint8_t remote_static[32], const uint8_t secret[32],
+                                   const uint8_t ephemeral_private[32], const void *prologue,
+                                   size_t prologue_bytes, const void *payload, size_t payload_bytes,
+                                   uint8_t *out);
+enum noise_result noise_read_response(struct noise *, const uint8_t *message, size_t bytes,
+                                      uint8_t *payload, size_t *payload_bytes, struct noise_keys *);
+
+/* Responder. After noise_read_init, noise.remote_static says who it is: the caller checks that it is a member before it answers. */
+enum noise_result noise_read_init(struct noise *, const struct noise_identity *,
+                                  const uint8_t secret[32], const void *prologue,
+                                  size_t prologue_bytes, const uint8_t *message, size_t bytes,
+                                  uint8_t *payload, size_t *payload_bytes);
+/* Writes NOISE_RESPONSE_BYTES + payload_bytes. */
+enum noise_result noise_write_response(struct noise *, const uint8_t ephemeral_private[32],
+                                       const void *payload, size_t payload_bytes, uint8_t *out,
+                                       struct noise_keys *);
+
+void noise_fini(struct noise *);
+
+#endif

@@ -1,0 +1,116 @@
+/* peers.h
+ *
+ * The other nodes as one dp core knows them: its channels to their cores, their states and loads, and what is said on
+ * the control streams. Owns every channel; calls (call.c, serve.c) own their streams.
+ *
+ *   world.member[] --follow--> [ struct peer: state, load, channels to its cores ]
+ *   datagrams  --> peers_input  --> channel --> streams: opened ones to serve.c, answers to call.c
+ *   datagrams <--  peers_output <-- channel
+ *
+ * A node's state is what it says of itself (STATE), or DOWN when no channel to it is open. This core keeps one channel to core
+ * (own index mod their cores) of every node, always; others are opened when somebody asks (peers_channel).
+ *
+ * Joining. A node starts as JOINING. When a channel to it opens, every core of every other node sends it a WARM (handover) for each
+ * script that is warm there and whose home it will be, then HANDED. It is SERVING when all channels that are open have said
+ * HANDED and every WARM was answered, at the latest after PEERS_JOIN_MS; nobody places anything there before it says so.
+ * Leaving. `node drain`: the node sends WARM (handover) for each script that is warm on it to the script's next home, waits for
+ * their WARMEDs, at the latest PEERS_HANDOVER_MS, and only then says DRAINING. So neither causes a cold start.
+ * The control thread turns what the cores report (peers_handover) into the node's state in the next world.
+ *
+ * The same for a node that crashed: it comes back as JOINING.
+ *
+ * Bad input: from a stranger it is counted and dropped before anything is remembered; from a member it ends the channel.
+ * Limits: MEMBERS_MAX nodes, PEERS_CHANNELS_MAX channels, handshakes by token bucket.
+ * Thread: the core. Memory: taken at core_create.
+ */
+#ifndef HEARTH_PEERS_H
+#define HEARTH_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/limits.h"
+#include "dataplane/net.h"
+#include "dataplane/rpc/channel.h"
+#include "dataplane/rpc/record.h"
+
+struct core;
+struct peers;
+struct world_member;
+
+enum {
+    PEERS_SILENCE_MS = 800,   /* nothing heard: the node is down */
+    PEERS_STATE_MS = 100,     /* between two STATEs, and sooner when the state changes */
+    PEERS_RECONNECT_MS = 100, /* between two tries to reach a node that is down */
+    PEERS_JOIN_MS = 5000,
+    PEERS_HANDOVER_MS = 5000,
+};
+
+/* Bytes of struct peers for that many members and channels. */
+size_t peers_bytes(uint32_t channels);
+struct peers *peers_init(void *memory, struct core *, uint32_t channels);
+void peers_fini(struct peers *);
+
+/* The world changed: new members, own state. A member whose address, port or key changed starts anew. */
+void peers_follow(struct peers *);
+
+/* A UDP datagram to this core's RPC port: counts its disposition (rx_rpc, drop_rpc_*). */
+void peers_input(struct peers *, const struct net_packet *, uint64_t now_ns);
+/* Timers, handshakes, handover; sends what channels have to say, in bursts. Once per iteration; returns how much there was to do. */
+uint32_t peers_run(struct peers *, uint64_t now_ns);
+/* When peers_run must be called at the latest. */
+uint64_t peers_next_ns(const struct peers *);
+/* A stream of the channel was written, ended, consumed or released: peers_run looks at it. */
+void peers_mark(struct peers *, struct channel *);
+
+/* ---- what placement asks ---- */
+
+enum node_state peers_state(const struct peers *, uint16_t node);
+uint16_t peers_load(const struct peers *, uint16_t node);
+/* Over nodes that are SERVING, this one included with its own load. */
+uint32_t peers_mean_load(const struct peers *, uint16_t own_load);
+
+/* An open channel to the core of that node which serves the script; another core of it while that one's channel is being opened.
+ * NULL: none is open. */
+struct channel *peers_channel(struct peers *, uint16_t node, uint64_t script_hash);
+/* To a certain core of a node by its id (a capability's owner). */
+struct channel *peers_channel_of(struct peers *, uint64_t node_id, uint16_t core);
+/* The node at the other end. */
+uint16_t peers_node_of(const struct peers *, const struct channel *);
+uint32_t peers_rtt_us(const struct peers *, uint16_t node);
+
+/* ---- the control stream ---- */
+
+/* Asks the script's home for a warm isolate. False: not sent (down, or sent within the last second). */
+bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
+                uint64_t now_ns);
+/* Sends a trace sink its events. False: no way there; the events are lost, counted. */
+bool peers_event(struct peers *, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
+                 size_t len);
+/* A message from control thread to control thread (note.h). False: down, or too much unsent. */
+bool peers_note(struct peers *, uint16_t node, const uint8_t *bytes, size_t len);
+
+/* ---- what the control thread reads; racy, for eyes and for the handover ---- */
+
+struct peer_view {
+    uint8_t state; /* enum node_state */
+    uint16_t load;
+    uint32_t queue_us;
+    uint32_t channels; /* open ones */
+    uint32_t rtt_us;   /* of the first */
+    uint64_t heard_ns;
+    bool ring_differs; /* its digest is not ours */
+};
+void peers_view(const struct peers *, uint16_t node, struct peer_view *);
+
+struct peers_handover {
+    uint32_t open,
+        handed; /* channels open; of these, those that said HANDED since this node joins */
+    uint32_t
+        asked; /* WARMs of a handover not answered yet: by us as the new home, by new homes if we leave */
+    bool is_done; /* as far as this core is concerned the state may change */
+};
+void peers_handover(const struct peers *, struct peers_handover *);
+
+#endif

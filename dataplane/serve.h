@@ -1,0 +1,35 @@
+/* serve.h
+ *
+ * The home's side of a call: a peer's stream as the origin of a local call.
+ *
+ *   stream --CALL--> capability noted, script and version known? shed? --no--> BOUNCE{its lazy capability}, nothing more is read
+ *                                        | yes: call_start --> ACCEPT
+ *          --BODY--> call_body as far as the runtime's credit goes; what waits stays in the stream, whose window closes
+ *          <--HEAD, DATA-- as far as the stream has room: credit is granted from that
+ *
+ * The decision is made on CALL alone: body bytes behind it are dropped unread when it is a BOUNCE.
+ * A reset of the stream, or the channel's end, cancels the call. Bounded by SERVED_MAX_DEFAULT: beyond it, BOUNCE.
+ * Thread: the core.
+ */
+#ifndef HEARTH_SERVE_H
+#define HEARTH_SERVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/rpc/channel.h"
+
+struct core;
+struct served;
+
+size_t served_bytes(uint32_t count);
+struct served *served_init(void *memory, uint32_t count);
+
+/* From peers.c. */
+void serve_opened(struct core *, struct channel *, struct stream *);
+void serve_readable(struct core *, struct stream *);
+void serve_writable(struct core *, struct stream *);
+void serve_reset(struct core *, struct stream *, enum stream_reset);
+void serve_channel_down(struct core *, struct channel *);
+
+#endif

@@ -1,0 +1,52 @@
+/* shed.h
+ *
+ * Is a runtime process overloaded? Judged by how long work waits before it begins, not by how busy it is.
+ *
+ *   delay   the time from pushing a START to the process taking it out of the ring, sampled; while the oldest sample is still
+ *           in the ring, at least its age (runtime_link.c measures)
+ *   CoDel   over target for a whole interval -> overloaded; under target once -> not any more, but a new
+ *           spell begins only after half an interval (hysteresis)
+ *   jobs    more in flight than jobs_percent of the table
+ *   memory  more chunks of the core's pool used than chunks_percent
+ *   share   while overloaded, or beyond half the jobs, a script that has more than share_percent of the jobs in flight is refused first
+ *
+ * Pure but for its own state; one struct per runtime link. Units: nanoseconds. Single thread.
+ * Source: Nichols and Jacobson, "Controlling Queue Delay" (2012), RFC 8289, for target and interval.
+ */
+#ifndef HEARTH_SHED_H
+#define HEARTH_SHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/rpc/record.h"
+
+struct shed_tune {
+    uint32_t target_us, interval_us;
+    uint32_t jobs_percent, chunks_percent, share_percent;
+};
+
+struct shed {
+    uint64_t above_since_ns; /* 0: under target */
+    uint64_t calm_until_ns;
+    uint64_t delay_ns; /* last heard */
+    bool is_overloaded;
+};
+
+void shed_init(struct shed *);
+/* The queueing delay as it is known now. */
+void shed_observe(struct shed *, const struct shed_tune *, uint64_t delay_ns, uint64_t now_ns);
+
+struct shed_query {
+    uint32_t jobs, jobs_max; /* of the runtime's table on this core */
+    uint32_t script_jobs;    /* of these, this script's */
+    uint32_t chunks_used_percent;
+};
+
+/* 0: take it. Else why not (BOUNCE_OVERLOAD, BOUNCE_SHARE). */
+enum bounce_reason shed_refuses(const struct shed *, const struct shed_tune *,
+                                const struct shed_query *);
+/* For STATE: per mille of what it can take. */
+uint16_t shed_load(const struct shed *, const struct shed_tune *, uint32_t jobs, uint32_t jobs_max);
+
+#endif

@@ -1,0 +1,17 @@
+#include "dataplane/world.h"
+
+const struct world_tune world_tune_default = {
+    .hot_enter_rps = HOT_ENTER_RPS_DEFAULT,
+    .hot_leave_rps = HOT_LEAVE_RPS_DEFAULT,
+    .widen_rps = WIDEN_RPS_DEFAULT,
+    .narrow_rps = NARROW_RPS_DEFAULT,
+    .bound_percent = BOUND_PERCENT_DEFAULT,
+    .shed_target_us = SHED_TARGET_US_DEFAULT,
+    .shed_interval_ms = SHED_INTERVAL_MS_DEFAULT,
+    .shed_jobs_percent = SHED_JOBS_PERCENT_DEFAULT,
+    .shed_chunks_percent = SHED_CHUNKS_PERCENT_DEFAULT,
+    .shed_share_percent = SHED_SHARE_PERCENT_DEFAULT,
+    .warm_per_s = WARM_PER_SECOND,
+    .optimistic_bytes = OPTIMISTIC_BYTES_DEFAULT,
+    .trace_one_in = TRACE_ONE_IN_DEFAULT,
+};
