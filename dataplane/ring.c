@@ -30,7 +30,7 @@ struct slot {
     uint64_t id;
     uint64_t arc; /* what it owns of CIRCLE */
     uint32_t weight, points;
-    uint16_t node;
+    uint16_t node, unused[3]; /* named, so that equal tables are equal bytes */
 };
 
 struct ring {
