@@ -13,8 +13,8 @@
  *               sorted by id           where each begins       sorted           after the last comes the first again
  *
  * A point is the upper 48 bits of its hash and, in the lower 16, the node: one load finds both, and a lookup touches two cache
- * lines, the bucket's and the point's. 48 bits are the circle's resolution: points of two members that fall together are 1 in
- * 10^4 tables, and the member with the lower id wins then.
+ * lines, the bucket's and the point's. 48 bits are the circle's resolution: of tables of 300 members, one in 24,000 has two points
+ * that fall together, and the lower id's comes first then.
  */
 enum {
     NODE_BITS = 16,
