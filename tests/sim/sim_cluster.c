@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "dataplane/net_wire.h"
+#include "drivers/aead.h"
 #include "tests/sim/model_caller.h"
 #include "tests/sim/model_cluster.h"
 
@@ -671,8 +672,13 @@ int main(int argc, char **argv)
     }
     if (nodes > CLUSTER_NODES_MAX)
         nodes = CLUSTER_NODES_MAX;
+    if (aead_init() < 0) {
+        fprintf(stderr, "sim_cluster: no AEAD engine\n");
+        return 2;
+    }
     for (uint64_t i = 0; i < count; i++)
         sim_run(first + i, nodes);
+    aead_fini();
     printf("sim_cluster: %lu seeds from %lu, all invariants hold\n", (unsigned long)count,
            (unsigned long)first);
     return 0;
