@@ -75,6 +75,8 @@ struct sim {
     struct world world;
     struct world_shared shared;
     struct world_script script;
+    struct world_member member;
+    uint32_t script_index[2];
     uint64_t stop_ns, stopped_ns;
 };
 
@@ -135,18 +137,25 @@ static void start_world(struct sim *s)
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
     s->script = (struct world_script){.handle = 7, .id_hash = 99, .name = "sim"};
-    s->world = (struct world){.epoch = 1,
-                              .node = "sim",
-                              .debug_headers = chance(50),
-                              .limits = {.hello_timeout_ms = 10000,
-                                         .head_timeout_ms = 30000,
-                                         .idle_timeout_ms = 30000,
-                                         .stall_timeout_ms = 30000},
-                              .routes = routes_build(routes, 2, 1, error, sizeof(error)),
-                              .certs = tls.certs,
-                              .script_count = 1,
-                              .scripts = &s->script,
-                              .runtime_count = 1};
+    s->member = (struct world_member){.name = "sim", .id = 1, .cores = 1};
+    s->script_index[99 & 1] = 1;
+    s->world = (struct world){
+        .epoch = 1,
+        .node = "sim",
+        .debug_headers = chance(50),
+        .limits = {.hello_timeout_ms = 10000,
+                   .head_timeout_ms = 30000,
+                   .idle_timeout_ms = 30000,
+                   .stall_timeout_ms = 30000},
+        .routes = routes_build(routes, 2, 1, error, sizeof(error)),
+        .certs = tls.certs,
+        .script_count = 1,
+        .scripts = &s->script,
+        .script_index = s->script_index,
+        .script_index_mask = 1,
+        .tune = world_tune_default,
+        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
+        .runtime_count = 1};
     CHECK(s->world.routes, "%s", error);
     atomic_store(&s->shared.current, &s->world);
 }
