@@ -7,6 +7,7 @@
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/log.h"
+#include "control/ring_commands.h"
 #include "control/tune.h"
 
 static const char *text_of(const struct ctl_request *r, const char *key)
@@ -276,13 +277,15 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         const char *name;
         void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
     } commands[] = {
-        {"status", on_status},    {"scripts", on_scripts},
-        {"stats", on_stats},      {"metrics", on_metrics},
-        {"limits", on_limits},    {"config", on_config},
-        {"deploy", on_deploy},    {"rollback", on_rollback},
-        {"delete", on_delete},    {"reload", on_reload},
-        {"tail", on_tail},        {"tune", on_tune},
-        {"node drain", on_drain}, {"node undrain", on_undrain},
+        {"status", on_status},       {"scripts", on_scripts},
+        {"stats", on_stats},         {"metrics", on_metrics},
+        {"limits", on_limits},       {"config", on_config},
+        {"deploy", on_deploy},       {"rollback", on_rollback},
+        {"delete", on_delete},       {"reload", on_reload},
+        {"tail", on_tail},           {"tune", on_tune},
+        {"node drain", on_drain},    {"node undrain", on_undrain},
+        {"ring show", on_ring_show}, {"ring locate", on_ring_locate},
+        {"ring plan", on_ring_plan},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
