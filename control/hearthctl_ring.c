@@ -1,5 +1,6 @@
 /* hearthctl ring: who is home to what, and what a change of the members would move. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
