@@ -28,28 +28,7 @@ enum {
     DRAIN_MS = 2000,
 };
 
-uint64_t sim_seed, sim_now_ns;
-bool sim_trace;
-const char *sim_arguments = "";
-static uint64_t rng_state;
-
-uint64_t rng(void)
-{
-    uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint32_t below(uint32_t n)
-{
-    return n ? (uint32_t)(rng() % n) : 0;
-}
-
-bool chance(uint32_t percent)
-{
-    return below(100) < percent;
-}
+const char sim_name[] = "sim_core";
 
 /* Made once: keys and certificates take longer than a seed. */
 static struct {
@@ -331,8 +310,7 @@ static void sim_free(struct sim *s)
 
 static void sim_run(uint64_t seed)
 {
-    sim_seed = seed;
-    rng_state = seed * 0x2545f4914f6cdd1du + 1;
+    sim_seed_with(seed);
     struct sim *s = sim_start();
     while (!is_over(s) && !drain(s)) {
         CHECK(sim_now_ns < END_MS * 1000000ull, "not over in %d virtual seconds", END_MS / 1000);
