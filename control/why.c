@@ -105,7 +105,7 @@ static const char *place_name(uint32_t why)
         [PLACE_IS_HOME] = "this is its home",
         [PLACE_HOT] = "the script is hot here",
         [PLACE_WIDENED] = "one of its homes, by load",
-        [PLACE_COLD] = "that is its home",
+        [PLACE_COLD] = "not hot here",
         [PLACE_FORWARDED] = "it came from another node",
         [PLACE_BOUNCED] = "it came back from its home",
         [PLACE_NO_HOME] = "no other node can take it",
@@ -143,10 +143,11 @@ static void tell_placed(const struct sentence *s, const struct trace_event *e)
 
     switch (e->code >> 8) {
     case PLACE_HERE:
-        snprintf(s->out, s->bytes, "runs here: %s", why);
+        snprintf(s->out, s->bytes, "runs here: %s (home: %s)", why, node_name(s, e->value));
         return;
     case PLACE_HOME:
-        snprintf(s->out, s->bytes, "goes to %s: %s", node_name(s, e->value), why);
+        snprintf(s->out, s->bytes, "goes to another node: %s (home: %s)", why,
+                 node_name(s, e->value));
         return;
     default:
         snprintf(s->out, s->bytes, "refused: %s", why);
@@ -183,7 +184,10 @@ static void tell(struct sentence *s, const struct trace_event *e)
         tell_placed(s, e);
         return;
     case TRACE_FORWARD:
-        TELL("sent to %s with %" PRIu64 " bytes of body", node_name(s, e->code), e->value);
+        if (e->value)
+            TELL("sent to %s with %" PRIu64 " bytes of body", node_name(s, e->code), e->value);
+        else
+            TELL("sent to %s", node_name(s, e->code));
         return;
     case TRACE_RECEIVED:
         TELL("arrived from %s", node_name(s, e->code));
@@ -223,7 +227,12 @@ static void tell(struct sentence *s, const struct trace_event *e)
         TELL("first byte of the answer given to the connection");
         return;
     case TRACE_END:
-        TELL("answer complete: status %u, %" PRIu64 " bytes of body", e->code, e->value);
+        if (e->code && e->value)
+            TELL("answer complete: status %u, %" PRIu64 " bytes of body", e->code, e->value);
+        else if (e->code)
+            TELL("answer complete: status %u", e->code);
+        else
+            TELL("the call is over");
         return;
     case TRACE_ERROR:
         if (e->code >= 100)
@@ -235,7 +244,7 @@ static void tell(struct sentence *s, const struct trace_event *e)
         TELL("run again, attempt %u", e->code);
         return;
     case TRACE_SUB:
-        TELL("a script calls %s, at depth %u", script_name(s, e->value), e->code);
+        TELL("the script calls %s", script_name(s, e->value));
         return;
     case TRACE_CANCEL:
         TELL("the client left");
@@ -246,15 +255,42 @@ static void tell(struct sentence *s, const struct trace_event *e)
 }
 #undef TELL
 
-/* How deep the call is nested: what the event that began it says; 0 is the client's own. */
-static uint32_t depth_of(const struct why_story *s, const struct trace_event *e)
+/* How deep calls are nested. A SUB is recorded in its caller's span, right before the callee's own events begin: the span that
+ * begins next is the callee's. */
+struct depths {
+    uint32_t count;
+    struct {
+        uint64_t span;
+        uint32_t depth;
+    } span[WHY_SPANS_MAX];
+};
+
+static void find_depths(struct depths *d, const struct why_story *s)
 {
-    if (!e->span)
-        return 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (s->event[i].kind == TRACE_SUB && s->event[i].span == e->span)
-            return s->event[i].code < 16 ? s->event[i].code : 16;
-    return 1;
+    uint32_t called[WHY_SPANS_MAX], begin = 0, end = 0;
+
+    d->count = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event *e = &s->event[i];
+        bool is_known = e->span == 0;
+
+        for (uint32_t k = 0; k < d->count && !is_known; k++)
+            is_known = d->span[k].span == e->span;
+        if (!is_known && d->count < WHY_SPANS_MAX) {
+            d->span[d->count].span = e->span;
+            d->span[d->count++].depth = begin < end ? called[begin++] : 1;
+        }
+        if (e->kind == TRACE_SUB && end < WHY_SPANS_MAX)
+            called[end++] = e->code > 1 ? e->code - 1u : 1;
+    }
+}
+
+static uint32_t depth_of(const struct depths *d, uint64_t span)
+{
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->span[i].span == span)
+            return d->span[i].depth;
+    return span ? 1 : 0;
 }
 
 static const char *kind_name(uint8_t kind)
@@ -265,20 +301,23 @@ static const char *kind_name(uint8_t kind)
 json_t *why_json(const struct why_story *s, const struct why_names *names)
 {
     json_t *events = json_array();
+    struct depths depths;
     char id[17], span[17], text[256];
 
+    find_depths(&depths, s);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct trace_event *e = &s->event[i];
         struct sentence sentence = {.names = names, .out = text, .bytes = sizeof(text)};
 
         snprintf(span, sizeof(span), "%016" PRIx64, e->span);
         tell(&sentence, e);
-        json_array_append_new(
-            events, json_pack("{s:f, s:s, s:i, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
-                              (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
-                              node_name(&sentence, e->node), "core", (int)e->core, "kind",
-                              kind_name(e->kind), "span", span, "depth", (int)depth_of(s, e),
-                              "code", (int)e->code, "value", (json_int_t)e->value, "text", text));
+        json_array_append_new(events,
+                              json_pack("{s:f, s:s, s:i, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
+                                        (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
+                                        node_name(&sentence, e->node), "core", (int)e->core, "kind",
+                                        kind_name(e->kind), "span", span, "depth",
+                                        (int)depth_of(&depths, e->span), "code", (int)e->code,
+                                        "value", (json_int_t)e->value, "text", text));
     }
     snprintf(id, sizeof(id), "%016" PRIx64, s->request);
     return json_pack("{s:s, s:b, s:o}", "request", id, "cut", (int)s->is_cut, "events", events);
