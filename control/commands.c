@@ -296,13 +296,22 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         const char *name;
         void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
     } commands[] = {
-        {"status", on_status},    {"scripts", on_scripts},
-        {"stats", on_stats},      {"metrics", on_metrics},
-        {"limits", on_limits},    {"config", on_config},
-        {"deploy", on_deploy},    {"rollback", on_rollback},
-        {"delete", on_delete},    {"reload", on_reload},
-        {"tail", on_tail},        {"tune", on_tune},
-        {"node drain", on_drain}, {"node undrain", on_undrain}, {"node status", on_node_status}, {"why", on_why},
+        {"status", on_status},
+        {"scripts", on_scripts},
+        {"stats", on_stats},
+        {"metrics", on_metrics},
+        {"limits", on_limits},
+        {"config", on_config},
+        {"deploy", on_deploy},
+        {"rollback", on_rollback},
+        {"delete", on_delete},
+        {"reload", on_reload},
+        {"tail", on_tail},
+        {"tune", on_tune},
+        {"node drain", on_drain},
+        {"node undrain", on_undrain},
+        {"node status", on_node_status},
+        {"why", on_why},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

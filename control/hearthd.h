@@ -10,6 +10,8 @@
 #ifndef HEARTH_HEARTHD_H
 #define HEARTH_HEARTHD_H
 
+#include <stdio.h>
+
 #include "control/catalog.h"
 #include "control/cluster.h"
 #include "control/conf.h"
@@ -82,13 +84,13 @@ struct hearthd {
     uint64_t ring_epoch;
     struct node_life life;
     struct loop_timer life_timer, leave_timer;
-    uint64_t phase_epoch;   /* of the first world that says the phase */
-    uint64_t handed_before; /* scripts handed over when this node began to leave */
+    uint64_t phase_epoch;        /* of the first world that says the phase */
+    uint64_t handed_before;      /* scripts handed over when this node began to leave */
     struct messenger *messenger; /* NULL: a node alone */
     struct tail tail;
     struct loop_timer tail_timer, why_timer;
     struct why_question question[WHY_ASKING_MAX];
-    struct why_story story; /* of this node; scratch */
+    struct why_story story;                    /* of this node; scratch */
     uint64_t draining_client[CTL_CLIENTS_MAX]; /* answered when the node is DRAINING */
     uint32_t draining_count;
 
@@ -144,6 +146,7 @@ void hearthd_command(void *hearthd, struct ctl_client *, const struct ctl_reques
 /* ---- export.c: what is known, as JSON or text ---- */
 json_t *export_status(const struct hearthd *);
 json_t *export_cluster(const struct hearthd *);
+void export_cluster_metrics(const struct hearthd *, FILE *);
 json_t *export_scripts(struct hearthd *, const char *name);
 json_t *export_stats(const struct hearthd *);
 char *export_metrics(const struct hearthd *); /* OpenMetrics; the caller frees */

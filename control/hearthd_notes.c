@@ -48,10 +48,9 @@ static bool send_note(void *arg, uint16_t node, json_t *note)
 
 void hearthd_log_line(struct hearthd *h, const struct supervise_log *l)
 {
-    json_t *line =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "script", l->script, "version", l->version,
-                  "request", l->request, "level", l->level, "text", l->text, "runtime",
-                  (int)l->runtime);
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "script", l->script, "version",
+                             l->version, "request", l->request, "level", l->level, "text", l->text,
+                             "runtime", (int)l->runtime);
 
     if (!line)
         return; /* not UTF-8 */

@@ -29,7 +29,7 @@ enum {
     WHY_NOTE_EVENTS = 64, /* of one note: at most 110 bytes each */
     WHY_SPANS_MAX = 64,   /* nested calls that are told apart */
     WHY_FROM_SELF = UINT16_MAX,
-    WHY_PARTS_MAX = 4,    /* nodes that know something of one request */
+    WHY_PARTS_MAX = 4, /* nodes that know something of one request */
 };
 
 struct why_story {
