@@ -234,7 +234,8 @@ static const struct command commands[] = {
     {"limits", "", "every limit, and the memory of a core", "", 0, 0, run_plain, print_text},
     {"config", "", "the configuration in effect", "", 0, 0, run_plain, print_text},
     {"tail", "[NAME]", "log lines of a script, or of all, as they come",
-     "Ends when it is interrupted. With --json one object per line.", 0, 1, run_tail, NULL},
+     "Of all nodes of the cluster. Ends when it is interrupted. With --json one object per line.",
+     0, 1, run_tail, NULL},
     {"node", "status|drain|undrain", "this node among the others",
      "status   every member: its state, load, distance and ring\n"
      "drain    hand the warm scripts to their next homes, then be nobody's home; requests that "
@@ -249,6 +250,10 @@ static const struct command commands[] = {
      "plan --remove NODE          what would move if NODE were no member any more\n"
      "plan changes nothing.",
      1, 2, run_ring, NULL},
+    {"why", "REQUEST-ID", "the story of one request, over all nodes",
+     "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
+     "Any node can be asked.",
+     1, 1, run_why, print_why},
     {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
      "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
      run_tune, print_tune},

@@ -42,6 +42,10 @@ int run_key(const struct options *, const struct command *);
 int run_node(const struct options *, const struct command *);
 int run_tune(const struct options *, const struct command *);
 void print_tune(const json_t *reply);
+void print_cluster(const json_t *reply);
+int run_why(const struct options *, const struct command *);
+void print_why(const json_t *reply);
+
 /* ---- hearthctl_ring.c ---- */
 int run_ring(const struct options *, const struct command *);
 
