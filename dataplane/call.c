@@ -336,11 +336,16 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
         q.is_hot = heat->is_hot;
         q.width = heat_width(heat, core->now_ns);
     }
-    q.is_overloaded = core_shed(core, core_link_of(core, c->script_hash), c->script_hash) != 0;
+    struct runtime_link *link = core_link_of(core, c->script_hash);
+    q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
     ask_ring(core, c, &q);
     for (;;) {
         struct place_verdict v = place(&q);
         c->home = v.home;
+        /* Nobody else would: then it takes more to refuse it. A peer has its own way out. */
+        if (v.where == PLACE_REFUSE && !c->is_forwarded &&
+            core_shed(core, link, c->script_hash, true) == 0)
+            v.where = PLACE_HERE;
         call_trace(core, c, TRACE_PLACED, (uint16_t)(v.why | v.where << 8), v.home);
         if (v.where == PLACE_HERE) {
             if (v.why == PLACE_HOT)

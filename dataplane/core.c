@@ -243,7 +243,7 @@ uint16_t core_load(const struct core *core, uint32_t *queue_us)
 }
 
 enum bounce_reason core_shed(struct core *core, const struct runtime_link *link,
-                             uint64_t script_hash)
+                             uint64_t script_hash, bool is_last)
 {
     if (!link)
         return 0;
@@ -253,7 +253,8 @@ enum bounce_reason core_shed(struct core *core, const struct runtime_link *link,
                            .script_jobs = heat ? heat->in_flight : 0,
                            .chunks_used_percent =
                                100 - core->chunks.free_count * 100 / core->chunks.count};
-    return shed_refuses(&link->shed, &core->shed_tune, &q);
+    return is_last ? shed_refuses(&link->full, &core->full_tune, &q)
+                   : shed_refuses(&link->shed, &core->shed_tune, &q);
 }
 
 /* splitmix64 (Steele et al. 2014): a bijection of the counter, of which each core has its own numbers, so the ids
@@ -294,6 +295,8 @@ static void take_tune(struct core *core)
                                          .jobs_percent = t->shed_jobs_percent,
                                          .chunks_percent = t->shed_chunks_percent,
                                          .share_percent = t->shed_share_percent};
+    core->full_tune = core->shed_tune;
+    core->full_tune.target_us = t->shed_target_us * SHED_FULL_TARGETS;
     if (t->warm_per_s != core->warm_per_s)
         token_bucket_init(&core->warm, t->warm_per_s, WARM_BURST, core->now_ns);
     core->warm_per_s = t->warm_per_s;
@@ -382,7 +385,9 @@ static uint32_t run_links(struct core *core)
         struct runtime_link *link = core->link[i];
         messages += runtime_link_poll(link, RUNTIME_MESSAGES_PER_ITERATION, core->now_ns);
         warmth_sweep(&link->warmth, WARMTH_SWEEP_SLOTS, core->now_ns);
-        shed_observe(&link->shed, &core->shed_tune, runtime_link_delay_ns(link), core->now_ns);
+        uint64_t delay_ns = runtime_link_delay_ns(link);
+        shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
+        shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
     }
     return messages;
 }

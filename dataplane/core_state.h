@@ -54,7 +54,8 @@ struct core {
     struct token_bucket warm; /* isolates asked for at ClientHello time */
     struct heat *heat;
     struct heat_tune heat_tune; /* the world's, for one core */
-    struct shed_tune shed_tune;
+    struct shed_tune shed_tune,
+        full_tune; /* when to hand work back; when to refuse what nobody else does */
     struct trace *trace;
     struct calls *calls;
     struct served_table *served;
@@ -87,8 +88,9 @@ uint16_t core_home_of(struct core *, uint64_t script_hash);
 void core_warm(struct core *, const struct world_script *);
 /* How loaded this node is as far as this core can tell: per mille, and the worst queueing delay. For STATE. */
 uint16_t core_load(const struct core *, uint32_t *queue_us);
-/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is up. */
-enum bounce_reason core_shed(struct core *, const struct runtime_link *, uint64_t script_hash);
+/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is up. is_last: nobody else would. */
+enum bounce_reason core_shed(struct core *, const struct runtime_link *, uint64_t script_hash,
+                             bool is_last);
 uint64_t core_next_request_id(struct core *);
 const char *core_date(struct core *);
 

@@ -22,6 +22,7 @@ void runtime_link_init(struct runtime_link *l, uint32_t index, uint32_t lane, ui
     l->events = events;
     l->wake_fd = -1;
     shed_init(&l->shed);
+    shed_init(&l->full);
     warmth_init(&l->warmth, counters);
     for (uint32_t i = 0; i < jobs_max; i++)
         l->job[i] = (struct runtime_job){.generation = 1,
@@ -54,6 +55,7 @@ static void detach(struct runtime_link *l)
     l->has_pushed = false;
     l->watched_ns = l->delay_ns = 0;
     shed_init(&l->shed);
+    shed_init(&l->full);
     warmth_clear(&l->warmth);
     for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
         struct runtime_sub *sub = &l->sub[i];

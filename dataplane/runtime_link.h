@@ -102,6 +102,8 @@ struct runtime_link {
     uint32_t index;  /* of the process */
     uint64_t now_ns; /* of this iteration: runtime_link_poll's */
     struct shed shed;
+    struct shed
+        full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
     uint32_t watched_tail; /* of the down ring, behind the START that is watched */
     uint64_t watched_ns;   /* when it was pushed; 0: none is */
     uint64_t delay_ns;

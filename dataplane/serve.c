@@ -272,7 +272,8 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         return;
     }
     struct runtime_link *link = core_link_of(core, script->id_hash);
-    enum bounce_reason why = link ? core_shed(core, link, script->id_hash) : BOUNCE_NO_RUNTIME;
+    enum bounce_reason why =
+        link ? core_shed(core, link, script->id_hash, false) : BOUNCE_NO_RUNTIME;
     struct byte_queue head = {0};
     if (why == 0 &&
         byte_queue_append(&head, &core->chunks, call->head, call->head_bytes) != call->head_bytes)

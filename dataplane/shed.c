@@ -41,7 +41,11 @@ enum bounce_reason shed_refuses(const struct shed *s, const struct shed_tune *t,
 {
     bool is_tight = s->is_overloaded || q->jobs > q->jobs_max / 2;
 
-    if (is_tight && 100ull * q->script_jobs > (uint64_t)t->share_percent * q->jobs)
+    /* Alone it takes nothing from anybody. */
+    bool has_neighbours = q->script_jobs < q->jobs;
+
+    if (is_tight && has_neighbours &&
+        100ull * q->script_jobs > (uint64_t)t->share_percent * q->jobs)
         return BOUNCE_SHARE;
     if (s->is_overloaded || 100ull * q->jobs >= jobs_percent(t) * q->jobs_max ||
         q->chunks_used_percent > t->chunks_percent)

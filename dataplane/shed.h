@@ -10,6 +10,9 @@
  *   memory  more chunks of the core's pool used than chunks_percent
  *   share   while overloaded, or beyond half the jobs, a script that has more than share_percent of the jobs in flight is refused first
  *
+ * A home hands work back at the target. Work that came back, or has nowhere else to go, is refused only at SHED_FULL_TARGETS times the target: waiting
+ * half a second beats a 503.
+ *
  * Pure but for its own state; one struct per runtime link. Units: nanoseconds. Single thread.
  * Source: Nichols and Jacobson, "Controlling Queue Delay" (2012), RFC 8289, for target and interval.
  */
@@ -22,6 +25,8 @@
 #include "dataplane/rpc/record.h"
 
 enum { SHED_LOAD_MAX = 4000 }; /* one stuck node must not hide the differences between the others */
+
+enum { SHED_FULL_TARGETS = 25 };
 
 struct shed_tune {
     uint32_t target_us, interval_us;
