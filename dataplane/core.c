@@ -441,7 +441,8 @@ bool core_is_drained(struct core *core)
     uint32_t waiting = 0;
     for (struct conn *c = core->waiting_first; c; c = c->waiting_next)
         waiting++;
-    return core->conn_count == waiting || core->now_ns >= stop_at_ns;
+    bool is_idle = core->conn_count == waiting && calls_live(core->calls) == 0; /* those of peers and of waitUntil too */
+    return is_idle || core->now_ns >= stop_at_ns;
 }
 
 uint32_t core_iterate(struct core *core)
@@ -486,6 +487,8 @@ void core_end(struct core *core)
         if (core->conns[i].state != CONN_FREE)
             conn_drop(core, &core->conns[i]);
     }
+    if (core->peers)
+        peers_leave(core->peers, core->now_ns);
     tx_flush(&core->tx);
     tx_fini(&core->tx);
 }
