@@ -5,9 +5,8 @@ import random
 from cases import case
 from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others, tuned, warm_at
 from load import Load
-from node import counters, ctl_json, deploy, until
+from node import Http, counters, ctl_json, deploy, until
 from tls_by_hand import TlsByHand
-from node import Http
 
 SMALL = [f"s{i:03d}" for i in range(200)]
 

@@ -6,9 +6,9 @@ import re
 import tempfile
 
 from cases import case
-from cluster import NODES, Capture, Growth, address, ask, home_of, others, refusing
+from cluster import Capture, Growth, address, ask, home_of, make_script, name_at, others, refusing
 from load import Load
-from node import curl, https
+from node import curl, deploy, https
 
 W = 65536  # body bytes that may go before the home has said yes
 
@@ -72,14 +72,18 @@ def _():
 @case("a home that refuses and accepts again and again in the middle of load: no client sees an error")
 def _():
     home = home_of("hello")
+    mirror = name_at(home, "mirror")
+    deploy(make_script(mirror, "export default { fetch(request) { return new Response(request.body); } };\n"))
+    entries = [address(node) for node in others(home)]
     growth = Growth()
-    with Load(addresses=[address(node) for node in others(home)]) as gets, \
-            Load(clients=4, host="echo.hearth.test", addresses=[address(node) for node in NODES], method="POST",
-                 body=os.urandom(200_000), pause_s=0.01) as posts:
+    with Load(addresses=entries) as gets, \
+            Load(clients=4, host=f"{mirror}.hearth.test", addresses=entries, method="POST", body=os.urandom(200_000), pause_s=0.01) as posts:
         for _ in range(8):
-            with refusing(home, home_of("echo")):
+            with refusing(home):
                 gets.more(100)
+                posts.more(10)
             gets.more(100)
+            posts.more(10)
     gets.assert_clean()
     posts.assert_clean()
     assert growth.sum("call_wasted_bytes") <= W * growth.sum("call_bounced")

@@ -58,7 +58,7 @@ def _():
     with Load(hosts=[f"{script}.hearth.test" for script in SCRIPTS], addresses=[address(node) for node in NODES], pause_s=0.002) as load:
         for node in NODES * 2:
             with refusing(node):
-                # Somebody's only usable home refuses, and so does its entry: that is the one good reason for a 503.
+                # What enters at its own home while that refuses has nowhere to go: the one good reason for a 503.
                 load.more(100)
             load.more(100)
     assert not load.errors, load.errors[:3]
