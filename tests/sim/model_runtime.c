@@ -15,6 +15,7 @@ static void attach(struct model_runtime *m)
     arena_owner_init(&m->arena_up, &lane->arena_up);
     arena_peer_init(&m->arena_down, &lane->arena_down);
     memset(m->job, 0, sizeof(m->job));
+    memset(m->isolate, 0, sizeof(m->isolate));
     atomic_store(&m->condemned, 0);
     if (!m->is_announced)
         m->world->life++;
@@ -74,6 +75,53 @@ static void push(struct model_runtime *m, const struct job_slot *s)
     job_producer_publish(&m->up);
 }
 
+/* That script's, made if there is none. */
+static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
+{
+    struct model_isolate *i = m->isolate;
+    while (i->handle != handle && i->handle) {
+        i++;
+        CHECK(i < m->isolate + MODEL_ISOLATES, "more scripts than the model has isolates");
+    }
+    if (i->handle)
+        return i;
+    *i = (struct model_isolate){.handle = handle, .took_us = m->make_us / 2 + below(m->make_us)};
+    i->ready_ns = sim_now_ns + i->took_us * 1000ull;
+    return i;
+}
+
+static void on_warm(struct model_runtime *m, uint64_t handle)
+{
+    if (m->make_us == 0) {
+        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = handle});
+        return;
+    }
+    isolate_of(m, handle)->is_owed = true;
+}
+
+static void tell_warmed(struct model_runtime *m)
+{
+    for (uint32_t k = 0; k < MODEL_ISOLATES && m->isolate[k].handle; k++) {
+        struct model_isolate *i = &m->isolate[k];
+        if (!i->is_owed || sim_now_ns < i->ready_ns || job_producer_free(&m->up, 8) < 8)
+            continue;
+        i->is_owed = false;
+        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = i->handle, .arg2 = i->took_us});
+    }
+}
+
+/* Waits for its isolate. */
+static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t handle)
+{
+    uint64_t before_ns = sim_now_ns;
+    struct model_isolate *i = isolate_of(m, handle);
+    if (i->ready_ns <= before_ns)
+        return;
+    m->cold++;
+    j->cold_us = (i->ready_ns - before_ns) / 1000 + 1;
+    j->next_ns = i->ready_ns + below(100) * 1000ull;
+}
+
 static void on_start(struct model_runtime *m, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -108,6 +156,13 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     const char *path = host ? strchr(host + 3, '/') : NULL;
     CHECK(path && sscanf(path, "/%u/%u/%u", &j->answer, &j->id, &j->bytes) == 3, "url %s", url);
     CHECK(j->answer < ANSWERS, "url %s", url);
+    j->cold_us = below(2) * below(5000);
+    if (m->make_us) {
+        j->cold_us = 0;
+        find_isolate(m, j, s->arg);
+    }
+    if (m->started)
+        m->started(m->arg, m, j->id, j->cold_us > 0);
 }
 
 static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
@@ -142,7 +197,7 @@ void model_runtime_read(struct model_runtime *m)
         else if (j && s.type == JOB_CANCEL)
             j->is_live = false;
         else if (s.type == JOB_WARM)
-            push(m, &(struct job_slot){.type = JOB_WARMED, .arg = s.arg});
+            on_warm(m, s.arg);
         for (uint32_t i = 0; i < s.chunk_count; i++)
             CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
     }
@@ -182,7 +237,7 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     s.chunk_count = 1;
     s.chunk[0] = arena_take(&m->arena_up);
     s.flags = is_end ? JOB_F_END : 0;
-    s.arg = below(2) * below(5000);
+    s.arg = j->cold_us;
     memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
     push(m, &s);
     j->has_head = true;
@@ -298,7 +353,10 @@ bool model_runtime_work(struct model_runtime *m)
         die(m);
         return true;
     }
+    if (sim_now_ns < m->stalled_until_ns)
+        return false;
     model_runtime_read(m);
+    tell_warmed(m);
     if (sim_now_ns >= m->lie_ns) {
         lie(m);
         return false;
@@ -308,7 +366,7 @@ bool model_runtime_work(struct model_runtime *m)
         if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 8) >= 8)
             work_on(m, j);
     }
-    if (chance(1) && job_producer_free(&m->up, 8) >= 8)
+    if (!m->make_us && chance(1) && job_producer_free(&m->up, 8) >= 8)
         push(m, &(struct job_slot){.type = chance(50) ? JOB_EVICTED : JOB_WARMED, .arg = 7});
     return false;
 }
@@ -318,6 +376,12 @@ uint64_t model_runtime_next_ns(const struct model_runtime *m)
     if (!m->is_up)
         return m->back_at_ns;
     uint64_t next = m->death_ns < m->lie_ns ? m->death_ns : m->lie_ns;
+    if (sim_now_ns < m->stalled_until_ns)
+        return m->stalled_until_ns < next ? m->stalled_until_ns : next;
+    for (uint32_t i = 0; i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
+        if (m->isolate[i].is_owed && m->isolate[i].ready_ns < next)
+            next = m->isolate[i].ready_ns;
+    }
     for (uint32_t i = 0; i < MODEL_JOBS; i++) {
         if (m->job[i].is_live && m->job[i].next_ns < next)
             next = m->job[i].next_ns;

@@ -2,6 +2,9 @@
  *
  * A runtime process as a dp core sees it: the other end of a region. It answers late, in pieces, under its own credit,
  * checks every request body byte, and at times it dies, stays away, boots, or breaks the contract.
+ *
+ * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that long; a stalled one takes
+ * nothing out of its ring, so that work waits.
  */
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H
@@ -11,13 +14,21 @@
 #include "runtime/job.h"
 #include "tests/sim/sim.h"
 
-enum { MODEL_JOBS = 64 };
+enum { MODEL_JOBS = 64, MODEL_ISOLATES = 256 };
+
+struct model_isolate {
+    uint64_t handle; /* 0: free */
+    uint64_t ready_ns;
+    uint32_t took_us;
+    bool is_owed; /* a WARM that is not answered yet */
+};
 
 struct model_job {
     bool is_live, has_all_input, has_head, is_head_request, with_length;
     uint32_t index, generation;
     uint32_t answer, id, bytes; /* what the path asked for */
     uint32_t received, sent, send_credit, recv_credit;
+    uint64_t cold_us;
     uint64_t next_ns;
 };
 
@@ -33,6 +44,13 @@ struct model_runtime {
     struct arena_peer arena_down;
     struct model_job job[MODEL_JOBS];
     uint32_t deaths, lies;
+    /* What follows is set after model_runtime_start, if at all. */
+    uint32_t make_us; /* 0: no isolates, and cold starts at random */
+    uint64_t stalled_until_ns;
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void *arg;
+    uint32_t cold; /* jobs that found no isolate */
+    struct model_isolate isolate[MODEL_ISOLATES];
 };
 
 void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is_troubled);

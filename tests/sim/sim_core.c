@@ -28,28 +28,7 @@ enum {
     DRAIN_MS = 2000,
 };
 
-uint64_t sim_seed, sim_now_ns;
-bool sim_trace;
-const char *sim_arguments = "";
-static uint64_t rng_state;
-
-uint64_t rng(void)
-{
-    uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint32_t below(uint32_t n)
-{
-    return n ? (uint32_t)(rng() % n) : 0;
-}
-
-bool chance(uint32_t percent)
-{
-    return below(100) < percent;
-}
+const char sim_name[] = "sim_core";
 
 /* Made once: keys and certificates take longer than a seed. */
 static struct {
@@ -75,6 +54,8 @@ struct sim {
     struct world world;
     struct world_shared shared;
     struct world_script script;
+    struct world_member member;
+    uint32_t script_index[2];
     uint64_t stop_ns, stopped_ns;
 };
 
@@ -135,18 +116,25 @@ static void start_world(struct sim *s)
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
     s->script = (struct world_script){.handle = 7, .id_hash = 99, .name = "sim"};
-    s->world = (struct world){.epoch = 1,
-                              .node = "sim",
-                              .debug_headers = chance(50),
-                              .limits = {.hello_timeout_ms = 10000,
-                                         .head_timeout_ms = 30000,
-                                         .idle_timeout_ms = 30000,
-                                         .stall_timeout_ms = 30000},
-                              .routes = routes_build(routes, 2, 1, error, sizeof(error)),
-                              .certs = tls.certs,
-                              .script_count = 1,
-                              .scripts = &s->script,
-                              .runtime_count = 1};
+    s->member = (struct world_member){.name = "sim", .id = 1, .cores = 1};
+    s->script_index[99 & 1] = 1;
+    s->world = (struct world){
+        .epoch = 1,
+        .node = "sim",
+        .debug_headers = chance(50),
+        .limits = {.hello_timeout_ms = 10000,
+                   .head_timeout_ms = 30000,
+                   .idle_timeout_ms = 30000,
+                   .stall_timeout_ms = 30000},
+        .routes = routes_build(routes, 2, 1, error, sizeof(error)),
+        .certs = tls.certs,
+        .script_count = 1,
+        .scripts = &s->script,
+        .script_index = s->script_index,
+        .script_index_mask = 1,
+        .tune = world_tune_default,
+        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
+        .runtime_count = 1};
     CHECK(s->world.routes, "%s", error);
     atomic_store(&s->shared.current, &s->world);
 }
@@ -322,8 +310,7 @@ static void sim_free(struct sim *s)
 
 static void sim_run(uint64_t seed)
 {
-    sim_seed = seed;
-    rng_state = seed * 0x2545f4914f6cdd1du + 1;
+    sim_seed_with(seed);
     struct sim *s = sim_start();
     while (!is_over(s) && !drain(s)) {
         CHECK(sim_now_ns < END_MS * 1000000ull, "not over in %d virtual seconds", END_MS / 1000);
