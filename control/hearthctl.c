@@ -18,6 +18,7 @@
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/tune.h"
 
 void print_json(const json_t *j)
 {
@@ -234,6 +235,15 @@ static const struct command commands[] = {
     {"config", "", "the configuration in effect", "", 0, 0, run_plain, print_text},
     {"tail", "[NAME]", "log lines of a script, or of all, as they come",
      "Ends when it is interrupted. With --json one object per line.", 0, 1, run_tail, NULL},
+    {"node", "status|drain|undrain", "this node among the others",
+     "status   every member: its state, load, distance and ring\n"
+     "drain    hand the warm scripts to their next homes, then be nobody's home; requests that "
+     "come are served\n"
+     "undrain  take the scripts back: warm first, then home again",
+     1, 1, run_node, NULL},
+    {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
+     "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
+     run_tune, print_tune},
     {"doctor", "[IFACE]", "what this machine offers, and how to get more",
      "Ports possible per interface, hugepages, IOMMU, CPUs, clock. Needs no hearthd.", 0, 1,
      run_doctor, NULL},
@@ -269,6 +279,12 @@ static int run_completion(const struct options *o, const struct command *c)
         printf("%s ", commands[i].name);
     fputs("--json --help --socket' -- \"$cur\")) ;;\n"
           "    deploy) COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
+          "    node) COMPREPLY=($(compgen -W 'status drain undrain' -- \"$cur\")) ;;\n"
+          "    tune) compopt -o nospace; COMPREPLY=($(compgen -S = -W '",
+          stdout);
+    for (size_t i = 0; i < TUNE_KEYS; i++)
+        printf("%s ", tune_keys[i].name);
+    fputs("' -- \"$cur\")) ;;\n"
           "    key) COMPREPLY=($(compgen -f -W 'new show secret' -- \"$cur\")) ;;\n"
           "    check) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
           "    scripts | rollback | delete | tail)\n"

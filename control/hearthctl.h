@@ -37,5 +37,9 @@ int ask(const struct options *, const struct command *, json_t *request, const v
 
 /* ---- hearthctl_key.c ---- */
 int run_key(const struct options *, const struct command *);
+/* ---- hearthctl_node.c ---- */
+int run_node(const struct options *, const struct command *);
+int run_tune(const struct options *, const struct command *);
+void print_tune(const json_t *reply);
 
 #endif
