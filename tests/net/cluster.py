@@ -58,7 +58,7 @@ def tune(node, **values):
 @contextlib.contextmanager
 def tuned(nodes, **values):
     """Other values while the block runs."""
-    before = {node: ctl_json("tune", node=node)["tune"] for node in nodes}
+    before = {node: {knob["key"]: knob["value"] for knob in ctl_json("tune", node=node)["tune"]} for node in nodes}
     try:
         for node in nodes:
             tune(node, **values)
