@@ -7,6 +7,7 @@
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/log.h"
+#include "control/ring_commands.h"
 #include "control/tune.h"
 
 static const char *text_of(const struct ctl_request *r, const char *key)
@@ -268,6 +269,26 @@ static void on_tail(struct hearthd *h, struct ctl_client *client, const struct c
     }
     ctl_subscribe(client, script);
     ctl_reply(client, json_pack("{s:b}", "ok", 1));
+    hearthd_tail(h);
+}
+
+static void on_why(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    uint64_t request;
+
+    if (why_parse_id(&request, text_of(r, "request")))
+        hearthd_why(h, client, request);
+    else
+        ctl_refuse(client, "a request id has 16 hexadecimal digits: x-hearth-request-id");
+}
+
+static void on_node_status(struct hearthd *h, struct ctl_client *client,
+                           const struct ctl_request *r)
+{
+    json_t *reply = export_cluster(h);
+
+    json_object_set_new(reply, "ok", json_true());
+    ctl_reply(client, reply);
 }
 
 void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_request *r)
@@ -276,13 +297,25 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         const char *name;
         void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
     } commands[] = {
-        {"status", on_status},    {"scripts", on_scripts},
-        {"stats", on_stats},      {"metrics", on_metrics},
-        {"limits", on_limits},    {"config", on_config},
-        {"deploy", on_deploy},    {"rollback", on_rollback},
-        {"delete", on_delete},    {"reload", on_reload},
-        {"tail", on_tail},        {"tune", on_tune},
-        {"node drain", on_drain}, {"node undrain", on_undrain},
+        {"status", on_status},
+        {"scripts", on_scripts},
+        {"stats", on_stats},
+        {"metrics", on_metrics},
+        {"limits", on_limits},
+        {"config", on_config},
+        {"deploy", on_deploy},
+        {"rollback", on_rollback},
+        {"delete", on_delete},
+        {"reload", on_reload},
+        {"tail", on_tail},
+        {"tune", on_tune},
+        {"node drain", on_drain},
+        {"node undrain", on_undrain},
+        {"node status", on_node_status},
+        {"why", on_why},
+        {"ring show", on_ring_show},
+        {"ring locate", on_ring_locate},
+        {"ring plan", on_ring_plan},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

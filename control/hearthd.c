@@ -1,6 +1,7 @@
 /* hearthd: ordered start, event loop, reverse stop. */
 #include "control/hearthd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -153,19 +154,11 @@ static void on_runtime_change(void *arg)
 static void on_runtime_log(void *arg, const struct supervise_log *l)
 {
     struct hearthd *h = arg;
-    json_t *line;
 
     if (!strcmp(l->level, "error"))
         log_line("script", "name=%s version=%s request=%s level=error text=\"%.1000s\"", l->script,
                  l->version, l->request, l->text);
-    if (!h->ctl || !ctl_has_subscribers(h->ctl))
-        return;
-    line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "script", l->script, "version", l->version,
-                     "request", l->request, "level", l->level, "text", l->text, "runtime",
-                     (int)l->runtime);
-    if (line)
-        ctl_broadcast(h->ctl, l->script, line);
-    json_decref(line);
+    hearthd_log_line(h, l);
 }
 
 static void on_script_gone(void *arg, uint64_t handle)
@@ -283,7 +276,8 @@ static int start_crypto(struct hearthd *h, struct fault *f)
 
 static int start_cluster(struct hearthd *h, struct fault *f)
 {
-    if (hearthd_cluster_start(h, f->text, sizeof(f->text)))
+    if (hearthd_cluster_start(h, f->text, sizeof(f->text)) ||
+        hearthd_notes_start(h, f->text, sizeof(f->text)))
         return -1;
     log_line("start", "step=cluster members=%u source=%s", h->members->count,
              h->members->source->name);
@@ -324,6 +318,17 @@ static int start_port(struct hearthd *h, struct fault *f)
     return 0;
 }
 
+static void random_bytes(void *arg, void *out, size_t bytes)
+{
+    /* 256 bytes and fewer come whole; the pool is ready: start_crypto waited for it. */
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = getrandom((uint8_t *)out + done, bytes - done < 256 ? bytes - done : 256, 0);
+
+        assert(n > 0);
+        done += (size_t)n;
+    }
+}
+
 static int start_cores(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
@@ -361,6 +366,13 @@ static int start_cores(struct hearthd *h, struct fault *f)
             .chunks = c->limits.chunks,
             .runtimes_max = c->runtimes.count,
             .jobs_max = c->limits.jobs,
+            .rpc_port = c->cluster ? (uint16_t)(c->cluster->port + i) : 0,
+            .calls = c->limits.calls,
+            .served = c->limits.served,
+            .streams = c->limits.streams,
+            .channels = PEERS_CHANNELS_MAX,
+            .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
+            .random = random_bytes,
             .numa_node = h->port->caps.numa_node,
         };
 
@@ -371,8 +383,11 @@ static int start_cores(struct hearthd *h, struct fault *f)
             return -1;
         h->core_count = i + 1;
     }
+    if (h->messenger)
+        messenger_set_wake(h->messenger, core_wake_fd(h->core[0].core));
     log_line("start", "step=cores count=%u bytes_each=%zu", h->core_count,
-             core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count));
+             core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count) +
+                 (c->cluster ? core_cluster_bytes() : 0));
     return 0;
 }
 
@@ -624,6 +639,7 @@ static void stop(struct hearthd *h)
     store_close(&h->store);
     for (uint32_t i = h->core_count; i-- > 0;)
         core_destroy(h->core[i].core);
+    hearthd_notes_stop(h);
     free(h->shared.qsbr);
     free(h->neighbours);
     if (h->port)

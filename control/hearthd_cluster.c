@@ -110,10 +110,15 @@ static struct node_progress progress(const struct hearthd *h)
     struct node_progress p = {
         .has_others = hearthd_has_others(h),
         .can_serve = h->has_been_ready && supervise_up_count(h->supervise) > 0,
-        .is_seen = h->phase_epoch && h->epoch >= h->phase_epoch && !h->publisher.first,
         .is_done = true,
     };
 
+    for (uint32_t i = 0; i < h->core_count && p.has_others; i++) {
+        struct peers_handover handover;
+
+        peers_handover(core_peers(h->core[i].core), &handover);
+        p.is_done &= handover.is_done && handover.epoch >= h->phase_epoch;
+    }
     return p;
 }
 
@@ -170,8 +175,6 @@ static void look(void *arg)
 
 void hearthd_cluster_look(struct hearthd *h)
 {
-    if (!h->phase_epoch)
-        h->phase_epoch = h->epoch;
     if (node_life_awaits(&h->life) && !h->life_timer.deadline_ns)
         loop_timer_set(&h->loop, &h->life_timer, 0, look, h);
 }

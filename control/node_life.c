@@ -2,13 +2,12 @@
 
 #include "dataplane/rpc/peers.h"
 
-enum { DONE_LOOKS = 2, MS = 1000 * 1000 };
+enum { MS = 1000 * 1000 };
 
 static bool set_phase(struct node_life *l, enum node_phase phase, uint64_t now_ns)
 {
     l->phase = phase;
     l->since_ns = now_ns;
-    l->done_looks = 0;
     return true;
 }
 
@@ -29,20 +28,15 @@ static bool has_joined(struct node_life *l, const struct node_progress *p, uint6
         l->since_ns = now_ns; /* nobody can hand anything to it yet */
         return false;
     }
-    if (!p->has_others || has_passed(l, PEERS_JOIN_MS, now_ns))
-        return true;
-    /* Before its channels are open nobody has told it what it will be home to. */
-    return l->done_looks >= DONE_LOOKS &&
-           (p->open >= p->wanted || has_passed(l, NODE_LIFE_CONNECT_MS, now_ns));
+    return !p->has_others || p->is_done || has_passed(l, PEERS_JOIN_MS, now_ns);
 }
 
 bool node_life_look(struct node_life *l, const struct node_progress *p, uint64_t now_ns)
 {
-    l->done_looks = p->is_seen && p->is_done ? l->done_looks + 1 : 0;
     if (l->phase == NODE_PHASE_JOINING && has_joined(l, p, now_ns))
         return set_phase(l, NODE_PHASE_SERVING, now_ns);
     if (l->phase == NODE_PHASE_LEAVING &&
-        (!p->has_others || l->done_looks >= DONE_LOOKS || has_passed(l, l->handover_ms, now_ns)))
+        (!p->has_others || p->is_done || has_passed(l, l->handover_ms, now_ns)))
         return set_phase(l, NODE_PHASE_DRAINING, now_ns);
     return false;
 }

@@ -13,8 +13,7 @@
  *
  * So the ring's homes change only when the new ones are warm. A node without others is SERVING from the start.
  *
- * What a core reports counts only when it has seen the world that says the phase, and at two looks one after the other: the first
- * may still tell of the phase before.
+ * What a core reports counts only when it judged by a world that says the phase: before, it may tell of the phase before.
  */
 #ifndef HEARTH_NODE_LIFE_H
 #define HEARTH_NODE_LIFE_H
@@ -26,7 +25,6 @@
 
 enum {
     NODE_LIFE_LOOK_MS = 20,
-    NODE_LIFE_CONNECT_MS = 800, /* a joining node waits so long for members that do not answer */
 };
 
 enum node_phase { NODE_PHASE_JOINING, NODE_PHASE_SERVING, NODE_PHASE_LEAVING, NODE_PHASE_DRAINING };
@@ -35,16 +33,13 @@ struct node_life {
     enum node_phase phase;
     uint64_t since_ns;    /* of this phase; a joining node's clock starts when it can serve */
     uint32_t handover_ms; /* the longest that LEAVING may take */
-    uint32_t done_looks;
 };
 
 /* What the cores say of the phase, all of them together. */
 struct node_progress {
-    bool has_others;       /* members besides this one */
-    bool can_serve;        /* runtime processes are up */
-    bool is_seen;          /* every core follows a world of this phase */
-    bool is_done;          /* as far as every core is concerned the state may change */
-    uint32_t open, wanted; /* channels to the others, and how many there are when all answer */
+    bool has_others; /* members besides this one */
+    bool can_serve;  /* runtime processes are up */
+    bool is_done;    /* every core, by a world of this phase: the state may change */
 };
 
 /* Without others: SERVING. */

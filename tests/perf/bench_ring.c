@@ -3,8 +3,8 @@
  *   core 0           load the current ring -> 64 lookups of random hashes -> quiescent state -> again
  *   control thread   write the other version (300 nodes, 299 nodes, in turn) -> publish -> every millisecond
  *
- * A table of that size takes 1.5 ms to build, and is built only when a member comes or goes. To change it 1,000 times a second, the
- * two tables are built beforehand and copied, every byte, into the version that is free: what the reading core's caches see is the same.
+ * A table of that size takes 1.5 ms to build, and is built only when a member comes or goes. To change it 1,000 times a second,
+ * the two tables are built beforehand and copied, every byte, into the version that is free: the reading core's caches see the same.
  *
  * Peer: the C library's bsearch over the arcs of the same ring, on the same core, in turns. Two lines:
  *   ring           lookups that do not wait for each other, as those of a burst

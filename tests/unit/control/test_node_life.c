@@ -19,77 +19,63 @@ static void a_node_waits_for_what_it_needs(void **state)
     static const struct {
         const char *what;
         enum node_phase from;
-        struct node_progress p; /* others, can serve, seen, done, open, wanted */
+        struct node_progress p; /* others, can serve, done */
         uint32_t for_ms;
         enum node_phase to;
         uint32_t at_least_ms, at_most_ms;
     } rows[] = {
-        {"all channels are open and every core is done: soon",
+        {"every core is done: at once",
          NODE_PHASE_JOINING,
-         {true, true, true, true, 2, 2},
+         {true, true, true},
          10000,
          NODE_PHASE_SERVING,
-         NODE_LIFE_LOOK_MS,
-         2 * NODE_LIFE_LOOK_MS},
-        {"a member does not answer: not before it had its chance",
-         NODE_PHASE_JOINING,
-         {true, true, true, true, 1, 2},
-         10000,
-         NODE_PHASE_SERVING,
-         NODE_LIFE_CONNECT_MS,
-         NODE_LIFE_CONNECT_MS + NODE_LIFE_LOOK_MS},
+         0,
+         NODE_LIFE_LOOK_MS},
         {"a core is never done: the time runs out",
          NODE_PHASE_JOINING,
-         {true, true, true, false, 2, 2},
+         {true, true, false},
          10000,
          NODE_PHASE_SERVING,
          PEERS_JOIN_MS,
          PEERS_JOIN_MS + NODE_LIFE_LOOK_MS},
-        {"done, but of the phase before: it does not count",
-         NODE_PHASE_JOINING,
-         {true, true, false, true, 2, 2},
-         PEERS_JOIN_MS - NODE_LIFE_LOOK_MS,
-         NODE_PHASE_JOINING,
-         0,
-         0},
         {"no runtime process is up: it joins when there is one",
          NODE_PHASE_JOINING,
-         {true, false, true, true, 2, 2},
+         {true, false, true},
          3 * PEERS_JOIN_MS,
          NODE_PHASE_JOINING,
          0,
          0},
-        {"everything is handed over: soon",
+        {"everything is handed over: at once",
          NODE_PHASE_LEAVING,
-         {true, true, true, true, 2, 2},
+         {true, true, true},
          10000,
          NODE_PHASE_DRAINING,
-         NODE_LIFE_LOOK_MS,
-         2 * NODE_LIFE_LOOK_MS},
+         0,
+         NODE_LIFE_LOOK_MS},
         {"a new home does not answer: the time runs out",
          NODE_PHASE_LEAVING,
-         {true, true, true, false, 2, 2},
+         {true, true, false},
          10000,
          NODE_PHASE_DRAINING,
          3000,
          3000 + NODE_LIFE_LOOK_MS},
         {"the others left the cluster meanwhile: nothing to wait for",
          NODE_PHASE_LEAVING,
-         {false, true, false, false, 0, 0},
+         {false, true, false},
          10000,
          NODE_PHASE_DRAINING,
          0,
          NODE_LIFE_LOOK_MS},
         {"it serves: it goes on",
          NODE_PHASE_SERVING,
-         {true, true, true, true, 2, 2},
+         {true, true, true},
          20000,
          NODE_PHASE_SERVING,
          0,
          0},
         {"it is drained: it stays so",
          NODE_PHASE_DRAINING,
-         {true, true, true, true, 2, 2},
+         {true, true, true},
          20000,
          NODE_PHASE_DRAINING,
          0,
@@ -115,19 +101,6 @@ static void a_node_waits_for_what_it_needs(void **state)
             (now - start < rows[i].at_least_ms * MS || now - start > rows[i].at_most_ms * MS))
             fail_msg("%s: after %u ms", rows[i].what, (unsigned)((now - start) / MS));
     }
-}
-
-static void one_look_that_says_done_is_not_enough(void **state)
-{
-    struct node_progress p = {true, true, true, true, 2, 2};
-    struct node_life l;
-
-    node_life_init(&l, true, 0);
-    for (uint64_t look = 0; look < 20; look++) {
-        p.is_done = look % 2;
-        assert_false(node_life_look(&l, &p, look * NODE_LIFE_LOOK_MS * MS));
-    }
-    assert_int_equal(l.phase, NODE_PHASE_JOINING);
 }
 
 static void a_node_alone_serves_from_the_start(void **state)
@@ -186,7 +159,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_waits_for_what_it_needs),
-        cmocka_unit_test(one_look_that_says_done_is_not_enough),
         cmocka_unit_test(a_node_alone_serves_from_the_start),
         cmocka_unit_test(it_says_serving_until_it_has_handed_over),
         cmocka_unit_test(drain_and_undrain_go_where_the_drawing_says),
