@@ -7,6 +7,7 @@
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/log.h"
+#include "control/ring_commands.h"
 #include "control/tune.h"
 
 static const char *text_of(const struct ctl_request *r, const char *key)
@@ -312,6 +313,9 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         {"node undrain", on_undrain},
         {"node status", on_node_status},
         {"why", on_why},
+        {"ring show", on_ring_show},
+        {"ring locate", on_ring_locate},
+        {"ring plan", on_ring_plan},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

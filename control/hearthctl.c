@@ -246,6 +246,14 @@ static const struct command commands[] = {
      "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
      "Any node can be asked.",
      1, 1, run_why, print_why},
+    {"ring", "show|locate|plan ...", "homes of scripts, and what a change of members would move",
+     "show                        members, their shares and states, epoch and digest\n"
+     "locate HOST-or-SCRIPT       home and successors of a script, or of those that answer at a "
+     "host\n"
+     "plan --add NODE[:WEIGHT]    what would move if NODE joined; 100, one share, is the default\n"
+     "plan --remove NODE          what would move if NODE were no member any more\n"
+     "plan changes nothing.",
+     1, 2, run_ring, NULL},
     {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
      "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
      run_tune, print_tune},
@@ -284,6 +292,7 @@ static int run_completion(const struct options *o, const struct command *c)
         printf("%s ", commands[i].name);
     fputs("--json --help --socket' -- \"$cur\")) ;;\n"
           "    deploy) COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
+          "    ring) COMPREPLY=($(compgen -W 'show locate plan --add --remove' -- \"$cur\")) ;;\n"
           "    node) COMPREPLY=($(compgen -W 'status drain undrain' -- \"$cur\")) ;;\n"
           "    tune) compopt -o nospace; COMPREPLY=($(compgen -S = -W '",
           stdout);
@@ -346,6 +355,8 @@ int main(int argc, char **argv)
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {"names", no_argument, NULL, 'n'},
+        {"add", required_argument, NULL, 'a'},
+        {"remove", required_argument, NULL, 'r'},
         {0},
     };
     struct options o = {.socket = getenv("HEARTH_SOCKET")};
@@ -364,6 +375,10 @@ int main(int argc, char **argv)
             is_help = true;
         else if (option == 'n')
             is_names = true;
+        else if (option == 'a')
+            o.add = optarg;
+        else if (option == 'r')
+            o.remove = optarg;
         else
             return USAGE;
     }
@@ -383,7 +398,8 @@ int main(int argc, char **argv)
     }
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
-    if (o.argc < c->args_min || o.argc > c->args_max) {
+    if (o.argc < c->args_min || o.argc > c->args_max ||
+        ((o.add || o.remove) && (c->run != run_ring || strcmp(o.argv[0], "plan")))) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);
         return USAGE;
     }

@@ -14,7 +14,8 @@ enum { DONE = 0, REFUSED = 1, USAGE = 2, UNREACHABLE = 3 }; /* exit codes */
 struct options {
     const char *socket;
     bool is_json;
-    int argc; /* what is left: the command's arguments */
+    const char *add, *remove; /* of ring plan; NULL: not given */
+    int argc;                 /* what is left: the command's arguments */
     char **argv;
 };
 
@@ -44,5 +45,7 @@ void print_tune(const json_t *reply);
 void print_cluster(const json_t *reply);
 int run_why(const struct options *, const struct command *);
 void print_why(const json_t *reply);
+/* ---- hearthctl_ring.c ---- */
+int run_ring(const struct options *, const struct command *);
 
 #endif

@@ -308,7 +308,8 @@ struct scripts_part *scripts_part_build(const struct catalog *catalog, struct sc
     ok = ok && index_scripts(p);
     if (ok && check_owners(p, &sources, error, error_bytes))
         p->routes =
-            routes_build(sources.source, sources.count, conf->cores_count, error, error_bytes);
+            /* One more than there are cores: the control thread's own. */
+            routes_build(sources.source, sources.count, conf->cores_count + 1, error, error_bytes);
     free_routes(&sources);
     if (!p->routes) {
         part_release(&p->part);

@@ -115,7 +115,8 @@ struct peer_view {
 void peers_view(const struct peers *, uint16_t node, struct peer_view *);
 
 struct peers_handover {
-    uint64_t epoch; /* of the world that the rest was judged by: older than the one published means ask again */
+    uint64_t
+        epoch; /* of the world that the rest was judged by: older than the one published means ask again */
     uint32_t open,
         handed; /* channels open; of these, those that said HANDED since this node joins */
     uint32_t

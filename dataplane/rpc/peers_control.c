@@ -1,7 +1,6 @@
 /* What two cores tell each other on the control stream of their channel. */
 #include <assert.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dataplane/note.h"
 #include "dataplane/rpc/peers_parts.h"
@@ -224,12 +223,8 @@ static bool on_event(struct peers *p, struct peers_slot *s, const uint8_t *bytes
 static void on_note(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     struct notes *notes = p->core->config.notes;
-    if (!notes || !note_put(&notes->in, s->node, bytes, len)) {
+    if (!notes || !notes_deliver(notes, s->node, bytes, len))
         p->core->counters.note_dropped++;
-        return;
-    }
-    ssize_t ignored = write(notes->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)ignored;
 }
 
 /* False: it breaks the protocol, or it is the last one. */

@@ -35,7 +35,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         return;
     }
     const struct peer *peer = &p->peer[node];
-    if (init.node_id != peer->id || init.core != core ||
+    if (init.node_id != peer->id || init.core != core || init.to_core != p->core->config.index ||
         memcmp(init.static_key, peer->key, NOISE_KEY_BYTES) != 0) {
         noise_fini(&init.noise);
         counters->drop_rpc_auth++;
@@ -63,10 +63,24 @@ static void on_packet(struct peers *p, uint16_t node, uint16_t core, uint32_t in
         p->core->counters.drop_rpc_index++;
         return;
     }
-    if (!channel_input(s->channel, bytes, len, now_ns))
+    switch (channel_input(s->channel, bytes, len, now_ns)) {
+    case CHANNEL_TAKEN:
+        p->core->counters.rx_rpc++;
+        p->peer[node].heard_ns = now_ns;
+        break;
+    case CHANNEL_REFUSED_BAD:
+        p->core->counters.drop_rpc_bad++;
         return;
-    p->core->counters.rx_rpc++;
-    p->peer[node].heard_ns = now_ns;
+    case CHANNEL_REFUSED_NO_SESSION:
+        p->core->counters.drop_rpc_index++;
+        return;
+    case CHANNEL_REFUSED_AUTH:
+        p->core->counters.drop_rpc_auth++;
+        return;
+    case CHANNEL_REFUSED_REPLAY:
+        p->core->counters.drop_rpc_replay++;
+        return;
+    }
     settle(p, s);
 }
 

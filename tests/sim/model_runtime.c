@@ -122,6 +122,106 @@ static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t 
     j->next_ns = i->ready_ns + below(100) * 1000ull;
 }
 
+/* ---- relays ---- */
+
+static uint64_t sub_of(const struct model_runtime *m, const struct model_job *j)
+{
+    uint32_t place = (uint32_t)(j - m->job);
+    return (uint64_t)m->sub_generation[place] << 32 | place;
+}
+
+static struct model_job *find_sub(struct model_runtime *m, uint64_t sub)
+{
+    struct model_job *j = &m->job[(uint32_t)sub % MODEL_JOBS];
+    return j->is_live && j->is_relay && sub_of(m, j) == sub ? j : NULL;
+}
+
+static void start_relay(struct model_runtime *m, struct model_job *j,
+                        const struct head_request *request)
+{
+    uint8_t bytes[512];
+    char url[128];
+    struct head_writer w;
+    if (job_producer_free(&m->up, 8) < 8 || arena_available(&m->arena_up, 1) == 0)
+        return;
+    snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", j->answer, j->id, j->bytes,
+             j->depth + 1);
+    head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0}, request->method,
+                       (struct head_view){url, strlen(url)});
+    m->sub_generation[j - m->job]++;
+    m->relayed++;
+    j->is_relay = true;
+    j->sub_credit = j->reply_credit = JOB_CREDIT_INITIAL;
+    j->sub_ended = j->has_all_input;
+    struct job_slot s = slot_of(j, JOB_SUB);
+    s.flags = j->has_all_input ? JOB_F_END : 0;
+    s.arg = sub_of(m, j);
+    s.bytes = (uint32_t)head_write_end(&w);
+    s.chunk_count = 1;
+    s.chunk[0] = arena_take(&m->arena_up);
+    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
+    push(m, &s);
+}
+
+/* What has come of the body goes on, as far as there is credit. */
+static void relay_body(struct model_runtime *m, struct model_job *j)
+{
+    uint32_t n = j->received - j->sub_sent;
+    n = n < j->sub_credit ? n : j->sub_credit;
+    n = n < JOB_HEAD_BYTES_MAX ? n : JOB_HEAD_BYTES_MAX;
+    uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    bool is_end = j->has_all_input && j->sub_sent + n == j->received;
+    if (j->sub_ended || j->reply_ended || (n == 0 && !is_end) ||
+        arena_available(&m->arena_up, chunks) < chunks)
+        return;
+    struct job_slot s = {
+        .type = JOB_SUB_BODY, .flags = is_end ? JOB_F_END : 0, .arg = sub_of(m, j), .bytes = n};
+    for (uint32_t at = 0; at < n; at++) {
+        if (at % JOB_CHUNK_BYTES == 0)
+            s.chunk[s.chunk_count++] = arena_take(&m->arena_up);
+        arena_bytes(&m->arena_up, s.chunk[s.chunk_count - 1])[at % JOB_CHUNK_BYTES] =
+            body_byte(j->id, j->sub_sent + at);
+    }
+    j->sub_sent += n;
+    j->sub_credit -= n;
+    j->sub_ended = is_end;
+    push(m, &s);
+}
+
+static void on_reply(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
+{
+    CHECK(!j->reply_ended, "a reply after its end");
+    j->reply_ended = s->flags & JOB_F_END;
+    switch (s->type) {
+    case JOB_REPLY:
+        CHECK(j->reply_head_bytes == 0 && s->bytes <= sizeof(j->reply_head) && s->chunk_count == 1,
+              "reply head");
+        memcpy(j->reply_head, arena_view(&m->arena_down, s->chunk[0]), s->bytes);
+        j->reply_head_bytes = s->bytes;
+        break;
+    case JOB_REPLY_DATA:
+        CHECK(j->reply_head_bytes > 0 && s->bytes <= j->reply_credit,
+              "more reply than credit, or no head");
+        j->reply_credit -= s->bytes;
+        for (uint32_t at = 0; at < s->bytes; at++) {
+            uint8_t byte =
+                arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
+            CHECK(byte == body_byte(j->id, j->reply_received), "reply byte %u of %u",
+                  j->reply_received, j->id);
+            j->reply_received++;
+        }
+        break;
+    case JOB_REPLY_ERROR:
+        TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
+        j->reply_error = (enum job_error)s->arg2;
+        j->reply_ended = true;
+        break;
+    case JOB_SUB_CREDIT:
+        j->sub_credit += (uint32_t)s->arg2;
+        break;
+    }
+}
+
 static void on_start(struct model_runtime *m, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -154,8 +254,11 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
     const char *path = host ? strchr(host + 3, '/') : NULL;
-    CHECK(path && sscanf(path, "/%u/%u/%u", &j->answer, &j->id, &j->bytes) == 3, "url %s", url);
+    CHECK(path && sscanf(path, "/%u/%u/%u/%u", &j->answer, &j->id, &j->bytes, &j->depth) >= 3,
+          "url %s", url);
     CHECK(j->answer < ANSWERS, "url %s", url);
+    if (m->relays && j->depth + 1 < MODEL_DEPTH && s->bytes < 4000 && chance(30))
+        start_relay(m, j, &request);
     j->cold_us = below(2) * below(5000);
     if (m->make_us) {
         j->cold_us = 0;
@@ -198,6 +301,11 @@ void model_runtime_read(struct model_runtime *m)
             j->is_live = false;
         else if (s.type == JOB_WARM)
             on_warm(m, s.arg);
+        else if (s.type == JOB_REPLY || s.type == JOB_REPLY_DATA || s.type == JOB_REPLY_ERROR ||
+                 s.type == JOB_SUB_CREDIT) {
+            if ((j = find_sub(m, s.arg)))
+                on_reply(m, j, &s);
+        }
         for (uint32_t i = 0; i < s.chunk_count; i++)
             CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
     }
@@ -224,7 +332,7 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     char length[16];
     struct head_writer w;
     struct job_slot s = slot_of(j, JOB_HEAD);
-    bool is_end = is_bodiless(j) && chance(70);
+    bool is_end = !j->is_relay && is_bodiless(j) && chance(70);
     head_write_response(&w, bytes, sizeof(bytes), j->answer == ANSWER_EMPTY ? 204 : 200);
     head_write_field(&w, (struct head_view){"x-id", 4}, (struct head_view){"sim", 3});
     if (j->answer == ANSWER_BAD_HEAD)
@@ -234,6 +342,10 @@ static void send_head(struct model_runtime *m, struct model_job *j)
         head_write_field(&w, (struct head_view){"content-length", 14},
                          (struct head_view){length, strlen(length)});
     s.bytes = (uint32_t)head_write_end(&w);
+    if (j->is_relay) {
+        s.bytes = j->reply_head_bytes;
+        memcpy(bytes, j->reply_head, s.bytes);
+    }
     s.chunk_count = 1;
     s.chunk[0] = arena_take(&m->arena_up);
     s.flags = is_end ? JOB_F_END : 0;
@@ -247,7 +359,9 @@ static void send_head(struct model_runtime *m, struct model_job *j)
 static void send_error(struct model_runtime *m, struct model_job *j)
 {
     struct job_slot s = slot_of(j, JOB_ERROR);
-    s.arg = JOB_ERROR_EXCEPTION;
+    s.arg = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST
+                ? JOB_ERROR_OVERLOAD
+                : JOB_ERROR_EXCEPTION;
     push(m, &s);
     j->is_live = false;
 }
@@ -262,9 +376,16 @@ static void send_data(struct model_runtime *m, struct model_job *j)
     n = n < most ? n : most;
     uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
     bool is_end = j->sent + n == all && (j->answer != ANSWER_ECHO || j->has_all_input);
+    if (j->is_relay) {
+        n = j->reply_received - j->sent;
+        n = n < j->send_credit ? n : j->send_credit;
+        n = n < most ? n : most;
+        chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+        is_end = j->reply_ended && j->sent + n == j->reply_received;
+    }
     if ((n == 0 && !is_end) || arena_available(&m->arena_up, chunks) < chunks)
         return;
-    if (j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
+    if (!j->is_relay && j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
         send_error(m, j);
         return;
     }
@@ -283,6 +404,25 @@ static void send_data(struct model_runtime *m, struct model_job *j)
         j->is_live = false;
 }
 
+static void work_on_relay(struct model_runtime *m, struct model_job *j)
+{
+    relay_body(m, j);
+    uint32_t grant = below(JOB_CREDIT_INITIAL - j->reply_credit + 1);
+    if (!j->reply_ended && (grant > 0 || j->reply_credit == 0)) {
+        grant = grant ? grant : 1;
+        j->reply_credit += grant;
+        push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_of(m, j), .arg2 = grant});
+    }
+    if (j->reply_head_bytes > 0 && !j->has_head)
+        send_head(m, j);
+    else if (j->reply_error)
+        send_error(m, j);
+    if (!j->is_live || !j->has_head || j->reply_error)
+        return;
+    if (!chance(30))
+        send_data(m, j);
+}
+
 static void work_on(struct model_runtime *m, struct model_job *j)
 {
     j->next_ns = sim_now_ns + below(800) * 1000ull;
@@ -295,6 +435,10 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         s.arg = grant;
         j->recv_credit += grant;
         push(m, &s);
+    }
+    if (j->is_relay) {
+        work_on_relay(m, j);
+        return;
     }
     if (j->answer == ANSWER_ERROR) {
         send_error(m, j);

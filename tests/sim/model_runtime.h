@@ -5,6 +5,9 @@
  *
  * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that long; a stalled one takes
  * nothing out of its ring, so that work waits.
+ *
+ * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
+ * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference.
  */
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H
@@ -14,7 +17,7 @@
 #include "runtime/job.h"
 #include "tests/sim/sim.h"
 
-enum { MODEL_JOBS = 64, MODEL_ISOLATES = 256 };
+enum { MODEL_JOBS = 64, MODEL_ISOLATES = 256, MODEL_DEPTH = 4 };
 
 struct model_isolate {
     uint64_t handle; /* 0: free */
@@ -30,6 +33,12 @@ struct model_job {
     uint32_t received, sent, send_credit, recv_credit;
     uint64_t cold_us;
     uint64_t next_ns;
+    /* Of a relay: its sub-request, named by the job's place and a generation. */
+    bool is_relay, sub_ended, reply_ended;
+    uint32_t depth, sub_sent, sub_credit, reply_received, reply_credit;
+    enum job_error reply_error;
+    uint32_t reply_head_bytes;
+    uint8_t reply_head[512];
 };
 
 struct model_runtime {
@@ -43,7 +52,9 @@ struct model_runtime {
     struct arena_owner arena_up;
     struct arena_peer arena_down;
     struct model_job job[MODEL_JOBS];
-    uint32_t deaths, lies;
+    uint32_t sub_generation[MODEL_JOBS];
+    uint32_t deaths, lies, relayed;
+    bool relays;
     /* What follows is set after model_runtime_start, if at all. */
     uint32_t make_us; /* 0: no isolates, and cold starts at random */
     uint64_t stalled_until_ns;

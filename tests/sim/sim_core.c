@@ -55,6 +55,7 @@ struct sim {
     struct world_shared shared;
     struct world_script script;
     struct world_member member;
+    struct world_binding binding;
     uint32_t script_index[2];
     uint64_t stop_ns, stopped_ns;
 };
@@ -115,7 +116,9 @@ static void start_world(struct sim *s)
     char error[160] = "";
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
-    s->script = (struct world_script){.handle = 7, .id_hash = 99, .name = "sim"};
+    s->binding = (struct world_binding){.script = 99};
+    s->script = (struct world_script){
+        .handle = 7, .id_hash = 99, .name = "sim", .binding_count = 1, .bindings = &s->binding};
     s->member = (struct world_member){.name = "sim", .id = 1, .cores = 1};
     s->script_index[99 & 1] = 1;
     s->world = (struct world){
@@ -190,6 +193,7 @@ static struct sim *sim_start(void)
     start_wire(s);
     start_world(s);
     model_runtime_start(&s->runtime, &s->world.runtime[0], is_troubled);
+    s->runtime.relays = chance(50);
     start_core(s, is_short ? 200 + below(600) : 4096);
     start_clients(s);
     s->stop_ns = chance(15) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
@@ -273,6 +277,9 @@ static void check_books(struct sim *s)
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->link[0]->live_jobs == 0, "jobs left");
+    CHECK(calls_live(s->core->calls) == 0 && subs_live(s->core->subs) == 0,
+          "%u calls and %u sub-requests left", calls_live(s->core->calls),
+          subs_live(s->core->subs));
     CHECK(s->core->conn_count == 0 && s->core->half_open == 0, "connections left");
     if (s->runtime.is_up && !s->stopped_ns)
         CHECK(arena_available(&s->core->link[0]->arena_down, JOB_ARENA_CHUNKS) == JOB_ARENA_CHUNKS,
