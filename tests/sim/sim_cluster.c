@@ -492,6 +492,16 @@ static bool are_events_over(const struct sim *s)
     return true;
 }
 
+/* A client whose reset was lost is there until the stall timeout. */
+static bool is_idle(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        if (s->cluster.node[i].core->conn_count > 0)
+            return false;
+    }
+    return true;
+}
+
 /* True: all is over. */
 static bool run_phase(struct sim *s)
 {
@@ -526,7 +536,7 @@ static bool run_phase(struct sim *s)
         s->quiet_ns = sim_now_ns + 3000 * 1000000ull;
         break;
     case PHASE_END:
-        return sim_now_ns >= s->quiet_ns;
+        return sim_now_ns >= s->quiet_ns && is_idle(s);
     }
     return false;
 }
@@ -623,7 +633,7 @@ static void sim_end(struct sim *s)
 
 static uint64_t clients_next_ns(const struct sim *s)
 {
-    uint64_t next = s->phase == PHASE_END ? s->quiet_ns : UINT64_MAX;
+    uint64_t next = s->phase == PHASE_END && sim_now_ns < s->quiet_ns ? s->quiet_ns : UINT64_MAX;
     for (uint32_t i = 0; i < CALLERS; i++) {
         uint64_t at = caller_next_ns(&s->callers, &s->caller[i]);
         if (at < next)
