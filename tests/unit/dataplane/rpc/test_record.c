@@ -337,6 +337,7 @@ static void layouts_are_as_drawn(void **state)
     struct record_call c = {.request_id = 0x0102030405060708,
                             .script = 0x1112131415161718,
                             .version = 0x2122232425262728,
+                            .age_us = 3,
                             .flags = RECORD_CALL_HAS_BODY | RECORD_CALL_TRACED,
                             .head = (const uint8_t *)"xyz",
                             .head_bytes = 3};
