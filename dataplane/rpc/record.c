@@ -263,7 +263,7 @@ bool record_read_call(struct record_call *c, const uint8_t *bytes, size_t len)
     c->age_us = wire_u32(&r);
     wire_copy(&r, c->lazy, sizeof(c->lazy));
     wire_copy(&r, c->trace, sizeof(c->trace));
-    c->head_bytes = (uint32_t)(r.end - r.p);
+    c->head_bytes = (uint32_t)wire_left(&r);
     c->head = wire_view(&r, c->head_bytes);
     return wire_end(&r) && (c->flags & ~CALL_FLAGS) == 0;
 }
