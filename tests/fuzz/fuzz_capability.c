@@ -10,7 +10,7 @@
 
 #include "dataplane/rpc/capability.h"
 #include "dataplane/siphash.h"
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -96,28 +96,28 @@ static void revoke(struct model *m, const uint8_t *sealed)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct model m;
-    struct wire_reader r = wire_reader(data, size);
+    struct octets_reader r = octets_reader(data, size);
 
     memset(&m, 0, sizeof(m));
     /* A key is that of one start: the fuzzer would else remember capabilities of other runs, and rightly be believed. */
     uint8_t key[16];
     siphash_128((const uint8_t[16]){9}, data, size, key);
     capability_table_init(&m.table, 0x1122334455667788, 3, key, m.slot, SLOTS);
-    while (wire_left(&r) > 0 && !r.bad) {
-        uint8_t op = wire_u8(&r) % 6, bytes[CAPABILITY_BYTES] = {0};
+    while (octets_left(&r) > 0 && !r.bad) {
+        uint8_t op = octets_get_u8(&r) % 6, bytes[CAPABILITY_BYTES] = {0};
 
         m.now++;
         if (op == 0) {
-            uint8_t kind = wire_u8(&r);
-            issue(&m, kind, wire_u8(&r));
+            uint8_t kind = octets_get_u8(&r);
+            issue(&m, kind, octets_get_u8(&r));
         } else if (op == 3 || op == 5) {
-            wire_copy(&r, bytes, sizeof(bytes));
+            octets_get_copy(&r, bytes, sizeof(bytes));
         } else if (m.count > 0) {
-            memcpy(bytes, m.issued[wire_u8(&r) % m.count].sealed, sizeof(bytes));
+            memcpy(bytes, m.issued[octets_get_u8(&r) % m.count].sealed, sizeof(bytes));
         }
         if (op == 2) {
-            uint8_t at = wire_u8(&r) % CAPABILITY_BYTES;
-            bytes[at] ^= wire_u8(&r);
+            uint8_t at = octets_get_u8(&r) % CAPABILITY_BYTES;
+            bytes[at] ^= octets_get_u8(&r);
         }
         if (op == 4 || op == 5)
             revoke(&m, bytes);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "dataplane/trace.h"
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -53,8 +53,8 @@ static void check_same(uint64_t request, uint32_t taken, const uint8_t *data, si
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct wire_reader r = wire_reader(data, size);
-    uint64_t request = wire_u64(&r), before = atomic_load(&trace.next);
+    struct octets_reader r = octets_reader(data, size);
+    uint64_t request = octets_get_u64(&r), before = atomic_load(&trace.next);
 
     assert(!trace_take(&trace, NODE, request + 1, BASE_NS, data, size));
     assert(atomic_load(&trace.next) == before);
