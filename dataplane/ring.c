@@ -326,3 +326,25 @@ double ring_share(const struct ring *r, uint16_t node)
 
     return s ? (double)s->arc / (double)CIRCLE : 0;
 }
+
+/* Between two neighbouring points of either ring nothing changes in either. */
+void ring_compare(const struct ring *before, const struct ring *after,
+                  void (*moved)(void *arg, uint16_t from, uint16_t to, double share), void *arg)
+{
+    const uint64_t *x = points_of(before), *y = points_of(after);
+    uint64_t at = 0; /* where the next arc begins, in units of CIRCLE */
+
+    while (at < CIRCLE) {
+        uint64_t end = (*x >> NODE_BITS) < (*y >> NODE_BITS) ? *x >> NODE_BITS : *y >> NODE_BITS;
+        uint16_t from = (uint16_t)(*x & NODE_MASK), to = (uint16_t)(*y & NODE_MASK);
+
+        if (from != to)
+            moved(arg, from, to, (double)(end + 1 - at) / (double)CIRCLE);
+        at = end + 1;
+        /* The sentinels are the last of the circle, so neither walk goes beyond its own. */
+        while (at < CIRCLE && *x >> NODE_BITS < at)
+            x++;
+        while (at < CIRCLE && *y >> NODE_BITS < at)
+            y++;
+    }
+}

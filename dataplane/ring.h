@@ -72,4 +72,9 @@ uint32_t ring_points_of(const struct ring *, uint16_t node);
 /* The share of the circle that a member owns, 0 to 1. */
 double ring_share(const struct ring *, uint16_t node);
 
+/* Where two rings differ: moved is called for every arc of the circle whose home changes, with the arc's share. Its scripts are those
+ * that ring_home says so of. For looking, not for the packet path: it walks all points. */
+void ring_compare(const struct ring *before, const struct ring *after,
+                  void (*moved)(void *arg, uint16_t from, uint16_t to, double share), void *arg);
+
 #endif

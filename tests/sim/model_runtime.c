@@ -212,6 +212,7 @@ static void on_reply(struct model_runtime *m, struct model_job *j, const struct 
         }
         break;
     case JOB_REPLY_ERROR:
+        TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
         j->reply_error = (enum job_error)s->arg2;
         j->reply_ended = true;
         break;
@@ -412,14 +413,12 @@ static void work_on_relay(struct model_runtime *m, struct model_job *j)
         j->reply_credit += grant;
         push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_of(m, j), .arg2 = grant});
     }
-    if (j->reply_error) {
-        send_error(m, j);
-        return;
-    }
-    if (j->reply_head_bytes == 0)
-        return;
-    if (!j->has_head)
+    if (j->reply_head_bytes > 0 && !j->has_head)
         send_head(m, j);
+    else if (j->reply_error)
+        send_error(m, j);
+    if (!j->is_live || !j->has_head || j->reply_error)
+        return;
     if (!chance(30))
         send_data(m, j);
 }

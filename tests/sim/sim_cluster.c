@@ -41,7 +41,7 @@ const char sim_name[] = "sim_cluster";
 
 struct record { /* of a request */
     uint32_t entry, entry_lives, script, starts, colds;
-    bool may_run_again, is_over;
+    bool may_run_again, is_answered;
     uint64_t opened_ns;
 };
 
@@ -92,7 +92,7 @@ static void on_started(void *arg, struct model_runtime *m, uint32_t id, bool is_
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
     struct record *r = &s->record[id];
-    CHECK(!r->is_over || r->may_run_again, "request %u starts behind its answer", id);
+    CHECK(!r->is_answered, "request %u starts behind its answer", id);
     r->starts++;
     r->colds += is_cold;
     TRACE("request %u starts%s (%u)", id, is_cold ? " cold" : "", r->starts);
@@ -170,7 +170,7 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
     struct sim *s = arg;
     uint32_t id = c->request.id;
     struct record *r = &s->record[id];
-    r->is_over = true;
+    r->is_answered = how == CALLER_ANSWERED;
     s->ends[how]++;
     TRACE("request %u: %s %d, %u bytes", id,
           (const char *[]){"answered", "cut", "lost", "stuck", "left"}[how], c->status, c->body_at);

@@ -1,6 +1,7 @@
 /* test_ring.c: who owns which script, over seeds. A failure prints the seed of its cluster. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -485,6 +486,84 @@ static void the_first_successor_is_home_when_home_is_gone(void **state)
     }
 }
 
+/* ---- comparing ---- */
+
+struct differences {
+    double from[12], to[12], sum;
+};
+
+static void add_difference(void *arg, uint16_t from, uint16_t to, double share)
+{
+    struct differences *d = arg;
+
+    assert_int_not_equal(from, to);
+    assert_true(share > 0);
+    d->sum += share;
+    if (from != RING_NODE_NONE)
+        d->from[from] += share;
+    if (to != RING_NODE_NONE)
+        d->to[to] += share;
+}
+
+static bool is_close(double x, double y)
+{
+    return x - y < 1e-9 && y - x < 1e-9;
+}
+
+static void a_comparison_accounts_for_every_share(void **state)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        uint32_t count = 2 + (uint32_t)seed % 9, changed = (uint32_t)seed % count;
+        struct ring_member m[12];
+        struct differences d = {.sum = 0};
+        struct ring *before, *after;
+
+        make_members(m, count, seed);
+        before = build(m, count, 1);
+        m[changed].weight = seed % 3 ? 300 : 0;
+        m[(changed + 1) % count].weight = 40;
+        after = build(m, count, 2);
+        ring_compare(before, after, add_difference, &d);
+        assert_true(d.sum > 0);
+        for (uint16_t i = 0; i < count; i++)
+            if (!is_close(ring_share(before, i) - d.from[i] + d.to[i], ring_share(after, i)))
+                fail_msg("seed %llu: node %u", (unsigned long long)seed, i);
+        free(before);
+        free(after);
+    }
+}
+
+static void equal_rings_do_not_differ(void **state)
+{
+    struct ring_member m[5];
+    struct differences d = {.sum = 0};
+    struct ring *a;
+
+    make_members(m, 5, 1);
+    for (uint32_t count = 0; count <= 5; count++) {
+        a = build(m, count, count);
+        ring_compare(a, a, add_difference, &d);
+        assert_true(d.sum == 0);
+        free(a);
+    }
+}
+
+static void the_first_member_takes_the_whole_circle(void **state)
+{
+    struct ring_member m;
+    struct differences d = {.sum = 0};
+    struct ring *before = build(NULL, 0, 1), *after;
+
+    make_members(&m, 1, 1);
+    after = build(&m, 1, 2);
+    ring_compare(before, after, add_difference, &d);
+    assert_true(is_close(d.sum, 1) && is_close(d.to[0], 1));
+    ring_compare(after, before, add_difference, &d);
+    assert_true(is_close(d.sum, 2) && is_close(d.from[0], 1));
+    free(before);
+    free(after);
+}
+
 /* ---- the same table everywhere ---- */
 
 static void shuffle(struct ring_member *m, uint32_t count, uint64_t *random)
@@ -666,6 +745,9 @@ int main(void)
         cmocka_unit_test(addition_moves_scripts_only_to_the_added),
         cmocka_unit_test(less_weight_moves_scripts_only_away),
         cmocka_unit_test(the_first_successor_is_home_when_home_is_gone),
+        cmocka_unit_test(a_comparison_accounts_for_every_share),
+        cmocka_unit_test(equal_rings_do_not_differ),
+        cmocka_unit_test(the_first_member_takes_the_whole_circle),
         cmocka_unit_test(any_order_gives_the_same_bytes),
         cmocka_unit_test(a_table_can_be_moved),
         cmocka_unit_test(points_that_fall_together_belong_to_the_lower_id),
