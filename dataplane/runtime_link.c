@@ -168,6 +168,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     l->live_jobs++;
     *j = (struct runtime_job){.generation = j->generation,
                               .owner = owner,
+                              .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
                               .recv_credit = JOB_CREDIT_INITIAL,
                               .is_live = true,
@@ -490,6 +491,8 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END);
+    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
+                  l->now_ns);
     if (s->arg)
         l->counters->job_cold++;
     else

@@ -711,8 +711,14 @@ bool streams_starved(struct channel *c)
 
 /* ---- for the owner ---- */
 
+/* The last quarter of the pool is for streams that peers open: two ends that use it up for their own would refuse each other
+ * for ever. */
 struct stream *channel_open_stream(struct channel *c, void *user)
 {
+    const struct stream_pool *pool = c->config.streams;
+
+    if (pool->free_count <= pool->count / 4)
+        return NULL;
     while (c->state == CHANNEL_OPEN && c->own_free_count > 0) {
         uint32_t slot = c->own_free[c->own_free_first % SLOTS_OWN];
         /* A slot whose generations are used up stays unused for the rest of the session. */
@@ -756,24 +762,34 @@ static void assert_owned(const struct channel *c, const struct stream *s)
     assert(s->channel == c && !s->is_released);
 }
 
-size_t stream_room(struct channel *c, struct stream *s)
+/* The last quarter of the chunks is for what arrives: two ends whose buffers are full of what they want to say would never
+ * hear each other. */
+static size_t room_of(struct channel *c, struct stream *s)
 {
     const struct chunk_pool *pool = c->config.chunks;
-
-    assert_owned(c, s);
-    if (s->is_stopped)
-        return CHANNEL_STREAM_BUFFER;
-
+    uint32_t kept = pool->count / 4;
     size_t room = CHANNEL_STREAM_BUFFER - s->tx.bytes;
-    size_t memory = (size_t)pool->free_count * CHUNK_ROOM;
+    size_t memory = (size_t)(pool->free_count > kept ? pool->free_count - kept : 0) * CHUNK_ROOM;
 
     if (s->tx.head != NULL)
         memory += CHUNK_ROOM - s->tx.tail_bytes;
-    if (memory < room) {
-        room = memory;
-        if (room < ROOM_QUARTER && c->starved_at == UINT64_MAX)
-            c->starved_at = c->now_ns + STARVED_AGAIN_NS;
-    }
+    if (memory >= room)
+        return room;
+    if (memory < ROOM_QUARTER && c->starved_at == UINT64_MAX)
+        c->starved_at = c->now_ns + STARVED_AGAIN_NS;
+    return memory;
+}
+
+size_t stream_room(struct channel *c, struct stream *s)
+{
+    assert_owned(c, s);
+    if (s->is_stopped)
+        return CHANNEL_STREAM_BUFFER;
+    if (c->state != CHANNEL_OPEN)
+        return 0;
+
+    size_t room = room_of(c, s);
+
     s->is_short |= room < ROOM_QUARTER;
     return room;
 }
@@ -787,16 +803,15 @@ size_t stream_write(struct channel *c, struct stream *s, const void *bytes, size
         return 0;
     assert(s->send_end == SEND_OPEN);
 
-    size_t room = CHANNEL_STREAM_BUFFER - s->tx.bytes;
-    size_t taken = byte_queue_append(&s->tx, c->config.chunks, bytes, len < room ? len : room);
+    size_t room = room_of(c, s);
 
-    if (taken < len) {
+    if (len > room) {
+        len = room;
         s->is_short = true;
-        if (taken < room && c->starved_at == UINT64_MAX)
-            c->starved_at = c->now_ns + STARVED_AGAIN_NS;
     }
+    len = byte_queue_append(&s->tx, c->config.chunks, bytes, len);
     update_ready(c, s, false);
-    return taken;
+    return len;
 }
 
 void stream_end(struct channel *c, struct stream *s)

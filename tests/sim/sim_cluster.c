@@ -41,7 +41,7 @@ const char sim_name[] = "sim_cluster";
 
 struct record { /* of a request */
     uint32_t entry, entry_lives, script, starts, colds;
-    bool may_run_again, is_over;
+    bool may_run_again, is_answered;
     uint64_t opened_ns;
 };
 
@@ -92,7 +92,7 @@ static void on_started(void *arg, struct model_runtime *m, uint32_t id, bool is_
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
     struct record *r = &s->record[id];
-    CHECK(!r->is_over || r->may_run_again, "request %u starts behind its answer", id);
+    CHECK(!r->is_answered, "request %u starts behind its answer", id);
     r->starts++;
     r->colds += is_cold;
     TRACE("request %u starts%s (%u)", id, is_cold ? " cold" : "", r->starts);
@@ -170,7 +170,7 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
     struct sim *s = arg;
     uint32_t id = c->request.id;
     struct record *r = &s->record[id];
-    r->is_over = true;
+    r->is_answered = how == CALLER_ANSWERED;
     s->ends[how]++;
     TRACE("request %u: %s %d, %u bytes", id,
           (const char *[]){"answered", "cut", "lost", "stuck", "left"}[how], c->status, c->body_at);
@@ -492,6 +492,16 @@ static bool are_events_over(const struct sim *s)
     return true;
 }
 
+/* A client whose reset was lost is there until the stall timeout. */
+static bool is_idle(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        if (s->cluster.node[i].core->conn_count > 0)
+            return false;
+    }
+    return true;
+}
+
 /* True: all is over. */
 static bool run_phase(struct sim *s)
 {
@@ -526,7 +536,7 @@ static bool run_phase(struct sim *s)
         s->quiet_ns = sim_now_ns + 3000 * 1000000ull;
         break;
     case PHASE_END:
-        return sim_now_ns >= s->quiet_ns;
+        return sim_now_ns >= s->quiet_ns && is_idle(s);
     }
     return false;
 }
@@ -623,7 +633,7 @@ static void sim_end(struct sim *s)
 
 static uint64_t clients_next_ns(const struct sim *s)
 {
-    uint64_t next = s->phase == PHASE_END ? s->quiet_ns : UINT64_MAX;
+    uint64_t next = s->phase == PHASE_END && sim_now_ns < s->quiet_ns ? s->quiet_ns : UINT64_MAX;
     for (uint32_t i = 0; i < CALLERS; i++) {
         uint64_t at = caller_next_ns(&s->callers, &s->caller[i]);
         if (at < next)
