@@ -27,7 +27,7 @@ void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct re
 
     uint64_t budget_ns = SLICE_CLEANUP_CPU_MS * 1000000ull;
     if (r)
-        budget_ns = r->cpu_ns < i->script->limits.cpu_ns ? i->script->limits.cpu_ns - r->cpu_ns : 0;
+        budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, budget_ns);
 }
@@ -48,7 +48,7 @@ static void failed(struct slice *s, const struct v8c_error *error)
     const char *text = error->stack[0] ? error->stack : error->text;
     if (out_of_buffers(error)) {
         isolate_condemn(s->isolate, JOB_ERROR_MEMORY_LIMIT);
-    } else if (r && r->lane) {
+    } else if (r && r->state != REQUEST_AWAITS_PROMISES) {
         request_fail(s->worker, r, JOB_ERROR_EXCEPTION, text);
     } else {
         report_log(s->worker, s->isolate->script->handle, r ? r->id : 0, "error", text,
@@ -132,7 +132,7 @@ static void end_the_stuck(struct slice *s)
     for (struct request *r = i->requests, *next; r; r = next) {
         next = r->next;
         if (r->state == REQUEST_AWAITS_PROMISES)
-            request_cancel(s->worker, r); /* promises that never settle */
+            request_abandon(s->worker, r); /* promises that never settle */
         else
             request_fail(
                 s->worker, r, JOB_ERROR_NO_RESPONSE,
@@ -177,4 +177,14 @@ void slice_exit(struct slice *s)
         isolate_free(i);
     if (cpu_ns > PUBLISH_AFTER_NS)
         worker_publish(w); /* the others' answers have waited for this one */
+}
+
+void slice_clean_up(struct worker *w, struct isolate *i)
+{
+    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
+    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
+        return;
+    struct slice slice;
+    slice_enter(&slice, w, i, NULL);
+    slice_exit(&slice);
 }

@@ -45,6 +45,10 @@ void slice_enter(struct slice *, struct worker *, struct isolate *, struct reque
 void slice_call(struct slice *, enum web_entry, size_t argc, struct v8c_value *const argv[]);
 void slice_exit(struct slice *);
 
+/* Requests were ended outside of slices: what JavaScript keeps for them goes in one of its own, if there is anything. The isolate
+ * may be gone afterwards. */
+void slice_clean_up(struct worker *, struct isolate *);
+
 /* The request that runs now, or NULL. */
 struct request *slice_request(const struct slice *);
 
