@@ -128,8 +128,9 @@ void harness_stop(struct harness *h)
         free(h->lines[i].text);
 }
 
-static void give_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
-                        size_t count, const char *vars, const char *limits, json_t *services)
+void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
+                    size_t count, const char *vars, const char *limits,
+                    const struct harness_binding *bindings)
 {
     int fd = memfd_create("script", MFD_CLOEXEC);
     json_t *list = json_array();
@@ -139,6 +140,12 @@ static void give_bundle(struct harness *h, uint32_t handle, const struct harness
         assert(n == (ssize_t)len);
         json_array_append_new(
             list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
+    }
+    json_t *services = json_array();
+    for (uint32_t i = 0; bindings && bindings[i].name; i++) {
+        assert(i < HARNESS_BINDINGS_MAX && handle < HARNESS_HANDLES_MAX);
+        h->targets[handle][i] = bindings[i].target;
+        json_array_append_new(services, json_pack("{s:s}", "binding", bindings[i].name));
     }
     json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
     json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
@@ -152,30 +159,16 @@ static void give_bundle(struct harness *h, uint32_t handle, const struct harness
     close(fd);
 }
 
-void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
-                    size_t count, const char *vars, const char *limits)
-{
-    give_bundle(h, handle, modules, count, vars, limits, json_array());
-}
-
 void harness_caller(struct harness *h, uint32_t handle, const char *source, const char *limits,
                     const struct harness_binding *bindings)
 {
     const struct harness_module main_module = {.name = "main.mjs", .text = source};
-    json_t *services = json_array();
-    assert(handle < HARNESS_HANDLES_MAX);
-    for (uint32_t i = 0; bindings[i].name; i++) {
-        assert(i < HARNESS_BINDINGS_MAX);
-        h->targets[handle][i] = bindings[i].target;
-        json_array_append_new(services, json_pack("{s:s}", "binding", bindings[i].name));
-    }
-    give_bundle(h, handle, &main_module, 1, NULL, limits, services);
+    harness_bundle(h, handle, &main_module, 1, NULL, limits, bindings);
 }
 
 void harness_script(struct harness *h, uint32_t handle, const char *source, const char *limits)
 {
-    const struct harness_module main_module = {.name = "main.mjs", .text = source};
-    harness_bundle(h, handle, &main_module, 1, NULL, limits);
+    harness_caller(h, handle, source, limits, NULL);
 }
 
 void harness_forget(struct harness *h, uint32_t handle)

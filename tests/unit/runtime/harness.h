@@ -25,7 +25,7 @@ enum {
     HARNESS_LINES_MAX = 4096,
     HARNESS_HANDLES_MAX = 256,
     HARNESS_BINDINGS_MAX = 4, /* of one script */
-    HARNESS_CALLER = 0,       /* a binding's target: the test answers */
+    HARNESS_TEST = 0,         /* a binding's target: the test answers */
     HARNESS_WAIT_MS = 20000,  /* for anything: then the test fails */
 };
 
@@ -111,17 +111,19 @@ void harness_start(struct harness *, uint64_t memory_bytes);
 /* JOB_STOP; the process must end with 0. */
 void harness_stop(struct harness *);
 
-/* Sends a script of one module main.mjs. limits: JSON object or NULL. */
-void harness_script(struct harness *, uint32_t handle, const char *source, const char *limits);
-void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count,
-                    const char *vars, const char *limits);
 struct harness_binding {
     const char *name;
-    uint32_t target; /* a handle, or HARNESS_CALLER */
+    uint32_t target; /* a handle, or HARNESS_TEST */
 };
+
+/* Sends a script of one module main.mjs. limits: JSON object or NULL. */
+void harness_script(struct harness *, uint32_t handle, const char *source, const char *limits);
 /* The same with service bindings; the list ends with {0}. */
 void harness_caller(struct harness *, uint32_t handle, const char *source, const char *limits,
                     const struct harness_binding *);
+/* Several modules; vars, limits and bindings may be NULL. */
+void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count,
+                    const char *vars, const char *limits, const struct harness_binding *);
 void harness_forget(struct harness *, uint32_t handle);
 
 /* Starts a job. fields: "name: value\n..." or NULL. Returns its index. */

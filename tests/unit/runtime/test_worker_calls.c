@@ -19,7 +19,7 @@ enum { MB = 1 << 20 };
 #define URL    "https://test.example/"
 #define LIMITS "{\"cpu_ms\":10000}"
 
-static const struct harness_binding to_test[] = {{"OTHER", HARNESS_CALLER}, {0}};
+static const struct harness_binding to_test[] = {{"OTHER", HARNESS_TEST}, {0}};
 
 static int start(void **state)
 {
@@ -179,12 +179,12 @@ static void a_call_carries_method_url_and_fields(void **state)
 
 static void a_binding_is_named_by_its_place(void **state)
 {
-    harness_caller(&h, ++handles,
-                   "export default { async fetch(r, env) { const a = await env.SECOND.fetch(r);"
-                   " return new Response(await a.text() + Object.keys(env) + env.FIRST); } }",
-                   LIMITS,
-                   (const struct harness_binding[]){
-                       {"FIRST", HARNESS_CALLER}, {"SECOND", HARNESS_CALLER}, {0}});
+    harness_caller(
+        &h, ++handles,
+        "export default { async fetch(r, env) { const a = await env.SECOND.fetch(r);"
+        " return new Response(await a.text() + Object.keys(env) + env.FIRST); } }",
+        LIMITS,
+        (const struct harness_binding[]){{"FIRST", HARNESS_TEST}, {"SECOND", HARNESS_TEST}, {0}});
     uint32_t job = get(handles), sub = harness_wait_sub(&h);
     assert_int_equal(h.subs[sub].binding, 1);
     harness_reply(&h, sub, 200, NULL, true);
