@@ -479,10 +479,11 @@ static void take_sub_start(struct harness *h, uint32_t sub, uint32_t generation,
 {
     struct harness_sub *s = &h->subs[sub];
     struct harness_job *j = &h->jobs[slot->job];
-    bool is_late =
-        (!j->is_open || j->generation != slot->generation || (j->is_done && !j->lingers)) &&
-        h->lingering[slot->job] != slot->generation;
-    if (is_late) {
+    bool is_parents = j->is_open && j->generation == slot->generation;
+    bool lingers = h->lingering[slot->job] == slot->generation;
+    if (!is_parents && !lingers)
+        return; /* the client has gone meanwhile */
+    if (is_parents && j->is_done && !lingers) {
         fprintf(stderr, "a sub-request of a job that is over\n");
         abort();
     }
@@ -509,9 +510,9 @@ static void take_sub_start(struct harness *h, uint32_t sub, uint32_t generation,
     h->open_subs++;
     h->sub_starts++;
     /* A closed job that lingers has lost its handle: the test answers. */
-    uint32_t target = j->is_open ? h->targets[j->handle % HARNESS_HANDLES_MAX][s->binding] : 0;
+    uint32_t target = is_parents ? h->targets[j->handle % HARNESS_HANDLES_MAX][s->binding] : 0;
     if (target)
-        call(h, sub, target, j->depth + 1);
+        call(h, sub, target, is_parents ? j->depth + 1 : 1);
 }
 
 static void take_sub_body(struct harness *h, uint32_t sub, const struct job_slot *slot)
