@@ -15,8 +15,9 @@
 //   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete
 //   discard(ref)                        nobody wants the rest of the body
 //   sub(binding, method, url, fields, hasBody, bytes)
-//                                       calls another script for the request that runs; bytes: of the body, if known. Returns
-//                                       a name for the sub-request, or the sentence why not. onReply or onReplyError will follow
+//                                       calls another script for the request that runs. bytes: of the body; -1: unknown,
+//                                       undefined: as the fields say. Returns a name for the sub-request, or the sentence
+//                                       why not. onReply or onReplyError will follow
 //   subWrite(sub, bytes, from, isEnd)   as write; true: all of it, -1: nobody wants it
 //   subFeed(sub, ref)                   the rest of the request body is the sub-request's. False: it can not be
 //   subRead(sub)                        the next bytes of the reply's body; null: wait for onReplyBody; undefined: complete

@@ -128,7 +128,8 @@ function call(binding, name, request) {
     signal?.throwIfAborted();
     let source = takeSource(request);
     if (typeof source === 'string') source = encoder.encode(source);
-    const bytes = source instanceof Uint8Array ? source.length : undefined;
+    // Of a body that is handed on as it came, the fields are right about the length. Of any other stream nobody knows it.
+    const bytes = source instanceof Uint8Array ? source.length : source && untouchedIncoming(source) ? undefined : -1;
     const sub = host.sub(binding, request.method, request.url, encodeHeaders(request.headers), source !== null, bytes);
     if (typeof sub === 'string') throw new Error(`env.${name}.fetch: ${sub}`);
     return new Promise((resolve, reject) => {

@@ -114,7 +114,7 @@ static void native_discard(struct v8c_call *c)
 /* ---- response ---- */
 
 bool natives_write_fields(const struct v8c_call *c, struct head_writer *w, struct v8c_value *fields,
-                          bool is_known)
+                          bool without_length)
 {
     static uint8_t text[JOB_HEAD_BYTES_MAX];
     size_t len = v8c_string_length(fields);
@@ -127,7 +127,7 @@ bool natives_write_fields(const struct v8c_call *c, struct head_writer *w, struc
         const char *value = name + name_len + 1;
         size_t value_len = at + name_len + 1 < len ? strnlen(value, len - at - name_len - 1) : 0;
         at += name_len + value_len + 2;
-        if (is_known && name_len == 14 && memcmp(name, "content-length", 14) == 0)
+        if (without_length && name_len == 14 && memcmp(name, "content-length", 14) == 0)
             continue; /* ours is the truth */
         head_write_field(w, (struct head_view){name, name_len},
                          (struct head_view){value, value_len});

@@ -23,7 +23,8 @@ static bool is_sending(const struct sub *s)
            !s->is_fed;
 }
 
-/* Encodes (.., method, url, fields, has a body, its bytes if they are known). 0: too large, or thrown. */
+/* Encodes (.., method, url, fields, has a body, its bytes). 0: too large, or thrown. bytes: undefined if fields are right about
+ * them, negative if nobody knows. */
 static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap)
 {
     static char method[128], url[JOB_HEAD_BYTES_MAX];
@@ -36,17 +37,17 @@ static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap)
     size_t method_len =
         v8c_string_write_latin1(c->isolate, parts[0], (uint8_t *)method, sizeof(method));
     size_t url_len = v8c_string_write_latin1(c->isolate, parts[1], (uint8_t *)url, sizeof(url));
-    struct v8c_value *bytes = v8c_call_arg(c, 5);
     bool has_body = v8c_bool_value(c->isolate, v8c_call_arg(c, 4));
-    bool is_known = v8c_is(bytes, V8C_NUMBER);
+    bool is_as_told = v8c_is(v8c_call_arg(c, 5), V8C_UNDEFINED);
+    double bytes = v8c_number_value(v8c_call_arg(c, 5));
 
     struct head_writer w;
     head_write_request(&w, buf, cap, (struct head_view){"", 0},
                        (struct head_view){method, method_len}, (struct head_view){url, url_len});
-    if (!natives_write_fields(c, &w, parts[2], is_known || !has_body))
+    if (!natives_write_fields(c, &w, parts[2], !is_as_told || !has_body))
         return 0;
-    if (is_known)
-        natives_write_length(&w, (size_t)v8c_number_value(bytes));
+    if (has_body && bytes >= 0 && bytes < 0x1p53)
+        natives_write_length(&w, (size_t)bytes);
     return head_write_end(&w);
 }
 
@@ -80,7 +81,7 @@ void native_sub_write(struct v8c_call *c)
     struct sub *s = sub_of_call(c, 0);
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 1));
     double from = v8c_number_value(v8c_call_arg(c, 2));
-    size_t at = from > 0 ? (size_t)from : 0;
+    size_t at = from > 0 && from < 0x1p53 ? (size_t)from : 0;
     if (at > bytes.len)
         at = bytes.len;
     if (!s || !is_sending(s)) {

@@ -21,9 +21,9 @@ struct request *natives_request(const struct v8c_call *, unsigned n);
 /* NULL: thrown. */
 struct v8c_value *natives_string(const struct v8c_call *, unsigned n);
 
-/* Writes fields, "name\0value\0...", but for content-length if the whole body is known. False: too large. */
+/* Writes fields, "name\0value\0...", perhaps without their content-length. False: too large. */
 bool natives_write_fields(const struct v8c_call *, struct head_writer *, struct v8c_value *fields,
-                          bool is_known);
+                          bool without_length);
 void natives_write_length(struct head_writer *, size_t body_bytes);
 
 void native_sub(struct v8c_call *);

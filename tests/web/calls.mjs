@@ -28,6 +28,7 @@ const answers = {
         },
     })),
     '/slow': () => new Promise((done) => setTimeout(() => done(new Response('slow')), 50)),
+    '/onward': (request, env) => env.SELF.fetch(new Request('https://x/mirror', request)),
     '/again': (request, env) => env.SELF.fetch('https://x/hello'),
 };
 
@@ -61,6 +62,12 @@ const tests = suite({
         equal(await lengthOf({ method: 'POST', body: 'h\u00e4' }), '3');
         equal(await lengthOf({ method: 'POST', body: 'abc', headers: { 'content-length': '99' } }), '3');
         equal(await lengthOf({ headers: { 'content-length': '99' } }), null);
+        const body = new Blob(['abc']).stream();
+        equal(await lengthOf({ method: 'POST', body, headers: { 'content-length': '99' } }), null);
+    },
+    'a body that is handed on keeps its length': async ({ env }) => {
+        const response = await env.SELF.fetch('https://x/onward', { method: 'POST', body: 'abcd' });
+        equal((await response.json()).length, '4');
     },
     'a Request, and a Request with init': async ({ env }) => {
         const request = new Request('https://x/mirror', { method: 'PUT', body: 'b', headers: { 'x-h': '1' } });
