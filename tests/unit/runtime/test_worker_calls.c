@@ -234,14 +234,15 @@ static void the_answer_of_another_script_can_be_the_answer(void **state)
 /* What the script sends is what the test gets: strings, bytes, streams, and the request's own body. */
 static void request_bodies_arrive_within_credit(void **state)
 {
+    /* clang-format off */
     static const char *const bodies[] = {
         "r.body",
         "r",
         "await r.bytes()",
         "r.body.pipeThrough(new TransformStream())",
-        "new ReadableStream({ async start(c) { for await (const p of r.body) c.enqueue(p); "
-        "c.close(); } })",
+        "new ReadableStream({ start: async (c) => { for await (const p of r.body) c.enqueue(p); c.close(); } })",
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
         char source[512];
         const char *init = i == 1 ? "%s" : "'https://o/', { method: 'PUT', body: %s }";
@@ -386,12 +387,13 @@ static void ten_megabytes_echo_through_two_scripts(void **state)
 /* The reply may be complete while the request body is not. */
 static void an_early_reply_ends_the_upload(void **state)
 {
+    /* clang-format off */
     static const char *const bodies[] = {
         "r.body",
         "r.body.pipeThrough(new TransformStream())",
-        "new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50000)); }, cancel() { "
-        "cancelled++; } })",
+        "new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(50000)), cancel() { cancelled++; } })",
     };
+    /* clang-format on */
     for (size_t i = 0; i < 3; i++) {
         char source[512];
         snprintf(source, sizeof(source),
