@@ -305,7 +305,7 @@ static void native_set_timer(struct v8c_call *c)
                       "timers are not allowed at the top level of a script");
         return;
     }
-    struct request *r = slice_request(slice);
+    struct request *r = slice_actor(slice);
     if (!r) {
         v8c_throw_new(c->isolate, V8C_PLAIN_ERROR, "the request that would own this timer is over");
         return;
@@ -355,7 +355,7 @@ static void native_log(struct v8c_call *c)
     for (size_t n = 0; n < sizeof(levels) / sizeof(*levels); n++)
         if (strcmp(level, levels[n]) == 0)
             known = levels[n];
-    struct request *r = i->worker->slice ? slice_request(i->worker->slice) : NULL;
+    struct request *r = i->worker->slice ? slice_actor(i->worker->slice) : NULL;
     report_log(i->worker, i->script->handle, r ? r->id : 0, known, text, len);
 }
 

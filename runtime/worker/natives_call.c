@@ -55,7 +55,7 @@ void native_sub(struct v8c_call *c)
 {
     static uint8_t head[JOB_HEAD_BYTES_MAX];
     struct isolate *i = natives_isolate(c);
-    struct request *r = i && i->worker->slice ? slice_request(i->worker->slice) : NULL;
+    struct request *r = i && i->worker->slice ? slice_actor(i->worker->slice) : NULL;
     const char *why = "the request that would own this call is over";
     struct sub *s = NULL;
     size_t head_bytes = 0;

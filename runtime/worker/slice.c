@@ -14,6 +14,15 @@ struct request *slice_request(const struct slice *s)
     return s->ref ? request_find(s->worker, s->ref) : NULL;
 }
 
+struct request *slice_actor(const struct slice *s)
+{
+    struct v8c_value *ref = v8c_continuation(s->v8);
+    if (!v8c_is(ref, V8C_NUMBER)) /* begun at the script's top level */
+        return slice_request(s);
+    struct request *r = request_find(s->worker, v8c_number_value(ref));
+    return r && r->isolate == s->isolate ? r : NULL;
+}
+
 void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct request *r)
 {
     worker_read_clock(w);
@@ -29,6 +38,7 @@ void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct re
     if (r)
         budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
+    v8c_continuation_set(i->v8, r ? v8c_number(i->v8, s->ref) : v8c_undefined(i->v8));
     monitor_enter(&w->monitor, i->v8, budget_ns);
 }
 

@@ -49,7 +49,10 @@ void slice_exit(struct slice *);
  * may be gone afterwards. */
 void slice_clean_up(struct worker *, struct isolate *);
 
-/* The request that runs now, or NULL. */
+/* The request that the slice is for, and that pays for it; or NULL. */
 struct request *slice_request(const struct slice *);
+/* The request on whose behalf the JavaScript that runs now was begun, or NULL if that is over. It is another than the slice's when
+ * what one request awaited was settled by another one: its timers, calls and log lines are its own still. */
+struct request *slice_actor(const struct slice *);
 
 #endif

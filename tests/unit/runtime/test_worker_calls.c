@@ -795,6 +795,35 @@ static void a_caller_is_stuck_only_when_nothing_is_under_way(void **state)
     nothing_is_left();
 }
 
+/* B awaits what A called for, so B's next call is made while A's events are handled. A's end must not end it. */
+static void a_call_belongs_to_the_request_that_makes_it(void **state)
+{
+    uint32_t s = caller("let shared; export default { async fetch(r, env) {"
+                        " shared = shared ?? env.OTHER.fetch('https://shared/').then((a) => "
+                        "a.status); await shared;"
+                        " if (r.url.endsWith('a')) return new Response('a');"
+                        " console.log('b goes on'); await new Promise((d) => setTimeout(d, 20));"
+                        " return env.OTHER.fetch('https://own/'); } }");
+    uint32_t a = harness_open(&h, s, "GET", URL "a", NULL, false);
+    uint32_t b = harness_open(&h, s, "GET", URL "b", NULL, false);
+    uint32_t shared = harness_wait_sub(&h);
+    assert_int_equal(h.subs[shared].job, a);
+    harness_reply(&h, shared, 200, NULL, false);
+    expect(a, "a");
+    uint32_t own = harness_wait_sub(&h);
+    assert_int_equal(h.subs[own].job, b);
+    harness_reply(&h, own, 200, NULL, true);
+    harness_reply_data(&h, own, "b", 1, true);
+    char id[20];
+    snprintf(id, sizeof(id), "%016lx", (unsigned long)h.jobs[b].request_id);
+    harness_wait_log(&h, "log", "b goes on");
+    for (size_t i = 0; i < h.line_count; i++)
+        if (strcmp(h.lines[i].text, "b goes on") == 0)
+            assert_string_equal(h.lines[i].request, id);
+    expect(b, "b");
+    nothing_is_left();
+}
+
 /* ---- what outlives its answer ---- */
 
 static void wait_linger(uint32_t count)
@@ -931,6 +960,7 @@ int main(void)
         cmocka_unit_test(a_request_may_make_so_many_calls_and_no_more),
         cmocka_unit_test(the_context_tightens_limits_and_never_widens_them),
         cmocka_unit_test(a_caller_is_stuck_only_when_nothing_is_under_way),
+        cmocka_unit_test(a_call_belongs_to_the_request_that_makes_it),
         cmocka_unit_test(calls_in_wait_until_work_after_the_answer),
         cmocka_unit_test(a_job_lingers_only_while_promises_hold_it),
         cmocka_unit_test(a_lingering_job_can_be_cancelled),
