@@ -185,6 +185,7 @@ struct channel {
     uint8_t state;  /* enum channel_state */
     uint8_t parity; /* of the slots of streams that we open */
     bool is_ping_due, is_ack_due;
+    bool is_proven;     /* the peer has used this session's keys */
     uint8_t ack_eager;  /* packets that are acknowledged at once, after a gap */
     uint32_t ack_count; /* packets that want to be acknowledged */
     uint64_t ack_at;

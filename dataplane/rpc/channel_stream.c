@@ -382,6 +382,25 @@ static void stream_settle(struct channel *c, struct stream *s)
 
 /* ---- what arrives ---- */
 
+/* False: not all of it found room. */
+static bool store(struct channel *c, struct stream *s, const struct frame_stream *f)
+{
+    struct chunk_pool *pool = c->config.chunks;
+    uint32_t skip = seq_lt(f->offset, s->rx.next) ? s->rx.next - f->offset : 0;
+
+    if (skip >= f->bytes)
+        return true;
+
+    uint32_t bytes = f->bytes - skip;
+    /* For want of chunks tcp_rx takes early ones back, which TCP may do; but these bytes were acknowledged for good. */
+    bool may_forget = s->rx.range_count > 0 && pool->free_count < bytes / CHUNK_ROOM + 3;
+
+    if (!may_forget && tcp_rx_put(&s->rx, pool, f->offset + skip, f->data + skip, bytes) == bytes)
+        return true;
+    c->config.counters->rpc_no_memory++;
+    return false;
+}
+
 enum frame_fate stream_take_bytes(struct channel *c, const struct frame_stream *f)
 {
     struct stream *s;
@@ -414,17 +433,8 @@ enum frame_fate stream_take_bytes(struct channel *c, const struct frame_stream *
         s->credit_due = false;
     }
 
-    uint32_t skip = seq_lt(f->offset, before) ? before - f->offset : 0;
-
-    if (skip < f->bytes) {
-        size_t taken =
-            tcp_rx_put(&s->rx, c->config.chunks, f->offset + skip, f->data + skip, f->bytes - skip);
-
-        if (taken < f->bytes - skip) {
-            c->config.counters->rpc_no_memory++;
-            fate = FRAME_REFUSED;
-        }
-    }
+    if (!store(c, s, f))
+        fate = FRAME_REFUSED;
     update_ready(c, s, false);
     if (s->rx.next != before || (is_news && s->rx.next == end)) {
         c->config.events->readable(c->config.arg, c, s);
