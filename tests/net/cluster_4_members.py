@@ -78,7 +78,8 @@ def _():
     starts = {name: count for (header, name), count in load.headers.items() if header == "x-hearth-start"}
     assert set(starts) == {"warm"}, starts
     assert growth.sum("job_cold") == 0, f"{growth.sum('job_cold')} cold starts"
-    assert growth[VICTIM]["handover_sent"] and growth[VICTIM]["handover_taken"]
+    handed = {node: (growth[node]["handover_sent"], growth[node]["handover_taken"]) for node in NODES}
+    assert all(handed[VICTIM]), f"(sent, taken): {handed}"
     return f"{len(load.answers)} answers, all warm; {growth.sum('handover_taken')} scripts handed over"
 
 
