@@ -16,14 +16,14 @@
  * Datagrams. Integers big-endian.
  *   init       u8 1 | u24 zero | u32 sender index | noise init (payload: sender's node id, core)
  *   response   u8 2 | u24 zero | u32 sender index | u32 receiver index | noise response
- *   data       u8 3 | u8 key phase | u16 zero | u32 receiver index | u64 number | sealed frames | tag 16
+ *   data       u8 3 | u8 key phase | u16 session | u32 receiver index | u64 number | sealed frames | tag 16
  * All of the header is authenticated (AAD). Frames in data packets (layouts in channel_packet.h):
- *   STREAM{id, offset, fin, bytes}  ACK{ranges, delay}  CREDIT{id, offset}  RESET{id, code}  PING{}  PAD{}
+ *   STREAM{id, offset, fin, bytes}  ACK{ranges, delay}  CREDIT{id, offset}  RESET{id, code}  STOP{id}  PING{}  CLOSE{}  PAD{}
  *
  * Streams are opened by either side (ids: even ones by the node with the lower id, odd ones by the other), and end in
  * both directions independently. Stream CHANNEL_CONTROL exists on both sides while the channel is open.
  *
- * Keys: AES-256-GCM by drivers/aead.h, nonce from the packet number. A sender changes its key (phase + 1, key = HKDF of
+ * Keys: AES-256-GCM by drivers/aead.h, nonce from the packet number. A sender changes its key (phase + 1, key = Noise's REKEY of
  * the old) after CHANNEL_REKEY_PACKETS or CHANNEL_REKEY_NS; a receiver keeps the previous one for late packets. A replay window of
  * CHANNEL_REPLAY_PACKETS packets; older numbers are refused.
  *
@@ -82,9 +82,10 @@ enum stream_reset { STREAM_CANCELLED = 1, STREAM_REFUSED, STREAM_BROKEN };
 struct channel;
 struct stream;
 
-/* Calls to the owner, from channel_input and channel_timeout only. A stream handle is good until its `closed`, or until the owner
+/* Calls to the owner, from channel_input and channel_timeout only. A stream handle is good until its `reset`, or until the owner
  * releases or resets it. In `up` the control stream can be written. After `down` all streams are gone without
- * further calls (the owner walks its own books). */
+ * further calls (the owner walks its own books). Every call on the channel and its streams is allowed in them, but
+ * channel_init, channel_fini, channel_accept, channel_input, channel_output and channel_timeout. */
 struct channel_events {
     void (*up)(void *arg, struct channel *);
     void (*down)(void *arg, struct channel *, enum channel_down);
@@ -92,7 +93,8 @@ struct channel_events {
     void (*opened)(void *arg, struct channel *, struct stream *);
     /* There are new bytes, or the end. */
     void (*readable)(void *arg, struct channel *, struct stream *);
-    /* There is room again after stream_write took less than it was given, or stream_room was short. */
+    /* There is room for a quarter of CHANNEL_STREAM_BUFFER again, after there was not or after stream_write took less than it
+     * was given. Also when the peer reads no more: see stream_is_stopped. */
     void (*writable)(void *arg, struct channel *, struct stream *);
     /* The peer gave it up: the handle is gone with this call. */
     void (*reset)(void *arg, struct channel *, struct stream *, enum stream_reset);
@@ -115,12 +117,17 @@ struct channel_config {
     uint16_t
         datagram_bytes_max; /* UDP payload that the port carries; at most CHANNEL_DATAGRAM_MAX */
     uint64_t silence_ns;    /* nothing heard for so long: down. PINGs go out after a fifth of it */
+    uint64_t rekey_packets, rekey_ns; /* 0: CHANNEL_REKEY_PACKETS, CHANNEL_REKEY_NS */
     void (*random)(void *arg, void *out,
                    size_t bytes); /* secret-grade in production, seeded in simulation */
     void *random_arg;
 };
 
-size_t channel_bytes(void); /* sizeof(struct channel) is channel.c's own business */
+enum { CHANNEL_ALIGN = 64 }; /* of a channel's memory */
+
+size_t channel_bytes(
+    void); /* sizeof(struct channel) is channel.c's own business; a multiple of CHANNEL_ALIGN */
+/* The config is copied; own_id and peer_id differ. */
 void channel_init(struct channel *, const struct channel_config *, uint64_t now_ns);
 /* Wipes keys, frees streams and chunks; no events. The peer is told nothing: see channel_close. */
 void channel_fini(struct channel *);
@@ -130,6 +137,9 @@ const struct channel_config *channel_config(const struct channel *);
 
 /* Starts a handshake unless one is under way or the channel is open. */
 void channel_connect(struct channel *, uint64_t now_ns);
+/* Gives the channel up: streams are gone, a handshake ends, no event. If it was open, the next channel_output says good-bye: the
+ * peer sees CHANNEL_DROPPED if that arrives, else silence. Good in events too. */
+void channel_close(struct channel *, uint64_t now_ns);
 
 /* ---- datagrams ---- */
 
@@ -143,19 +153,31 @@ struct datagram_init {
     struct noise noise;
     uint8_t static_key[NOISE_KEY_BYTES];
     uint64_t node_id;
-    uint16_t core;
+    uint16_t core;    /* the sender's */
+    uint16_t to_core; /* whom it is meant for */
     uint32_t sender_index;
 };
 bool datagram_open_init(struct datagram_init *, const struct noise_identity *,
                         const uint8_t secret[32], const uint8_t *bytes, size_t len);
-/* The init was this peer's: answers with the next channel_output. When both ends sent inits, that of the lower node id wins:
- * the other end's is ignored here, and ours is dropped there. */
+/* The init was this peer's (key and node_id were compared by the caller): answers with the next channel_output, unless it is a
+ * copy of the init that opened this session. When both ends sent inits, that of the lower node id wins: the other end's is
+ * ignored here, and ours goes unanswered there. Ends the state in datagram_init. */
 void channel_accept(struct channel *, struct datagram_init *, uint64_t now_ns);
 
-/* A RESPONSE or DATA datagram for this channel. *bytes is decrypted in place. False: it was refused (counted). */
-bool channel_input(struct channel *, uint8_t *bytes, size_t len, uint64_t now_ns);
+/* What became of a datagram; the owner counts it. */
+enum channel_result {
+    CHANNEL_TAKEN = 0,          /* rx_rpc */
+    CHANNEL_REFUSED_BAD,        /* drop_rpc_bad: neither RESPONSE nor DATA */
+    CHANNEL_REFUSED_NO_SESSION, /* drop_rpc_index: the channel is closed, or has another session by now */
+    CHANNEL_REFUSED_AUTH,       /* drop_rpc_auth */
+    CHANNEL_REFUSED_REPLAY, /* drop_rpc_replay */
+};
 
-/* Builds the next datagram to send now, at most cap bytes; 0: nothing, or pacing and the congestion window say wait. */
+/* A RESPONSE or DATA datagram for this channel. *bytes is decrypted in place. Refused ones change nothing. */
+enum channel_result channel_input(struct channel *, uint8_t *bytes, size_t len, uint64_t now_ns);
+
+/* Builds the next datagram to send now, at most cap bytes (cap is at least CHANNEL_DATAGRAM_MIN, and should be
+ * config.datagram_bytes_max); 0: nothing, or pacing and the congestion window say wait. */
 size_t channel_output(struct channel *, uint8_t *out, size_t cap, uint64_t now_ns);
 /* Is there something that channel_output would send now? Cheap: the owner asks after each call that may have made it so. */
 bool channel_has_output(const struct channel *, uint64_t now_ns);
@@ -175,7 +197,7 @@ void stream_set_user(struct stream *, void *user);
 uint64_t stream_id(const struct stream *);
 
 /* Bytes that stream_write is sure to take now. */
-size_t stream_room(const struct channel *, const struct stream *);
+size_t stream_room(struct channel *, struct stream *);
 /* Takes up to len bytes; returns how many. */
 size_t stream_write(struct channel *, struct stream *, const void *bytes, size_t len);
 /* Nothing follows what was written. */
@@ -189,9 +211,11 @@ void stream_consume(struct channel *, struct stream *, uint32_t bytes);
 bool stream_is_ended(const struct stream *);
 /* Every byte that was written, and the end if it was said, has been acknowledged. */
 bool stream_is_delivered(const struct stream *);
+/* The peer reads no more: what is written is taken, and goes nowhere. */
+bool stream_is_stopped(const struct stream *);
 
 /* The owner is done with it. What was written is still delivered if the stream was ended, else it is reset; what still comes is
- * dropped, and the peer is told that nothing more is wanted. The handle is gone. */
+ * dropped, and the peer is told that nothing more is wanted. The handle is gone. Not for the control stream. */
 void stream_release(struct channel *, struct stream *);
 /* Gives both directions up at once. The handle is gone. */
 void stream_reset(struct channel *, struct stream *, enum stream_reset);
@@ -205,6 +229,7 @@ void channel_stats(const struct channel *, struct channel_stats *);
 
 /* ---- memory ---- */
 
+/* Aligned to 8; at most 2^24 - 2 streams. */
 size_t stream_pool_bytes(uint32_t streams);
 struct stream_pool *stream_pool_init(void *memory, uint32_t streams);
 uint32_t stream_pool_free_count(const struct stream_pool *);

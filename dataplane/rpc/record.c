@@ -7,7 +7,7 @@
 
 /* The layouts, after the header:
  *
- *   CALL     request id u64 | script u64 | version u64 | flags u8 | zero u24 | head bytes u32 | lazy 56 | trace 56 | head
+ *   CALL     request id u64 | script u64 | version u64 | flags u8 | zero u24 | age us u32 | lazy 56 | trace 56 | head
  *   BODY     bytes                                    DATA the same
  *   ACCEPT   width u8 | zero u24 | warm us u32
  *   BOUNCE   reason u8 | zero u24 | lazy 56
@@ -117,7 +117,7 @@ size_t record_write_call(uint8_t *out, size_t cap, const struct record_call *c)
     wire_put_u64(&w, c->version);
     wire_put_u8(&w, c->flags);
     wire_put_zero(&w, 3);
-    wire_put_u32(&w, c->head_bytes);
+    wire_put_u32(&w, c->age_us);
     wire_put(&w, c->lazy, sizeof(c->lazy));
     wire_put(&w, c->trace, sizeof(c->trace));
     wire_put(&w, c->head, c->head_bytes);
@@ -260,9 +260,10 @@ bool record_read_call(struct record_call *c, const uint8_t *bytes, size_t len)
     c->version = wire_u64(&r);
     c->flags = wire_u8(&r);
     wire_zero(&r, 3);
-    c->head_bytes = wire_u32(&r);
+    c->age_us = wire_u32(&r);
     wire_copy(&r, c->lazy, sizeof(c->lazy));
     wire_copy(&r, c->trace, sizeof(c->trace));
+    c->head_bytes = (uint32_t)(r.end - r.p);
     c->head = wire_view(&r, c->head_bytes);
     return wire_end(&r) && (c->flags & ~CALL_FLAGS) == 0;
 }

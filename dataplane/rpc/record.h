@@ -85,6 +85,7 @@ enum bounce_reason {
 
 struct record_call {
     uint64_t request_id, script, version; /* version: first 8 bytes of the artifact's SHA-256 */
+    uint32_t age_us;                      /* how long ago the request began, when this was sent */
     uint8_t flags;                        /* enum record_call_flag */
     uint8_t lazy[CAPABILITY_BYTES];       /* runs it at its ingress instead */
     uint8_t trace[CAPABILITY_BYTES];
