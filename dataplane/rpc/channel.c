@@ -552,6 +552,7 @@ static size_t packet_output(struct channel *c, uint8_t *out, size_t cap, uint64_
     rekey_if_due(c, now);
     if (c->ack_count > 0 || c->is_ack_due)
         p = write_ack(c, p, end, &told, now);
+    p = streams_write_refused(c, p, end);
     if (is_mtu_probe) {
         *p++ = FRAME_PING;
         memset(p, FRAME_PAD, (size_t)(end - p));
