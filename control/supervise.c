@@ -157,6 +157,7 @@ static enum sent send_script(struct process *p, const struct script *script)
     const struct supervise_config *c = &p->owner->config;
     const json_t *m = script->manifest;
     const json_t *cpu_ms = json_object_get(json_object_get(m, "limits"), "cpu_ms");
+    const json_t *subrequests = json_object_get(json_object_get(m, "limits"), "subrequests");
     json_t *vars = json_object_get(m, "vars");
     json_t *packet = json_pack(
         "{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "type", "script",
@@ -165,7 +166,7 @@ static enum sent send_script(struct process *p, const struct script *script)
         vars ? json_incref(vars) : json_object(), "services", services_json(m), "limits", "cpu_ms",
         cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms, "wall_ms",
         (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20, "subrequests",
-        (json_int_t)c->subrequests);
+        subrequests ? json_integer_value(subrequests) : (json_int_t)c->subrequests);
 
     return send_packet(p, packet, &script->modules_fd, 1);
 }

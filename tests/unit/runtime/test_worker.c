@@ -336,7 +336,7 @@ static void modules_of_a_bundle_import_each_other(void **state)
         {"src/late.js", "export default 'late';"},
     };
     harness_bundle(&h, ++handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}",
-                   NULL);
+                   NULL, NULL);
     struct harness_job *j = harness_get(&h, handles, "/");
     assert_int_equal(j->error, JOB_ERROR_NONE);
     assert_string_equal((char *)j->body,
