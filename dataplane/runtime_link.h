@@ -65,6 +65,7 @@ struct runtime_link_events {
 };
 
 struct runtime_job {
+    uint64_t script_handle;
     uint32_t generation;
     uint32_t owner;
     uint32_t send_credit; /* request body bytes the runtime will take */
