@@ -617,8 +617,35 @@ static void sim_start(struct sim *s, uint32_t nodes)
         cluster_start(&s->cluster, i);
 }
 
+/* Over all seeds: a run that never bounced, or lost nothing, proves nothing. */
+static struct {
+    uint64_t answered, failed, cut, forwarded, bounced, bounces, rerun, handed, lost_packets,
+        datagrams, injected, refused_datagrams, capabilities;
+} total;
+
+static void add_up(struct sim *s)
+{
+    struct cluster *c = &s->cluster;
+    total.answered += s->by_status[2];
+    total.failed += s->by_status[5];
+    total.cut += s->ends[CALLER_CUT];
+    total.forwarded += s->forwarded;
+    total.bounced += s->bounced;
+    total.bounces += CLUSTER_COUNT(c, call_bounced);
+    total.rerun += CLUSTER_COUNT(c, job_rerun);
+    total.handed += CLUSTER_COUNT(c, handover_taken);
+    total.lost_packets += CLUSTER_COUNT(c, rpc_lost_packets);
+    total.datagrams += CLUSTER_COUNT(c, rx_rpc);
+    total.injected += s->injected;
+    total.refused_datagrams += CLUSTER_COUNT(c, drop_rpc_bad) + CLUSTER_COUNT(c, drop_rpc_rate) +
+                               CLUSTER_COUNT(c, drop_rpc_auth) + CLUSTER_COUNT(c, drop_rpc_replay) +
+                               CLUSTER_COUNT(c, drop_rpc_index);
+    total.capabilities += s->forged + s->expired + s->revoked;
+}
+
 static void sim_end(struct sim *s)
 {
+    add_up(s);
     for (uint32_t i = 0; i < s->nodes; i++)
         cluster_stop(&s->cluster, i);
     check_books(s);
@@ -694,6 +721,13 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < count; i++)
         sim_run(first + i, nodes);
     aead_fini();
+    printf("sim_cluster: %lu answers, %lu forwarded, %lu bounced (%lu bounces), %lu run again, %lu "
+           "with 5xx, %lu cut; "
+           "%lu handed over; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
+           "capabilities\n",
+           total.answered, total.forwarded, total.bounced, total.bounces, total.rerun, total.failed,
+           total.cut, total.handed, total.datagrams, total.lost_packets, total.injected,
+           total.refused_datagrams, total.capabilities);
     printf("sim_cluster: %lu seeds from %lu, all invariants hold\n", (unsigned long)count,
            (unsigned long)first);
     return 0;
