@@ -242,6 +242,10 @@ static const struct command commands[] = {
      "come are served\n"
      "undrain  take the scripts back: warm first, then home again",
      1, 1, run_node, NULL},
+    {"why", "REQUEST-ID", "the story of one request, over all nodes",
+     "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
+     "Any node can be asked.",
+     1, 1, run_why, print_why},
     {"ring", "show|locate|plan ...", "homes of scripts, and what a change of members would move",
      "show                        members, their shares and states, epoch and digest\n"
      "locate HOST-or-SCRIPT       home and successors of a script, or of those that answer at a "
@@ -250,10 +254,6 @@ static const struct command commands[] = {
      "plan --remove NODE          what would move if NODE were no member any more\n"
      "plan changes nothing.",
      1, 2, run_ring, NULL},
-    {"why", "REQUEST-ID", "the story of one request, over all nodes",
-     "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
-     "Any node can be asked.",
-     1, 1, run_why, print_why},
     {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
      "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
      run_tune, print_tune},

@@ -45,7 +45,6 @@ void print_tune(const json_t *reply);
 void print_cluster(const json_t *reply);
 int run_why(const struct options *, const struct command *);
 void print_why(const json_t *reply);
-
 /* ---- hearthctl_ring.c ---- */
 int run_ring(const struct options *, const struct command *);
 

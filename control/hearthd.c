@@ -290,6 +290,7 @@ static int start_port(struct hearthd *h, struct fault *f)
     const struct port_dpdk_config config = {
         .device = p->device,
         .queues = (uint16_t)h->conf->cores_count,
+        .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
     };
     const struct port_caps *caps;
     struct net_address gateway;

@@ -441,7 +441,8 @@ bool core_is_drained(struct core *core)
     uint32_t waiting = 0;
     for (struct conn *c = core->waiting_first; c; c = c->waiting_next)
         waiting++;
-    bool is_idle = core->conn_count == waiting && calls_live(core->calls) == 0; /* those of peers and of waitUntil too */
+    bool is_idle = core->conn_count == waiting &&
+                   calls_live(core->calls) == 0; /* those of peers and of waitUntil too */
     return is_idle || core->now_ns >= stop_at_ns;
 }
 

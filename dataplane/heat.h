@@ -58,7 +58,7 @@ struct heat_script *heat_find(struct heat *, uint64_t script);
 uint32_t heat_rate_milli(const struct heat_script *, uint64_t now_ns);
 /* What the ACCEPT of one of its homes said. */
 void heat_set_width(struct heat *, uint64_t script, uint8_t width, uint64_t now_ns);
-/* For placement. An ACCEPT says ->width, home's own judgement, never this: nodes that repeat each other's words would never narrow. */
+/* For placement. An ACCEPT says ->width, home's own judgement: a repeated word would outlive its time. */
 uint8_t heat_width(const struct heat_script *, uint64_t now_ns);
 /* A job of it starts or ends here; what was started is ended under the same script. A start for which its set has no room is not counted. */
 void heat_started(struct heat *, uint64_t script, uint64_t now_ns);

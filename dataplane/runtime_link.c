@@ -169,6 +169,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     *j = (struct runtime_job){.script_handle = script_handle,
                               .generation = j->generation,
                               .owner = owner,
+                              .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
                               .recv_credit = JOB_CREDIT_INITIAL,
                               .is_live = true,
@@ -491,6 +492,8 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END);
+    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
+                  l->now_ns);
     if (s->arg)
         l->counters->job_cold++;
     else

@@ -68,6 +68,7 @@ struct runtime_job {
     uint64_t script_handle;
     uint32_t generation;
     uint32_t owner;
+    uint64_t script_handle;
     uint32_t send_credit; /* request body bytes the runtime will take */
     uint32_t recv_credit; /* response body bytes it may still send */
     uint32_t next_free;

@@ -309,8 +309,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     }
     core->counters.serve_accepted++;
     struct heat_script *heat = heat_find(core->heat, script->id_hash);
-    struct record_accept accept = {.width = heat ? heat_width(heat, core->now_ns) : 1,
-                                   .warm_us = was_warm ? 0 : 1};
+    struct record_accept accept = {.width = heat ? heat->width : 1, .warm_us = was_warm ? 0 : 1};
     if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
         read_body(core, s);
 }

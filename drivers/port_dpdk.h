@@ -13,6 +13,8 @@
  * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules; else the core that reads one hands
  * it over. VLAN-tagged ones match a rule only where the NIC strips the tag first.
  *
+ * net_memif: the server's port comes first. DPDK 22.11's client is turned away by a server that is not ready, and tries only once.
+ *
  * Kernel interfaces: switch off what merges or leaves frames unfinished (ethtool -K IFACE gro off
  * gso off tso off; on the far end of a veth also tx off), or rx_truncated and FRAME_CSUM_BAD_L4
  * will grow.
