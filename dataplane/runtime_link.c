@@ -166,8 +166,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     struct runtime_job *j = &l->job[index];
     l->free_head = j->next_free;
     l->live_jobs++;
-    *j = (struct runtime_job){.script_handle = script_handle,
-                              .generation = j->generation,
+    *j = (struct runtime_job){.generation = j->generation,
                               .owner = owner,
                               .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
@@ -498,8 +497,6 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
         l->counters->job_cold++;
     else
         l->counters->job_warm++;
-    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
-                  l->now_ns);
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
     l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,

@@ -65,7 +65,6 @@ struct runtime_link_events {
 };
 
 struct runtime_job {
-    uint64_t script_handle;
     uint32_t generation;
     uint32_t owner;
     uint64_t script_handle;
