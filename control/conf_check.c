@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/bundle.h"
 #include "control/key.h"
 #include "control/tune.h"
 #include "dataplane/ring.h"
@@ -258,7 +259,7 @@ static void check_numbers(const struct meaning *m)
         ROW("limits.cpu_ms", c->limits.cpu_ms, 50, 1, 300000),
         ROW("limits.wall_ms", c->limits.wall_ms, 30000, 10, 3600000),
         ROW("limits.heap_mb", c->limits.heap_mb, 128, 16, 4096),
-        ROW("limits.subrequests", c->limits.subrequests, 50, 0, 10000),
+        ROW("limits.subrequests", c->limits.subrequests, 1000, 1, BUNDLE_SUBREQUESTS_MAX),
         ROW("limits.conns", c->limits.conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
         ROW("limits.chunks", c->limits.chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
         ROW("limits.jobs", c->limits.jobs, 1024, 1, JOB_JOBS_MAX),

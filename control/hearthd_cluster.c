@@ -153,8 +153,10 @@ static void answer_draining(struct hearthd *h)
 /* Something has to say the new phase: a world. */
 static void phase_changed(struct hearthd *h)
 {
-    log_line("node", "state=%s handed=%llu", node_phase_name(h->life.phase),
-             (unsigned long long)handed_over(h));
+    if (h->life.phase == NODE_PHASE_DRAINING)
+        log_line("node", "state=draining handed=%llu", (unsigned long long)handed_over(h));
+    else
+        log_line("node", "state=%s", node_phase_name(h->life.phase));
     h->phase_epoch = h->epoch + 1;
     h->is_dirty = true;
     if (h->life.phase == NODE_PHASE_DRAINING)

@@ -42,8 +42,106 @@ static int by_time(const void *a, const void *b)
     return (int)x->kind - (int)y->kind; /* at one moment: in the order of a request's life */
 }
 
+/* ---- the clocks of other nodes ---- */
+
+/* One call at another node: its events came with times that are good to half a round trip, as the channel knew it. */
+struct visit {
+    uint16_t node;
+    uint64_t span;
+    uint64_t first_ns, reply_ns; /* by the times as they came; 0: none */
+};
+
+static bool is_reply(const struct trace_event *e)
+{
+    return e->kind == TRACE_HEAD || e->kind == TRACE_BOUNCE || e->kind == TRACE_ERROR;
+}
+
+static bool is_visit(const struct trace_event *e, const struct visit *v)
+{
+    return e->core == TRACE_CORE_UNKNOWN && e->node == v->node && e->span == v->span;
+}
+
+static void find_visit(struct visit *v, const struct why_story *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event *e = &s->event[i];
+
+        if (!is_visit(e, v))
+            continue;
+        if (!v->first_ns)
+            v->first_ns = e->at_ns;
+        if (!v->reply_ns && is_reply(e))
+            v->reply_ns = e->at_ns;
+    }
+}
+
+/* When the call was sent there, and when its reply was here: the visit lies between. False: not in the story. */
+static bool find_bounds(const struct why_story *s, const struct visit *v, uint64_t *sent_ns,
+                        uint64_t *back_ns)
+{
+    *sent_ns = *back_ns = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event *e = &s->event[i];
+
+        if (e->node == v->node || e->span != v->span)
+            continue;
+        if (e->kind == TRACE_FORWARD && e->code == v->node)
+            *sent_ns = e->at_ns;
+        else if (*sent_ns && !*back_ns && is_reply(e))
+            *back_ns = e->at_ns;
+    }
+    return *sent_ns && *back_ns > *sent_ns;
+}
+
+/* A call takes as long on its way there as the reply on its way back: the visit goes into the middle of what the caller saw, as in
+ * NTP. Its own calls to others, in other spans, go with it. */
+static int64_t shift_of(const struct why_story *s, struct visit *v)
+{
+    uint64_t sent_ns, back_ns;
+
+    find_visit(v, s);
+    if (!v->reply_ns || !find_bounds(s, v, &sent_ns, &back_ns) ||
+        v->reply_ns - v->first_ns > back_ns - sent_ns)
+        return 0;
+    return (int64_t)(sent_ns + (back_ns - sent_ns - (v->reply_ns - v->first_ns)) / 2) -
+           (int64_t)v->first_ns;
+}
+
+static void align(struct why_story *s)
+{
+    struct {
+        struct visit visit;
+        int64_t shift_ns;
+    } known[WHY_SPANS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct trace_event *e = &s->event[i];
+        struct visit v = {.node = e->node, .span = e->span};
+        int64_t shift_ns = 0;
+        bool is_known = false;
+
+        if (e->core != TRACE_CORE_UNKNOWN)
+            continue;
+        for (uint32_t k = 0; k < count; k++)
+            is_known |= known[k].visit.node == v.node && known[k].visit.span == v.span;
+        if (is_known || count == WHY_SPANS_MAX)
+            continue;
+        shift_ns = shift_of(s, &v);
+        for (uint32_t k = 0; k < count && !shift_ns; k++)
+            shift_ns = known[k].visit.node == v.node ? known[k].shift_ns : 0;
+        known[count].visit = v;
+        known[count++].shift_ns = shift_ns;
+        for (uint32_t k = i; k < s->count; k++)
+            if (is_visit(&s->event[k], &v))
+                s->event[k].at_ns += (uint64_t)shift_ns;
+    }
+}
+
 void why_sort(struct why_story *s)
 {
+    qsort(s->event, s->count, sizeof(s->event[0]), by_time);
+    align(s);
     qsort(s->event, s->count, sizeof(s->event[0]), by_time);
 }
 
@@ -311,13 +409,14 @@ json_t *why_json(const struct why_story *s, const struct why_names *names)
 
         snprintf(span, sizeof(span), "%016" PRIx64, e->span);
         tell(&sentence, e);
-        json_array_append_new(events,
-                              json_pack("{s:f, s:s, s:i, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
-                                        (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
-                                        node_name(&sentence, e->node), "core", (int)e->core, "kind",
-                                        kind_name(e->kind), "span", span, "depth",
-                                        (int)depth_of(&depths, e->span), "code", (int)e->code,
-                                        "value", (json_int_t)e->value, "text", text));
+        json_array_append_new(
+            events,
+            json_pack("{s:f, s:s, s:o, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
+                      (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
+                      node_name(&sentence, e->node), "core",
+                      e->core == TRACE_CORE_UNKNOWN ? json_null() : json_integer(e->core), "kind",
+                      kind_name(e->kind), "span", span, "depth", (int)depth_of(&depths, e->span),
+                      "code", (int)e->code, "value", (json_int_t)e->value, "text", text));
     }
     snprintf(id, sizeof(id), "%016" PRIx64, s->request);
     return json_pack("{s:s, s:b, s:o}", "request", id, "cut", (int)s->is_cut, "events", events);
