@@ -35,6 +35,7 @@ enum {
     SEEN_FRAMES = 64, /* that the attacker remembers */
     FRAME_MAX = 1600,
     DETECT_MS = 1500,
+    OVERLOAD_ECHO_MS = 500, /* what had piled up is worked off */
 };
 
 const char sim_name[] = "sim_cluster";
@@ -112,6 +113,12 @@ static uint32_t pick_entry(struct sim *s)
     }
 }
 
+/* The runtime process that a script has on every node (core_link_of). */
+static uint32_t runtime_of(const struct sim *s, uint32_t script)
+{
+    return (uint32_t)(s->cluster.scripts[script].id_hash >> 32) % CLUSTER_RUNTIMES;
+}
+
 static void open_request(struct sim *s, struct caller *c)
 {
     struct caller_request q = {.host = s->host[c->index], .leave_ns = UINT64_MAX};
@@ -136,12 +143,12 @@ static void open_request(struct sim *s, struct caller *c)
         q.leave_ns = sim_now_ns + below(60) * 1000000ull;
     /* As long as all of the body that has come is still at hand: a short one always is. */
     r->may_run_again = strcmp(q.method, "POST") != 0;
-    r->must_run_again =
-        r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
+    r->must_run_again = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
     s->requests++;
-    TRACE("request %u: %s s%u (home %u) at node %u, %u bytes%s", id, q.method, r->script,
-          cluster_home(&s->cluster, r->script), r->entry, q.bytes, q.crawls ? ", crawling" : "");
+    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s", id, q.method,
+          r->script, cluster_home(&s->cluster, r->script), runtime_of(s, r->script), r->entry,
+          q.bytes, q.crawls ? ", crawling" : "");
     caller_open(&s->callers, c, &q);
 }
 
@@ -165,6 +172,13 @@ static void check_home(struct sim *s, const struct caller *c, const struct recor
 static bool saw_death(const struct sim *s, const struct record *r)
 {
     return s->killed_ns && r->opened_ns < s->killed_ns + DETECT_MS * 1000000ull;
+}
+
+/* The node that it entered was overloaded too, or a little before: nobody was left to run it. */
+static bool saw_stall(const struct sim *s, const struct record *r)
+{
+    const struct model_runtime *m = &s->cluster.node[r->entry].runtime[runtime_of(s, r->script)];
+    return s->has_overload && m->stalled_until_ns + OVERLOAD_ECHO_MS * 1000000ull > r->opened_ns;
 }
 
 static void on_done(void *arg, struct caller *c, enum caller_end how)
@@ -200,7 +214,7 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
         CHECK(saw_death(s, r) && !r->must_run_again, "request %u: 502", id);
         return;
     case 503:
-        CHECK(s->has_overload, "request %u: 503", id);
+        CHECK(saw_stall(s, r), "request %u: 503", id);
         return;
     default:
         CHECK(false, "request %u: status %d", id, c->status);
@@ -387,7 +401,8 @@ static void overload(struct sim *s)
         return;
     struct model_runtime *m = &n->runtime[below(CLUSTER_RUNTIMES)];
     m->stalled_until_ns = sim_now_ns + (50 + below(600)) * 1000000ull;
-    TRACE("a runtime of node %u stalls", node);
+    TRACE("runtime %u of node %u stalls for %lu us", (unsigned)(m - n->runtime), node,
+          (unsigned long)(m->stalled_until_ns - sim_now_ns) / 1000);
 }
 
 /* Kill, and start again. */
