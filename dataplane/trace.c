@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 static_assert((TRACE_EVENTS & (TRACE_EVENTS - 1)) == 0, "a place is a mask away");
 
@@ -110,41 +110,41 @@ void trace_span_add(struct trace_span *s, enum trace_kind kind, uint16_t code, u
 
 size_t trace_span_write(const struct trace_span *s, uint8_t out[TRACE_WIRE_BYTES_MAX])
 {
-    struct wire_writer w = wire_writer(out, TRACE_WIRE_BYTES_MAX);
+    struct octets_writer w = octets_writer(out, TRACE_WIRE_BYTES_MAX);
 
     if (s->count == 0)
         return 0;
-    wire_put_u64(&w, s->request);
-    wire_put_u64(&w, s->span);
-    wire_put_u8(&w, s->count);
+    octets_put_u64(&w, s->request);
+    octets_put_u64(&w, s->span);
+    octets_put_u8(&w, s->count);
     for (uint8_t i = 0; i < s->count; i++) {
-        wire_put_u8(&w, s->event[i].kind);
-        wire_put_zero(&w, 1);
-        wire_put_u16(&w, s->event[i].code);
-        wire_put_u32(&w, s->event[i].at_us);
-        wire_put_u64(&w, s->event[i].value);
+        octets_put_u8(&w, s->event[i].kind);
+        octets_put_zero(&w, 1);
+        octets_put_u16(&w, s->event[i].code);
+        octets_put_u32(&w, s->event[i].at_us);
+        octets_put_u64(&w, s->event[i].value);
     }
     assert(!w.bad);
-    return wire_written(&w);
+    return octets_written(&w);
 }
 
-static void read_event(struct wire_reader *r, struct trace_event *e, uint64_t base_ns)
+static void read_event(struct octets_reader *r, struct trace_event *e, uint64_t base_ns)
 {
-    e->kind = wire_u8(r);
+    e->kind = octets_get_u8(r);
     r->bad |= e->kind == TRACE_NONE || e->kind >= TRACE_KIND_COUNT;
-    wire_zero(r, 1);
-    e->code = wire_u16(r);
-    e->at_ns = base_ns + (uint64_t)wire_u32(r) * 1000;
-    e->value = wire_u64(r);
+    octets_get_zero(r, 1);
+    e->code = octets_get_u16(r);
+    e->at_ns = base_ns + (uint64_t)octets_get_u32(r) * 1000;
+    e->value = octets_get_u64(r);
 }
 
 bool trace_take(struct trace *t, uint16_t node, uint64_t request, uint64_t base_ns,
                 const uint8_t *payload, size_t len)
 {
-    struct wire_reader r = wire_reader(payload, len);
+    struct octets_reader r = octets_reader(payload, len);
     struct trace_event event[TRACE_REMOTE_EVENTS_MAX];
-    uint64_t of_request = wire_u64(&r), span = wire_u64(&r);
-    uint8_t count = wire_u8(&r);
+    uint64_t of_request = octets_get_u64(&r), span = octets_get_u64(&r);
+    uint8_t count = octets_get_u8(&r);
 
     if (r.bad || of_request != request || count == 0 || count > TRACE_REMOTE_EVENTS_MAX)
         return false;
@@ -153,7 +153,7 @@ bool trace_take(struct trace *t, uint16_t node, uint64_t request, uint64_t base_
             .request = request, .span = span, .node = node, .core = TRACE_CORE_UNKNOWN};
         read_event(&r, &event[i], base_ns);
     }
-    if (!wire_end(&r))
+    if (!octets_end(&r))
         return false;
     for (uint8_t i = 0; i < count; i++)
         put(t, &event[i]);

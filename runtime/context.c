@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 enum { VERSION = 1, HEADER_BYTES = 4 };
 
@@ -15,75 +15,75 @@ static_assert(CONTEXT_FRAME_BYTES == 8 + 8           /* script, owner */
               "the wire form of a frame");
 static_assert(sizeof(struct context_frame) == CONTEXT_FRAME_BYTES, "no padding to carry");
 
-static void write_frame(struct wire_writer *w, const struct context_frame *f)
+static void write_frame(struct octets_writer *w, const struct context_frame *f)
 {
     assert(f->trust <= CONTEXT_TRUSTED && f->tail_count <= CONTEXT_TAILS_MAX);
-    wire_put_u64(w, f->script);
-    wire_put_u64(w, f->owner);
-    wire_put_u32(w, f->cpu_ms);
-    wire_put_u32(w, f->memory_mb);
-    wire_put_u32(w, f->subrequests);
-    wire_put_u32(w, f->wall_ms);
-    wire_put_u32(w, f->features);
-    wire_put_u8(w, f->trust);
-    wire_put_u8(w, f->trace_flags);
-    wire_put_u8(w, f->tail_count);
-    wire_put_zero(w, 1);
+    octets_put_u64(w, f->script);
+    octets_put_u64(w, f->owner);
+    octets_put_u32(w, f->cpu_ms);
+    octets_put_u32(w, f->memory_mb);
+    octets_put_u32(w, f->subrequests);
+    octets_put_u32(w, f->wall_ms);
+    octets_put_u32(w, f->features);
+    octets_put_u8(w, f->trust);
+    octets_put_u8(w, f->trace_flags);
+    octets_put_u8(w, f->tail_count);
+    octets_put_zero(w, 1);
     for (uint8_t i = 0; i < CONTEXT_TAILS_MAX; i++)
-        wire_put_u64(w, i < f->tail_count ? f->tail[i] : 0);
-    wire_put_u64(w, f->outbound);
-    wire_put(w, f->trace_id, sizeof(f->trace_id));
-    wire_put(w, f->span_id, sizeof(f->span_id));
+        octets_put_u64(w, i < f->tail_count ? f->tail[i] : 0);
+    octets_put_u64(w, f->outbound);
+    octets_put(w, f->trace_id, sizeof(f->trace_id));
+    octets_put(w, f->span_id, sizeof(f->span_id));
 }
 
 size_t context_write(const struct context *c, uint8_t *out)
 {
-    struct wire_writer w = wire_writer(out, CONTEXT_BYTES_MAX);
+    struct octets_writer w = octets_writer(out, CONTEXT_BYTES_MAX);
 
     assert(c->count > 0 && c->count <= CONTEXT_DEPTH_MAX);
-    wire_put_u8(&w, VERSION);
-    wire_put_u8(&w, (uint8_t)c->count);
-    wire_put_zero(&w, 2);
+    octets_put_u8(&w, VERSION);
+    octets_put_u8(&w, (uint8_t)c->count);
+    octets_put_zero(&w, 2);
     for (uint32_t i = 0; i < c->count; i++)
         write_frame(&w, &c->frame[i]);
-    return wire_written(&w);
+    return octets_written(&w);
 }
 
-static void read_frame(struct wire_reader *r, struct context_frame *f)
+static void read_frame(struct octets_reader *r, struct context_frame *f)
 {
-    f->script = wire_u64(r);
-    f->owner = wire_u64(r);
-    f->cpu_ms = wire_u32(r);
-    f->memory_mb = wire_u32(r);
-    f->subrequests = wire_u32(r);
-    f->wall_ms = wire_u32(r);
-    f->features = wire_u32(r);
-    f->trust = wire_u8(r);
-    f->trace_flags = wire_u8(r);
-    f->tail_count = wire_u8(r);
-    f->zero = wire_u8(r);
+    f->script = octets_get_u64(r);
+    f->owner = octets_get_u64(r);
+    f->cpu_ms = octets_get_u32(r);
+    f->memory_mb = octets_get_u32(r);
+    f->subrequests = octets_get_u32(r);
+    f->wall_ms = octets_get_u32(r);
+    f->features = octets_get_u32(r);
+    f->trust = octets_get_u8(r);
+    f->trace_flags = octets_get_u8(r);
+    f->tail_count = octets_get_u8(r);
+    f->zero = octets_get_u8(r);
     r->bad |= f->trust > CONTEXT_TRUSTED || f->tail_count > CONTEXT_TAILS_MAX || f->zero != 0;
     for (uint8_t i = 0; i < CONTEXT_TAILS_MAX; i++) {
-        f->tail[i] = wire_u64(r);
+        f->tail[i] = octets_get_u64(r);
         r->bad |= i >= f->tail_count && f->tail[i] != 0;
     }
-    f->outbound = wire_u64(r);
-    wire_copy(r, f->trace_id, sizeof(f->trace_id));
-    wire_copy(r, f->span_id, sizeof(f->span_id));
+    f->outbound = octets_get_u64(r);
+    octets_get_copy(r, f->trace_id, sizeof(f->trace_id));
+    octets_get_copy(r, f->span_id, sizeof(f->span_id));
 }
 
 bool context_read(struct context *out, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = wire_reader(bytes, len);
-    uint8_t version = wire_u8(&r);
+    struct octets_reader r = octets_reader(bytes, len);
+    uint8_t version = octets_get_u8(&r);
 
-    out->count = wire_u8(&r);
-    wire_zero(&r, 2);
+    out->count = octets_get_u8(&r);
+    octets_get_zero(&r, 2);
     if (r.bad || version != VERSION || out->count == 0 || out->count > CONTEXT_DEPTH_MAX)
         return false;
     for (uint32_t i = 0; i < out->count; i++)
         read_frame(&r, &out->frame[i]);
-    return wire_end(&r);
+    return octets_end(&r);
 }
 
 struct context_frame *context_push(struct context *c, uint64_t script, const uint8_t span_id[8])
@@ -162,9 +162,9 @@ static int digit(char c)
 }
 
 /* Reads len bytes of hex, then a dash unless it is the last field. */
-static void take_hex(struct wire_reader *r, uint8_t *out, size_t len, bool is_last)
+static void take_hex(struct octets_reader *r, uint8_t *out, size_t len, bool is_last)
 {
-    const uint8_t *text = wire_view(r, 2 * len);
+    const uint8_t *text = octets_get_view(r, 2 * len);
 
     for (size_t i = 0; text && i < len; i++) {
         int high = digit((char)text[2 * i]), low = digit((char)text[2 * i + 1]);
@@ -174,7 +174,7 @@ static void take_hex(struct wire_reader *r, uint8_t *out, size_t len, bool is_la
         }
         out[i] = (uint8_t)(high << 4 | low);
     }
-    if (!is_last && wire_u8(r) != '-')
+    if (!is_last && octets_get_u8(r) != '-')
         r->bad = true;
 }
 
@@ -189,7 +189,7 @@ static bool is_zero(const uint8_t *bytes, size_t len)
 
 bool context_take_traceparent(struct context_frame *f, const char *text, size_t len)
 {
-    struct wire_reader r = wire_reader((const uint8_t *)text, len);
+    struct octets_reader r = octets_reader((const uint8_t *)text, len);
     uint8_t version = 0, trace_id[16], parent_id[8], flags = 0;
 
     take_hex(&r, &version, 1, false);

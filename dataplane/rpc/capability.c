@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dataplane/siphash.h"
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 /* What is under the MAC: everything before it. */
 enum { SEALED_BYTES = 40, MAC_BYTES = 16 };
@@ -36,17 +36,17 @@ void capability_table_init(struct capability_table *t, uint64_t owner, uint16_t 
 static void seal(const struct capability_table *t, const struct capability *c,
                  uint8_t out[CAPABILITY_BYTES])
 {
-    struct wire_writer w = wire_writer(out, SEALED_BYTES);
+    struct octets_writer w = octets_writer(out, SEALED_BYTES);
 
-    wire_put_u64(&w, c->owner);
-    wire_put_u16(&w, c->core);
-    wire_put_u8(&w, c->kind);
-    wire_put_zero(&w, 1);
-    wire_put_u32(&w, c->slot);
-    wire_put_u64(&w, c->object);
-    wire_put_u64(&w, c->serial);
-    wire_put_u64(&w, c->expires_ms);
-    assert(wire_written(&w) == SEALED_BYTES);
+    octets_put_u64(&w, c->owner);
+    octets_put_u16(&w, c->core);
+    octets_put_u8(&w, c->kind);
+    octets_put_zero(&w, 1);
+    octets_put_u32(&w, c->slot);
+    octets_put_u64(&w, c->object);
+    octets_put_u64(&w, c->serial);
+    octets_put_u64(&w, c->expires_ms);
+    assert(octets_written(&w) == SEALED_BYTES);
     siphash_128(t->key, out, SEALED_BYTES, out + SEALED_BYTES);
 }
 
@@ -89,18 +89,18 @@ static void release(struct capability_table *t, struct capability_slot *s)
 
 bool capability_read(struct capability *c, const uint8_t sealed[CAPABILITY_BYTES])
 {
-    struct wire_reader r = wire_reader(sealed, CAPABILITY_BYTES);
+    struct octets_reader r = octets_reader(sealed, CAPABILITY_BYTES);
 
-    c->owner = wire_u64(&r);
-    c->core = wire_u16(&r);
-    c->kind = wire_u8(&r);
-    wire_zero(&r, 1);
-    c->slot = wire_u32(&r);
-    c->object = wire_u64(&r);
-    c->serial = wire_u64(&r);
-    c->expires_ms = wire_u64(&r);
-    wire_copy(&r, c->mac, sizeof(c->mac));
-    return wire_end(&r) && is_kind(c->kind);
+    c->owner = octets_get_u64(&r);
+    c->core = octets_get_u16(&r);
+    c->kind = octets_get_u8(&r);
+    octets_get_zero(&r, 1);
+    c->slot = octets_get_u32(&r);
+    c->object = octets_get_u64(&r);
+    c->serial = octets_get_u64(&r);
+    c->expires_ms = octets_get_u64(&r);
+    octets_get_copy(&r, c->mac, sizeof(c->mac));
+    return octets_end(&r) && is_kind(c->kind);
 }
 
 static bool is_mac_right(const struct capability_table *t, const struct capability *c,

@@ -68,7 +68,8 @@ struct capability_table {
     struct capability_slot *slot;     /* the caller's memory */
 };
 
-/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of this core. */
+/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of this core: serials begin anew, and with
+ * an old key those of the last start would be believed. */
 void capability_table_init(struct capability_table *, uint64_t owner, uint16_t core,
                            const uint8_t key[16], struct capability_slot *memory, uint32_t slots);
 

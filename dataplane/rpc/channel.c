@@ -137,6 +137,7 @@ static void session_start(struct channel *c, uint64_t now)
     c->ping_at = now + c->config.silence_ns / 5;
     c->phase_first = 1;
     c->phase_ns = now;
+    c->is_proven = false;
     recovery_init(c, now);
     streams_init(c);
 }
@@ -242,7 +243,10 @@ static bool is_wanted(struct channel *c, const struct datagram_init *init)
         c->is_response_due = true; /* the answer was lost: the same again */
         return false;
     }
-    return !(c->state == CHANNEL_INIT && c->has_init && c->config.own_id < c->config.peer_id);
+    if (c->config.own_id > c->config.peer_id)
+        return true;
+    /* Both sent inits, and ours wins: also when its answer came sooner than the other's init. */
+    return c->state == CHANNEL_INIT ? !c->has_init : c->state != CHANNEL_OPEN || c->is_proven;
 }
 
 void channel_accept(struct channel *c, struct datagram_init *init, uint64_t now)
@@ -388,6 +392,7 @@ static void packet_input(struct channel *c, const uint8_t *bytes, size_t len, ui
     bool is_next = number == c->window.top + 1, wants_ack;
 
     c->rx_datagrams++;
+    c->is_proven = true;
     window_see(&c->window, number);
     if (c->window.top == number)
         c->top_at_ns = now;
@@ -397,14 +402,21 @@ static void packet_input(struct channel *c, const uint8_t *bytes, size_t len, ui
     bool is_taken = channel_take_frames(c, bytes + DATA_HEADER_BYTES, len - DATA_OVERHEAD_BYTES,
                                         &wants_ack, now);
 
-    if (c->state != CHANNEL_OPEN || !is_taken)
+    if (c->state != CHANNEL_OPEN)
         return;
+    if (!is_taken) {
+        /* No acknowledgement, but a sign of life: want of memory is not silence. */
+        if (c->ack_at == UINT64_MAX)
+            c->ack_at = now + RECOVERY_ACK_DELAY_NS;
+        return;
+    }
     window_take(&c->window, number);
     if (!is_next)
         c->ack_eager = ACK_EAGER;
     if (!wants_ack)
         return;
-    if (c->ack_count++ == 0)
+    c->ack_count++;
+    if (c->ack_at == UINT64_MAX)
         c->ack_at = now + RECOVERY_ACK_DELAY_NS;
     if (c->ack_eager > 0) {
         c->ack_eager--;
@@ -540,6 +552,7 @@ static size_t packet_output(struct channel *c, uint8_t *out, size_t cap, uint64_
     rekey_if_due(c, now);
     if (c->ack_count > 0 || c->is_ack_due)
         p = write_ack(c, p, end, &told, now);
+    p = streams_write_refused(c, p, end);
     if (is_mtu_probe) {
         *p++ = FRAME_PING;
         memset(p, FRAME_PAD, (size_t)(end - p));
@@ -556,7 +569,8 @@ static size_t packet_output(struct channel *c, uint8_t *out, size_t cap, uint64_
     }
     if (wants_ack)
         c->is_ping_due = false;
-    assert(p > frames);
+    if (p == frames)
+        *p++ = FRAME_PAD;
 
     size_t len = packet_seal(&c->keys, out, (size_t)(p - frames), r->next);
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/wire.h"
+#include "runtime/octets.h"
 
 /* The layouts, after the header:
  *
@@ -87,20 +87,20 @@ void record_write_header(uint8_t out[RECORD_HEADER_BYTES], enum record_type type
 
 /* ---- writers ---- */
 
-static struct wire_writer start(uint8_t *out, size_t cap, enum record_type type, size_t bytes)
+static struct octets_writer start(uint8_t *out, size_t cap, enum record_type type, size_t bytes)
 {
-    struct wire_writer w = wire_writer(out, cap);
+    struct octets_writer w = octets_writer(out, cap);
     uint8_t header[RECORD_HEADER_BYTES];
 
     record_write_header(header, type, (uint32_t)bytes);
-    wire_put(&w, header, sizeof(header));
+    octets_put(&w, header, sizeof(header));
     return w;
 }
 
 /* The header's length and what was written are the same, or the layout above is wrong. */
-static size_t finish(const struct wire_writer *w, size_t bytes)
+static size_t finish(const struct octets_writer *w, size_t bytes)
 {
-    size_t written = wire_written(w);
+    size_t written = octets_written(w);
 
     assert(written == 0 || written == RECORD_HEADER_BYTES + bytes);
     return written;
@@ -109,18 +109,18 @@ static size_t finish(const struct wire_writer *w, size_t bytes)
 size_t record_write_call(uint8_t *out, size_t cap, const struct record_call *c)
 {
     size_t bytes = RECORD_CALL_FIXED_BYTES + (size_t)c->head_bytes;
-    struct wire_writer w = start(out, cap, RECORD_CALL, bytes);
+    struct octets_writer w = start(out, cap, RECORD_CALL, bytes);
 
     assert((c->flags & ~CALL_FLAGS) == 0);
-    wire_put_u64(&w, c->request_id);
-    wire_put_u64(&w, c->script);
-    wire_put_u64(&w, c->version);
-    wire_put_u8(&w, c->flags);
-    wire_put_zero(&w, 3);
-    wire_put_u32(&w, c->age_us);
-    wire_put(&w, c->lazy, sizeof(c->lazy));
-    wire_put(&w, c->trace, sizeof(c->trace));
-    wire_put(&w, c->head, c->head_bytes);
+    octets_put_u64(&w, c->request_id);
+    octets_put_u64(&w, c->script);
+    octets_put_u64(&w, c->version);
+    octets_put_u8(&w, c->flags);
+    octets_put_zero(&w, 3);
+    octets_put_u32(&w, c->age_us);
+    octets_put(&w, c->lazy, sizeof(c->lazy));
+    octets_put(&w, c->trace, sizeof(c->trace));
+    octets_put(&w, c->head, c->head_bytes);
     return finish(&w, bytes);
 }
 
@@ -131,102 +131,102 @@ static bool is_width(uint8_t width)
 
 size_t record_write_accept(uint8_t *out, size_t cap, const struct record_accept *a)
 {
-    struct wire_writer w = start(out, cap, RECORD_ACCEPT, ACCEPT_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_ACCEPT, ACCEPT_BYTES);
 
     assert(is_width(a->width));
-    wire_put_u8(&w, a->width);
-    wire_put_zero(&w, 3);
-    wire_put_u32(&w, a->warm_us);
+    octets_put_u8(&w, a->width);
+    octets_put_zero(&w, 3);
+    octets_put_u32(&w, a->warm_us);
     return finish(&w, ACCEPT_BYTES);
 }
 
 size_t record_write_bounce(uint8_t *out, size_t cap, const struct record_bounce *b)
 {
-    struct wire_writer w = start(out, cap, RECORD_BOUNCE, BOUNCE_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_BOUNCE, BOUNCE_BYTES);
 
     assert(b->reason > 0 && b->reason < BOUNCE_REASONS);
-    wire_put_u8(&w, b->reason);
-    wire_put_zero(&w, 3);
-    wire_put(&w, b->lazy, sizeof(b->lazy));
+    octets_put_u8(&w, b->reason);
+    octets_put_zero(&w, 3);
+    octets_put(&w, b->lazy, sizeof(b->lazy));
     return finish(&w, BOUNCE_BYTES);
 }
 
 size_t record_write_head(uint8_t *out, size_t cap, const struct record_head *h)
 {
     size_t bytes = HEAD_FIXED_BYTES + (size_t)h->head_bytes;
-    struct wire_writer w = start(out, cap, RECORD_HEAD, bytes);
+    struct octets_writer w = start(out, cap, RECORD_HEAD, bytes);
 
-    wire_put_u32(&w, h->cold_us);
-    wire_put(&w, h->head, h->head_bytes);
+    octets_put_u32(&w, h->cold_us);
+    octets_put(&w, h->head, h->head_bytes);
     return finish(&w, bytes);
 }
 
 size_t record_write_error(uint8_t *out, size_t cap, enum job_error error)
 {
-    struct wire_writer w = start(out, cap, RECORD_ERROR, ERROR_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_ERROR, ERROR_BYTES);
 
     assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
-    wire_put_u8(&w, (uint8_t)error);
-    wire_put_zero(&w, 3);
+    octets_put_u8(&w, (uint8_t)error);
+    octets_put_zero(&w, 3);
     return finish(&w, ERROR_BYTES);
 }
 
 size_t record_write_state(uint8_t *out, size_t cap, const struct record_state *s)
 {
-    struct wire_writer w = start(out, cap, RECORD_STATE, STATE_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_STATE, STATE_BYTES);
 
     assert(s->state < NODE_STATES);
-    wire_put_u8(&w, s->state);
-    wire_put_zero(&w, 1);
-    wire_put_u16(&w, s->load);
-    wire_put_u32(&w, s->queue_us);
+    octets_put_u8(&w, s->state);
+    octets_put_zero(&w, 1);
+    octets_put_u16(&w, s->load);
+    octets_put_u32(&w, s->queue_us);
     return finish(&w, STATE_BYTES);
 }
 
 size_t record_write_ring(uint8_t *out, size_t cap, const struct record_ring *r)
 {
-    struct wire_writer w = start(out, cap, RECORD_RING, RING_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_RING, RING_BYTES);
 
-    wire_put_u64(&w, r->epoch);
-    wire_put_u64(&w, r->digest);
+    octets_put_u64(&w, r->epoch);
+    octets_put_u64(&w, r->digest);
     return finish(&w, RING_BYTES);
 }
 
 size_t record_write_warm(uint8_t *out, size_t cap, const struct record_warm *m)
 {
-    struct wire_writer w = start(out, cap, RECORD_WARM, WARM_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_WARM, WARM_BYTES);
 
-    wire_put_u64(&w, m->script);
-    wire_put_u64(&w, m->version);
-    wire_put_u8(&w, m->is_handover);
-    wire_put_zero(&w, 3);
+    octets_put_u64(&w, m->script);
+    octets_put_u64(&w, m->version);
+    octets_put_u8(&w, m->is_handover);
+    octets_put_zero(&w, 3);
     return finish(&w, WARM_BYTES);
 }
 
 size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed *m)
 {
-    struct wire_writer w = start(out, cap, RECORD_WARMED, WARMED_BYTES);
+    struct octets_writer w = start(out, cap, RECORD_WARMED, WARMED_BYTES);
 
-    wire_put_u64(&w, m->script);
-    wire_put_u32(&w, m->took_us);
-    wire_put_u8(&w, m->is_warm);
-    wire_put_zero(&w, 3);
+    octets_put_u64(&w, m->script);
+    octets_put_u32(&w, m->took_us);
+    octets_put_u8(&w, m->is_warm);
+    octets_put_zero(&w, 3);
     return finish(&w, WARMED_BYTES);
 }
 
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *e)
 {
     size_t bytes = CAPABILITY_BYTES + (size_t)e->payload_bytes;
-    struct wire_writer w = start(out, cap, RECORD_EVENT, bytes);
+    struct octets_writer w = start(out, cap, RECORD_EVENT, bytes);
 
-    wire_put(&w, e->sink, sizeof(e->sink));
-    wire_put(&w, e->payload, e->payload_bytes);
+    octets_put(&w, e->sink, sizeof(e->sink));
+    octets_put(&w, e->payload, e->payload_bytes);
     return finish(&w, bytes);
 }
 
 size_t record_write_empty(uint8_t *out, size_t cap, enum record_type type)
 {
-    struct wire_writer w = start(out, cap, type, 0);
+    struct octets_writer w = start(out, cap, type, 0);
 
     assert(size_of[type].most == 0);
     return finish(&w, 0);
@@ -235,17 +235,17 @@ size_t record_write_empty(uint8_t *out, size_t cap, enum record_type type)
 /* ---- readers ---- */
 
 /* A length that the type cannot have is as bad as a field. */
-static struct wire_reader content(enum record_type type, const uint8_t *bytes, size_t len)
+static struct octets_reader content(enum record_type type, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = wire_reader(bytes, len);
+    struct octets_reader r = octets_reader(bytes, len);
 
     r.bad = !fits(type, len);
     return r;
 }
 
-static bool read_bool(struct wire_reader *r)
+static bool read_bool(struct octets_reader *r)
 {
-    uint8_t v = wire_u8(r);
+    uint8_t v = octets_get_u8(r);
 
     r->bad |= v > 1;
     return v == 1;
@@ -253,109 +253,109 @@ static bool read_bool(struct wire_reader *r)
 
 bool record_read_call(struct record_call *c, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_CALL, bytes, len);
+    struct octets_reader r = content(RECORD_CALL, bytes, len);
 
-    c->request_id = wire_u64(&r);
-    c->script = wire_u64(&r);
-    c->version = wire_u64(&r);
-    c->flags = wire_u8(&r);
-    wire_zero(&r, 3);
-    c->age_us = wire_u32(&r);
-    wire_copy(&r, c->lazy, sizeof(c->lazy));
-    wire_copy(&r, c->trace, sizeof(c->trace));
-    c->head_bytes = (uint32_t)(r.end - r.p);
-    c->head = wire_view(&r, c->head_bytes);
-    return wire_end(&r) && (c->flags & ~CALL_FLAGS) == 0;
+    c->request_id = octets_get_u64(&r);
+    c->script = octets_get_u64(&r);
+    c->version = octets_get_u64(&r);
+    c->flags = octets_get_u8(&r);
+    octets_get_zero(&r, 3);
+    c->age_us = octets_get_u32(&r);
+    octets_get_copy(&r, c->lazy, sizeof(c->lazy));
+    octets_get_copy(&r, c->trace, sizeof(c->trace));
+    c->head_bytes = (uint32_t)octets_left(&r);
+    c->head = octets_get_view(&r, c->head_bytes);
+    return octets_end(&r) && (c->flags & ~CALL_FLAGS) == 0;
 }
 
 bool record_read_accept(struct record_accept *a, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_ACCEPT, bytes, len);
+    struct octets_reader r = content(RECORD_ACCEPT, bytes, len);
 
-    a->width = wire_u8(&r);
-    wire_zero(&r, 3);
-    a->warm_us = wire_u32(&r);
-    return wire_end(&r) && is_width(a->width);
+    a->width = octets_get_u8(&r);
+    octets_get_zero(&r, 3);
+    a->warm_us = octets_get_u32(&r);
+    return octets_end(&r) && is_width(a->width);
 }
 
 bool record_read_bounce(struct record_bounce *b, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_BOUNCE, bytes, len);
+    struct octets_reader r = content(RECORD_BOUNCE, bytes, len);
 
-    b->reason = wire_u8(&r);
-    wire_zero(&r, 3);
-    wire_copy(&r, b->lazy, sizeof(b->lazy));
-    return wire_end(&r) && b->reason > 0 && b->reason < BOUNCE_REASONS;
+    b->reason = octets_get_u8(&r);
+    octets_get_zero(&r, 3);
+    octets_get_copy(&r, b->lazy, sizeof(b->lazy));
+    return octets_end(&r) && b->reason > 0 && b->reason < BOUNCE_REASONS;
 }
 
 bool record_read_head(struct record_head *h, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_HEAD, bytes, len);
+    struct octets_reader r = content(RECORD_HEAD, bytes, len);
 
-    h->cold_us = wire_u32(&r);
-    h->head_bytes = (uint32_t)wire_left(&r);
-    h->head = wire_view(&r, h->head_bytes);
-    return wire_end(&r);
+    h->cold_us = octets_get_u32(&r);
+    h->head_bytes = (uint32_t)octets_left(&r);
+    h->head = octets_get_view(&r, h->head_bytes);
+    return octets_end(&r);
 }
 
 bool record_read_error(enum job_error *error, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_ERROR, bytes, len);
-    uint8_t kind = wire_u8(&r);
+    struct octets_reader r = content(RECORD_ERROR, bytes, len);
+    uint8_t kind = octets_get_u8(&r);
 
-    wire_zero(&r, 3);
+    octets_get_zero(&r, 3);
     *error = (enum job_error)kind;
-    return wire_end(&r) && kind > JOB_ERROR_NONE && kind < JOB_ERROR_KINDS;
+    return octets_end(&r) && kind > JOB_ERROR_NONE && kind < JOB_ERROR_KINDS;
 }
 
 bool record_read_state(struct record_state *s, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_STATE, bytes, len);
+    struct octets_reader r = content(RECORD_STATE, bytes, len);
 
-    s->state = wire_u8(&r);
-    wire_zero(&r, 1);
-    s->load = wire_u16(&r);
-    s->queue_us = wire_u32(&r);
-    return wire_end(&r) && s->state < NODE_STATES;
+    s->state = octets_get_u8(&r);
+    octets_get_zero(&r, 1);
+    s->load = octets_get_u16(&r);
+    s->queue_us = octets_get_u32(&r);
+    return octets_end(&r) && s->state < NODE_STATES;
 }
 
 bool record_read_ring(struct record_ring *ring, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_RING, bytes, len);
+    struct octets_reader r = content(RECORD_RING, bytes, len);
 
-    ring->epoch = wire_u64(&r);
-    ring->digest = wire_u64(&r);
-    return wire_end(&r);
+    ring->epoch = octets_get_u64(&r);
+    ring->digest = octets_get_u64(&r);
+    return octets_end(&r);
 }
 
 bool record_read_warm(struct record_warm *m, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_WARM, bytes, len);
+    struct octets_reader r = content(RECORD_WARM, bytes, len);
 
-    m->script = wire_u64(&r);
-    m->version = wire_u64(&r);
+    m->script = octets_get_u64(&r);
+    m->version = octets_get_u64(&r);
     m->is_handover = read_bool(&r);
-    wire_zero(&r, 3);
-    return wire_end(&r);
+    octets_get_zero(&r, 3);
+    return octets_end(&r);
 }
 
 bool record_read_warmed(struct record_warmed *m, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_WARMED, bytes, len);
+    struct octets_reader r = content(RECORD_WARMED, bytes, len);
 
-    m->script = wire_u64(&r);
-    m->took_us = wire_u32(&r);
+    m->script = octets_get_u64(&r);
+    m->took_us = octets_get_u32(&r);
     m->is_warm = read_bool(&r);
-    wire_zero(&r, 3);
-    return wire_end(&r);
+    octets_get_zero(&r, 3);
+    return octets_end(&r);
 }
 
 bool record_read_event(struct record_event *e, const uint8_t *bytes, size_t len)
 {
-    struct wire_reader r = content(RECORD_EVENT, bytes, len);
+    struct octets_reader r = content(RECORD_EVENT, bytes, len);
 
-    wire_copy(&r, e->sink, sizeof(e->sink));
-    e->payload_bytes = (uint32_t)wire_left(&r);
-    e->payload = wire_view(&r, e->payload_bytes);
-    return wire_end(&r);
+    octets_get_copy(&r, e->sink, sizeof(e->sink));
+    e->payload_bytes = (uint32_t)octets_left(&r);
+    e->payload = octets_get_view(&r, e->payload_bytes);
+    return octets_end(&r);
 }

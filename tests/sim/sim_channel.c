@@ -539,9 +539,11 @@ static void on_reset(void *arg, struct channel *c, struct stream *stream, enum s
 
     if (a == NULL || a->stream != stream)
         fail(e->sim, "end %u: reset of a stream that has no owner", e->me);
-    else if (!book_of(e->sim, e->session, a->id, e->me)->is_given_up)
+    if (code == STREAM_REFUSED && a != NULL && a->is_ours)
+        give_up(e->sim, e->session, a->id); /* no memory there */
+    if (a != NULL && !book_of(e->sim, e->session, a->id, e->me)->is_given_up)
         fail(e->sim, "end %u: stream %" PRIu64 " was reset by nobody", e->me, a->id);
-    else
+    if (a != NULL)
         a->stream = NULL;
 }
 
@@ -796,6 +798,24 @@ static void step(struct sim *s)
         fail(s, "too many steps");
 }
 
+static void tell_streams(const struct end *e)
+{
+    const struct channel *c = e->channel;
+
+    for (const struct link *l = c->all.next; l != &c->all; l = l->next) {
+        const struct stream *t = LINK_OWNER(l, struct stream, all);
+
+        printf("end %u stream %" PRIu64
+               ": send una %u nxt %u end %u limit %u state %d lost %u acked %u%s%s%s; "
+               "receive start %u next %u high %u granted %u%s%s ranges %u\n",
+               e->me, t->id, t->una, t->nxt, t->una + t->tx.bytes, t->limit, t->send_end,
+               t->lost.count, t->acked.count, t->is_reset ? " reset" : "",
+               t->is_stopped ? " stopped" : "", t->ready.next != NULL ? " ready" : "", t->rx.start,
+               t->rx.next, t->high, t->granted, t->has_end ? " end" : "",
+               t->is_released ? " released" : "", t->rx.range_count);
+    }
+}
+
 static void judge(struct sim *s)
 {
     for (uint32_t i = 0; i < BOOKS && !s->has_failed; i++) {
@@ -837,6 +857,10 @@ static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counte
     }
     if (!s->has_failed)
         judge(s);
+    if (is_told && s->has_failed) {
+        tell_streams(&s->end[0]);
+        tell_streams(&s->end[1]);
+    }
     if (is_told)
         printf("seed %" PRIu64 ": steps %" PRIu64 ", trace %016" PRIx64 "\n", seed, s->steps,
                s->trace);

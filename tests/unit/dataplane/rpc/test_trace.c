@@ -80,7 +80,7 @@ static void the_oldest_are_overwritten(void **state)
 
 /* ---- a writer at full speed ---- */
 
-enum { REQUESTS = 4, SCANS = 4000 };
+enum { REQUESTS = 4, SCANS = 2000 };
 
 static atomic_bool is_over;
 
