@@ -323,7 +323,7 @@ static void print_help(FILE *out)
         char left[48];
 
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
-        fprintf(out, "  %-24s %s\n", left, commands[i].summary);
+        fprintf(out, "  %-26s %s\n", left, commands[i].summary);
     }
     fputs(
         "\n  --socket PATH   of hearthd's control socket; default $HEARTH_SOCKET or "

@@ -33,13 +33,24 @@ void why_collect(struct why_story *s, const struct trace *t)
     trace_read(t, s->request, add, s);
 }
 
-static int by_time(const void *a, const void *b)
+static bool comes_before(const struct trace_event *x, const struct trace_event *y)
 {
-    const struct trace_event *x = a, *y = b;
-
     if (x->at_ns != y->at_ns)
-        return x->at_ns < y->at_ns ? -1 : 1;
-    return (int)x->kind - (int)y->kind; /* at one moment: in the order of a request's life */
+        return x->at_ns < y->at_ns;
+    return x->kind == TRACE_SUB && y->kind != TRACE_SUB; /* what it began is of the same moment */
+}
+
+/* By time. What was recorded at one moment stays in its order; recorders are in order already, so there is little to move. */
+static void sort(struct why_story *s)
+{
+    for (uint32_t i = 1; i < s->count; i++) {
+        struct trace_event e = s->event[i];
+        uint32_t k = i;
+
+        for (; k && comes_before(&e, &s->event[k - 1]); k--)
+            s->event[k] = s->event[k - 1];
+        s->event[k] = e;
+    }
 }
 
 /* ---- the clocks of other nodes ---- */
@@ -75,36 +86,48 @@ static void find_visit(struct visit *v, const struct why_story *s)
     }
 }
 
-/* When the call was sent there, and when its reply was here: the visit lies between. False: not in the story. */
-static bool find_bounds(const struct why_story *s, const struct visit *v, uint64_t *sent_ns,
-                        uint64_t *back_ns)
+/* What the caller saw of a visit. */
+struct bounds {
+    uint64_t sent_ns, accepted_ns, back_ns; /* 0: not in the story */
+};
+
+static struct bounds find_bounds(const struct why_story *s, const struct visit *v)
 {
-    *sent_ns = *back_ns = 0;
+    struct bounds b = {0};
+
     for (uint32_t i = 0; i < s->count; i++) {
         const struct trace_event *e = &s->event[i];
 
         if (e->node == v->node || e->span != v->span)
             continue;
         if (e->kind == TRACE_FORWARD && e->code == v->node)
-            *sent_ns = e->at_ns;
-        else if (*sent_ns && !*back_ns && is_reply(e))
-            *back_ns = e->at_ns;
+            b = (struct bounds){.sent_ns = e->at_ns};
+        else if (b.sent_ns && !b.accepted_ns && e->kind == TRACE_ACCEPT)
+            b.accepted_ns = e->at_ns;
+        else if (b.sent_ns && !b.back_ns && is_reply(e))
+            b.back_ns = e->at_ns;
     }
-    return *sent_ns && *back_ns > *sent_ns;
+    return b;
 }
 
-/* A call takes as long on its way there as the reply on its way back: the visit goes into the middle of what the caller saw, as in
- * NTP. Its own calls to others, in other spans, go with it. */
+/* A home accepts what arrives at once: so it arrived in the middle between sending and ACCEPT, as in NTP; without one the visit lies in
+ * the middle between sending and reply. Either way the home replied before the reply was here. */
 static int64_t shift_of(const struct why_story *s, struct visit *v)
 {
-    uint64_t sent_ns, back_ns;
+    struct bounds b = find_bounds(s, v);
+    uint64_t took_ns, first_ns;
 
     find_visit(v, s);
-    if (!v->reply_ns || !find_bounds(s, v, &sent_ns, &back_ns) ||
-        v->reply_ns - v->first_ns > back_ns - sent_ns)
+    took_ns = v->reply_ns - v->first_ns;
+    if (!v->reply_ns || !b.sent_ns || b.back_ns < b.sent_ns || took_ns > b.back_ns - b.sent_ns)
         return 0;
-    return (int64_t)(sent_ns + (back_ns - sent_ns - (v->reply_ns - v->first_ns)) / 2) -
-           (int64_t)v->first_ns;
+    if (b.accepted_ns)
+        first_ns = b.sent_ns + (b.accepted_ns - b.sent_ns) / 2;
+    else
+        first_ns = b.sent_ns + (b.back_ns - b.sent_ns - took_ns) / 2;
+    if (first_ns > b.back_ns - took_ns)
+        first_ns = b.back_ns - took_ns;
+    return (int64_t)(first_ns - v->first_ns);
 }
 
 static void align(struct why_story *s)
@@ -140,9 +163,9 @@ static void align(struct why_story *s)
 
 void why_sort(struct why_story *s)
 {
-    qsort(s->event, s->count, sizeof(s->event[0]), by_time);
+    sort(s);
     align(s);
-    qsort(s->event, s->count, sizeof(s->event[0]), by_time);
+    sort(s);
 }
 
 bool why_has_entry(const struct why_story *s)
