@@ -22,10 +22,11 @@ static json_t *port_json(const struct hearthd *h)
 
     snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
              c->mac[3], c->mac[4], c->mac[5]);
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b}", "device", c->name,
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:b}", "device", c->name,
                      "driver", c->driver, "mac", mac, "mtu", (int)c->mtu, "queues", (int)c->queues,
                      "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum, "tx_checksum",
-                     (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait", (int)c->has_rx_wait);
+                     (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait", (int)c->has_rx_wait,
+                     "rpc_rules", (int)c->has_rpc_rules);
 }
 
 static json_t *cores_json(const struct hearthd *h)

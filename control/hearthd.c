@@ -313,9 +313,11 @@ static int start_port(struct hearthd *h, struct fault *f)
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))
         memcpy(h->net.gateway6, gateway.ip, 16);
-    log_line("start", "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s",
+    log_line("start",
+             "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s rpc_rules=%s",
              caps->name, caps->driver, caps->mtu, caps->queues, caps->has_rss ? "yes" : "software",
-             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software");
+             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software",
+             caps->has_rpc_rules ? "yes" : "software");
     return 0;
 }
 

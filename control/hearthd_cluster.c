@@ -18,7 +18,7 @@ static void on_members(void *arg)
 {
     struct hearthd *h = arg;
 
-    if (h->has_publisher)
+    if (h->has_publisher && !h->is_reloading)
         hearthd_change(h);
 }
 
@@ -153,8 +153,10 @@ static void answer_draining(struct hearthd *h)
 /* Something has to say the new phase: a world. */
 static void phase_changed(struct hearthd *h)
 {
-    log_line("node", "state=%s handed=%llu", node_phase_name(h->life.phase),
-             (unsigned long long)handed_over(h));
+    if (h->life.phase == NODE_PHASE_DRAINING)
+        log_line("node", "state=draining handed=%llu", (unsigned long long)handed_over(h));
+    else
+        log_line("node", "state=%s", node_phase_name(h->life.phase));
     h->phase_epoch = h->epoch + 1;
     h->is_dirty = true;
     if (h->life.phase == NODE_PHASE_DRAINING)
@@ -181,6 +183,10 @@ void hearthd_cluster_look(struct hearthd *h)
 
 void hearthd_drain(struct hearthd *h, struct ctl_client *client, uint32_t handover_ms)
 {
+    if (client && h->draining_count == CTL_CLIENTS_MAX) {
+        ctl_refuse(client, "it is being drained, and enough wait for the end already");
+        return;
+    }
     if (client)
         h->draining_client[h->draining_count++] = ctl_client_id(client);
     if (h->life.phase == NODE_PHASE_DRAINING) {

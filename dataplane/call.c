@@ -94,8 +94,7 @@ static void send_spans(struct core *core, struct call *c)
     if (!c->has_sink || !core->peers || c->spans.count == 0)
         return;
     size_t bytes = trace_span_write(&c->spans, payload);
-    if (!peers_event(core->peers, c->sink, payload, bytes))
-        core->counters.event_lost++;
+    peers_event(core->peers, c->sink, payload, bytes);
 }
 
 static void uncount(struct core *core, struct call *c)

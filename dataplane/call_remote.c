@@ -242,6 +242,12 @@ static void on_bounce(struct core *core, struct call *c, const uint8_t *bytes, s
         broken(core, c);
         return;
     }
+    /* Not even another call's own: it would be spent for nothing. */
+    if (!c->has_lazy || memcmp(bounce.lazy, c->lazy, sizeof(c->lazy)) != 0) {
+        core->counters.capability_forged++;
+        broken(core, c);
+        return;
+    }
     enum capability_result result = capability_redeem(
         &core->capabilities, bounce.lazy, CAPABILITY_LAZY_WORKER, core->now_ns / 1000000, &object);
     capability_count(core, result);

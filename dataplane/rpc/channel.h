@@ -96,7 +96,7 @@ struct channel_events {
     /* There is room for a quarter of CHANNEL_STREAM_BUFFER again, after there was not or after stream_write took less than it
      * was given. Also when the peer reads no more: see stream_is_stopped. */
     void (*writable)(void *arg, struct channel *, struct stream *);
-    /* The peer gave it up: the handle is gone with this call. */
+    /* The peer gave it up, or had no memory for it (STREAM_REFUSED): the handle is gone with this call. */
     void (*reset)(void *arg, struct channel *, struct stream *, enum stream_reset);
 };
 

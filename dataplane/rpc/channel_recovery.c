@@ -241,10 +241,10 @@ static void advance(struct recovery *r)
     r->record_first = r->una < r->next ? sent_at(r, r->una)->record : r->record_next;
 }
 
-static void send_again(struct channel *c, const struct sent *s)
+static void send_again(struct channel *c, const struct sent *s, bool is_urgent)
 {
     for (uint32_t i = 0; i < s->record_count; i++)
-        stream_record_lost(c, &c->recovery.record[(s->record + i) % RECORDS]);
+        stream_record_lost(c, &c->recovery.record[(s->record + i) % RECORDS], is_urgent);
 }
 
 static void packet_over(struct recovery *r, struct sent *s)
@@ -267,7 +267,7 @@ static void packet_lost(struct channel *c, struct sent *s, uint64_t now)
     c->config.counters->rpc_lost_packets++;
     if (s->bytes > CHANNEL_DATAGRAM_MIN)
         large_packet_lost(c, now);
-    send_again(c, s);
+    send_again(c, s, true);
 }
 
 /* Losses judged by what arrived. is_long: probes had to tell. */
@@ -401,7 +401,8 @@ static void probe(struct channel *c)
 
         if (s->state != SENT_FLYING)
             continue;
-        send_again(c, s);
+        /* Again and again in vain: perhaps it is refused for want of memory, and others have a better chance. */
+        send_again(c, s, r->pto_count == 0);
         count++;
     }
     r->pto_count++;

@@ -108,6 +108,10 @@ enum {
     GENERATION_BITS = 36,
 };
 
+enum {
+    REFUSED_MAX = 32
+}; /* RESETs for refused streams in one packet; more follow when the peer sends again */
+
 static_assert(1 << SLOT_BITS == SLOTS, "a slot is the low bits of an id");
 
 /* What a slot of the id space has seen. */
@@ -216,6 +220,8 @@ struct channel {
 
     struct link ready, all;
     struct stream control;
+    uint64_t refused[REFUSED_MAX];
+    uint32_t refused_count;
     uint32_t streams;    /* besides the control stream */
     uint64_t starved_at; /* an owner was told of less room than there would be with more chunks */
     uint16_t own_free[SLOTS_OWN]; /* a ring: the slot that was free the longest is taken */

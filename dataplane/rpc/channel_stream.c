@@ -6,6 +6,7 @@
 
 enum {
     INDEX_CONTROL = (1 << 24) - 1,
+    INDEX_REFUSED = INDEX_CONTROL - 1,
     ROOM_QUARTER = CHANNEL_STREAM_BUFFER / 4,
     CREDIT_STEP = CHANNEL_STREAM_WINDOW / 4, /* consumed before the peer hears of it */
     PIECE_MIN = 64, /* bytes of a stream that are worth a frame at a packet's end */
@@ -153,7 +154,7 @@ struct stream_pool *stream_pool_init(void *memory, uint32_t streams)
 {
     struct stream_pool *pool = memory;
 
-    assert(streams < INDEX_CONTROL - 1);
+    assert(streams < INDEX_REFUSED);
     *pool = (struct stream_pool){.count = streams, .free_count = streams};
     for (uint32_t i = streams; i-- > 0;) {
         pool->stream[i].all.next = pool->free;
@@ -262,7 +263,7 @@ void streams_init(struct channel *c)
     memset(c->slot, 0, sizeof(c->slot));
     link_init(&c->ready);
     link_init(&c->all);
-    c->streams = 0;
+    c->streams = c->refused_count = 0;
     c->starved_at = UINT64_MAX;
     c->parity = c->config.own_id < c->config.peer_id ? 0 : 1;
     c->own_free_first = c->own_free_count = 0;
@@ -282,13 +283,13 @@ void streams_fini(struct channel *c)
 
 /* ---- by id ---- */
 
-enum found { FOUND_OPEN, FOUND_OVER, FOUND_NEW, FOUND_BAD };
+enum found { FOUND_OPEN, FOUND_OVER, FOUND_NEW, FOUND_REFUSED, FOUND_BAD };
 
 static struct stream *stream_in(struct channel *c, uint32_t slot)
 {
     uint32_t index = c->slot[slot].index;
 
-    if (index == 0)
+    if (index == 0 || index == INDEX_REFUSED)
         return NULL;
     return index == INDEX_CONTROL ? &c->control : &c->config.streams->stream[index - 1];
 }
@@ -300,7 +301,9 @@ static enum found find(struct channel *c, uint64_t id, struct stream **s)
 
     if (generation + 1 == known) {
         *s = stream_in(c, slot);
-        return *s != NULL ? FOUND_OPEN : FOUND_OVER;
+        if (*s != NULL)
+            return FOUND_OPEN;
+        return c->slot[slot].index == INDEX_REFUSED ? FOUND_REFUSED : FOUND_OVER;
     }
     if (generation < known)
         return FOUND_OVER;
@@ -335,18 +338,34 @@ static bool let_go(struct channel *c, struct stream *s)
     return true;
 }
 
+/* There is no struct for it. The peer gets a RESET, and no acknowledgement of what it sent: so it sends again until a RESET
+ * arrives, and nothing is to be remembered here but the slot's mark. */
+static enum frame_fate refuse(struct channel *c, uint64_t id)
+{
+    c->config.counters->rpc_no_memory++;
+    for (uint32_t i = 0; i < c->refused_count; i++) {
+        if (c->refused[i] == id)
+            return FRAME_REFUSED;
+    }
+    if (c->refused_count < REFUSED_MAX)
+        c->refused[c->refused_count++] = id;
+    c->is_ack_due = true;
+    return FRAME_REFUSED;
+}
+
 /* Opens a stream of the peer's. The event may end it again, or the channel. */
 static enum frame_fate open_by_peer(struct channel *c, uint64_t id, struct stream **out)
 {
     uint32_t slot = slot_of(id);
     struct stream *old = stream_in(c, slot);
 
-    if (c->config.streams->free == NULL) {
-        c->config.counters->rpc_no_memory++;
-        return FRAME_REFUSED;
-    }
     if (old != NULL && !let_go(c, old))
         return FRAME_BAD;
+    if (c->config.streams->free == NULL) {
+        c->slot[slot].generations++;
+        c->slot[slot].index = INDEX_REFUSED;
+        return refuse(c, id);
+    }
 
     struct stream *s = stream_new(c, slot);
 
@@ -366,6 +385,8 @@ static enum frame_fate stream_for(struct channel *c, uint64_t id, struct stream 
         return FRAME_BAD;
     case FOUND_NEW:
         return open_by_peer(c, id, s);
+    case FOUND_REFUSED:
+        return refuse(c, id);
     default:
         return FRAME_TAKEN;
     }
@@ -472,6 +493,10 @@ enum frame_fate stream_take_reset(struct channel *c, uint64_t id, uint8_t code)
         if (s != NULL && !let_go(c, s))
             return FRAME_BAD;
         c->slot[slot].generations++;
+        c->slot[slot].index = 0;
+        return FRAME_TAKEN;
+    case FOUND_REFUSED:
+        c->slot[slot].index = 0;
         return FRAME_TAKEN;
     case FOUND_OVER:
         return FRAME_TAKEN;
@@ -590,6 +615,16 @@ static uint8_t *write_one(struct channel *c, struct stream *s, uint8_t *p, const
     return p;
 }
 
+uint8_t *streams_write_refused(struct channel *c, uint8_t *p, const uint8_t *end)
+{
+    while (c->refused_count > 0 && end - p >= FRAME_RESET_BYTES) {
+        *p++ = FRAME_RESET;
+        p = put_u48(p, c->refused[--c->refused_count]);
+        *p++ = STREAM_REFUSED;
+    }
+    return p;
+}
+
 uint8_t *streams_write(struct channel *c, uint8_t *p, uint8_t *end, uint32_t first,
                        uint32_t *records)
 {
@@ -677,7 +712,7 @@ bool stream_record_acked(struct channel *c, const struct record *r)
     return r->type != FRAME_STREAM || bytes_acked(c, s, r);
 }
 
-void stream_record_lost(struct channel *c, const struct record *r)
+void stream_record_lost(struct channel *c, const struct record *r, bool is_urgent)
 {
     struct stream *s;
 
@@ -694,7 +729,7 @@ void stream_record_lost(struct channel *c, const struct record *r)
     } else if (r->type == FRAME_STOP) {
         s->stop_due |= !is_received(s);
     }
-    update_ready(c, s, true);
+    update_ready(c, s, is_urgent);
 }
 
 bool streams_starved(struct channel *c)
@@ -907,6 +942,7 @@ void stream_reset(struct channel *c, struct stream *s, enum stream_reset code)
         return;
     }
     drop_bytes(c, s);
+    s->una = s->nxt;
     s->is_reset = s->reset_due = true;
     s->stop_due = s->credit_due = false;
     s->reset_code = (uint8_t)code;

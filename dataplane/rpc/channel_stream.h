@@ -40,10 +40,13 @@ enum frame_fate stream_take_stop(struct channel *, uint64_t id);
 uint8_t *streams_write(struct channel *, uint8_t *p, uint8_t *end, uint32_t first,
                        uint32_t *records);
 
+/* RESETs of streams that the peer opened and for which there was no memory. */
+uint8_t *streams_write_refused(struct channel *, uint8_t *p, const uint8_t *end);
+
 /* The packet with this frame arrived. False: an event closed the channel. */
 bool stream_record_acked(struct channel *, const struct record *);
-/* It is taken as lost: what the stream still needs of it is sent again, before anything new. */
-void stream_record_lost(struct channel *, const struct record *);
+/* It is taken as lost: what the stream still needs of it is sent again; urgent: before anything else. */
+void stream_record_lost(struct channel *, const struct record *, bool is_urgent);
 
 /* Owners that waited for chunks look again. False: an event closed the channel. */
 bool streams_starved(struct channel *);

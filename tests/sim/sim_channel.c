@@ -539,9 +539,11 @@ static void on_reset(void *arg, struct channel *c, struct stream *stream, enum s
 
     if (a == NULL || a->stream != stream)
         fail(e->sim, "end %u: reset of a stream that has no owner", e->me);
-    else if (!book_of(e->sim, e->session, a->id, e->me)->is_given_up)
+    if (code == STREAM_REFUSED && a != NULL && a->is_ours)
+        give_up(e->sim, e->session, a->id); /* no memory there */
+    if (a != NULL && !book_of(e->sim, e->session, a->id, e->me)->is_given_up)
         fail(e->sim, "end %u: stream %" PRIu64 " was reset by nobody", e->me, a->id);
-    else
+    if (a != NULL)
         a->stream = NULL;
 }
 
