@@ -13,6 +13,7 @@
 #include "control/jsonc.h"
 #include "dataplane/limits.h"
 #include "dataplane/route.h"
+#include "runtime/job.h"
 #include "runtime/start.h"
 
 struct fault {
@@ -133,16 +134,93 @@ static int check_vars(const json_t *manifest, const struct fault *f)
     return 0;
 }
 
-static int check_limits(const json_t *manifest, const struct fault *f)
-{
-    const json_t *limits = json_object_get(manifest, "limits");
-    const json_t *cpu_ms = json_object_get(limits, "cpu_ms");
+struct limit_range {
+    const char *name;
+    json_int_t max;
+};
 
+static int check_limits(const json_t *limits, const char *what, const struct limit_range *ranges,
+                        const struct fault *f)
+{
     if (limits && !json_is_object(limits))
-        return refuse(f, "\"limits\" must be an object");
-    if (cpu_ms && (!json_is_integer(cpu_ms) || json_integer_value(cpu_ms) < 1 ||
-                   json_integer_value(cpu_ms) > BUNDLE_CPU_MS_MAX))
-        return refuse(f, "\"limits.cpu_ms\" must be a number from 1 to %d", BUNDLE_CPU_MS_MAX);
+        return refuse(f, "\"%s\" must be an object", what);
+    for (; ranges->name; ranges++) {
+        const json_t *value = json_object_get(limits, ranges->name);
+
+        if (value && (!json_is_integer(value) || json_integer_value(value) < 1 ||
+                      json_integer_value(value) > ranges->max))
+            return refuse(f, "\"%s.%s\" must be a number from 1 to %d", what, ranges->name,
+                          (int)ranges->max);
+    }
+    return 0;
+}
+
+static const struct limit_range script_limits[] = {
+    {"cpu_ms", BUNDLE_CPU_MS_MAX}, {"subrequests", BUNDLE_SUBREQUESTS_MAX}, {0}};
+
+static const struct limit_range call_limits[] = {{"cpu_ms", BUNDLE_CPU_MS_MAX},
+                                                 {"memory_mb", BUNDLE_MEMORY_MB_MAX},
+                                                 {"subrequests", BUNDLE_SUBREQUESTS_MAX},
+                                                 {"wall_ms", BUNDLE_WALL_MS_MAX},
+                                                 {0}};
+
+static bool is_identifier(const char *name)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$0123456789";
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= BUNDLE_BINDING_BYTES_MAX && strspn(name, letters) == len &&
+           !(name[0] >= '0' && name[0] <= '9');
+}
+
+static int check_service(const json_t *manifest, size_t index, const struct fault *f)
+{
+    const json_t *services = json_object_get(manifest, "services");
+    const json_t *entry = json_array_get(services, index);
+    const char *binding = json_string_value(json_object_get(entry, "binding"));
+    const char *service = json_string_value(json_object_get(entry, "service"));
+    char what[BUNDLE_BINDING_BYTES_MAX + 32];
+
+    if (!binding || !is_identifier(binding))
+        return refuse(f, "services: entry %zu needs a \"binding\" that is a JavaScript identifier",
+                      index);
+    if (!service || !bundle_name_is_good(service))
+        return refuse(f, "services: \"%s\" needs a \"service\" that is the name of a script",
+                      binding);
+    if (json_object_get(json_object_get(manifest, "vars"), binding))
+        return refuse(f, "services: \"%s\" is a var too", binding);
+    for (size_t i = 0; i < index; i++)
+        if (!strcmp(binding,
+                    json_string_value(json_object_get(json_array_get(services, i), "binding"))))
+            return refuse(f, "services: \"%s\" is there twice", binding);
+    snprintf(what, sizeof(what), "services.%s.limits", binding);
+    return check_limits(json_object_get(entry, "limits"), what, call_limits, f);
+}
+
+static int check_services(const json_t *manifest, const struct fault *f)
+{
+    const json_t *services = json_object_get(manifest, "services");
+
+    if (services && !json_is_array(services))
+        return refuse(f, "\"services\" must be a list");
+    if (json_array_size(services) > JOB_BINDINGS_MAX)
+        return refuse(f, "%zu services: at most %d are possible", json_array_size(services),
+                      JOB_BINDINGS_MAX);
+    for (size_t i = 0; i < json_array_size(services); i++)
+        if (check_service(manifest, i, f))
+            return -1;
+    return 0;
+}
+
+static int check_account(const json_t *manifest, const struct fault *f)
+{
+    const json_t *account = json_object_get(manifest, "account");
+
+    if (account &&
+        (json_string_length(account) < 1 || json_string_length(account) > BUNDLE_ACCOUNT_BYTES_MAX))
+        return refuse(f, "\"account_id\" must be a string of 1 to %d bytes",
+                      BUNDLE_ACCOUNT_BYTES_MAX);
     return 0;
 }
 
@@ -161,7 +239,9 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
                       "possible",
                       name, SCRIPT_NAME_BYTES_MAX) == 0;
     return check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
-           check_vars(manifest, &f) == 0 && check_limits(manifest, &f) == 0;
+           check_vars(manifest, &f) == 0 &&
+           check_limits(json_object_get(manifest, "limits"), "limits", script_limits, &f) == 0 &&
+           check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0;
 }
 
 /* ---- pack ---- */
@@ -366,25 +446,70 @@ static const char *without_dot(const char *path)
     return path;
 }
 
-static json_t *manifest_of(const json_t *w, const struct pack *p)
+/* Only the limits that hearth knows. */
+static json_t *limits_of(const json_t *given, const struct limit_range *known)
 {
-    const char *main_module = json_string_value(json_object_get(w, "main"));
-    json_t *m = json_object(), *modules = json_array(), *limits = json_object();
-    json_t *routes = routes_of(w);
-    json_t *cpu_ms = json_object_get(json_object_get(w, "limits"), "cpu_ms");
+    json_t *limits = json_object();
 
-    if (!routes) {
-        refuse(&p->fault, "\"routes\" must be a list of strings or of {\"pattern\": ...}");
-        json_decref(m);
-        json_decref(modules);
-        json_decref(limits);
-        return NULL;
+    for (; known->name; known++)
+        if (json_object_get(given, known->name))
+            json_object_set(limits, known->name, json_object_get(given, known->name));
+    return limits;
+}
+
+/* What a manifest says of a list of {"binding", "service", ...}. NULL and a reason: something that hearth has not. */
+static json_t *services_of(const json_t *given, const struct fault *f)
+{
+    json_t *services = json_array();
+    const json_t *entry;
+    size_t index;
+
+    json_array_foreach(given, index, entry)
+    {
+        json_t *limits = json_object_get(entry, "limits");
+        json_t *service = json_object();
+
+        if (json_object_get(entry, "entrypoint")) {
+            refuse(f,
+                   "services: entry %zu has an \"entrypoint\": only the default one can be called",
+                   index);
+            json_decref(service);
+            json_decref(services);
+            return NULL;
+        }
+        json_object_set(service, "binding", json_object_get(entry, "binding"));
+        json_object_set(service, "service", json_object_get(entry, "service"));
+        if (json_is_object(limits))
+            json_object_set_new(service, "limits", limits_of(limits, call_limits));
+        else if (limits)
+            json_object_set(service, "limits", limits);
+        json_array_append_new(services, service);
     }
+    return services;
+}
+
+static json_t *modules_of(const struct pack *p)
+{
+    json_t *modules = json_array();
+
     for (size_t i = 0; i < p->count; i++)
         json_array_append_new(modules, json_pack("{s:s, s:I}", "name", p->file[i].name, "bytes",
                                                  (json_int_t)p->file[i].len));
-    if (cpu_ms)
-        json_object_set(limits, "cpu_ms", cpu_ms);
+    return modules;
+}
+
+static json_t *manifest_of(const json_t *w, const struct pack *p)
+{
+    const char *main_module = json_string_value(json_object_get(w, "main"));
+    json_t *given_services = json_object_get(w, "services");
+    json_t *given_limits = json_object_get(w, "limits");
+    json_t *routes = routes_of(w);
+    json_t *m = json_object();
+
+    if (!routes) {
+        refuse(&p->fault, "\"routes\" must be a list of strings or of {\"pattern\": ...}");
+        goto bad;
+    }
     if (json_object_get(w, "name"))
         json_object_set(m, "name", json_object_get(w, "name"));
     if (main_module)
@@ -394,9 +519,23 @@ static json_t *manifest_of(const json_t *w, const struct pack *p)
         json_object_set(m, "vars", json_object_get(w, "vars"));
     else
         json_object_set_new(m, "vars", json_object());
-    json_object_set_new(m, "limits", limits);
-    json_object_set_new(m, "modules", modules);
+    json_object_set_new(m, "limits", limits_of(given_limits, script_limits));
+    json_object_set_new(m, "modules", modules_of(p));
+    if (json_object_get(w, "account_id"))
+        json_object_set(m, "account", json_object_get(w, "account_id"));
+    if (json_is_array(given_services)) {
+        json_t *services = services_of(given_services, &p->fault);
+
+        if (!services)
+            goto bad;
+        json_object_set_new(m, "services", services);
+    } else if (given_services) {
+        json_object_set(m, "services", given_services); /* the check says what is wrong with it */
+    }
     return m;
+bad:
+    json_decref(m);
+    return NULL;
 }
 
 int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_bytes)

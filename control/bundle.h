@@ -2,9 +2,14 @@
  *
  * What a deploy carries: a manifest and the modules it names, end to end.
  *
- *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N},
+ *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N,"subrequests":N},
+ *              "services":[{"binding":S,"service":S,"limits":{..}}..], "account":S,
  *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
  *   modules   the sources end to end, sum of bytes
+ *
+ * services: env[binding].fetch() calls the script named service; a binding's index is its place in the list. Its limits are the most
+ * that the call may use, each optional: cpu_ms, memory_mb, subrequests, wall_ms. account: who deployed it; scripts of one account
+ * trust each other. Both keys, and limits' own, are there only if they say something.
  *
  * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
  * nothing and checks it again.
@@ -25,6 +30,11 @@ enum {
     BUNDLE_ROUTES_MAX = 256,
     BUNDLE_DEPTH_MAX = 16,
     BUNDLE_CPU_MS_MAX = 300000,
+    BUNDLE_WALL_MS_MAX = 3600000,
+    BUNDLE_MEMORY_MB_MAX = 4096,
+    BUNDLE_SUBREQUESTS_MAX = 100000,
+    BUNDLE_BINDING_BYTES_MAX = 64,
+    BUNDLE_ACCOUNT_BYTES_MAX = 64,
 };
 
 struct bundle {

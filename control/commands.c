@@ -7,24 +7,14 @@
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/log.h"
+#include "control/ring_commands.h"
+#include "control/tune.h"
 
 static const char *text_of(const struct ctl_request *r, const char *key)
 {
     const char *text = json_string_value(json_object_get(r->json, key));
 
     return text ? text : "";
-}
-
-/* Consumes reply: it goes out when the cores see the change. */
-static void reply_when_published(struct hearthd *h, struct ctl_client *client, json_t *reply)
-{
-    if (h->waiting_count == CTL_CLIENTS_MAX) {
-        ctl_reply(client, reply);
-    } else {
-        h->waiting[h->waiting_count++] =
-            (struct waiting_reply){.client = ctl_client_id(client), .reply = reply};
-    }
-    hearthd_change(h);
 }
 
 /* Puts the script in its name's place, on disk and here. Consumes the caller's hold. */
@@ -77,7 +67,8 @@ static void activate_sha(struct hearthd *h, struct ctl_client *client, const cha
     if (!s || activate(h, s, error, sizeof(error)))
         ctl_refuse(client, error);
     else
-        reply_when_published(h, client, deployed_json(h, catalog_find(&h->catalog, name), true));
+        hearthd_reply_when_published(h, client,
+                                     deployed_json(h, catalog_find(&h->catalog, name), true));
 }
 
 static void on_deploy(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
@@ -129,7 +120,7 @@ static void on_delete(struct hearthd *h, struct ctl_client *client, const struct
         h->scripts = scripts;
     }
     log_line("delete", "script=%s", name);
-    reply_when_published(h, client, json_pack("{s:b, s:s}", "ok", 1, "name", name));
+    hearthd_reply_when_published(h, client, json_pack("{s:b, s:s}", "ok", 1, "name", name));
 }
 
 static void on_reload(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
@@ -140,8 +131,79 @@ static void on_reload(struct hearthd *h, struct ctl_client *client, const struct
     if (hearthd_reload(h, &restart_needed, error, sizeof(error)))
         ctl_refuse(client, error);
     else
-        reply_when_published(h, client,
-                             json_pack("{s:b, s:o}", "ok", 1, "restart_needed", restart_needed));
+        hearthd_reply_when_published(
+            h, client, json_pack("{s:b, s:o}", "ok", 1, "restart_needed", restart_needed));
+}
+
+/* ---- placement's knobs ---- */
+
+static json_t *tune_json(const struct hearthd *h)
+{
+    json_t *keys = json_array();
+
+    for (size_t i = 0; i < TUNE_KEYS; i++) {
+        const struct tune_key *k = &tune_keys[i];
+
+        json_array_append_new(
+            keys, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "key", k->name, "value",
+                            (json_int_t)tune_get(&h->tune, k), "configured",
+                            (json_int_t)tune_get(&h->conf->tune, k), "default",
+                            (json_int_t)tune_get(&world_tune_default, k), "min", (json_int_t)k->min,
+                            "max", (json_int_t)k->max, "text", k->text));
+    }
+    return keys;
+}
+
+/* All assignments or none. */
+static void on_tune(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    const json_t *set = json_object_get(r->json, "set"), *assignment;
+    struct world_tune next = h->tune;
+    const struct tune_key *blamed;
+    char error[512], why[256];
+    size_t i;
+
+    json_array_foreach(set, i, assignment)
+    {
+        const char *text = json_string_value(assignment);
+
+        if (tune_assign(&next, text ? text : "", error, sizeof(error))) {
+            ctl_refuse(client, error);
+            return;
+        }
+    }
+    blamed = tune_conflict(&next, why, sizeof(why));
+    if (blamed) {
+        snprintf(error, sizeof(error), "%s: %s", blamed->name, why);
+        ctl_refuse(client, error);
+        return;
+    }
+    if (!json_array_size(set)) {
+        ctl_reply(client, json_pack("{s:b, s:o}", "ok", 1, "tune", tune_json(h)));
+        return;
+    }
+    h->tune = next;
+    log_line("tune", "changed=%zu", json_array_size(set));
+    hearthd_reply_when_published(
+        h, client, json_pack("{s:b, s:b, s:o}", "ok", 1, "changed", 1, "tune", tune_json(h)));
+}
+
+/* ---- the node among the others ---- */
+
+static void on_drain(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    if (!hearthd_has_others(h))
+        ctl_refuse(client, "this node is alone: there is nobody to hand its scripts to");
+    else
+        hearthd_drain(h, client, UINT32_MAX);
+}
+
+static void on_undrain(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    if (h->is_draining)
+        ctl_refuse(client, "hearthd is being stopped");
+    else
+        hearthd_undrain(h, client);
 }
 
 static void on_status(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
@@ -207,6 +269,26 @@ static void on_tail(struct hearthd *h, struct ctl_client *client, const struct c
     }
     ctl_subscribe(client, script);
     ctl_reply(client, json_pack("{s:b}", "ok", 1));
+    hearthd_tail(h);
+}
+
+static void on_why(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+{
+    uint64_t request;
+
+    if (why_parse_id(&request, text_of(r, "request")))
+        hearthd_why(h, client, request);
+    else
+        ctl_refuse(client, "a request id has 16 hexadecimal digits: x-hearth-request-id");
+}
+
+static void on_node_status(struct hearthd *h, struct ctl_client *client,
+                           const struct ctl_request *r)
+{
+    json_t *reply = export_cluster(h);
+
+    json_object_set_new(reply, "ok", json_true());
+    ctl_reply(client, reply);
 }
 
 void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_request *r)
@@ -215,10 +297,25 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         const char *name;
         void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
     } commands[] = {
-        {"status", on_status},   {"scripts", on_scripts},   {"stats", on_stats},
-        {"metrics", on_metrics}, {"limits", on_limits},     {"config", on_config},
-        {"deploy", on_deploy},   {"rollback", on_rollback}, {"delete", on_delete},
-        {"reload", on_reload},   {"tail", on_tail},
+        {"status", on_status},
+        {"scripts", on_scripts},
+        {"stats", on_stats},
+        {"metrics", on_metrics},
+        {"limits", on_limits},
+        {"config", on_config},
+        {"deploy", on_deploy},
+        {"rollback", on_rollback},
+        {"delete", on_delete},
+        {"reload", on_reload},
+        {"tail", on_tail},
+        {"tune", on_tune},
+        {"node drain", on_drain},
+        {"node undrain", on_undrain},
+        {"node status", on_node_status},
+        {"why", on_why},
+        {"ring show", on_ring_show},
+        {"ring locate", on_ring_locate},
+        {"ring plan", on_ring_plan},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

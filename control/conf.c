@@ -65,9 +65,13 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_UINT("cpu_ms", OPT, struct conf_limits, cpu_ms),
     CYAML_FIELD_UINT("wall_ms", OPT, struct conf_limits, wall_ms),
     CYAML_FIELD_UINT("heap_mb", OPT, struct conf_limits, heap_mb),
+    CYAML_FIELD_UINT("subrequests", OPT, struct conf_limits, subrequests),
     CYAML_FIELD_UINT("conns", OPT, struct conf_limits, conns),
     CYAML_FIELD_UINT("chunks", OPT, struct conf_limits, chunks),
     CYAML_FIELD_UINT("jobs", OPT, struct conf_limits, jobs),
+    CYAML_FIELD_UINT("calls", OPT, struct conf_limits, calls),
+    CYAML_FIELD_UINT("served", OPT, struct conf_limits, served),
+    CYAML_FIELD_UINT("streams", OPT, struct conf_limits, streams),
     CYAML_FIELD_UINT("hello_timeout_ms", OPT, struct conf_limits, hello_timeout_ms),
     CYAML_FIELD_UINT("head_timeout_ms", OPT, struct conf_limits, head_timeout_ms),
     CYAML_FIELD_UINT("idle_timeout_ms", OPT, struct conf_limits, idle_timeout_ms),
@@ -75,6 +79,37 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_UINT("request_body_mb", OPT, struct conf_limits, request_body_mb),
     CYAML_FIELD_END,
 };
+
+static const cyaml_schema_field_t member_fields[] = {
+    CYAML_FIELD_STRING("name", 0, struct conf_member, name, 1),
+    CYAML_FIELD_STRING("address", 0, struct conf_member, address, 1),
+    CYAML_FIELD_STRING("key", 0, struct conf_member, key, 1),
+    CYAML_FIELD_UINT("weight", OPT, struct conf_member, weight),
+    CYAML_FIELD_UINT("cores", OPT, struct conf_member, cores),
+    CYAML_FIELD_UINT("port", OPT, struct conf_member, port),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t member_value = {
+    CYAML_VALUE_MAPPING(0, struct conf_member, member_fields)};
+
+static const cyaml_schema_field_t cluster_fields[] = {
+    CYAML_FIELD_STRING("key", 0, struct conf_cluster, key, 1),
+    CYAML_FIELD_STRING("secret", 0, struct conf_cluster, secret, 1),
+    CYAML_FIELD_UINT("port", OPT, struct conf_cluster, port),
+    CYAML_FIELD_SEQUENCE("members", CYAML_FLAG_POINTER, struct conf_cluster, members, &member_value,
+                         1, MEMBERS_MAX),
+    CYAML_FIELD_END,
+};
+
+#define TUNE(name) CYAML_FIELD_UINT(#name, OPT, struct world_tune, name)
+static const cyaml_schema_field_t tune_fields[] = {
+    TUNE(hot_enter_rps),      TUNE(hot_leave_rps),     TUNE(widen_rps),
+    TUNE(narrow_rps),         TUNE(bound_percent),     TUNE(shed_target_us),
+    TUNE(shed_interval_ms),   TUNE(shed_jobs_percent), TUNE(shed_chunks_percent),
+    TUNE(shed_share_percent), TUNE(warm_per_s),        TUNE(optimistic_bytes),
+    TUNE(trace_one_in),       CYAML_FIELD_END,
+};
+#undef TUNE
 
 static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_STRING("node", 0, struct conf, node, 1),
@@ -90,6 +125,9 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_SEQUENCE("zones", OPT, struct conf, zones, &name_value, 0, CONF_ZONES_MAX),
     CYAML_FIELD_MAPPING("runtimes", OPT, struct conf, runtimes, runtimes_fields),
     CYAML_FIELD_MAPPING("limits", OPT, struct conf, limits, limits_fields),
+    CYAML_FIELD_MAPPING_PTR("cluster", OPT | CYAML_FLAG_POINTER, struct conf, cluster,
+                            cluster_fields),
+    CYAML_FIELD_MAPPING("tune", OPT, struct conf, tune, tune_fields),
     CYAML_FIELD_STRING("store", OPT, struct conf, store, 0),
     CYAML_FIELD_STRING("run", OPT, struct conf, run, 0),
     CYAML_FIELD_STRING("ctl", OPT, struct conf, ctl, 0),

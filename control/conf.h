@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "dataplane/limits.h"
+#include "dataplane/world.h"
 
 enum {
     CONF_FILE_BYTES_MAX = 1 << 20,
@@ -63,9 +64,27 @@ struct conf_runtimes {
 
 struct conf_limits {
     uint32_t cpu_ms, wall_ms, heap_mb; /* of a request, of a request, of an isolate */
+    uint32_t subrequests;              /* of a request to other scripts */
     uint32_t conns, chunks, jobs;      /* of one dp core */
+    uint32_t calls, served,
+        streams; /* of one dp core: requests under way, those of other nodes, streams to them */
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
     uint32_t request_body_mb; /* 0: no limit */
+};
+
+struct conf_member {
+    char name[64];
+    char address[64]; /* without a prefix */
+    char key[64];     /* public, base64 */
+    uint32_t weight;
+    uint16_t cores, port;
+};
+
+struct conf_cluster {
+    conf_path key, secret; /* files (key.h) */
+    uint16_t port;
+    uint32_t members_count;
+    struct conf_member *members;
 };
 
 struct conf {
@@ -84,6 +103,8 @@ struct conf {
     conf_name zones[CONF_ZONES_MAX];
     struct conf_runtimes runtimes;
     struct conf_limits limits;
+    struct conf_cluster *cluster; /* NULL: a node alone */
+    struct world_tune tune;
     conf_path store, run, ctl;
     bool debug_headers;
     uint32_t drain_ms;

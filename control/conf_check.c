@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/bundle.h"
+#include "control/key.h"
+#include "control/tune.h"
+#include "dataplane/ring.h"
 #include "runtime/job.h"
 
 /* ---- shape ---- */
 
-enum { WHERE_BYTES_MAX = 160, WORD_BYTES_MAX = 48 };
+enum { WHERE_BYTES_MAX = 160, WORD_BYTES_MAX = 48, CLUSTER_PORT_DEFAULT = 4433 };
 
 /* Letters to insert, delete or replace to turn a into b (Levenshtein, one row). */
 static unsigned distance(const char *a, const char *b)
@@ -225,6 +229,18 @@ struct number_row {
     uint32_t value, min, max; /* default and range */
 };
 
+/* A number that the file does not say gets its default; then it is held against its range. */
+static void check_number(const struct meaning *m, const struct number_row *r)
+{
+    uint32_t n = 0;
+
+    memcpy(&n, is_given(m, r->path) ? r->field : (const void *)&r->value, r->bytes);
+    memcpy(r->field, &n, r->bytes);
+    if (n < r->min || n > r->max)
+        conf_complain(m->v, line_of(m, r->path), "%s: %u is out of range (%u to %u)", r->path, n,
+                      r->min, r->max);
+}
+
 static void check_numbers(const struct meaning *m)
 {
     struct conf *c = m->c;
@@ -243,9 +259,13 @@ static void check_numbers(const struct meaning *m)
         ROW("limits.cpu_ms", c->limits.cpu_ms, 50, 1, 300000),
         ROW("limits.wall_ms", c->limits.wall_ms, 30000, 10, 3600000),
         ROW("limits.heap_mb", c->limits.heap_mb, 128, 16, 4096),
+        ROW("limits.subrequests", c->limits.subrequests, 1000, 1, BUNDLE_SUBREQUESTS_MAX),
         ROW("limits.conns", c->limits.conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
         ROW("limits.chunks", c->limits.chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
         ROW("limits.jobs", c->limits.jobs, 1024, 1, JOB_JOBS_MAX),
+        ROW("limits.calls", c->limits.calls, CALLS_DEFAULT, 16, 1 << 18),
+        ROW("limits.served", c->limits.served, SERVED_DEFAULT, 1, 1 << 18),
+        ROW("limits.streams", c->limits.streams, STREAMS_DEFAULT, 64, 1 << 19),
         ROW("limits.hello_timeout_ms", c->limits.hello_timeout_ms, HELLO_TIMEOUT_MS, 100, 600000),
         ROW("limits.head_timeout_ms", c->limits.head_timeout_ms, HTTP_HEAD_TIMEOUT_MS, 100, 600000),
         ROW("limits.idle_timeout_ms", c->limits.idle_timeout_ms, HTTP_IDLE_TIMEOUT_MS, 100,
@@ -257,15 +277,35 @@ static void check_numbers(const struct meaning *m)
     };
 #undef ROW
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct number_row *r = &rows[i];
-        uint32_t n = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check_number(m, &rows[i]);
+}
 
-        memcpy(&n, is_given(m, r->path) ? r->field : (const void *)&r->value, r->bytes);
-        memcpy(r->field, &n, r->bytes);
-        if (n < r->min || n > r->max)
-            conf_complain(m->v, line_of(m, r->path), "%s: %u is out of range (%u to %u)", r->path,
-                          n, r->min, r->max);
+static void check_tune(const struct meaning *m)
+{
+    struct world_tune *t = &m->c->tune;
+    const struct tune_key *blamed;
+    char path[64], error[160];
+    uint32_t before = m->v->count;
+
+    for (size_t i = 0; i < TUNE_KEYS; i++) {
+        const struct tune_key *k = &tune_keys[i];
+        struct number_row row = {.path = path,
+                                 .field = (char *)t + k->offset,
+                                 .bytes = sizeof(uint32_t),
+                                 .value = tune_get(&world_tune_default, k),
+                                 .min = k->min,
+                                 .max = k->max};
+
+        snprintf(path, sizeof(path), "tune.%s", k->name);
+        check_number(m, &row);
+    }
+    if (m->v->count > before)
+        return;
+    blamed = tune_conflict(t, error, sizeof(error));
+    if (blamed) {
+        snprintf(path, sizeof(path), "tune.%s", blamed->name);
+        conf_complain(m->v, line_of(m, path), "%s: %s", path, error);
     }
 }
 
@@ -433,6 +473,147 @@ static void check_paths(const struct meaning *m)
                       "ctl: a socket's path has at most 107 bytes");
 }
 
+/* ---- cluster ---- */
+
+static void check_member_numbers(const struct meaning *m, struct conf_member *member,
+                                 const char *entry)
+{
+    char path[WHERE_BYTES_MAX];
+    uint32_t before = m->v->count;
+    struct number_row row = {.path = path};
+
+#define CHECK(name, target, default_value, least, most)                                            \
+    do {                                                                                           \
+        snprintf(path, sizeof(path), "%s." name, entry);                                           \
+        row.field = &(target);                                                                     \
+        row.bytes = sizeof(target);                                                                \
+        row.value = default_value;                                                                 \
+        row.min = least;                                                                           \
+        row.max = most;                                                                            \
+        check_number(m, &row);                                                                     \
+    } while (0)
+    CHECK("weight", member->weight, RING_WEIGHT_ONE, 0, RING_WEIGHT_MAX);
+    CHECK("cores", member->cores, 1, 1, CONF_CORES_MAX);
+    CHECK("port", member->port, m->c->cluster->port, 1, 65535);
+#undef CHECK
+    if (m->v->count == before && member->port + member->cores - 1 > 65535)
+        conf_complain(m->v, line_of(m, path), "%s: %u and one more for each core pass 65535", path,
+                      member->port);
+}
+
+static bool is_same_address(const char *a, const char *b)
+{
+    uint8_t x[16], y[16];
+    int family = strchr(a, ':') ? AF_INET6 : AF_INET;
+
+    if (family != (strchr(b, ':') ? AF_INET6 : AF_INET))
+        return false;
+    return inet_pton(family, a, x) == 1 && inet_pton(family, b, y) == 1 &&
+           !memcmp(x, y, family == AF_INET6 ? 16 : 4);
+}
+
+static void check_member(const struct meaning *m, uint32_t index)
+{
+    struct conf_member *all = m->c->cluster->members, *member = &all[index];
+    char entry[64], path[WHERE_BYTES_MAX];
+    uint8_t key[KEY_BYTES];
+
+    snprintf(entry, sizeof(entry), "cluster.members[%u]", index);
+    check_member_numbers(m, member, entry);
+    snprintf(path, sizeof(path), "%s.name", entry);
+    if (!is_host_name(member->name))
+        conf_complain(m->v, line_of(m, path),
+                      "%s: \"%s\" is not a name of lower-case letters, digits, '-' and '.'", path,
+                      member->name);
+    for (uint32_t i = 0; i < index; i++)
+        if (!strcmp(all[i].name, member->name)) {
+            conf_complain(m->v, line_of(m, path), "%s: \"%s\" is the name of members[%u] too", path,
+                          member->name, i);
+            break;
+        }
+    snprintf(path, sizeof(path), "%s.address", entry);
+    check_address(m, path, member->address, 0, false);
+    for (uint32_t i = 0; i < index; i++)
+        if (is_same_address(all[i].address, member->address)) {
+            conf_complain(m->v, line_of(m, path), "%s: %s is the address of members[%u] too", path,
+                          member->address, i);
+            break;
+        }
+    snprintf(path, sizeof(path), "%s.key", entry);
+    if (!key_parse(key, member->key))
+        conf_complain(m->v, line_of(m, path),
+                      "%s: is not the base64 of a public key (hearthctl key show)", path);
+    else
+        for (uint32_t i = 0; i < index; i++)
+            if (!strcmp(all[i].key, member->key)) {
+                conf_complain(m->v, line_of(m, path), "%s: is the key of members[%u] too", path, i);
+                break;
+            }
+}
+
+/* What the list says of this node must be what the rest of the file says. */
+static void check_self(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    const struct conf_cluster *k = c->cluster;
+    const struct conf_member *self = NULL;
+    char entry[64], path[WHERE_BYTES_MAX];
+    bool is_own_address = false;
+
+    for (uint32_t i = 0; i < k->members_count; i++) {
+        if (strcmp(k->members[i].name, c->node))
+            continue;
+        self = &k->members[i];
+        snprintf(entry, sizeof(entry), "cluster.members[%u]", i);
+        break;
+    }
+    if (!self) {
+        conf_complain(m->v, line_of(m, "cluster.members"),
+                      "cluster.members: this node, \"%s\", is not among them", c->node);
+        return;
+    }
+    for (uint32_t i = 0; i < c->port.addresses_count; i++) {
+        char ip[64];
+
+        snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(c->port.addresses[i], "/"),
+                 c->port.addresses[i]);
+        is_own_address |= is_same_address(ip, self->address);
+    }
+    snprintf(path, sizeof(path), "%s.address", entry);
+    if (!is_own_address)
+        conf_complain(m->v, line_of(m, path),
+                      "%s: %s is this node, but port.addresses has no such address", path,
+                      self->address);
+    snprintf(path, sizeof(path), "%s.cores", entry);
+    if (self->cores != c->cores_count)
+        conf_complain(m->v, line_of(m, path), "%s: %u, but this node has %u (cores)", path,
+                      self->cores, c->cores_count);
+    snprintf(path, sizeof(path), "%s.port", entry);
+    if (self->port != k->port)
+        conf_complain(m->v, line_of(m, path), "%s: %u, but this node's is %u (cluster.port)", path,
+                      self->port, k->port);
+}
+
+static void check_cluster(const struct meaning *m)
+{
+    struct conf_cluster *k = m->c->cluster;
+    struct number_row port = {.path = "cluster.port",
+                              .value = CLUSTER_PORT_DEFAULT,
+                              .min = 1,
+                              .max = 65535,
+                              .bytes = sizeof(uint16_t)};
+
+    if (!k)
+        return;
+    port.field = &k->port;
+    check_number(m, &port);
+    check_path(m, "cluster.key", k->key);
+    check_path(m, "cluster.secret", k->secret);
+    for (uint32_t i = 0; i < k->members_count; i++)
+        check_member(m, i);
+    check_self(m);
+}
+
 void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct conf_verdict *v)
 {
     const struct meaning m = {.c = c, .root = root, .v = v};
@@ -444,6 +625,8 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_cpus(&m, "runtimes.cpus", c->runtimes.cpus, c->runtimes.cpus_count);
     check_certificates(&m);
     check_paths(&m);
+    check_cluster(&m);
+    check_tune(&m);
     if (!c->listen.https && !c->listen.http)
         conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");
     if (c->listen.https && c->listen.https == c->listen.http)

@@ -398,6 +398,23 @@ bool ctl_has_subscribers(const struct ctl *s)
     return false;
 }
 
+uint32_t ctl_subscriptions(const struct ctl *s, const char **scripts, uint32_t max)
+{
+    uint32_t count = 0;
+
+    for (const struct ctl_client *c = s->clients; c && count < max; c = c->next) {
+        uint32_t i = 0;
+
+        if (!c->is_subscribed)
+            continue;
+        while (i < count && strcmp(scripts[i], c->script))
+            i++;
+        if (i == count)
+            scripts[count++] = c->script;
+    }
+    return count;
+}
+
 void ctl_broadcast(struct ctl *s, const char *script, const json_t *line)
 {
     for (struct ctl_client *c = s->clients; c; c = c->next) {

@@ -57,6 +57,8 @@ struct ctl_client *ctl_find(struct ctl *, uint64_t id);
 /* The client reads log lines of that script ("": all) from now on. */
 void ctl_subscribe(struct ctl_client *, const char *script);
 bool ctl_has_subscribers(const struct ctl *);
+/* Which scripts are read, each once; views that live until the loop goes on. Returns how many, at most max. */
+uint32_t ctl_subscriptions(const struct ctl *, const char **scripts, uint32_t max);
 /* To all subscribers of that script. Borrows line. */
 void ctl_broadcast(struct ctl *, const char *script, const json_t *line);
 

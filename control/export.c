@@ -22,10 +22,11 @@ static json_t *port_json(const struct hearthd *h)
 
     snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
              c->mac[3], c->mac[4], c->mac[5]);
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b}", "device", c->name,
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:b}", "device", c->name,
                      "driver", c->driver, "mac", mac, "mtu", (int)c->mtu, "queues", (int)c->queues,
                      "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum, "tx_checksum",
-                     (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait", (int)c->has_rx_wait);
+                     (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait", (int)c->has_rx_wait,
+                     "rpc_rules", (int)c->has_rpc_rules);
 }
 
 static json_t *cores_json(const struct hearthd *h)
@@ -87,14 +88,14 @@ json_t *export_status(const struct hearthd *h)
         json_array_append_new(addresses, json_string(h->conf->port.addresses[i]));
     return json_pack(
         "{s:b, s:s, s:s, s:b, s:b, s:i, s:f, s:I, s:b, s:o, s:o, s:{s:i, s:i}, s:o, s:o, s:i, s:o, "
-        "s:s}",
+        "s:s, s:o}",
         "ok", 1, "node", h->conf->node, "version", HEARTH_VERSION, "ready", (int)is_ready,
         "draining", (int)h->is_draining, "pid", (int)getpid(), "uptime_s",
         (double)(loop_now_ns() - h->started_ns) / 1e9, "epoch", (json_int_t)h->epoch, "hugepages",
         (int)h->has_huge, "port", port_json(h), "addresses", addresses, "listen", "https",
         (int)h->conf->listen.https, "http", (int)h->conf->listen.http, "cores", cores_json(h),
         "runtimes", runtimes_json(h), "scripts", (int)h->catalog.current_count, "certificates",
-        certificates_json(h), "config", h->config_file);
+        certificates_json(h), "config", h->config_file, "cluster", export_cluster(h));
 }
 
 /* ---- scripts ---- */
@@ -311,6 +312,7 @@ char *export_metrics(const struct hearthd *h)
         return NULL;
     print_counters(h, out);
     print_gauges(h, out);
+    export_cluster_metrics(h, out);
     fputs("# EOF\n", out);
     fclose(out);
     return text;
@@ -324,6 +326,8 @@ char *export_limits(const struct hearthd *h)
     const struct limits_memory memory[] = {
         {"connections, stream chunks, job tables of a core", 1,
          core_bytes(l->conns, l->chunks, h->conf->runtimes.count)},
+        {"channels, calls and streams of a cluster", h->conf->cluster ? 1 : 0,
+         core_cluster_bytes()},
         {"TLS sessions, taken while they last (wolfSSL)", l->conns, 60 * 1024},
         {"neighbours, this core's share", 1, neighbours_bytes() / h->conf->cores_count},
     };

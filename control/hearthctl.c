@@ -1,4 +1,4 @@
-/* hearthctl: the operator's command line; a thin client of ctl.h. check, doctor, completion and help need no hearthd.
+/* hearthctl: the operator's command line; a thin client of ctl.h. check, doctor, key, completion and help need no hearthd.
  *
  * Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 hearthd cannot be reached.
  */
@@ -16,31 +16,17 @@
 #include "control/conf.h"
 #include "control/ctl.h"
 #include "control/doctor.h"
+#include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/tune.h"
 
-enum { DONE = 0, REFUSED = 1, USAGE = 2, UNREACHABLE = 3 };
-
-struct options {
-    const char *socket;
-    bool is_json;
-    int argc; /* what is left: the command's arguments */
-    char **argv;
-};
-
-struct command {
-    const char *name, *arguments, *summary, *details;
-    int args_min, args_max;
-    int (*run)(const struct options *, const struct command *);
-    void (*print)(const json_t *reply); /* for people; NULL: by run itself */
-};
-
-static void print_json(const json_t *j)
+void print_json(const json_t *j)
 {
     json_dumpf(j, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     fputc('\n', stdout);
 }
 
-static int fail(const struct options *o, int code, const char *error)
+int fail(const struct options *o, int code, const char *error)
 {
     if (o->is_json) {
         json_t *j = json_pack("{s:b, s:s}", "ok", 0, "error", error);
@@ -53,9 +39,19 @@ static int fail(const struct options *o, int code, const char *error)
     return code;
 }
 
+int show(const struct options *o, json_t *j, void (*print)(const json_t *))
+{
+    if (o->is_json)
+        print_json(j);
+    else
+        print(j);
+    json_decref(j);
+    return DONE;
+}
+
 /* ---- asking hearthd ---- */
 
-static int reach(const struct options *o, int *fd)
+int reach(const struct options *o, int *fd)
 {
     char text[256];
 
@@ -66,9 +62,8 @@ static int reach(const struct options *o, int *fd)
     return fail(o, UNREACHABLE, text);
 }
 
-/* Consumes request. *reply is set when the code is DONE. */
-static int ask_on(const struct options *o, int fd, json_t *request, const void *payload,
-                  size_t bytes, json_t **reply)
+int ask_on(const struct options *o, int fd, json_t *request, const void *payload, size_t bytes,
+           json_t **reply)
 {
     int rc = ctl_send(fd, request, payload, bytes);
 
@@ -88,8 +83,8 @@ static int ask_on(const struct options *o, int fd, json_t *request, const void *
     return DONE;
 }
 
-static int ask(const struct options *o, const struct command *c, json_t *request,
-               const void *payload, size_t bytes)
+int ask(const struct options *o, const struct command *c, json_t *request, const void *payload,
+        size_t bytes)
 {
     json_t *reply;
     int fd, rc = reach(o, &fd);
@@ -100,14 +95,7 @@ static int ask(const struct options *o, const struct command *c, json_t *request
     }
     rc = ask_on(o, fd, request, payload, bytes, &reply);
     close(fd);
-    if (rc)
-        return rc;
-    if (o->is_json)
-        print_json(reply);
-    else
-        c->print(reply);
-    json_decref(reply);
-    return DONE;
+    return rc ? rc : show(o, reply, c->print);
 }
 
 static int run_plain(const struct options *o, const struct command *c)
@@ -215,14 +203,7 @@ static int run_check(const struct options *o, const struct command *c)
 
 static int run_doctor(const struct options *o, const struct command *c)
 {
-    json_t *j = doctor_examine(o->argc ? o->argv[0] : NULL);
-
-    if (o->is_json)
-        print_json(j);
-    else
-        print_doctor(j);
-    json_decref(j);
-    return DONE;
+    return show(o, doctor_examine(o->argc ? o->argv[0] : NULL), print_doctor);
 }
 
 static int run_completion(const struct options *, const struct command *);
@@ -248,14 +229,45 @@ static const struct command commands[] = {
     {"delete", "NAME", "remove a script and all its versions", "", 1, 1, run_delete, print_delete},
     {"stats", "", "all counters, per core, with what is unaccounted for", "", 0, 0, run_plain,
      print_stats},
+    {"top", "[SECONDS]", "what the node does, second by second",
+     "Ends after SECONDS, or when it is interrupted. With --json one object per line.", 0, 1,
+     run_top, NULL},
     {"metrics", "", "the counters as OpenMetrics text", "", 0, 0, run_plain, print_text},
     {"limits", "", "every limit, and the memory of a core", "", 0, 0, run_plain, print_text},
     {"config", "", "the configuration in effect", "", 0, 0, run_plain, print_text},
     {"tail", "[NAME]", "log lines of a script, or of all, as they come",
-     "Ends when it is interrupted. With --json one object per line.", 0, 1, run_tail, NULL},
+     "Of all nodes of the cluster. Ends when it is interrupted. With --json one object per line.",
+     0, 1, run_tail, NULL},
+    {"node", "status|drain|undrain", "this node among the others",
+     "status   every member: its state, load, distance and ring\n"
+     "drain    hand the warm scripts to their next homes, then be nobody's home; requests that "
+     "come are served\n"
+     "undrain  take the scripts back: warm first, then home again",
+     1, 1, run_node, NULL},
+    {"why", "REQUEST-ID", "the story of one request, over all nodes",
+     "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
+     "Any node can be asked.",
+     1, 1, run_why, print_why},
+    {"ring", "show|locate|plan ...", "homes of scripts, and what a change of members would move",
+     "show                        members, their shares and states, epoch and digest\n"
+     "locate HOST-or-SCRIPT       home and successors of a script, or of those that answer at a "
+     "host\n"
+     "plan --add NODE[:WEIGHT]    what would move if NODE joined; 100, one share, is the default\n"
+     "plan --remove NODE          what would move if NODE were no member any more\n"
+     "plan changes nothing.",
+     1, 2, run_ring, NULL},
+    {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
+     "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
+     run_tune, print_tune},
     {"doctor", "[IFACE]", "what this machine offers, and how to get more",
      "Ports possible per interface, hugepages, IOMMU, CPUs, clock. Needs no hearthd.", 0, 1,
      run_doctor, NULL},
+    {"key", "new|show|secret FILE", "make or show the keys of a node and of a cluster",
+     "new     a private key of this node, in a new FILE of mode 0600; prints the public key\n"
+     "show    the public key of a private key's FILE: what the list of members says\n"
+     "secret  a secret that all members share, in a new FILE of mode 0600\n"
+     "A FILE that is there already is never overwritten. Needs no hearthd.",
+     2, 2, run_key, NULL},
     {"completion", "bash", "shell completion: eval \"$(hearthctl completion bash)\"", "", 1, 1,
      run_completion, NULL},
 };
@@ -282,6 +294,14 @@ static int run_completion(const struct options *o, const struct command *c)
         printf("%s ", commands[i].name);
     fputs("--json --help --socket' -- \"$cur\")) ;;\n"
           "    deploy) COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
+          "    ring) COMPREPLY=($(compgen -W 'show locate plan --add --remove' -- \"$cur\")) ;;\n"
+          "    node) COMPREPLY=($(compgen -W 'status drain undrain' -- \"$cur\")) ;;\n"
+          "    tune) compopt -o nospace; COMPREPLY=($(compgen -S = -W '",
+          stdout);
+    for (size_t i = 0; i < TUNE_KEYS; i++)
+        printf("%s ", tune_keys[i].name);
+    fputs("' -- \"$cur\")) ;;\n"
+          "    key) COMPREPLY=($(compgen -f -W 'new show secret' -- \"$cur\")) ;;\n"
           "    check) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
           "    scripts | rollback | delete | tail)\n"
           "        COMPREPLY=($(compgen -W \"$(hearthctl scripts --names 2>/dev/null)\" -- "
@@ -303,7 +323,7 @@ static void print_help(FILE *out)
         char left[48];
 
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
-        fprintf(out, "  %-24s %s\n", left, commands[i].summary);
+        fprintf(out, "  %-26s %s\n", left, commands[i].summary);
     }
     fputs(
         "\n  --socket PATH   of hearthd's control socket; default $HEARTH_SOCKET or "
@@ -337,6 +357,8 @@ int main(int argc, char **argv)
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {"names", no_argument, NULL, 'n'},
+        {"add", required_argument, NULL, 'a'},
+        {"remove", required_argument, NULL, 'r'},
         {0},
     };
     struct options o = {.socket = getenv("HEARTH_SOCKET")};
@@ -355,6 +377,10 @@ int main(int argc, char **argv)
             is_help = true;
         else if (option == 'n')
             is_names = true;
+        else if (option == 'a')
+            o.add = optarg;
+        else if (option == 'r')
+            o.remove = optarg;
         else
             return USAGE;
     }
@@ -374,7 +400,8 @@ int main(int argc, char **argv)
     }
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
-    if (o.argc < c->args_min || o.argc > c->args_max) {
+    if (o.argc < c->args_min || o.argc > c->args_max ||
+        ((o.add || o.remove) && (c->run != run_ring || strcmp(o.argv[0], "plan")))) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);
         return USAGE;
     }

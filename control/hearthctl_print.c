@@ -105,6 +105,23 @@ static void print_cores(const json_t *cores)
     }
 }
 
+static void print_cluster_line(const json_t *c)
+{
+    const json_t *members = json_object_get(c, "members"), *m;
+    size_t i;
+
+    if (is(c, "alone"))
+        return;
+    printf("cluster   %s  %lld of %zu up  ring epoch %lld ", text(c, "state"), number(c, "up"),
+           json_array_size(members), number(json_object_get(c, "ring"), "epoch"));
+    json_array_foreach(members, i, m)
+    {
+        if (!is(m, "self"))
+            printf(" %s:%s", text(m, "name"), text(m, "state"));
+    }
+    printf("\n");
+}
+
 void print_status(const json_t *j)
 {
     const json_t *port = json_object_get(j, "port"), *certificate;
@@ -126,6 +143,7 @@ void print_status(const json_t *j)
     print_list(json_object_get(j, "addresses"), ", ");
     printf("  https %lld  http %lld\n", number(listening, "https"), number(listening, "http"));
     printf("memory    hugepages %s\n", yes(j, "hugepages"));
+    print_cluster_line(json_object_get(j, "cluster"));
     printf("world     epoch %lld  scripts %lld\n", number(j, "epoch"), number(j, "scripts"));
     json_array_foreach(json_object_get(j, "certificates"), i, certificate)
     {
@@ -298,7 +316,12 @@ void print_log_line(const json_t *j)
         printf("... %lld lines lost: this terminal was too slow", number(j, "lines_lost"));
         return;
     }
-    printf("%s %s %s %s ", text(j, "script"), text(j, "version"), text(j, "request"),
-           text(j, "level"));
+    if (number(j, "lost_before"))
+        printf("... %lld lines of %s lost on their way\n", number(j, "lost_before"),
+               text(j, "node"));
+    printf("%s %s %s %s %s ", text(j, "node"), text(j, "script"), text(j, "version"),
+           text(j, "request"), text(j, "level"));
     print_clean(text(j, "text"));
+    if (is(j, "is_cut"))
+        printf(" ...");
 }

@@ -1,6 +1,7 @@
 /* hearthd: ordered start, event loop, reverse stop. */
 #include "control/hearthd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -69,6 +70,8 @@ static void reclaim(void *arg)
 
     if (publisher_reclaim(&h->publisher))
         loop_timer_set(&h->loop, &h->reclaim_timer, RECLAIM_NS, reclaim, h);
+    else if (h->is_dirty)
+        hearthd_publish(h); /* it may have waited for the memory of a ring */
 }
 
 static void answer_waiting(struct hearthd *h)
@@ -88,9 +91,20 @@ void hearthd_publish(struct hearthd *h)
 {
     struct world *w;
 
-    if (!h->is_dirty || !supervise_is_told(h->supervise, h->catalog.last_handle))
+    if (!h->is_dirty || !supervise_is_told(h->supervise, h->catalog.last_handle) ||
+        !hearthd_cluster_follow(h))
         return;
-    w = world_build(h->epoch + 1, h->conf, h->certs, h->scripts, h->supervise);
+    w = world_build(&(struct world_plan){
+        .epoch = h->epoch + 1,
+        .conf = h->conf,
+        .tune = &h->tune,
+        .certs = h->certs,
+        .scripts = h->scripts,
+        .cluster = h->cluster,
+        .own_state = (uint8_t)node_life_state(&h->life),
+        .is_leaving = node_life_is_leaving(&h->life),
+        .supervise = h->supervise,
+    });
     if (!w) {
         log_line("world", "not built: no memory");
         return;
@@ -107,6 +121,18 @@ void hearthd_publish(struct hearthd *h)
                  (unsigned long long)(loop_now_ns() - h->started_ns) / 1000000);
         notify("READY=1");
     }
+    hearthd_cluster_look(h);
+}
+
+void hearthd_reply_when_published(struct hearthd *h, struct ctl_client *client, json_t *reply)
+{
+    if (h->waiting_count == CTL_CLIENTS_MAX) {
+        ctl_reply(client, reply);
+    } else {
+        h->waiting[h->waiting_count++] =
+            (struct waiting_reply){.client = ctl_client_id(client), .reply = reply};
+    }
+    hearthd_change(h);
 }
 
 void hearthd_change(struct hearthd *h)
@@ -128,19 +154,11 @@ static void on_runtime_change(void *arg)
 static void on_runtime_log(void *arg, const struct supervise_log *l)
 {
     struct hearthd *h = arg;
-    json_t *line;
 
     if (!strcmp(l->level, "error"))
         log_line("script", "name=%s version=%s request=%s level=error text=\"%.1000s\"", l->script,
                  l->version, l->request, l->text);
-    if (!h->ctl || !ctl_has_subscribers(h->ctl))
-        return;
-    line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "script", l->script, "version", l->version,
-                     "request", l->request, "level", l->level, "text", l->text, "runtime",
-                     (int)l->runtime);
-    if (line)
-        ctl_broadcast(h->ctl, l->script, line);
-    json_decref(line);
+    hearthd_log_line(h, l);
 }
 
 static void on_script_gone(void *arg, uint64_t handle)
@@ -256,12 +274,23 @@ static int start_crypto(struct hearthd *h, struct fault *f)
     return rc ? -1 : 0;
 }
 
+static int start_cluster(struct hearthd *h, struct fault *f)
+{
+    if (hearthd_cluster_start(h, f->text, sizeof(f->text)) ||
+        hearthd_notes_start(h, f->text, sizeof(f->text)))
+        return -1;
+    log_line("start", "step=cluster members=%u source=%s", h->members->count,
+             h->members->source->name);
+    return 0;
+}
+
 static int start_port(struct hearthd *h, struct fault *f)
 {
     const struct conf_port *p = &h->conf->port;
     const struct port_dpdk_config config = {
         .device = p->device,
         .queues = (uint16_t)h->conf->cores_count,
+        .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
     };
     const struct port_caps *caps;
     struct net_address gateway;
@@ -284,10 +313,23 @@ static int start_port(struct hearthd *h, struct fault *f)
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))
         memcpy(h->net.gateway6, gateway.ip, 16);
-    log_line("start", "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s",
+    log_line("start",
+             "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s rpc_rules=%s",
              caps->name, caps->driver, caps->mtu, caps->queues, caps->has_rss ? "yes" : "software",
-             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software");
+             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software",
+             caps->has_rpc_rules ? "yes" : "software");
     return 0;
+}
+
+static void random_bytes(void *arg, void *out, size_t bytes)
+{
+    /* 256 bytes and fewer come whole; the pool is ready: start_crypto waited for it. */
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = getrandom((uint8_t *)out + done, bytes - done < 256 ? bytes - done : 256, 0);
+
+        assert(n > 0);
+        done += (size_t)n;
+    }
 }
 
 static int start_cores(struct hearthd *h, struct fault *f)
@@ -327,6 +369,13 @@ static int start_cores(struct hearthd *h, struct fault *f)
             .chunks = c->limits.chunks,
             .runtimes_max = c->runtimes.count,
             .jobs_max = c->limits.jobs,
+            .rpc_port = c->cluster ? (uint16_t)(c->cluster->port + i) : 0,
+            .calls = c->limits.calls,
+            .served = c->limits.served,
+            .streams = c->limits.streams,
+            .channels = PEERS_CHANNELS_MAX,
+            .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
+            .random = random_bytes,
             .numa_node = h->port->caps.numa_node,
         };
 
@@ -337,8 +386,11 @@ static int start_cores(struct hearthd *h, struct fault *f)
             return -1;
         h->core_count = i + 1;
     }
+    if (h->messenger)
+        messenger_set_wake(h->messenger, core_wake_fd(h->core[0].core));
     log_line("start", "step=cores count=%u bytes_each=%zu", h->core_count,
-             core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count));
+             core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count) +
+                 (c->cluster ? core_cluster_bytes() : 0));
     return 0;
 }
 
@@ -379,6 +431,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
         .cpu_ms = h->conf->limits.cpu_ms,
         .wall_ms = h->conf->limits.wall_ms,
         .heap_mb = h->conf->limits.heap_mb,
+        .subrequests = h->conf->limits.subrequests,
         .lanes = h->core_count,
         .loop = &h->loop,
         .catalog = &h->catalog,
@@ -461,16 +514,26 @@ static void on_core_done(void *arg, uint32_t events)
     are_cores_done(h);
 }
 
-void hearthd_stop(struct hearthd *h)
+void hearthd_stop_cores(struct hearthd *h, uint32_t drain_ms)
 {
-    uint32_t drain_ms = h->is_draining ? 0 : h->conf->drain_ms;
-
     log_line("stop", "drain_ms=%u", drain_ms);
-    notify("STOPPING=1");
-    h->is_draining = true;
     for (uint32_t i = 0; i < h->launched; i++)
         core_stop(h->core[i].core, drain_ms);
     are_cores_done(h);
+}
+
+void hearthd_stop(struct hearthd *h)
+{
+    bool is_second = h->is_draining;
+
+    notify("STOPPING=1");
+    h->is_draining = true;
+    if (is_second || !h->conf->drain_ms)
+        hearthd_stop_cores(h, 0);
+    else if (!hearthd_has_others(h))
+        hearthd_stop_cores(h, h->conf->drain_ms);
+    else
+        hearthd_drain(h, NULL, h->conf->drain_ms); /* the cores follow when it is over */
 }
 
 static void log_reload(struct hearthd *h)
@@ -530,96 +593,13 @@ static int start_loop(struct hearthd *h, struct fault *f)
     return rc ? -1 : 0;
 }
 
-/* ---- reload ---- */
-
-/* What was built at start stays as it is: copied from the running configuration, and named if it differs. */
-static json_t *keep_fixed(struct conf *next, const struct conf *running)
-{
-    json_t *differing = json_array();
-
-#define KEEP(name, field)                                                                          \
-    do {                                                                                           \
-        if (memcmp(&next->field, &running->field, sizeof(next->field)))                            \
-            json_array_append_new(differing, json_string(name));                                   \
-        memcpy(&next->field, &running->field, sizeof(next->field));                                \
-    } while (0)
-    KEEP("node", node);
-    KEEP("port", port);
-    KEEP("cores", cores);
-    next->cores_count = running->cores_count;
-    KEEP("control_cpu", control_cpu);
-    KEEP("memory_mb", memory_mb);
-    KEEP("huge", huge);
-    KEEP("idle", idle);
-    KEEP("listen", listen);
-    KEEP("runtimes", runtimes);
-    KEEP("limits.cpu_ms", limits.cpu_ms);
-    KEEP("limits.wall_ms", limits.wall_ms);
-    KEEP("limits.heap_mb", limits.heap_mb);
-    KEEP("limits.conns", limits.conns);
-    KEEP("limits.chunks", limits.chunks);
-    KEEP("limits.jobs", limits.jobs);
-    KEEP("store", store);
-    KEEP("run", run);
-    KEEP("ctl", ctl);
-#undef KEEP
-    return differing;
-}
-
-static void format_verdict(const struct conf_verdict *v, const char *file, char *out, size_t bytes)
-{
-    size_t used = 0;
-
-    for (uint32_t i = 0; i < v->count && i < CONF_ERRORS_MAX && used < bytes; i++)
-        used += (size_t)snprintf(out + used, bytes - used, "%s%s:%u: %s", i ? "\n" : "", file,
-                                 v->error[i].line, v->error[i].text);
-}
-
-int hearthd_reload(struct hearthd *h, json_t **restart_needed, char *error, size_t error_bytes)
-{
-    struct conf_verdict *v = malloc(sizeof(*v));
-    struct conf *next = v ? conf_read(h->config_file, v) : NULL;
-    struct certs_part *certs = NULL;
-    struct scripts_part *scripts = NULL;
-    json_t *differing;
-
-    if (!next) {
-        if (v)
-            format_verdict(v, h->config_file, error, error_bytes);
-        free(v);
-        return -1;
-    }
-    free(v);
-    install_find(&next->runtimes);
-    differing = keep_fixed(next, h->conf);
-    certs = certs_part_build(next, &h->ticket_keys, error, error_bytes);
-    if (certs)
-        scripts = scripts_part_build(&h->catalog, NULL, NULL, next, error, error_bytes);
-    if (!scripts) {
-        if (certs)
-            part_release(&certs->part);
-        json_decref(differing);
-        conf_free(next);
-        return -1;
-    }
-    part_release(&h->certs->part);
-    part_release(&h->scripts->part);
-    h->certs = certs;
-    h->scripts = scripts;
-    conf_free(h->conf);
-    h->conf = next;
-    log_line("reload", "certificates=%u zones=%u", certs->context_count, next->zones_count);
-    *restart_needed = differing;
-    return 0;
-}
-
 /* ---- main ---- */
 
 static int start(struct hearthd *h, struct fault *f)
 {
     static int (*const steps[])(struct hearthd *, struct fault *) = {
-        start_loop,    start_run_dir,      start_eal,      start_crypto,  start_port, start_cores,
-        start_scripts, start_certificates, start_runtimes, start_running, start_ctl,
+        start_loop,  start_run_dir, start_eal,          start_crypto,   start_cluster, start_port,
+        start_cores, start_scripts, start_certificates, start_runtimes, start_running, start_ctl,
     };
     char *limits;
 
@@ -649,6 +629,7 @@ static void stop(struct hearthd *h)
         loop_timer_cancel(&h->loop, &h->reclaim_timer);
     if (h->has_publisher)
         publisher_fini(&h->publisher);
+    hearthd_cluster_stop(h);
     if (h->supervise)
         supervise_destroy(h->supervise);
     h->supervise = NULL;
@@ -661,6 +642,7 @@ static void stop(struct hearthd *h)
     store_close(&h->store);
     for (uint32_t i = h->core_count; i-- > 0;)
         core_destroy(h->core[i].core);
+    hearthd_notes_stop(h);
     free(h->shared.qsbr);
     free(h->neighbours);
     if (h->port)

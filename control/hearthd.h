@@ -2,7 +2,7 @@
  *
  * The process: what main starts in order and stops in reverse, and what the commands act on. Inside of control/.
  *
- *   conf -> eal -> aead, tls -> port -> cores -> store, scripts -> certificates -> runtimes -> world -> cores run -> ctl
+ *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates -> runtimes -> world -> cores run -> ctl
  *
  * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon as every runtime that is up
  * has been told the scripts in it. Control thread only, but for struct core_slot's thread.
@@ -10,12 +10,21 @@
 #ifndef HEARTH_HEARTHD_H
 #define HEARTH_HEARTHD_H
 
+#include <stdio.h>
+
 #include "control/catalog.h"
+#include "control/cluster.h"
 #include "control/conf.h"
 #include "control/ctl.h"
 #include "control/loop.h"
+#include "control/members.h"
+#include "control/messenger.h"
+#include "control/node_life.h"
+#include "control/ring_store.h"
 #include "control/store.h"
 #include "control/supervise.h"
+#include "control/tail.h"
+#include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
 #include "drivers/port.h"
@@ -66,6 +75,25 @@ struct hearthd {
     struct publisher publisher;
     uint64_t epoch;
     bool is_dirty;
+    struct world_tune tune; /* in effect: the file's, or what hearthctl said since */
+
+    struct cluster_keys keys;
+    struct members *members;
+    bool is_reloading; /* a world comes at the end of it */
+    struct ring_store rings;
+    struct cluster_part *cluster;
+    uint64_t ring_epoch;
+    struct node_life life;
+    struct loop_timer life_timer, leave_timer;
+    uint64_t phase_epoch;        /* of the first world that says the phase */
+    uint64_t handed_before;      /* scripts handed over when this node began to leave */
+    struct messenger *messenger; /* NULL: a node alone */
+    struct tail tail;
+    struct loop_timer tail_timer, why_timer;
+    struct why_question question[WHY_ASKING_MAX];
+    struct why_story story;                    /* of this node; scratch */
+    uint64_t draining_client[CTL_CLIENTS_MAX]; /* answered when the node is DRAINING */
+    uint32_t draining_count;
 
     struct ctl *ctl;
     struct waiting_reply waiting[CTL_CLIENTS_MAX];
@@ -80,14 +108,46 @@ void hearthd_change(struct hearthd *);
  * caller). -1: refused with a sentence, nothing changed. */
 int hearthd_reload(struct hearthd *, json_t **restart_needed, char *error, size_t error_bytes);
 
-/* Drains and ends; a second call ends at once. */
+/* Hands over if there is somebody to hand to, drains and ends; a second call ends at once. */
 void hearthd_stop(struct hearthd *);
+/* Of that, what comes after the hand-over. */
+void hearthd_stop_cores(struct hearthd *, uint32_t drain_ms);
+
+/* Consumes reply: it goes out when the cores see the change. */
+void hearthd_reply_when_published(struct hearthd *, struct ctl_client *, json_t *reply);
+
+/* ---- hearthd_cluster.c: this node among the others ---- */
+
+/* Reads the keys and the members, builds the first ring. -1: a sentence. */
+int hearthd_cluster_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_cluster_stop(struct hearthd *);
+/* Before a world is built: takes up another list of members. False: not now, hearthd_publish is called again. */
+bool hearthd_cluster_follow(struct hearthd *);
+/* A world was published, or the runtimes came up: looks whether the node may say something else of itself. */
+void hearthd_cluster_look(struct hearthd *);
+bool hearthd_has_others(const struct hearthd *);
+/* The client is answered when the node is DRAINING; NULL: nobody asks. */
+void hearthd_drain(struct hearthd *, struct ctl_client *, uint32_t handover_ms);
+void hearthd_undrain(struct hearthd *, struct ctl_client *);
+
+/* ---- hearthd_notes.c: log lines and stories, of this node and of the others ---- */
+
+int hearthd_notes_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_notes_stop(struct hearthd *);
+/* A runtime here logged a line. */
+void hearthd_log_line(struct hearthd *, const struct supervise_log *);
+/* Clients came to tail, or the time has come to renew. */
+void hearthd_tail(struct hearthd *);
+/* Answers the client: with what this node knows of the request, else with what the others know. */
+void hearthd_why(struct hearthd *, struct ctl_client *, uint64_t request);
 
 /* ---- commands.c ---- */
 void hearthd_command(void *hearthd, struct ctl_client *, const struct ctl_request *);
 
 /* ---- export.c: what is known, as JSON or text ---- */
 json_t *export_status(const struct hearthd *);
+json_t *export_cluster(const struct hearthd *);
+void export_cluster_metrics(const struct hearthd *, FILE *);
 json_t *export_scripts(struct hearthd *, const char *name);
 json_t *export_stats(const struct hearthd *);
 char *export_metrics(const struct hearthd *); /* OpenMetrics; the caller frees */

@@ -137,19 +137,35 @@ static enum sent send_region(struct process *p)
                        fds, 2 + c->lanes);
 }
 
+/* Of a script's services a runtime process needs the names only, in the order of their indexes. */
+static json_t *bindings_of(const json_t *services)
+{
+    json_t *bindings = json_array();
+
+    for (size_t i = 0; i < json_array_size(services); i++)
+        json_array_append_new(
+            bindings,
+            json_pack("{s:O}", "binding", json_object_get(json_array_get(services, i), "binding")));
+    return bindings;
+}
+
 static enum sent send_script(struct process *p, const struct script *script)
 {
     const struct supervise_config *c = &p->owner->config;
     const json_t *m = script->manifest;
-    const json_t *cpu_ms = json_object_get(json_object_get(m, "limits"), "cpu_ms");
+    const json_t *limits = json_object_get(m, "limits");
+    const json_t *cpu_ms = json_object_get(limits, "cpu_ms");
+    const json_t *subrequests = json_object_get(limits, "subrequests");
     json_t *vars = json_object_get(m, "vars");
     json_t *packet =
-        json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:{s:I, s:I, s:I}}", "type", "script",
-                  "handle", (json_int_t)script->handle, "name", script->name, "version",
+        json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "type",
+                  "script", "handle", (json_int_t)script->handle, "name", script->name, "version",
                   script->version, "main", json_object_get(m, "main"), "modules",
                   json_object_get(m, "modules"), "vars", vars ? json_incref(vars) : json_object(),
-                  "limits", "cpu_ms", cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms,
-                  "wall_ms", (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20);
+                  "services", bindings_of(json_object_get(m, "services")), "limits", "subrequests",
+                  subrequests ? json_integer_value(subrequests) : (json_int_t)c->subrequests,
+                  "cpu_ms", cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms, "wall_ms",
+                  (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20);
 
     return send_packet(p, packet, &script->modules_fd, 1);
 }

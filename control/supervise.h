@@ -69,7 +69,8 @@ struct supervise_config {
     uint64_t memory_slack_bytes;
     const char *node_exe, *program, *blob;
     uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
-    uint32_t lanes;                    /* dp cores */
+    uint32_t subrequests;
+    uint32_t lanes; /* dp cores */
     int core_wake_fd[64];
     struct loop *loop;
     struct catalog *catalog;

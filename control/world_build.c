@@ -124,6 +124,8 @@ static void scripts_part_destroy(struct part *part)
         script_release(p->held[i]);
     free(p->held);
     free(p->scripts);
+    free(p->bindings);
+    free(p->index);
     free(p);
 }
 
@@ -157,10 +159,44 @@ static void free_routes(struct sources *s)
     free(s->source);
 }
 
+static uint64_t hash_of(const char *text)
+{
+    return XXH3_64bits(text, strlen(text));
+}
+
+static uint32_t number_of(const json_t *limits, const char *key)
+{
+    return (uint32_t)json_integer_value(json_object_get(limits, key));
+}
+
+/* In the order of the manifest, which is the order in which the runtime was told them. */
+static void add_bindings(struct scripts_part *p, struct world_script *w, uint32_t *used,
+                         const json_t *services)
+{
+    const json_t *service;
+    size_t i;
+
+    w->bindings = p->bindings + *used;
+    json_array_foreach(services, i, service)
+    {
+        const json_t *limits = json_object_get(service, "limits");
+
+        p->bindings[(*used)++] = (struct world_binding){
+            .script = hash_of(json_string_value(json_object_get(service, "service"))),
+            .cpu_ms = number_of(limits, "cpu_ms"),
+            .memory_mb = number_of(limits, "memory_mb"),
+            .subrequests = number_of(limits, "subrequests"),
+            .wall_ms = number_of(limits, "wall_ms"),
+        };
+        w->binding_count++;
+    }
+}
+
 static bool add_script(struct scripts_part *p, struct script *script, const struct conf *conf,
-                       struct sources *sources)
+                       struct sources *sources, uint32_t *bindings_used)
 {
     const json_t *routes = json_object_get(script->manifest, "routes");
+    const char *account = json_string_value(json_object_get(script->manifest, "account"));
     uint32_t index = p->script_count;
     struct world_script *w = &p->scripts[index];
     const json_t *route;
@@ -169,9 +205,12 @@ static bool add_script(struct scripts_part *p, struct script *script, const stru
     script_hold(script);
     p->held[p->script_count++] = script;
     w->handle = script->handle;
-    w->id_hash = XXH3_64bits(script->name, strlen(script->name));
+    w->id_hash = hash_of(script->name);
+    w->owner = account && *account ? hash_of(account) : 0;
     snprintf(w->name, sizeof(w->name), "%s", script->name);
     snprintf(w->version, sizeof(w->version), "%s", script->version);
+    w->version_bits = strtoull(script->version, NULL, 16);
+    add_bindings(p, w, bindings_used, json_object_get(script->manifest, "services"));
     json_array_foreach(routes, i, route)
     {
         if (!add_route(sources, strdup(json_string_value(route)), index, false))
@@ -183,6 +222,27 @@ static bool add_script(struct scripts_part *p, struct script *script, const stru
         if (asprintf(&own, "%s.%s", script->name, conf->zones[z]) < 0 ||
             !add_route(sources, own, index, true))
             return false;
+    }
+    return true;
+}
+
+/* What world_script() looks up in: at most half full, linear probing. */
+static bool index_scripts(struct scripts_part *p)
+{
+    uint32_t size = 2;
+
+    while (size < 2 * p->script_count)
+        size *= 2;
+    p->index = calloc(size, sizeof(*p->index));
+    if (!p->index)
+        return false;
+    p->index_mask = size - 1;
+    for (uint32_t s = 0; s < p->script_count; s++) {
+        uint32_t i = (uint32_t)p->scripts[s].id_hash & p->index_mask;
+
+        while (p->index[i])
+            i = (i + 1) & p->index_mask;
+        p->index[i] = s + 1;
     }
     return true;
 }
@@ -220,28 +280,36 @@ struct scripts_part *scripts_part_build(const struct catalog *catalog, struct sc
 {
     struct scripts_part *p = calloc(1, sizeof(*p));
     struct sources sources = {0};
+    uint32_t bindings = 0;
     bool ok;
 
     snprintf(error, error_bytes, "no memory for the scripts");
     if (!p)
         return NULL;
     part_init(&p->part, scripts_part_destroy);
+    for (const struct script *s = catalog->first; s; s = s->next)
+        if (s->is_current || s == candidate)
+            bindings += (uint32_t)json_array_size(json_object_get(s->manifest, "services"));
     p->held = calloc(catalog->current_count + 1, sizeof(struct script *));
     p->scripts = calloc(catalog->current_count + 1, sizeof(*p->scripts));
-    ok = p->held && p->scripts;
+    p->bindings = calloc(bindings + 1, sizeof(*p->bindings));
+    ok = p->held && p->scripts && p->bindings;
     if (catalog->current_count + (candidate != NULL) > SCRIPTS_MAX) {
         snprintf(error, error_bytes, "at most %d scripts are possible", SCRIPTS_MAX);
         ok = false;
     }
+    bindings = 0;
     for (struct script *s = catalog->first; ok && s; s = s->next) {
         bool is_replaced = candidate && s != candidate && !strcmp(s->name, candidate->name);
 
         if (s != left_out && !is_replaced && (s->is_current || s == candidate))
-            ok = add_script(p, s, conf, &sources);
+            ok = add_script(p, s, conf, &sources, &bindings);
     }
+    ok = ok && index_scripts(p);
     if (ok && check_owners(p, &sources, error, error_bytes))
         p->routes =
-            routes_build(sources.source, sources.count, conf->cores_count, error, error_bytes);
+            /* One more than there are cores: the control thread's own. */
+            routes_build(sources.source, sources.count, conf->cores_count + 1, error, error_bytes);
     free_routes(&sources);
     if (!p->routes) {
         part_release(&p->part);
@@ -255,12 +323,24 @@ struct scripts_part *scripts_part_build(const struct catalog *catalog, struct sc
 struct world_parts {
     struct certs_part *certs;
     struct scripts_part *scripts;
+    struct cluster_part *cluster;
     struct part *region[RUNTIMES_MAX];
 };
 
-struct world *world_build(uint64_t epoch, const struct conf *conf, struct certs_part *certs,
-                          struct scripts_part *scripts, const struct supervise *supervise)
+static struct world_limits limits_of(const struct conf_limits *l)
 {
+    return (struct world_limits){
+        .hello_timeout_ms = l->hello_timeout_ms,
+        .head_timeout_ms = l->head_timeout_ms,
+        .idle_timeout_ms = l->idle_timeout_ms,
+        .stall_timeout_ms = l->stall_timeout_ms,
+        .request_body_bytes_max = (uint64_t)l->request_body_mb << 20,
+    };
+}
+
+struct world *world_build(const struct world_plan *plan)
+{
+    const struct cluster_part *cluster = plan->cluster;
     struct world *w = calloc(1, sizeof(*w));
     struct world_parts *parts = calloc(1, sizeof(*parts));
 
@@ -269,29 +349,36 @@ struct world *world_build(uint64_t epoch, const struct conf *conf, struct certs_
         free(parts);
         return NULL;
     }
-    parts->certs = certs;
-    parts->scripts = scripts;
-    part_hold(&certs->part);
-    part_hold(&scripts->part);
+    *parts = (struct world_parts){
+        .certs = plan->certs, .scripts = plan->scripts, .cluster = plan->cluster};
+    part_hold(&parts->certs->part);
+    part_hold(&parts->scripts->part);
+    part_hold(&parts->cluster->part);
     w->owner = parts;
-    w->epoch = epoch;
-    memcpy(w->node, conf->node, sizeof(w->node));
-    w->debug_headers = conf->debug_headers;
-    w->limits = (struct world_limits){
-        .hello_timeout_ms = conf->limits.hello_timeout_ms,
-        .head_timeout_ms = conf->limits.head_timeout_ms,
-        .idle_timeout_ms = conf->limits.idle_timeout_ms,
-        .stall_timeout_ms = conf->limits.stall_timeout_ms,
-        .request_body_bytes_max = (uint64_t)conf->limits.request_body_mb << 20,
+    w->epoch = plan->epoch;
+    memcpy(w->node, plan->conf->node, sizeof(w->node));
+    w->debug_headers = plan->conf->debug_headers;
+    w->limits = limits_of(&plan->conf->limits);
+    w->tune = *plan->tune;
+    w->cluster = (struct world_cluster){
+        .self = cluster->self,
+        .member_count = cluster->member_count,
+        .own_state = plan->own_state,
+        .is_leaving = plan->is_leaving,
+        .member = cluster->member,
+        .ring = cluster->ring->ring,
+        .identity = cluster->keys->is_set ? &cluster->keys->identity : NULL,
+        .secret = cluster->keys->secret,
     };
-    w->tune = world_tune_default;
-    w->certs = certs->certs;
-    w->routes = scripts->routes;
-    w->script_count = scripts->script_count;
-    w->scripts = scripts->scripts;
-    w->runtime_count = supervise_count(supervise);
+    w->certs = plan->certs->certs;
+    w->routes = plan->scripts->routes;
+    w->script_count = plan->scripts->script_count;
+    w->scripts = plan->scripts->scripts;
+    w->script_index = plan->scripts->index;
+    w->script_index_mask = plan->scripts->index_mask;
+    w->runtime_count = supervise_count(plan->supervise);
     for (uint32_t i = 0; i < w->runtime_count; i++) {
-        w->runtime[i] = supervise_runtime(supervise, i, &parts->region[i]);
+        w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);
         if (parts->region[i])
             part_hold(parts->region[i]);
     }
@@ -304,6 +391,7 @@ static void world_free(struct world *w)
 
     for (uint32_t i = 0; i < w->runtime_count; i++)
         part_release(parts->region[i]);
+    part_release(&parts->cluster->part);
     part_release(&parts->scripts->part);
     part_release(&parts->certs->part);
     free(parts);

@@ -3,7 +3,8 @@
  * Configuration, scripts, certificates and runtimes -> one immutable world; publishing it; freeing the one before.
  *
  *   conf ------> certs_part ---+
- *   catalog ---> scripts_part -+--> world_build --> world_publish --swap--> cores
+ *   catalog ---> scripts_part -+
+ *   members ---> cluster_part -+--> world_build --> world_publish --swap--> cores
  *   supervise -> region parts -+                        |
  *                                                       +--> old world: freed when every core has passed a quiescent state
  *
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "control/catalog.h"
+#include "control/cluster.h"
 #include "control/conf.h"
 #include "control/part.h"
 #include "control/supervise.h"
@@ -36,6 +38,9 @@ struct scripts_part {
     uint32_t script_count;
     struct script **held;
     struct world_script *scripts;
+    struct world_binding *bindings; /* of all scripts, one after another */
+    uint32_t *index;                /* by hash of the name; see world.h */
+    uint32_t index_mask;
     struct routes *routes;
 };
 
@@ -49,9 +54,21 @@ struct scripts_part *scripts_part_build(const struct catalog *, struct script *c
                                         const struct script *left_out, const struct conf *,
                                         char *error, size_t error_bytes);
 
+/* What a world is made of. */
+struct world_plan {
+    uint64_t epoch;
+    const struct conf *conf;
+    const struct world_tune *tune;
+    struct certs_part *certs;
+    struct scripts_part *scripts;
+    struct cluster_part *cluster;
+    uint8_t own_state; /* enum node_state */
+    bool is_leaving;
+    const struct supervise *supervise;
+};
+
 /* Holds the parts and the regions. NULL: no memory. */
-struct world *world_build(uint64_t epoch, const struct conf *, struct certs_part *,
-                          struct scripts_part *, const struct supervise *);
+struct world *world_build(const struct world_plan *);
 
 /* ---- publishing ---- */
 

@@ -62,8 +62,6 @@ struct call_events {
     void (*error)(void *core, uint32_t owner,
                   uint32_t error);              /* enum job_error or enum call_error */
     void (*credit)(void *core, uint32_t owner); /* more request body can be given */
-    void (*accepted)(void *core,
-                     uint32_t owner); /* it runs: a peer's origin says ACCEPT now. May be NULL */
 };
 
 struct call_request {
@@ -74,9 +72,11 @@ struct call_request {
     struct byte_queue
         *head; /* encoded (runtime/head.h), with its context stack; taken over: empty afterwards */
     bool has_body, is_idempotent;
-    bool is_forwarded;    /* came from a peer: runs here or is refused */
-    const uint8_t *trace; /* a capability: where spans go besides our own recorder; NULL: nowhere */
-    uint64_t span;
+    bool is_forwarded; /* came from a peer: runs here or is refused */
+    bool is_traced;
+    const uint8_t *sink; /* a capability: where spans go besides our own recorder; NULL: nowhere */
+    uint64_t span;       /* names this call in the trace; 0: the client's own */
+    uint64_t started_ns; /* of the whole request, by our clock: what ages and spans count from */
 };
 
 enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
@@ -85,14 +85,12 @@ enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
  * once, *error says why; the head is the caller's still. */
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
 
-/* Request body bytes that call_body is sure to take now. */
+/* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to ask again. */
 size_t call_body_room(struct core *, struct call_ref);
 /* Exactly as many as call_body_room allows or fewer. is_end: these are the last (may be with none). */
 void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len, bool is_end);
-/* No event will tell when there is room: look again by yourself. */
-bool call_is_short(struct core *, struct call_ref);
-/* Lets the answer's body come: that many bytes more. False: try again soon. */
-bool call_credit(struct core *, struct call_ref, uint32_t bytes);
+/* Lets the answer's body come: that many bytes more. */
+void call_credit(struct core *, struct call_ref, uint32_t bytes);
 uint32_t call_outstanding(struct core *, struct call_ref);
 /* The origin is gone: the job or stream is cancelled, the ref dead. */
 void call_cancel(struct core *, struct call_ref);
@@ -112,14 +110,11 @@ uint32_t calls_live(const struct calls *);
 uint32_t calls_run(struct core *);
 uint64_t calls_next_ns(const struct calls *);
 
-/* From peers.c: streams that calls own, and a channel that went down. */
+/* From peers.c: streams that calls opened (stream_user is the call), and a channel that went down. */
 void call_readable(struct core *, struct stream *);
 void call_writable(struct core *, struct stream *);
 void call_reset(struct core *, struct stream *, enum stream_reset);
 void calls_channel_down(struct core *, struct channel *);
-
-/* Of the job behind a runtime's sub-request: context stack and request. NULL: the job is over. */
-struct call *call_of_owner(struct core *, uint32_t owner);
 
 extern const struct runtime_link_events call_job_events;
 

@@ -179,6 +179,8 @@ static struct conn *conn_new(struct core *core, const struct flow_key *key)
     c->is_half_open = false;
     c->is_read_ended = false;
     c->is_starved = false;
+    c->syn_ns = core->now_ns;
+    c->hello_ns = c->handshake_ns = c->script_hash = 0;
     sni_init(&c->sni);
     exchange_init(&c->exchange);
     c->deadline_ns = after_ms(core, core->world->limits.hello_timeout_ms);
@@ -468,18 +470,42 @@ void conn_abort(struct core *core, struct conn *c)
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
  */
-static void warm_scripts_of(struct core *core, const struct conn *c)
+static void warm_scripts_of(struct core *core, struct conn *c)
 {
     uint32_t scripts[WARM_SCRIPTS_MAX];
     uint32_t count = routes_of_host(core->world->routes, core->config.index, c->sni.host,
                                     c->sni.host_bytes, scripts, WARM_SCRIPTS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         const struct world_script *script = &core->world->scripts[scripts[i]];
-        struct runtime_link *link = core_link_of(core, script->id_hash);
-        if (link && !runtime_link_is_warm(link, script->handle) &&
-            token_bucket_take(&core->warm, core->now_ns))
-            runtime_link_warm(link, script->handle);
+        uint16_t home = core_home_of(core, script->id_hash);
+        if (home != core->world->cluster.self)
+            peers_warm(core->peers, home, script->id_hash, script->version_bits, core->now_ns);
+        else
+            core_warm(core, script);
+        if (i == 0) {
+            c->script_hash = script->id_hash;
+            c->warmed_at = home;
+        }
     }
+}
+
+void conn_trace(struct core *core, struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    if (!x->is_traced || c->syn_ns == 0)
+        return;
+    uint64_t id = x->request_id;
+    trace_write(core->trace, id, 0, TRACE_SYN, 0, 0, c->syn_ns);
+    if (c->hello_ns) {
+        bool is_here = c->warmed_at == core->world->cluster.self;
+        trace_write(core->trace, id, 0, TRACE_HELLO, 0, c->script_hash, c->hello_ns);
+        if (c->script_hash)
+            trace_write(core->trace, id, 0, is_here ? TRACE_WARM_LOCAL : TRACE_WARM_REMOTE,
+                        c->warmed_at, c->script_hash, c->hello_ns);
+        trace_write(core->trace, id, 0, TRACE_HANDSHAKE, tls_is_resumed(c->tls), 0,
+                    c->handshake_ns);
+    }
+    c->syn_ns = 0; /* it belongs to the connection's first request */
 }
 
 /* True: there is more to do in the next state. */
@@ -508,6 +534,7 @@ static bool run_hello(struct core *core, struct conn *c)
         return false;
     }
     const char *host = NULL;
+    c->hello_ns = core->now_ns;
     if (result == SNI_OK) {
         core->counters.sni_ok++;
         host = c->sni.host;
@@ -538,6 +565,7 @@ static bool run_handshake(struct core *core, struct conn *c)
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
         core->counters.tls_handshakes++;
+        c->handshake_ns = core->now_ns;
         if (tls_is_resumed(c->tls))
             core->counters.tls_resumed++;
         set_state(core, c, CONN_OPEN);

@@ -51,7 +51,11 @@ struct conn {
     bool is_read_ended; /* close_notify was read */
     bool is_half_open;  /* counted in the core's half-open connections */
     bool is_starved;    /* conn_retry */
-    uint32_t unsaid;    /* CLOSING: bytes that the peer had not acknowledged when last looked at */
+    uint64_t syn_ns, hello_ns,
+        handshake_ns;     /* for the trace of its first request; syn_ns 0: told */
+    uint64_t script_hash; /* that the hello asked for; 0: none */
+    uint16_t warmed_at;   /* and where an isolate was asked for */
+    uint32_t unsaid; /* CLOSING: bytes that the peer had not acknowledged when last looked at */
     struct sni sni;
     struct exchange exchange;
 };
@@ -71,6 +75,9 @@ void conn_drop(struct core *, struct conn *);
 void conn_mark(struct core *, struct conn *);
 
 /* ---- for the exchange ---- */
+
+/* The connection's own story, into the trace of its first request. */
+void conn_trace(struct core *, struct conn *);
 
 /* Plaintext in: *len > 0 and true, or false when there is none now. */
 bool conn_read(struct core *, struct conn *, void *buf, size_t cap, size_t *len);

@@ -12,6 +12,7 @@
 
 enum {
     RUNTIME_MESSAGES_PER_ITERATION = 256,
+    WARMTH_SWEEP_SLOTS = 4,
 };
 
 /* ---- start and end ---- */
@@ -27,7 +28,65 @@ static void *take_memory(const struct core_config *config, size_t bytes)
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
 {
     return sizeof(struct core) + conns_max * sizeof(struct conn) + chunks * sizeof(struct chunk) +
-           flow_table_bytes(conns_max) + runtimes * sizeof(struct runtime_link);
+           flow_table_bytes(conns_max) + runtimes * sizeof(struct runtime_link) +
+           calls_bytes(CALLS_DEFAULT) + subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) +
+           sizeof(struct trace);
+}
+
+/* What a cluster takes beside that. */
+size_t core_cluster_bytes(void)
+{
+    return served_bytes(SERVED_DEFAULT) + stream_pool_bytes(STREAMS_DEFAULT) +
+           peers_bytes(PEERS_CHANNELS_MAX) + CAPABILITIES_MAX * sizeof(struct capability_slot) +
+           trace_sinks_bytes();
+}
+
+static uint32_t or_default(uint32_t count, uint32_t otherwise)
+{
+    return count ? count : otherwise;
+}
+
+/* Requests on their way, here and to other nodes. */
+static bool take_call_parts(struct core *core)
+{
+    const struct core_config *config = &core->config;
+    uint32_t calls = or_default(config->calls, CALLS_DEFAULT);
+    void *call_memory = take_memory(config, calls_bytes(calls));
+    void *sub_memory = take_memory(config, subs_bytes(SUBS_DEFAULT));
+    core->heat = take_memory(config, sizeof(*core->heat));
+    core->trace = take_memory(config, sizeof(*core->trace));
+    core->calls = call_memory ? calls_init(call_memory, calls) : NULL;
+    core->subs = sub_memory ? subs_init(sub_memory, SUBS_DEFAULT) : NULL;
+    if (!core->calls || !core->subs || !core->heat || !core->trace)
+        return false;
+    heat_init(core->heat);
+    trace_init(core->trace, 0, (uint8_t)config->index);
+    return true;
+}
+
+static bool take_cluster_parts(struct core *core)
+{
+    const struct core_config *config = &core->config;
+    uint32_t served = or_default(config->served, SERVED_DEFAULT),
+             streams = or_default(config->streams, STREAMS_DEFAULT),
+             channels = or_default(config->channels, PEERS_CHANNELS_MAX);
+    void *served_memory = take_memory(config, served_bytes(served));
+    void *stream_memory = take_memory(config, stream_pool_bytes(streams));
+    void *peer_memory = take_memory(config, peers_bytes(channels));
+    void *sink_memory = take_memory(config, trace_sinks_bytes());
+    core->capability_memory =
+        take_memory(config, CAPABILITIES_MAX * sizeof(struct capability_slot));
+    core->stream_memory = stream_memory;
+    core->served = served_memory ? served_init(served_memory, served) : NULL;
+    core->streams = stream_memory ? stream_pool_init(stream_memory, streams) : NULL;
+    core->sinks = sink_memory ? trace_sinks_init(sink_memory) : NULL;
+    if (!core->served || !core->streams || !core->sinks || !peer_memory ||
+        !core->capability_memory) {
+        config->memory.give(peer_memory);
+        return false;
+    }
+    core->peers = peers_init(peer_memory, core, channels);
+    return true;
 }
 
 static bool take_parts(struct core *core)
@@ -38,7 +97,8 @@ static bool take_parts(struct core *core)
     core->conns = take_memory(config, config->conns_max * sizeof(struct conn));
     core->chunk_memory = chunks;
     core->flow_memory = flows;
-    if (!chunks || !flows || !core->conns)
+    if (!chunks || !flows || !core->conns || !take_call_parts(core) ||
+        (config->rpc_port && !take_cluster_parts(core)))
         return false;
     core->request_seed = config->secret[0];
     chunk_pool_init(&core->chunks, chunks, config->chunks);
@@ -52,8 +112,8 @@ static bool take_parts(struct core *core)
         core->link[i] = take_memory(config, sizeof(struct runtime_link));
         if (!core->link[i])
             return false;
-        runtime_link_init(core->link[i], config->index, config->jobs_max, &core->counters, core,
-                          &exchange_events);
+        runtime_link_init(core->link[i], i, config->index, config->jobs_max, &core->counters, core,
+                          &call_job_events);
         core->link_count++;
     }
     core->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -86,7 +146,6 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     }
     core->now_ns = clock_now_ns(config->clock);
     timers_init(&core->timers, core->now_ns);
-    token_bucket_init(&core->warm, WARM_PER_SECOND, WARM_BURST, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
     core->tcp_env4 = (struct tcp_env){.pool = &core->chunks,
@@ -107,6 +166,17 @@ void core_destroy(struct core *core)
         close(core->wake_fd);
     for (uint32_t i = 0; i < core->link_count; i++)
         give(core->link[i]);
+    if (core->peers)
+        peers_fini(core->peers);
+    give(core->peers);
+    give(core->served);
+    give(core->stream_memory);
+    give(core->sinks);
+    give(core->capability_memory);
+    give(core->calls);
+    give(core->subs);
+    give(core->heat);
+    give(core->trace);
     give(core->conns);
     give(core->flow_memory);
     give(core->chunk_memory);
@@ -126,14 +196,65 @@ struct runtime_link *core_link_of(struct core *core, uint64_t script_hash)
     return NULL;
 }
 
-uint32_t core_link_index(const struct core *core, const struct runtime_link *link)
+uint16_t core_home_of(struct core *core, uint64_t script_hash)
 {
-    for (uint32_t i = 0; i < core->link_count; i++) {
-        if (core->link[i] == link)
-            return i;
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    if (!core->peers || cluster->member_count <= 1)
+        return cluster->self;
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    if (heat && heat->is_hot)
+        return cluster->self;
+    uint32_t count = ring_successors(cluster->ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_self = node[i] == cluster->self;
+        if ((is_self ? cluster->own_state : peers_state(core->peers, node[i])) == NODE_SERVING)
+            return node[i];
     }
-    assert(!"a link of this core");
-    return 0;
+    return cluster->self;
+}
+
+void core_warm(struct core *core, const struct world_script *script)
+{
+    struct runtime_link *link = core_link_of(core, script->id_hash);
+    if (!link || runtime_link_is_warm(link, script->handle))
+        return;
+    if (token_bucket_take(&core->warm, core->now_ns))
+        runtime_link_warm(link, script->handle);
+    else
+        core->counters.warm_budget++;
+}
+
+uint16_t core_load(const struct core *core, uint32_t *queue_us)
+{
+    uint16_t worst = 0;
+    uint64_t delay_ns = 0;
+    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
+        const struct runtime_link *link = core->link[i];
+        uint16_t load = shed_load(&link->shed, &core->shed_tune, link->live_jobs, link->jobs_max);
+        if (load > worst)
+            worst = load;
+        if (link->shed.delay_ns > delay_ns)
+            delay_ns = link->shed.delay_ns;
+    }
+    if (queue_us)
+        *queue_us = (uint32_t)(delay_ns / 1000);
+    return worst;
+}
+
+enum bounce_reason core_shed(struct core *core, const struct runtime_link *link,
+                             uint64_t script_hash, bool is_last)
+{
+    if (!link)
+        return 0;
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    struct shed_query q = {.jobs = link->live_jobs,
+                           .jobs_max = link->jobs_max,
+                           .script_jobs = heat ? heat->in_flight : 0,
+                           .chunks_used_percent =
+                               100 - core->chunks.free_count * 100 / core->chunks.count};
+    return is_last ? shed_refuses(&link->full, &core->full_tune, &q)
+                   : shed_refuses(&link->shed, &core->shed_tune, &q);
 }
 
 /* splitmix64 (Steele et al. 2014): a bijection of the counter, of which each core has its own numbers, so the ids
@@ -160,6 +281,37 @@ const char *core_date(struct core *core)
 
 /* ---- the iteration ---- */
 
+/* What is said of a node is split among its cores. */
+static void take_tune(struct core *core)
+{
+    const struct world_tune *t = &core->world->tune;
+    uint32_t cores = core->config.cores;
+    core->heat_tune = (struct heat_tune){.enter_rps_milli = t->hot_enter_rps * 1000 / cores,
+                                         .leave_rps_milli = t->hot_leave_rps * 1000 / cores,
+                                         .widen_rps_milli = t->widen_rps * 1000 / cores,
+                                         .narrow_rps_milli = t->narrow_rps * 1000 / cores};
+    core->shed_tune = (struct shed_tune){.target_us = t->shed_target_us,
+                                         .interval_us = t->shed_interval_ms * 1000,
+                                         .jobs_percent = t->shed_jobs_percent,
+                                         .chunks_percent = t->shed_chunks_percent,
+                                         .share_percent = t->shed_share_percent};
+    core->full_tune = core->shed_tune;
+    core->full_tune.target_us = t->shed_target_us * SHED_FULL_TARGETS;
+    if (t->warm_per_s != core->warm_per_s)
+        token_bucket_init(&core->warm, t->warm_per_s, WARM_BURST, core->now_ns);
+    core->warm_per_s = t->warm_per_s;
+}
+
+static void start_capabilities(struct core *core)
+{
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint8_t key[16];
+    core->config.random(core->config.random_arg, key, sizeof(key));
+    capability_table_init(&core->capabilities, cluster->member[cluster->self].id,
+                          (uint16_t)core->config.index, key, core->capability_memory,
+                          CAPABILITIES_MAX);
+}
+
 void core_follow_world(struct core *core)
 {
     const struct world *world = world_current(core->config.world);
@@ -169,9 +321,21 @@ void core_follow_world(struct core *core)
         return;
     core->world = world;
     core->world_epoch = world->epoch;
+    take_tune(core);
     static const struct world_runtime gone = {.wake_fd = -1};
     for (uint32_t i = 0; i < core->link_count; i++)
         runtime_link_follow(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
+    core->trace->node = world->cluster.self;
+    if (!core->peers)
+        return;
+    if (!core->capabilities.slot)
+        start_capabilities(core);
+    peers_follow(core->peers);
+}
+
+static bool is_rpc(const struct core *core, const struct net_packet *p)
+{
+    return p->l4_bytes >= 8 && (p->l4[2] << 8 | p->l4[3]) == core->config.rpc_port;
 }
 
 static void on_packet(struct core *core, const struct frame *f)
@@ -185,7 +349,10 @@ static void on_packet(struct core *core, const struct frame *f)
         conn_packet(core, &packet);
         break;
     case NET_UDP:
-        core->counters.drop_udp_no_port++;
+        if (core->peers && is_rpc(core, &packet))
+            peers_input(core->peers, &packet, core->now_ns);
+        else
+            core->counters.drop_udp_no_port++;
         break;
     }
 }
@@ -214,8 +381,14 @@ static uint32_t run_port(struct core *core)
 static uint32_t run_links(struct core *core)
 {
     uint32_t messages = 0;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        messages += runtime_link_poll(core->link[i], RUNTIME_MESSAGES_PER_ITERATION);
+    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
+        struct runtime_link *link = core->link[i];
+        messages += runtime_link_poll(link, RUNTIME_MESSAGES_PER_ITERATION, core->now_ns);
+        warmth_sweep(&link->warmth, WARMTH_SWEEP_SLOTS, core->now_ns);
+        uint64_t delay_ns = runtime_link_delay_ns(link);
+        shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
+        shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
+    }
     return messages;
 }
 
@@ -268,7 +441,9 @@ bool core_is_drained(struct core *core)
     uint32_t waiting = 0;
     for (struct conn *c = core->waiting_first; c; c = c->waiting_next)
         waiting++;
-    return core->conn_count == waiting || core->now_ns >= stop_at_ns;
+    bool is_idle = core->conn_count == waiting &&
+                   calls_live(core->calls) == 0; /* those of peers and of waitUntil too */
+    return is_idle || core->now_ns >= stop_at_ns;
 }
 
 uint32_t core_iterate(struct core *core)
@@ -282,16 +457,29 @@ uint32_t core_iterate(struct core *core)
     uint32_t work = run_port(core);
     work += run_links(core);
     work += run_timers(core);
+    work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
+    if (core->peers)
+        work += peers_run(core->peers, core->now_ns);
     tx_flush(&core->tx);
     for (uint32_t i = 0; i < core->world->runtime_count; i++)
         runtime_link_flush(core->link[i]);
     return work;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 uint64_t core_next_ns(const struct core *core)
 {
-    return core->dirty_first ? core->now_ns : timers_next_ns(&core->timers);
+    if (core->dirty_first)
+        return core->now_ns;
+    uint64_t next_ns = timers_next_ns(&core->timers);
+    next_ns = earlier(next_ns, calls_next_ns(core->calls));
+    next_ns = earlier(next_ns, subs_next_ns(core->subs, core->now_ns));
+    return core->peers ? earlier(next_ns, peers_next_ns(core->peers)) : next_ns;
 }
 
 void core_end(struct core *core)
@@ -300,6 +488,8 @@ void core_end(struct core *core)
         if (core->conns[i].state != CONN_FREE)
             conn_drop(core, &core->conns[i]);
     }
+    if (core->peers)
+        peers_leave(core->peers, core->now_ns);
     tx_flush(&core->tx);
     tx_fini(&core->tx);
 }
@@ -320,6 +510,16 @@ const struct counters *core_counters(const struct core *core)
 int core_wake_fd(const struct core *core)
 {
     return core->wake_fd;
+}
+
+const struct peers *core_peers(const struct core *core)
+{
+    return core->peers;
+}
+
+const struct trace *core_trace(const struct core *core)
+{
+    return core->trace;
 }
 
 void core_gauges(const struct core *core, struct core_gauges *out)

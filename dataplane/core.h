@@ -8,9 +8,11 @@
  *       now                                    the only clock read of the iteration
  *       world = current                        links follow the world's runtimes
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
- *       runtime links -> exchange events                         marks connections dirty
+ *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty
+ *       calls that wait for a runtime process
  *       dirty connections: conn_run (pump, then segments out)
+ *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
  *
@@ -40,6 +42,8 @@ struct core_memory {
     void (*give)(void *);
 };
 
+struct notes;
+
 struct core_config {
     uint32_t index, cores;
     struct port *port;
@@ -53,8 +57,15 @@ struct core_config {
     bool idle_adaptive;
     uint32_t conns_max, chunks;
     uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
-    int numa_node;                   /* -1: any */
-    uint64_t secret[4];              /* random: keys of the flow table, cookies and request ids */
+    uint16_t rpc_port;               /* UDP, of this core: the node's port + index; 0: no cluster */
+    uint32_t calls, served, streams,
+        channels;        /* sizes of the tables; 0: the defaults of limits.h */
+    struct notes *notes; /* of core 0, else NULL */
+    int numa_node;       /* -1: any */
+    uint64_t secret[4];  /* random: keys of the flow table, cookies and request ids */
+    /* For keys: secret-grade, in a simulation seeded. */
+    void (*random)(void *arg, void *out, size_t bytes);
+    void *random_arg;
 };
 
 struct core;
@@ -85,7 +96,14 @@ struct core_gauges {
 };
 void core_gauges(const struct core *, struct core_gauges *);
 
+/* What the control thread reads of a core while it runs. */
+struct peers;
+struct trace;
+const struct peers *core_peers(const struct core *); /* NULL: no cluster */
+const struct trace *core_trace(const struct core *);
+
 /* Bytes that one core of this shape allocates, for limits_print. */
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes);
+size_t core_cluster_bytes(void); /* and what a cluster adds, at the default sizes */
 
 #endif

@@ -1,15 +1,24 @@
 /* core_state.h
  *
- * struct core in full, for the modules that are its parts (core.c, conn.c, exchange.c) and for no
+ * struct core in full, for the modules that are its parts (core.c, conn.c, exchange.c, call.c, serve.c, sub.c, rpc/peers.c) and for no
  * one else.
  */
 #ifndef HEARTH_CORE_STATE_H
 #define HEARTH_CORE_STATE_H
 
+#include "dataplane/call.h"
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
+#include "dataplane/heat.h"
+#include "dataplane/place.h"
+#include "dataplane/rpc/capability.h"
+#include "dataplane/rpc/peers.h"
 #include "dataplane/runtime_link.h"
+#include "dataplane/serve.h"
+#include "dataplane/sub.h"
 #include "dataplane/token_bucket.h"
+#include "dataplane/trace.h"
+#include "dataplane/trace_sink.h"
 
 enum {
     CORE_SCRATCH_BYTES = HTTP_PIPELINE_BYTES_MAX,
@@ -30,7 +39,8 @@ struct core {
     struct flow_table flows;
     struct tcp_env tcp_env4, tcp_env6; /* by the peer's address family */
     struct counters counters;
-    void *chunk_memory, *flow_memory;
+    void *chunk_memory, *flow_memory, *stream_memory;
+    struct capability_slot *capability_memory;
     struct conn *conns; /* config.conns_max of them */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
@@ -40,8 +50,21 @@ struct core {
     uint32_t link_count;
     uint64_t request_seed, request_count;
     uint64_t cookies_until_ns; /* SYN cookies are out until then */
-    struct token_bucket warm;  /* isolates asked for at ClientHello time */
-    char date[32];             /* IMF-fixdate of this second */
+    uint32_t warm_per_s;
+    struct token_bucket warm; /* isolates asked for at ClientHello time */
+    struct heat *heat;
+    struct heat_tune heat_tune; /* the world's, for one core */
+    struct shed_tune shed_tune,
+        full_tune; /* when to hand work back; when to refuse what nobody else does */
+    struct trace *trace;
+    struct calls *calls;
+    struct served_table *served;
+    struct subs *subs;
+    struct peers *peers; /* NULL: no cluster */
+    struct stream_pool *streams;
+    struct capability_table capabilities;
+    struct trace_sinks *sinks;
+    char date[32]; /* IMF-fixdate of this second */
     uint64_t date_until_ns;
     int wake_fd;
     _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
@@ -59,7 +82,15 @@ struct runtime_link *core_link_of(struct core *, uint64_t script_hash);
  * pointed to may be gone. */
 void core_follow_world(struct core *);
 
-uint32_t core_link_index(const struct core *, const struct runtime_link *);
+/* Which node would serve the script for a client here, as far as warming is concerned: its home, or this node if the script is hot here. */
+uint16_t core_home_of(struct core *, uint64_t script_hash);
+/* Asks a runtime process here for a warm isolate, within the budget. */
+void core_warm(struct core *, const struct world_script *);
+/* How loaded this node is as far as this core can tell: per mille, and the worst queueing delay. For STATE. */
+uint16_t core_load(const struct core *, uint32_t *queue_us);
+/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is up. is_last: nobody else would. */
+enum bounce_reason core_shed(struct core *, const struct runtime_link *, uint64_t script_hash,
+                             bool is_last);
 uint64_t core_next_request_id(struct core *);
 const char *core_date(struct core *);
 

@@ -26,7 +26,7 @@ const struct core_memory core_memory_huge = {.take = take_huge, .give = rte_free
 static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken)
 {
     uint64_t limit = can_be_woken ? SLEEP_NS_MAX : BLIND_SLEEP_NS;
-    uint64_t next = timers_next_ns(&core->timers);
+    uint64_t next = core_next_ns(core);
     uint64_t now = clock_now_ns(core->config.clock);
     if (next <= now)
         return 0;

@@ -167,6 +167,7 @@
     E(rpc_ring_differs, "RING messages of nodes with another ring")                                \
     E(handover_sent, "scripts handed over to another node")                                        \
     E(handover_taken, "scripts taken over from another node")                                      \
+    E(event_bad, "trace events of another node that are malformed, or of another request")         \
     E(event_lost, "trace events with no way to their sink")                                        \
     E(note_dropped, "messages between control threads dropped")
 

@@ -3,11 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum {
-    RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back */
-    RUNTIME_RETRY_MS = 20,
-};
-
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
@@ -54,12 +49,10 @@ bool exchange_is_idle(const struct exchange *x)
     return x->state == EXCHANGE_HEAD && x->in.bytes == 0;
 }
 
-void exchange_cancel_job(struct core *core, struct exchange *x)
+void exchange_cancel_call(struct core *core, struct exchange *x)
 {
-    if (x->job.generation == 0)
-        return;
-    runtime_link_cancel(exchange_link(core, x), x->job);
-    x->job = (struct job_ref){0};
+    call_cancel(core, x->call);
+    x->call = (struct call_ref){0};
 }
 
 void exchange_fini(struct core *core, struct conn *c)
@@ -67,7 +60,7 @@ void exchange_fini(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     if (x->state == EXCHANGE_RUN || x->state == EXCHANGE_RESPOND)
         core->counters.http_client_gone++;
-    exchange_cancel_job(core, x);
+    exchange_cancel_call(core, x);
     byte_queue_clear(&x->in, &core->chunks);
     byte_queue_clear(&x->head, &core->chunks);
     byte_queue_clear(&x->out, &core->chunks);
@@ -109,54 +102,33 @@ bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
     return from == len || exchange_queue(core, c, in, core->scratch + from, len - from);
 }
 
-/* ---- the job ---- */
-
-static struct refusal refusal_of_start(struct core *core, enum job_start_result result)
-{
-    switch (result) {
-    case JOB_TABLE_FULL:
-        core->counters.job_table_full++;
-        return (struct refusal){503, "this node has too many requests under way"};
-    case JOB_NO_ROOM:
-        core->counters.job_no_chunks++;
-        return (struct refusal){503, "this node is busy"};
-    case JOB_NO_RUNTIME:
-    case JOB_STARTED:
-        break;
-    }
-    core->counters.job_no_runtime++;
-    return (struct refusal){503, "no runtime process is up"};
-}
+/* ---- the call ---- */
 
 static bool pump_start(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
+    uint32_t error;
     if (conn_write_room(c) < EXCHANGE_START_ROOM_BYTES)
         return false; /* the client must read earlier answers first */
-    struct runtime_link *link = core_link_of(core, x->script_hash);
-    size_t bytes = x->head.bytes;
-    byte_queue_copy(&x->head, 0, core->out, bytes);
-    enum job_start_result result =
-        link ? runtime_link_start(link, c->index, x->script_handle, x->request_id, core->out, bytes,
-                                  x->has_body, &x->job)
-             : JOB_NO_RUNTIME;
-    if (result == JOB_NO_RUNTIME) {
-        /* A process that died is back within a second: waiting beats refusing. */
-        if (x->runtime_wait_until_ns == 0)
-            x->runtime_wait_until_ns = exchange_after_ms(core, RUNTIME_WAIT_MS);
-        if (core->now_ns < x->runtime_wait_until_ns) {
-            conn_set_deadline(c, exchange_after_ms(core, RUNTIME_RETRY_MS));
-            return false;
-        }
-    }
-    if (result != JOB_STARTED) {
-        exchange_refuse(core, c, refusal_of_start(core, result));
+    const struct world_script *script = world_script(core->world, x->script_hash);
+    struct call_request request = {.events = &exchange_events,
+                                   .owner = c->index,
+                                   .script = script,
+                                   .request_id = x->request_id,
+                                   .head = &x->head,
+                                   .has_body = x->has_body,
+                                   .is_idempotent = x->is_idempotent,
+                                   .is_traced = x->is_traced,
+                                   .started_ns = x->started_ns};
+    if (!script) { /* deleted while the request waited */
+        core->counters.http_no_route++;
+        exchange_refuse(core, c, (struct refusal){404, "no script answers this host and path"});
         return c->state == CONN_OPEN;
     }
-    x->link = (uint8_t)core_link_index(core, link);
-    /* Only a request that may safely run again is kept for that (RFC 9110 9.2.2). */
-    if (!x->is_idempotent || x->has_body)
-        byte_queue_clear(&x->head, &core->chunks);
+    if (!call_start(core, &request, &x->call, &error)) {
+        exchange_refuse(core, c, exchange_refusal_of(core, error));
+        return c->state == CONN_OPEN;
+    }
     if (x->expects_continue) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         x->expects_continue = false;
@@ -184,7 +156,7 @@ void exchange_pump(struct core *core, struct conn *c)
             goes_on = false;
             break;
         case EXCHANGE_RESPOND:
-            if (x->job.generation)
+            if (x->call.generation)
                 exchange_read_body(core, c);
             if (c->state == CONN_OPEN && x->state == EXCHANGE_RESPOND)
                 exchange_write_answer(core, c);
@@ -224,15 +196,6 @@ void exchange_timeout(struct core *core, struct conn *c)
             exchange_refuse(core, c, (struct refusal){504, "the script did not answer in time"});
         return;
     case EXCHANGE_START:
-        if (core->now_ns < x->runtime_wait_until_ns) {
-            /* The pump that follows tries again; what else it may find to wait for has an end too. */
-            conn_set_deadline(c, x->runtime_wait_until_ns +
-                                     (uint64_t)core->world->limits.stall_timeout_ms * 1000000);
-            return;
-        }
-        core->counters.conn_timeout_stall++;
-        conn_abort(core, c);
-        return;
     case EXCHANGE_RESPOND:
     case EXCHANGE_DISCARD:
         core->counters.conn_timeout_stall++;

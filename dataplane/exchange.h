@@ -1,6 +1,6 @@
 /* exchange.h
  *
- * The HTTP/1.1 server side of one connection: one request at a time, its job, its answer. Pipelined
+ * The HTTP/1.1 server side of one connection: one request at a time, its call, its answer. Pipelined
  * requests wait in the stream. Bodies flow through in both directions under credit: nothing holds a
  * whole body.
  *
@@ -19,9 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/call.h"
 #include "dataplane/chunk.h"
 #include "dataplane/http1.h"
-#include "dataplane/runtime_link.h"
 
 struct core;
 struct conn;
@@ -35,27 +35,25 @@ enum exchange_state {
 };
 
 struct exchange {
-    struct byte_queue in; /* plaintext read and not used yet */
-    struct byte_queue
-        head; /* the encoded request head: until the job starts; longer if it may run again */
+    struct byte_queue in;   /* plaintext read and not used yet */
+    struct byte_queue head; /* the encoded request head: until the call starts */
     struct byte_queue out;  /* payload that waits for room */
     struct http1_body body; /* of the request */
-    struct job_ref job;
+    struct call_ref call;
     uint64_t request_id;
-    uint64_t script_handle, script_hash;
-    uint64_t response_left;         /* LENGTH framing: bytes still to come */
-    uint64_t runtime_wait_until_ns; /* 0: not waiting for a runtime process */
-    uint64_t body_bytes;            /* of the request, so far */
-    uint32_t seen;                  /* bytes of `in` that the head parser looked at */
-    uint8_t state;                  /* enum exchange_state */
-    uint8_t link;                   /* runtime of the job */
+    uint64_t script_hash;
+    uint64_t started_ns;
+    uint64_t response_left; /* LENGTH framing: bytes still to come */
+    uint64_t body_bytes;    /* of the request, so far */
+    uint32_t seen;          /* bytes of `in` that the head parser looked at */
+    uint8_t state;          /* enum exchange_state */
     uint8_t minor;
+    uint16_t status; /* of the answer */
     uint8_t framing; /* enum http1_framing */
     bool is_head, is_idempotent, keep_alive;
-    bool has_body;     /* request body is not wholly decoded yet */
-    bool body_end_due; /* decoded, but its end is not yet told to the runtime */
-    bool is_ended;     /* the whole answer has arrived from the runtime */
-    bool was_rerun;
+    bool has_body; /* request body is not wholly decoded yet */
+    bool is_ended; /* the whole answer has arrived */
+    bool is_traced;
     bool expects_continue;
 };
 
@@ -65,11 +63,9 @@ void exchange_start(struct core *, struct conn *);
 /* Moves everything that can move. */
 void exchange_pump(struct core *, struct conn *);
 void exchange_timeout(struct core *, struct conn *);
-/* The connection is going: cancels the job, gives memory back. */
+/* The connection is going: cancels the call, gives memory back. */
 void exchange_fini(struct core *, struct conn *);
 /* Nothing is under way: the connection may be closed between requests. */
 bool exchange_is_idle(const struct exchange *);
-
-extern const struct runtime_link_events exchange_events;
 
 #endif

@@ -86,8 +86,11 @@ static void put_debug_fields(struct core *core, struct message *m, const struct 
     put_field(m, view("x-hearth-node"), view(core->world->node));
     if (!is_of_script)
         return;
-    put_field(m, view("x-hearth-home"), view(core->world->node));
-    put_field(m, view("x-hearth-path"), view("here"));
+    static const char *const paths[] = {
+        [CALL_HERE] = "here", [CALL_FORWARDED] = "forwarded", [CALL_BOUNCED] = "bounced"};
+    put_field(m, view("x-hearth-home"),
+              view(core->world->cluster.member[call_home(core, x->call)].name));
+    put_field(m, view("x-hearth-path"), view(paths[call_path(core, x->call)]));
     put_field(m, view("x-hearth-start"), view(is_cold ? "cold" : "warm"));
 }
 
@@ -95,7 +98,8 @@ static void put_debug_fields(struct core *core, struct message *m, const struct 
 static void finish(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    x->job = (struct job_ref){0};
+    exchange_trace(core, x, TRACE_END, x->status, 0);
+    x->call = (struct call_ref){0};
     byte_queue_clear(&x->head, &core->chunks);
     if (!x->keep_alive) {
         x->state =
@@ -125,7 +129,7 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
     char page[ERROR_PAGE_BYTES_MAX], id[17];
-    exchange_cancel_job(core, x);
+    exchange_cancel_call(core, x);
     exchange_format_id(x->request_id, id);
     int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
                               http1_reason(r.status), r.text, id);
@@ -151,6 +155,7 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
         put(&m, page, (size_t)page_bytes);
     assert(!m.bad);
     count_status(core, r.status);
+    x->status = r.status;
     if (message_bytes(core, &m) > conn_write_room(c)) {
         conn_abort(core, c); /* a peer that pipelines and does not read */
         return;
@@ -164,26 +169,23 @@ void exchange_cut(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     x->state = EXCHANGE_HEAD; /* the client is not "gone" */
-    exchange_cancel_job(core, x);
+    exchange_cancel_call(core, x);
     if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
         conn_abort(core, c); /* a FIN would say that this was all */
     else
         conn_close(core, c, true);
 }
 
-/* Lets the runtime send as much as the connection has room for beyond what is already granted or
- * waits. */
+/* Lets as much come as the connection has room for beyond what is already granted or waits. */
 static void grant_credit(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    if (x->job.generation == 0)
+    if (x->call.generation == 0)
         return;
-    size_t promised = EXCHANGE_RESERVE_BYTES + x->out.bytes +
-                      runtime_link_outstanding(exchange_link(core, x), x->job);
+    size_t promised = EXCHANGE_RESERVE_BYTES + x->out.bytes + call_outstanding(core, x->call);
     size_t room = conn_write_room(c);
-    if (room >= promised + CREDIT_STEP_BYTES &&
-        !runtime_link_credit(exchange_link(core, x), x->job, (uint32_t)(room - promised)))
-        conn_retry(c);
+    if (room >= promised + CREDIT_STEP_BYTES)
+        call_credit(core, x->call, (uint32_t)(room - promised));
 }
 
 /* One piece of response body in its framing. False: no connection any more. */
@@ -239,13 +241,13 @@ void exchange_write_answer(struct core *core, struct conn *c)
         grant_credit(core, c);
 }
 
-/* ---- events of the job ---- */
+/* ---- events of the call ---- */
 
 static struct conn *owner_of(struct core *core, uint32_t owner)
 {
     struct conn *c = &core->conns[owner];
     assert(c->state == CONN_OPEN &&
-           c->exchange.job.generation != 0); /* a conn that goes cancels its job */
+           c->exchange.call.generation != 0); /* a conn that goes cancels its call */
     return c;
 }
 
@@ -335,9 +337,6 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     uint16_t status;
     bool has_length;
     uint64_t length = 0;
-    if (is_end)
-        x->job = (struct job_ref){0};
-    byte_queue_clear(&x->head, &core->chunks);
     if (!read_response_head(head, head_bytes, &status, &has_length, &length)) {
         core->counters.job_bad_head++;
         exchange_refuse(core, c, (struct refusal){502, "the script's answer has a malformed head"});
@@ -366,6 +365,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
             put_field(&m, f.name, f.value);
     }
     put_debug_fields(core, &m, x, cold_us > 0, true);
+    if (is_end)
+        x->call = (struct call_ref){0};
     put(&m, "\r\n", 2);
     if (m.bad) {
         core->counters.job_bad_head++;
@@ -373,6 +374,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         return;
     }
     count_status(core, status);
+    x->status = status;
+    exchange_trace(core, x, TRACE_FIRST_BYTE, 0, 0);
     x->is_ended = is_end;
     exchange_set_state(core, c, EXCHANGE_RESPOND);
 
@@ -408,7 +411,7 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     struct exchange *x = &c->exchange;
     assert(x->state == EXCHANGE_RESPOND);
     if (is_end) {
-        x->job = (struct job_ref){0};
+        x->call = (struct call_ref){0};
         if (!exchange_can_discard(x))
             x->keep_alive = false;
     }
@@ -419,7 +422,7 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     conn_mark(core, c);
 }
 
-static struct refusal refusal_of_error(struct core *core, enum job_error error)
+struct refusal exchange_refusal_of(struct core *core, uint32_t error)
 {
     struct counters *count = &core->counters;
     switch (error) {
@@ -450,23 +453,30 @@ static struct refusal refusal_of_error(struct core *core, enum job_error error)
     case JOB_ERROR_NO_SCRIPT:
         count->job_no_script++;
         return (struct refusal){503, "the script is being deployed"};
-    case JOB_ERROR_REFUSED: /* hearthd's to the runtime, never the other way */
+    case JOB_ERROR_REFUSED:
+    case CALL_ERROR_REFUSED: /* counted where it was decided */
+        return (struct refusal){503, "the script's node is overloaded, and so is this one"};
+    case CALL_ERROR_BUSY:
+        return (struct refusal){503, "this node has too many requests under way"};
+    case CALL_ERROR_NO_RUNTIME:
+        return (struct refusal){503, "no runtime process is up"};
     case JOB_ERROR_LOST:
+    case CALL_ERROR_LOST:
+        return (struct refusal){502, "the process or node that ran the script died"};
     case JOB_ERROR_DEPTH:
+        return (struct refusal){508, "too many scripts call each other"};
     case JOB_ERROR_SUBREQUESTS:
-    case JOB_ERROR_NONE:
-    case JOB_ERROR_KINDS:
-        break;
+        return (struct refusal){503, "the script made too many requests of its own"};
     }
-    assert(!"runtime_link lets only known kinds pass");
+    assert(!"an error that a call can end with");
     return (struct refusal){500, ""};
 }
 
-/* The job is over without a whole answer. */
+/* The call is over without a whole answer. */
 static void fail(struct core *core, struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
-    x->job = (struct job_ref){0};
+    x->call = (struct call_ref){0};
     if (x->state == EXCHANGE_RUN) {
         exchange_refuse(core, c, r);
         return;
@@ -475,10 +485,10 @@ static void fail(struct core *core, struct conn *c, struct refusal r)
     exchange_cut(core, c);
 }
 
-static void on_error(void *arg, uint32_t owner, enum job_error error)
+static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
-    fail(core, owner_of(core, owner), refusal_of_error(core, error));
+    fail(core, owner_of(core, owner), exchange_refusal_of(core, error));
 }
 
 static void on_credit(void *arg, uint32_t owner)
@@ -487,22 +497,5 @@ static void on_credit(void *arg, uint32_t owner)
     conn_mark(core, owner_of(core, owner));
 }
 
-static void on_lost(void *arg, uint32_t owner)
-{
-    struct core *core = arg;
-    struct conn *c = owner_of(core, owner);
-    struct exchange *x = &c->exchange;
-    if (x->state == EXCHANGE_RUN && x->head.bytes > 0 && !x->was_rerun) {
-        x->job = (struct job_ref){0};
-        x->was_rerun = true;
-        x->runtime_wait_until_ns = 0;
-        core->counters.job_rerun++;
-        exchange_set_state(core, c, EXCHANGE_START);
-        conn_mark(core, c);
-        return;
-    }
-    fail(core, c, (struct refusal){502, "the runtime process died"});
-}
-
-const struct runtime_link_events exchange_events = {
-    .head = on_head, .data = on_data, .error = on_error, .credit = on_credit, .lost = on_lost};
+const struct call_events exchange_events = {
+    .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};

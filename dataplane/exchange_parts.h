@@ -1,10 +1,10 @@
 /* exchange_parts.h
  *
- * What the files of an exchange share, and nobody else includes: exchange.c (states, the pump, the job's start),
+ * What the files of an exchange share, and nobody else includes: exchange.c (states, the pump, the call's start),
  * exchange_request.c (what the client says), exchange_answer.c (what it is told).
  *
- *            exchange_read_head, _read_body, _discard                         runtime_link_*
- *   client ------------------------------------------> exchange.c: the state <--------------> runtime
+ *            exchange_read_head, _read_body, _discard                         call_*
+ *   client ------------------------------------------> exchange.c: the state <------> wherever it runs
  *          <------------------------------------------
  *            exchange_write_answer, _refuse, _cut
  */
@@ -46,9 +46,12 @@ static inline uint64_t exchange_after_ms(const struct core *core, uint32_t ms)
     return core->now_ns + (uint64_t)ms * 1000000;
 }
 
-static inline struct runtime_link *exchange_link(struct core *core, const struct exchange *x)
+/* To the flight recorder, if this request is recorded. */
+static inline void exchange_trace(struct core *core, const struct exchange *x, enum trace_kind kind,
+                                  uint16_t code, uint64_t value)
 {
-    return core->link[x->link];
+    if (x->is_traced)
+        trace_write(core->trace, x->request_id, 0, kind, code, value, core->now_ns);
 }
 
 /* ---- exchange.c ---- */
@@ -57,7 +60,7 @@ static inline struct runtime_link *exchange_link(struct core *core, const struct
 void exchange_set_state(struct core *, struct conn *, enum exchange_state);
 /* Bytes of a body moved: the stall deadline starts again. */
 void exchange_moved(struct core *, struct conn *);
-void exchange_cancel_job(struct core *, struct exchange *);
+void exchange_cancel_call(struct core *, struct exchange *);
 /* False: the connection was given up for want of chunks. */
 bool exchange_queue(struct core *, struct conn *, struct byte_queue *, const void *bytes,
                     size_t len);
@@ -78,9 +81,12 @@ bool exchange_discard(struct core *, struct conn *);
 
 /* An answer of hearth's own to the current request, which is over with it. */
 void exchange_refuse(struct core *, struct conn *, struct refusal);
+/* What a call's failure says to the client; counts it. */
+struct refusal exchange_refusal_of(struct core *, uint32_t error);
+extern const struct call_events exchange_events;
 /* Ends the connection so that the client sees that its answer is not whole. */
 void exchange_cut(struct core *, struct conn *);
-/* Writes waiting payload while there is room, and grants the runtime what room is left. */
+/* Writes waiting payload while there is room, and lets as much more come as there is room left. */
 void exchange_write_answer(struct core *, struct conn *);
 /* The connection survives an early answer only if little of the request body is still to come. */
 bool exchange_can_discard(const struct exchange *);

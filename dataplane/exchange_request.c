@@ -6,6 +6,7 @@
 #include "dataplane/exchange_parts.h"
 #include "dataplane/host.h"
 #include "dataplane/route.h"
+#include "runtime/context.h"
 
 enum { PEEK_BYTES = 4096 };
 
@@ -25,7 +26,7 @@ static bool is_connection_named(struct head_view list, struct head_view name)
 static bool is_reserved_field(struct head_view name)
 {
     return view_is(name, "x-real-ip") || view_is(name, "x-forwarded-proto") ||
-           view_is(name, "x-hearth-request-id");
+           view_is(name, "x-hearth-request-id") || view_is(name, "traceparent");
 }
 
 static bool is_forwarded(const struct http1_request *r, struct head_view name)
@@ -52,9 +53,36 @@ static void write_lower_field(struct head_writer *w, struct head_field f)
         at[i] = (uint8_t)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] | 0x20 : at[i]);
 }
 
-/* Encodes the request for the runtime into core->out; 0: too large. */
-static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r)
+/* The context stack of a client's request: one frame. It goes on with the client's trace, if that brought one. */
+static void make_context(struct core *core, const struct exchange *x,
+                         const struct world_script *script, const struct http1_request *r,
+                         struct context *context)
 {
+    uint64_t id = x->request_id;
+    uint8_t span_id[8];
+    *context = (struct context){.count = 0};
+    memcpy(span_id, &id, sizeof(span_id));
+    struct context_frame *frame = context_push(context, script->id_hash, span_id);
+    frame->owner = script->owner;
+    uint64_t trace[2] = {core->request_seed, id};
+    memcpy(frame->trace_id, trace, sizeof(frame->trace_id));
+    frame->trace_flags = x->is_traced;
+    for (uint32_t i = 0; i < r->field_count; i++) {
+        if (view_is(r->field[i].name, "traceparent"))
+            context_take_traceparent(frame, r->field[i].value.p, r->field[i].value.len);
+    }
+}
+
+/* Encodes the request for the runtime into core->out; 0: too large. */
+static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r,
+                          const struct world_script *script)
+{
+    struct context context;
+    uint8_t stack[CONTEXT_BYTES_MAX];
+    char traceparent[CONTEXT_TRACEPARENT_BYTES];
+    make_context(core, &c->exchange, script, r, &context);
+    size_t stack_bytes = context_write(&context, stack);
+    context_traceparent(&context, traceparent);
     struct head_view scheme = c->is_tls ? view("https://") : view("http://");
     char url[HTTP_TARGET_BYTES_MAX + HOST_BYTES_MAX + 32];
     size_t url_bytes = scheme.len + r->authority.len + r->path.len;
@@ -64,7 +92,8 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
     memcpy(url + scheme.len, r->authority.p, r->authority.len);
     memcpy(url + scheme.len + r->authority.len, r->path.p, r->path.len);
     struct head_writer w;
-    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX, (struct head_view){"", 0}, r->method,
+    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX,
+                       (struct head_view){(const char *)stack, stack_bytes}, r->method,
                        (struct head_view){url, url_bytes});
     for (uint32_t i = 0; i < r->field_count; i++) {
         if (is_forwarded(r, r->field[i].name))
@@ -74,6 +103,7 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
     net_format_ip(c->key.remote, ip);
     head_write_field(&w, view("x-real-ip"), view(ip));
     head_write_field(&w, view("x-forwarded-proto"), view(c->is_tls ? "https" : "http"));
+    head_write_field(&w, view("traceparent"), (struct head_view){traceparent, sizeof(traceparent)});
     head_write_field(&w, view("x-hearth-request-id"),
                      exchange_format_id(c->exchange.request_id, id));
     return head_write_end(&w);
@@ -142,11 +172,11 @@ static void take_request(struct core *core, struct conn *c, const struct http1_r
     x->is_head = r->is_head;
     x->is_idempotent = r->is_idempotent;
     x->has_body = r->body != HTTP1_BODY_NONE;
-    x->body_end_due = false;
     x->is_ended = false;
-    x->was_rerun = false;
+    x->started_ns = core->now_ns;
+    uint32_t one_in = core->world->tune.trace_one_in;
+    x->is_traced = one_in > 0 && core->request_count % one_in == 0;
     x->framing = HTTP1_FRAME_NONE;
-    x->runtime_wait_until_ns = 0;
     x->expects_continue = r->expects_continue && x->has_body;
     x->body_bytes = 0;
     http1_body_init(&x->body, r);
@@ -164,14 +194,15 @@ static bool on_request(struct core *core, struct conn *c, const struct http1_req
         return c->state == CONN_OPEN;
     }
     core->counters.http_requests++;
-    size_t bytes = encode_head(core, c, r);
+    size_t bytes = encode_head(core, c, r, script);
     if (bytes == 0) {
         core->counters.http_head_too_large++;
         exchange_refuse(core, c, (struct refusal){431, "the request head is too large"});
         return c->state == CONN_OPEN;
     }
-    x->script_handle = script->handle;
     x->script_hash = script->id_hash;
+    conn_trace(core, c);
+    exchange_trace(core, x, TRACE_REQUEST, 0, script->id_hash);
     if (!exchange_queue(core, c, &x->head, core->out, bytes))
         return false;
     exchange_set_state(core, c, EXCHANGE_START);
@@ -272,21 +303,12 @@ static size_t decode_body(struct core *core, struct exchange *x, size_t len, siz
     return decoded;
 }
 
-/* Request body from the stream to the runtime, as far as its credit goes. */
+/* Request body from the stream to where it runs, as far as there is room. */
 void exchange_read_body(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    struct runtime_link *link = exchange_link(core, x);
-    bool ended;
-    if (runtime_link_is_short(link))
-        conn_retry(c);
-    if (x->body_end_due) {
-        runtime_link_body(link, x->job, NULL, 0, true, &ended);
-        x->body_end_due = !ended;
-        return;
-    }
     while (x->has_body && c->state == CONN_OPEN) {
-        size_t room = runtime_link_body_room(link, x->job);
+        size_t room = call_body_room(core, x->call);
         if (room == 0)
             return;
         size_t len = exchange_look(core, c, room);
@@ -297,17 +319,10 @@ void exchange_read_body(struct core *core, struct conn *c)
         uint64_t body_max = core->world->limits.request_body_bytes_max;
         size_t decoded = decode_body(core, x, len, room, &at, &result);
         x->body_bytes += decoded;
-        if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK)) {
-            size_t taken =
-                runtime_link_body(link, x->job, core->out, decoded, result == HTTP1_OK, &ended);
-            assert(taken == decoded); /* one message, and room says that it fits */
-        }
-        if (result == HTTP1_OK) {
+        if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK))
+            call_body(core, x->call, core->out, decoded, result == HTTP1_OK);
+        if (result == HTTP1_OK)
             x->has_body = false;
-            x->body_end_due = !ended;
-            if (!ended)
-                conn_retry(c);
-        }
         if (!exchange_used(core, c, at, len))
             return;
         if (result == HTTP1_BAD) {

@@ -4,8 +4,9 @@
  * anyway, so forwarding buys nothing), how many homes it is known to want, and how many of its jobs run here.
  *
  *   rate   exponentially weighted, time constant HEAT_TAU; hot at enter_rps, not any more below leave_rps (hysteresis)
- *   width  home's own judgement: doubles when the script alone asks for more than widen_rps, halves below narrow_rps;
- *          elsewhere what home's last ACCEPT said, forgotten after HEAT_WIDTH_NS
+ *          only requests of clients and scripts make it hot, not those of peers
+ *   width  own judgement of what comes here, from clients and peers: doubles over widen_rps, halves below narrow_rps (at most a
+ *          third of widen_rps counts); or the widest that an ACCEPT said within HEAT_WIDTH_NS, if that is wider
  *
  * A set-associative table of HEAT_SCRIPTS entries; the least recently asked of a set goes when another script needs
  * its place: forgetting a script means that it is cold, which is safe. An entry with jobs in flight stays.
@@ -30,10 +31,12 @@ struct heat_tune {
 struct heat_script {
     uint64_t script; /* hash; 0: free */
     uint64_t asked_ns;
-    double weight; /* decayed count of requests as of asked_ns */
+    double weight,
+        peer_weight; /* decayed counts of requests as of asked_ns, of clients and scripts, and of peers */
     uint32_t in_flight;
-    uint8_t width;
-    bool is_hot;
+    uint8_t width;      /* own judgement */
+    uint8_t said_width; /* counts until width_until_ns */
+    bool is_hot;        /* as of the last heat_ask */
     uint64_t width_until_ns;
 };
 
@@ -51,11 +54,13 @@ struct heat_script *heat_ask_home(struct heat *, const struct heat_tune *, uint6
                                   uint64_t now_ns);
 /* NULL: not in the table. Does not count as a request. */
 struct heat_script *heat_find(struct heat *, uint64_t script);
+/* Of all its requests. */
 uint32_t heat_rate_milli(const struct heat_script *, uint64_t now_ns);
-/* What home said. */
+/* What the ACCEPT of one of its homes said. */
 void heat_set_width(struct heat *, uint64_t script, uint8_t width, uint64_t now_ns);
+/* For placement. An ACCEPT says ->width, home's own judgement: a repeated word would outlive its time. */
 uint8_t heat_width(const struct heat_script *, uint64_t now_ns);
-/* A job of it starts or ends here; what was started under an entry is ended under the same script. */
+/* A job of it starts or ends here; what was started is ended under the same script. A start for which its set has no room is not counted. */
 void heat_started(struct heat *, uint64_t script, uint64_t now_ns);
 void heat_ended(struct heat *, uint64_t script);
 

@@ -76,6 +76,7 @@
     L(PEERS_CHANNELS_MAX, 1024, "channels of one core to cores of other nodes")                    \
     L(CALLS_DEFAULT, 4096, "requests under way on one core, from clients, peers and scripts")      \
     L(SERVED_DEFAULT, 2048, "of these, from peers")                                                \
+    L(SUBS_DEFAULT, 2048, "and from scripts, through bindings")                                    \
     L(STREAMS_DEFAULT, 8192, "streams of all channels of one core")                                \
     L(HOT_ENTER_RPS_DEFAULT, 50,                                                                   \
       "of one script at one node: from here on it runs where it enters")                           \

@@ -5,13 +5,14 @@
  *   arrived over a channel (hop 1)? HERE, or BOUNCE by shed.h: never forwarded again
  *   home is me                       HERE unless overloaded; then a willing home of a widened script, else REFUSE
  *   hot here (heat.h)                HERE unless overloaded; then as a cold one
- *   otherwise                        HOME(the least loaded willing one of the first `width` usable successors)
+ *   otherwise                        HOME(a willing one of the first `width` usable successors, the less loaded the likelier)
  *   no usable home                   HERE unless overloaded, else REFUSE
  *   just bounced                     HERE unless overloaded, else REFUSE
  *
  * Usable: SERVING as far as this core knows. DRAINING and JOINING nodes are nobody's home, but serve what reaches them; DOWN
- * ones are skipped. Willing: load under (1 + bound) x the mean of the usable nodes (bounded load: Mirrokni, Thorup, Zadimoghaddam 2018);
- * a script of width 1 goes home even if home is loaded: being warm beats being even, and home can bounce.
+ * ones are skipped. Willing: load at most (1 + bound) x the mean of the usable nodes, or of the script's homes if that is greater
+ * (bounded load: Mirrokni, Thorup, Zadimoghaddam 2018). A script of width 1 goes home even if home is loaded: being warm
+ * beats being even, and home can bounce. Any of the homes counts as home: what enters there runs there.
  *
  * Properties (tests/unit/dataplane/place): total, deterministic, hop limit, never DOWN, never HOME(me), REFUSE only if overloaded.
  */
@@ -57,8 +58,8 @@ struct place_query {
     bool is_overloaded;     /* here, for this script, by shed.h */
     uint32_t mean_load;     /* per mille, over usable nodes */
     uint32_t bound_percent; /* e of (1 + e) */
-    uint64_t pick;  /* any number that differs by request: breaks ties between equal loads */
-    uint32_t count; /* of successor[], home first; self may be among them */
+    uint64_t pick;          /* any number that differs by request: draws one of several homes */
+    uint32_t count;         /* of successor[], home first; self may be among them */
     struct place_node successor[PLACE_SUCCESSORS_MAX];
 };
 
@@ -69,6 +70,7 @@ struct place_verdict {
     uint16_t home; /* the first usable successor: what x-hearth-home says; self if there is none */
 };
 
+/* width is 1 to PLACE_WIDTH_MAX. */
 struct place_verdict place(const struct place_query *);
 
 const char *place_why_name(enum place_why);

@@ -3,22 +3,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/sub.h"
 #include "dataplane/world.h"
 
 enum { FREE_NONE = UINT32_MAX };
 
-void runtime_link_init(struct runtime_link *l, uint32_t lane, uint32_t jobs_max,
+void runtime_link_init(struct runtime_link *l, uint32_t index, uint32_t lane, uint32_t jobs_max,
                        struct counters *counters, void *core,
                        const struct runtime_link_events *events)
 {
     assert(jobs_max >= 1 && jobs_max <= JOB_JOBS_MAX);
     memset(l, 0, sizeof(*l));
+    l->index = index;
     l->lane = lane;
     l->jobs_max = jobs_max;
     l->counters = counters;
     l->core = core;
     l->events = events;
     l->wake_fd = -1;
+    shed_init(&l->shed);
+    shed_init(&l->full);
+    warmth_init(&l->warmth, counters);
     for (uint32_t i = 0; i < jobs_max; i++)
         l->job[i] = (struct runtime_job){.generation = 1,
                                          .next_free = i + 1 < jobs_max ? i + 1 : FREE_NONE};
@@ -48,7 +53,17 @@ static void detach(struct runtime_link *l)
     l->region = NULL;
     l->wake_fd = -1;
     l->has_pushed = false;
-    memset(l->warm, 0, sizeof(l->warm));
+    l->watched_ns = l->delay_ns = 0;
+    shed_init(&l->shed);
+    shed_init(&l->full);
+    warmth_clear(&l->warmth);
+    for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
+        struct runtime_sub *sub = &l->sub[i];
+        if (sub->generation == 0)
+            continue;
+        sub->generation = 0;
+        l->events->sub_cancel(l->core, sub->owner);
+    }
     for (uint32_t i = 0; i < l->jobs_max; i++) {
         if (!l->job[i].is_live)
             continue;
@@ -153,6 +168,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     l->live_jobs++;
     *j = (struct runtime_job){.generation = j->generation,
                               .owner = owner,
+                              .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
                               .recv_credit = JOB_CREDIT_INITIAL,
                               .is_live = true,
@@ -166,8 +182,30 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     fill(l, &slot, head, head_bytes);
     push(l, &slot);
     l->counters->job_started++;
+    warmth_started(&l->warmth, script_handle, l->now_ns);
+    if (l->watched_ns == 0) {
+        l->watched_tail = l->down.tail;
+        l->watched_ns = l->now_ns;
+    }
     *out = (struct job_ref){index, j->generation};
     return JOB_STARTED;
+}
+
+uint64_t runtime_link_delay_ns(struct runtime_link *l)
+{
+    if (!l->region)
+        return 0;
+    /* The consumer's index is the runtime's word: a lie makes only this process look better or worse. */
+    uint32_t head = atomic_load_explicit(&l->down.ring->head, memory_order_relaxed);
+    uint64_t age_ns = l->watched_ns ? l->now_ns - l->watched_ns : 0;
+    if (l->watched_ns && (int32_t)(head - l->watched_tail) >= 0) {
+        l->delay_ns = age_ns;
+        l->watched_ns = 0;
+        return age_ns;
+    }
+    if (head == l->down.tail)
+        l->delay_ns = 0; /* nothing waits any more */
+    return age_ns > l->delay_ns ? age_ns : l->delay_ns;
 }
 
 static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
@@ -246,37 +284,132 @@ void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     if (!find(l, ref))
         return;
     /* Without room the runtime finishes the job for nobody: its messages will be late. */
-    if (job_producer_free(&l->down, 1) > 0)
+    if (l->region && job_producer_free(&l->down, 1) > 0)
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
     free_job(l, ref.index);
 }
 
-static uint64_t *warm_slot(struct runtime_link *l, uint64_t handle)
+bool runtime_link_lingers(const struct runtime_link *l, struct job_ref ref)
 {
-    return &l->warm[(handle * 0x9e3779b97f4a7c15u) >> 52];
+    const struct runtime_job *j = find((struct runtime_link *)l, ref);
+    return j && j->lingers;
 }
 
-bool runtime_link_is_warm(struct runtime_link *l, uint64_t handle)
+bool runtime_link_is_warm(const struct runtime_link *l, uint64_t handle)
 {
-    return *warm_slot(l, handle) == handle;
+    return warmth_of(&l->warmth, handle) == WARMTH_WARM;
 }
 
 bool runtime_link_warm(struct runtime_link *l, uint64_t handle)
 {
-    uint64_t *known = warm_slot(l, handle);
-    if (!l->region || *known == handle ||
-        job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
+    if (!l->region || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
+        !warmth_ask(&l->warmth, handle, l->now_ns))
         return false;
-    *known = handle;
     push(l, &(struct job_slot){.type = JOB_WARM, .arg = handle});
     l->counters->warm_sent++;
     return true;
 }
 
+/* ---- down: replies to sub-requests ---- */
+
+static struct runtime_sub *live_sub(struct runtime_link *l, uint32_t index)
+{
+    assert(index < JOB_SUBS_MAX && l->region && l->sub[index].generation);
+    return &l->sub[index];
+}
+
+static uint64_t sub_name(const struct runtime_link *l, uint32_t index)
+{
+    return (uint64_t)l->sub[index].generation << 32 | index;
+}
+
+static bool has_slot(struct runtime_link *l)
+{
+    return job_producer_free(&l->down, RING_RESERVE + 1) > RING_RESERVE;
+}
+
+bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *head,
+                        size_t head_bytes, bool is_end)
+{
+    struct runtime_sub *sub = live_sub(l, index);
+    uint32_t chunks = chunks_for(head_bytes);
+    if (!has_slot(l) || arena_available(&l->arena_down, chunks) < chunks)
+        return false;
+    struct job_slot slot = {
+        .type = JOB_REPLY, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
+    fill(l, &slot, head, head_bytes);
+    push(l, &slot);
+    sub->has_head = true;
+    if (is_end)
+        sub->generation = 0;
+    return true;
+}
+
+size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
+{
+    struct runtime_sub *sub = live_sub(l, index);
+    if (!has_slot(l))
+        return 0;
+    size_t room = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
+    if (sub->send_credit < room)
+        room = sub->send_credit;
+    return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
+}
+
+bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8_t *bytes,
+                             size_t len, bool is_end)
+{
+    struct runtime_sub *sub = live_sub(l, index);
+    assert(sub->has_head && len <= sub->send_credit);
+    if (!has_slot(l))
+        return false;
+    struct job_slot slot = {
+        .type = JOB_REPLY_DATA, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
+    fill(l, &slot, bytes, len);
+    push(l, &slot);
+    sub->send_credit -= (uint32_t)len;
+    if (is_end)
+        sub->generation = 0;
+    return true;
+}
+
+bool runtime_link_reply_error(struct runtime_link *l, uint32_t index, enum job_error error)
+{
+    struct runtime_sub *sub = live_sub(l, index);
+    if (job_producer_free(&l->down, 1) == 0)
+        return false;
+    push(l, &(struct job_slot){.type = JOB_REPLY_ERROR, .arg = sub_name(l, index), .arg2 = error});
+    sub->generation = 0;
+    return true;
+}
+
+bool runtime_link_sub_credit(struct runtime_link *l, uint32_t index, uint32_t bytes)
+{
+    struct runtime_sub *sub = live_sub(l, index);
+    if (sub->is_body_ended)
+        return true;
+    if (!has_slot(l))
+        return false;
+    push(l, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name(l, index), .arg2 = bytes});
+    sub->recv_credit += bytes;
+    return true;
+}
+
+uint32_t runtime_link_reply_credit(const struct runtime_link *l, uint32_t index)
+{
+    return l->sub[index].send_credit;
+}
+
+void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
+{
+    assert(index < JOB_SUBS_MAX);
+    l->sub[index].generation = 0;
+}
+
 /* ---- up ---- */
 
-enum message_result { MESSAGE_OK, MESSAGE_LIES };
+#define CREDIT_MAX (JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
 
 struct body_views {
     struct head_view view[JOB_SLOT_CHUNKS];
@@ -315,10 +448,19 @@ static bool give_back(struct runtime_link *l, const struct job_slot *s)
 /* Is this a DATA that takes no more than its credit? Takes the credit. */
 static bool take_credit(struct runtime_job *j, const struct job_slot *s)
 {
-    if (!j->has_head || s->bytes > j->recv_credit)
+    if (!j->has_head || j->lingers || s->bytes > j->recv_credit)
         return false;
     j->recv_credit -= s->bytes;
     return true;
+}
+
+/* The answer is complete; the job itself may have more to do. */
+static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags)
+{
+    if (flags & JOB_F_LINGERS)
+        l->job[index].lingers = true;
+    else
+        free_job(l, index);
 }
 
 static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
@@ -329,7 +471,7 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     uint32_t owner = j->owner;
     bool is_end = s->flags & JOB_F_END;
     if (is_end)
-        free_job(l, s->job);
+        end_answer(l, s->job, s->flags);
     l->events->data(l->core, owner, body.view, body.count, is_end);
     return true;
 }
@@ -351,12 +493,14 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END);
+    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
+                  l->now_ns);
     if (s->arg)
         l->counters->job_cold++;
     else
         l->counters->job_warm++;
     if (is_end)
-        free_job(l, s->job);
+        end_answer(l, s->job, next ? next->flags : s->flags);
     l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
                     is_end);
     return true;
@@ -374,17 +518,98 @@ static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct
 
 static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (s->arg > JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES ||
-        j->send_credit + s->arg > JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
+    if (s->arg > CREDIT_MAX || j->send_credit + s->arg > CREDIT_MAX)
         return false;
     j->send_credit += (uint32_t)s->arg;
     l->events->credit(l->core, j->owner);
     return true;
 }
 
+static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    if (!j->lingers)
+        return false;
+    uint32_t owner = j->owner;
+    free_job(l, s->job);
+    l->events->done(l->core, owner);
+    return true;
+}
+
+static bool on_span(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    if (s->chunk_count != 0)
+        return false;
+    l->events->span(l->core, j->owner, s->chunk);
+    return true;
+}
+
+/* Head and body of a sub-request: in a slot's chunks as always. */
+static bool on_sub(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+{
+    uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
+    struct body_views head;
+    if (index >= JOB_SUBS_MAX || generation == 0 || l->sub[index].generation != 0 ||
+        s->arg2 >= JOB_BINDINGS_MAX || !views_of(l, s, &head) || head.count == 0)
+        return false;
+    size_t head_bytes = 0;
+    for (uint32_t i = 0; i < head.count; i++) {
+        memcpy(l->head_copy + head_bytes, head.view[i].p, head.view[i].len);
+        head_bytes += head.view[i].len;
+    }
+    bool has_body = !(s->flags & JOB_F_END);
+    l->sub[index] = (struct runtime_sub){.generation = generation,
+                                         .send_credit = JOB_CREDIT_INITIAL,
+                                         .recv_credit = JOB_CREDIT_INITIAL,
+                                         .is_body_ended = !has_body};
+    uint64_t life = l->life;
+    uint32_t owner = l->events->sub(l->core, j->owner, l->index, index, (uint32_t)s->arg2,
+                                    l->head_copy, head_bytes, has_body);
+    if (l->region && l->life == life && l->sub[index].generation == generation) {
+        l->sub[index].owner = owner;
+        if (owner == SUB_NONE)
+            l->sub[index].generation =
+                0; /* not even a refusal found room: the script's own time limit ends it */
+    }
+    return true;
+}
+
+/* Messages about a sub that is over are late. */
+static bool on_sub_message(struct runtime_link *l, const struct job_slot *s)
+{
+    uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
+    struct body_views body;
+    if (index >= JOB_SUBS_MAX || generation == 0)
+        return false;
+    struct runtime_sub *sub = &l->sub[index];
+    if (sub->generation != generation) {
+        l->counters->job_late++;
+        return true;
+    }
+    switch (s->type) {
+    case JOB_SUB_BODY:
+        if (sub->is_body_ended || !views_of(l, s, &body) || s->bytes > sub->recv_credit)
+            return false;
+        sub->recv_credit -= s->bytes;
+        sub->is_body_ended = s->flags & JOB_F_END;
+        l->events->sub_body(l->core, sub->owner, body.view, body.count, sub->is_body_ended);
+        return true;
+    case JOB_SUB_CREDIT:
+        if (s->arg2 > CREDIT_MAX || sub->send_credit + s->arg2 > CREDIT_MAX)
+            return false;
+        sub->send_credit += (uint32_t)s->arg2;
+        l->events->sub_credit(l->core, sub->owner);
+        return true;
+    default:
+        sub->generation = 0;
+        l->events->sub_cancel(l->core, sub->owner);
+        return true;
+    }
+}
+
 static bool is_about_a_job(uint8_t type)
 {
-    return type == JOB_HEAD || type == JOB_DATA || type == JOB_ERROR || type == JOB_CREDIT;
+    return type == JOB_HEAD || type == JOB_DATA || type == JOB_ERROR || type == JOB_CREDIT ||
+           type == JOB_DONE || type == JOB_SPAN || type == JOB_SUB;
 }
 
 static bool is_whole_body_of(const struct job_slot *head, const struct job_slot *next)
@@ -396,22 +621,30 @@ static bool is_whole_body_of(const struct job_slot *head, const struct job_slot 
 static bool on_message(struct runtime_link *l, const struct job_slot *s,
                        const struct job_slot *next)
 {
-    if (s->type == JOB_WARMED) {
-        *warm_slot(l, s->arg) = s->arg;
+    if (s->type == JOB_WARMED || s->type == JOB_EVICTED) {
+        if (s->arg == 0)
+            return false;
+        if (s->type == JOB_WARMED)
+            warmth_warmed(&l->warmth, s->arg, s->arg2 < UINT32_MAX ? (uint32_t)s->arg2 : UINT32_MAX,
+                          l->now_ns);
+        else
+            warmth_evicted(&l->warmth, s->arg);
         return true;
     }
-    if (s->type == JOB_EVICTED) {
-        uint64_t *known = warm_slot(l, s->arg);
-        if (*known == s->arg)
-            *known = 0;
-        return true;
-    }
+    if (s->type == JOB_SUB_BODY || s->type == JOB_SUB_CREDIT || s->type == JOB_SUB_CANCEL)
+        return on_sub_message(l, s);
     if (!is_about_a_job(s->type) || s->job >= l->jobs_max || s->generation == 0)
         return false;
     struct runtime_job *j = find(l, (struct job_ref){s->job, s->generation});
     if (!j) {
         l->counters->job_late++;
         return true;
+    }
+    if (j->lingers && s->type != JOB_DONE && s->type != JOB_SUB) {
+        if (s->type == JOB_CREDIT) /* for a body that nobody sends any more */
+            return true;
+        if (s->type != JOB_ERROR)
+            return false;
     }
     switch (s->type) {
     case JOB_HEAD:
@@ -420,14 +653,21 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
         return on_data(l, j, s);
     case JOB_ERROR:
         return on_error(l, j, s);
+    case JOB_DONE:
+        return on_done(l, j, s);
+    case JOB_SPAN:
+        return on_span(l, j, s);
+    case JOB_SUB:
+        return on_sub(l, j, s);
     default:
         return on_credit(l, j, s);
     }
 }
 
-uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
+uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns)
 {
     uint32_t count = 0;
+    l->now_ns = now_ns;
     struct job_slot slot, next;
     bool has_next = false;
     /* One more pop than max at most: the look-ahead is handled before we leave. */

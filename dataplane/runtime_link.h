@@ -4,12 +4,16 @@
  * check of every message that comes up. What arrives here is hostile input (runtime/job.h says
  * why).
  *
- *   owner --start/body/cancel/credit--> [ job table ] --down ring--> runtime
- *   owner <------- struct runtime_link_events ------- [ checks ] <--up ring------- runtime
+ *   call.c --start/body/cancel/credit--> [ job table ] --down ring--> runtime
+ *   sub.c  --reply/credit--------------> [ sub table ]
+ *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
  *
  * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
  * process. A message for a job that is over is late: counted, ignored.
+ *
+ * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at a time is watched: how long until the
+ * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; an empty ring has none.
  *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
@@ -23,6 +27,8 @@
 #include <stdint.h>
 
 #include "dataplane/counters.h"
+#include "dataplane/shed.h"
+#include "dataplane/warmth.h"
 #include "runtime/head.h"
 #include "runtime/job.h"
 
@@ -44,17 +50,36 @@ struct runtime_link_events {
     void (*error)(void *core, uint32_t owner, enum job_error);
     void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
     void (*lost)(void *core, uint32_t owner);   /* the runtime is gone */
-};
+    void (*done)(void *core, uint32_t owner); /* the end of a job that lingered behind its answer */
+    void (*span)(void *core, uint32_t owner,
+                 const uint32_t phase_us[JOB_PHASES]); /* of its cold start */
 
-enum { RUNTIME_LINK_WARM_SLOTS = 4096 }; /* direct-mapped memory of which scripts are warm */
+    /* Sub-requests. `sub` is the runtime's name for it; sub_owner is what `sub` returned for it, SUB_NONE: refused there, and answered by
+     * runtime_link_reply_error already. */
+    uint32_t (*sub)(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
+                    const uint8_t *head, size_t head_bytes, bool has_body);
+    void (*sub_body)(void *core, uint32_t sub_owner, const struct head_view *body,
+                     uint32_t body_views, bool is_end);
+    void (*sub_cancel)(void *core, uint32_t sub_owner);
+    void (*sub_credit)(void *core, uint32_t sub_owner); /* more of the reply's body can be sent */
+};
 
 struct runtime_job {
     uint32_t generation;
     uint32_t owner;
+    uint64_t script_handle;
     uint32_t send_credit; /* request body bytes the runtime will take */
     uint32_t recv_credit; /* response body bytes it may still send */
     uint32_t next_free;
-    bool is_live, has_head, is_body_ended;
+    bool is_live, has_head, is_body_ended, lingers;
+};
+
+struct runtime_sub {
+    uint32_t generation;  /* 0: free */
+    uint32_t owner;       /* sub.c's */
+    uint32_t send_credit; /* reply bytes that the script will take */
+    uint32_t recv_credit; /* body bytes that it may still send */
+    bool has_head, is_body_ended;
 };
 
 struct runtime_link {
@@ -75,14 +100,23 @@ struct runtime_link {
     uint32_t live_jobs;
     uint32_t jobs_max;
     uint32_t free_head;
-    uint64_t warm[RUNTIME_LINK_WARM_SLOTS]; /* script handles */
+    uint32_t index;  /* of the process */
+    uint64_t now_ns; /* of this iteration: runtime_link_poll's */
+    struct shed shed;
+    struct shed
+        full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
+    uint32_t watched_tail; /* of the down ring, behind the START that is watched */
+    uint64_t watched_ns;   /* when it was pushed; 0: none is */
+    uint64_t delay_ns;
+    struct warmth warmth;
     struct runtime_job job[JOB_JOBS_MAX];
+    struct runtime_sub sub[JOB_SUBS_MAX];
     uint8_t head_copy[JOB_HEAD_BYTES_MAX];
     struct arena_owner arena_down;
 };
 
-void runtime_link_init(struct runtime_link *, uint32_t lane, uint32_t jobs_max, struct counters *,
-                       void *core, const struct runtime_link_events *);
+void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uint32_t jobs_max,
+                       struct counters *, void *core, const struct runtime_link_events *);
 
 /* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
  * changed. */
@@ -121,14 +155,38 @@ uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
 /* The client is gone: the job is over, the ref dead. */
 void runtime_link_cancel(struct runtime_link *, struct job_ref);
 
+/* Has the job's answer ended, and lives on until `done`? */
+bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
+
 /* Asks for a warm isolate unless this script is known warm or was just asked for. True: a message
  * was sent. */
 bool runtime_link_warm(struct runtime_link *, uint64_t script_handle);
+bool runtime_link_is_warm(const struct runtime_link *, uint64_t script_handle);
 
-bool runtime_link_is_warm(struct runtime_link *, uint64_t script_handle);
+/* How long a START waits, as far as is known. */
+uint64_t runtime_link_delay_ns(struct runtime_link *);
+
+/* ---- sub-requests: sub is the runtime's index of a live one ---- */
+
+/* False: no room in ring or arena now. */
+bool runtime_link_reply(struct runtime_link *, uint32_t sub, const uint8_t *head, size_t head_bytes,
+                        bool is_end);
+/* Reply body bytes that runtime_link_reply_data is sure to take now in one call. */
+size_t runtime_link_reply_room(struct runtime_link *, uint32_t sub);
+/* Needs room for len bytes; false: is_end without bytes found no slot. The sub is over with is_end. */
+bool runtime_link_reply_data(struct runtime_link *, uint32_t sub, const uint8_t *bytes, size_t len,
+                             bool is_end);
+/* False: no slot now. The sub is over. */
+bool runtime_link_reply_error(struct runtime_link *, uint32_t sub, enum job_error);
+/* Lets the script send that many more bytes of the sub's body. False: no slot now. */
+bool runtime_link_sub_credit(struct runtime_link *, uint32_t sub, uint32_t bytes);
+/* The parent is over: what still comes for this sub is late. */
+void runtime_link_forget_sub(struct runtime_link *, uint32_t sub);
+/* Reply bytes that the script will still take. */
+uint32_t runtime_link_reply_credit(const struct runtime_link *, uint32_t sub);
 
 /* Handles up to max messages; returns how many. */
-uint32_t runtime_link_poll(struct runtime_link *, uint32_t max);
+uint32_t runtime_link_poll(struct runtime_link *, uint32_t max, uint64_t now_ns);
 
 /* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. */
 void runtime_link_flush(struct runtime_link *);

@@ -20,10 +20,11 @@
 #include "dataplane/rpc/channel.h"
 
 struct core;
-struct served;
+struct served_table;
 
 size_t served_bytes(uint32_t count);
-struct served *served_init(void *memory, uint32_t count);
+struct served_table *served_init(void *memory, uint32_t count);
+uint32_t served_live(const struct served_table *);
 
 /* From peers.c. */
 void serve_opened(struct core *, struct channel *, struct stream *);

@@ -1,62 +1,7 @@
 #include <assert.h>
 
+#include "dataplane/siphash.h"
 #include "dataplane/tcp_internal.h"
-
-/* ---- SipHash-2-4 ---- */
-
-static uint64_t rotl(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotl(v[1], 13) ^ v[0];
-    v[0] = rotl(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotl(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotl(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotl(v[1], 17) ^ v[2];
-    v[2] = rotl(v[2], 32);
-}
-
-static void sip_absorb(uint64_t v[4], uint64_t m)
-{
-    v[3] ^= m;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= m;
-}
-
-uint64_t tcp_siphash(const uint8_t key[16], const void *bytes, size_t len)
-{
-    const uint8_t *p = bytes;
-    uint64_t k[2], m, last = (uint64_t)len << 56;
-
-    memcpy(k, key, sizeof(k));
-
-    uint64_t v[4] = {
-        k[0] ^ 0x736f6d6570736575,
-        k[1] ^ 0x646f72616e646f6d,
-        k[0] ^ 0x6c7967656e657261,
-        k[1] ^ 0x7465646279746573,
-    };
-
-    for (; len >= 8; len -= 8, p += 8) {
-        memcpy(&m, p, sizeof(m));
-        sip_absorb(v, m);
-    }
-    for (size_t i = 0; i < len; i++)
-        last |= (uint64_t)p[i] << (8 * i);
-    sip_absorb(v, last);
-    v[2] ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 /* One key serves three purposes; the first byte of what is hashed tells them apart. */
 enum purpose { PURPOSE_ISN, PURPOSE_COOKIE, PURPOSE_TS };
@@ -72,7 +17,7 @@ uint32_t tcp_ts_offset(const struct tcp_env *env)
 {
     uint8_t purpose = PURPOSE_TS;
 
-    return (uint32_t)tcp_siphash(env->cookie_key, &purpose, sizeof(purpose));
+    return (uint32_t)siphash_64(env->cookie_key, &purpose, sizeof(purpose));
 }
 
 static struct hashed hashed(enum purpose purpose, const uint8_t local[16], const uint8_t remote[16],
@@ -95,7 +40,7 @@ uint32_t tcp_isn(const struct tcp_env *env, const uint8_t local[16], const uint8
     struct hashed h = hashed(PURPOSE_ISN, local, remote, local_port, remote_port);
 
     /* RFC 6528: M, the 4 microsecond clock, plus F. */
-    return (uint32_t)(now / 4000) + (uint32_t)tcp_siphash(env->cookie_key, &h, sizeof(h));
+    return (uint32_t)(now / 4000) + (uint32_t)siphash_64(env->cookie_key, &h, sizeof(h));
 }
 
 /* ---- SYN cookies ----
@@ -127,7 +72,7 @@ static uint32_t cookie_make(const struct tcp_env *env, const uint8_t local[16],
     h.irs = irs;
     h.time = time;
     return (time & 31) << 27 | mss_index << 24 |
-           ((uint32_t)tcp_siphash(env->cookie_key, &h, sizeof(h)) & 0xffffff);
+           ((uint32_t)siphash_64(env->cookie_key, &h, sizeof(h)) & 0xffffff);
 }
 
 /* Our clock with the options in its low bits, never ahead of the clock: later segments must not

@@ -72,9 +72,6 @@ size_t tcp_header_write(const struct tcp_header *, uint8_t *buf, const uint8_t *
 uint8_t *tcp_offer_write(const struct tcp_offer *, uint8_t *p);
 uint8_t *tcp_ts_write(uint8_t *p, uint32_t val, uint32_t ecr);
 
-/* SipHash-2-4 (Aumasson, Bernstein 2012) of len bytes. */
-uint64_t tcp_siphash(const uint8_t key[16], const void *bytes, size_t len);
-
 /* The clock of our timestamps: 1 ms, from a secret point. */
 uint32_t tcp_ts_offset(const struct tcp_env *);
 static inline uint32_t tcp_ts_clock(uint32_t offset, uint64_t now_ns)

@@ -13,7 +13,7 @@
  *
  * Wire (payload of an EVENT record): u64 request id | u64 span | u8 count | count x { u8 kind | u8 zero | u16 code | u32 at_us | u64 value }
  *
- * Units: nanoseconds of the core's clock. Thread: one writer (the core), any readers.
+ * Units: nanoseconds of the core's clock. Thread: one writer (the core), any readers. Memory: the caller's, 1.5 MiB; zeroed by trace_init.
  */
 #ifndef HEARTH_TRACE_H
 #define HEARTH_TRACE_H
@@ -26,7 +26,8 @@
 enum {
     TRACE_EVENTS = 32768,
     TRACE_REMOTE_EVENTS_MAX = 24,
-    TRACE_WIRE_BYTES_MAX = 8 + 8 + 1 + TRACE_REMOTE_EVENTS_MAX * 16
+    TRACE_WIRE_BYTES_MAX = 8 + 8 + 1 + TRACE_REMOTE_EVENTS_MAX * 16,
+    TRACE_CORE_UNKNOWN = UINT8_MAX, /* of another node's events */
 };
 
 /* X(name, "what `code` and `value` are") */
@@ -105,14 +106,17 @@ struct trace_span { /* collects what happens to one call here */
     } event[TRACE_REMOTE_EVENTS_MAX];
 };
 void trace_span_init(struct trace_span *, uint64_t request, uint64_t span, uint64_t now_ns);
+/* When it is full, the last event is replaced, so that the end of the story is always told. */
 void trace_span_add(struct trace_span *, enum trace_kind, uint16_t code, uint64_t value,
                     uint64_t now_ns);
+/* Bytes written; 0: nothing happened, there is nothing to send. */
 size_t trace_span_write(const struct trace_span *, uint8_t out[TRACE_WIRE_BYTES_MAX]);
 /* Takes another node's events into the ring. base_ns: when the call reached it, by our clock. False: malformed, or of another
- * request than the sink was made for. */
+ * request than the sink was made for; then nothing is taken. */
 bool trace_take(struct trace *, uint16_t node, uint64_t request, uint64_t base_ns,
                 const uint8_t *payload, size_t len);
 
+/* "SYN"; "?" for what is none. */
 const char *trace_kind_name(enum trace_kind);
 
 #endif

@@ -24,10 +24,11 @@ enum warmth_state { WARMTH_UNKNOWN = 0, WARMTH_ASKED, WARMTH_WARM };
 
 struct warmth_script {
     uint64_t handle;   /* 0: free */
-    uint64_t asked_ns; /* 0: it was not us who asked */
+    uint64_t asked_ns; /* or started */
     uint32_t took_us;
     uint8_t state; /* enum warmth_state */
-    bool is_used;
+    bool is_ours;  /* it was we who asked, and the verdict may still fall */
+    bool is_used;  /* a job of it has started */
 };
 
 struct warmth {
@@ -44,15 +45,15 @@ void warmth_clear(struct warmth *);
 enum warmth_state warmth_of(const struct warmth *, uint64_t handle);
 /* True: not warm and not asked for yet: send a WARM. */
 bool warmth_ask(struct warmth *, uint64_t handle, uint64_t now_ns);
-/* The process said so. took_us 0: it was warm already. */
+/* The process said so, by WARMED or by the head of a job's answer. took_us 0: it was warm already, so asking hid nothing. */
 void warmth_warmed(struct warmth *, uint64_t handle, uint32_t took_us, uint64_t now_ns);
 void warmth_evicted(struct warmth *, uint64_t handle);
-/* A job of it starts: the verdict on the asking falls here, once. */
+/* A job of it starts: the verdict on the asking falls here, once. A script that was UNKNOWN is ASKED now: the start makes its isolate. */
 void warmth_started(struct warmth *, uint64_t handle, uint64_t now_ns);
 /* Looks at a few slots for those asked for in vain; once per iteration or so. */
 void warmth_sweep(struct warmth *, uint32_t slots, uint64_t now_ns);
 
-/* Handles of scripts that are warm here: up to max from *cursor on; 0: no more. */
+/* Handles of scripts that are warm here: up to max from *cursor on, which starts at 0; returns how many, 0: no more. */
 uint32_t warmth_list(const struct warmth *, uint32_t *cursor, uint64_t *handles, uint32_t max);
 
 #endif

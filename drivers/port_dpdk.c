@@ -254,7 +254,7 @@ static void plan_queues(struct port_dpdk *p, enum kind kind, const char *iface, 
         p->device_tx_queues = is_pci ? RTE_MIN(p->lanes, info->max_tx_queues) : 1;
         is_steered = is_pci && p->device_rx_queues == p->lanes && info->flow_type_rss_offloads != 0;
     }
-    p->is_spread = p->lanes > 1 && !is_steered;
+    p->hand_over = p->lanes > 1 && !is_steered ? HAND_OVER_ALL : HAND_OVER_NONE;
     p->base.caps.has_rss = is_steered && p->lanes > 1;
     /* A vdev's offloads are software as well: ours is known to be right. */
     p->base.caps.has_rx_csum = is_pci && rx_csum_offloads(info);
@@ -314,12 +314,12 @@ static int setup_lanes(struct port_dpdk *p)
         l->tx_queue = q % p->device_tx_queues;
         l->tx_lock = p->lanes > p->device_tx_queues ? &p->tx_locks[l->tx_queue] : NULL;
         l->pool = p->pools[q];
-        if (p->is_spread || p->has_interrupts) {
+        if (p->hand_over || p->has_interrupts) {
             l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
             if (l->wake_fd < 0)
                 return -errno;
         }
-        if (!p->is_spread)
+        if (!p->hand_over)
             continue;
 
         char name[RTE_RING_NAMESIZE];
@@ -411,6 +411,7 @@ void port_dpdk_destroy(struct port_dpdk *p)
         bool is_known = rte_eth_dev_info_get(p->port_id, &info) == 0;
         if (p->is_promiscuous)
             rte_eth_promiscuous_disable(p->port_id);
+        flow_rules_destroy(&p->rules);
         rte_eth_dev_stop(p->port_id);
         rte_eth_dev_close(p->port_id);
         if (is_known && info.device)
@@ -505,6 +506,12 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     }
     if (err)
         return err;
+    if (p->base.caps.has_rss && p->spread.rpc_port != 0) {
+        p->base.caps.has_rpc_rules =
+            flow_rules_create(&p->rules, p->port_id, p->spread.rpc_port, p->lanes) == 0;
+        if (!p->base.caps.has_rpc_rules)
+            p->hand_over = HAND_OVER_RPC;
+    }
 
     /* Neighbour discovery needs its multicast groups; a tap with our own address needs all. */
     if (kind == KIND_TAP || rte_eth_allmulticast_enable(p->port_id) != 0)
@@ -553,7 +560,7 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->base.ops = &port_dpdk_ops;
     p->lanes = c->queues;
     p->is_af_packet = kind == KIND_AF_PACKET;
-    p->spread_key = rte_rand();
+    p->spread = (struct spread){.key = rte_rand(), .queues = p->lanes, .rpc_port = c->rpc_port};
     p->port_id = RTE_MAX_ETHPORTS;
     for (uint16_t q = 0; q < p->lanes; q++)
         p->lane[q].wake_fd = -1;
@@ -632,6 +639,8 @@ struct port *port_dpdk_create(const struct port_dpdk_config *c, char *error, siz
 
     if (c->queues == 0 || c->queues > PORT_QUEUES_MAX)
         return fail(failure, "%u queues: 1 to %d are possible", c->queues, PORT_QUEUES_MAX);
+    if (c->rpc_port != 0 && c->rpc_port + c->queues - 1 > UINT16_MAX)
+        return fail(failure, "there are no %u UDP ports from %u on", c->queues, c->rpc_port);
     if (strncmp(c->device, "auto:", 5) == 0)
         return create_auto(c->device + 5, c, failure);
     return create_one(c->device, c, failure);

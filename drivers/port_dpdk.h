@@ -10,6 +10,11 @@
  * string does not say of qpairs, framesz, blocksz, framecnt (AF_PACKET) and queue_count (AF_XDP) is
  * filled in.
  *
+ * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules; else the core that reads one hands
+ * it over. VLAN-tagged ones match a rule only where the NIC strips the tag first.
+ *
+ * net_memif: the server's port comes first. DPDK 22.11's client is turned away by a server that is not ready, and tries only once.
+ *
  * Kernel interfaces: switch off what merges or leaves frames unfinished (ethtool -K IFACE gro off
  * gso off tso off; on the far end of a veth also tx off), or rx_truncated and FRAME_CSUM_BAD_L4
  * will grow.
@@ -23,7 +28,8 @@ struct port_dpdk_config {
     const char *device;
     uint16_t queues;                         /* = dp cores */
     uint32_t rx_descriptors, tx_descriptors; /* 0: default */
-    uint32_t buffers; /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
+    uint32_t buffers;  /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
+    uint16_t rpc_port; /* UDP to rpc_port + q goes to queue q; 0: none */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.

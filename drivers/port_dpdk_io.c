@@ -15,7 +15,6 @@
 #include <rte_prefetch.h>
 
 #include "drivers/csum.h"
-#include "drivers/spread.h"
 
 enum { PREFETCH_AHEAD = 4, LOCK_SPINS = 64 };
 
@@ -95,6 +94,16 @@ static void hand_over(struct lane *from, struct lane *to, struct rte_mbuf **mbuf
     wake(to);
 }
 
+static uint16_t owner_of(const struct port_dpdk *p, uint16_t me, const struct rte_mbuf *m)
+{
+    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+    uint16_t owner;
+
+    if (p->hand_over == HAND_OVER_ALL)
+        return spread_queue(&p->spread, bytes, m->data_len);
+    return spread_rpc_queue(&p->spread, bytes, m->data_len, &owner) ? owner : me;
+}
+
 /* Keeps what belongs to lane `me` (moved to the front; the count is returned) and hands over the
  * rest. */
 static uint16_t spread(struct port_dpdk *p, uint16_t me, struct rte_mbuf **mbufs, uint16_t count)
@@ -107,8 +116,7 @@ static uint16_t spread(struct port_dpdk *p, uint16_t me, struct rte_mbuf **mbufs
         const struct rte_mbuf *m = mbufs[i];
         if (i + PREFETCH_AHEAD < count)
             rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
-        owner[i] = spread_queue(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, p->lanes,
-                                p->spread_key);
+        owner[i] = owner_of(p, me, m);
         if (owner[i] != me)
             others |= 1ull << owner[i];
     }
@@ -139,7 +147,7 @@ static uint16_t read_device(struct port_dpdk *p, uint16_t queue, struct frame *f
         for (uint16_t d = l->rx_first; d < l->rx_end && delivered < count; d += l->rx_step) {
             uint16_t n = rte_eth_rx_burst(p->port_id, d, mbufs, count - delivered);
             read += n;
-            if (p->is_spread)
+            if (p->hand_over)
                 n = spread(p, queue, mbufs, n);
             delivered += deliver(p, l, mbufs, n, frames + delivered);
         }
@@ -155,7 +163,7 @@ static uint16_t dpdk_rx(struct port *port, uint16_t queue, struct frame *frames,
     uint16_t n = 0;
 
     count = RTE_MIN(count, (uint16_t)PORT_BURST);
-    if (!p->is_spread) {
+    if (!p->hand_over) {
         n = read_device(p, queue, frames, count);
     } else {
         /* Half for the inbox where there is a device to read as well, so that neither starves. */

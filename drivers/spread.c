@@ -23,12 +23,16 @@ static uint64_t endpoint(const uint8_t *address, uint32_t address_bytes, const u
     return rng_mix(rng_mix(words[0] ^ key) ^ words[1] ^ p << 48);
 }
 
+static bool has_ports(const struct layers *l)
+{
+    return (l->protocol == LAYERS_TCP || l->protocol == LAYERS_UDP) && !l->is_fragment &&
+           l->l4_offset != 0 && l->l4_offset + 4u <= l->end;
+}
+
 static uint64_t flow(const uint8_t *frame, const struct layers *l, uint64_t key)
 {
     const uint8_t *ip = frame + l->l3_offset;
-    bool has_ports = (l->protocol == LAYERS_TCP || l->protocol == LAYERS_UDP) && !l->is_fragment &&
-                     l->l4_offset != 0 && l->l4_offset + 4u <= l->end;
-    const uint8_t *ports = has_ports ? frame + l->l4_offset : NULL;
+    const uint8_t *ports = has_ports(l) ? frame + l->l4_offset : NULL;
     const uint8_t *source = l->ip_version == 4 ? ip + 12 : ip + 8;
     uint32_t address_bytes = l->ip_version == 4 ? 4 : 16;
 
@@ -47,13 +51,53 @@ static bool is_icmp_error(const uint8_t *frame, const struct layers *l)
     return l->protocol == LAYERS_ICMP6 && type < ICMP6_ERRORS_END;
 }
 
-uint16_t spread_queue(const uint8_t *frame, uint32_t len, uint16_t queues, uint64_t key)
+/* Finds the headers of the flow that a frame belongs to or speaks of. Of the latter it is the answer that would come here: *is_quoted. */
+static bool find_flow(const uint8_t *frame, uint32_t len, struct layers *l, bool *is_quoted)
 {
-    struct layers l, inner;
-    if (!layers_find(frame, len, &l))
+    struct layers inner;
+
+    *is_quoted = false;
+    if (!layers_find(frame, len, l))
+        return false;
+    if (is_icmp_error(frame, l) &&
+        layers_find_ip(frame, l->end, (uint16_t)(l->l4_offset + ICMP_BYTES), true, &inner)) {
+        *l = inner;
+        *is_quoted = true;
+    }
+    return true;
+}
+
+static bool rpc_queue(const struct spread *s, const uint8_t *frame, const struct layers *l,
+                      bool is_quoted, uint16_t *queue)
+{
+    if (s->rpc_port == 0 || l->protocol != LAYERS_UDP || !has_ports(l))
+        return false;
+    /* In a datagram of ours that comes back in an error, our port is the source. */
+    const uint8_t *port = frame + l->l4_offset + (is_quoted ? 0 : 2);
+    uint32_t q = (uint32_t)(port[0] << 8 | port[1]) - s->rpc_port;
+    if (q >= s->queues)
+        return false;
+    *queue = (uint16_t)q;
+    return true;
+}
+
+uint16_t spread_queue(const struct spread *s, const uint8_t *frame, uint32_t len)
+{
+    struct layers l;
+    bool is_quoted;
+    uint16_t queue;
+
+    if (!find_flow(frame, len, &l, &is_quoted))
         return 0;
-    if (is_icmp_error(frame, &l) &&
-        layers_find_ip(frame, l.end, (uint16_t)(l.l4_offset + ICMP_BYTES), true, &inner))
-        l = inner;
-    return (uint16_t)(((flow(frame, &l, key) >> 32) * queues) >> 32);
+    if (rpc_queue(s, frame, &l, is_quoted, &queue))
+        return queue;
+    return (uint16_t)(((flow(frame, &l, s->key) >> 32) * s->queues) >> 32);
+}
+
+bool spread_rpc_queue(const struct spread *s, const uint8_t *frame, uint32_t len, uint16_t *queue)
+{
+    struct layers l;
+    bool is_quoted;
+
+    return find_flow(frame, len, &l, &is_quoted) && rpc_queue(s, frame, &l, is_quoted, queue);
 }

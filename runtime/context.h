@@ -5,7 +5,7 @@
  *
  *   frame 0: the script that the client asked for | frame 1: the script that it called | ... at most CONTEXT_DEPTH_MAX
  *
- *   wire:  u8 version | u8 count | u16 zero | count x frame of CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
+ *   wire:  u8 version (1) | u8 count | u16 zero | count x frame of CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
  *
  * A limit override of 0 says nothing; the effective limit is the least of all frames' that say something, so that a callee
  * can never do more than its caller allowed.
@@ -24,7 +24,7 @@
 enum {
     CONTEXT_DEPTH_MAX = 16,
     CONTEXT_TAILS_MAX = 4,
-    CONTEXT_FRAME_BYTES = 112,
+    CONTEXT_FRAME_BYTES = 104,
     CONTEXT_BYTES_MAX = 4 + CONTEXT_DEPTH_MAX * CONTEXT_FRAME_BYTES,
 };
 
@@ -53,9 +53,9 @@ struct context {
     struct context_frame frame[CONTEXT_DEPTH_MAX];
 };
 
-/* Bytes written, at most CONTEXT_BYTES_MAX; out has room for them. */
+/* Bytes written, at most CONTEXT_BYTES_MAX; out has room for them. There is at least one frame. */
 size_t context_write(const struct context *, uint8_t *out);
-/* False: malformed (length, version, depth 0 or too deep, trust, tails). *out is then undefined. */
+/* False: malformed (length, version, zeros, depth 0 or too deep, trust, tails). *out is then undefined. */
 bool context_read(struct context *out, const uint8_t *bytes, size_t len);
 
 /* Appends a frame that inherits the trace (id, flags) of the one below. NULL: the stack is full. The caller fills in the rest. */

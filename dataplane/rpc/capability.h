@@ -10,7 +10,10 @@
  *
  * The MAC is SipHash-2-4 with 128 bits of output under the owner's secret: a pseudo-random function, so nobody else can
  * make one. Expiry is the owner's own clock. A slot remembers the serial of what it issued: one that was redeemed (single-use
- * kinds), revoked or whose slot serves another by now is refused.
+ * kinds), revoked or whose slot serves another by now is refused. Serials never repeat in the life of a key, and a key is that of one start.
+ *
+ * What was issued stays out until it is redeemed (single-use kinds), revoked, or comes back expired: the issuer revokes it when
+ * its object ends. All refusals are outcomes, and one counter each (capability_*).
  *
  * Thread: a table belongs to its core (or to the control thread). Bounded by CAPABILITIES_MAX; never allocates after init.
  * Source: the idea of a sealed reference: Dennis and Van Horn, 1966; SipHash: Aumasson and Bernstein, 2012.
@@ -42,7 +45,7 @@ struct capability { /* the wire form, read */
 
 enum capability_result {
     CAPABILITY_OK,
-    CAPABILITY_BAD,     /* not a capability: kind, zero */
+    CAPABILITY_BAD,     /* not a capability (kind, zero), or of another kind than is asked for */
     CAPABILITY_FOREIGN, /* of another node or core */
     CAPABILITY_FORGED,
     CAPABILITY_EXPIRED,
@@ -65,7 +68,8 @@ struct capability_table {
     struct capability_slot *slot;     /* the caller's memory */
 };
 
-/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of this core. */
+/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of this core: serials begin anew, and with
+ * an old key those of the last start would be believed. */
 void capability_table_init(struct capability_table *, uint64_t owner, uint16_t core,
                            const uint8_t key[16], struct capability_slot *memory, uint32_t slots);
 
@@ -76,7 +80,7 @@ bool capability_issue(struct capability_table *, enum capability_kind, uint64_t 
 enum capability_result capability_redeem(struct capability_table *,
                                          const uint8_t sealed[CAPABILITY_BYTES],
                                          enum capability_kind, uint64_t now_ms, uint64_t *object);
-/* What was issued for this object under these bytes is over. Nothing if it is spent. */
+/* What was issued under these bytes is over. Nothing happens if it is spent, or not ours. */
 void capability_revoke(struct capability_table *, const uint8_t sealed[CAPABILITY_BYTES]);
 
 /* What anybody can read of it: to route it to its owner. False: not a capability. */

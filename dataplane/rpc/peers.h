@@ -19,6 +19,13 @@
  *
  * The same for a node that crashed: it comes back as JOINING.
  *
+ * Datagrams. From port + own core to port + their core, between the addresses that the membership gives. A datagram from elsewhere is
+ * refused before anything is computed, so a handshake costs an X25519 only if its source is a member's, and CHANNEL_HANDSHAKES_PER_S
+ * bounds that too. Our channel index names a slot (10 bits) and a life of it (22 random bits): demultiplexing is one load.
+ *
+ * Streams. Who opened a stream owns it, and its id's parity says who did (channel.h): events of those we opened go to call.c, of those
+ * the peer opened to serve.c. The user pointer is theirs alone.
+ *
  * Bad input: from a stranger it is counted and dropped before anything is remembered; from a member it ends the channel.
  * Limits: MEMBERS_MAX nodes, PEERS_CHANNELS_MAX channels, handshakes by token bucket.
  * Thread: the core. Memory: taken at core_create.
@@ -47,15 +54,18 @@ enum {
     PEERS_HANDOVER_MS = 5000,
 };
 
-/* Bytes of struct peers for that many members and channels. */
+/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX. 64-byte aligned. */
 size_t peers_bytes(uint32_t channels);
 struct peers *peers_init(void *memory, struct core *, uint32_t channels);
+/* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
+void peers_leave(struct peers *, uint64_t now_ns);
+/* Wipes keys, gives chunks and streams back; tells nobody. */
 void peers_fini(struct peers *);
 
 /* The world changed: new members, own state. A member whose address, port or key changed starts anew. */
 void peers_follow(struct peers *);
 
-/* A UDP datagram to this core's RPC port: counts its disposition (rx_rpc, drop_rpc_*). */
+/* A UDP datagram (l4: its UDP header) to this core's RPC port: counts its disposition (rx_rpc, drop_rpc_*). It is decrypted in place. */
 void peers_input(struct peers *, const struct net_packet *, uint64_t now_ns);
 /* Timers, handshakes, handover; sends what channels have to say, in bursts. Once per iteration; returns how much there was to do. */
 uint32_t peers_run(struct peers *, uint64_t now_ns);
@@ -82,7 +92,7 @@ uint32_t peers_rtt_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 
-/* Asks the script's home for a warm isolate. False: not sent (down, or sent within the last second). */
+/* Asks the script's home for a warm isolate. False: not sent (down, or asked within the last second). */
 bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
                 uint64_t now_ns);
 /* Sends a trace sink its events. False: no way there; the events are lost, counted. */
@@ -105,6 +115,8 @@ struct peer_view {
 void peers_view(const struct peers *, uint16_t node, struct peer_view *);
 
 struct peers_handover {
+    uint64_t
+        epoch; /* of the world that the rest was judged by: older than the one published means ask again */
     uint32_t open,
         handed; /* channels open; of these, those that said HANDED since this node joins */
     uint32_t

@@ -12,6 +12,9 @@
  * Offsets of BODY and DATA, CREDIT and retransmission are the stream's (channel.h): its bytes are in order, each exactly
  * once, so a record carries none.
  *
+ * A byte that is called zero, a flag or a value of an enumeration that we do not know makes a record bad: there is one version, and
+ * the channel's prologue says which.
+ *
  * Everything that arrives is a peer's data: the peer is a member and authenticated, but may run another version, or be
  * compromised. RECORD_BAD ends the stream (a call's) or the channel (the control stream's), and is counted.
  */
@@ -49,9 +52,9 @@ enum record_type {
 
 enum {
     RECORD_HEADER_BYTES = 4,
-    RECORD_CALL_FIXED_BYTES = 24 + 4 + 4 + 2 * CAPABILITY_BYTES, /* before the head */
-    RECORD_BYTES_MAX = RECORD_CALL_FIXED_BYTES + JOB_HEAD_BYTES_MAX,
-    RECORD_BODY_BYTES_MAX = 16384, /* of one BODY or DATA */
+    RECORD_CALL_FIXED_BYTES = 24 + 4 + 4 + 2 * CAPABILITY_BYTES,     /* before the head */
+    RECORD_BYTES_MAX = RECORD_CALL_FIXED_BYTES + JOB_HEAD_BYTES_MAX, /* content of any record */
+    RECORD_BODY_BYTES_MAX = 16384,                                   /* of one BODY or DATA */
     RECORD_NOTE_BYTES_MAX = 16384,
     RECORD_EVENT_BYTES_MAX = 4096, /* payload of an EVENT */
 };
@@ -61,7 +64,7 @@ struct record_header {
     uint32_t bytes;
 };
 
-/* False: no such type, or longer than its type may be. Fixed-size records must have their size. */
+/* False: no such type, or of a length that its type cannot have. Fixed-size records must have their size. */
 bool record_read_header(struct record_header *, const uint8_t in[RECORD_HEADER_BYTES]);
 void record_write_header(uint8_t out[RECORD_HEADER_BYTES], enum record_type, uint32_t bytes);
 
@@ -82,6 +85,7 @@ enum bounce_reason {
 
 struct record_call {
     uint64_t request_id, script, version; /* version: first 8 bytes of the artifact's SHA-256 */
+    uint32_t age_us;                      /* how long ago the request began, when this was sent */
     uint8_t flags;                        /* enum record_call_flag */
     uint8_t lazy[CAPABILITY_BYTES];       /* runs it at its ingress instead */
     uint8_t trace[CAPABILITY_BYTES];
@@ -136,7 +140,7 @@ struct record_event {
     uint32_t payload_bytes;
 };
 
-/* Writers: header and content; return bytes written, or 0 if cap is too small. */
+/* Writers: header and content; return bytes written, or 0 if cap is too small. What is given must be in range: ours to get right. */
 size_t record_write_call(uint8_t *out, size_t cap, const struct record_call *);
 size_t record_write_accept(uint8_t *out, size_t cap, const struct record_accept *);
 size_t record_write_bounce(uint8_t *out, size_t cap, const struct record_bounce *);

@@ -83,3 +83,14 @@ void v8c_microtask_queue(v8c_isolate *isolate, v8c_value *fn)
 {
     isolate->v8->EnqueueMicrotask(local<v8::Value>(fn).As<v8::Function>());
 }
+
+void v8c_continuation_set(v8c_isolate *isolate, v8c_value *value)
+{
+    isolate->v8->SetContinuationPreservedEmbedderDataV2(local<v8::Value>(value));
+}
+
+v8c_value *v8c_continuation(v8c_isolate *isolate)
+{
+    v8::Local<v8::Data> data = isolate->v8->GetContinuationPreservedEmbedderDataV2();
+    return out(data->IsValue() ? data.As<v8::Value>() : v8::Undefined(isolate->v8).As<v8::Value>());
+}

@@ -503,6 +503,11 @@ void v8c_promise_mark_handled(struct v8c_value *promise);
 bool v8c_microtasks_run(struct v8c_isolate *, struct v8c_error *);
 void v8c_microtask_queue(struct v8c_isolate *, struct v8c_value *fn);
 
+/* A value that follows the script's continuations: what is set while a reaction, an await or a microtask is queued is there again
+ * when it runs, whoever resolved the promise. undefined until set; unknown after v8c_microtasks_run. */
+void v8c_continuation_set(struct v8c_isolate *, struct v8c_value *);
+struct v8c_value *v8c_continuation(struct v8c_isolate *);
+
 /* ---- scripts and modules ---- */
 
 struct v8c_source {

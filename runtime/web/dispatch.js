@@ -7,10 +7,11 @@ import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js
 import { inspect } from './inspect.js';
 import { requestOfJob } from './request.js';
 import { encodeFields, Response } from './response.js';
+import { Fetcher } from './service.js';
 
 const encoder = new TextEncoder();
 const { then } = Promise.prototype;
-const { apply } = Reflect;
+const { apply, defineProperty } = Reflect;
 
 let handler; // the default export
 let handle; // its fetch
@@ -23,11 +24,14 @@ export function describe(error) {
     return error instanceof Error && typeof error.stack === 'string' ? inspect(error) : `Uncaught ${inspect(error)}`;
 }
 
-// The worker: the main module's default export and the script's vars. False: there is no handler.
-export function load(exported, vars) {
+// The worker: the main module's default export, the script's vars and the names of its service bindings, in the order of their
+// indexes. False: there is no handler.
+export function load(exported, vars, services) {
     handler = exported;
     handle = handler?.fetch;
     env = vars;
+    for (let i = 0; i < services?.length; i++)
+        defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });
     return typeof handle === 'function';
 }
 
@@ -88,8 +92,8 @@ function respond(ref, response) {
     }
     host.respond(ref, status, fields, true);
     const incoming = untouchedIncoming(body);
-    if (incoming?.ref === ref) host.relay(ref);
-    else pump(ref, incoming === body ? incomingStream(body) : body);
+    if (!incoming?.relayTo(ref)) pump(ref, incoming === body ? incomingStream(body) : body);
+    else if (incoming !== body) body.getReader(); // used: the stream shows as locked
 }
 
 // Sends bytes from `at` on, as credit comes.

@@ -19,11 +19,12 @@ function checkedValue(value) {
 }
 
 // The module's inner door: what Request, Response and the dispatcher do with a Headers.
-export let headersOfJob, encodeHeaders, freezeHeaders;
+export let headersOfJob, headersOfText, encodeHeaders, freezeHeaders;
 
 export class Headers {
     #fields = []; // [name, value] in order of arrival
     #ref = 0; // the job whose request head was not read yet
+    #text = null; // or fields in the natives' shape
     #guard = 'none';
 
     constructor(init) {
@@ -50,12 +51,20 @@ export class Headers {
             headers.#guard = 'immutable';
             return headers;
         };
+        headersOfText = (text) => {
+            const headers = new Headers(IMMUTABLE);
+            headers.#text = text;
+            headers.#guard = 'immutable';
+            return headers;
+        };
         freezeHeaders = (headers) => {
             headers.#guard = 'immutable';
             return headers;
         };
         // "name\0value\0...", the shape that natives take.
         encodeHeaders = (headers) => {
+            if (headers.#text !== null) return headers.#text;
+            if (headers.#ref !== 0) return host.fields(headers.#ref);
             let text = '';
             for (const [name, value] of headers.#list()) text += name + '\0' + value + '\0';
             return text;
@@ -63,9 +72,10 @@ export class Headers {
     }
 
     #list() {
-        if (this.#ref !== 0) {
-            const parts = host.fields(this.#ref).split('\0');
+        if (this.#ref !== 0 || this.#text !== null) {
+            const parts = (this.#text ?? host.fields(this.#ref)).split('\0');
             this.#ref = 0;
+            this.#text = null;
             for (let i = 0; i + 1 < parts.length; i += 2) this.#fields.push([parts[i], parts[i + 1]]);
         }
         return this.#fields;

@@ -14,6 +14,15 @@
 //   method(ref) url(ref) fields(ref)    of the request
 //   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete
 //   discard(ref)                        nobody wants the rest of the body
+//   sub(binding, method, url, fields, hasBody, bytes)
+//                                       calls another script for the request that runs. bytes: of the body; -1: unknown,
+//                                       undefined: as the fields say. Returns a name for the sub-request, or the sentence
+//                                       why not. onReply or onReplyError will follow
+//   subWrite(sub, bytes, from, isEnd)   as write; true: all of it, -1: nobody wants it
+//   subFeed(sub, ref)                   the rest of the request body is the sub-request's. False: it can not be
+//   subRead(sub)                        the next bytes of the reply's body; null: wait for onReplyBody; undefined: complete
+//   subAnswer(ref, sub)                 the reply's body is the response body. False: it can not be
+//   subCancel(sub)                      nobody wants the reply any more
 //   setTimer(ms, repeats) clearTimer(id) returns an id; onTimer(id) comes when it is due
 //   microtask(fn)                       queues fn without looking up anything that a script can replace
 //   now()                               milliseconds since the epoch; stands still while a script computes

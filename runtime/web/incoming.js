@@ -6,17 +6,33 @@ import { ReadableStream } from './streams.js';
 
 const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
 
+// The body of the request; the replies of service.js are read in the same way.
 export class Incoming {
     constructor(ref) {
         this.ref = ref;
     }
-}
 
-// The next bytes; undefined at the end.
-function next(ref) {
-    const bytes = host.read(ref);
-    if (bytes !== null) return bytes;
-    return new Promise((resolve, reject) => waiting.set(ref, { resolve, reject }));
+    // The next bytes, or a promise of them; undefined at the end.
+    next() {
+        const bytes = host.read(this.ref);
+        if (bytes !== null) return bytes;
+        return new Promise((resolve, reject) => waiting.set(this.ref, { resolve, reject }));
+    }
+
+    cancel() {
+        host.discard(this.ref);
+    }
+
+    // It passes without JavaScript from here on: as the response's body, or as a sub-request's. False: it can not.
+    relayTo(ref) {
+        if (this.ref !== ref) return false;
+        host.relay(ref);
+        return true;
+    }
+
+    feedTo(sub) {
+        return host.subFeed(sub, this.ref);
+    }
 }
 
 // The worker: bytes came for a read that waits (undefined: the body is complete).
@@ -35,7 +51,7 @@ export function forgetIncoming(ref) {
 export async function incomingBytes(incoming) {
     const parts = [];
     for (;;) {
-        const bytes = await next(incoming.ref);
+        const bytes = await incoming.next();
         if (bytes === undefined) return parts.length === 1 ? parts[0] : concat(parts);
         parts.push(bytes);
     }
@@ -54,13 +70,13 @@ export function incomingStream(incoming) {
         {
             type: 'bytes',
             async pull(controller) {
-                const bytes = await next(incoming.ref);
+                const bytes = await incoming.next();
                 if (bytes !== undefined) return controller.enqueue(bytes);
                 controller.close();
                 controller.byobRequest?.respond(0);
             },
             cancel() {
-                host.discard(incoming.ref);
+                incoming.cancel();
             },
         },
         { highWaterMark: 0 },

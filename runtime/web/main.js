@@ -18,6 +18,7 @@ import { onBody } from './incoming.js';
 import { navigator, performance, Navigator, Performance } from './navigator.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
+import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import * as streams from './streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -61,5 +62,5 @@ warmUp();
 // In the order of enum web_entry.
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
-    (message) => new DOMException(message, 'DataCloneError'),
+    (message) => new DOMException(message, 'DataCloneError'), onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
 ];

@@ -19,6 +19,8 @@ function checkedMethod(method) {
     return NORMALIZED.test(method) ? method.toUpperCase() : method;
 }
 
+export let signalOfRequest; // undefined if it has none yet
+
 export class Request extends Body {
     #ref = 0;
     #method;
@@ -66,6 +68,10 @@ export class Request extends Body {
         this.#redirect = how.redirect ?? from?.redirect ?? 'follow';
         if (!['follow', 'error', 'manual'].includes(this.#redirect))
             throw new TypeError(`Request: redirect "${this.#redirect}" is not known`);
+    }
+
+    static {
+        signalOfRequest = (request) => request.#signal;
     }
 
     get method() {

@@ -1,6 +1,6 @@
 // Response (Fetch 5.5).
 import { Body, cloneSource, extract, setSource } from './body.js';
-import { encodeHeaders, freezeHeaders, Headers } from './headers.js';
+import { encodeHeaders, freezeHeaders, Headers, headersOfText } from './headers.js';
 import { URL } from './url.js';
 
 const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -10,6 +10,7 @@ function isNullBody(status) {
 }
 
 export let encodeFields; // the fields of a response for natives, without making a Headers for it
+export let responseOfReply; // what another script answered
 
 export class Response extends Body {
     #status = 200;
@@ -52,6 +53,13 @@ export class Response extends Body {
         encodeFields = (response) => {
             if (response.#headers) return encodeHeaders(response.#headers);
             return response.#type === null ? '' : `content-type\0${response.#type}\0`;
+        };
+        responseOfReply = (status, fields, source) => {
+            const response = new Response(null);
+            response.#status = status;
+            response.#headers = headersOfText(fields);
+            setSource(response, source);
+            return response;
         };
     }
 

@@ -97,19 +97,30 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
     report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
 }
 
+static struct v8c_value *bindings_of(struct isolate *i)
+{
+    struct v8c_value *names[JOB_BINDINGS_MAX];
+    for (uint32_t n = 0; n < i->script->binding_count; n++)
+        names[n] = v8c_string_latin1(i->v8, i->script->bindings[n], strlen(i->script->bindings[n]));
+    return v8c_array_new(i->v8, names, i->script->binding_count);
+}
+
 /* Runs the script's top level and hands its default export to runtime/web. */
-static bool load(struct isolate *i)
+static bool load(struct isolate *i, uint64_t *compiled_ns)
 {
     struct v8c_error error = {0};
-    struct v8c_value *namespace = module_load_main(i, &error);
+    struct v8c_module *main_module = module_compile_main(i, &error);
+    *compiled_ns = worker_read_clock(i->worker);
+    struct v8c_value *namespace = main_module ? module_run_main(i, main_module, &error) : NULL;
     struct v8c_value *exported =
         namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
     struct v8c_value *vars = v8c_json_parse(
         i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
     struct v8c_value *has_fetch = NULL;
     if (exported && vars)
-        has_fetch = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
-                                      (struct v8c_value *[]){exported, vars}, &error);
+        has_fetch =
+            v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 3,
+                              (struct v8c_value *[]){exported, vars, bindings_of(i)}, &error);
     if (!has_fetch) {
         log_load_error(i, &error);
         return false;
@@ -123,14 +134,14 @@ static bool load(struct isolate *i)
     return true;
 }
 
-static bool load_within_limits(struct isolate *i, enum job_error *why)
+static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum job_error *why)
 {
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
-    bool is_loaded = load(i);
+    bool is_loaded = load(i, compiled_ns);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
         v8c_isolate_resume(i->v8);
@@ -196,8 +207,15 @@ bool isolate_refill_spare(struct worker *w)
     return true;
 }
 
-static struct isolate *cold_start(struct worker *w, struct script *s, enum job_error *why)
+static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
 {
+    return (uint32_t)((to_ns - from_ns) / 1000);
+}
+
+static struct isolate *start_cold(struct worker *w, struct script *s, struct cold_start *cold,
+                                  enum job_error *why)
+{
+    uint64_t started_ns = worker_read_clock(w), compiled_ns;
     struct isolate *i = w->spare;
     if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
         w->spare = NULL;
@@ -206,7 +224,15 @@ static struct isolate *cold_start(struct worker *w, struct script *s, enum job_e
     i->script = s;
     i->modules = calloc(s->module_count, sizeof(*i->modules));
     assert(i->modules);
-    if (!load_within_limits(i, why)) {
+    uint64_t prepared_ns = worker_read_clock(w);
+    bool is_loaded = load_within_limits(i, &compiled_ns, why);
+    uint64_t ended_ns = worker_read_clock(w);
+    cold->us = us_between(started_ns, ended_ns);
+    cold->us += cold->us == 0;
+    cold->phase_us[JOB_PHASE_ISOLATE] = us_between(started_ns, prepared_ns);
+    cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
+    cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
+    if (!is_loaded) {
         w->pool.bytes -= i->bytes;
         dispose(i);
         return NULL;
@@ -218,12 +244,12 @@ static struct isolate *cold_start(struct worker *w, struct script *s, enum job_e
     return i;
 }
 
-struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us,
+struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start *cold,
                            enum job_error *why)
 {
     struct isolate *i = s->isolate;
-    s->is_reported = false;
-    *cold_us = 0;
+    report_news(w, s);
+    *cold = (struct cold_start){0};
     if (i) {
         s->stats.warm++;
         if (w->pool.newest != i) {
@@ -236,11 +262,7 @@ struct isolate *isolate_of(struct worker *w, struct script *s, uint32_t *cold_us
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }
-    uint64_t started_ns = worker_read_clock(w);
-    i = cold_start(w, s, why);
-    uint64_t took_us = (worker_read_clock(w) - started_ns) / 1000;
-    *cold_us = took_us ? (uint32_t)took_us : 1;
-    return i;
+    return start_cold(w, s, cold, why);
 }
 
 /* ---- life and end ---- */
@@ -298,7 +320,7 @@ void isolate_free(struct isolate *i)
     struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
     for (uint32_t l = 0; l < w->lane_count; l++)
         lane_send(w->lanes[l], &evicted);
-    s->is_reported = false;
+    report_news(w, s);
     script_isolate_gone(s);
 }
 

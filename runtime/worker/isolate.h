@@ -81,9 +81,15 @@ struct isolate_pool {
     size_t bytes, bytes_max;
 };
 
+/* How long a cold start took, and its parts (job.h). */
+struct cold_start {
+    uint32_t us; /* 0: it was warm */
+    uint32_t phase_us[JOB_PHASES];
+};
+
 /* The script's isolate, warm or started now; it becomes the newest. NULL: it could not, *why says
- * which error its request gets, and the log has the reason. *cold_us: 0 if it was warm. */
-struct isolate *isolate_of(struct worker *, struct script *, uint32_t *cold_us,
+ * which error its request gets, and the log has the reason. */
+struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
 
 /* Makes the spare if there is none and memory for it. True if it took the time to. */

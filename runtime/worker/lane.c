@@ -16,6 +16,7 @@ void lane_init(struct lane *l, void *region, uint32_t index, int core_fd)
     job_producer_init(&l->up, &shared->up);
     arena_owner_init(&l->out, &shared->arena_up);
     arena_peer_init(&l->in, &shared->arena_down);
+    sub_table_init(&l->subs);
 }
 
 static void drain_overflow(struct lane *l)
@@ -36,7 +37,7 @@ void lane_send(struct lane *l, const struct job_slot *slot)
     if (l->overflow_count == 0 && job_producer_push(&l->up, slot))
         return;
     if (l->overflow_count == l->overflow_cap) {
-        /* At most an ERROR and a CREDIT per job, and a message per script. */
+        /* At most an ERROR and a CREDIT per job and per sub-request, and a message per script. */
         l->overflow_cap = l->overflow_cap ? l->overflow_cap * 2 : 64;
         l->overflow = realloc(l->overflow, l->overflow_cap * sizeof(*l->overflow));
         assert(l->overflow);
@@ -65,6 +66,20 @@ void lane_send_bytes(struct lane *l, struct job_slot *slot, const uint8_t *bytes
         slot->chunk[slot->chunk_count++] = chunk;
     }
     lane_send(l, slot);
+}
+
+void lane_copy(const struct lane *l, const struct job_slot *slot, uint8_t *to)
+{
+    size_t left = slot->bytes;
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        const uint8_t *from = arena_view(&l->in, slot->chunk[i]);
+        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        assert(from);
+        memcpy(to, from, n);
+        to += n;
+        left -= n;
+    }
+    assert(left == 0);
 }
 
 void lane_give_back(struct lane *l, const struct job_slot *slot)

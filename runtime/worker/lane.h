@@ -12,6 +12,7 @@
 #define HEARTH_WORKER_LANE_H
 
 #include "runtime/job.h"
+#include "runtime/worker/sub.h"
 
 struct request;
 
@@ -27,6 +28,7 @@ struct lane {
     struct job_slot *overflow;
     size_t overflow_count, overflow_cap;
     struct request *by_slot[JOB_JOBS_MAX];
+    struct sub_table subs;
 };
 
 void lane_init(struct lane *, void *region, uint32_t index, int core_fd);
@@ -38,6 +40,8 @@ bool lane_room(struct lane *, uint32_t chunks);
 /* Copies bytes (at most JOB_HEAD_BYTES_MAX, and lane_room said yes) into chunks of the slot and
  * sends it. */
 void lane_send_bytes(struct lane *, struct job_slot *, const uint8_t *bytes, size_t len);
+/* Copies a received slot's bytes out of its chunks. */
+void lane_copy(const struct lane *, const struct job_slot *, uint8_t *to);
 /* Gives a received slot's chunks back. */
 void lane_give_back(struct lane *, const struct job_slot *);
 

@@ -95,11 +95,15 @@ static struct v8c_module *resolve(struct v8c_isolate *v8, struct v8c_module *ref
     return NULL;
 }
 
-struct v8c_value *module_load_main(struct isolate *i, struct v8c_error *error)
+struct v8c_module *module_compile_main(struct isolate *i, struct v8c_error *error)
 {
     struct v8c_module *main = compile(i, &i->script->modules[i->script->main], error);
-    if (!main || !v8c_module_instantiate(i->v8, main, resolve, i, error))
-        return NULL;
+    return main && v8c_module_instantiate(i->v8, main, resolve, i, error) ? main : NULL;
+}
+
+struct v8c_value *module_run_main(struct isolate *i, struct v8c_module *main,
+                                  struct v8c_error *error)
+{
     struct v8c_value *done = v8c_module_evaluate(i->v8, main, error);
     if (!done)
         return NULL;

@@ -17,9 +17,11 @@ enum {
         64 << 20, /* of all scripts of the process; what a forgotten script kept stays counted */
 };
 
-/* Runs the main module's top level. Its namespace, or NULL: error says why. A top level that still
- * waits when all microtasks have run fails: nothing could ever wake it. */
-struct v8c_value *module_load_main(struct isolate *, struct v8c_error *);
+/* Compiles and links the main module and all that it imports. NULL: error says why. */
+struct v8c_module *module_compile_main(struct isolate *, struct v8c_error *);
+/* Runs its top level. Its namespace, or NULL: error says why. A top level that still waits when all microtasks have run fails:
+ * nothing could ever wake it. */
+struct v8c_value *module_run_main(struct isolate *, struct v8c_module *, struct v8c_error *);
 
 /* v8c_isolate_params.on_import */
 struct v8c_value *module_import(struct v8c_isolate *, struct v8c_value *referrer_name,

@@ -6,25 +6,23 @@
 
 #include "runtime/head.h"
 #include "runtime/worker/isolate.h"
+#include "runtime/worker/natives_call.h"
 #include "runtime/worker/text.h"
 #include "runtime/worker/worker.h"
 
-static struct isolate *isolate_of_call(const struct v8c_call *c)
+struct isolate *natives_isolate(const struct v8c_call *c)
 {
     return v8c_isolate_data(c->isolate);
 }
 
-/* The request that argument 0 names, of this isolate; NULL if it is over. */
-static struct request *request_of_call(const struct v8c_call *c)
+struct request *natives_request(const struct v8c_call *c, unsigned n)
 {
-    struct isolate *i = isolate_of_call(c);
-    struct request *r = i ? request_find(i->worker, v8c_number_value(v8c_call_arg(c, 0))) : NULL;
+    struct isolate *i = natives_isolate(c);
+    struct request *r = i ? request_find(i->worker, v8c_number_value(v8c_call_arg(c, n))) : NULL;
     return r && r->isolate == i ? r : NULL;
 }
 
-/* A script can replace what runtime/web calls (String, Array.prototype, ...), so a native trusts
- * the type of no argument: the worst a script may do is to confuse itself. NULL: thrown. */
-static struct v8c_value *string_of_call(const struct v8c_call *c, unsigned n)
+struct v8c_value *natives_string(const struct v8c_call *c, unsigned n)
 {
     struct v8c_value *value = v8c_call_arg(c, n);
     if (v8c_is(value, V8C_STRING))
@@ -45,7 +43,7 @@ static struct head_request read_head(const struct request *r, struct head_reader
 static void native_method(struct v8c_call *c)
 {
     struct head_reader reader;
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (!r) {
         v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
         return;
@@ -57,7 +55,7 @@ static void native_method(struct v8c_call *c)
 static void native_url(struct v8c_call *c)
 {
     struct head_reader reader;
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (!r) {
         v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
         return;
@@ -72,7 +70,7 @@ static void native_fields(struct v8c_call *c)
     struct head_field field;
     static uint8_t text[JOB_HEAD_BYTES_MAX + 2 * HEAD_FIELDS_MAX];
     size_t len = 0;
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (!r) {
         v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
         return;
@@ -91,16 +89,16 @@ static void native_fields(struct v8c_call *c)
 
 static void native_read(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
-    if (!r || r->relays)
+    struct request *r = natives_request(c, 0);
+    if (!r || r->relays || r->feeds)
         return;
-    if (r->in_bytes) {
-        struct v8c_value *bytes = v8c_uint8_array_copy(c->isolate, r->in, r->in_bytes);
+    if (r->in.len) {
+        struct v8c_value *bytes = v8c_uint8_array_copy(c->isolate, r->in.bytes, r->in.len);
         if (!bytes)
             return;
-        request_took_in(r, r->in_bytes);
+        request_took_in(r, r->in.len);
         v8c_call_return(c, bytes);
-    } else if (!r->in_ended) {
+    } else if (!r->in.is_ended) {
         request_set_in_waits(r, true);
         v8c_call_return(c, v8c_null(c->isolate));
     }
@@ -108,45 +106,56 @@ static void native_read(struct v8c_call *c)
 
 static void native_discard(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
-    if (r)
+    struct request *r = natives_request(c, 0);
+    if (r && !r->relays && !r->feeds)
         request_discard_in(r);
 }
 
 /* ---- response ---- */
 
-/* "name\0value\0..." and, if the whole body is known, its length. 0: too large. */
-static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields,
-                          bool is_known, size_t body_bytes, uint8_t *buf, size_t cap)
+bool natives_write_fields(const struct v8c_call *c, struct head_writer *w, struct v8c_value *fields,
+                          bool without_length)
 {
     static uint8_t text[JOB_HEAD_BYTES_MAX];
     size_t len = v8c_string_length(fields);
     if (len > sizeof(text))
-        return 0;
+        return false;
     v8c_string_write_latin1(c->isolate, fields, text, sizeof(text));
-
-    struct head_writer w;
-    head_write_response(&w, buf, cap, status);
     for (size_t at = 0; at < len;) {
         const char *name = (const char *)text + at;
         size_t name_len = strnlen(name, len - at);
         const char *value = name + name_len + 1;
         size_t value_len = at + name_len + 1 < len ? strnlen(value, len - at - name_len - 1) : 0;
         at += name_len + value_len + 2;
-        if (is_known && name_len == 14 && memcmp(name, "content-length", 14) == 0)
+        if (without_length && name_len == 14 && memcmp(name, "content-length", 14) == 0)
             continue; /* ours is the truth */
-        head_write_field(&w, (struct head_view){name, name_len},
+        head_write_field(w, (struct head_view){name, name_len},
                          (struct head_view){value, value_len});
     }
-    if (is_known) {
-        char number[24];
-        size_t at = sizeof(number);
-        do
-            number[--at] = (char)('0' + body_bytes % 10);
-        while (body_bytes /= 10);
-        head_write_field(&w, (struct head_view){"content-length", 14},
-                         (struct head_view){number + at, sizeof(number) - at});
-    }
+    return true;
+}
+
+void natives_write_length(struct head_writer *w, size_t body_bytes)
+{
+    char number[24];
+    size_t at = sizeof(number);
+    do
+        number[--at] = (char)('0' + body_bytes % 10);
+    while (body_bytes /= 10);
+    head_write_field(w, (struct head_view){"content-length", 14},
+                     (struct head_view){number + at, sizeof(number) - at});
+}
+
+/* "name\0value\0..." and, if the whole body is known, its length. 0: too large. */
+static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields,
+                          bool is_known, size_t body_bytes, uint8_t *buf, size_t cap)
+{
+    struct head_writer w;
+    head_write_response(&w, buf, cap, status);
+    if (!natives_write_fields(c, &w, fields, is_known))
+        return 0;
+    if (is_known)
+        natives_write_length(&w, body_bytes);
     return head_write_end(&w);
 }
 
@@ -167,12 +176,12 @@ static void native_respond(struct v8c_call *c)
 {
     static uint8_t head[JOB_HEAD_BYTES_MAX];
     static char text[JOB_CREDIT_INITIAL];
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     v8c_call_return_int(c, -1);
     if (!r || r->state != REQUEST_AWAITS_HEAD)
         return;
-    struct worker *w = isolate_of_call(c)->worker;
-    struct v8c_value *fields = string_of_call(c, 2), *body = v8c_call_arg(c, 3);
+    struct worker *w = natives_isolate(c)->worker;
+    struct v8c_value *fields = natives_string(c, 2), *body = v8c_call_arg(c, 3);
     if (!fields)
         return;
     bool is_none = v8c_is(body, V8C_UNDEFINED), is_string = v8c_is(body, V8C_STRING);
@@ -212,17 +221,17 @@ static void native_respond(struct v8c_call *c)
 
 static void native_write(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 1));
     double from = v8c_number_value(v8c_call_arg(c, 2));
     size_t at = from > 0 ? (size_t)from : 0;
     if (at > bytes.len)
         at = bytes.len;
-    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays) {
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays || r->relayed) {
         v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the response is over");
         return;
     }
-    struct worker *w = isolate_of_call(c)->worker;
+    struct worker *w = natives_isolate(c)->worker;
     size_t left = bytes.len - at;
     double ref = request_ref(r);
     size_t taken = left ? request_send_body(w, r, bytes.data + at, left, false) : 0;
@@ -237,26 +246,26 @@ static void native_write(struct v8c_call *c)
 
 static void native_relay(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
-    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays)
+    struct request *r = natives_request(c, 0);
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays || r->relayed || r->feeds)
         return;
     r->out_streams = false;
-    request_relay(isolate_of_call(c)->worker, r);
+    request_relay(natives_isolate(c)->worker, r);
 }
 
 static void native_end(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
-    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays)
+    struct request *r = natives_request(c, 0);
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays || r->relayed)
         return;
     r->out_streams = false;
-    request_end_body(isolate_of_call(c)->worker, r);
+    request_end_body(natives_isolate(c)->worker, r);
 }
 
 static void native_fail(struct v8c_call *c)
 {
     char text[4096];
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (!r)
         return;
     struct v8c_value *why = v8c_call_arg(c, 2);
@@ -264,7 +273,7 @@ static void native_fail(struct v8c_call *c)
                      ? v8c_string_write_utf8(c->isolate, why, text, sizeof(text) - 1)
                      : 0;
     text[len] = '\0';
-    struct isolate *i = isolate_of_call(c);
+    struct isolate *i = natives_isolate(c);
     if (strstr(text, "Array buffer allocation failed"))
         isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
     else
@@ -273,30 +282,30 @@ static void native_fail(struct v8c_call *c)
 
 static void native_hold(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (r)
         request_hold(r);
 }
 
 static void native_release(struct v8c_call *c)
 {
-    struct request *r = request_of_call(c);
+    struct request *r = natives_request(c, 0);
     if (r && r->holds > 0)
-        request_release(isolate_of_call(c)->worker, r);
+        request_release(natives_isolate(c)->worker, r);
 }
 
 /* ---- timers, time, log ---- */
 
 static void native_set_timer(struct v8c_call *c)
 {
-    struct isolate *i = isolate_of_call(c);
+    struct isolate *i = natives_isolate(c);
     struct slice *slice = i ? i->worker->slice : NULL;
     if (!slice) {
         v8c_throw_new(c->isolate, V8C_PLAIN_ERROR,
                       "timers are not allowed at the top level of a script");
         return;
     }
-    struct request *r = slice_request(slice);
+    struct request *r = slice_actor(slice);
     if (!r) {
         v8c_throw_new(c->isolate, V8C_PLAIN_ERROR, "the request that would own this timer is over");
         return;
@@ -317,7 +326,7 @@ static void native_set_timer(struct v8c_call *c)
 
 static void native_clear_timer(struct v8c_call *c)
 {
-    struct isolate *i = isolate_of_call(c);
+    struct isolate *i = natives_isolate(c);
     double id = v8c_number_value(v8c_call_arg(c, 0));
     struct timer *t = id >= 1 && id < 0x1p53 ? timer_find(&i->worker->timers, (uint64_t)id) : NULL;
     if (!t || t->request->isolate != i)
@@ -328,7 +337,7 @@ static void native_clear_timer(struct v8c_call *c)
 
 static void native_now(struct v8c_call *c)
 {
-    struct isolate *i = isolate_of_call(c);
+    struct isolate *i = natives_isolate(c);
     v8c_call_return_number(c, i ? i->worker->clock_ms : 0);
 }
 
@@ -336,8 +345,8 @@ static void native_log(struct v8c_call *c)
 {
     static const char *const levels[] = {"log", "info", "warn", "error", "debug"};
     char level[8], text[8192];
-    struct isolate *i = isolate_of_call(c);
-    if (!i || !string_of_call(c, 0) || !string_of_call(c, 1))
+    struct isolate *i = natives_isolate(c);
+    if (!i || !natives_string(c, 0) || !natives_string(c, 1))
         return;
     level[v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 0), level, sizeof(level) - 1)] = '\0';
     size_t len = v8c_string_write_utf8(c->isolate, v8c_call_arg(c, 1), text, sizeof(text) - 1);
@@ -346,7 +355,7 @@ static void native_log(struct v8c_call *c)
     for (size_t n = 0; n < sizeof(levels) / sizeof(*levels); n++)
         if (strcmp(level, levels[n]) == 0)
             known = levels[n];
-    struct request *r = i->worker->slice ? slice_request(i->worker->slice) : NULL;
+    struct request *r = i->worker->slice ? slice_actor(i->worker->slice) : NULL;
     report_log(i->worker, i->script->handle, r ? r->id : 0, known, text, len);
 }
 
@@ -373,7 +382,7 @@ static void native_random(struct v8c_call *c)
 static void native_utf8_encode(struct v8c_call *c)
 {
     char small[1024];
-    struct v8c_value *text = string_of_call(c, 0);
+    struct v8c_value *text = natives_string(c, 0);
     if (!text)
         return;
     size_t len = v8c_string_utf8_length(c->isolate, text);
@@ -409,7 +418,7 @@ static void native_utf8_decode(struct v8c_call *c)
 static void convert_domain(struct v8c_call *c, char *(*convert)(const char *))
 {
     char domain[1024];
-    struct v8c_value *text = string_of_call(c, 0);
+    struct v8c_value *text = natives_string(c, 0);
     if (!text)
         return;
     size_t len = v8c_string_write_utf8(c->isolate, text, domain, sizeof(domain));
@@ -508,6 +517,12 @@ const struct v8c_native_entry natives[] = {
     {"utf8Decode", native_utf8_decode},
     {"toAscii", native_to_ascii},
     {"toUnicode", native_to_unicode},
+    {"sub", native_sub},
+    {"subWrite", native_sub_write},
+    {"subFeed", native_sub_feed},
+    {"subRead", native_sub_read},
+    {"subCancel", native_sub_cancel},
+    {"subAnswer", native_sub_answer},
     {"clone", native_clone},
     {"constant", native_constant},
     {0},

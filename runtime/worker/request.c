@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/context.h"
+#include "runtime/head.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
 #include "runtime/worker/report.h"
+#include "runtime/worker/script.h"
+#include "runtime/worker/sub.h"
 #include "runtime/worker/timer.h"
 #include "runtime/worker/worker.h"
 
@@ -33,21 +37,33 @@ struct request *request_find(struct worker *w, double ref)
     return r->state != REQUEST_FREE && r->serial == v >> REF_INDEX_BITS ? r : NULL;
 }
 
-static void copy_chunks(const struct lane *l, const struct job_slot *slot, uint8_t *to)
+/* Least of two limits, where 0 says nothing. */
+static uint64_t least(uint64_t own, uint64_t told)
 {
-    size_t left = slot->bytes;
-    for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        const uint8_t *from = arena_view(&l->in, slot->chunk[i]);
-        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
-        assert(from);
-        memcpy(to, from, n);
-        to += n;
-        left -= n;
-    }
-    assert(left == 0);
+    return told && told < own ? told : own;
 }
 
-struct request *request_start(struct worker *w, struct lane *l, const struct job_slot *slot)
+static void set_limits(struct request *r, const struct script_limits *own)
+{
+    struct head_reader reader;
+    struct head_request head = head_read_request(&reader, r->head, r->head_bytes);
+    struct context_limits told = {0};
+    assert(!reader.bad); /* hearthd wrote it */
+    if (head.context.len) {
+        struct context context;
+        bool is_good = context_read(&context, (const uint8_t *)head.context.p, head.context.len);
+        assert(is_good);
+        (void)is_good;
+        told = context_limits(&context);
+    }
+    /* memory_mb is not here: a heap has the limit it was made with. */
+    r->cpu_limit_ns = least(own->cpu_ns, told.cpu_ms * 1000000ull);
+    r->wall_limit_ns = least(own->wall_ns, told.wall_ms * 1000000ull);
+    r->subrequest_limit = (uint32_t)least(own->subrequests, told.subrequests);
+}
+
+struct request *request_start(struct worker *w, struct lane *l, const struct job_slot *slot,
+                              const struct script_limits *limits)
 {
     struct request_pool *p = &w->requests;
     struct request *r = p->free;
@@ -71,11 +87,12 @@ struct request *request_start(struct worker *w, struct lane *l, const struct job
     r->generation = slot->generation;
     r->moved_ns = w->now_ns;
     r->out_credit = JOB_CREDIT_INITIAL;
-    r->in_ended = slot->flags & JOB_F_END;
+    r->in.is_ended = slot->flags & JOB_F_END;
     r->head = slot->bytes <= REQUEST_HEAD_INLINE ? r->inline_head : malloc(slot->bytes);
     assert(r->head);
     r->head_bytes = slot->bytes;
-    copy_chunks(l, slot, r->head);
+    lane_copy(l, slot, r->head);
+    set_limits(r, limits);
     l->by_slot[slot->job] = r;
     return r;
 }
@@ -103,45 +120,53 @@ void request_set_out_waits(struct request *r, bool waits)
     r->out_waits = waits;
 }
 
-/* hearthd's part is over: it may use the slot again. */
-static void leave_lane(struct request *r)
+static struct job_slot message(const struct request *r, enum job_type type)
 {
-    if (r->lane && r->lane->by_slot[r->slot] == r)
-        r->lane->by_slot[r->slot] = NULL;
-    r->lane = NULL;
+    return (struct job_slot){.type = (uint8_t)type, .job = r->slot, .generation = r->generation};
+}
+
+static void forget(struct worker *w, struct request *r)
+{
+    struct isolate *i = r->isolate;
+    if (r->in_waits || r->out_streams)
+        isolate_forget_later(i, WEB_FORGET, request_ref(r));
+    request_set_in_waits(r, false);
+    request_set_out_waits(r, false);
+    while (r->timers) {
+        isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(&w->timers, r->timers));
+        timer_remove(&w->timers, r->timers);
+        i->waits--;
+    }
+    while (r->subs) {
+        if (!r->subs->answers)
+            isolate_forget_later(i, WEB_FORGET_CALL, sub_ref(r->subs));
+        sub_close(w, r->subs);
+    }
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        i->requests = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    i->request_count--;
 }
 
 static void over(struct worker *w, struct request *r)
 {
-    struct isolate *i = r->isolate;
-    leave_lane(r);
-    if (i) {
-        if (r->in_waits || r->out_streams)
-            isolate_forget_later(i, WEB_FORGET, request_ref(r));
-        request_set_in_waits(r, false);
-        request_set_out_waits(r, false);
-        while (r->timers) {
-            isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(&w->timers, r->timers));
-            timer_remove(&w->timers, r->timers);
-            i->waits--;
-        }
-        if (r->prev)
-            r->prev->next = r->next;
-        else
-            i->requests = r->next;
-        if (r->next)
-            r->next->prev = r->prev;
-        i->request_count--;
-    }
+    r->in.is_ended = true; /* no credit any more */
+    if (r->isolate)
+        forget(w, r);
     if (r->is_stalled) {
         struct request **at = &w->stalled;
         while (*at != r)
             at = &(*at)->next_stalled;
         *at = r->next_stalled;
     }
+    assert(r->lane->by_slot[r->slot] == r);
+    r->lane->by_slot[r->slot] = NULL;
     if (r->head != r->inline_head)
         free(r->head);
-    free(r->in);
+    intake_fini(&r->in);
     free(r->out_head);
     r->state = REQUEST_FREE;
     r->next = w->requests.free;
@@ -149,80 +174,73 @@ static void over(struct worker *w, struct request *r)
     w->requests.count--;
 }
 
+/* Its last message. Its sub-requests are not to outlive it, so they are cancelled first. */
+static void say_last(struct worker *w, struct request *r, enum job_type type, enum job_error error)
+{
+    struct job_slot slot = message(r, type);
+    struct lane *l = r->lane;
+    slot.arg = error;
+    over(w, r);
+    lane_send(l, &slot);
+}
+
+/* One that lingered is through. */
+static void done(struct worker *w, struct request *r)
+{
+    say_last(w, r, JOB_DONE, JOB_ERROR_NONE);
+}
+
+/* What the last message of the response says. */
+static uint8_t end_flags(const struct request *r)
+{
+    return r->holds ? JOB_F_END | JOB_F_LINGERS : JOB_F_END;
+}
+
 /* The response is complete. */
 static void answered(struct worker *w, struct request *r)
 {
-    leave_lane(r);
     r->answered_ns = w->now_ns;
     if (r->holds == 0) {
         over(w, r);
         return;
     }
     r->state = REQUEST_AWAITS_PROMISES;
-    r->in_ended = true; /* nothing more comes; a read that waits is told so by forget */
-}
-
-static struct job_slot message(const struct request *r, enum job_type type)
-{
-    return (struct job_slot){.type = (uint8_t)type, .job = r->slot, .generation = r->generation};
+    if (r->relayed)
+        sub_close(w, r->relayed);
+    /* Nothing more comes; a read that waits is told so by forget. */
+    r->in.is_ended = r->in.is_unwanted = true;
 }
 
 /* ---- down ---- */
 
-static void give_credit(struct request *r, size_t bytes)
+static void give_credit(struct request *r, uint32_t bytes)
 {
-    r->in_owed += (uint32_t)bytes;
-    if (!r->lane || r->in_ended || (r->in_owed < REQUEST_CREDIT_STEP && r->in_bytes > 0) ||
-        r->in_owed == 0)
+    if (bytes == 0)
         return;
     struct job_slot credit = message(r, JOB_CREDIT);
-    credit.arg = r->in_owed;
-    r->in_owed = 0;
+    credit.arg = bytes;
     lane_send(r->lane, &credit);
 }
 
 bool request_input(struct request *r, const struct job_slot *slot)
 {
-    if (slot->flags & JOB_F_END)
-        r->in_ended = true;
-    if (r->in_discarded) {
-        give_credit(r, slot->bytes);
-        return false;
-    }
-    assert(r->in_bytes + slot->bytes <= JOB_CREDIT_INITIAL);
-    if (r->in_bytes + slot->bytes > r->in_cap) {
-        size_t cap = r->in_cap ? r->in_cap : JOB_CHUNK_BYTES;
-        while (cap < r->in_bytes + slot->bytes)
-            cap *= 2;
-        r->in = realloc(r->in, cap);
-        assert(r->in);
-        r->in_cap = cap;
-    }
-    if (slot->bytes) {
-        copy_chunks(r->lane, slot, r->in + r->in_bytes);
-        r->in_bytes += slot->bytes;
-    }
-    return r->in_waits && !r->relays && (r->in_bytes || r->in_ended);
+    give_credit(r, intake_put(&r->in, r->lane, slot));
+    return r->in_waits && !r->relays && !r->feeds && (r->in.len || r->in.is_ended);
 }
 
 void request_took_in(struct request *r, size_t bytes)
 {
-    assert(bytes <= r->in_bytes);
-    r->in_bytes -= bytes;
-    if (r->in_bytes)
-        memmove(r->in, r->in + bytes, r->in_bytes);
-    give_credit(r, bytes);
+    give_credit(r, intake_took(&r->in, bytes));
 }
 
 void request_discard_in(struct request *r)
 {
-    r->in_discarded = true;
-    request_took_in(r, r->in_bytes);
+    give_credit(r, intake_discard(&r->in));
 }
 
 /* ---- up ---- */
 
-static void stall(struct worker *w, struct request *r)
+void request_stall(struct worker *w, struct request *r)
 {
     if (r->is_stalled)
         return;
@@ -248,12 +266,12 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
         r->out_head_bytes = len;
         r->out_ended = is_end;
         request_set_out_waits(r, true);
-        stall(w, r);
+        request_stall(w, r);
         return;
     }
     struct job_slot slot = message(r, JOB_HEAD);
     slot.arg = r->cold_us;
-    slot.flags = is_end ? JOB_F_END : 0;
+    slot.flags = is_end ? end_flags(r) : 0;
     lane_send_bytes(r->lane, &slot, head, len);
     if (is_end)
         answered(w, r);
@@ -275,20 +293,20 @@ size_t request_send_body(struct worker *w, struct request *r, const uint8_t *byt
         if (n == 0 && sent < len)
             return sent; /* no credit: CREDIT will tell */
         if (!lane_room(r->lane, chunks_for(n))) {
-            stall(w, r);
+            request_stall(w, r);
             return sent;
         }
         struct job_slot slot = message(r, JOB_DATA);
-        slot.flags = is_end && sent + n == len ? JOB_F_END : 0;
+        slot.flags = is_end && sent + n == len ? end_flags(r) : 0;
         lane_send_bytes(r->lane, &slot, bytes + sent, n);
         sent += n;
         r->out_credit -= n;
         r->out_total += n;
     } while (sent < len);
-    if (r->out_total > REQUEST_OUTPUT_BYTES_MAX)
-        request_fail(w, r, JOB_ERROR_OUTPUT_LIMIT, "the response body is over the limit");
-    else if (is_end)
+    if (is_end)
         answered(w, r);
+    else if (r->out_total > REQUEST_OUTPUT_BYTES_MAX)
+        request_fail(w, r, JOB_ERROR_OUTPUT_LIMIT, "the response body is over the limit");
     return sent;
 }
 
@@ -300,7 +318,7 @@ void request_end_body(struct worker *w, struct request *r)
         return;
     }
     struct job_slot slot = message(r, JOB_DATA);
-    slot.flags = JOB_F_END;
+    slot.flags = end_flags(r);
     lane_send(r->lane, &slot);
     answered(w, r);
 }
@@ -310,12 +328,14 @@ void request_relay(struct worker *w, struct request *r)
     double ref = request_ref(r);
     r->relays = true;
     request_set_in_waits(r, true); /* it is not stuck */
-    if (r->in_bytes == 0) {
-        if (r->in_ended)
+    if (r->out_head)
+        return; /* it is on the stalled list already */
+    if (r->in.len == 0) {
+        if (r->in.is_ended)
             request_end_body(w, r);
         return;
     }
-    size_t sent = request_send_body(w, r, r->in, r->in_bytes, r->in_ended);
+    size_t sent = request_send_body(w, r, r->in.bytes, r->in.len, r->in.is_ended);
     if (request_find(w, ref) && r->state == REQUEST_AWAITS_BODY)
         request_took_in(r, sent);
 }
@@ -325,17 +345,21 @@ void request_fail(struct worker *w, struct request *r, enum job_error error, con
     if (text)
         report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text,
                    strlen(text));
-    if (r->lane) {
-        struct job_slot slot = message(r, JOB_ERROR);
-        slot.arg = error;
-        lane_send(r->lane, &slot);
-    }
-    over(w, r);
+    if (r->state == REQUEST_AWAITS_PROMISES)
+        done(w, r); /* it has been answered */
+    else
+        say_last(w, r, JOB_ERROR, error);
 }
 
 void request_cancel(struct worker *w, struct request *r)
 {
     over(w, r);
+}
+
+void request_abandon(struct worker *w, struct request *r)
+{
+    assert(r->state == REQUEST_AWAITS_PROMISES);
+    done(w, r);
 }
 
 void request_hold(struct request *r)
@@ -347,7 +371,7 @@ void request_release(struct worker *w, struct request *r)
 {
     assert(r->holds > 0);
     if (--r->holds == 0 && r->state == REQUEST_AWAITS_PROMISES)
-        over(w, r);
+        done(w, r);
 }
 
 bool request_retry(struct worker *w, struct request *r)

@@ -1,36 +1,37 @@
 /* request.h
  *
- * One job of job.h as the runtime sees it, from START to the last thing that its script does for
- * it.
+ * One job of job.h as the runtime sees it, from START to the last thing that its script does for it.
  *
- *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil-->
- * over |                        |
- *                  +---- fail, cancel ------+--> over
+ *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
+ *                  |                        |                      |
+ *                  +------------------------+---- fail, cancel ----+--> over
  *
- * hearthd's part of the job ends with the last DATA or the ERROR; from then on its slot in the lane
- * may be used again, while the request may live on for waitUntil.
+ * The job ends with the last DATA or the ERROR. If waitUntil holds it then, it lingers (JOB_F_LINGERS) until JOB_DONE, and may
+ * make sub-requests meanwhile. Those that still run when it is over are cancelled.
  *
- * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over
- * finds nothing.
+ * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over finds nothing.
  *
- * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays
- * in JavaScript. Incoming bytes are copied out of the arena at once and wait in `in`, never more
- * than was granted.
+ * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays in JavaScript. Incoming bytes
+ * wait in an intake. Either body may pass without JavaScript (feeds, relays, relayed).
+ *
+ * Its limits are the least of the script's own and of what its context says (context.h).
  */
 #ifndef HEARTH_WORKER_REQUEST_H
 #define HEARTH_WORKER_REQUEST_H
 
 #include "runtime/job.h"
+#include "runtime/worker/intake.h"
 
 struct isolate;
 struct lane;
+struct script_limits;
+struct sub;
 struct timer;
 struct worker;
 
 enum {
-    REQUESTS_MAX = 8192,         /* of one process */
-    REQUEST_HEAD_INLINE = 1024,  /* larger heads are allocated */
-    REQUEST_CREDIT_STEP = 16384, /* credit is given back in portions of this */
+    REQUESTS_MAX = 8192,        /* of one process */
+    REQUEST_HEAD_INLINE = 1024, /* larger heads are allocated */
 };
 #define REQUEST_OUTPUT_BYTES_MAX (4ull << 30)
 #define REQUEST_PROMISES_NS_MAX  30000000000ull /* waitUntil after the response */
@@ -47,8 +48,8 @@ struct request {
     uint32_t index, serial;
     uint64_t id; /* hearthd's, for people */
 
-    struct lane *lane; /* NULL once hearthd's part is over */
-    uint32_t slot, generation;
+    struct lane *lane;
+    uint32_t slot, generation; /* of the job */
 
     struct isolate *isolate;
     struct request *next, *prev; /* of the isolate; next also in the free list */
@@ -57,8 +58,13 @@ struct request {
     uint64_t moved_ns; /* the start, or the last time the client gave or took body bytes */
     uint64_t answered_ns;
     uint64_t cpu_ns;
+    uint64_t cpu_limit_ns, wall_limit_ns;
+    uint32_t subrequests, subrequest_limit;
     uint32_t cold_us;
     uint32_t holds; /* waitUntil promises pending */
+
+    struct sub *subs;
+    uint32_t sub_count;
 
     struct timer *timers;
     uint32_t timer_count;
@@ -66,19 +72,19 @@ struct request {
     uint8_t *head; /* inline_head, or allocated */
     size_t head_bytes;
 
-    uint8_t *in; /* body bytes that wait for a read */
-    size_t in_bytes, in_cap;
-    uint32_t in_owed; /* credit to give back */
-    bool in_ended, in_waits, in_discarded;
+    struct intake in;  /* the request's body */
+    bool in_waits;     /* JavaScript waits for it, or it passes without */
+    bool relays;       /* it is the response's: it passes without JavaScript */
+    struct sub *feeds; /* it is that sub-request's: it passes without JavaScript */
 
     uint64_t out_credit, out_total;
     uint8_t *out_head; /* a response head that found no room */
     size_t out_head_bytes;
-    bool out_waits;   /* JavaScript waits for onCredit */
-    bool out_streams; /* JavaScript keeps something for the ref */
-    bool out_ended;   /* with out_head: nothing follows */
-    bool relays;      /* the request's body is the response's: it passes without JavaScript */
-    bool is_stalled;  /* on worker's list: room in the lane is awaited, not credit */
+    bool out_waits;      /* JavaScript waits for onCredit */
+    bool out_streams;    /* JavaScript keeps something for the ref */
+    bool out_ended;      /* with out_head: nothing follows */
+    struct sub *relayed; /* whose reply's body is the response's: it passes without JavaScript */
+    bool is_stalled;     /* on worker's list: room in the lane is awaited, not credit */
 
     uint8_t inline_head[REQUEST_HEAD_INLINE];
 };
@@ -91,9 +97,10 @@ struct request_pool {
 
 void request_pool_init(struct request_pool *);
 
-/* Takes a START: copies the head, fills the lane's table. NULL when there are REQUESTS_MAX. The
+/* Takes a START: copies the head, fills the lane's table, works out its limits. NULL when there are REQUESTS_MAX. The
  * chunks stay the caller's to give back. */
-struct request *request_start(struct worker *, struct lane *, const struct job_slot *);
+struct request *request_start(struct worker *, struct lane *, const struct job_slot *,
+                              const struct script_limits *);
 void request_attach(struct request *, struct isolate *);
 
 double request_ref(const struct request *);
@@ -102,7 +109,7 @@ struct request *request_find(struct worker *, double ref);
 
 /* ---- down ---- */
 
-/* Body bytes came. True: a read waits for them (request_take_in). */
+/* Body bytes came. True: JavaScript waits for them. */
 bool request_input(struct request *, const struct job_slot *);
 /* So many of the waiting bytes were used. */
 void request_took_in(struct request *, size_t bytes);
@@ -123,8 +130,10 @@ void request_relay(struct worker *, struct request *);
 void request_end_body(struct worker *, struct request *);
 /* Ends the job with an error. text, if any, goes to the log. */
 void request_fail(struct worker *, struct request *, enum job_error, const char *text);
-/* Ends it without an answer: the client is gone. */
+/* Ends it without a word: the client is gone, and hearthd knows. */
 void request_cancel(struct worker *, struct request *);
+/* Ends one that lingers: its promises will not settle, or not in time. */
+void request_abandon(struct worker *, struct request *);
 
 /* One more, one less waitUntil promise. */
 void request_hold(struct request *);
@@ -134,6 +143,8 @@ void request_release(struct worker *, struct request *);
  * JavaScript is to be told (onCredit); false with the head still waiting, or nothing to tell. */
 bool request_retry(struct worker *, struct request *);
 
+/* Room in the lane is awaited, not credit. */
+void request_stall(struct worker *, struct request *);
 /* Sets what the isolate's count of possible events depends on. */
 void request_set_in_waits(struct request *, bool);
 void request_set_out_waits(struct request *, bool);

@@ -15,6 +15,7 @@ const struct script_limits script_limits_default = {
     .cpu_ns = 50 * 1000000ull,
     .wall_ns = 30 * 1000000000ull,
     .heap_bytes = 128u << 20,
+    .subrequests = 1000,
 };
 
 static struct script **slot_of(const struct script_table *t, uint32_t handle)
@@ -37,6 +38,8 @@ static void script_free(struct script *s)
         free(s->modules[i].name);
         v8c_blob_free(&s->modules[i].cache);
     }
+    for (uint32_t i = 0; i < s->binding_count; i++)
+        free(s->bindings[i]);
     free(s->modules);
     free(s->name);
     free(s->version);
@@ -157,6 +160,20 @@ static uint64_t limit(const json_t *limits, const char *name, uint64_t unit, uin
     return v > 0 && (uint64_t)v < UINT64_MAX / unit ? (uint64_t)v * unit : otherwise;
 }
 
+static bool add_bindings(struct script *s, const json_t *services, const char **why)
+{
+    *why = "a service binding has no name, or there are too many";
+    if (json_array_size(services) > JOB_BINDINGS_MAX)
+        return false;
+    for (size_t i = 0; i < json_array_size(services); i++) {
+        const json_t *name = json_object_get(json_array_get(services, i), "binding");
+        if (!json_is_string(name))
+            return false;
+        s->bindings[s->binding_count++] = strdup(json_string_value(name));
+    }
+    return true;
+}
+
 static bool map_sources(struct script *s, int fd)
 {
     struct stat st;
@@ -186,7 +203,8 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
     *why = "no handle, no sources, or too many scripts";
     bool ok = json_is_integer(handle) && fd >= 0 && t->count < SCRIPTS_MAX && map_sources(s, fd) &&
               add_modules(s, json_object_get(packet, "modules"),
-                          json_string_value(json_object_get(packet, "main")), why);
+                          json_string_value(json_object_get(packet, "main")), why) &&
+              add_bindings(s, json_object_get(packet, "services"), why);
     if (fd >= 0)
         close(fd);
     if (!ok) {
@@ -202,6 +220,8 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
         s->vars = strdup("{}");
     s->limits.cpu_ns = limit(limits, "cpu_ms", 1000000, script_limits_default.cpu_ns);
     s->limits.wall_ns = limit(limits, "wall_ms", 1000000, script_limits_default.wall_ns);
+    s->limits.subrequests =
+        (uint32_t)limit(limits, "subrequests", 1, script_limits_default.subrequests);
     s->limits.heap_bytes = limit(limits, "heap_bytes", 1, script_limits_default.heap_bytes);
     s->is_reported = true;
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
 
 struct isolate;
@@ -38,6 +39,7 @@ struct script_limits {
     uint64_t cpu_ns;
     uint64_t wall_ns;
     size_t heap_bytes;
+    uint32_t subrequests; /* of one request */
 };
 
 /* What a packet does not say. */
@@ -52,7 +54,9 @@ struct script {
     uint32_t handle;
     uint32_t main; /* index in modules[] */
     char *name, *version;
-    char *vars; /* JSON text of an object */
+    char *vars;                       /* JSON text of an object */
+    char *bindings[JOB_BINDINGS_MAX]; /* names of services, in the order of their indexes */
+    uint32_t binding_count;
     struct script_module *modules;
     size_t module_count;
     void *map;

@@ -14,6 +14,15 @@ struct request *slice_request(const struct slice *s)
     return s->ref ? request_find(s->worker, s->ref) : NULL;
 }
 
+struct request *slice_actor(const struct slice *s)
+{
+    struct v8c_value *ref = v8c_continuation(s->v8);
+    if (!v8c_is(ref, V8C_NUMBER)) /* begun at the script's top level */
+        return slice_request(s);
+    struct request *r = request_find(s->worker, v8c_number_value(ref));
+    return r && r->isolate == s->isolate ? r : NULL;
+}
+
 void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct request *r)
 {
     worker_read_clock(w);
@@ -27,8 +36,9 @@ void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct re
 
     uint64_t budget_ns = SLICE_CLEANUP_CPU_MS * 1000000ull;
     if (r)
-        budget_ns = r->cpu_ns < i->script->limits.cpu_ns ? i->script->limits.cpu_ns - r->cpu_ns : 0;
+        budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
+    v8c_continuation_set(i->v8, r ? v8c_number(i->v8, s->ref) : v8c_undefined(i->v8));
     monitor_enter(&w->monitor, i->v8, budget_ns);
 }
 
@@ -48,7 +58,7 @@ static void failed(struct slice *s, const struct v8c_error *error)
     const char *text = error->stack[0] ? error->stack : error->text;
     if (out_of_buffers(error)) {
         isolate_condemn(s->isolate, JOB_ERROR_MEMORY_LIMIT);
-    } else if (r && r->lane) {
+    } else if (r && r->state != REQUEST_AWAITS_PROMISES) {
         request_fail(s->worker, r, JOB_ERROR_EXCEPTION, text);
     } else {
         report_log(s->worker, s->isolate->script->handle, r ? r->id : 0, "error", text,
@@ -132,7 +142,7 @@ static void end_the_stuck(struct slice *s)
     for (struct request *r = i->requests, *next; r; r = next) {
         next = r->next;
         if (r->state == REQUEST_AWAITS_PROMISES)
-            request_cancel(s->worker, r); /* promises that never settle */
+            request_abandon(s->worker, r); /* promises that never settle */
         else
             request_fail(
                 s->worker, r, JOB_ERROR_NO_RESPONSE,
@@ -177,4 +187,14 @@ void slice_exit(struct slice *s)
         isolate_free(i);
     if (cpu_ns > PUBLISH_AFTER_NS)
         worker_publish(w); /* the others' answers have waited for this one */
+}
+
+void slice_clean_up(struct worker *w, struct isolate *i)
+{
+    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
+    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
+        return;
+    struct slice slice;
+    slice_enter(&slice, w, i, NULL);
+    slice_exit(&slice);
 }

@@ -7,15 +7,20 @@
 #define HEARTH_WORKER_WEB_H
 
 enum web_entry {
-    WEB_LOAD,         /* (default export, vars) -> is there a handler? */
-    WEB_DISPATCH,     /* (ref, has a body) */
-    WEB_ON_BODY,      /* (ref, bytes or undefined) */
-    WEB_ON_CREDIT,    /* (ref) */
-    WEB_ON_TIMER,     /* (id) */
-    WEB_FORGET,       /* (ref) */
-    WEB_FORGET_TIMER, /* (id) */
-    WEB_DESCRIBE,     /* (error) -> text */
-    WEB_CLONE_ERROR,  /* (message) -> DOMException */
+    WEB_LOAD,           /* (default export, vars, names of services) -> is there a handler? */
+    WEB_DISPATCH,       /* (ref, has a body) */
+    WEB_ON_BODY,        /* (ref, bytes or undefined) */
+    WEB_ON_CREDIT,      /* (ref) */
+    WEB_ON_TIMER,       /* (id) */
+    WEB_FORGET,         /* (ref) */
+    WEB_FORGET_TIMER,   /* (id) */
+    WEB_DESCRIBE,       /* (error) -> text */
+    WEB_CLONE_ERROR,    /* (message) -> DOMException */
+    WEB_ON_REPLY,       /* (sub, status, fields, has a body) */
+    WEB_ON_REPLY_BODY,  /* (sub, bytes or undefined) */
+    WEB_ON_REPLY_ERROR, /* (sub, text) */
+    WEB_ON_SUB_CREDIT,  /* (sub) */
+    WEB_FORGET_CALL,    /* (sub) */
     WEB_ENTRIES,
 };
 

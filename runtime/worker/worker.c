@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runtime/worker/lane.h"
 #include "runtime/worker/start_socket.h"
+#include "runtime/worker/sub.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -53,17 +55,29 @@ static struct script *script_of(struct worker *w, uint64_t handle)
     return s;
 }
 
+static void tell_phases(struct lane *l, const struct job_slot *start, const struct cold_start *cold)
+{
+    struct job_slot span = {.type = JOB_SPAN, .job = start->job, .generation = start->generation};
+    static_assert((int)JOB_PHASES <= (int)JOB_SLOT_CHUNKS, "a slot holds them");
+    memcpy(span.chunk, cold->phase_us, sizeof(cold->phase_us));
+    lane_send(l, &span);
+}
+
 static void take_start(struct worker *w, struct lane *l, const struct job_slot *slot)
 {
     struct script *s = script_of(w, slot->arg);
-    struct request *r = s ? request_start(w, l, slot) : NULL;
+    struct request *r = s ? request_start(w, l, slot, &s->limits) : NULL;
     lane_give_back(l, slot);
     if (!r) {
         refuse(l, slot, s ? JOB_ERROR_OVERLOAD : JOB_ERROR_NO_SCRIPT);
         return;
     }
     enum job_error why = JOB_ERROR_NONE;
-    struct isolate *i = isolate_of(w, s, &r->cold_us, &why);
+    struct cold_start cold;
+    struct isolate *i = isolate_of(w, s, &cold, &why);
+    r->cold_us = cold.us;
+    if (cold.us)
+        tell_phases(l, slot, &cold);
     if (!i) {
         request_fail(w, r, why, NULL);
         return;
@@ -72,27 +86,21 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
 
     struct slice slice;
     slice_enter(&slice, w, i, r);
-    struct v8c_value *argv[] = {v8c_number(i->v8, request_ref(r)), v8c_bool(i->v8, !r->in_ended)};
+    struct v8c_value *argv[] = {v8c_number(i->v8, request_ref(r)),
+                                v8c_bool(i->v8, !r->in.is_ended)};
     slice_call(&slice, WEB_DISPATCH, 2, argv);
     slice_exit(&slice);
 }
 
-/* Ends requests outside of slices: what JavaScript keeps for them goes in a slice of its own. */
-static void clean_up(struct worker *w, struct isolate *i)
-{
-    bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
-    if (i->forget_count == 0 && !(is_unwanted && i->request_count == 0))
-        return;
-    struct slice slice;
-    slice_enter(&slice, w, i, NULL);
-    slice_exit(&slice);
-}
-
+/* Moves on what passes without JavaScript into the response. */
 static void relay(struct worker *w, struct request *r)
 {
     struct isolate *i = r->isolate;
-    request_relay(w, r);
-    clean_up(w, i);
+    if (r->relayed)
+        sub_feed_answer(w, r->relayed);
+    else
+        request_relay(w, r);
+    slice_clean_up(w, i);
 }
 
 static void take_body(struct worker *w, struct lane *l, struct request *r,
@@ -102,6 +110,8 @@ static void take_body(struct worker *w, struct lane *l, struct request *r,
     lane_give_back(l, slot);
     if (r->relays)
         relay(w, r);
+    else if (r->feeds)
+        sub_feed(w, r->feeds);
     if (!is_awaited)
         return;
     struct isolate *i = r->isolate;
@@ -109,14 +119,14 @@ static void take_body(struct worker *w, struct lane *l, struct request *r,
     slice_enter(&slice, w, i, r);
     request_set_in_waits(r, false);
     struct v8c_value *argv[] = {v8c_number(i->v8, request_ref(r)), v8c_undefined(i->v8)};
-    if (r->in_bytes) {
-        argv[1] = v8c_uint8_array_copy(i->v8, r->in, r->in_bytes);
+    if (r->in.len) {
+        argv[1] = v8c_uint8_array_copy(i->v8, r->in.bytes, r->in.len);
         if (!argv[1]) { /* over its buffers' limit */
             isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
             slice_exit(&slice);
             return;
         }
-        request_took_in(r, r->in_bytes);
+        request_took_in(r, r->in.len);
     }
     slice_call(&slice, WEB_ON_BODY, 2, argv);
     slice_exit(&slice);
@@ -137,17 +147,17 @@ static void take_cancel(struct worker *w, struct request *r)
 {
     struct isolate *i = r->isolate;
     request_cancel(w, r);
-    clean_up(w, i);
+    slice_clean_up(w, i);
 }
 
 static void take_warm(struct worker *w, struct lane *l, const struct job_slot *slot)
 {
     struct script *s = script_of(w, slot->arg);
     enum job_error why;
-    uint32_t cold_us = 0;
-    bool is_warm = s && isolate_of(w, s, &cold_us, &why);
+    struct cold_start cold = {0};
+    bool is_warm = s && isolate_of(w, s, &cold, &why);
     struct job_slot told = {
-        .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold_us};
+        .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold.us};
     lane_send(l, &told);
 }
 
@@ -178,6 +188,12 @@ static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
     case JOB_STOP:
         w->is_stopping = true;
         return;
+    case JOB_REPLY:
+    case JOB_REPLY_DATA:
+    case JOB_REPLY_ERROR:
+    case JOB_SUB_CREDIT:
+        sub_take(w, l, slot);
+        return;
     }
     assert(slot->job < JOB_JOBS_MAX);
     struct request *r = l->by_slot[slot->job];
@@ -198,7 +214,7 @@ static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
         r->moved_ns = w->now_ns;
         if (r->is_stalled)
             break;
-        if (r->relays)
+        if (r->relays || r->relayed)
             relay(w, r);
         else if (r->out_waits)
             tell_room(w, r);
@@ -217,13 +233,13 @@ static bool serve_lane(struct worker *w, struct lane *l)
     struct job_slot slot;
     unsigned n = 0;
     while (n < WORKER_BURST && job_consumer_pop(&l->down, &slot) == JOB_RING_OK) {
+        /* Before its handler runs: hearthd takes the time until then for the delay of its queue. */
+        job_consumer_release(&l->down);
         take(w, l, &slot);
         n++;
     }
-    if (n) {
-        job_consumer_release(&l->down);
+    if (n)
         lane_publish(l);
-    }
     return n > 0;
 }
 
@@ -259,8 +275,8 @@ static void sweep_isolate(struct worker *w, struct isolate *i)
         next = r->next;
         if (r->state == REQUEST_AWAITS_PROMISES) {
             if (w->now_ns - r->answered_ns >= REQUEST_PROMISES_NS_MAX)
-                request_cancel(w, r);
-        } else if (w->now_ns - r->moved_ns >= i->script->limits.wall_ns) {
+                request_abandon(w, r);
+        } else if (w->now_ns - r->moved_ns >= r->wall_limit_ns) {
             request_fail(w, r, JOB_ERROR_WALL_LIMIT,
                          "the request took longer than its wall clock limit");
         }
@@ -292,15 +308,22 @@ static bool retry_stalled(struct worker *w)
     double ref = request_ref(r);
     w->stalled = r->next_stalled;
     r->is_stalled = false;
-    if (request_retry(w, r)) {
-        tell_room(w, r);
+    struct isolate *i = r->isolate;
+    bool is_told = request_retry(w, r);
+    if (!request_find(w, ref)) { /* the head was all that it waited for */
+        slice_clean_up(w, i);
         return true;
     }
-    if (request_find(w, ref) && r->relays && !r->out_head) {
+    if ((r->relays || r->relayed) && !r->out_head) {
+        request_set_out_waits(r, false); /* nobody but the relay */
         relay(w, r);
         return !request_find(w, ref) || !r->is_stalled;
     }
-    if (!request_find(w, ref) || (!r->out_head && !r->out_waits))
+    if (is_told) {
+        tell_room(w, r);
+        return true;
+    }
+    if (!r->out_head && !r->out_waits)
         return true;
     while (*last)
         last = &(*last)->next_stalled;
@@ -325,11 +348,13 @@ static uint64_t sleep_ns(const struct worker *w)
     uint64_t until = timer_next_ns(&w->timers);
     if (w->requests.count && w->swept_ns + WORKER_SWEEP_NS < until)
         until = w->swept_ns + WORKER_SWEEP_NS;
-    if (w->stalled && w->now_ns + WORKER_STALL_NS < until)
+    if ((w->stalled || w->stalled_subs) && w->now_ns + WORKER_STALL_NS < until)
         until = w->now_ns + WORKER_STALL_NS;
     for (uint32_t i = 0; i < w->lane_count; i++)
         if (w->lanes[i]->overflow_count && w->now_ns + WORKER_STALL_NS < until)
             until = w->now_ns + WORKER_STALL_NS;
+    if (w->report.has_news && w->report.stats_ns + WORKER_STATS_NS < until)
+        until = w->report.stats_ns + WORKER_STATS_NS;
     if (until == UINT64_MAX)
         return UINT64_MAX;
     return until > w->now_ns ? until - w->now_ns : 0;
@@ -343,8 +368,6 @@ static void sleep_until_event(struct worker *w)
     uint64_t ns = sleep_ns(w);
     if (ns == 0)
         return;
-    if (ns == UINT64_MAX && w->report.stats_ns < w->swept_ns)
-        ns = WORKER_STATS_NS; /* a last look at the statistics before silence */
 
     monitor_loop_sleeps(&w->monitor);
     atomic_store(&header->runtime_asleep.asleep, 1);
@@ -378,13 +401,14 @@ void worker_run(struct worker *w)
             worked |= serve_lane(w, w->lanes[i]);
         worked |= run_timers(w);
         worked |= w->stalled && retry_stalled(w);
+        worked |= w->stalled_subs && sub_retry_stalled(w);
         if (w->now_ns - w->socket_ns >= WORKER_SOCKET_NS) {
             start_socket_read(w);
             w->socket_ns = w->now_ns;
         }
         if (w->now_ns - w->swept_ns >= WORKER_SWEEP_NS)
             sweep(w);
-        if (w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
+        if (w->report.has_news && w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
             report_stats(w);
         worker_publish(w);
         if (!worked && !isolate_refill_spare(w))

@@ -43,6 +43,7 @@ struct worker {
     size_t code_bytes;     /* compiled code kept for cold starts */
     struct request_pool requests;
     struct request *stalled;
+    struct sub *stalled_subs;
     struct timer_heap timers;
     struct monitor monitor;
     struct report report;

@@ -38,7 +38,11 @@ static void push_any_slot(struct link_rig *r, struct input *in)
         shape & 8 ? take(in, 4) : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
     for (uint32_t i = 0; i < JOB_SLOT_CHUNKS; i++)
         s.chunk[i] = i < s.chunk_count ? take_near(in, JOB_ARENA_CHUNKS) : 0;
-    s.arg = shape & 16 ? take(in, 4) | (uint64_t)take(in, 4) << 32 : take(in, 1);
+    s.arg2 = take(in, 1);
+    if (s.type >= JOB_SUB && s.type <= JOB_SUB_CREDIT && !(shape & 16))
+        s.arg = (uint64_t)(1 + take(in, 1) % 3) << 32 | take_near(in, JOB_SUBS_MAX);
+    else
+        s.arg = shape & 16 ? take(in, 4) | (uint64_t)take(in, 4) << 32 : take(in, 1);
     if (job_producer_push(&r->up, &s))
         job_producer_publish(&r->up);
 }
@@ -66,6 +70,37 @@ static void poke(struct link_rig *r, struct input *in)
     }
 }
 
+static void call_sub_side(struct link_rig *r, struct input *in, struct rig_sub *s)
+{
+    static const uint8_t bytes[4096];
+    if (!s->is_live)
+        return;
+    size_t room;
+    bool is_end = take(in, 1) & 1;
+    switch (take(in, 1) % 4) {
+    case 0:
+        if (!s->is_replied && runtime_link_reply(&r->link, s->slot, bytes, 40, is_end)) {
+            s->is_replied = true;
+            s->is_live = !is_end;
+        }
+        break;
+    case 1:
+        room = runtime_link_reply_room(&r->link, s->slot);
+        if (s->is_replied &&
+            runtime_link_reply_data(&r->link, s->slot, bytes,
+                                    room < sizeof(bytes) ? room : sizeof(bytes), is_end))
+            s->is_live = !is_end;
+        break;
+    case 2:
+        if (runtime_link_reply_error(&r->link, s->slot, JOB_ERROR_REFUSED))
+            s->is_live = false;
+        break;
+    case 3:
+        runtime_link_sub_credit(&r->link, s->slot, take(in, 2));
+        break;
+    }
+}
+
 static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
 {
     static uint8_t body[JOB_CREDIT_INITIAL];
@@ -89,27 +124,31 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
     case 3:
         runtime_link_credit(&r->link, o->ref, take(in, 2));
         break;
+    case 4:
+        call_sub_side(r, in, &r->sub[owner % RIG_SUBS]);
+        break;
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static struct link_rig *r;
+    static uint64_t now_ns;
     if (!r)
         r = rig_create(6);
     else
         rig_attach(r);
     struct input in = {bytes, bytes + len};
     while (in.p < in.end) {
-        uint32_t op = take(&in, 1) % 10;
-        if (op < 4)
+        uint32_t op = take(&in, 1) % 12;
+        if (op < 5)
             call_owner_side(r, &in, op);
-        else if (op < 7)
+        else if (op < 9)
             push_any_slot(r, &in);
-        else if (op == 7)
+        else if (op == 9)
             poke(r, &in);
         else
-            runtime_link_poll(&r->link, 1 + take(&in, 1));
+            runtime_link_poll(&r->link, 1 + take(&in, 1), now_ns += 1000);
         runtime_link_flush(&r->link);
         if (!r->link.region && (op & 1))
             rig_attach(r);

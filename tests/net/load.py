@@ -1,30 +1,45 @@
 """Clients that keep asking."""
 
+import collections
+import random
 import threading
 import time
 
-from node import https, until
+from node import ADDRESS, https, until
 
 
 class Load:
-    """Clients that ask a script over and over on kept connections; remembers what they were told, and when."""
+    """Clients that ask scripts over and over on kept connections, one connection for each script and node; remembers what they were
+    told, and when. pause_s: between two requests of a client."""
 
-    def __init__(self, clients=8, host="hello.hearth.test"):
-        self.answers, self.errors, self.stop = [], [], threading.Event()
-        self.threads = [threading.Thread(target=self._ask, args=(host,)) for _ in range(clients)]
+    def __init__(self, clients=8, host="hello.hearth.test", hosts=None, addresses=(ADDRESS,), method="GET", body=b"", pause_s=0):
+        self.targets = [(name, address) for name in hosts or [host] for address in addresses]
+        self.method, self.body, self.pause_s = method, body, pause_s
+        self.answers, self.errors, self.bad = [], [], []
+        self.headers = collections.Counter()  # ("x-hearth-path", "forwarded") -> how often
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self._ask, args=(random.Random(i),)) for i in range(clients)]
 
-    def _ask(self, host):
-        client = None
+    def _ask(self, choose):
+        connections = {}
         while not self.stop.is_set():
+            host, address = target = choose.choice(self.targets)
             try:
-                client = client or https(host)
-                answer = client.request("GET / HTTP/1.1", host)
+                client = connections.pop(target, None) or https(host, address=address)
+                answer = client.request(f"{self.method} / HTTP/1.1", host, self.body)
                 self.answers.append((time.monotonic(), answer.status))
+                if answer.status != 200:
+                    self.bad.append((target, answer))
+                for name, value in answer.headers.items():
+                    if name in ("x-hearth-path", "x-hearth-start"):
+                        self.headers[name, value] += 1
                 if answer.headers.get("connection") == "close":
-                    client = client.close()
+                    client.close()
+                else:
+                    connections[target] = client
             except (OSError, EOFError) as error:
-                self.errors.append(error)
-                client = None
+                self.errors.append((target, error))
+            self.stop.wait(self.pause_s)
 
     def __enter__(self):
         for thread in self.threads:
@@ -44,3 +59,7 @@ class Load:
         """Waits for that many more answers."""
         target = len(self.answers) + count
         until(lambda: len(self.answers) >= target, f"{count} more answers")
+
+    def assert_clean(self):
+        assert not self.errors, f"{len(self.errors)} errors, {len(self.answers)} answers: {self.errors[:3]}"
+        assert not self.bad, f"{len(self.bad)} bad ones of {len(self.answers)} answers: {self.bad[:3]}"

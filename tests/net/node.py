@@ -1,6 +1,6 @@
-"""node.py - what the cases know about the lab: one node, its certificates, its CLI, its processes, raw clients.
+"""node.py - what the cases know about a node: its certificates, its CLI, its processes, raw clients. Which node, if not n1, they say.
 
-Runs inside the namespace hearth-client, so a plain socket reaches the node at ADDRESS and ADDRESS6.
+Runs inside the namespace hearth-client, so a plain socket reaches n1 at ADDRESS and ADDRESS6.
 Nothing but Python's standard library.
 """
 
@@ -18,8 +18,6 @@ LAB = os.path.join(ROOT, "tools", "lab")
 CA = os.path.join(ROOT, "build", "lab", "ca.pem")
 SCRIPTS = os.path.join(ROOT, "tests", "net", "scripts")
 EXAMPLES = os.path.join(ROOT, "examples")
-LOG = os.path.join(ROOT, "build", "lab", "n1", "hearthd.log")
-PID_FILE = os.path.join(ROOT, "build", "lab", "n1", "pid")
 ADDRESS, ADDRESS6 = "10.77.0.1", "fd77::1"
 NODE_MAC = bytes.fromhex("026865000101")
 CLIENT_MAC = bytes.fromhex("026865000064")
@@ -52,33 +50,33 @@ def run(*command, check=True, text=True, **options):
     return done
 
 
-def ctl(*arguments, check=True):
-    return run(LAB, "ctl", "n1", *arguments, check=check)
+def ctl(*arguments, node="n1", check=True):
+    return run(LAB, "ctl", node, *arguments, check=check)
 
 
-def ctl_json(*arguments):
-    return json.loads(ctl(*arguments, "--json").stdout)
+def ctl_json(*arguments, node="n1"):
+    return json.loads(ctl(*arguments, "--json", node=node).stdout)
 
 
-def deploy(directory, check=True):
-    return run(LAB, "deploy", directory, check=check)
+def deploy(*directories, check=True):
+    return run(LAB, "deploy", *directories, check=check)
 
 
-def counters():
+def counters(node="n1"):
     """Counter name -> sum over all dp cores."""
-    return ctl_json("stats")["counters"]
+    return ctl_json("stats", node=node)["counters"]
 
 
-def counter(name):
-    return counters()[name]
+def counter(name, node="n1"):
+    return counters(node)[name]
 
 
-def unaccounted():
-    return ctl_json("stats")["unaccounted"]
+def unaccounted(node="n1"):
+    return ctl_json("stats", node=node)["unaccounted"]
 
 
-def hearthd_pid():
-    with open(PID_FILE) as file:
+def hearthd_pid(node="n1"):
+    with open(os.path.join(ROOT, "build", "lab", node, "pid")) as file:
         return int(file.read())
 
 
@@ -104,8 +102,8 @@ def descendants(pid):
     return found
 
 
-def runtime_pids():
-    return descendants(hearthd_pid())
+def runtime_pids(node="n1"):
+    return descendants(hearthd_pid(node))
 
 
 def cpu_seconds(pids):

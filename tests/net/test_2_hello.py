@@ -1,52 +1,22 @@
 """ClientHellos as networks really deliver them: in pieces, large, fragmented over records."""
 
-import ssl
-
 from cases import case
 from node import ADDRESS, ADDRESS6, Http, connect, tls_context
+from tls_by_hand import TlsByHand
 
 HOST = "hello.hearth.test"
 
 
-class Client:
-    """TLS by hand: bytes come out of the library, and the case decides how they travel."""
-
+class Client(TlsByHand):
     def __init__(self, context=None, address=ADDRESS):
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = (context or tls_context()).wrap_bio(self.incoming, self.outgoing, server_hostname=HOST)
-        self.peer = connect(address)
-
-    def hello(self):
-        try:
-            self.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        return self.outgoing.read()
-
-    def _drive(self, step):
-        while True:
-            try:
-                result = step()
-                self.peer.sendall(self.outgoing.read())
-                return result
-            except ssl.SSLWantReadError:
-                self.peer.sendall(self.outgoing.read())
-                data = self.peer.recv(65536)
-                assert data, "closed during the handshake"
-                self.incoming.write(data)
+        super().__init__(HOST, context=context, address=address)
 
     def finish(self):
         """The rest of the handshake and one request."""
-        self._drive(self.tls.do_handshake)
+        self.handshake()
         answer = Http(self).request("GET / HTTP/1.1")
         self.peer.close()
         assert (answer.status, answer.body) == (200, b"Hello, world!\n"), answer
-
-    def sendall(self, data):
-        self._drive(lambda: self.tls.write(data))
-
-    def recv(self, count):
-        return self._drive(lambda: self.tls.read(count))
 
 
 def large_context():

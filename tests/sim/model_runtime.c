@@ -15,6 +15,7 @@ static void attach(struct model_runtime *m)
     arena_owner_init(&m->arena_up, &lane->arena_up);
     arena_peer_init(&m->arena_down, &lane->arena_down);
     memset(m->job, 0, sizeof(m->job));
+    memset(m->isolate, 0, sizeof(m->isolate));
     atomic_store(&m->condemned, 0);
     if (!m->is_announced)
         m->world->life++;
@@ -74,6 +75,153 @@ static void push(struct model_runtime *m, const struct job_slot *s)
     job_producer_publish(&m->up);
 }
 
+/* That script's, made if there is none. */
+static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
+{
+    struct model_isolate *i = m->isolate;
+    while (i->handle != handle && i->handle) {
+        i++;
+        CHECK(i < m->isolate + MODEL_ISOLATES, "more scripts than the model has isolates");
+    }
+    if (i->handle)
+        return i;
+    *i = (struct model_isolate){.handle = handle, .took_us = m->make_us / 2 + below(m->make_us)};
+    i->ready_ns = sim_now_ns + i->took_us * 1000ull;
+    return i;
+}
+
+static void on_warm(struct model_runtime *m, uint64_t handle)
+{
+    if (m->make_us == 0) {
+        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = handle});
+        return;
+    }
+    isolate_of(m, handle)->is_owed = true;
+}
+
+static void tell_warmed(struct model_runtime *m)
+{
+    for (uint32_t k = 0; k < MODEL_ISOLATES && m->isolate[k].handle; k++) {
+        struct model_isolate *i = &m->isolate[k];
+        if (!i->is_owed || sim_now_ns < i->ready_ns || job_producer_free(&m->up, 8) < 8)
+            continue;
+        i->is_owed = false;
+        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = i->handle, .arg2 = i->took_us});
+    }
+}
+
+/* Waits for its isolate. */
+static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t handle)
+{
+    uint64_t before_ns = sim_now_ns;
+    struct model_isolate *i = isolate_of(m, handle);
+    if (i->ready_ns <= before_ns)
+        return;
+    m->cold++;
+    j->cold_us = (i->ready_ns - before_ns) / 1000 + 1;
+    j->next_ns = i->ready_ns + below(100) * 1000ull;
+}
+
+/* ---- relays ---- */
+
+static uint64_t sub_of(const struct model_runtime *m, const struct model_job *j)
+{
+    uint32_t place = (uint32_t)(j - m->job);
+    return (uint64_t)m->sub_generation[place] << 32 | place;
+}
+
+static struct model_job *find_sub(struct model_runtime *m, uint64_t sub)
+{
+    struct model_job *j = &m->job[(uint32_t)sub % MODEL_JOBS];
+    return j->is_live && j->is_relay && sub_of(m, j) == sub ? j : NULL;
+}
+
+static void start_relay(struct model_runtime *m, struct model_job *j,
+                        const struct head_request *request)
+{
+    uint8_t bytes[512];
+    char url[128];
+    struct head_writer w;
+    if (job_producer_free(&m->up, 8) < 8 || arena_available(&m->arena_up, 1) == 0)
+        return;
+    snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", j->answer, j->id, j->bytes,
+             j->depth + 1);
+    head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0}, request->method,
+                       (struct head_view){url, strlen(url)});
+    m->sub_generation[j - m->job]++;
+    m->relayed++;
+    j->is_relay = true;
+    j->sub_credit = j->reply_credit = JOB_CREDIT_INITIAL;
+    j->sub_ended = j->has_all_input;
+    struct job_slot s = slot_of(j, JOB_SUB);
+    s.flags = j->has_all_input ? JOB_F_END : 0;
+    s.arg = sub_of(m, j);
+    s.bytes = (uint32_t)head_write_end(&w);
+    s.chunk_count = 1;
+    s.chunk[0] = arena_take(&m->arena_up);
+    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
+    push(m, &s);
+}
+
+/* What has come of the body goes on, as far as there is credit. */
+static void relay_body(struct model_runtime *m, struct model_job *j)
+{
+    uint32_t n = j->received - j->sub_sent;
+    n = n < j->sub_credit ? n : j->sub_credit;
+    n = n < JOB_HEAD_BYTES_MAX ? n : JOB_HEAD_BYTES_MAX;
+    uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    bool is_end = j->has_all_input && j->sub_sent + n == j->received;
+    if (j->sub_ended || j->reply_ended || (n == 0 && !is_end) ||
+        arena_available(&m->arena_up, chunks) < chunks)
+        return;
+    struct job_slot s = {
+        .type = JOB_SUB_BODY, .flags = is_end ? JOB_F_END : 0, .arg = sub_of(m, j), .bytes = n};
+    for (uint32_t at = 0; at < n; at++) {
+        if (at % JOB_CHUNK_BYTES == 0)
+            s.chunk[s.chunk_count++] = arena_take(&m->arena_up);
+        arena_bytes(&m->arena_up, s.chunk[s.chunk_count - 1])[at % JOB_CHUNK_BYTES] =
+            body_byte(j->id, j->sub_sent + at);
+    }
+    j->sub_sent += n;
+    j->sub_credit -= n;
+    j->sub_ended = is_end;
+    push(m, &s);
+}
+
+static void on_reply(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
+{
+    CHECK(!j->reply_ended, "a reply after its end");
+    j->reply_ended = s->flags & JOB_F_END;
+    switch (s->type) {
+    case JOB_REPLY:
+        CHECK(j->reply_head_bytes == 0 && s->bytes <= sizeof(j->reply_head) && s->chunk_count == 1,
+              "reply head");
+        memcpy(j->reply_head, arena_view(&m->arena_down, s->chunk[0]), s->bytes);
+        j->reply_head_bytes = s->bytes;
+        break;
+    case JOB_REPLY_DATA:
+        CHECK(j->reply_head_bytes > 0 && s->bytes <= j->reply_credit,
+              "more reply than credit, or no head");
+        j->reply_credit -= s->bytes;
+        for (uint32_t at = 0; at < s->bytes; at++) {
+            uint8_t byte =
+                arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
+            CHECK(byte == body_byte(j->id, j->reply_received), "reply byte %u of %u",
+                  j->reply_received, j->id);
+            j->reply_received++;
+        }
+        break;
+    case JOB_REPLY_ERROR:
+        TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
+        j->reply_error = (enum job_error)s->arg2;
+        j->reply_ended = true;
+        break;
+    case JOB_SUB_CREDIT:
+        j->sub_credit += (uint32_t)s->arg2;
+        break;
+    }
+}
+
 static void on_start(struct model_runtime *m, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -106,8 +254,18 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
     const char *path = host ? strchr(host + 3, '/') : NULL;
-    CHECK(path && sscanf(path, "/%u/%u/%u", &j->answer, &j->id, &j->bytes) == 3, "url %s", url);
+    CHECK(path && sscanf(path, "/%u/%u/%u/%u", &j->answer, &j->id, &j->bytes, &j->depth) >= 3,
+          "url %s", url);
     CHECK(j->answer < ANSWERS, "url %s", url);
+    if (m->relays && j->depth + 1 < MODEL_DEPTH && s->bytes < 4000 && chance(30))
+        start_relay(m, j, &request);
+    j->cold_us = below(2) * below(5000);
+    if (m->make_us) {
+        j->cold_us = 0;
+        find_isolate(m, j, s->arg);
+    }
+    if (m->started)
+        m->started(m->arg, m, j->id, j->cold_us > 0);
 }
 
 static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
@@ -142,7 +300,12 @@ void model_runtime_read(struct model_runtime *m)
         else if (j && s.type == JOB_CANCEL)
             j->is_live = false;
         else if (s.type == JOB_WARM)
-            push(m, &(struct job_slot){.type = JOB_WARMED, .arg = s.arg});
+            on_warm(m, s.arg);
+        else if (s.type == JOB_REPLY || s.type == JOB_REPLY_DATA || s.type == JOB_REPLY_ERROR ||
+                 s.type == JOB_SUB_CREDIT) {
+            if ((j = find_sub(m, s.arg)))
+                on_reply(m, j, &s);
+        }
         for (uint32_t i = 0; i < s.chunk_count; i++)
             CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
     }
@@ -169,7 +332,7 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     char length[16];
     struct head_writer w;
     struct job_slot s = slot_of(j, JOB_HEAD);
-    bool is_end = is_bodiless(j) && chance(70);
+    bool is_end = !j->is_relay && is_bodiless(j) && chance(70);
     head_write_response(&w, bytes, sizeof(bytes), j->answer == ANSWER_EMPTY ? 204 : 200);
     head_write_field(&w, (struct head_view){"x-id", 4}, (struct head_view){"sim", 3});
     if (j->answer == ANSWER_BAD_HEAD)
@@ -179,10 +342,14 @@ static void send_head(struct model_runtime *m, struct model_job *j)
         head_write_field(&w, (struct head_view){"content-length", 14},
                          (struct head_view){length, strlen(length)});
     s.bytes = (uint32_t)head_write_end(&w);
+    if (j->is_relay) {
+        s.bytes = j->reply_head_bytes;
+        memcpy(bytes, j->reply_head, s.bytes);
+    }
     s.chunk_count = 1;
     s.chunk[0] = arena_take(&m->arena_up);
     s.flags = is_end ? JOB_F_END : 0;
-    s.arg = below(2) * below(5000);
+    s.arg = j->cold_us;
     memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
     push(m, &s);
     j->has_head = true;
@@ -192,7 +359,9 @@ static void send_head(struct model_runtime *m, struct model_job *j)
 static void send_error(struct model_runtime *m, struct model_job *j)
 {
     struct job_slot s = slot_of(j, JOB_ERROR);
-    s.arg = JOB_ERROR_EXCEPTION;
+    s.arg = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST
+                ? JOB_ERROR_OVERLOAD
+                : JOB_ERROR_EXCEPTION;
     push(m, &s);
     j->is_live = false;
 }
@@ -207,9 +376,16 @@ static void send_data(struct model_runtime *m, struct model_job *j)
     n = n < most ? n : most;
     uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
     bool is_end = j->sent + n == all && (j->answer != ANSWER_ECHO || j->has_all_input);
+    if (j->is_relay) {
+        n = j->reply_received - j->sent;
+        n = n < j->send_credit ? n : j->send_credit;
+        n = n < most ? n : most;
+        chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+        is_end = j->reply_ended && j->sent + n == j->reply_received;
+    }
     if ((n == 0 && !is_end) || arena_available(&m->arena_up, chunks) < chunks)
         return;
-    if (j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
+    if (!j->is_relay && j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
         send_error(m, j);
         return;
     }
@@ -228,6 +404,25 @@ static void send_data(struct model_runtime *m, struct model_job *j)
         j->is_live = false;
 }
 
+static void work_on_relay(struct model_runtime *m, struct model_job *j)
+{
+    relay_body(m, j);
+    uint32_t grant = below(JOB_CREDIT_INITIAL - j->reply_credit + 1);
+    if (!j->reply_ended && (grant > 0 || j->reply_credit == 0)) {
+        grant = grant ? grant : 1;
+        j->reply_credit += grant;
+        push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_of(m, j), .arg2 = grant});
+    }
+    if (j->reply_head_bytes > 0 && !j->has_head)
+        send_head(m, j);
+    else if (j->reply_error)
+        send_error(m, j);
+    if (!j->is_live || !j->has_head || j->reply_error)
+        return;
+    if (!chance(30))
+        send_data(m, j);
+}
+
 static void work_on(struct model_runtime *m, struct model_job *j)
 {
     j->next_ns = sim_now_ns + below(800) * 1000ull;
@@ -240,6 +435,10 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         s.arg = grant;
         j->recv_credit += grant;
         push(m, &s);
+    }
+    if (j->is_relay) {
+        work_on_relay(m, j);
+        return;
     }
     if (j->answer == ANSWER_ERROR) {
         send_error(m, j);
@@ -298,7 +497,10 @@ bool model_runtime_work(struct model_runtime *m)
         die(m);
         return true;
     }
+    if (sim_now_ns < m->stalled_until_ns)
+        return false;
     model_runtime_read(m);
+    tell_warmed(m);
     if (sim_now_ns >= m->lie_ns) {
         lie(m);
         return false;
@@ -308,7 +510,7 @@ bool model_runtime_work(struct model_runtime *m)
         if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 8) >= 8)
             work_on(m, j);
     }
-    if (chance(1) && job_producer_free(&m->up, 8) >= 8)
+    if (!m->make_us && chance(1) && job_producer_free(&m->up, 8) >= 8)
         push(m, &(struct job_slot){.type = chance(50) ? JOB_EVICTED : JOB_WARMED, .arg = 7});
     return false;
 }
@@ -318,6 +520,12 @@ uint64_t model_runtime_next_ns(const struct model_runtime *m)
     if (!m->is_up)
         return m->back_at_ns;
     uint64_t next = m->death_ns < m->lie_ns ? m->death_ns : m->lie_ns;
+    if (sim_now_ns < m->stalled_until_ns)
+        return m->stalled_until_ns < next ? m->stalled_until_ns : next;
+    for (uint32_t i = 0; i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
+        if (m->isolate[i].is_owed && m->isolate[i].ready_ns < next)
+            next = m->isolate[i].ready_ns;
+    }
     for (uint32_t i = 0; i < MODEL_JOBS; i++) {
         if (m->job[i].is_live && m->job[i].next_ns < next)
             next = m->job[i].next_ns;

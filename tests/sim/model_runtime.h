@@ -2,6 +2,12 @@
  *
  * A runtime process as a dp core sees it: the other end of a region. It answers late, in pieces, under its own credit,
  * checks every request body byte, and at times it dies, stays away, boots, or breaks the contract.
+ *
+ * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that long; a stalled one takes
+ * nothing out of its ring, so that work waits.
+ *
+ * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
+ * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference.
  */
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H
@@ -11,14 +17,28 @@
 #include "runtime/job.h"
 #include "tests/sim/sim.h"
 
-enum { MODEL_JOBS = 64 };
+enum { MODEL_JOBS = 64, MODEL_ISOLATES = 256, MODEL_DEPTH = 4 };
+
+struct model_isolate {
+    uint64_t handle; /* 0: free */
+    uint64_t ready_ns;
+    uint32_t took_us;
+    bool is_owed; /* a WARM that is not answered yet */
+};
 
 struct model_job {
     bool is_live, has_all_input, has_head, is_head_request, with_length;
     uint32_t index, generation;
     uint32_t answer, id, bytes; /* what the path asked for */
     uint32_t received, sent, send_credit, recv_credit;
+    uint64_t cold_us;
     uint64_t next_ns;
+    /* Of a relay: its sub-request, named by the job's place and a generation. */
+    bool is_relay, sub_ended, reply_ended;
+    uint32_t depth, sub_sent, sub_credit, reply_received, reply_credit;
+    enum job_error reply_error;
+    uint32_t reply_head_bytes;
+    uint8_t reply_head[512];
 };
 
 struct model_runtime {
@@ -32,7 +52,16 @@ struct model_runtime {
     struct arena_owner arena_up;
     struct arena_peer arena_down;
     struct model_job job[MODEL_JOBS];
-    uint32_t deaths, lies;
+    uint32_t sub_generation[MODEL_JOBS];
+    uint32_t deaths, lies, relayed;
+    bool relays;
+    /* What follows is set after model_runtime_start, if at all. */
+    uint32_t make_us; /* 0: no isolates, and cold starts at random */
+    uint64_t stalled_until_ns;
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void *arg;
+    uint32_t cold; /* jobs that found no isolate */
+    struct model_isolate isolate[MODEL_ISOLATES];
 };
 
 void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is_troubled);

@@ -7,6 +7,7 @@
 #define HEARTH_SIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,14 @@ enum answer {
 
 extern uint64_t sim_seed, sim_now_ns;
 extern bool sim_trace;
+extern const char sim_name[]; /* of the program: its main file says */
 
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "seed %lu: %s: ", (unsigned long)sim_seed, #condition);                \
             fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\nrepeat: build/tests/sim/sim_core --seed %lu --trace %s\n",          \
+            fprintf(stderr, "\nrepeat: build/tests/sim/%s --seed %lu --trace %s\n", sim_name,      \
                     (unsigned long)sim_seed, sim_arguments);                                       \
             exit(1);                                                                               \
         }                                                                                          \
@@ -48,9 +50,11 @@ extern bool sim_trace;
 
 extern const char *sim_arguments; /* for the line that repeats a failure */
 
+void sim_seed_with(uint64_t seed);
 uint64_t rng(void);
 uint32_t below(uint32_t n); /* 0..n-1; 0 for 0 */
 bool chance(uint32_t percent);
+void sim_random(void *arg, void *out, size_t bytes); /* for core_config and channels */
 
 /* Byte `at` of body `id`: both ends know what must arrive. */
 static inline uint8_t body_byte(uint32_t id, uint32_t at)

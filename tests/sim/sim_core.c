@@ -28,28 +28,7 @@ enum {
     DRAIN_MS = 2000,
 };
 
-uint64_t sim_seed, sim_now_ns;
-bool sim_trace;
-const char *sim_arguments = "";
-static uint64_t rng_state;
-
-uint64_t rng(void)
-{
-    uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint32_t below(uint32_t n)
-{
-    return n ? (uint32_t)(rng() % n) : 0;
-}
-
-bool chance(uint32_t percent)
-{
-    return below(100) < percent;
-}
+const char sim_name[] = "sim_core";
 
 /* Made once: keys and certificates take longer than a seed. */
 static struct {
@@ -75,6 +54,9 @@ struct sim {
     struct world world;
     struct world_shared shared;
     struct world_script script;
+    struct world_member member;
+    struct world_binding binding;
+    uint32_t script_index[2];
     uint64_t stop_ns, stopped_ns;
 };
 
@@ -134,19 +116,28 @@ static void start_world(struct sim *s)
     char error[160] = "";
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
-    s->script = (struct world_script){.handle = 7, .id_hash = 99, .name = "sim"};
-    s->world = (struct world){.epoch = 1,
-                              .node = "sim",
-                              .debug_headers = chance(50),
-                              .limits = {.hello_timeout_ms = 10000,
-                                         .head_timeout_ms = 30000,
-                                         .idle_timeout_ms = 30000,
-                                         .stall_timeout_ms = 30000},
-                              .routes = routes_build(routes, 2, 1, error, sizeof(error)),
-                              .certs = tls.certs,
-                              .script_count = 1,
-                              .scripts = &s->script,
-                              .runtime_count = 1};
+    s->binding = (struct world_binding){.script = 99};
+    s->script = (struct world_script){
+        .handle = 7, .id_hash = 99, .name = "sim", .binding_count = 1, .bindings = &s->binding};
+    s->member = (struct world_member){.name = "sim", .id = 1, .cores = 1};
+    s->script_index[99 & 1] = 1;
+    s->world = (struct world){
+        .epoch = 1,
+        .node = "sim",
+        .debug_headers = chance(50),
+        .limits = {.hello_timeout_ms = 10000,
+                   .head_timeout_ms = 30000,
+                   .idle_timeout_ms = 30000,
+                   .stall_timeout_ms = 30000},
+        .routes = routes_build(routes, 2, 1, error, sizeof(error)),
+        .certs = tls.certs,
+        .script_count = 1,
+        .scripts = &s->script,
+        .script_index = s->script_index,
+        .script_index_mask = 1,
+        .tune = world_tune_default,
+        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
+        .runtime_count = 1};
     CHECK(s->world.routes, "%s", error);
     atomic_store(&s->shared.current, &s->world);
 }
@@ -202,6 +193,7 @@ static struct sim *sim_start(void)
     start_wire(s);
     start_world(s);
     model_runtime_start(&s->runtime, &s->world.runtime[0], is_troubled);
+    s->runtime.relays = chance(50);
     start_core(s, is_short ? 200 + below(600) : 4096);
     start_clients(s);
     s->stop_ns = chance(15) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
@@ -285,6 +277,9 @@ static void check_books(struct sim *s)
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->link[0]->live_jobs == 0, "jobs left");
+    CHECK(calls_live(s->core->calls) == 0 && subs_live(s->core->subs) == 0,
+          "%u calls and %u sub-requests left", calls_live(s->core->calls),
+          subs_live(s->core->subs));
     CHECK(s->core->conn_count == 0 && s->core->half_open == 0, "connections left");
     if (s->runtime.is_up && !s->stopped_ns)
         CHECK(arena_available(&s->core->link[0]->arena_down, JOB_ARENA_CHUNKS) == JOB_ARENA_CHUNKS,
@@ -322,8 +317,7 @@ static void sim_free(struct sim *s)
 
 static void sim_run(uint64_t seed)
 {
-    sim_seed = seed;
-    rng_state = seed * 0x2545f4914f6cdd1du + 1;
+    sim_seed_with(seed);
     struct sim *s = sim_start();
     while (!is_over(s) && !drain(s)) {
         CHECK(sim_now_ns < END_MS * 1000000ull, "not over in %d virtual seconds", END_MS / 1000);

@@ -88,6 +88,28 @@ static void a_throwing_microtask_does_not_stop_the_rest(void **state)
     world_close(&w);
 }
 
+static void a_value_follows_continuations(void **state)
+{
+    struct world w;
+    world_open(&w, (struct v8c_isolate_params){0});
+    struct v8c_isolate *is = w.isolate;
+    assert_true(v8c_is(v8c_continuation(is), V8C_UNDEFINED));
+    world_define(&w, "follows", v8c_function_new(is, NATIVE_FOLLOWS));
+    world_run(&w, "let release, seen = []; const gate = new Promise(r => release = r)");
+    v8c_continuation_set(is, v8c_int(is, 1));
+    world_run(
+        &w,
+        "(async () => { await gate; seen.push(follows()); await null; seen.push(follows()); })();"
+        "gate.then(() => seen.push(follows()))");
+    assert_true(v8c_microtasks_run(is, &w.error));
+    v8c_continuation_set(is, v8c_int(is, 2));
+    world_run(&w, "release(); gate.then(() => seen.push(follows()))");
+    v8c_microtask_queue(is, world_run(&w, "() => seen.push(follows())"));
+    assert_true(v8c_microtasks_run(is, &w.error));
+    assert_true(world_is_true(&w, "seen.join() === '1,1,2,2,1'"));
+    world_close(&w);
+}
+
 int promises_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +117,7 @@ int promises_tests(void)
         cmocka_unit_test(then_calls_natives),
         cmocka_unit_test(rejections_are_reported),
         cmocka_unit_test(a_throwing_microtask_does_not_stop_the_rest),
+        cmocka_unit_test(a_value_follows_continuations),
     };
     return cmocka_run_group_tests_name("promises", tests, NULL, NULL);
 }

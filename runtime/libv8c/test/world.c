@@ -58,6 +58,11 @@ static void native_is_new(struct v8c_call *call)
     world->called = v8c_call_is_construct(call) ? 2 : 1;
 }
 
+static void native_follows(struct v8c_call *call)
+{
+    v8c_call_return(call, v8c_continuation(call->isolate));
+}
+
 const struct v8c_native_entry world_natives[] = {
     [NATIVE_ADD] = {"add", native_add},
     [NATIVE_THROW] = {"throwFromC", native_throw},
@@ -66,6 +71,7 @@ const struct v8c_native_entry world_natives[] = {
     [NATIVE_SWALLOW] = {"swallow", native_swallow},
     [NATIVE_TERMINATE] = {"terminate", native_terminate},
     [NATIVE_IS_NEW] = {"isNew", native_is_new},
+    [NATIVE_FOLLOWS] = {"follows", native_follows},
     {0},
 };
 

@@ -34,6 +34,7 @@ enum {
     NATIVE_SWALLOW,   /* swallow(fn): calls fn with an error struct; returns the kind */
     NATIVE_TERMINATE, /* terminates its own isolate */
     NATIVE_IS_NEW,    /* was it called with new? */
+    NATIVE_FOLLOWS,   /* follows(): the continuation's value */
 };
 extern const struct v8c_native_entry world_natives[];
 

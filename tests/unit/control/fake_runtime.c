@@ -88,13 +88,22 @@ static void take_scripts(void)
 
         if (!strcmp(type, "script") && count == 1) {
             ssize_t n = pread(fds[0], source, sizeof(source) - 1, 0);
+            const json_t *limits = json_object_get(j, "limits");
+            const json_t *services = json_object_get(j, "services"), *service;
+            char bindings[128] = "";
+            size_t i;
 
             (void)n;
-            snprintf(text, sizeof(text), "%s cpu_ms=%lld %s",
+            json_array_foreach(services, i, service)
+            {
+                snprintf(bindings + strlen(bindings), sizeof(bindings) - strlen(bindings), "%s.",
+                         json_string_value(json_object_get(service, "binding")));
+            }
+            snprintf(text, sizeof(text), "%s cpu_ms=%lld subrequests=%lld %s%s",
                      json_string_value(json_object_get(j, "name")),
-                     (long long)json_integer_value(
-                         json_object_get(json_object_get(j, "limits"), "cpu_ms")),
-                     source);
+                     (long long)json_integer_value(json_object_get(limits, "cpu_ms")),
+                     (long long)json_integer_value(json_object_get(limits, "subrequests")),
+                     bindings, source);
             say_log(handle, text);
         } else if (!strcmp(type, "ping") && !is_mute) {
             say(json_pack("{s:s}", "type", "pong"));

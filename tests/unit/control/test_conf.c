@@ -20,6 +20,10 @@ static const char small[] = "node: n1\n"
                             "  - chain: /c.pem\n"
                             "    key: /k.pem\n";
 
+#define KEY1 "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+#define KEY2 "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
+#define KEY3 "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="
+
 static struct conf_verdict verdict;
 
 static struct conf *parse(const char *text)
@@ -50,6 +54,31 @@ static void what_is_not_said_has_a_default(void **state)
     assert_string_equal(c->ctl, "/run/hearth/ctl.sock");
     assert_int_equal(c->drain_ms, 10000);
     assert_false(c->debug_headers);
+    assert_null(c->cluster);
+    assert_memory_equal(&c->tune, &world_tune_default, sizeof(c->tune));
+    conf_free(c);
+}
+
+static void members_have_defaults_too(void **state)
+{
+    char text[1024];
+    struct conf *c;
+
+    snprintf(text, sizeof(text), "%s%s", small,
+             "cluster:\n  key: /n.key\n  secret: /c.secret\n  port: 5000\n  members:\n"
+             "    - {name: n1, address: \"fd77::1\", key: " KEY1 "}\n"
+             "    - {name: n2, address: 10.77.0.2, key: " KEY2
+             ", weight: 0, cores: 3, port: 6000}\n");
+    c = parse(text);
+    if (!c)
+        fail_msg("%u: %s", verdict.error[0].line, verdict.error[0].text);
+    assert_int_equal(c->cluster->members_count, 2);
+    assert_int_equal(c->cluster->members[0].weight, 100);
+    assert_int_equal(c->cluster->members[0].cores, 1);
+    assert_int_equal(c->cluster->members[0].port, 5000);
+    assert_int_equal(c->cluster->members[1].weight, 0);
+    assert_int_equal(c->cluster->members[1].cores, 3);
+    assert_int_equal(c->cluster->members[1].port, 6000);
     conf_free(c);
 }
 
@@ -97,6 +126,10 @@ static void what_is_printed_reads_back_equal(void **state)
         "runtimes: {count: 4, cpus: [2, 3], memory_mb: 100, node_exe: /n, program: /p, blob: /b}\n",
         "limits: {cpu_ms: 1, wall_ms: 10, heap_mb: 16, conns: 16, request_body_mb: 7}\n"
         "store: /s\nrun: /r\nctl: /x.sock\ncontrol_cpu: 3\nmemory_mb: 64\n",
+        "cluster: {key: /n.key, secret: /c.secret, members: [{name: n2, address: 10.77.0.2, "
+        "key: " KEY2 ", weight: 200, cores: 4, port: 99}, {name: n1, address: 10.77.0.1, key: " KEY1
+        "}]}\n",
+        "tune: {hot_enter_rps: 7, hot_leave_rps: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
     };
 
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
@@ -117,6 +150,11 @@ static void what_is_printed_reads_back_equal(void **state)
         assert_string_equal(b->certificates[0].chain, "/c.pem");
         assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
         assert_memory_equal(&a->port, &b->port, sizeof(a->port));
+        assert_memory_equal(&a->tune, &b->tune, sizeof(a->tune));
+        assert_int_equal(!a->cluster, !b->cluster);
+        if (a->cluster)
+            assert_memory_equal(a->cluster->members, b->cluster->members,
+                                2 * sizeof(struct conf_member));
         free(x);
         free(y);
         conf_free(a);
@@ -137,6 +175,10 @@ static void the_example_is_good(void **state)
 #define SMALL                                                                                      \
     "node: n1\nport:\n  device: auto:eth1\n  addresses: [10.77.0.1/24]\ncores: [1]\n"              \
     "certificates:\n  - chain: /c.pem\n    key: /k.pem\n"
+/* And a cluster: its members begin in line 13. */
+#define CLUSTER SMALL "cluster:\n  key: /n.key\n  secret: /c.secret\n  members:\n"
+#define N1      "    - {name: n1, address: 10.77.0.1, key: " KEY1 "}\n"
+#define N2      "    - {name: n2, address: 10.77.0.2, key: " KEY2 "}\n"
 
 static void each_mistake_is_told_with_its_line(void **state)
 {
@@ -193,6 +235,58 @@ static void each_mistake_is_told_with_its_line(void **state)
          "9: zones[0]: \"a..b\" is not a domain in lower case\n"},
         {"more wall clock than CPU is needed", SMALL "limits: {cpu_ms: 100, wall_ms: 50}\n",
          "9: limits.wall_ms: 50 is less than limits.cpu_ms, 100\n"},
+        {"a cluster without this node", CLUSTER N2,
+         "12: cluster.members: this node, \"n1\", is not among them\n"},
+        {"a cluster of nobody", SMALL "cluster:\n  key: /k\n  secret: /s\n  members: []\n",
+         "12: cluster.members: needs at least 1 entry\n"},
+        {"a cluster without its files", SMALL "cluster:\n  members:\n" N1,
+         "9: cluster.key: is missing\n9: cluster.secret: is missing\n"},
+        {"relative key files", SMALL "cluster:\n  key: n.key\n  secret: s\n  members:\n" N1,
+         "10: cluster.key: \"n.key\" must be an absolute path\n"
+         "11: cluster.secret: \"s\" must be an absolute path\n"},
+        {"two members of one name",
+         CLUSTER N1 "    - {name: n1, address: 10.77.0.2, key: " KEY2 "}\n",
+         "14: cluster.members[1].name: \"n1\" is the name of members[0] too\n"},
+        {"two members at one address",
+         CLUSTER N1 N2 "    - {name: n3, address: 10.77.0.2, key: " KEY3 "}\n",
+         "15: cluster.members[2].address: 10.77.0.2 is the address of members[1] too\n"},
+        {"two members with one key",
+         CLUSTER N1 "    - {name: n2, address: 10.77.0.2, key: " KEY1 "}\n",
+         "14: cluster.members[1].key: is the key of members[0] too\n"},
+        {"a key that is no key", CLUSTER N1 "    - {name: n2, address: 10.77.0.2, key: abc}\n",
+         "14: cluster.members[1].key: is not the base64 of a public key (hearthctl key show)\n"},
+        {"a member's address with a prefix",
+         CLUSTER N1 "    - {name: n2, address: 10.77.0.2/24, key: " KEY2 "}\n",
+         "14: cluster.members[1].address: an address without a prefix is wanted here\n"},
+        {"an address that this node has not",
+         CLUSTER "    - {name: n1, address: 10.77.0.9, key: " KEY1 "}\n" N2,
+         "13: cluster.members[0].address: 10.77.0.9 is this node, but port.addresses has no such "
+         "address\n"},
+        {"cores that this node has not",
+         CLUSTER "    - {name: n1, address: 10.77.0.1, key: " KEY1 ", cores: 2}\n",
+         "13: cluster.members[0].cores: 2, but this node has 1 (cores)\n"},
+        {"a port that is not this node's",
+         CLUSTER "    - {name: n1, address: 10.77.0.1, key: " KEY1 ", port: 5000}\n",
+         "13: cluster.members[0].port: 5000, but this node's is 4433 (cluster.port)\n"},
+        {"a weight and a count of cores out of range",
+         CLUSTER N1 "    - name: n2\n      address: 10.77.0.2\n      key: " KEY2
+                    "\n      weight: 1001\n      cores: 33\n",
+         "17: cluster.members[1].weight: 1001 is out of range (0 to 1000)\n"
+         "18: cluster.members[1].cores: 33 is out of range (1 to 32)\n"},
+        {"ports beyond the last",
+         CLUSTER N1 "    - {name: n2, address: 10.77.0.2, key: " KEY2 ", cores: 2, port: 65535}\n",
+         "14: cluster.members[1].port: 65535 and one more for each core pass 65535\n"},
+        {"a knob out of its range", SMALL "tune:\n  optimistic_bytes: 65537\n",
+         "10: tune.optimistic_bytes: 65537 is out of range (0 to 65536)\n"},
+        {"a knob of another name", SMALL "tune:\n  hot_entr_rps: 5\n",
+         "10: tune.hot_entr_rps: unknown key, did you mean \"hot_enter_rps\"?\n"},
+        {"hysteresis the wrong way round",
+         SMALL "tune:\n  hot_enter_rps: 10\n  hot_leave_rps: 11\n",
+         "11: tune.hot_leave_rps: 11 is more than hot_enter_rps, 10: scripts would not stay\n"},
+        {"widening that would narrow at once", SMALL "tune:\n  widen_rps: 100\n",
+         "9: tune.narrow_rps: 1500 is more than half of widen_rps, 100: what widens would narrow "
+         "at "
+         "once\n"},
         {"every mistake at once",
          "node: N1\nprt: 1\nport:\n  device: auto\n  addresses:\n    - 10.0.0.1\n    - "
          "10.0.0.2/33\n"
@@ -250,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(members_have_defaults_too),
         cmocka_unit_test(the_socket_follows_the_run_directory),
         cmocka_unit_test(zero_that_is_said_is_not_a_default),
         cmocka_unit_test(what_is_printed_reads_back_equal),

@@ -275,6 +275,24 @@ static void a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost(void **s
     close(fd);
 }
 
+static void scripts_that_are_read_are_told_once_each(void **state)
+{
+    const char *scripts[4];
+    int fd[3];
+
+    assert_int_equal(ctl_subscriptions(ctl, scripts, 4), 0);
+    for (int i = 0; i < 3; i++) {
+        fd[i] = connect_client();
+        request(fd[i], "{\"command\":\"tail\"}", "");
+        expect_text(receive(fd[i]), "{\"ok\":true}");
+    }
+    assert_int_equal(ctl_subscriptions(ctl, scripts, 4), 1);
+    assert_string_equal(scripts[0], "hello");
+    assert_int_equal(ctl_subscriptions(ctl, scripts, 0), 0);
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
 static void a_socket_in_use_is_not_taken(void **state)
 {
     assert_null(ctl_create(&loop, path, handle, NULL, error, sizeof(error)));
@@ -293,6 +311,7 @@ int main(void)
         TEST(random_bytes_hurt_nobody),
         TEST(too_many_clients_are_turned_away),
         TEST(a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost),
+        TEST(scripts_that_are_read_are_told_once_each),
         TEST(a_socket_in_use_is_not_taken),
     };
 

@@ -94,6 +94,29 @@ static void a_directory_becomes_a_manifest_and_its_modules(void **state)
     bundle_fini(&b);
 }
 
+static void services_limits_and_account_reach_the_manifest(void **state)
+{
+    struct bundle b;
+    char *text;
+
+    put("caller/wrangler.json", "{\"name\":\"a\",\"main\":\"i.js\",\"account_id\":\"acc\","
+                                "\"limits\":{\"subrequests\":9,\"other\":1},"
+                                "\"services\":[{\"binding\":\"SELF\",\"service\":\"a\"},"
+                                "{\"binding\":\"$b_2\",\"service\":\"b-1\",\"environment\":\"x\","
+                                "\"limits\":{\"cpu_ms\":5,\"x\":1}}]}");
+    put("caller/i.js", "1");
+    if (bundle_pack(in_root("caller"), &b, error, sizeof(error)))
+        fail_msg("%s", error);
+    text = json_dumps(b.manifest, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(
+        text, "{\"account\":\"acc\",\"limits\":{\"subrequests\":9},\"main\":\"i.js\",\"modules\":["
+              "{\"bytes\":1,\"name\":\"i.js\"}],\"name\":\"a\",\"routes\":[],\"services\":["
+              "{\"binding\":\"SELF\",\"service\":\"a\"},"
+              "{\"binding\":\"$b_2\",\"limits\":{\"cpu_ms\":5},\"service\":\"b-1\"}],\"vars\":{}}");
+    free(text);
+    bundle_fini(&b);
+}
+
 static void a_bad_directory_is_refused_with_a_sentence(void **state)
 {
     static const struct {
@@ -116,6 +139,34 @@ static void a_bad_directory_is_refused_with_a_sentence(void **state)
          "\"vars\" must be an object"},
         {"a CPU limit out of range", "{\"name\":\"a\",\"main\":\"i.js\",\"limits\":{\"cpu_ms\":0}}",
          "\"limits.cpu_ms\" must be a number from 1 to 300000"},
+        {"services of a wrong kind", "{\"name\":\"a\",\"main\":\"i.js\",\"services\":{}}",
+         "\"services\" must be a list"},
+        {"a binding that is no identifier",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"1x\",\"service\":\"b\"}]}",
+         "services: entry 0 needs a \"binding\" that is a JavaScript identifier"},
+        {"a binding to no script",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"B\",\"service\":\"../"
+         "b\"}]}",
+         "services: \"B\" needs a \"service\" that is the name of a script"},
+        {"a binding that is a var too",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"vars\":{\"B\":1},\"services\":[{\"binding\":\"B\","
+         "\"service\":"
+         "\"b\"}]}",
+         "services: \"B\" is a var too"},
+        {"a binding twice",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"B\",\"service\":\"b\"},"
+         "{\"binding\":\"B\",\"service\":\"c\"}]}",
+         "services: \"B\" is there twice"},
+        {"a call limit out of range",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"B\",\"service\":\"b\","
+         "\"limits\":{\"wall_ms\":-1}}]}",
+         "\"services.B.limits.wall_ms\" must be a number from 1 to 3600000"},
+        {"an entrypoint",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"B\",\"service\":\"b\","
+         "\"entrypoint\":\"E\"}]}",
+         "services: entry 0 has an \"entrypoint\": only the default one can be called"},
+        {"an account of a wrong kind", "{\"name\":\"a\",\"main\":\"i.js\",\"account_id\":7}",
+         "\"account_id\" must be a string of 1 to 64 bytes"},
         {"not JSON", "{",
          "wrangler.json: line 1 column 1: string or '}' expected near end of file"},
         {"a list", "[]", "wrangler.json: is not an object"},
@@ -176,6 +227,9 @@ static void a_manifest_that_lies_is_refused(void **state)
         {"a name that is a path",
          "{\"name\":\"../a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":4}]}"},
         {"no modules", "{\"name\":\"a\",\"main\":\"i\",\"modules\":[]}"},
+        {"services of strings",
+         "{\"name\":\"a\",\"main\":\"i\",\"services\":[\"b\"],\"modules\":[{\"name\":"
+         "\"i\",\"bytes\":4}]}"},
         {"routes of numbers",
          "{\"name\":\"a\",\"main\":\"i\",\"routes\":[7],\"modules\":[{\"name\":"
          "\"i\",\"bytes\":4}]}"},
@@ -398,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_becomes_a_manifest_and_its_modules),
+        cmocka_unit_test(services_limits_and_account_reach_the_manifest),
         cmocka_unit_test(a_bad_directory_is_refused_with_a_sentence),
         cmocka_unit_test(a_bundle_over_its_limits_is_refused),
         cmocka_unit_test(a_manifest_that_lies_is_refused),

@@ -44,7 +44,9 @@ static void on_gone(void *arg, uint64_t handle)
         supervise_forget(supervise, handle);
 }
 
-static struct script *add_script_with_var(const char *name, const char *source, const char *var)
+/* Consumes more: keys of the manifest besides the usual. */
+static struct script *add_script_with(const char *name, const char *source, const char *var,
+                                      json_t *more)
 {
     char sha[65];
     json_t *m = json_pack("{s:s, s:s, s:{s:i}, s:{s:s}, s:[{s:s, s:i}]}", "name", name, "main",
@@ -52,6 +54,8 @@ static struct script *add_script_with_var(const char *name, const char *source, 
                           "i.js", "bytes", (int)strlen(source));
     struct script *s;
 
+    json_object_update(m, more);
+    json_decref(more);
     if (store_put(&store, m, (const uint8_t *)source, strlen(source), sha, error, sizeof(error)))
         fail_msg("%s", error);
     json_decref(m);
@@ -63,9 +67,14 @@ static struct script *add_script_with_var(const char *name, const char *source, 
     return s;
 }
 
+static struct script *add_script_with_var(const char *name, const char *source, const char *var)
+{
+    return add_script_with(name, source, var, NULL);
+}
+
 static struct script *add_script(const char *name, const char *source)
 {
-    return add_script_with_var(name, source, "");
+    return add_script_with(name, source, "", NULL);
 }
 
 static int set_up(void **state)
@@ -124,6 +133,7 @@ static void start(const char *how, uint32_t count)
         .program = "/dev/null",
         .blob = path,
         .cpu_ms = 50,
+        .subrequests = 9,
         .wall_ms = 1000,
         .heap_mb = 16,
         .lanes = LANES,
@@ -192,18 +202,28 @@ static void scripts_arrive_in_order_with_their_sources_and_limits(void **state)
 {
     add_script("alpha", "source a");
     start("good", 1);
-    UNTIL(has_logged("alpha: alpha cpu_ms=7 source a"));
+    UNTIL(has_logged("alpha: alpha cpu_ms=7 subrequests=9 source a"));
     assert_true(supervise_is_told(supervise, catalog.last_handle));
     add_script("beta", "source b");
     assert_false(supervise_is_told(supervise, catalog.last_handle));
     supervise_tell(supervise);
     assert_true(supervise_is_told(supervise, catalog.last_handle));
-    UNTIL(has_logged("beta: beta cpu_ms=7 source b"));
+    UNTIL(has_logged("beta: beta cpu_ms=7 subrequests=9 source b"));
     /* A new version of it; nobody holds the old one any more. */
     add_script("beta", "source c");
     supervise_tell(supervise);
-    UNTIL(has_logged("beta: beta cpu_ms=7 source c"));
+    UNTIL(has_logged("beta: beta cpu_ms=7 subrequests=9 source c"));
     UNTIL(has_logged(": forgot 2"));
+}
+
+static void a_script_comes_with_the_names_of_its_services_in_order(void **state)
+{
+    add_script_with("alpha", "source a", "",
+                    json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:{s:i, s:i}}", "services", "binding",
+                              "TWO", "service", "two", "binding", "ONE", "service", "one", "limits",
+                              "cpu_ms", 3, "subrequests", 4));
+    start("good", 1);
+    UNTIL(has_logged("alpha: alpha cpu_ms=3 subrequests=4 TWO.ONE.source a"));
 }
 
 static void a_killed_process_comes_back_with_a_new_region(void **state)
@@ -228,7 +248,7 @@ static void a_killed_process_comes_back_with_a_new_region(void **state)
     assert_int_equal(*(uint32_t *)old.region, *(uint32_t *)young.region); /* still mapped */
     assert_int_equal(status_of(0).restarts, 1);
     part_release(before);
-    UNTIL(has_logged("alpha: alpha cpu_ms=7 a"));
+    UNTIL(has_logged("alpha: alpha cpu_ms=7 subrequests=9 a"));
 }
 
 static void one_that_keeps_dying_waits_longer_each_time(void **state)
@@ -342,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_process_that_is_ready_has_a_region_for_the_cores),
         TEST(scripts_arrive_in_order_with_their_sources_and_limits),
+        TEST(a_script_comes_with_the_names_of_its_services_in_order),
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
         TEST(a_condemned_process_is_replaced),

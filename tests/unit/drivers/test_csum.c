@@ -270,6 +270,7 @@ static void a_udp_checksum_is_never_sent_as_zero(void **state)
 static void both_directions_of_a_flow_share_a_queue(void **state)
 {
     enum { FLOWS = 4000, QUEUES = 7 };
+    static const struct spread spread = {.key = 99, .queues = QUEUES};
     struct rng r = {3};
     uint32_t counts[QUEUES] = {0};
 
@@ -288,9 +289,9 @@ static void both_directions_of_a_flow_share_a_queue(void **state)
         b.destination_port = a.source_port;
         uint32_t len = test_frame(there, &a, "x", 1, true);
         test_frame(back, &b, "y", 1, true);
-        uint16_t q = spread_queue(there, len, QUEUES, 99);
+        uint16_t q = spread_queue(&spread, there, len);
         assert_in_range(q, 0, QUEUES - 1);
-        assert_int_equal(spread_queue(back, len, QUEUES, 99), q);
+        assert_int_equal(spread_queue(&spread, back, len), q);
         counts[q]++;
     }
     for (int q = 0; q < QUEUES; q++)
@@ -300,6 +301,7 @@ static void both_directions_of_a_flow_share_a_queue(void **state)
 /* "Fragmentation needed" from a router must reach the core that has the connection. */
 static void an_icmp_error_follows_the_flow_it_speaks_of(void **state)
 {
+    static const struct spread spread = {.key = 7, .queues = 5};
     for (uint16_t port = 1; port < 200; port++) {
         uint8_t sent[TEST_FRAME_MAX], error[TEST_FRAME_MAX];
         struct test_flow flow = tcp4, carrier = udp4;
@@ -311,12 +313,88 @@ static void an_icmp_error_follows_the_flow_it_speaks_of(void **state)
         error[14 + 9] = 1;
         error[34] = 3;
         error[35] = 4;
-        assert_int_equal(spread_queue(error, error_len, 5, 7), spread_queue(sent, len, 5, 7));
+        assert_int_equal(spread_queue(&spread, error, error_len), spread_queue(&spread, sent, len));
     }
+}
+
+/* Puts a VLAN tag in. */
+static uint32_t tag(uint8_t *frame, uint32_t len)
+{
+    memmove(frame + 16, frame + 12, len - 12);
+    memcpy(frame + 12, "\x81\x00\x00\x07", 4);
+    return len + 4;
+}
+
+static void an_rpc_datagram_belongs_to_the_queue_of_its_port(void **state)
+{
+    enum { NOT_RPC = -1 };
+    static const struct {
+        const char *what;
+        int ip_version, protocol;
+        uint16_t source_port, port, rpc_port;
+        bool is_tagged, is_fragment;
+        int queue;
+    } rows[] = {
+        {"the first port", 4, TEST_UDP, 7000, 7000, 7000, false, false, 0},
+        {"the last port", 4, TEST_UDP, 7000, 7003, 7000, false, false, 3},
+        {"over IPv6", 6, TEST_UDP, 7000, 7002, 7000, false, false, 2},
+        {"in a VLAN", 4, TEST_UDP, 7000, 7002, 7000, true, false, 2},
+        {"the highest ports", 4, TEST_UDP, 1, 65535, 65532, false, false, 3},
+        {"from any port", 4, TEST_UDP, 9, 7001, 7000, false, false, 1},
+        {"one below the first port", 4, TEST_UDP, 7000, 6999, 7000, false, false, NOT_RPC},
+        {"one above the last port", 4, TEST_UDP, 7000, 7004, 7000, false, false, NOT_RPC},
+        {"TCP to that port", 4, TEST_TCP, 9, 7001, 7000, false, false, NOT_RPC},
+        {"a reply to a client at that port", 4, TEST_TCP, 7001, 7001, 7000, false, false, NOT_RPC},
+        {"a fragment", 4, TEST_UDP, 7000, 7002, 7000, false, true, NOT_RPC},
+        {"no RPC here", 4, TEST_UDP, 7000, 1, 0, false, false, NOT_RPC},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct spread with = {.key = 99, .queues = 4, .rpc_port = rows[i].rpc_port};
+        struct spread without = {.key = 99, .queues = 4};
+        for (uint8_t host = 1; host < 100; host++) {
+            uint8_t frame[TEST_FRAME_MAX];
+            struct test_flow f = {rows[i].ip_version, rows[i].protocol,    {10, 0, 0, host},
+                                  {10, 0, 0, 200},    rows[i].source_port, rows[i].port};
+            uint16_t queue = UINT16_MAX;
+            uint32_t len = test_frame(frame, &f, "payload", 7, true);
+            if (rows[i].is_fragment)
+                frame[14 + 6] = 0x20;
+            if (rows[i].is_tagged)
+                len = tag(frame, len);
+            bool is_rpc = spread_rpc_queue(&with, frame, len, &queue);
+            if (is_rpc != (rows[i].queue != NOT_RPC))
+                fail_msg("%s: is%s RPC", rows[i].what, is_rpc ? "" : " not");
+            int want = is_rpc ? rows[i].queue : spread_queue(&without, frame, len);
+            if (spread_queue(&with, frame, len) != want || (is_rpc && queue != want))
+                fail_msg("%s: queue %u, not %d", rows[i].what, spread_queue(&with, frame, len),
+                         want);
+        }
+    }
+}
+
+/* The error comes back to us: the datagram in it went from our port to the peer's. */
+static void an_icmp_error_about_rpc_goes_to_its_sender(void **state)
+{
+    static const struct spread spread = {.key = 99, .queues = 4, .rpc_port = 7000};
+    uint8_t sent[TEST_FRAME_MAX], error[TEST_FRAME_MAX];
+    struct test_flow flow = udp4, carrier = udp4;
+    uint16_t queue;
+
+    flow.source_port = 7002;
+    flow.destination_port = 7001;
+    test_frame(sent, &flow, "0123456789", 10, true);
+    uint32_t len = test_frame(error, &carrier, sent + 14, 28, false);
+    error[14 + 9] = 1;
+    error[34] = 3;
+    error[35] = 4;
+    assert_true(spread_rpc_queue(&spread, error, len, &queue));
+    assert_int_equal(queue, 2);
+    assert_int_equal(spread_queue(&spread, error, len), 2);
 }
 
 static void random_bytes_are_harmless(void **state)
 {
+    static const struct spread spread = {.key = 1, .queues = 3, .rpc_port = 100};
     struct rng r = {4};
     for (int i = 0; i < 200000; i++) {
         uint32_t len = (uint32_t)rng_below(&r, 120);
@@ -334,7 +412,10 @@ static void random_bytes_are_harmless(void **state)
             assert_in_range(l.l4_offset, 0, l.end);
         }
         csum_verify(frame, len);
-        assert_in_range(spread_queue(frame, len, 3, 1), 0, 2);
+        uint16_t queue = spread_queue(&spread, frame, len), rpc_queue = queue;
+        assert_in_range(queue, 0, 2);
+        spread_rpc_queue(&spread, frame, len, &rpc_queue);
+        assert_int_equal(rpc_queue, queue);
         free(frame);
     }
 }
@@ -350,6 +431,8 @@ int main(void)
         cmocka_unit_test(a_udp_checksum_is_never_sent_as_zero),
         cmocka_unit_test(both_directions_of_a_flow_share_a_queue),
         cmocka_unit_test(an_icmp_error_follows_the_flow_it_speaks_of),
+        cmocka_unit_test(an_rpc_datagram_belongs_to_the_queue_of_its_port),
+        cmocka_unit_test(an_icmp_error_about_rpc_goes_to_its_sender),
         cmocka_unit_test(random_bytes_are_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

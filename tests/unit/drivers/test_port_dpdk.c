@@ -31,10 +31,10 @@
 
 #include "drivers/eal.h"
 #include "drivers/port_dpdk.h"
-#include "drivers/spread.h"
+#include "drivers/port_dpdk_impl.h"
 #include "tests/unit/drivers/test_frame.h"
 
-enum { SKIP = 77, PATIENCE_MS = 10000, FLOWS = 64, PING_PONGS = 2000 };
+enum { SKIP = 77, PATIENCE_MS = 10000, FLOWS = 64, PING_PONGS = 2000, RPC_PORT = 7000 };
 
 static const struct test_flow flow_v4 = {4, TEST_UDP, {10, 9, 0, 1}, {10, 9, 0, 2}, 4000, 5000};
 static const struct test_flow flow_v6 = {6,    TEST_TCP, {0xfd, [15] = 1}, {0xfd, [15] = 2},
@@ -347,6 +347,65 @@ static void af_packet_spreads_over_two_cores(void **state)
     port_close(p);
 }
 
+/* Sends RPC datagrams to both ports, over many flows, and TCP to the same port numbers. Says for the latter which queue got them. */
+static void check_rpc(struct port *p, int raw, uint16_t tcp_queue[FLOWS])
+{
+    uint8_t bytes[TEST_FRAME_MAX];
+
+    drain(p);
+    for (int i = 0; i < FLOWS; i++) {
+        struct test_flow rpc = flow_v4, tcp = flow_v4;
+        rpc.source_port = tcp.source_port = (uint16_t)(1000 + i);
+        rpc.destination_port = tcp.destination_port = (uint16_t)(RPC_PORT + i % 2);
+        tcp.protocol = TEST_TCP;
+        raw_send(raw, bytes, test_frame(bytes, &rpc, "x", 1, true));
+        raw_send(raw, bytes, test_frame(bytes, &tcp, "y", 1, true));
+    }
+    for (int received = 0; received < 2 * FLOWS;) {
+        for (uint16_t q = 0; q < 2; q++) {
+            struct frame f[PORT_BURST];
+            uint16_t n = port_rx(p, q, f, PORT_BURST);
+            for (uint16_t i = 0; i < n; i++) {
+                const uint8_t *ip = f[i].bytes + 14, *l4 = f[i].bytes + 34;
+                if (ip[9] == TEST_UDP)
+                    assert_int_equal((l4[2] << 8 | l4[3]) - RPC_PORT, q);
+                else
+                    tcp_queue[(l4[0] << 8 | l4[1]) - 1000] = q;
+            }
+            received += n;
+            port_free(p, q, f, n);
+        }
+    }
+}
+
+static void rpc_datagrams_come_to_the_queue_of_their_port(void **state)
+{
+    char error[512] = "";
+    struct port_dpdk_config c = {.device = "net_af_packet0,iface=hxa,qpairs=1",
+                                 .queues = 2,
+                                 .buffers = 2047,
+                                 .rpc_port = RPC_PORT};
+    struct port *p = port_dpdk_create(&c, error, sizeof(error));
+    uint16_t tcp_queue[FLOWS], on_one = 0;
+    int raw = raw_socket("hxb");
+
+    if (!p)
+        fail_msg("%s", error);
+    assert_false(p->caps.has_rpc_rules);
+    check_rpc(p, raw, tcp_queue);
+    for (int i = 0; i < FLOWS; i++)
+        on_one += tcp_queue[i];
+    assert_in_range(on_one, 1, FLOWS - 1); /* TCP is spread as ever */
+
+    /* As with a device that spreads by itself, but takes no rules: everything else stays on the queue that it came to. */
+    ((struct port_dpdk *)p)->hand_over = HAND_OVER_RPC;
+    check_rpc(p, raw, tcp_queue);
+    for (int i = 0; i < FLOWS; i++)
+        assert_int_equal(tcp_queue[i], 0);
+    close(raw);
+    port_close(p);
+}
+
 static void one_af_packet_queue_feeds_two_cores(void **state)
 {
     struct port *p = open_port("net_af_packet0,iface=hxa,qpairs=1", 2);
@@ -638,7 +697,7 @@ static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
 {
     static const struct {
         const char *device, *says;
-        uint16_t queues;
+        uint16_t queues, rpc_port;
     } rows[] = {
         {"net_af_packet0,iface=nosuch", "no interface 'nosuch'", 1},
         {"auto:nosuch", "no interface 'nosuch'", 1},
@@ -647,10 +706,12 @@ static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
         {"net_nothing0", "attaching it failed", 1},
         {"0000:ff:1f.7", "attaching it failed", 1},
         {"net_ring0", "0 queues", 0},
+        {"net_ring0", "no 2 UDP ports from 65535 on", 2, 65535},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char error[512] = "";
-        struct port_dpdk_config c = {.device = rows[i].device, .queues = rows[i].queues};
+        struct port_dpdk_config c = {
+            .device = rows[i].device, .queues = rows[i].queues, .rpc_port = rows[i].rpc_port};
         assert_null(port_dpdk_create(&c, error, sizeof(error)));
         if (!strstr(error, rows[i].says))
             fail_msg("%s: '%s' does not say '%s'", rows[i].device, error, rows[i].says);
@@ -679,6 +740,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(af_packet_carries_frames_both_ways),
         cmocka_unit_test(af_packet_spreads_over_two_cores),
+        cmocka_unit_test(rpc_datagrams_come_to_the_queue_of_their_port),
         cmocka_unit_test(one_af_packet_queue_feeds_two_cores),
         cmocka_unit_test(two_af_packet_queues_feed_one_core),
         cmocka_unit_test(a_frame_that_waits_wakes_its_core_at_once),

@@ -120,12 +120,17 @@ void harness_stop(struct harness *h)
     munmap(h->region, h->region_bytes);
     for (uint32_t i = 0; i < JOB_JOBS_MAX; i++)
         harness_close(h, i);
+    for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
+        free(h->subs[i].head);
+        free(h->subs[i].body);
+    }
     for (size_t i = 0; i < h->line_count; i++)
         free(h->lines[i].text);
 }
 
 void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
-                    size_t count, const char *vars, const char *limits)
+                    size_t count, const char *vars, const char *limits,
+                    const struct harness_binding *bindings)
 {
     int fd = memfd_create("script", MFD_CLOEXEC);
     json_t *list = json_array();
@@ -136,22 +141,34 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
         json_array_append_new(
             list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
     }
+    json_t *services = json_array();
+    for (uint32_t i = 0; bindings && bindings[i].name; i++) {
+        assert(i < HARNESS_BINDINGS_MAX && handle < HARNESS_HANDLES_MAX);
+        h->targets[handle][i] = bindings[i].target;
+        json_array_append_new(services, json_pack("{s:s}", "binding", bindings[i].name));
+    }
     json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
     json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
     assert(vars_json && limits_json);
     send_packet(h,
-                json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "type", "script", "handle",
-                          (json_int_t)handle, "name", "test", "version", "1", "main",
+                json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "type", "script",
+                          "handle", (json_int_t)handle, "name", "test", "version", "1", "main",
                           modules[0].name, "modules", list, "vars", vars_json, "limits",
-                          limits_json),
+                          limits_json, "services", services),
                 &fd, 1);
     close(fd);
 }
 
-void harness_script(struct harness *h, uint32_t handle, const char *source, const char *limits)
+void harness_caller(struct harness *h, uint32_t handle, const char *source, const char *limits,
+                    const struct harness_binding *bindings)
 {
     const struct harness_module main_module = {.name = "main.mjs", .text = source};
-    harness_bundle(h, handle, &main_module, 1, NULL, limits);
+    harness_bundle(h, handle, &main_module, 1, NULL, limits, bindings);
+}
+
+void harness_script(struct harness *h, uint32_t handle, const char *source, const char *limits)
+{
+    harness_caller(h, handle, source, limits, NULL);
 }
 
 void harness_forget(struct harness *h, uint32_t handle)
@@ -173,29 +190,38 @@ static void fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes,
     }
 }
 
+/* The payload of a received slot, in chunks of ours. */
+static void copy_on(struct harness *h, struct job_slot *to, const struct job_slot *from)
+{
+    uint8_t bytes[JOB_HEAD_BYTES_MAX];
+    for (uint32_t i = 0; i < from->chunk_count; i++) {
+        size_t at = (size_t)i * JOB_CHUNK_BYTES;
+        size_t n = from->bytes - at < JOB_CHUNK_BYTES ? from->bytes - at : JOB_CHUNK_BYTES;
+        memcpy(bytes + at, arena_view(&h->arena_up, from->chunk[i]), n);
+    }
+    fill(h, to, bytes, from->bytes);
+}
+
 static struct head_view view(const char *p, size_t len)
 {
     return (struct head_view){p, len};
 }
 
-uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url,
-                      const char *fields, bool has_body)
+static void write_fields(struct head_writer *w, const char *fields)
 {
-    uint8_t head[JOB_HEAD_BYTES_MAX];
-    struct head_writer w;
-    head_write_request(&w, head, sizeof(head), view("", 0), view(method, strlen(method)),
-                       view(url, strlen(url)));
     while (fields && *fields) {
         const char *end = strchr(fields, '\n'), *colon = strstr(fields, ": ");
         assert(end && colon && colon < end);
-        head_write_field(&w, view(fields, (size_t)(colon - fields)),
+        head_write_field(w, view(fields, (size_t)(colon - fields)),
                          view(colon + 2, (size_t)(end - colon - 2)));
         fields = end + 1;
     }
-    size_t len = head_write_end(&w);
-    assert(len > 0);
+}
 
-    while (h->jobs[h->next_job].is_open)
+static uint32_t start_job(struct harness *h, uint32_t handle, const uint8_t *head, size_t len,
+                          bool has_body)
+{
+    while (h->jobs[h->next_job].is_open || h->lingering[h->next_job])
         h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
     uint32_t job = h->next_job;
     h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
@@ -206,6 +232,7 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
         .may_send = JOB_CREDIT_INITIAL,
         .may_receive = JOB_CREDIT_INITIAL,
         .request_id = ++h->next_request_id,
+        .handle = handle,
     };
     struct job_slot slot = {.type = JOB_START,
                             .job = job,
@@ -217,6 +244,25 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
     push(h, &slot);
     h->starts++;
     return job;
+}
+
+uint32_t harness_open_in(struct harness *h, struct head_view context, uint32_t handle,
+                         const char *method, const char *url, const char *fields, bool has_body)
+{
+    uint8_t head[JOB_HEAD_BYTES_MAX];
+    struct head_writer w;
+    head_write_request(&w, head, sizeof(head), context, view(method, strlen(method)),
+                       view(url, strlen(url)));
+    write_fields(&w, fields);
+    size_t len = head_write_end(&w);
+    assert(len > 0);
+    return start_job(h, handle, head, len, has_body);
+}
+
+uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url,
+                      const char *fields, bool has_body)
+{
+    return harness_open_in(h, view("", 0), handle, method, url, fields, has_body);
 }
 
 static struct job_slot slot_of(const struct harness *h, enum job_type type, uint32_t job)
@@ -247,10 +293,53 @@ void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len
     } while (len > 0);
 }
 
+static struct job_slot sub_slot(const struct harness *h, enum job_type type, uint32_t sub)
+{
+    return (struct job_slot){.type = (uint8_t)type,
+                             .arg = (uint64_t)h->subs[sub].generation << 32 | sub};
+}
+
+/* It is over for hearthd; what the test wants to look at stays. */
+static void end_sub(struct harness *h, uint32_t sub)
+{
+    struct harness_sub *s = &h->subs[sub];
+    assert(s->is_open);
+    s->is_open = false;
+    h->open_subs--;
+    if (s->callee && h->jobs[s->callee - 1].generation == s->callee_generation) {
+        struct harness_job *j = &h->jobs[s->callee - 1];
+        j->caller = 0;
+        if (j->is_done)
+            harness_close(h, s->callee - 1);
+        else
+            harness_cancel(h, s->callee - 1);
+    }
+    s->callee = 0;
+}
+
+/* Their parent is over. */
+static void drop_subs(struct harness *h, uint32_t job)
+{
+    for (uint32_t i = 0; i < JOB_SUBS_MAX && h->open_subs; i++)
+        if (h->subs[i].is_open && h->subs[i].job == job &&
+            h->subs[i].job_generation == h->jobs[job].generation)
+            end_sub(h, i);
+}
+
+static void stop_lingering(struct harness *h, uint32_t job, uint32_t generation)
+{
+    if (h->lingering[job] != generation)
+        return;
+    h->lingering[job] = 0;
+    h->lingering_count--;
+}
+
 void harness_cancel(struct harness *h, uint32_t job)
 {
     struct job_slot slot = slot_of(h, JOB_CANCEL, job);
     push(h, &slot);
+    drop_subs(h, job);
+    stop_lingering(h, job, h->jobs[job].generation);
     harness_close(h, job);
 }
 
@@ -320,6 +409,170 @@ static void done(struct harness *h, struct harness_job *j, enum job_error error)
     h->dones++;
 }
 
+/* Passes a message of a callee on to its caller, with its bytes. */
+static void pass_up(struct harness *h, const struct harness_job *j, const struct job_slot *slot)
+{
+    static const uint8_t types[JOB_TYPES] = {[JOB_HEAD] = JOB_REPLY,
+                                             [JOB_DATA] = JOB_REPLY_DATA,
+                                             [JOB_ERROR] = JOB_REPLY_ERROR,
+                                             [JOB_CREDIT] = JOB_SUB_CREDIT};
+    uint32_t sub = j->caller - 1;
+    struct job_slot to = sub_slot(h, types[slot->type], sub);
+    assert(types[slot->type]);
+    to.flags = slot->flags & JOB_F_END;
+    to.arg2 = slot->arg; /* an error's kind, a credit's bytes */
+    if (to.type == JOB_SUB_CREDIT)
+        h->subs[sub].may_receive += slot->arg;
+    if (to.type == JOB_REPLY_DATA)
+        h->subs[sub].may_send -= slot->bytes;
+    copy_on(h, &to, slot);
+    push(h, &to);
+    if (to.type == JOB_REPLY_ERROR || (to.flags & JOB_F_END))
+        end_sub(h, sub);
+}
+
+/* And the other way. */
+static void pass_down(struct harness *h, const struct harness_sub *s, const struct job_slot *slot)
+{
+    struct job_slot to =
+        slot_of(h, slot->type == JOB_SUB_BODY ? JOB_BODY : JOB_CREDIT, s->callee - 1);
+    if (h->jobs[s->callee - 1].is_done)
+        return;
+    to.flags = slot->flags;
+    to.arg = slot->arg2;
+    if (to.type == JOB_CREDIT)
+        h->jobs[s->callee - 1].may_receive += slot->arg2;
+    else
+        h->jobs[s->callee - 1].may_send -= slot->bytes;
+    copy_on(h, &to, slot);
+    push(h, &to);
+}
+
+static void call(struct harness *h, uint32_t sub, uint32_t target, uint32_t depth)
+{
+    struct harness_sub *s = &h->subs[sub];
+    if (depth == 16) {
+        harness_reply_error(h, sub, JOB_ERROR_DEPTH);
+        return;
+    }
+    uint32_t job = start_job(h, target, s->head, s->head_bytes, !s->has_ended);
+    h->jobs[job].caller = sub + 1;
+    h->jobs[job].depth = depth;
+    s->callee = job + 1;
+    s->callee_generation = h->jobs[job].generation;
+}
+
+static uint8_t *bytes_of(struct harness *h, const struct job_slot *slot)
+{
+    uint8_t *bytes = malloc(slot->bytes + 1);
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        size_t at = (size_t)i * JOB_CHUNK_BYTES;
+        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
+        memcpy(bytes + at, arena_view(&h->arena_up, slot->chunk[i]), n);
+    }
+    bytes[slot->bytes] = '\0';
+    return bytes;
+}
+
+static void take_sub_start(struct harness *h, uint32_t sub, uint32_t generation,
+                           const struct job_slot *slot)
+{
+    struct harness_sub *s = &h->subs[sub];
+    struct harness_job *j = &h->jobs[slot->job];
+    bool is_parents = j->is_open && j->generation == slot->generation;
+    bool lingers = h->lingering[slot->job] == slot->generation;
+    if (!is_parents && !lingers)
+        return; /* the client has gone meanwhile */
+    if (is_parents && j->is_done && !lingers) {
+        fprintf(stderr, "a sub-request of a job that is over\n");
+        abort();
+    }
+    assert(!s->is_open && generation != s->generation && slot->arg2 < HARNESS_BINDINGS_MAX);
+    free(s->head);
+    free(s->body);
+    *s = (struct harness_sub){.is_open = true,
+                              .generation = generation,
+                              .job = slot->job,
+                              .job_generation = slot->generation,
+                              .binding = (uint32_t)slot->arg2,
+                              .has_ended = slot->flags & JOB_F_END,
+                              .holds_credit = h->holds_sub_credit,
+                              .may_send = JOB_CREDIT_INITIAL,
+                              .may_receive = JOB_CREDIT_INITIAL,
+                              .head = bytes_of(h, slot),
+                              .head_bytes = slot->bytes};
+    struct head_reader reader;
+    struct head_field field;
+    struct head_request request = head_read_request(&reader, s->head, s->head_bytes);
+    while (head_read_field(&reader, &field))
+        ;
+    assert(head_read_end(&reader) && request.context.len == 0 && request.url.len > 0);
+    h->open_subs++;
+    h->sub_starts++;
+    /* A closed job that lingers has lost its handle: the test answers. */
+    uint32_t target = is_parents ? h->targets[j->handle % HARNESS_HANDLES_MAX][s->binding] : 0;
+    if (target)
+        call(h, sub, target, is_parents ? j->depth + 1 : 1);
+}
+
+static void take_sub_body(struct harness *h, uint32_t sub, const struct job_slot *slot)
+{
+    struct harness_sub *s = &h->subs[sub];
+    assert(!s->has_ended && slot->bytes <= s->may_receive);
+    s->may_receive -= slot->bytes;
+    s->has_ended = slot->flags & JOB_F_END;
+    if (s->callee) {
+        pass_down(h, s, slot);
+        return;
+    }
+    if (s->body_bytes + slot->bytes + 1 > s->body_cap) {
+        s->body_cap = (s->body_bytes + slot->bytes + 1) * 2;
+        s->body = realloc(s->body, s->body_cap);
+    }
+    uint8_t *bytes = bytes_of(h, slot);
+    memcpy(s->body + s->body_bytes, bytes, slot->bytes + 1);
+    s->body_bytes += slot->bytes;
+    free(bytes);
+    if (!s->holds_credit && slot->bytes && !s->has_ended)
+        harness_sub_credit(h, sub, slot->bytes);
+}
+
+static void take_sub(struct harness *h, const struct job_slot *slot)
+{
+    uint32_t sub = (uint32_t)slot->arg, generation = (uint32_t)(slot->arg >> 32);
+    struct harness_sub *s = &h->subs[sub];
+    assert(sub < JOB_SUBS_MAX && generation);
+    if (slot->type == JOB_SUB) {
+        take_sub_start(h, sub, generation, slot);
+        return;
+    }
+    if (!s->is_open || s->generation != generation)
+        return;
+    switch (slot->type) {
+    case JOB_SUB_BODY:
+        take_sub_body(h, sub, slot);
+        break;
+    case JOB_SUB_CREDIT:
+        s->may_send += slot->arg2;
+        assert(slot->arg2 > 0 && s->may_send <= JOB_CREDIT_INITIAL);
+        if (s->callee)
+            pass_down(h, s, slot);
+        break;
+    default:
+        s->is_cancelled = true;
+        h->sub_cancels++;
+        end_sub(h, sub);
+    }
+}
+
+static void give_back(struct harness *h, const struct job_slot *slot)
+{
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
+        bool fits = arena_give_back(&h->arena_up, slot->chunk[i]);
+        assert(fits);
+    }
+}
+
 static void take(struct harness *h, const struct job_slot *slot)
 {
     h->messages++;
@@ -330,6 +583,20 @@ static void take(struct harness *h, const struct job_slot *slot)
         return;
     case JOB_EVICTED:
         h->evicted++;
+        return;
+    case JOB_SUB:
+    case JOB_SUB_BODY:
+    case JOB_SUB_CANCEL:
+    case JOB_SUB_CREDIT:
+        take_sub(h, slot);
+        give_back(h, slot);
+        return;
+    case JOB_DONE:
+        if (h->jobs[slot->job].is_open && h->jobs[slot->job].generation == slot->generation) {
+            drop_subs(h, slot->job);
+            h->jobs[slot->job].lingers = false;
+        }
+        stop_lingering(h, slot->job, slot->generation);
         return;
     }
     assert(slot->job < JOB_JOBS_MAX);
@@ -353,18 +620,31 @@ static void take(struct harness *h, const struct job_slot *slot)
             j->may_send += slot->arg;
             assert(slot->arg > 0 && j->may_send <= JOB_CREDIT_INITIAL);
             break;
+        case JOB_SPAN:
+            assert(!j->has_head && !j->has_span && slot->chunk_count == 0);
+            j->has_span = true;
+            memcpy(j->phase_us, slot->chunk, sizeof(j->phase_us));
+            break;
         default:
             fprintf(stderr, "message type %u\n", slot->type);
             abort();
         }
         if (slot->flags & JOB_F_END)
             done(h, j, JOB_ERROR_NONE);
+        if (slot->flags & JOB_F_LINGERS) {
+            assert(slot->flags & JOB_F_END);
+            j->lingers = true;
+            h->lingering[slot->job] = j->generation;
+            h->lingering_count++;
+        } else if (j->is_done) {
+            drop_subs(h, slot->job);
+        }
+        if (j->caller && slot->type != JOB_SPAN)
+            pass_up(h, j, slot);
     }
-    for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        bool fits = arena_give_back(&h->arena_up, slot->chunk[i]);
-        assert(fits);
-    }
-    if (!is_late && slot->type == JOB_DATA && !j->is_done && !j->holds_credit && slot->bytes)
+    give_back(h, slot);
+    if (!is_late && slot->type == JOB_DATA && j->is_open && !j->is_done && !j->holds_credit &&
+        !j->caller && slot->bytes)
         harness_credit(h, slot->job, slot->bytes);
 }
 
@@ -467,6 +747,86 @@ void harness_close(struct harness *h, uint32_t job)
     free(j->head);
     free(j->body);
     *j = (struct harness_job){0};
+}
+
+uint32_t harness_wait_sub(struct harness *h)
+{
+    for (;;) {
+        for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
+            if (!h->subs[i].is_open || h->subs[i].is_taken || h->subs[i].callee)
+                continue;
+            h->subs[i].is_taken = true;
+            return i;
+        }
+        harness_poll(h, HARNESS_WAIT_MS);
+    }
+}
+
+struct head_request harness_sub_request(const struct harness *h, uint32_t sub)
+{
+    struct head_reader reader;
+    return head_read_request(&reader, h->subs[sub].head, h->subs[sub].head_bytes);
+}
+
+void harness_reply(struct harness *h, uint32_t sub, uint16_t status, const char *fields,
+                   bool has_body)
+{
+    uint8_t head[JOB_HEAD_BYTES_MAX];
+    struct head_writer w;
+    if (!h->subs[sub].is_open)
+        return;
+    head_write_response(&w, head, sizeof(head), status);
+    write_fields(&w, fields);
+    size_t len = head_write_end(&w);
+    struct job_slot slot = sub_slot(h, JOB_REPLY, sub);
+    slot.flags = has_body ? 0 : JOB_F_END;
+    fill(h, &slot, head, len);
+    push(h, &slot);
+    if (!has_body && h->subs[sub].is_open)
+        end_sub(h, sub);
+}
+
+void harness_reply_data(struct harness *h, uint32_t sub, const void *bytes, size_t len, bool is_end)
+{
+    struct harness_sub *s = &h->subs[sub];
+    const uint8_t *p = bytes;
+    do {
+        while (len > 0 && s->may_send == 0 && s->is_open)
+            harness_poll(h, HARNESS_WAIT_MS);
+        if (!s->is_open)
+            return;
+        size_t n = len < s->may_send ? len : s->may_send;
+        if (n > JOB_HEAD_BYTES_MAX)
+            n = JOB_HEAD_BYTES_MAX;
+        struct job_slot slot = sub_slot(h, JOB_REPLY_DATA, sub);
+        slot.flags = is_end && n == len ? JOB_F_END : 0;
+        s->may_send -= n;
+        fill(h, &slot, p, n);
+        p += n;
+        len -= n;
+        push(h, &slot);
+    } while (len > 0);
+    if (is_end && s->is_open)
+        end_sub(h, sub);
+}
+
+void harness_reply_error(struct harness *h, uint32_t sub, enum job_error error)
+{
+    struct job_slot slot = sub_slot(h, JOB_REPLY_ERROR, sub);
+    slot.arg2 = error;
+    if (!h->subs[sub].is_open)
+        return;
+    push(h, &slot);
+    if (h->subs[sub].is_open)
+        end_sub(h, sub);
+}
+
+void harness_sub_credit(struct harness *h, uint32_t sub, uint64_t bytes)
+{
+    struct job_slot slot = sub_slot(h, JOB_SUB_CREDIT, sub);
+    slot.arg2 = bytes;
+    h->subs[sub].may_receive += bytes;
+    push(h, &slot);
 }
 
 struct harness_job *harness_get(struct harness *h, uint32_t handle, const char *path)

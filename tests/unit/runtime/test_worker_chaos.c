@@ -1,5 +1,6 @@
-/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, cancellations, evictions, replacements and deaths of scripts,
- * all at once. Whatever happens, each job ends once, all chunks come home, and the process ends with 0.
+/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, calls between scripts, cancellations, evictions, replacements and
+ * deaths of scripts, all at once. Whatever happens, each job ends once, every call too, all chunks come home, and the process
+ * ends with 0.
  * A failure prints the seed that repeats it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,8 +43,34 @@ static const char *const sources[] = {
     "s?.cancel();"
     " setInterval(() => {}, 1); return new Response('c'.repeat(100000)); } }",
     "const all = []; export default { fetch() { for (;;) all.push(new Array(100).fill(1)); } }",
+    /* from here on callers: A is any script, LEAF one that calls nobody, TEST the test */
+    "export default { fetch: (r, env) => env.A.fetch(r) }",
+    "export default { async fetch(r, env) { const a = await env.A.fetch('https://o/', { method: "
+    "'POST',"
+    " body: r.body?.pipeThrough(new TransformStream()) ?? 'x'.repeat(100000) }); return new "
+    "Response(await a.bytes()); } }",
+    "export default { async fetch(r, env) { const signal = AbortSignal.timeout(3);"
+    " try { return await env.A.fetch('https://o/', { signal }); } catch { return new "
+    "Response('aborted'); } } }",
+    "export default { async fetch(r, env, ctx) { "
+    "ctx.waitUntil(env.LEAF.fetch('https://o/').then((a) => a.body?.cancel()));"
+    " await Promise.allSettled(Array.from({ length: 5 }, () => env.LEAF.fetch('https://o/', { "
+    "method: 'PUT',"
+    " body: new Uint8Array(30000) }))); ctx.waitUntil(env.TEST.fetch('https://o/')); return new "
+    "Response('all'); } }",
+    "export default { async fetch(r, env) { const a = await env.TEST.fetch(r); return new "
+    "Response(a.body, a); } }",
+    "export default { async fetch(r, env) { const a = await env.TEST.fetch(r); const reader = "
+    "a.body?.getReader();"
+    " await reader?.read(); if (r.url.length % 2) await reader?.cancel(); return new "
+    "Response('some'); } }",
 };
-enum { KINDS = sizeof(sources) / sizeof(*sources), OPEN_MAX = 200 };
+enum {
+    KINDS = sizeof(sources) / sizeof(*sources),
+    LEAVES = 12,
+    OPEN_MAX = 200,
+    ANSWERS_MAX = 400,
+};
 
 static uint32_t open_jobs[OPEN_MAX];
 static bool sends[OPEN_MAX];
@@ -64,14 +91,62 @@ static uint32_t any_kind(void)
 
 static void give_script(uint32_t kind)
 {
-    harness_script(&h, 1 + kind, sources[kind],
-                   "{\"cpu_ms\":20,\"heap_bytes\":33554432,\"wall_ms\":5000}");
+    static const char limits[] = "{\"cpu_ms\":20,\"heap_bytes\":33554432,\"wall_ms\":5000}";
+    const struct harness_binding bindings[] = {
+        {"A", 1 + any_kind()}, {"LEAF", 1 + roll(8)}, {"TEST", HARNESS_TEST}, {0}};
+    if (kind < LEAVES)
+        harness_script(&h, 1 + kind, sources[kind], limits);
+    else
+        harness_caller(&h, 1 + kind, sources[kind], limits, bindings);
+}
+
+/* Calls that the test answers. */
+static struct {
+    uint32_t sub, generation;
+    bool has_replied;
+} answers[ANSWERS_MAX];
+static uint32_t answer_count;
+
+static void find_calls(void)
+{
+    for (uint32_t i = 0; i < JOB_SUBS_MAX && h.open_subs && answer_count < ANSWERS_MAX; i++) {
+        struct harness_sub *s = &h.subs[i];
+        if (!s->is_open || s->callee || s->is_taken)
+            continue;
+        s->is_taken = true;
+        answers[answer_count].sub = i;
+        answers[answer_count].generation = s->generation;
+        answers[answer_count++].has_replied = false;
+    }
+}
+
+static void answer_some(void)
+{
+    static const uint8_t bytes[30000];
+    uint32_t at = roll(answer_count), sub = answers[at].sub;
+    const struct harness_sub *s = &h.subs[sub];
+    bool is_ours = s->is_open && s->generation == answers[at].generation;
+    if (is_ours && roll(8) == 0) {
+        harness_reply_error(&h, sub, 1 + roll(JOB_ERROR_KINDS - 1));
+    } else if (is_ours && !answers[at].has_replied) {
+        answers[at].has_replied = true;
+        harness_reply(&h, sub, 200, "a: b\n", roll(4));
+    } else if (is_ours && s->may_send > sizeof(bytes)) {
+        harness_reply_data(&h, sub, bytes, roll(sizeof(bytes)), roll(3) == 0);
+    } else if (is_ours && roll(2)) {
+        harness_reply_data(&h, sub, NULL, 0, true);
+    }
+    if (!s->is_open || s->generation != answers[at].generation)
+        answers[at] = answers[--answer_count];
 }
 
 static void step(void)
 {
     static uint8_t bytes[40000];
     uint32_t at = open_count ? roll(open_count) : 0;
+    find_calls();
+    if (answer_count && roll(3) == 0)
+        answer_some();
     switch (roll(12)) {
     case 0:
     case 1:
@@ -128,15 +203,28 @@ static void every_job_ends_and_every_chunk_comes_home(void **state)
     for (uint32_t i = 0; i < open_count; i++) {
         if (sends[i] && !h.jobs[open_jobs[i]].is_done)
             harness_send(&h, open_jobs[i], "end", 3, true);
-        harness_wait(&h, open_jobs[i]);
+        while (!h.jobs[open_jobs[i]].is_done) {
+            find_calls();
+            if (answer_count)
+                answer_some();
+            harness_poll(&h, 1);
+        }
+    }
+    while (h.lingering_count || h.open_subs) {
+        find_calls();
+        if (answer_count)
+            answer_some();
+        harness_poll(&h, 1);
     }
     while (arena_available(&h.arena, JOB_ARENA_CHUNKS) < JOB_ARENA_CHUNKS)
         harness_poll(&h, 10);
     assert_false(h.arena.lied);
     struct harness_job *j = harness_get(&h, 1, "/");
     assert_string_equal((char *)j->body, "hello");
-    printf("%lu jobs, %lu messages, %u evictions\n", (unsigned long)h.starts,
+    printf("%lu jobs, %lu calls, %lu of them cancelled, %lu messages, %u evictions\n",
+           (unsigned long)h.starts, (unsigned long)h.sub_starts, (unsigned long)h.sub_cancels,
            (unsigned long)h.messages, h.evicted);
+    assert_true(h.sub_starts > steps / 20 && h.sub_cancels > 0);
     assert_true(h.starts > steps / 10);
     harness_stop(&h);
 }

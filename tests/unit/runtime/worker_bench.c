@@ -1,8 +1,8 @@
 /* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one
  * JSON object per line.
  *
- *   hello requests/s with a window of requests in flight, CPU time of the process per request, cold
- * start p50 of an idle and of a busy process */
+ *   hello requests/s with a window of requests in flight, the same through a service binding (both scripts in the process; the
+ *   harness passes the call on), CPU time of the process per request, cold start p50 of an idle and of a busy process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +104,16 @@ int main(int argc, char **argv)
     bench_requests("hello_async", 2, count, 64);
     bench_requests("hello_one_by_one", 1, count / 10, 1);
     bench_requests("url_headers_json", 3, count / 3, 64);
+    const struct harness_binding to_hello[] = {{"HELLO", 1}, {0}};
+    harness_caller(&h, 4, "export default { fetch: (request, env) => env.HELLO.fetch(request) }",
+                   NULL, to_hello);
+    harness_caller(&h, 5,
+                   "export default { async fetch(request, env) {"
+                   " return new Response(await (await env.HELLO.fetch(request)).text()); } }",
+                   NULL, to_hello);
+    bench_requests("call_handed_on", 4, count / 3, 64);
+    bench_requests("call_read", 5, count / 3, 64);
+    bench_requests("call_one_by_one", 4, count / 10, 1);
     static const char hello[] = "export default { fetch() { return new Response('hello'); } }";
     bench_cold("cold_idle", hello, true);
     bench_cold("cold_back_to_back", hello, false);

@@ -13,18 +13,27 @@
 #include <unistd.h>
 
 #include "dataplane/runtime_link.h"
+#include "dataplane/sub.h"
 #include "dataplane/world.h"
 
-enum { RIG_OWNERS = 8 };
+enum { RIG_OWNERS = 8, RIG_SUBS = 8 };
 
 struct rig_owner {
     struct job_ref ref;
-    bool is_live, has_head;
+    bool is_live, has_head, lingers;
+    int dones, spans;
     int heads, datas, ends, errors, losts, credits;
     size_t body_bytes, head_bytes;
     uint64_t cold_us;
     enum job_error error;
     char body[256];
+};
+
+struct rig_sub {
+    bool is_live, is_replied, has_ended;
+    uint32_t slot, owner, binding;
+    size_t head_bytes, body_bytes;
+    int cancels, credits;
 };
 
 struct link_rig {
@@ -35,6 +44,7 @@ struct link_rig {
     _Atomic uint32_t condemned;
     struct world_runtime runtime;
     struct rig_owner owner[RIG_OWNERS];
+    struct rig_sub sub[RIG_SUBS];
     /* the runtime's end */
     struct job_consumer down;
     struct job_producer up;
@@ -63,6 +73,17 @@ static void rig_body(struct rig_owner *o, const struct head_view *body, uint32_t
     }
 }
 
+/* The answer is complete; a job that lingers is still the owner's. */
+static void rig_answered(struct link_rig *r, struct rig_owner *o)
+{
+    o->ends++;
+    o->lingers = runtime_link_lingers(&r->link, o->ref);
+    if (!o->lingers) {
+        o->is_live = false;
+        o->ref = (struct job_ref){0};
+    }
+}
+
 static void rig_end(struct rig_owner *o)
 {
     o->is_live = false;
@@ -73,7 +94,7 @@ static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t h
                         uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(!o->has_head && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
+    assert(!o->has_head && !o->lingers && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
     volatile unsigned sum = 0;
     for (size_t i = 0; i < head_bytes; i++)
         sum += head[i];
@@ -82,23 +103,19 @@ static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t h
     o->head_bytes = head_bytes;
     o->cold_us = cold_us;
     rig_body(o, body, views);
-    if (is_end) {
-        o->ends++;
-        rig_end(o);
-    }
+    if (is_end)
+        rig_answered(arg, o);
 }
 
 static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
                         bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(o->has_head);
+    assert(o->has_head && !o->lingers);
     o->datas++;
     rig_body(o, body, views);
-    if (is_end) {
-        o->ends++;
-        rig_end(o);
-    }
+    if (is_end)
+        rig_answered(arg, o);
 }
 
 static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
@@ -122,7 +139,76 @@ static void rig_on_lost(void *arg, uint32_t owner)
     rig_end(o);
 }
 
-static const struct runtime_link_events rig_events = {.head = rig_on_head,
+static void rig_on_done(void *arg, uint32_t owner)
+{
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(o->lingers);
+    o->dones++;
+    rig_end(o);
+}
+
+static void rig_on_span(void *arg, uint32_t owner, const uint32_t phase_us[JOB_PHASES])
+{
+    rig_live(arg, owner)->spans++;
+}
+
+static struct rig_sub *rig_live_sub(void *arg, uint32_t sub)
+{
+    struct link_rig *r = arg;
+    assert(sub < RIG_SUBS && r->sub[sub].is_live);
+    return &r->sub[sub];
+}
+
+static uint32_t rig_on_sub(void *arg, uint32_t owner, uint32_t link, uint32_t slot,
+                           uint32_t binding, const uint8_t *head, size_t head_bytes, bool has_body)
+{
+    struct link_rig *r = arg;
+    rig_live(arg, owner);
+    assert(link == 3 && slot < JOB_SUBS_MAX && binding < JOB_BINDINGS_MAX && head_bytes > 0);
+    for (uint32_t i = 0; i < RIG_SUBS; i++) {
+        if (r->sub[i].is_live)
+            continue;
+        r->sub[i] = (struct rig_sub){.is_live = true,
+                                     .slot = slot,
+                                     .owner = owner,
+                                     .binding = binding,
+                                     .head_bytes = head_bytes,
+                                     .has_ended = !has_body};
+        return i;
+    }
+    runtime_link_reply_error(&r->link, slot, JOB_ERROR_REFUSED);
+    return SUB_NONE;
+}
+
+static void rig_on_sub_body(void *arg, uint32_t sub, const struct head_view *body, uint32_t views,
+                            bool is_end)
+{
+    struct rig_sub *s = rig_live_sub(arg, sub);
+    assert(!s->has_ended);
+    for (uint32_t i = 0; i < views; i++)
+        s->body_bytes += body[i].len;
+    s->has_ended = is_end;
+}
+
+static void rig_on_sub_cancel(void *arg, uint32_t sub)
+{
+    struct rig_sub *s = rig_live_sub(arg, sub);
+    s->cancels++;
+    s->is_live = false;
+}
+
+static void rig_on_sub_credit(void *arg, uint32_t sub)
+{
+    rig_live_sub(arg, sub)->credits++;
+}
+
+static const struct runtime_link_events rig_events = {.done = rig_on_done,
+                                                      .span = rig_on_span,
+                                                      .sub = rig_on_sub,
+                                                      .sub_body = rig_on_sub_body,
+                                                      .sub_cancel = rig_on_sub_cancel,
+                                                      .sub_credit = rig_on_sub_credit,
+                                                      .head = rig_on_head,
                                                       .data = rig_on_data,
                                                       .error = rig_on_error,
                                                       .credit = rig_on_credit,
@@ -163,7 +249,7 @@ static struct link_rig *rig_create(uint32_t jobs_max)
     memset(r->region, 0, r->region_bytes);
     r->runtime.wake_fd = eventfd(0, EFD_NONBLOCK);
     r->runtime.condemned = &r->condemned;
-    runtime_link_init(&r->link, 0, jobs_max, &r->counters, r, &rig_events);
+    runtime_link_init(&r->link, 3, 0, jobs_max, &r->counters, r, &rig_events);
     rig_attach(r);
     return r;
 }

@@ -8,6 +8,8 @@
 
 #include "tests/unit/dataplane/core/link_rig.h"
 
+enum { NOW_NS = 1000000 };
+
 /* The runtime's next message from hearthd, or type JOB_NONE. */
 static struct job_slot receive(struct link_rig *r)
 {
@@ -66,7 +68,7 @@ static void answers_head_and_body_in_one_event(void **state)
     struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
     fill(r, &data, "hello", 5);
     send(r, &data);
-    assert_int_equal(runtime_link_poll(&r->link, 16), 2);
+    assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 2);
     assert_int_equal(r->owner[0].heads, 1);
     assert_int_equal(r->owner[0].datas, 0);
     assert_int_equal(r->owner[0].ends, 1);
@@ -88,7 +90,7 @@ static void streams_a_body_under_credit(void **state)
         fill(r, &data, block, sizeof(block));
         send(r, &data);
     }
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->owner[0].body_bytes, JOB_CREDIT_INITIAL);
     assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
     runtime_link_credit(&r->link, r->owner[0].ref, 10);
@@ -98,7 +100,7 @@ static void streams_a_body_under_credit(void **state)
     struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
     fill(r, &data, block, 11); /* one more than granted */
     send(r, &data);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -122,7 +124,7 @@ static void sends_a_request_body_under_credit(void **state)
     struct job_slot credit = reply_to(&start, JOB_CREDIT, 0);
     credit.arg = 4096;
     send(r, &credit);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->owner[0].credits, 1);
     assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended),
                      100);
@@ -156,7 +158,7 @@ static void late_messages_are_counted_not_punished(void **state)
     assert_int_equal(receive(r).type, JOB_CANCEL);
     rig_start(r, 1, false); /* the same job index, another generation */
     send_head(r, &start, JOB_F_END);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(r->counters.job_bad_message, 0);
     assert_int_equal(r->owner[1].heads, 0);
@@ -174,7 +176,7 @@ static void refuses_when_the_table_is_full_and_recovers(void **state)
     struct job_slot error = reply_to(&start, JOB_ERROR, 0);
     error.arg = JOB_ERROR_CPU_LIMIT;
     send(r, &error);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->owner[0].error, JOB_ERROR_CPU_LIMIT);
     assert_int_equal(rig_start(r, 2, false), JOB_STARTED);
     rig_detach(r);
@@ -212,8 +214,149 @@ static void asks_once_for_a_warm_isolate(void **state)
     assert_false(runtime_link_warm(&r->link, 5));
     assert_int_equal(receive(r).type, JOB_WARM);
     send(r, &(struct job_slot){.type = JOB_EVICTED, .arg = 5});
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_true(runtime_link_warm(&r->link, 5));
+    rig_destroy(r);
+}
+
+/* ---- sub-requests, lingering jobs, spans, queueing delay ---- */
+
+enum { SUB_5 = 5 };
+
+static const uint64_t sub_name = 9ull << 32 | SUB_5;
+
+static void send_sub(struct link_rig *r, uint8_t flags)
+{
+    struct job_ref ref = r->owner[0].ref;
+    uint32_t chunk = arena_take(&r->arena_up);
+    send(r, &(struct job_slot){.type = JOB_SUB,
+                               .flags = flags,
+                               .job = ref.index,
+                               .generation = ref.generation,
+                               .arg = sub_name,
+                               .arg2 = 1,
+                               .chunk_count = 1,
+                               .bytes = 10,
+                               .chunk = {chunk}});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+}
+
+static void a_sub_request_is_answered_under_its_credit(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    receive(r);
+    send_sub(r, 0);
+    struct rig_sub *s = &r->sub[0];
+    assert_true(s->is_live && s->slot == SUB_5 && s->binding == 1 && s->head_bytes == 10);
+    uint32_t chunk = arena_take(&r->arena_up);
+    send(r, &(struct job_slot){.type = JOB_SUB_BODY,
+                               .flags = JOB_F_END,
+                               .arg = sub_name,
+                               .chunk_count = 1,
+                               .bytes = 7,
+                               .chunk = {chunk}});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_true(s->has_ended && s->body_bytes == 7);
+    assert_true(runtime_link_reply(&r->link, SUB_5, (const uint8_t *)"head", 4, false));
+    assert_int_equal(runtime_link_reply_room(&r->link, SUB_5), JOB_HEAD_BYTES_MAX);
+    assert_true(runtime_link_reply_data(&r->link, SUB_5, (const uint8_t *)"data", 4, true));
+    struct job_slot m = receive(r);
+    assert_true(m.type == JOB_REPLY && m.arg == sub_name && m.bytes == 4 && !(m.flags & JOB_F_END));
+    m = receive(r);
+    assert_true(m.type == JOB_REPLY_DATA && m.arg == sub_name && (m.flags & JOB_F_END));
+    /* It is over: what still comes is late. */
+    send(r, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name, .arg2 = 5});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->counters.job_late, 1);
+    assert_int_equal(atomic_load(&r->condemned), 0);
+    rig_destroy(r);
+}
+
+static void a_sub_request_that_breaks_the_contract_condemns(void **state)
+{
+    static const struct {
+        const char *what;
+        struct job_slot slot;
+    } rows[] = {
+        {"a name that is taken", {.type = JOB_SUB, .arg = sub_name, .chunk_count = 1, .bytes = 1}},
+        {"a body over its credit",
+         {.type = JOB_SUB_BODY, .arg = sub_name, .chunk_count = 8, .bytes = 8 * JOB_CHUNK_BYTES}},
+        {"credit beyond all memory", {.type = JOB_SUB_CREDIT, .arg = sub_name, .arg2 = 1ull << 40}},
+        {"an index beyond the table", {.type = JOB_SUB_CANCEL, .arg = 9ull << 32 | JOB_SUBS_MAX}},
+        {"no generation", {.type = JOB_SUB_CANCEL, .arg = SUB_5}},
+        {"a binding beyond all tables",
+         {.type = JOB_SUB,
+          .arg = 9ull << 32 | 6,
+          .arg2 = JOB_BINDINGS_MAX,
+          .chunk_count = 1,
+          .bytes = 1}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start(r, 0, false);
+        send_sub(r, 0);
+        struct job_slot s = rows[i].slot;
+        s.job = r->owner[0].ref.index;
+        s.generation = r->owner[0].ref.generation;
+        int times = s.type == JOB_SUB_BODY ? 3 : 1; /* 96 KiB at a credit of 64 */
+        for (int k = 0; k < times; k++) {
+            for (uint32_t c = 0; c < s.chunk_count; c++)
+                s.chunk[c] = arena_take(&r->arena_up);
+            send(r, &s);
+        }
+        runtime_link_poll(&r->link, 16, NOW_NS);
+        if (!atomic_load(&r->condemned))
+            fail_msg("%s: let pass", rows[i].what);
+        assert_int_equal(r->sub[0].cancels, 1); /* its owner was told */
+        rig_destroy(r);
+    }
+}
+
+static void a_job_lingers_behind_its_answer(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    struct job_ref ref = r->owner[0].ref;
+    uint32_t chunk = arena_take(&r->arena_up);
+    send(r,
+         &(struct job_slot){
+             .type = JOB_SPAN, .job = ref.index, .generation = ref.generation, .chunk = {1, 2, 3}});
+    send(r, &(struct job_slot){.type = JOB_HEAD,
+                               .flags = JOB_F_END | JOB_F_LINGERS,
+                               .job = ref.index,
+                               .generation = ref.generation,
+                               .chunk_count = 1,
+                               .bytes = 4,
+                               .chunk = {chunk}});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_true(r->owner[0].ends == 1 && r->owner[0].spans == 1 && r->owner[0].lingers);
+    send_sub(r, JOB_F_END);
+    assert_true(r->sub[0].is_live);
+    runtime_link_forget_sub(&r->link, SUB_5);
+    r->sub[0].is_live = false;
+    send(r, &(struct job_slot){.type = JOB_DONE, .job = ref.index, .generation = ref.generation});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->owner[0].dones, 1);
+    assert_int_equal(r->link.live_jobs, 0);
+    assert_int_equal(atomic_load(&r->condemned), 0);
+    rig_destroy(r);
+}
+
+static void measures_how_long_a_start_waits(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    runtime_link_poll(&r->link, 16, 1000000);
+    rig_start(r, 0, false);
+    runtime_link_flush(&r->link);
+    runtime_link_poll(&r->link, 16, 1700000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 700000); /* it still waits */
+    receive(r);
+    job_consumer_release(&r->down);
+    runtime_link_poll(&r->link, 16, 1900000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 900000);
+    runtime_link_poll(&r->link, 16, 9900000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 0); /* nothing waits any more */
     rig_destroy(r);
 }
 
@@ -346,7 +489,7 @@ static void a_lie_ends_the_link_and_only_the_link(void **state)
             send_head(r, &start, 0);
         lies[i].make(r, &s, &start);
         send(r, &s);
-        runtime_link_poll(&r->link, 16);
+        runtime_link_poll(&r->link, 16, NOW_NS);
         if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 ||
             !atomic_load(&r->condemned))
             fail_msg("not refused: %s", lies[i].description);
@@ -363,7 +506,7 @@ static void impossible_ring_words_end_the_link(void **state)
     struct job_lane_shared *lane = job_region_lane(r->region, 0);
     rig_start(r, 0, false);
     atomic_store(&lane->up.tail, JOB_RING_SLOTS + 1);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->owner[0].losts, 1);
     rig_attach(r);
     rig_start(r, 0, false);
@@ -371,8 +514,9 @@ static void impossible_ring_words_end_the_link(void **state)
     for (int i = 0; i < JOB_RING_SLOTS; i++)
         runtime_link_warm(&r->link, 1000 + (uint64_t)i);
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
-    runtime_link_poll(&r->link,
-                      16); /* a word that reads as "full" must not make the link useless for ever */
+    runtime_link_poll(
+        &r->link, 16,
+        NOW_NS); /* a word that reads as "full" must not make the link useless for ever */
     assert_int_equal(r->counters.job_bad_message, 2);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -390,7 +534,7 @@ static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
     struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
     data.chunk_count = UINT8_MAX;
     send(r, &data);
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
     /* Nothing from beyond the slot went into the shared region: only the head's chunk came back. */
@@ -406,7 +550,7 @@ static void a_false_return_is_noticed_without_a_message(void **state)
     lane->arena_down.returns[0] = 7; /* never lent */
     atomic_store(&lane->arena_down.returns_tail, 1);
     arena_available(&r->link.arena_down, JOB_ARENA_CHUNKS + 1);
-    assert_int_equal(runtime_link_poll(&r->link, 16), 0);
+    assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 0);
     assert_int_equal(atomic_load(&r->condemned), 1);
     rig_destroy(r);
 }
@@ -428,7 +572,7 @@ static void a_life_given_up_stays_down_whatever_the_world_says(void **state)
 {
     struct link_rig *r = rig_create(4);
     send(r, &(struct job_slot){.type = JOB_TYPES});
-    runtime_link_poll(&r->link, 16);
+    runtime_link_poll(&r->link, 16, NOW_NS);
     struct world_runtime down = {.wake_fd = -1, .life = r->runtime.life};
     runtime_link_follow(&r->link, &r->runtime);
     assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
@@ -465,6 +609,10 @@ int main(void)
         cmocka_unit_test(refuses_when_the_table_is_full_and_recovers),
         cmocka_unit_test(keeps_a_ring_reserve_for_control),
         cmocka_unit_test(asks_once_for_a_warm_isolate),
+        cmocka_unit_test(a_sub_request_is_answered_under_its_credit),
+        cmocka_unit_test(a_sub_request_that_breaks_the_contract_condemns),
+        cmocka_unit_test(a_job_lingers_behind_its_answer),
+        cmocka_unit_test(measures_how_long_a_start_waits),
         cmocka_unit_test(wakes_the_process_only_when_it_sleeps),
         cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
         cmocka_unit_test(impossible_ring_words_end_the_link),

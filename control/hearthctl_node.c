@@ -1,0 +1,146 @@
+/* hearthctl node, tune: this node among the others, and the knobs of placement. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/hearthctl.h"
+
+static const char *text(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+
+    return s ? s : "";
+}
+
+static long long number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+/* ---- tune ---- */
+
+int run_tune(const struct options *o, const struct command *c)
+{
+    json_t *set = json_array();
+
+    for (int i = 0; i < o->argc; i++)
+        json_array_append_new(set, json_string(o->argv[i]));
+    return ask(o, c, json_pack("{s:s, s:o}", "command", "tune", "set", set), NULL, 0);
+}
+
+void print_tune(const json_t *j)
+{
+    const json_t *k;
+    size_t i;
+
+    printf("%-20s %10s %10s %10s\n", "KEY", "VALUE", "FILE", "DEFAULT");
+    json_array_foreach(json_object_get(j, "tune"), i, k)
+    {
+        printf("%-20s %10lld %10lld %10lld  %s\n", text(k, "key"), number(k, "value"),
+               number(k, "configured"), number(k, "default"), text(k, "text"));
+    }
+    if (json_is_true(json_object_get(j, "changed")))
+        printf("\nIn effect now, on this node. The configuration file is as it was: a reload or a "
+               "restart goes back to it.\n");
+}
+
+/* ---- node ---- */
+
+static void print_state(const json_t *j)
+{
+    printf("%s is %s", text(j, "node"), text(j, "state"));
+    if (json_object_get(j, "handed"))
+        printf(": %lld hand-overs of warm scripts to their next homes", number(j, "handed"));
+    printf("\n");
+}
+
+static void print_member(const json_t *m)
+{
+    const json_t *heard = json_object_get(m, "heard_ms");
+    bool is_self = json_is_true(json_object_get(m, "self"));
+    char where[80];
+
+    snprintf(where, sizeof(where), "%s:%lld", text(m, "address"), number(m, "port"));
+    printf("%-16s %-9s %-24s %5.1f%% ", text(m, "name"), text(m, "state"), where,
+           100 * json_real_value(json_object_get(m, "share")));
+    if (is_self)
+        printf(" (this node)");
+    else if (json_object_get(m, "channels"))
+        printf(" %5.1f%% %8lld %8lld %5lld  %-7s", (double)number(m, "load_permille") / 10,
+               number(m, "queue_us"), number(m, "rtt_us"), number(m, "channels"),
+               json_is_true(json_object_get(m, "ring_agrees")) ? "same" : "DIFFERS");
+    else
+        printf(" %6s %8s %8s %5s  %-7s", "-", "-", "-", "-", "-");
+    if (heard)
+        printf(" %.0f ms", json_real_value(heard));
+    printf("\n");
+}
+
+void print_cluster(const json_t *j)
+{
+    const json_t *ring = json_object_get(j, "ring"), *members = json_object_get(j, "members"), *m;
+    size_t i;
+
+    if (json_is_true(json_object_get(j, "alone"))) {
+        printf("%s is alone: its configuration has no cluster\n", text(j, "node"));
+        return;
+    }
+    printf("%s is %s; %lld of %zu members are up; ring epoch %lld, digest %s\n\n", text(j, "node"),
+           text(j, "state"), number(j, "up"), json_array_size(members), number(ring, "epoch"),
+           text(ring, "digest"));
+    printf("%-16s %-9s %-24s %6s  %6s %8s %8s %5s  %-7s HEARD\n", "MEMBER", "STATE", "ADDRESS",
+           "SHARE", "LOAD", "QUEUE us", "RTT us", "CHANS", "RING");
+    json_array_foreach(members, i, m)
+    {
+        print_member(m);
+    }
+}
+
+int run_node(const struct options *o, const struct command *c)
+{
+    static const struct {
+        const char *what, *command;
+        void (*print)(const json_t *);
+    } rows[] = {
+        {"status", "node status", print_cluster},
+        {"drain", "node drain", print_state},
+        {"undrain", "node undrain", print_state},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct command row = *c;
+
+        row.print = rows[i].print;
+        if (!strcmp(o->argv[0], rows[i].what))
+            return ask(o, &row, json_pack("{s:s}", "command", rows[i].command), NULL, 0);
+    }
+    return fail(o, USAGE, "node status, node drain or node undrain");
+}
+
+/* ---- why ---- */
+
+int run_why(const struct options *o, const struct command *c)
+{
+    return ask(o, c, json_pack("{s:s, s:s}", "command", "why", "request", o->argv[0]), NULL, 0);
+}
+
+/* One line per event: when, where, and the sentence, further in for each call that it is nested in. */
+void print_why(const json_t *j)
+{
+    const json_t *events = json_object_get(j, "events"), *e;
+    size_t i;
+
+    printf("request %s, as %s recorded it:\n", text(j, "request"), text(j, "told_by"));
+    json_array_foreach(events, i, e)
+    {
+        char where[80];
+
+        if (json_is_integer(json_object_get(e, "core")))
+            snprintf(where, sizeof(where), "%s/%lld", text(e, "node"), number(e, "core"));
+        else
+            snprintf(where, sizeof(where), "%s", text(e, "node"));
+        printf("%+12.1f us  %-12s %*s%s\n", json_real_value(json_object_get(e, "us")), where,
+               (int)(2 * number(e, "depth")), "", text(e, "text"));
+    }
+    if (json_is_true(json_object_get(j, "cut")))
+        printf("... and more: only the first %zu events are told\n", json_array_size(events));
+}

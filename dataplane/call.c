@@ -1,0 +1,732 @@
+#include "dataplane/call.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/call_state.h"
+#include "dataplane/core_state.h"
+#include "runtime/context.h"
+
+enum {
+    RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back */
+    RETRY_MS = 20,
+    SHORT_MS = 1,         /* a ring or arena that was full is looked at again */
+    KEEP_CHUNKS_MIN = 64, /* of the pool: below, no more is kept, so nothing more is taken */
+};
+
+size_t calls_bytes(uint32_t count)
+{
+    return sizeof(struct calls) + count * sizeof(struct call);
+}
+
+struct calls *calls_init(void *memory, uint32_t count)
+{
+    struct calls *t = memory;
+    t->count = count;
+    t->live = 0;
+    t->free = t->waiting = NULL;
+    for (uint32_t i = count; i-- > 0;) {
+        t->call[i].index = i;
+        t->call[i].generation = 1;
+        t->call[i].next_free = t->free;
+        t->free = &t->call[i];
+    }
+    return t;
+}
+
+uint32_t calls_live(const struct calls *t)
+{
+    return t->live;
+}
+
+struct call *call_at(struct core *core, uint32_t index)
+{
+    assert(index < core->calls->count && core->calls->call[index].state != CALL_FREE);
+    return &core->calls->call[index];
+}
+
+/* ---- the table ---- */
+
+static struct call *find(struct core *core, struct call_ref ref)
+{
+    if (ref.generation == 0 || ref.index >= core->calls->count)
+        return NULL;
+    struct call *c = &core->calls->call[ref.index];
+    bool is_live = c->state != CALL_FREE && c->state != CALL_LINGER && !c->is_over;
+    return is_live && c->generation == ref.generation ? c : NULL;
+}
+
+void call_wait(struct core *core, struct call *c, uint64_t at_ns)
+{
+    c->try_at_ns = at_ns;
+    if (c->prev_waiting)
+        return;
+    c->next_waiting = core->calls->waiting;
+    if (c->next_waiting)
+        c->next_waiting->prev_waiting = &c->next_waiting;
+    c->prev_waiting = &core->calls->waiting;
+    core->calls->waiting = c;
+}
+
+static void unwait(struct call *c)
+{
+    if (!c->prev_waiting)
+        return;
+    *c->prev_waiting = c->next_waiting;
+    if (c->next_waiting)
+        c->next_waiting->prev_waiting = c->prev_waiting;
+    c->prev_waiting = NULL;
+}
+
+void call_trace(struct core *core, struct call *c, enum trace_kind kind, uint16_t code,
+                uint64_t value)
+{
+    if (!c->is_traced)
+        return;
+    trace_write(core->trace, c->request_id, c->span, kind, code, value, core->now_ns);
+    if (c->has_sink)
+        trace_span_add(&c->spans, kind, code, value, core->now_ns);
+}
+
+static void send_spans(struct core *core, struct call *c)
+{
+    uint8_t payload[TRACE_WIRE_BYTES_MAX];
+    if (!c->has_sink || !core->peers || c->spans.count == 0)
+        return;
+    size_t bytes = trace_span_write(&c->spans, payload);
+    peers_event(core->peers, c->sink, payload, bytes);
+}
+
+static void uncount(struct core *core, struct call *c)
+{
+    if (c->is_counted)
+        heat_ended(core->heat, c->script_hash);
+    c->is_counted = false;
+}
+
+void call_revoke_lazy(struct core *core, struct call *c)
+{
+    if (c->has_lazy)
+        capability_revoke(&core->capabilities, c->lazy);
+    c->has_lazy = false;
+}
+
+static void free_call(struct core *core, struct call *c)
+{
+    assert(!c->stream && c->state != CALL_FREE);
+    subs_drop(core, c);
+    send_spans(core, c);
+    uncount(core, c);
+    call_revoke_lazy(core, c);
+    unwait(c);
+    byte_queue_clear(&c->head, &core->chunks);
+    byte_queue_clear(&c->kept, &core->chunks);
+    byte_queue_clear(&c->context, &core->chunks);
+    c->state = CALL_FREE;
+    c->generation = c->generation + 1 ? c->generation + 1 : 1;
+    c->next_free = core->calls->free;
+    core->calls->free = c;
+    core->calls->live--;
+}
+
+static struct runtime_link *link_of(struct core *core, const struct call *c)
+{
+    return core->link[c->link];
+}
+
+/* ---- what is kept ---- */
+
+/* Bytes that may be needed again are kept; the others go. */
+void call_review_kept(struct core *core, struct call *c)
+{
+    bool may_rerun = c->is_idempotent && !c->has_head && !c->was_rerun &&
+                     c->body_total <= core->world->tune.optimistic_bytes;
+    if (c->state == CALL_PLACE || c->state == CALL_SENT || (may_rerun && c->keeps))
+        return;
+    byte_queue_clear(&c->head, &core->chunks);
+    if (!c->keeps)
+        return;
+    c->keeps = false;
+    byte_queue_consume(&c->kept, &core->chunks, c->fed);
+    c->fed = 0;
+}
+
+static bool is_replaying(const struct call *c)
+{
+    return c->fed < c->kept.bytes;
+}
+
+/* ---- body, to where it runs ---- */
+
+static size_t room_there(struct core *core, struct call *c)
+{
+    if (c->state == CALL_LOCAL)
+        return runtime_link_body_room(link_of(core, c), c->job);
+    return call_is_remote(c) ? call_remote_room(core, c) : 0;
+}
+
+/* False: the end found no room. */
+static bool give_there(struct core *core, struct call *c, const uint8_t *bytes, size_t len,
+                       bool is_end)
+{
+    if (c->state != CALL_LOCAL)
+        return call_write_body(core, c, bytes, len, is_end);
+    bool ended;
+    size_t taken = runtime_link_body(link_of(core, c), c->job, bytes, len, is_end, &ended);
+    assert(taken == len);
+    return ended || !is_end;
+}
+
+/* Kept bytes, and the end of the body, as far as there is room. */
+static void feed(struct core *core, struct call *c)
+{
+    if (c->state != CALL_LOCAL && !call_is_remote(c))
+        return;
+    while (is_replaying(c)) {
+        size_t room = room_there(core, c), len = c->kept.bytes - c->fed;
+        if (len > room)
+            len = room;
+        if (len > sizeof(core->calls->piece))
+            len = sizeof(core->calls->piece);
+        if (len == 0)
+            break;
+        byte_queue_copy(&c->kept, c->fed, core->calls->piece, len);
+        give_there(core, c, core->calls->piece, len, false);
+        if (c->keeps)
+            c->fed += (uint32_t)len;
+        else
+            byte_queue_consume(&c->kept, &core->chunks, (uint32_t)len);
+    }
+    if (c->has_body && c->body_complete && !c->end_told && !is_replaying(c))
+        c->end_told = give_there(core, c, NULL, 0, true);
+    if (is_replaying(c) || (c->has_body && c->body_complete && !c->end_told))
+        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
+}
+
+/* No room, and nobody but us will notice when there is. */
+static bool is_short(struct core *core, struct call *c)
+{
+    return (c->keeps && core->chunks.free_count < KEEP_CHUNKS_MIN) ||
+           (c->state == CALL_LOCAL && runtime_link_is_short(link_of(core, c)));
+}
+
+size_t call_body_room(struct core *core, struct call_ref ref)
+{
+    struct call *c = find(core, ref);
+    if (!c || c->body_complete || is_replaying(c))
+        return 0;
+    if (is_short(core, c)) {
+        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
+        return 0;
+    }
+    return room_there(core, c);
+}
+
+void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, size_t len,
+               bool is_end)
+{
+    struct call *c = find(core, ref);
+    assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
+    c->body_total += len;
+    c->body_complete = is_end;
+    if (c->keeps && len > 0) {
+        size_t kept = byte_queue_append(&c->kept, &core->chunks, bytes, len);
+        assert(kept == len);
+        c->fed += (uint32_t)len;
+    }
+    if (len > 0)
+        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
+    call_review_kept(core, c);
+    if (is_end && !c->end_told)
+        feed(core, c);
+}
+
+/* ---- to a runtime process here ---- */
+
+enum started { STARTED, WAITS, FAILED };
+
+static enum started start_local(struct core *core, struct call *c, uint32_t *error)
+{
+    struct calls *t = core->calls;
+    struct runtime_link *link = core_link_of(core, c->script_hash);
+    size_t bytes = c->head.bytes;
+    byte_queue_copy(&c->head, 0, t->head, bytes);
+    enum job_start_result result =
+        link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
+                                  c->has_body, &c->job)
+             : JOB_NO_RUNTIME;
+    switch (result) {
+    case JOB_STARTED:
+        break;
+    case JOB_NO_RUNTIME:
+        /* A process that died is back within a second: waiting beats refusing. A peer can do better: it has others. */
+        if (c->wait_until_ns == 0)
+            c->wait_until_ns = core->now_ns + RUNTIME_WAIT_MS * 1000000ull;
+        if (core->now_ns < c->wait_until_ns && !c->is_forwarded) {
+            c->state = CALL_PLACE;
+            call_wait(core, c, core->now_ns + RETRY_MS * 1000000ull);
+            return WAITS;
+        }
+        core->counters.job_no_runtime++;
+        *error = CALL_ERROR_NO_RUNTIME;
+        return FAILED;
+    case JOB_TABLE_FULL:
+        core->counters.job_table_full++;
+        *error = CALL_ERROR_BUSY;
+        return FAILED;
+    case JOB_NO_ROOM:
+        core->counters.job_no_chunks++;
+        *error = CALL_ERROR_BUSY;
+        return FAILED;
+    }
+    c->state = CALL_LOCAL;
+    c->link = (uint8_t)link->index;
+    c->fed = 0;
+    c->credit_due = 0;
+    c->end_told = false;
+    c->wait_until_ns = 0;
+    core->counters.place_here++;
+    heat_started(core->heat, c->script_hash, core->now_ns);
+    c->is_counted = true;
+    call_trace(core, c, TRACE_START, c->link, link->live_jobs);
+    call_review_kept(core, c);
+    if (is_replaying(c) || c->body_complete)
+        feed(core, c);
+    return STARTED;
+}
+
+/* ---- where ---- */
+
+static void ask_ring(struct core *core, const struct call *c, struct place_query *q)
+{
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    uint16_t own_load = core_load(core, NULL);
+    q->self = cluster->self;
+    if (cluster->member_count <= 1 || !core->peers)
+        return;
+    q->count = ring_successors(cluster->ring, c->script_hash, node, PLACE_SUCCESSORS_MAX);
+    for (uint32_t i = 0; i < q->count; i++) {
+        bool is_self = node[i] == cluster->self;
+        q->successor[i] = (struct place_node){
+            .node = node[i],
+            .state = is_self ? cluster->own_state : (uint8_t)peers_state(core->peers, node[i]),
+            .load = is_self ? own_load : peers_load(core->peers, node[i])};
+    }
+    q->mean_load = peers_mean_load(core->peers, own_load);
+}
+
+/* PLACE: decides, and starts it there. */
+static enum started place_call(struct core *core, struct call *c, bool is_first, uint32_t *error)
+{
+    struct place_query q = {.is_forwarded = c->is_forwarded,
+                            .is_bounced = c->is_bounced || c->was_rerun,
+                            .bound_percent = core->world->tune.bound_percent,
+                            .pick = c->request_id,
+                            .width = 1};
+    struct heat_script *heat;
+    if (!is_first)
+        heat = heat_find(core->heat, c->script_hash);
+    else if (c->is_forwarded)
+        heat = heat_ask_home(core->heat, &core->heat_tune, c->script_hash, core->now_ns);
+    else
+        heat = heat_ask(core->heat, &core->heat_tune, c->script_hash, core->now_ns);
+    if (heat) {
+        q.is_hot = heat->is_hot;
+        q.width = heat_width(heat, core->now_ns);
+    }
+    struct runtime_link *link = core_link_of(core, c->script_hash);
+    q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
+    ask_ring(core, c, &q);
+    for (;;) {
+        struct place_verdict v = place(&q);
+        c->home = v.home;
+        /* Nobody else would: then it takes more to refuse it. A peer has its own way out. */
+        if (v.where == PLACE_REFUSE && !c->is_forwarded &&
+            core_shed(core, link, c->script_hash, true) == 0)
+            v.where = PLACE_HERE;
+        call_trace(core, c, TRACE_PLACED, (uint16_t)(v.why | v.where << 8), v.home);
+        if (v.where == PLACE_HERE) {
+            if (v.why == PLACE_HOT)
+                core->counters.place_hot++;
+            return start_local(core, c, error);
+        }
+        if (v.where == PLACE_REFUSE) {
+            core->counters.place_refused++;
+            *error = CALL_ERROR_REFUSED;
+            return FAILED;
+        }
+        if (call_send(core, c, v.node))
+            return STARTED;
+        /* No way there now: as good as down. Each round has one node less. */
+        for (uint32_t i = 0; i < q.count; i++) {
+            if (q.successor[i].node == v.node)
+                q.successor[i].state = NODE_DOWN;
+        }
+    }
+}
+
+uint64_t call_bindings_digest(const struct world_script *s)
+{
+    uint64_t digest = s->binding_count;
+    for (uint32_t i = 0; i < s->binding_count; i++)
+        digest = (digest ^ s->bindings[i].script) * 0x9e3779b97f4a7c15u;
+    return digest;
+}
+
+/* The stack is the first thing in the head. False: no chunk for it. */
+static bool keep_context(struct core *core, struct call *c)
+{
+    uint16_t bytes;
+    uint8_t context[CONTEXT_BYTES_MAX];
+    if (c->head.bytes < sizeof(bytes))
+        return true;
+    byte_queue_copy(&c->head, 0, &bytes, sizeof(bytes));
+    assert(bytes <= sizeof(context) && sizeof(bytes) + bytes <= c->head.bytes);
+    byte_queue_copy(&c->head, sizeof(bytes), context, bytes);
+    return byte_queue_append(&c->context, &core->chunks, context, bytes) == bytes;
+}
+
+bool call_start(struct core *core, const struct call_request *r, struct call_ref *ref,
+                uint32_t *error)
+{
+    struct calls *t = core->calls;
+    struct call *c = t->free;
+    *ref = (struct call_ref){0};
+    if (!c) {
+        core->counters.job_table_full++;
+        *error = CALL_ERROR_BUSY;
+        return false;
+    }
+    t->free = c->next_free;
+    t->live++;
+    uint32_t index = c->index, generation = c->generation;
+    memset(c, 0, offsetof(struct call, lazy));
+    c->index = index;
+    c->generation = generation;
+    c->state = CALL_PLACE;
+    c->events = r->events;
+    c->owner = r->owner;
+    c->has_body = r->has_body;
+    c->is_idempotent = r->is_idempotent;
+    c->is_forwarded = r->is_forwarded;
+    c->is_traced = r->is_traced;
+    c->keeps = true;
+    c->body_complete = !r->has_body;
+    c->first_sub = SUB_NONE;
+    c->home = core->world->cluster.self;
+    c->script_hash = r->script->id_hash;
+    c->script_handle = r->script->handle;
+    c->script_version = r->script->version_bits;
+    c->request_id = r->request_id;
+    c->span = r->span;
+    c->started_ns = r->started_ns;
+    if (r->sink) {
+        c->has_sink = true;
+        memcpy(c->sink, r->sink, sizeof(c->sink));
+        trace_span_init(&c->spans, c->request_id, c->span, c->started_ns);
+    }
+    c->head = *r->head;
+    *r->head = (struct byte_queue){0};
+    bool has_context = true;
+    if (r->script->binding_count > 0) {
+        c->bindings_digest = call_bindings_digest(r->script);
+        has_context = keep_context(core, c);
+    }
+    *error = CALL_ERROR_BUSY;
+    if (!has_context || place_call(core, c, true, error) == FAILED) {
+        *r->head = c->head;
+        c->head = (struct byte_queue){0};
+        free_call(core, c);
+        return false;
+    }
+    *ref = (struct call_ref){index, generation};
+    return true;
+}
+
+/* ---- the end ---- */
+
+void call_fail(struct core *core, struct call *c, uint32_t error)
+{
+    c->is_over = true;
+    call_trace(core, c, TRACE_ERROR, (uint16_t)error, 0);
+    if (c->events)
+        c->events->error(core, c->owner, error);
+    free_call(core, c);
+}
+
+/* Back from a home, or from a runtime that died: here, or not at all. */
+void call_run_here(struct core *core, struct call *c)
+{
+    uint32_t error;
+    c->state = CALL_PLACE;
+    c->fed = 0;
+    c->end_told = false;
+    if (place_call(core, c, false, &error) == FAILED)
+        call_fail(core, c, error);
+}
+
+/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2). */
+void call_lost(struct core *core, struct call *c)
+{
+    uncount(core, c);
+    c->job = (struct job_ref){0};
+    if (c->state == CALL_LINGER) {
+        free_call(core, c);
+        return;
+    }
+    bool has_all = c->head.bytes > 0 && c->keeps && c->body_total == c->kept.bytes;
+    if (!c->is_idempotent || c->has_head || c->was_rerun || !has_all) {
+        call_fail(core, c, CALL_ERROR_LOST);
+        return;
+    }
+    subs_drop(core, c);
+    c->was_rerun = true;
+    c->wait_until_ns = 0;
+    core->counters.job_rerun++;
+    call_trace(core, c, TRACE_RERUN, 1, 0);
+    call_run_here(core, c);
+}
+
+void call_cancel(struct core *core, struct call_ref ref)
+{
+    struct call *c = find(core, ref);
+    if (!c)
+        return;
+    call_trace(core, c, TRACE_CANCEL, 0, 0);
+    if (c->state == CALL_LOCAL)
+        runtime_link_cancel(link_of(core, c), c->job);
+    if (c->stream)
+        core->counters.call_cancelled++;
+    call_drop_stream(core, c, STREAM_CANCELLED);
+    free_call(core, c);
+}
+
+/* Its last event has been told. */
+void call_finish(struct core *core, struct call *c, bool lingers)
+{
+    if (!lingers) {
+        free_call(core, c);
+        return;
+    }
+    c->state = CALL_LINGER;
+    c->is_over = false;
+    c->events = NULL;
+    unwait(c);
+    byte_queue_clear(&c->head, &core->chunks);
+    byte_queue_clear(&c->kept, &core->chunks);
+    send_spans(core, c);
+    c->has_sink = false;
+}
+
+static void trace_end(struct core *core, struct call *c, bool is_end)
+{
+    if (is_end)
+        call_trace(core, c, TRACE_END, 0, 0);
+}
+
+/* ---- answers from a runtime process here ---- */
+
+static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    struct head_reader r;
+    bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->has_head = true;
+    c->is_over = is_end;
+    if (c->is_bounced)
+        core->counters.call_bounced_served++;
+    call_trace(core, c, TRACE_HEAD, head_read_response(&r, head, head_bytes), cold_us);
+    trace_end(core, c, is_end);
+    call_review_kept(core, c);
+    c->events->head(core, c->owner, head, head_bytes, cold_us, body, views, is_end);
+    if (is_end)
+        call_finish(core, c, lingers);
+}
+
+static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                    bool is_end)
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->is_over = is_end;
+    trace_end(core, c, is_end);
+    c->events->data(core, c->owner, body, views, is_end);
+    if (is_end)
+        call_finish(core, c, lingers);
+}
+
+static void on_error(void *arg, uint32_t owner, enum job_error error)
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    if (c->state == CALL_LINGER)
+        free_call(core, c);
+    else
+        call_fail(core, c, error);
+}
+
+void call_on_room(struct core *core, struct call *c)
+{
+    feed(core, c);
+    if (!c->body_complete && !is_replaying(c))
+        c->events->credit(core, c->owner);
+}
+
+static void on_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    if (c->state == CALL_LOCAL)
+        call_on_room(core, c);
+}
+
+static void on_lost(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    call_lost(core, call_at(core, owner));
+}
+
+static void on_done(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    assert(c->state == CALL_LINGER);
+    free_call(core, c);
+}
+
+static void on_span(void *arg, uint32_t owner, const uint32_t phase_us[JOB_PHASES])
+{
+    struct core *core = arg;
+    struct call *c = call_at(core, owner);
+    call_trace(core, c, TRACE_ISOLATE, 0, phase_us[JOB_PHASE_ISOLATE]);
+    call_trace(core, c, TRACE_COMPILE, 0, phase_us[JOB_PHASE_COMPILE]);
+    call_trace(core, c, TRACE_TOP_LEVEL, 0, phase_us[JOB_PHASE_TOP_LEVEL]);
+}
+
+const struct runtime_link_events call_job_events = {.head = on_head,
+                                                    .data = on_data,
+                                                    .error = on_error,
+                                                    .credit = on_credit,
+                                                    .lost = on_lost,
+                                                    .done = on_done,
+                                                    .span = on_span,
+                                                    .sub = sub_started,
+                                                    .sub_body = sub_body,
+                                                    .sub_cancel = sub_cancelled,
+                                                    .sub_credit = sub_credit};
+
+/* ---- what origins ask ---- */
+
+/* Credit that found no room in the ring goes later. */
+static void grant_due(struct core *core, struct call *c)
+{
+    if (c->credit_due == 0 || c->state != CALL_LOCAL)
+        return;
+    if (runtime_link_credit(link_of(core, c), c->job, c->credit_due))
+        c->credit_due = 0;
+    else
+        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
+}
+
+void call_credit(struct core *core, struct call_ref ref, uint32_t bytes)
+{
+    struct call *c = find(core, ref);
+    if (!c)
+        return;
+    if (c->state == CALL_LOCAL) {
+        c->credit_due += bytes;
+        grant_due(core, c);
+        return;
+    }
+    c->recv_credit += bytes;
+    if (call_is_remote(c)) {
+        c->reads = true; /* not now: the origin may be in the middle of taking what we deliver */
+        call_wait(core, c, core->now_ns);
+    }
+}
+
+uint32_t call_outstanding(struct core *core, struct call_ref ref)
+{
+    struct call *c = find(core, ref);
+    if (!c)
+        return 0;
+    return c->state == CALL_LOCAL
+               ? c->credit_due + runtime_link_outstanding(link_of(core, c), c->job)
+               : c->recv_credit;
+}
+
+/* Also while its last event is being told. */
+static const struct call *look(struct core *core, struct call_ref ref)
+{
+    const struct call *c = &core->calls->call[ref.index < core->calls->count ? ref.index : 0];
+    return ref.generation != 0 && c->generation == ref.generation && c->state != CALL_FREE ? c
+                                                                                           : NULL;
+}
+
+enum call_path call_path(struct core *core, struct call_ref ref)
+{
+    const struct call *c = look(core, ref);
+    return c ? (enum call_path)c->path : CALL_HERE;
+}
+
+uint16_t call_home(struct core *core, struct call_ref ref)
+{
+    const struct call *c = look(core, ref);
+    return c ? c->home : core->world->cluster.self;
+}
+
+/* ---- the core's part ---- */
+
+static void run_waiting(struct core *core, struct call *c)
+{
+    uint32_t error;
+    unwait(c);
+    if (c->state == CALL_PLACE) {
+        if (start_local(core, c, &error) == FAILED)
+            call_fail(core, c, error);
+        return;
+    }
+    if (c->reads) {
+        c->reads = false;
+        struct call_ref ref = {c->index, c->generation};
+        call_read(core, c);
+        if (!find(core, ref))
+            return;
+    }
+    grant_due(core, c);
+    if (c->state != CALL_LINGER)
+        call_on_room(core, c);
+}
+
+uint32_t calls_run(struct core *core)
+{
+    uint32_t count = 0;
+    /* One turn for each: what waits again does so from the front, behind us. */
+    struct call *c = core->calls->waiting, *next;
+    for (; c; c = next) {
+        next = c->next_waiting;
+        if (c->try_at_ns > core->now_ns)
+            continue;
+        uint32_t next_generation = next ? next->generation : 0;
+        run_waiting(core, c);
+        count++;
+        /* The next one may have ended with it. */
+        if (next && (next->generation != next_generation || !next->prev_waiting))
+            break;
+    }
+    return count;
+}
+
+uint64_t calls_next_ns(const struct calls *t)
+{
+    uint64_t next = UINT64_MAX;
+    for (const struct call *c = t->waiting; c; c = c->next_waiting) {
+        if (c->try_at_ns < next)
+            next = c->try_at_ns;
+    }
+    return next;
+}

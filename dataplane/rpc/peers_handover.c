@@ -1,0 +1,272 @@
+/* Joining and leaving: who warms what before the ring's say changes. peers.h tells the story. */
+#include <assert.h>
+
+#include "dataplane/place.h"
+#include "dataplane/ring.h"
+#include "dataplane/rpc/peers_parts.h"
+
+/* ---- the new home: WARMs come in ---- */
+
+static void answer(struct peers *p, struct peers_slot *s, const struct peers_pending *pending,
+                   bool is_warm, uint64_t now_ns)
+{
+    uint8_t out[64];
+    struct record_warmed warmed = {.script = pending->script, .is_warm = is_warm};
+    if (is_warm && pending->is_asked)
+        warmed.took_us = (uint32_t)((now_ns - pending->asked_ns) / 1000);
+    if (is_warm)
+        p->core->counters.handover_taken++;
+    /* No room for 17 bytes: the peer does not read, and waits for itself. */
+    (void)control_say(p, s, out, record_write_warmed(out, sizeof(out), &warmed));
+}
+
+/* True: it is answered. */
+static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pending,
+                 uint64_t now_ns)
+{
+    struct core *core = p->core;
+    const struct world_script *script = world_script(core->world, pending->script);
+    struct runtime_link *link = script ? core_link_of(core, pending->script) : NULL;
+    enum warmth_state state = link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
+    bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
+    if (script && state == WARMTH_UNKNOWN && !pending->is_asked && now_ns >= pending->try_ns &&
+        pending->tries < WARM_RETRIES) {
+        if (link && runtime_link_warm(link, script->handle))
+            state = WARMTH_ASKED;
+        pending->tries++;
+        pending->try_ns = now_ns + WARM_RETRY_MS * 1000000ull;
+    }
+    if (state == WARMTH_ASKED)
+        pending->is_asked = true;
+    bool waits = state == WARMTH_ASKED || (script && state == WARMTH_UNKNOWN &&
+                                           !pending->is_asked && pending->tries < WARM_RETRIES);
+    if (waits && !is_late)
+        return false;
+    answer(p, s, pending, state == WARMTH_WARM, now_ns);
+    return true;
+}
+
+bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
+                   uint64_t now_ns)
+{
+    struct peers_pending pending = {.script = warm->script, .asked_ns = now_ns};
+    const struct world_script *script = world_script(p->core->world, warm->script);
+    if (s->pending_count == HANDOVER_WINDOW)
+        return false;
+    if (!script || script->version_bits != warm->version) {
+        answer(p, s, &pending, false, now_ns);
+        return true;
+    }
+    if (!look(p, s, &pending, now_ns)) {
+        s->pending[s->pending_count++] = pending;
+        p->pending++;
+    }
+    return true;
+}
+
+/* At most HANDOVER_WINDOW of each channel. */
+static uint32_t run_pending(struct peers *p, struct peers_slot *s, uint64_t now_ns)
+{
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < s->pending_count;) {
+        if (look(p, s, &s->pending[i], now_ns)) {
+            s->pending[i] = s->pending[--s->pending_count];
+            p->pending--;
+            answered++;
+        } else {
+            i++;
+        }
+    }
+    return answered;
+}
+
+/* ---- the old home: WARMs go out ---- */
+
+static bool is_warm_here(struct core *core, const struct world_script *script)
+{
+    struct runtime_link *link = core_link_of(core, script->id_hash);
+    return link && warmth_of(&link->warmth, script->handle) == WARMTH_WARM;
+}
+
+/* False: no room for it now. */
+static bool hand(struct peers *p, struct peers_slot *s, const struct world_script *script)
+{
+    uint8_t out[64];
+    struct record_warm warm = {
+        .script = script->id_hash, .version = script->version_bits, .is_handover = true};
+    if (s->asked >= HANDOVER_WINDOW ||
+        !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
+        return false;
+    s->asked++;
+    p->core->counters.handover_sent++;
+    return true;
+}
+
+bool handover_warmed(struct peers *p, struct peers_slot *s, const struct record_warmed *warmed)
+{
+    (void)warmed;
+    if (s->asked == 0)
+        return false;
+    s->asked--;
+    slot_mark(p, s);
+    return true;
+}
+
+void handover_up(struct peers *p, struct peers_slot *s)
+{
+    s->is_walking = true;
+    s->walk = 0;
+    slot_mark(p, s);
+}
+
+/* Not only to nodes that say they join: one that we lost sight of was done without, and its scripts are warm elsewhere. What is warm
+ * there already costs a message. */
+bool handover_run_slot(struct peers *p, struct peers_slot *s)
+{
+    const struct world *world = p->core->world;
+    const struct ring *ring = world->cluster.ring;
+    if (!s->is_walking)
+        return false;
+    uint32_t end = s->walk + HANDOVER_SLICE < world->script_count ? s->walk + HANDOVER_SLICE
+                                                                  : world->script_count;
+    for (; ring && s->walk < end; s->walk++) {
+        const struct world_script *script = &world->scripts[s->walk];
+        if (is_warm_here(p->core, script) && ring_home(ring, script->id_hash) == s->node &&
+            !hand(p, s, script))
+            return false; /* a WARMED, or room, goes on */
+    }
+    if (ring && s->walk < world->script_count)
+        return true;
+    s->is_walking = false;
+    s->wants |= WANT_HANDED;
+    return false;
+}
+
+/* ---- this node leaves ---- */
+
+static struct peers_slot *next_home(struct peers *p, uint64_t script_hash)
+{
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    uint32_t count =
+        ring_successors(p->core->world->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        if (node[i] == p->self || p->peer[node[i]].state != NODE_SERVING)
+            continue;
+        struct channel *c = peers_channel(p, node[i], script_hash);
+        return c ? slot_of(p, c) : NULL;
+    }
+    return NULL;
+}
+
+static uint32_t walk_away(struct peers *p)
+{
+    const struct world *world = p->core->world;
+    uint32_t looked = 0;
+    for (; world->cluster.ring && p->handover.walk < world->script_count; p->handover.walk++) {
+        const struct world_script *script = &world->scripts[p->handover.walk];
+        if (looked++ == HANDOVER_SLICE)
+            return looked;
+        struct peers_slot *s = is_warm_here(p->core, script) ? next_home(p, script->id_hash) : NULL;
+        if (s && !hand(p, s, script))
+            return looked > 1;
+    }
+    p->handover.is_walking = false;
+    return 1;
+}
+
+/* ---- is it done? ---- */
+
+static void begin(struct peers *p, uint64_t *since_ns, uint64_t now_ns)
+{
+    *since_ns = now_ns;
+    p->handover.is_over = false;
+}
+
+void handover_follow(struct peers *p, uint64_t now_ns)
+{
+    bool is_joining = p->is_up && p->own_state == NODE_JOINING;
+    if (!is_joining)
+        p->handover.joining_ns = 0;
+    else if (p->handover.joining_ns == 0)
+        begin(p, &p->handover.joining_ns, now_ns);
+    if (!p->is_leaving)
+        p->handover.leaving_ns = 0;
+    else if (p->handover.leaving_ns == 0) {
+        begin(p, &p->handover.leaving_ns, now_ns);
+        p->handover.is_walking = true;
+    }
+    p->handover.walk = 0; /* scripts have new places */
+}
+
+/* Nobody has answered yet, and the first try is young. */
+static bool is_trying(const struct peers_slot *s, uint64_t now_ns)
+{
+    return s->is_always && !s->was_open && now_ns - s->born_ns < FIRST_TRY_MS * 1000000ull;
+}
+
+static bool is_join_done(const struct peers *p, const struct peers_handover *view,
+                         bool is_trying_any, uint64_t now_ns)
+{
+    if (now_ns - p->handover.joining_ns >= PEERS_JOIN_MS * 1000000ull)
+        return true;
+    return view->open == view->handed && view->asked == 0 && !is_trying_any;
+}
+
+static bool is_leave_done(const struct peers *p, const struct peers_handover *view, uint64_t now_ns)
+{
+    if (now_ns - p->handover.leaving_ns >= PEERS_HANDOVER_MS * 1000000ull)
+        return true;
+    return !p->handover.is_walking && view->asked == 0;
+}
+
+static void judge(struct peers *p, uint64_t now_ns)
+{
+    struct peers_handover view = {.epoch = p->core->world_epoch};
+    bool is_trying_any = false;
+    for (uint32_t i = 0; i < p->capacity; i++) {
+        const struct peers_slot *s = &p->slot[i];
+        if (!s->is_used)
+            continue;
+        view.open += s->is_open;
+        view.handed += s->is_open && s->is_handed;
+        view.asked += p->handover.leaving_ns ? s->asked : s->pending_count;
+        is_trying_any |= is_trying(s, now_ns);
+    }
+    if (p->handover.leaving_ns)
+        view.is_done = is_leave_done(p, &view, now_ns);
+    else if (p->handover.joining_ns)
+        view.is_done = is_join_done(p, &view, is_trying_any, now_ns);
+    else
+        view.is_done = true;
+    /* Once done, a late channel does not undo it. */
+    p->handover.is_over |= view.is_done;
+    view.is_done = p->handover.is_over;
+    p->handover.view = view;
+}
+
+static bool is_under_way(const struct peers *p)
+{
+    return (p->handover.joining_ns || p->handover.leaving_ns) && !p->handover.is_over;
+}
+
+uint32_t handover_run(struct peers *p, uint64_t now_ns)
+{
+    uint32_t work = 0;
+    if (p->handover.is_walking)
+        work += walk_away(p);
+    for (uint32_t i = 0; i < p->capacity && p->pending > 0; i++)
+        work += run_pending(p, &p->slot[i], now_ns);
+    if (is_under_way(p) || p->handover.view.epoch != p->core->world_epoch)
+        judge(p, now_ns);
+    return work;
+}
+
+uint64_t handover_next_ns(const struct peers *p, uint64_t now_ns)
+{
+    return is_under_way(p) || p->pending > 0 ? now_ns + WARM_RETRY_MS * 1000000ull : UINT64_MAX;
+}
+
+void peers_handover(const struct peers *p, struct peers_handover *out)
+{
+    *out = p->handover.view;
+}

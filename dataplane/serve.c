@@ -1,0 +1,451 @@
+#include "dataplane/serve.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/call.h"
+#include "dataplane/core_state.h"
+#include "runtime/context.h"
+
+enum {
+    CREDIT_STEP_BYTES = 16 * 1024,
+    FRAMING_BYTES = 64, /* of records beside their payload */
+};
+
+/* What is awaited. */
+enum serve_state {
+    SERVE_FREE = 0,
+    SERVE_CALL,   /* the CALL record */
+    SERVE_RUN,    /* the answer's head */
+    SERVE_ANSWER, /* the rest of it */
+};
+
+struct served {
+    uint32_t index;
+    struct served *next_free;
+    uint8_t state; /* enum serve_state */
+    bool body_complete, is_ended;
+    struct channel *channel;
+    struct stream *stream;
+    struct call_ref call;
+    uint32_t body_left; /* of the current BODY record */
+    struct byte_queue
+        out; /* answer bytes that wait for room in the stream, at most the credit that was granted */
+};
+
+struct served_table {
+    struct served *free;
+    uint32_t count, live;
+    uint8_t record[RECORD_BYTES_MAX];
+    uint8_t out[RECORD_HEADER_BYTES + RECORD_BYTES_MAX];
+    struct served served[];
+};
+
+size_t served_bytes(uint32_t count)
+{
+    return sizeof(struct served_table) + count * sizeof(struct served);
+}
+
+struct served_table *served_init(void *memory, uint32_t count)
+{
+    struct served_table *t = memory;
+    t->count = count;
+    t->live = 0;
+    t->free = NULL;
+    for (uint32_t i = count; i-- > 0;) {
+        t->served[i] = (struct served){.index = i, .next_free = t->free};
+        t->free = &t->served[i];
+    }
+    return t;
+}
+
+uint32_t served_live(const struct served_table *t)
+{
+    return t->live;
+}
+
+static void free_served(struct core *core, struct served *s)
+{
+    struct served_table *t = core->served;
+    byte_queue_clear(&s->out, &core->chunks);
+    *s = (struct served){.index = s->index, .next_free = t->free};
+    t->free = s;
+    t->live--;
+}
+
+/* Everything is said. */
+static void end_stream(struct core *core, struct served *s)
+{
+    stream_end(s->channel, s->stream);
+    stream_release(s->channel, s->stream);
+    peers_mark(core->peers, s->channel);
+    free_served(core, s);
+}
+
+static void give_up(struct core *core, struct served *s, enum stream_reset why)
+{
+    call_cancel(core, s->call);
+    stream_reset(s->channel, s->stream, why);
+    peers_mark(core->peers, s->channel);
+    free_served(core, s);
+}
+
+/* False: there was no room for so little; the stream is given up. */
+static bool say(struct core *core, struct served *s, size_t bytes)
+{
+    struct served_table *t = core->served;
+    if (bytes == 0 || stream_write(s->channel, s->stream, t->out, bytes) != bytes) {
+        give_up(core, s, STREAM_BROKEN);
+        return false;
+    }
+    peers_mark(core->peers, s->channel);
+    return true;
+}
+
+static void bounce(struct core *core, struct served *s, const struct record_call *call,
+                   enum bounce_reason why)
+{
+    struct record_bounce bounce = {.reason = why};
+    memcpy(bounce.lazy, call->lazy, sizeof(bounce.lazy));
+    core->counters.serve_bounced++;
+    if (say(core, s, record_write_bounce(core->served->out, sizeof(core->served->out), &bounce)))
+        end_stream(core, s);
+}
+
+/* ---- the answer ---- */
+
+static struct served *owner_of(struct core *core, uint32_t owner)
+{
+    struct served *s = &core->served->served[owner];
+    assert(s->state == SERVE_RUN || s->state == SERVE_ANSWER);
+    return s;
+}
+
+/* Waiting bytes as DATA records while there is room; then the end, or credit for more. */
+static void write_answer(struct core *core, struct served *s)
+{
+    struct served_table *t = core->served;
+    while (s->out.bytes > 0) {
+        size_t room = stream_room(s->channel, s->stream), len = s->out.bytes;
+        if (room <= FRAMING_BYTES)
+            break;
+        room -= FRAMING_BYTES;
+        if (len > RECORD_BODY_BYTES_MAX)
+            len = RECORD_BODY_BYTES_MAX;
+        if (len > room)
+            len = room;
+        record_write_header(t->out, RECORD_DATA, (uint32_t)len);
+        byte_queue_copy(&s->out, 0, t->out + RECORD_HEADER_BYTES, len);
+        byte_queue_consume(&s->out, &core->chunks, (uint32_t)len);
+        if (!say(core, s, RECORD_HEADER_BYTES + len))
+            return;
+    }
+    if (s->is_ended && s->out.bytes == 0 &&
+        stream_room(s->channel, s->stream) >= RECORD_HEADER_BYTES) {
+        if (say(core, s, record_write_empty(t->out, sizeof(t->out), RECORD_DATA_END)))
+            end_stream(core, s);
+        return;
+    }
+    if (s->is_ended)
+        return;
+    size_t promised = FRAMING_BYTES + s->out.bytes + call_outstanding(core, s->call);
+    size_t room = stream_room(s->channel, s->stream);
+    if (room >= promised + CREDIT_STEP_BYTES)
+        call_credit(core, s->call, (uint32_t)(room - promised));
+}
+
+static void take_answer(struct core *core, struct served *s, const struct head_view *body,
+                        uint32_t views, bool is_end)
+{
+    for (uint32_t i = 0; i < views; i++) {
+        if (byte_queue_append(&s->out, &core->chunks, body[i].p, body[i].len) != body[i].len) {
+            core->counters.rpc_no_memory++;
+            give_up(core, s, STREAM_BROKEN);
+            return;
+        }
+    }
+    s->is_ended = is_end;
+    write_answer(core, s);
+}
+
+static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct core *core = arg;
+    struct served *s = owner_of(core, owner);
+    struct record_head record = {.cold_us = cold_us < UINT32_MAX ? (uint32_t)cold_us : UINT32_MAX,
+                                 .head = head,
+                                 .head_bytes = (uint32_t)head_bytes};
+    if (is_end)
+        s->call = (struct call_ref){0};
+    s->state = SERVE_ANSWER;
+    if (say(core, s, record_write_head(core->served->out, sizeof(core->served->out), &record)))
+        take_answer(core, s, body, views, is_end);
+}
+
+static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                    bool is_end)
+{
+    struct core *core = arg;
+    struct served *s = owner_of(core, owner);
+    if (is_end)
+        s->call = (struct call_ref){0};
+    take_answer(core, s, body, views, is_end);
+}
+
+static enum job_error error_of(uint32_t error)
+{
+    if (error < JOB_ERROR_KINDS)
+        return (enum job_error)error;
+    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
+}
+
+static void on_error(void *arg, uint32_t owner, uint32_t error)
+{
+    struct core *core = arg;
+    struct served *s = owner_of(core, owner);
+    s->call = (struct call_ref){0};
+    if (say(core, s,
+            record_write_error(core->served->out, sizeof(core->served->out), error_of(error))))
+        end_stream(core, s);
+}
+
+static void read_body(struct core *core, struct served *s);
+
+static void on_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    read_body(core, owner_of(core, owner));
+}
+
+static const struct call_events serve_events = {
+    .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};
+
+/* ---- the call ---- */
+
+static void copy_out(struct stream *s, uint8_t *out, size_t len)
+{
+    uint32_t offset = 0;
+    while (len > 0) {
+        size_t part;
+        const uint8_t *at = stream_peek(s, offset, &part);
+        assert(at && part > 0);
+        if (part > len)
+            part = len;
+        memcpy(out, at, part);
+        out += part;
+        offset += (uint32_t)part;
+        len -= part;
+    }
+}
+
+/* A peer's head goes to a runtime as it is: it must be one, to the last byte. */
+static bool is_good_head(const struct record_call *call, struct context *context)
+{
+    struct head_reader r;
+    struct head_field f;
+    struct head_request q = head_read_request(&r, call->head, call->head_bytes);
+    while (head_read_field(&r, &f))
+        ;
+    return head_read_end(&r) && context_read(context, (const uint8_t *)q.context.p, q.context.len);
+}
+
+static uint64_t span_of(const struct context *context)
+{
+    uint64_t span;
+    memcpy(&span, context->frame[context->count - 1].span_id, sizeof(span));
+    return context->count == 1 ? 0 : span;
+}
+
+/* Accepts and starts it, or hands it back: decided on the CALL alone. */
+static void on_call(struct core *core, struct served *s, const struct record_call *call)
+{
+    struct context context;
+    if (!is_good_head(call, &context)) {
+        core->counters.serve_bad++;
+        give_up(core, s, STREAM_BROKEN);
+        return;
+    }
+    const struct world_script *script = world_script(core->world, call->script);
+    if (!script || script->version_bits != call->version) {
+        bounce(core, s, call, BOUNCE_NO_SCRIPT);
+        return;
+    }
+    struct runtime_link *link = core_link_of(core, script->id_hash);
+    enum bounce_reason why =
+        link ? core_shed(core, link, script->id_hash, false) : BOUNCE_NO_RUNTIME;
+    struct byte_queue head = {0};
+    if (why == 0 &&
+        byte_queue_append(&head, &core->chunks, call->head, call->head_bytes) != call->head_bytes)
+        why = BOUNCE_OVERLOAD;
+    if (why != 0) {
+        byte_queue_clear(&head, &core->chunks);
+        bounce(core, s, call, why);
+        return;
+    }
+    bool is_traced = call->flags & RECORD_CALL_TRACED;
+    uint64_t age_ns = call->age_us * 1000ull +
+                      peers_rtt_us(core->peers, peers_node_of(core->peers, s->channel)) * 500ull;
+    struct call_request request = {.events = &serve_events,
+                                   .owner = s->index,
+                                   .script = script,
+                                   .request_id = call->request_id,
+                                   .head = &head,
+                                   .has_body = call->flags & RECORD_CALL_HAS_BODY,
+                                   .is_idempotent = call->flags & RECORD_CALL_IDEMPOTENT,
+                                   .is_forwarded = true,
+                                   .is_traced = is_traced,
+                                   .sink = is_traced ? call->trace : NULL,
+                                   .span = span_of(&context),
+                                   .started_ns = age_ns < core->now_ns ? core->now_ns - age_ns : 0};
+    bool was_warm = runtime_link_is_warm(link, script->handle);
+    uint32_t error;
+    s->state = SERVE_RUN;
+    s->body_complete = !request.has_body;
+    if (!call_start(core, &request, &s->call, &error)) {
+        byte_queue_clear(&head, &core->chunks);
+        bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
+        return;
+    }
+    core->counters.serve_accepted++;
+    struct heat_script *heat = heat_find(core->heat, script->id_hash);
+    struct record_accept accept = {.width = heat ? heat->width : 1, .warm_us = was_warm ? 0 : 1};
+    if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
+        read_body(core, s);
+}
+
+static void bad(struct core *core, struct served *s)
+{
+    core->counters.serve_bad++;
+    give_up(core, s, STREAM_BROKEN);
+}
+
+static bool read_header(struct core *core, struct served *s, struct record_header *h)
+{
+    uint8_t bytes[RECORD_HEADER_BYTES];
+    if (stream_available(s->stream) < sizeof(bytes)) {
+        if (stream_is_ended(s->stream)) /* in the middle of what it had to say */
+            bad(core, s);
+        return false;
+    }
+    copy_out(s->stream, bytes, sizeof(bytes));
+    if (!record_read_header(h, bytes)) {
+        bad(core, s);
+        return false;
+    }
+    return true;
+}
+
+static void read_call(struct core *core, struct served *s)
+{
+    struct record_header h;
+    struct record_call call;
+    struct served_table *t = core->served;
+    if (!read_header(core, s, &h))
+        return;
+    if (h.type != RECORD_CALL) {
+        bad(core, s);
+        return;
+    }
+    if (stream_available(s->stream) < RECORD_HEADER_BYTES + h.bytes)
+        return;
+    stream_consume(s->channel, s->stream, RECORD_HEADER_BYTES);
+    copy_out(s->stream, t->record, h.bytes);
+    stream_consume(s->channel, s->stream, h.bytes);
+    core->counters.serve_calls++;
+    if (record_read_call(&call, t->record, h.bytes))
+        on_call(core, s, &call);
+    else
+        bad(core, s);
+}
+
+/* Request body, as far as where it runs has room. What waits stays in the stream. */
+static void read_body(struct core *core, struct served *s)
+{
+    while (!s->body_complete && s->call.generation != 0) {
+        struct record_header h;
+        if (s->body_left > 0) {
+            size_t len, room = call_body_room(core, s->call);
+            const uint8_t *bytes = stream_peek(s->stream, 0, &len);
+            if (!bytes || len == 0 || room == 0)
+                return;
+            if (len > s->body_left)
+                len = s->body_left;
+            if (len > room)
+                len = room;
+            call_body(core, s->call, bytes, len, false);
+            s->body_left -= (uint32_t)len;
+            stream_consume(s->channel, s->stream, (uint32_t)len);
+            peers_mark(core->peers, s->channel);
+            continue;
+        }
+        if (!read_header(core, s, &h))
+            return;
+        stream_consume(s->channel, s->stream, RECORD_HEADER_BYTES);
+        if (h.type == RECORD_BODY) {
+            s->body_left = h.bytes;
+        } else if (h.type == RECORD_BODY_END) {
+            s->body_complete = true;
+            call_body(core, s->call, NULL, 0, true);
+        } else {
+            bad(core, s);
+            return;
+        }
+    }
+}
+
+/* ---- from peers.c ---- */
+
+void serve_opened(struct core *core, struct channel *channel, struct stream *stream)
+{
+    struct served_table *t = core->served;
+    struct served *s = t->free;
+    if (!s) {
+        core->counters.serve_bounced++;
+        stream_reset(channel, stream, STREAM_REFUSED);
+        peers_mark(core->peers, channel);
+        return;
+    }
+    t->free = s->next_free;
+    t->live++;
+    *s = (struct served){
+        .index = s->index, .state = SERVE_CALL, .channel = channel, .stream = stream};
+    stream_set_user(stream, s);
+}
+
+void serve_readable(struct core *core, struct stream *stream)
+{
+    struct served *s = stream_user(stream);
+    if (s->state == SERVE_CALL)
+        read_call(core, s);
+    else
+        read_body(core, s);
+}
+
+void serve_writable(struct core *core, struct stream *stream)
+{
+    struct served *s = stream_user(stream);
+    if (s->state == SERVE_ANSWER)
+        write_answer(core, s);
+}
+
+static void gone(struct core *core, struct served *s)
+{
+    core->counters.serve_cancelled++;
+    call_cancel(core, s->call);
+    free_served(core, s);
+}
+
+void serve_reset(struct core *core, struct stream *stream, enum stream_reset why)
+{
+    gone(core, stream_user(stream));
+}
+
+void serve_channel_down(struct core *core, struct channel *channel)
+{
+    for (uint32_t i = 0; i < core->served->count; i++) {
+        struct served *s = &core->served->served[i];
+        if (s->state != SERVE_FREE && s->channel == channel)
+            gone(core, s);
+    }
+}

@@ -1,0 +1,522 @@
+#include "dataplane/sub.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/call_state.h"
+#include "dataplane/core_state.h"
+#include "dataplane/world.h"
+#include "runtime/context.h"
+
+enum { RETRY_MS = 1 };
+
+struct sub {
+    uint32_t index, next_free;
+    uint32_t parent;     /* its call */
+    uint32_t next, prev; /* of the parent's */
+    struct sub *next_waiting, **prev_waiting;
+    uint32_t link, slot; /* the runtime's name for it */
+    struct call_ref call;
+    bool is_live, is_replied, in_ended, is_ended;
+    uint8_t error;       /* enum job_error that found no room yet; 0: none */
+    uint32_t credit_due; /* of the sub's body: to be given back */
+    struct byte_queue in, head, out;
+};
+
+struct subs {
+    uint32_t count, live, first_free;
+    struct sub *waiting;
+    uint8_t piece[JOB_HEAD_BYTES_MAX];
+    struct sub sub[];
+};
+
+size_t subs_bytes(uint32_t count)
+{
+    return sizeof(struct subs) + count * sizeof(struct sub);
+}
+
+struct subs *subs_init(void *memory, uint32_t count)
+{
+    struct subs *t = memory;
+    t->count = count;
+    t->live = 0;
+    t->waiting = NULL;
+    t->first_free = SUB_NONE;
+    for (uint32_t i = count; i-- > 0;) {
+        t->sub[i] = (struct sub){.index = i, .next_free = t->first_free};
+        t->first_free = i;
+    }
+    return t;
+}
+
+uint32_t subs_live(const struct subs *t)
+{
+    return t->live;
+}
+
+static struct sub *sub_at(struct core *core, uint32_t index)
+{
+    assert(index < core->subs->count && core->subs->sub[index].is_live);
+    return &core->subs->sub[index];
+}
+
+static struct runtime_link *link_of(struct core *core, const struct sub *s)
+{
+    return core->link[s->link];
+}
+
+/* Rings and arenas do not say when there is room again. */
+static void retry(struct core *core, struct sub *s)
+{
+    struct subs *t = core->subs;
+    if (s->prev_waiting)
+        return;
+    s->next_waiting = t->waiting;
+    if (t->waiting)
+        t->waiting->prev_waiting = &s->next_waiting;
+    s->prev_waiting = &t->waiting;
+    t->waiting = s;
+}
+
+static void unwait(struct sub *s)
+{
+    if (!s->prev_waiting)
+        return;
+    *s->prev_waiting = s->next_waiting;
+    if (s->next_waiting)
+        s->next_waiting->prev_waiting = s->prev_waiting;
+    s->prev_waiting = NULL;
+}
+
+static struct sub *take_sub(struct core *core, struct call *parent)
+{
+    struct subs *t = core->subs;
+    if (t->first_free == SUB_NONE)
+        return NULL;
+    struct sub *s = &t->sub[t->first_free];
+    t->first_free = s->next_free;
+    t->live++;
+    *s = (struct sub){.index = s->index,
+                      .is_live = true,
+                      .parent = parent->index,
+                      .next = parent->first_sub,
+                      .prev = SUB_NONE};
+    if (s->next != SUB_NONE)
+        t->sub[s->next].prev = s->index;
+    parent->first_sub = s->index;
+    return s;
+}
+
+static void free_sub(struct core *core, struct sub *s)
+{
+    struct subs *t = core->subs;
+    unwait(s);
+    byte_queue_clear(&s->in, &core->chunks);
+    byte_queue_clear(&s->head, &core->chunks);
+    byte_queue_clear(&s->out, &core->chunks);
+    if (s->next != SUB_NONE)
+        t->sub[s->next].prev = s->prev;
+    if (s->prev != SUB_NONE)
+        t->sub[s->prev].next = s->next;
+    else
+        call_at(core, s->parent)->first_sub = s->next;
+    *s = (struct sub){.index = s->index, .next_free = t->first_free};
+    t->first_free = s->index;
+    t->live--;
+}
+
+void subs_drop(struct core *core, struct call *parent)
+{
+    while (parent->first_sub != SUB_NONE) {
+        struct sub *s = sub_at(core, parent->first_sub);
+        runtime_link_forget_sub(link_of(core, s), s->slot);
+        call_cancel(core, s->call);
+        free_sub(core, s);
+    }
+}
+
+/* ---- the reply ---- */
+
+static void grant(struct core *core, struct sub *s)
+{
+    uint64_t promised = (uint64_t)s->out.bytes + call_outstanding(core, s->call);
+    uint32_t wanted = runtime_link_reply_credit(link_of(core, s), s->slot);
+    if (s->call.generation != 0 && wanted > promised)
+        call_credit(core, s->call, (uint32_t)(wanted - promised));
+}
+
+/* Waiting reply bytes while there is room. s may be gone afterwards. */
+static void write_reply(struct core *core, struct sub *s)
+{
+    struct subs *t = core->subs;
+    struct runtime_link *link = link_of(core, s);
+    if (s->error) {
+        if (runtime_link_reply_error(link, s->slot, (enum job_error)s->error))
+            free_sub(core, s);
+        else
+            retry(core, s);
+        return;
+    }
+    if (s->head.bytes > 0) {
+        size_t bytes = s->head.bytes;
+        bool is_end = s->is_ended && s->out.bytes == 0;
+        byte_queue_copy(&s->head, 0, t->piece, bytes);
+        if (!runtime_link_reply(link, s->slot, t->piece, bytes, is_end)) {
+            retry(core, s);
+            return;
+        }
+        byte_queue_clear(&s->head, &core->chunks);
+        if (is_end) {
+            free_sub(core, s);
+            return;
+        }
+    }
+    while (s->is_replied && (s->out.bytes > 0 || s->is_ended)) {
+        size_t room = runtime_link_reply_room(link, s->slot),
+               len = s->out.bytes < room ? s->out.bytes : room;
+        bool is_last = s->is_ended && len == s->out.bytes;
+        if (len > 0)
+            byte_queue_copy(&s->out, 0, t->piece, len);
+        if ((len == 0 && !is_last) ||
+            !runtime_link_reply_data(link, s->slot, t->piece, len, is_last)) {
+            if (runtime_link_reply_credit(link, s->slot) > 0 || is_last)
+                retry(core, s); /* not the script's credit: the region's room */
+            return;
+        }
+        byte_queue_consume(&s->out, &core->chunks, (uint32_t)len);
+        if (is_last) {
+            free_sub(core, s);
+            return;
+        }
+    }
+    grant(core, s);
+}
+
+static void refuse(struct core *core, struct sub *s, enum job_error error)
+{
+    s->call = (struct call_ref){0};
+    s->error = (uint8_t)error;
+    byte_queue_clear(&s->in, &core->chunks);
+    byte_queue_clear(&s->out, &core->chunks);
+    write_reply(core, s);
+}
+
+/* False: there was no memory; the sub is refused, and maybe gone. */
+static bool take_reply(struct core *core, struct sub *s, struct byte_queue *q, const void *bytes,
+                       size_t len)
+{
+    if (byte_queue_append(q, &core->chunks, bytes, len) == len)
+        return true;
+    call_cancel(core, s->call);
+    refuse(core, s, JOB_ERROR_REFUSED);
+    return false;
+}
+
+static bool take_views(struct core *core, struct sub *s, const struct head_view *body,
+                       uint32_t views, bool is_end)
+{
+    for (uint32_t i = 0; i < views; i++) {
+        if (!take_reply(core, s, &s->out, body[i].p, body[i].len))
+            return false;
+    }
+    s->is_ended = is_end;
+    return true;
+}
+
+static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
+                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct core *core = arg;
+    struct sub *s = sub_at(core, owner);
+    struct head_reader r;
+    struct head_field f;
+    if (is_end)
+        s->call = (struct call_ref){0};
+    s->is_replied = true;
+    head_read_response(&r, head, head_bytes);
+    while (head_read_field(&r, &f))
+        ;
+    if (!head_read_end(&r)) { /* another runtime's word: it does not reach this one unread */
+        core->counters.job_bad_head++;
+        call_cancel(core, s->call);
+        refuse(core, s, JOB_ERROR_EXCEPTION);
+        return;
+    }
+    if (take_reply(core, s, &s->head, head, head_bytes) && take_views(core, s, body, views, is_end))
+        write_reply(core, s);
+}
+
+static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                    bool is_end)
+{
+    struct core *core = arg;
+    struct sub *s = sub_at(core, owner);
+    if (is_end)
+        s->call = (struct call_ref){0};
+    if (take_views(core, s, body, views, is_end))
+        write_reply(core, s);
+}
+
+static enum job_error error_of(uint32_t error)
+{
+    if (error < JOB_ERROR_KINDS)
+        return (enum job_error)error;
+    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
+}
+
+static void on_error(void *arg, uint32_t owner, uint32_t error)
+{
+    struct core *core = arg;
+    refuse(core, sub_at(core, owner), error_of(error));
+}
+
+/* ---- the request's body ---- */
+
+static void give_back_credit(struct core *core, struct sub *s)
+{
+    if (s->credit_due == 0)
+        return;
+    if (runtime_link_sub_credit(link_of(core, s), s->slot, s->credit_due))
+        s->credit_due = 0;
+    else
+        retry(core, s);
+}
+
+static void write_body(struct core *core, struct sub *s)
+{
+    struct subs *t = core->subs;
+    while (s->in.bytes > 0) {
+        size_t room = call_body_room(core, s->call), len = s->in.bytes < room ? s->in.bytes : room;
+        if (len == 0)
+            break;
+        if (len > sizeof(t->piece))
+            len = sizeof(t->piece);
+        byte_queue_copy(&s->in, 0, t->piece, len);
+        byte_queue_consume(&s->in, &core->chunks, (uint32_t)len);
+        call_body(core, s->call, t->piece, len, s->in_ended && s->in.bytes == 0);
+        s->credit_due += (uint32_t)len;
+    }
+    give_back_credit(core, s);
+}
+
+static void on_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    write_body(core, sub_at(core, owner));
+}
+
+static const struct call_events sub_events = {
+    .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};
+
+/* ---- messages of the runtime ---- */
+
+static bool is_method(struct head_view v, const char *name)
+{
+    return v.len == strlen(name) && memcmp(v.p, name, v.len) == 0;
+}
+
+static bool is_idempotent(struct head_view method)
+{
+    static const char *const names[] = {"GET", "HEAD",   "OPTIONS",
+                                        "PUT", "DELETE", "TRACE"}; /* RFC 9110 9.2.2 */
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_method(method, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The callee's stack: the caller's, and a frame for the callee under the limits of the binding. */
+static enum job_error make_context(struct core *core, struct call *parent,
+                                   const struct world_binding *binding,
+                                   const struct world_script *callee, struct context *context)
+{
+    uint8_t bytes[CONTEXT_BYTES_MAX];
+    uint64_t span = core_next_request_id(core);
+    uint8_t span_id[8];
+    byte_queue_copy(&parent->context, 0, bytes, parent->context.bytes);
+    if (!context_read(context, bytes, parent->context.bytes))
+        return JOB_ERROR_NO_SCRIPT;
+    memcpy(span_id, &span, sizeof(span_id));
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    struct context_frame *frame = context_push(context, callee->id_hash, span_id);
+    if (!frame)
+        return JOB_ERROR_DEPTH;
+    frame->owner = callee->owner;
+    frame->trust = caller && caller->owner && caller->owner == callee->owner ? CONTEXT_TRUSTED
+                                                                             : CONTEXT_UNTRUSTED;
+    frame->cpu_ms = binding->cpu_ms;
+    frame->memory_mb = binding->memory_mb;
+    frame->subrequests = binding->subrequests;
+    frame->wall_ms = binding->wall_ms;
+    return JOB_ERROR_NONE;
+}
+
+/* The script's head with the callee's stack and its traceparent, in core->out. 0: not a head, or too large. */
+static size_t make_head(struct core *core, const struct context *context, const uint8_t *head,
+                        size_t head_bytes, struct head_view *method)
+{
+    static const char name[] = "traceparent";
+    uint8_t stack[CONTEXT_BYTES_MAX];
+    char traceparent[CONTEXT_TRACEPARENT_BYTES];
+    struct head_reader r;
+    struct head_writer w;
+    struct head_field f;
+    struct head_request q = head_read_request(&r, head, head_bytes);
+    size_t stack_bytes = context_write(context, stack);
+    if (r.bad || q.method.len == 0 || q.url.len == 0)
+        return 0;
+    head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX,
+                       (struct head_view){(const char *)stack, stack_bytes}, q.method, q.url);
+    while (head_read_field(&r, &f)) {
+        if (f.name.len != sizeof(name) - 1 || memcmp(f.name.p, name, f.name.len) != 0)
+            head_write_field(&w, f.name, f.value);
+    }
+    context_traceparent(context, traceparent);
+    head_write_field(&w, (struct head_view){name, sizeof(name) - 1},
+                     (struct head_view){traceparent, sizeof(traceparent)});
+    *method = q.method;
+    return head_read_end(&r) ? head_write_end(&w) : 0;
+}
+
+static const struct world_binding *binding_of(struct core *core, const struct call *parent,
+                                              uint32_t index)
+{
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    /* After a deploy the same bindings still mean the same; others might not. */
+    if (!caller || index >= caller->binding_count ||
+        call_bindings_digest(caller) != parent->bindings_digest || parent->context.bytes == 0)
+        return NULL;
+    return &caller->bindings[index];
+}
+
+static enum job_error start(struct core *core, struct sub *s, struct call *parent,
+                            uint32_t binding_index, const uint8_t *head, size_t head_bytes,
+                            bool has_body)
+{
+    const struct world_binding *binding = binding_of(core, parent, binding_index);
+    const struct world_script *callee = binding ? world_script(core->world, binding->script) : NULL;
+    struct context context;
+    struct byte_queue queue = {0};
+    struct head_view method;
+    uint64_t span;
+    uint32_t error;
+    if (!callee)
+        return JOB_ERROR_NO_SCRIPT;
+    enum job_error no = make_context(core, parent, binding, callee, &context);
+    if (no != JOB_ERROR_NONE)
+        return no;
+    size_t bytes = make_head(core, &context, head, head_bytes, &method);
+    if (bytes == 0)
+        return JOB_ERROR_EXCEPTION;
+    if (byte_queue_append(&queue, &core->chunks, core->out, bytes) != bytes) {
+        byte_queue_clear(&queue, &core->chunks);
+        return JOB_ERROR_REFUSED;
+    }
+    memcpy(&span, context.frame[context.count - 1].span_id, sizeof(span));
+    call_trace(core, parent, TRACE_SUB, (uint16_t)context.count, callee->id_hash);
+    struct call_request request = {.events = &sub_events,
+                                   .owner = s->index,
+                                   .script = callee,
+                                   .request_id = parent->request_id,
+                                   .head = &queue,
+                                   .has_body = has_body,
+                                   .is_idempotent = is_idempotent(method),
+                                   .is_traced = parent->is_traced,
+                                   .sink = parent->has_sink ? parent->sink : NULL,
+                                   .span = span,
+                                   .started_ns = parent->started_ns};
+    s->in_ended = !has_body;
+    if (call_start(core, &request, &s->call, &error))
+        return JOB_ERROR_NONE;
+    byte_queue_clear(&queue, &core->chunks);
+    return error_of(error);
+}
+
+uint32_t sub_started(void *arg, uint32_t owner, uint32_t link, uint32_t slot, uint32_t binding,
+                     const uint8_t *head, size_t head_bytes, bool has_body)
+{
+    struct core *core = arg;
+    struct call *parent = call_at(core, owner);
+    struct sub *s = take_sub(core, parent);
+    if (!s) {
+        core->counters.sub_refused++;
+        runtime_link_reply_error(core->link[link], slot, JOB_ERROR_REFUSED);
+        return SUB_NONE;
+    }
+    s->link = link;
+    s->slot = slot;
+    enum job_error error = start(core, s, parent, binding, head, head_bytes, has_body);
+    if (error == JOB_ERROR_NONE) {
+        core->counters.sub_started++;
+        return s->index;
+    }
+    if (error == JOB_ERROR_DEPTH)
+        core->counters.sub_depth++;
+    else
+        core->counters.sub_refused++;
+    uint32_t index = s->index;
+    refuse(core, s, error);
+    return core->subs->sub[index].is_live ? index : SUB_NONE;
+}
+
+void sub_body(void *arg, uint32_t owner, const struct head_view *body, uint32_t views, bool is_end)
+{
+    struct core *core = arg;
+    struct sub *s = sub_at(core, owner);
+    if (s->error || s->call.generation == 0)
+        return; /* answered already */
+    for (uint32_t i = 0; i < views; i++) {
+        if (!take_reply(core, s, &s->in, body[i].p, body[i].len))
+            return;
+    }
+    s->in_ended = is_end;
+    if (is_end && s->in.bytes == 0)
+        call_body(core, s->call, NULL, 0, true);
+    else
+        write_body(core, s);
+}
+
+void sub_cancelled(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    struct sub *s = sub_at(core, owner);
+    call_cancel(core, s->call);
+    free_sub(core, s);
+}
+
+void sub_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    write_reply(core, sub_at(core, owner));
+}
+
+/* ---- the core's part ---- */
+
+uint32_t subs_run(struct core *core)
+{
+    struct sub *s = core->subs->waiting, *next;
+    uint32_t count = 0;
+    if (!s)
+        return 0;
+    /* Each has one turn: what waits again does so in a list of its own. */
+    core->subs->waiting = NULL;
+    s->prev_waiting = &s;
+    for (; s; s = next) {
+        next = s->next_waiting;
+        s->prev_waiting = NULL;
+        if (next)
+            next->prev_waiting = &next;
+        uint32_t index = s->index;
+        give_back_credit(core, s);
+        if (core->subs->sub[index].is_live)
+            write_reply(core, s);
+        count++;
+    }
+    return count;
+}
+
+uint64_t subs_next_ns(const struct subs *t, uint64_t now_ns)
+{
+    return t->waiting ? now_ns + RETRY_MS * 1000000ull : UINT64_MAX;
+}

@@ -1,0 +1,49 @@
+/* sub.h
+ *
+ * A script's call of another script, as the origin of a call: between the runtime's messages (runtime/job.h, "sub") and call.h.
+ *
+ *   runtime --SUB, SUB_BODY--> binding -> script, context + 1 frame --> call_start, call_body       placement runs anew from here
+ *           <--REPLY, REPLY_DATA-- as far as the script granted credit <-- head, data
+ *
+ * What the runtime has sent and the call cannot take yet waits in `in` (at most the credit that was granted); what
+ * the call brings and the region has no room for waits in `out` (at most the script's credit).
+ *
+ * A sub belongs to the call of its parent: it goes when that one goes (subs_drop), without a word. The runtime is hostile: binding index,
+ * head and credits are checked; a breach condemns the process (runtime_link.h).
+ *
+ * Bounded by SUBS_DEFAULT of a core: beyond it, the sub is refused. Thread: the core.
+ */
+#ifndef HEARTH_SUB_H
+#define HEARTH_SUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/head.h"
+
+struct call;
+struct core;
+struct subs;
+
+enum { SUB_NONE = UINT32_MAX };
+
+size_t subs_bytes(uint32_t count);
+struct subs *subs_init(void *memory, uint32_t count);
+uint32_t subs_live(const struct subs *);
+
+/* The parent is over: its sub-requests go too. */
+void subs_drop(struct core *, struct call *);
+/* Those that waited for room in a region's ring or arena. */
+uint32_t subs_run(struct core *);
+uint64_t subs_next_ns(const struct subs *, uint64_t now_ns);
+
+/* For call.c's struct runtime_link_events. */
+uint32_t sub_started(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
+                     const uint8_t *head, size_t head_bytes, bool has_body);
+void sub_body(void *core, uint32_t sub_owner, const struct head_view *body, uint32_t body_views,
+              bool is_end);
+void sub_cancelled(void *core, uint32_t sub_owner);
+void sub_credit(void *core, uint32_t sub_owner);
+
+#endif

@@ -1,0 +1,139 @@
+#include "dataplane/warmth.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Handles are dense numbers: the multiplication spreads them evenly over the slots. */
+static uint32_t slot_of(uint64_t handle)
+{
+    _Static_assert(WARMTH_SLOTS == 1 << 12, "the shift");
+    return (uint32_t)((handle * 0x9e3779b97f4a7c15u) >> 52);
+}
+
+static struct warmth_script *find(struct warmth *w, uint64_t handle)
+{
+    struct warmth_script *s = &w->slot[slot_of(handle)];
+    return s->handle == handle && handle != 0 ? s : NULL;
+}
+
+static void set_state(struct warmth *w, struct warmth_script *s, enum warmth_state state)
+{
+    w->asked += (state == WARMTH_ASKED) - (s->state == WARMTH_ASKED);
+    s->state = (uint8_t)state;
+}
+
+static void forget(struct warmth *w, struct warmth_script *s)
+{
+    set_state(w, s, WARMTH_UNKNOWN);
+    *s = (struct warmth_script){0};
+}
+
+/* Its slot, with whatever else was there forgotten. */
+static struct warmth_script *claim(struct warmth *w, uint64_t handle)
+{
+    struct warmth_script *s = &w->slot[slot_of(handle)];
+    assert(handle != 0);
+    if (s->handle != handle)
+        forget(w, s);
+    s->handle = handle;
+    return s;
+}
+
+static bool awaits_verdict(const struct warmth_script *s)
+{
+    return s->is_ours && !s->is_used;
+}
+
+void warmth_init(struct warmth *w, struct counters *counters)
+{
+    memset(w, 0, sizeof(*w));
+    w->counters = counters;
+}
+
+void warmth_clear(struct warmth *w)
+{
+    warmth_init(w, w->counters);
+}
+
+enum warmth_state warmth_of(const struct warmth *w, uint64_t handle)
+{
+    const struct warmth_script *s = &w->slot[slot_of(handle)];
+    return s->handle == handle ? (enum warmth_state)s->state : WARMTH_UNKNOWN;
+}
+
+bool warmth_ask(struct warmth *w, uint64_t handle, uint64_t now_ns)
+{
+    if (warmth_of(w, handle) != WARMTH_UNKNOWN)
+        return false;
+    struct warmth_script *s = claim(w, handle);
+    set_state(w, s, WARMTH_ASKED);
+    s->asked_ns = now_ns;
+    s->is_ours = true;
+    s->is_used = false;
+    return true;
+}
+
+void warmth_warmed(struct warmth *w, uint64_t handle, uint32_t took_us, uint64_t now_ns)
+{
+    struct warmth_script *s = claim(w, handle);
+    /* Warm already, or it said so twice: the asking saved nobody anything. */
+    if (s->state == WARMTH_ASKED && took_us == 0)
+        s->is_ours = false;
+    if (s->state != WARMTH_WARM)
+        s->took_us = took_us;
+    set_state(w, s, WARMTH_WARM);
+}
+
+void warmth_evicted(struct warmth *w, uint64_t handle)
+{
+    struct warmth_script *s = find(w, handle);
+    if (!s)
+        return;
+    w->counters->warm_wasted += awaits_verdict(s);
+    forget(w, s);
+}
+
+void warmth_started(struct warmth *w, uint64_t handle, uint64_t now_ns)
+{
+    struct warmth_script *s = claim(w, handle);
+
+    if (s->state == WARMTH_UNKNOWN) {
+        /* This start makes the isolate: no need to ask for it too. */
+        set_state(w, s, WARMTH_ASKED);
+        s->asked_ns = now_ns;
+    } else if (awaits_verdict(s) && s->state == WARMTH_WARM) {
+        w->counters->warm_useful++;
+        w->counters->warm_hidden_us += s->took_us;
+    } else if (awaits_verdict(s)) {
+        w->counters->warm_late++;
+        w->counters->warm_hidden_us += (now_ns - s->asked_ns) / 1000;
+    }
+    s->is_used = true;
+}
+
+void warmth_sweep(struct warmth *w, uint32_t slots, uint64_t now_ns)
+{
+    for (; slots > 0; slots--, w->sweep++) {
+        struct warmth_script *s = &w->slot[w->sweep % WARMTH_SLOTS];
+        bool is_asked = s->state == WARMTH_ASKED;
+
+        if ((!is_asked && !awaits_verdict(s)) || now_ns - s->asked_ns < WARMTH_WASTE_NS)
+            continue;
+        w->counters->warm_wasted += awaits_verdict(s);
+        s->is_ours = false;
+        if (is_asked) /* the answer is lost: the next request asks again */
+            forget(w, s);
+    }
+}
+
+uint32_t warmth_list(const struct warmth *w, uint32_t *cursor, uint64_t *handles, uint32_t max)
+{
+    uint32_t count = 0;
+
+    for (; *cursor < WARMTH_SLOTS && count < max; ++*cursor) {
+        const struct warmth_script *s = &w->slot[*cursor];
+        if (s->state == WARMTH_WARM)
+            handles[count++] = s->handle;
+    }
+    return count;
+}

@@ -1,0 +1,38 @@
+/* intake.h
+ *
+ * Body bytes on their way into JavaScript: of a request, or of the reply to a sub-request. They are copied out of the arena at
+ * once and wait here for a read, never more than was granted; taking them is what earns the sender new credit.
+ *
+ *   hearthd --put--> [ bytes ] --took--> JavaScript, or a relay
+ *
+ * Single thread.
+ */
+#ifndef HEARTH_WORKER_INTAKE_H
+#define HEARTH_WORKER_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job_slot;
+struct lane;
+
+enum { INTAKE_CREDIT_STEP = 16384 }; /* credit is given back in portions of this */
+
+struct intake {
+    uint8_t *bytes;
+    size_t len, cap;
+    uint32_t owed;    /* credit to give back */
+    bool is_ended;    /* nothing more comes */
+    bool is_unwanted; /* what comes is dropped */
+};
+
+/* Takes the slot's bytes, and its END. Returns the credit to send now, 0 for none: of bytes that nobody wants. */
+uint32_t intake_put(struct intake *, const struct lane *, const struct job_slot *);
+/* So many of the waiting bytes were used. Returns the credit to send now, 0 for none. */
+uint32_t intake_took(struct intake *, size_t bytes);
+/* Nobody wants the rest. Returns the credit to send now, 0 for none. */
+uint32_t intake_discard(struct intake *);
+void intake_fini(struct intake *);
+
+#endif

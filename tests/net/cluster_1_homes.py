@@ -1,0 +1,81 @@
+"""Every script has one home, requests find it from everywhere, and it is warm there."""
+
+import random
+
+from cases import case
+from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others, tuned, warm_at
+from load import Load
+from node import Http, counters, ctl_json, deploy, until
+from tls_by_hand import TlsByHand
+
+SMALL = [f"s{i:03d}" for i in range(200)]
+
+
+@case("200 scripts, entered at random nodes: after the first pass every request is warm, and every entry names the same home")
+def _():
+    choose = random.Random(3)
+    homes = {}
+    for script in SMALL:
+        answer = ask(script, choose.choice(NODES))
+        assert (answer.status, answer.body) == (200, f"{int(script[1:])}\n".encode()), answer
+        homes[script] = answer.headers["x-hearth-home"]
+    growth = Growth()
+    for script in choose.sample(SMALL, len(SMALL)):
+        for node in choose.sample(NODES, len(NODES)):
+            answer = ask(script, node)
+            assert answer.status == 200, answer
+            seen = {name: answer.headers[f"x-hearth-{name}"] for name in ("node", "home", "path", "start")}
+            assert seen == {"node": node, "home": homes[script], "path": "here" if node == homes[script] else "forwarded",
+                            "start": "warm"}, f"{script}: {seen}"
+    assert growth.sum("job_cold") == 0, growth.sum("job_cold")
+    return ", ".join(f"{node} is home of {list(homes.values()).count(node)}" for node in NODES)
+
+
+@case("of 200 scripts asked at all nodes none has an isolate anywhere but at home")
+def _():
+    until(lambda: sum(bool(script["warm_in"]) for node in NODES for script in ctl_json("scripts", node=node)["scripts"]
+                      if script["name"] in SMALL) == len(SMALL), "an isolate of each to be reported")
+    for node in NODES:
+        for script in ctl_json("scripts", node=node)["scripts"]:
+            if script["name"] in SMALL and script["warm_in"]:
+                assert home_of(script["name"]) == node, f"{script['name']} has an isolate at {node}"
+
+
+@case("a script that is asked for often enough runs where it enters, and goes home again when it is not any more")
+def _():
+    home = home_of("hello")
+    entry = others(home)[0]
+    assert ask("hello", entry).headers["x-hearth-path"] == "forwarded"
+    with tuned([entry], hot_leave_rps=20, hot_enter_rps=50):
+        before = counters(entry)["place_hot"]
+        with Load(clients=4, host="hello.hearth.test", addresses=[address(entry)]) as load:
+            until(lambda: ask("hello", entry).headers["x-hearth-path"] == "here", "the script to be hot")
+        load.assert_clean()
+        assert counters(entry)["place_hot"] > before
+        assert ask("hello", others(home)[1]).headers["x-hearth-path"] == "forwarded", "hot elsewhere"
+    assert ask("hello", entry).headers["x-hearth-path"] == "forwarded"
+
+
+@case("while a client is slow with its handshake, the script it named is warmed at its home, and its first request is warm")
+def _():
+    entry, home = NODES[0], NODES[1]
+    name = name_at(home, "sleepy")
+    # The top level takes some tens of milliseconds: what a first request would have to wait for.
+    deploy(make_script(name, "let x = 0;\nfor (let i = 0; i < 2e7; i++) x = (x * 31 + i) | 0;\n"
+                             "export default { fetch() { return new Response(`${x}\\n`); } };\n"))
+    growth = Growth(entry, home)
+    client = TlsByHand(f"{name}.hearth.test", address=address(entry))
+    client.peer.sendall(client.hello())
+    until(lambda: warm_at(name), "an isolate of the script")
+    assert warm_at(name) == [home], warm_at(name)
+    client.handshake()
+    answer = Http(client).request("GET / HTTP/1.1", f"{name}.hearth.test")
+    client.close()
+    assert answer.status == 200, answer
+    seen = {word: answer.headers[f"x-hearth-{word}"] for word in ("home", "path", "start")}
+    assert seen == {"home": home, "path": "forwarded", "start": "warm"}, seen
+    until(lambda: growth[home]["warm_useful"], "the home to count it as useful")
+    hidden = growth[home]["warm_hidden_us"]
+    assert hidden >= 1000, f"{hidden} us hidden"
+    assert growth[home]["warm_wasted"] == 0 and growth[entry]["warm_sent"] == 0
+    return f"{hidden / 1000:.1f} ms of cold start hidden"

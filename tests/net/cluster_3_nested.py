@@ -1,0 +1,116 @@
+"""Scripts that call scripts, over the homes of all nodes; and what the operator sees of one request."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+
+from cases import case
+from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others
+from node import ROOT, SCRIPTS, ctl, ctl_json, curl, deploy, until
+
+HEARTHCTL = os.path.join(ROOT, "build", "control", "hearthctl")
+chain = []  # names of three scripts, each of which calls the next; their homes are n1, n2, n3
+
+
+def why(request_id, node):
+    return ctl_json("why", request_id, node=node)
+
+
+@case("three scripts with three homes call each other; each deploys with a binding to the next")
+def _():
+    with open(f"{SCRIPTS}/relay/src/index.js") as file:
+        source = file.read()
+    chain[:] = [name_at(node, "relay") for node in NODES]
+    for script, following in zip(chain, [*chain[1:], None]):
+        services = [{"binding": "NEXT", "service": following}] if following else []
+        deploy(make_script(script, source, vars={"NAME": script}, services=services, limits={"cpu_ms": 10000}))
+    assert [home_of(script) for script in chain] == list(NODES)
+
+
+@case("10 MB through a chain of three scripts at three homes and back, unharmed")
+def _():
+    body = os.urandom(10 << 20)
+    with tempfile.NamedTemporaryFile() as sent, tempfile.NamedTemporaryFile() as received, tempfile.NamedTemporaryFile("r") as head:
+        sent.write(body)
+        sent.flush()
+        for node in NODES:
+            curl("--fail", "--data-binary", f"@{sent.name}", "-D", head.name, "-o", received.name,
+                 f"https://{chain[0]}.hearth.test/", address=address(node))
+            received.seek(0)
+            assert hashlib.sha256(received.read()).digest() == hashlib.sha256(body).digest()
+            head.seek(0)
+            assert f"x-trail: {' > '.join(chain)}" in head.read()
+
+
+@case("one request through three homes is one story: why, at its entry, tells of all nodes")
+def _():
+    answer = ask(chain[0], NODES[1])
+    request_id = answer.headers["x-hearth-request-id"]
+    until(lambda: {event["node"] for event in why(request_id, NODES[1])["events"]} == set(NODES), "events of all three nodes")
+    text = ctl("why", request_id, node=NODES[1]).stdout
+    assert all(node in text for node in NODES), text
+
+
+@case("a callee has no more CPU time than its caller's binding allows")
+def _():
+    inner, outer = name_at(NODES[1], "inner"), name_at(NODES[0], "outer")
+    deploy(make_script(inner, "export default { fetch() { let x = 0; for (let i = 0; i < 2e8; i++) x = (x * 31 + i) | 0;"
+                              " return new Response(`${x}\\n`); } };\n", limits={"cpu_ms": 30000}))
+    source = ("export default { async fetch(request, env) { try { return await env.INNER.fetch(request); }"
+              " catch (error) { return new Response(error.message, { status: 508 }); } } };\n")
+    deploy(make_script(outer, source, services=[{"binding": "INNER", "service": inner}], limits={"cpu_ms": 30000}))
+    assert ask(outer, NODES[2]).status == 200
+    deploy(make_script(outer, source, services=[{"binding": "INNER", "service": inner, "limits": {"cpu_ms": 5}}],
+                       limits={"cpu_ms": 30000}))
+    answer = ask(outer, NODES[2])
+    assert answer.status == 508 and b"CPU" in answer.body, answer
+    return answer.body.decode()
+
+
+@case("a script that calls itself without end is told at depth 16 that the chain is too deep")
+def _():
+    growth = Growth()
+    answer = ask("ouroboros", NODES[0])
+    assert answer.status == 508 and answer.body.startswith(b"depth 16: "), answer
+    assert b"16 scripts call each other already" in answer.body, answer
+    assert growth.sum("sub_depth") == 1
+    return answer.body.decode().strip()
+
+
+@case("the ring is the same at every node, and names the home that requests find")
+def _():
+    rings = [ctl_json("ring", "show", node=node) for node in NODES]
+    assert len({ring["digest"] for ring in rings}) == 1, [ring["digest"] for ring in rings]
+    for script in ("hello", "echo", "s000", "s123", "s199"):
+        seen = {home_of(script, node) for node in NODES} | {ask(script, node).headers["x-hearth-home"] for node in NODES}
+        assert len(seen) == 1, f"{script}: {seen}"
+        assert {home_of(f"{script}.hearth.test", node) for node in NODES} == seen
+
+
+@case("ring plan names just the scripts of a node that would go, and where they would")
+def _():
+    planned = ctl_json("ring", "plan", "--remove", "n3")["moves"]
+    at_n3 = [script["name"] for script in ctl_json("scripts")["scripts"] if home_of(script["name"]) == "n3"]
+    assert sorted(script for move in planned for script in move["scripts"]) == sorted(at_n3)
+    assert all(move["from"] == "n3" and move["to"] in ("n1", "n2") for move in planned)
+
+
+@case("tail at one node shows the lines of a script that runs at another")
+def _():
+    node = others(home_of("chatter"))[0]
+    tail = subprocess.Popen([HEARTHCTL, "--socket", f"/run/hearth-lab/{node}/ctl.sock", "tail", "chatter", "--json"],
+                            stdout=subprocess.PIPE, text=True)
+    try:
+        os.set_blocking(tail.stdout.fileno(), False)
+        lines = []
+
+        def heard():
+            assert ask("chatter", node, "/?say=good-morning").status == 200
+            lines.extend(tail.stdout.readlines())
+            return any("good-morning" in json.loads(line).get("text", "") for line in lines)
+        until(heard, "a line of the script")
+    finally:
+        tail.kill()
+        tail.wait()

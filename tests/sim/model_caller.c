@@ -1,0 +1,230 @@
+#include "tests/sim/model_caller.h"
+
+#include <assert.h>
+#include <string.h>
+
+void caller_open(struct callers *s, struct caller *c, const struct caller_request *request)
+{
+    assert(!c->is_open);
+    uint32_t index = c->index;
+    *c = (struct caller){.index = index, .request = *request, .is_open = true};
+    c->opened_ns = c->heard_ns = sim_now_ns;
+    c->port = ++s->last_port;
+    if (s->last_port == 65000)
+        s->last_port = 10000;
+    c->out_bytes = (uint32_t)snprintf(
+        c->out, sizeof(c->out), "%s /%u/%u/%u HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n",
+        request->method, (unsigned)request->answer, request->id, request->bytes, request->host);
+    if (strcmp(request->method, "GET") != 0)
+        c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
+                                           "Content-Length: %u\r\n", request->body_bytes);
+    c->out_bytes +=
+        (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
+    tcp_open_active(&c->tcp, s->env, c->port, 80, (uint32_t)rng(), sim_now_ns);
+}
+
+void caller_free(struct caller *c)
+{
+    if (c->is_open)
+        tcp_fini(&c->tcp);
+    c->is_open = false;
+}
+
+bool caller_field(const struct caller *c, const char *name, char *value, size_t cap)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "\r\n%s:", name);
+    const char *at = strcasestr(c->head, line);
+    if (!at)
+        return false;
+    at += strlen(line);
+    at += strspn(at, " ");
+    snprintf(value, cap, "%.*s", (int)strcspn(at, "\r"), at);
+    return true;
+}
+
+/* ---- the answer ---- */
+
+static void take_body_byte(struct caller *c, uint8_t byte)
+{
+    if (c->status == 200)
+        CHECK(c->body_at < c->request.bytes && byte == body_byte(c->request.id, c->body_at),
+              "answer %u of caller %u, byte %u", c->request.id, c->index, c->body_at);
+    c->body_at++;
+}
+
+static void take_chunked_byte(struct caller *c, uint8_t byte)
+{
+    enum { SIZE, DATA, AFTER, LAST };
+    if (c->chunk_state == DATA) {
+        take_body_byte(c, byte);
+        if (--c->left == 0)
+            c->chunk_state = AFTER;
+        return;
+    }
+    CHECK(c->line_bytes < sizeof(c->line) - 1, "a chunk line without end");
+    c->line[c->line_bytes++] = (char)byte;
+    if (byte != '\n')
+        return;
+    c->line[c->line_bytes] = 0;
+    c->line_bytes = 0;
+    if (c->chunk_state == SIZE) {
+        c->left = strtoull(c->line, NULL, 16);
+        c->chunk_state = c->left ? DATA : LAST;
+        return;
+    }
+    CHECK(strcmp(c->line, "\r\n") == 0, "chunk framing %s", c->line);
+    c->is_whole = c->chunk_state == LAST;
+    c->chunk_state = SIZE;
+}
+
+static void take_head_byte(struct caller *c, uint8_t byte)
+{
+    CHECK(c->head_bytes < sizeof(c->head) - 1, "a head without end");
+    c->head[c->head_bytes++] = (char)byte;
+    c->head[c->head_bytes] = 0;
+    if (c->head_bytes < 4 || memcmp(c->head + c->head_bytes - 4, "\r\n\r\n", 4) != 0)
+        return;
+    CHECK(sscanf(c->head, "HTTP/1.1 %d ", &c->status) == 1, "status line %s", c->head);
+    char length[32];
+    bool has_length = caller_field(c, "content-length", length, sizeof(length));
+    c->is_chunked = caller_field(c, "transfer-encoding", c->line, sizeof(c->line));
+    CHECK(has_length != c->is_chunked || c->status == 204, "framing: %s", c->head);
+    c->left = has_length ? strtoull(length, NULL, 10) : 0;
+    c->in_body = true;
+    c->is_whole = !c->is_chunked && c->left == 0;
+}
+
+static void take_byte(struct caller *c, uint8_t byte)
+{
+    CHECK(!c->is_whole, "bytes behind the answer %u of caller %u", c->request.id, c->index);
+    if (!c->in_body) {
+        take_head_byte(c, byte);
+    } else if (c->is_chunked) {
+        take_chunked_byte(c, byte);
+    } else {
+        take_body_byte(c, byte);
+        c->is_whole = --c->left == 0;
+    }
+}
+
+static void read_some(struct caller *c)
+{
+    size_t len, most = c->request.crawls ? 1 + below(4000) : SIZE_MAX;
+    const uint8_t *bytes;
+    while (most > 0 && (bytes = tcp_peek(&c->tcp, 0, &len), len > 0)) {
+        len = len < most ? len : most;
+        most -= len;
+        for (size_t i = 0; i < len; i++)
+            take_byte(c, bytes[i]);
+        tcp_consume(&c->tcp, (uint32_t)len);
+        c->heard_ns = sim_now_ns;
+    }
+}
+
+/* ---- the request ---- */
+
+static void write_some(struct caller *c)
+{
+    uint8_t part[4096];
+    uint32_t all = c->out_bytes + c->request.body_bytes;
+    uint32_t most = c->request.crawls ? 1 + below(8000) : UINT32_MAX;
+    while (c->out_at < c->out_bytes) {
+        size_t n = tcp_write(&c->tcp, c->out + c->out_at, c->out_bytes - c->out_at);
+        if (n == 0)
+            return;
+        c->out_at += (uint32_t)n;
+    }
+    while (c->out_at < all && most > 0) {
+        uint32_t at = c->out_at - c->out_bytes, len = all - c->out_at;
+        len = len < sizeof(part) ? len : (uint32_t)sizeof(part);
+        len = len < most ? len : most;
+        for (uint32_t i = 0; i < len; i++)
+            part[i] = body_byte(c->request.id, at + i);
+        size_t n = tcp_write(&c->tcp, part, len);
+        if (n == 0)
+            return;
+        c->heard_ns = sim_now_ns;
+        c->out_at += (uint32_t)n;
+        most -= (uint32_t)n;
+    }
+}
+
+static void send_segments(struct callers *s, struct caller *c)
+{
+    struct net_route route = {0};
+    memcpy(route.src, s->net->config.address[0].ip, 16);
+    memcpy(route.dst, c->request.server_ip, 16);
+    while (tcp_wants_output(&c->tcp, sim_now_ns)) {
+        size_t room;
+        uint8_t *l4 = net_begin(s->net, &route, 6, &room, sim_now_ns);
+        if (!l4)
+            return;
+        size_t n = tcp_output(&c->tcp, l4, room, sim_now_ns);
+        net_end(s->net, n);
+        if (n == 0)
+            return;
+    }
+}
+
+static void end(struct callers *s, struct caller *c, enum caller_end how)
+{
+    if (how != CALLER_ANSWERED) {
+        tcp_abort(&c->tcp);
+        send_segments(s, c);
+    }
+    tcp_fini(&c->tcp);
+    c->is_open = false;
+    s->done(s->arg, c, how);
+}
+
+void caller_work(struct callers *s, struct caller *c)
+{
+    if (!c->is_open)
+        return;
+    if (tcp_deadline(&c->tcp) <= sim_now_ns)
+        tcp_timeout(&c->tcp, sim_now_ns);
+    if (sim_now_ns >= c->request.leave_ns) {
+        end(s, c, CALLER_LEFT);
+        return;
+    }
+    if (sim_now_ns >= c->pause_ns) {
+        if (!c->has_finished)
+            write_some(c);
+        read_some(c);
+        if (c->request.crawls)
+            c->pause_ns = sim_now_ns + below(3000) * 1000ull;
+    }
+    if (c->is_whole && !c->has_finished) {
+        tcp_finish(&c->tcp);
+        c->has_finished = true;
+    }
+    send_segments(s, c);
+    enum tcp_state state = tcp_state(&c->tcp);
+    bool is_over = tcp_is_done(&c->tcp) || state == TCP_TIME_WAIT ||
+                   (tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0);
+    if (is_over && tcp_readable(&c->tcp) > 0) {
+        read_some(c);
+        is_over = tcp_readable(&c->tcp) == 0;
+    }
+    /* With the whole answer here, and our end of it said, how the connection goes down is TCP's business (sim_core). */
+    if (c->is_whole && (is_over || c->has_finished))
+        end(s, c, CALLER_ANSWERED);
+    else if (is_over)
+        end(s, c, c->in_body ? CALLER_CUT : CALLER_LOST);
+    else if (sim_now_ns - c->heard_ns >= s->patience_ns)
+        end(s, c, CALLER_STUCK);
+}
+
+uint64_t caller_next_ns(const struct callers *s, const struct caller *c)
+{
+    if (!c->is_open)
+        return UINT64_MAX;
+    uint64_t next = tcp_deadline(&c->tcp);
+    uint64_t impatient = c->heard_ns + s->patience_ns;
+    if (c->pause_ns > sim_now_ns && c->pause_ns < next)
+        next = c->pause_ns;
+    if (c->request.leave_ns < next)
+        next = c->request.leave_ns;
+    return impatient < next ? impatient : next;
+}

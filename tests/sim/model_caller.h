@@ -1,0 +1,66 @@
+/* model_caller.h
+ *
+ * A client that makes one request after the other, each over a TCP connection of its own, and knows every byte of the answer in
+ * advance: the quiet sibling of model_client, for simulations that are about what happens behind the first node.
+ *
+ *   caller_open -> connect -> head and body as TCP takes them -> answer checked as it comes -> callers.done(how it ended)
+ */
+#ifndef HEARTH_SIM_MODEL_CALLER_H
+#define HEARTH_SIM_MODEL_CALLER_H
+
+#include "dataplane/net.h"
+#include "dataplane/tcp.h"
+#include "tests/sim/sim.h"
+
+enum caller_end {
+    CALLER_ANSWERED, /* whole; look at status */
+    CALLER_CUT,      /* ended behind the head */
+    CALLER_LOST,     /* reset, or ended, before the head */
+    CALLER_STUCK,    /* nothing came for callers.patience_ns */
+    CALLER_LEFT,     /* by its own will */
+};
+
+struct caller_request {
+    const char *method, *host;
+    uint32_t answer, id, bytes; /* sim.h: what the path asks for */
+    uint32_t body_bytes;
+    const uint8_t *server_ip;
+    bool crawls;       /* reads and writes slowly */
+    uint64_t leave_ns; /* when it goes away; UINT64_MAX: it stays */
+};
+
+struct caller {
+    struct caller_request request;
+    uint32_t index;
+    struct tcp tcp;
+    uint16_t port;
+    bool is_open, has_finished;
+    uint64_t opened_ns, heard_ns, pause_ns;
+    char out[512];
+    uint32_t out_bytes, out_at; /* of the head, then of the body */
+    char head[4096];
+    uint32_t head_bytes;
+    int status; /* 0: none yet */
+    bool in_body, is_chunked, is_whole;
+    uint64_t left;
+    uint32_t body_at, chunk_state, line_bytes;
+    char line[64];
+};
+
+struct callers {
+    struct net *net;
+    struct tcp_env *env;
+    uint64_t patience_ns;
+    uint16_t last_port;
+    void (*done)(void *arg, struct caller *, enum caller_end);
+    void *arg;
+};
+
+void caller_open(struct callers *, struct caller *, const struct caller_request *);
+void caller_work(struct callers *, struct caller *);
+uint64_t caller_next_ns(const struct callers *, const struct caller *);
+/* Value of a header of the answer; false: not there. */
+bool caller_field(const struct caller *, const char *name, char *value, size_t cap);
+void caller_free(struct caller *);
+
+#endif

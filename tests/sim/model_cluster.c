@@ -1,0 +1,358 @@
+#include "tests/sim/model_cluster.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "dataplane/ip.h"
+#include "dataplane/route.h"
+#include "dataplane/trace.h"
+
+enum { TICK_NS = 50 * 1000, CONNS = 128, CALLS = 512, SERVED = 256, STREAMS = 1024, CHANNELS = 32 };
+
+static void *take(size_t bytes, int node)
+{
+    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+}
+
+/* ---- what all nodes share ---- */
+
+static void make_scripts(struct cluster *c)
+{
+    char error[160] = "";
+    uint32_t count = c->config.scripts, size = 2;
+    while (size < 2 * count)
+        size *= 2;
+    c->script_index_mask = size - 1;
+    c->script_index = calloc(size, sizeof(*c->script_index));
+    c->scripts = calloc(count, sizeof(*c->scripts));
+    struct route_source *routes = calloc(count, sizeof(*routes));
+    char(*pattern)[32] = calloc(count, sizeof(*pattern));
+    for (uint32_t i = 0; i < count; i++) {
+        struct world_script *s = &c->scripts[i];
+        snprintf(s->name, sizeof(s->name), "s%u", i);
+        snprintf(s->version, sizeof(s->version), "%016x", i);
+        s->version_bits = i;
+        s->handle = 1000 + i;
+        s->id_hash = XXH3_64bits(s->name, strlen(s->name));
+        uint32_t place = (uint32_t)s->id_hash & c->script_index_mask;
+        while (c->script_index[place])
+            place = (place + 1) & c->script_index_mask;
+        c->script_index[place] = i + 1;
+        snprintf(pattern[i], sizeof(pattern[i]), "s%u.test", i);
+        routes[i] = (struct route_source){.pattern = pattern[i], .script = i};
+    }
+    c->routes = routes_build(routes, count, 1, error, sizeof(error));
+    CHECK(c->routes, "%s", error);
+    free(pattern);
+    free(routes);
+}
+
+static void make_members(struct cluster *c)
+{
+    struct ring_member ring[CLUSTER_NODES_MAX];
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        struct world_member *m = &c->member[i];
+        struct cluster_node *n = &c->node[i];
+        uint8_t key[NOISE_KEY_BYTES], ip4[4] = {10, 0, 0, (uint8_t)(1 + i)};
+        sim_random(NULL, key, sizeof(key));
+        CHECK(noise_identity_init(&n->identity, key) == 0, "a key");
+        ip_from_ip4(n->ip, ip4);
+        n->cluster = c;
+        n->index = i;
+        n->mac[0] = 2;
+        n->mac[5] = (uint8_t)(1 + i);
+        snprintf(m->name, sizeof(m->name), "n%02u", i);
+        m->id = XXH3_64bits(m->name, strlen(m->name));
+        memcpy(m->address, n->ip, 16);
+        m->port = CLUSTER_PORT;
+        m->cores = 1;
+        m->weight = RING_WEIGHT_ONE;
+        memcpy(m->public_key, n->identity.public_key, NOISE_KEY_BYTES);
+        ring[i] = (struct ring_member){.id = m->id, .node = (uint16_t)i, .weight = m->weight};
+    }
+    c->ring_memory = take(ring_bytes(ring, c->config.nodes), -1);
+    c->ring = ring_build(c->ring_memory, ring, c->config.nodes, 1);
+    sim_random(NULL, c->secret, sizeof(c->secret));
+}
+
+void cluster_init(struct cluster *c, const struct cluster_config *config)
+{
+    assert(config->nodes >= 1 && config->nodes <= CLUSTER_NODES_MAX);
+    assert(config->scripts <= MODEL_ISOLATES);
+    memset(c, 0, sizeof(*c));
+    c->config = *config;
+    clock_init_virtual(&c->clock, 1000000000);
+    sim_now_ns = c->clock.virtual_ns;
+    c->net = sim_switch_create(&c->clock, rng(), config->mtu);
+    sim_switch_set_corrupt(c->net, config->corrupt);
+    make_scripts(c);
+    make_members(c);
+    for (uint32_t i = 0; i < config->nodes; i++)
+        c->node[i].port = sim_switch_plug(c->net, c->node[i].mac, config->faults);
+}
+
+void cluster_fini(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        if (c->node[i].core)
+            cluster_kill(c, i);
+    }
+    sim_switch_destroy(c->net);
+    routes_destroy(c->routes);
+    free(c->ring_memory);
+    free(c->script_index);
+    free(c->scripts);
+}
+
+/* ---- a node's life ---- */
+
+static void make_world(struct cluster *c, struct cluster_node *n)
+{
+    uint64_t life[CLUSTER_RUNTIMES];
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+        life[k] = n->world.runtime[k].life;
+    n->world = (struct world){.epoch = n->world.epoch + 1,
+                              .debug_headers = true,
+                              .limits = {.hello_timeout_ms = 10000,
+                                         .head_timeout_ms = 30000,
+                                         .idle_timeout_ms = 30000,
+                                         .stall_timeout_ms = 30000},
+                              .tune = c->config.tune,
+                              .cluster = {.self = (uint16_t)n->index,
+                                          .member_count = (uint16_t)c->config.nodes,
+                                          .own_state = NODE_JOINING,
+                                          .member = c->member,
+                                          .ring = c->ring,
+                                          .identity = &n->identity,
+                                          .secret = c->secret},
+                              .routes = c->routes,
+                              .script_count = c->config.scripts,
+                              .scripts = c->scripts,
+                              .script_index = c->script_index,
+                              .script_index_mask = c->script_index_mask,
+                              .runtime_count = CLUSTER_RUNTIMES};
+    memcpy(n->world.node, c->member[n->index].name, sizeof(n->world.node));
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
+        model_runtime_start(&n->runtime[k], &n->world.runtime[k], false);
+        n->world.runtime[k].life += life[k];
+        n->runtime[k].make_us = c->config.make_us;
+        n->runtime[k].started = c->config.started;
+        n->runtime[k].arg = c->config.arg;
+    }
+    atomic_store(&n->shared.current, &n->world);
+}
+
+void cluster_start(struct cluster *c, uint32_t node)
+{
+    struct cluster_node *n = &c->node[node];
+    char error[160] = "";
+    struct net_config net = {.mtu = c->config.mtu, .address_count = 1};
+    assert(!n->core);
+    TRACE("node %u starts", node);
+    if (n->lives++ > 0)
+        n->port = sim_switch_replug(c->net, node);
+    make_world(c, n);
+    memcpy(net.mac, n->mac, 6);
+    memcpy(net.address[0].ip, n->ip, 16);
+    net.address[0].prefix_len = 120;
+    n->neighbours = take(neighbours_bytes(), -1);
+    neighbours_init(n->neighbours, rng());
+    struct core_config config = {.cores = 1,
+                                 .port = n->port,
+                                 .net = &net,
+                                 .neighbours = n->neighbours,
+                                 .world = &n->shared,
+                                 .clock = &c->clock,
+                                 .memory = {.take = take, .give = free},
+                                 .plain_port = 80,
+                                 .conns_max = CONNS,
+                                 .chunks = c->config.chunks,
+                                 .runtimes_max = CLUSTER_RUNTIMES,
+                                 .jobs_max = MODEL_JOBS,
+                                 .rpc_port = CLUSTER_PORT,
+                                 .calls = CALLS,
+                                 .served = SERVED,
+                                 .streams = STREAMS,
+                                 .channels = CHANNELS,
+                                 .numa_node = -1,
+                                 .secret = {rng(), rng(), rng(), rng()},
+                                 .random = sim_random};
+    n->core = core_create(&config, error, sizeof(error));
+    CHECK(n->core, "%s", error);
+    n->state_since_ns = sim_now_ns;
+}
+
+static void keep_counters(struct cluster_node *n)
+{
+    const uint64_t *from = (const uint64_t *)&n->core->counters;
+    uint64_t *to = (uint64_t *)&n->past;
+    for (size_t i = 0; i < sizeof(struct counters) / sizeof(uint64_t); i++)
+        to[i] += from[i];
+}
+
+static void power_off(struct cluster_node *n)
+{
+    keep_counters(n);
+    core_destroy(n->core);
+    n->core = NULL;
+    port_close(n->port);
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+        model_runtime_free(&n->runtime[k]);
+    free(n->neighbours);
+    n->neighbours = NULL;
+    n->state_since_ns = sim_now_ns;
+}
+
+void cluster_kill(struct cluster *c, uint32_t node)
+{
+    TRACE("node %u is killed", node);
+    power_off(&c->node[node]);
+}
+
+void cluster_stop(struct cluster *c, uint32_t node)
+{
+    struct cluster_node *n = &c->node[node];
+    struct core *core = n->core;
+    TRACE("node %u stops", node);
+    core_end(core);
+    peers_fini(core->peers);
+    CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
+          core->chunks.count - core->chunks.free_count);
+    CHECK(stream_pool_free_count(core->streams) == STREAMS, "node %u lost streams", node);
+    CHECK(calls_live(core->calls) == 0, "node %u has %u calls left", node, calls_live(core->calls));
+    CHECK(served_live(core->served) == 0, "node %u serves %u calls still", node,
+          served_live(core->served));
+    CHECK(core->conn_count == 0 && core->half_open == 0, "node %u has connections left", node);
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
+        model_runtime_read(&n->runtime[k]);
+        CHECK(core->link[k]->live_jobs == 0, "node %u has %u jobs left", node,
+              core->link[k]->live_jobs);
+        CHECK(core->counters.job_bad_message == 0, "a message that breaks the contract");
+    }
+    core->peers = NULL;
+    power_off(n);
+}
+
+static void publish(struct cluster_node *n, uint8_t state, bool is_leaving)
+{
+    TRACE("node %u: state %u%s", n->index, state, is_leaving ? ", leaving" : "");
+    n->world.cluster.own_state = state;
+    n->world.cluster.is_leaving = is_leaving;
+    n->world.epoch++;
+    n->state_since_ns = sim_now_ns;
+}
+
+void cluster_drain(struct cluster *c, uint32_t node)
+{
+    publish(&c->node[node], c->node[node].world.cluster.own_state, true);
+}
+
+void cluster_undrain(struct cluster *c, uint32_t node)
+{
+    publish(&c->node[node], NODE_SERVING, false);
+}
+
+/* The control thread's share: what the core reports becomes the node's state. */
+static void control(struct cluster_node *n)
+{
+    struct peers_handover h;
+    peers_handover(n->core->peers, &h);
+    if (h.epoch != n->world.epoch || !h.is_done)
+        return;
+    if (n->world.cluster.is_leaving)
+        publish(n, NODE_DRAINING, false);
+    else if (n->world.cluster.own_state == NODE_JOINING)
+        publish(n, NODE_SERVING, false);
+}
+
+/* ---- what the simulation asks ---- */
+
+bool cluster_is_up(const struct cluster *c, uint32_t node)
+{
+    return c->node[node].core != NULL;
+}
+
+enum node_state cluster_state(const struct cluster *c, uint32_t node)
+{
+    return c->node[node].core ? c->node[node].world.cluster.own_state : NODE_DOWN;
+}
+
+bool cluster_is_settled(const struct cluster *c)
+{
+    for (uint16_t i = 0; i < c->config.nodes; i++) {
+        const struct core *core = c->node[i].core;
+        if (core && (!core->world || cluster_state(c, i) == NODE_JOINING))
+            return false;
+        for (uint16_t k = 0; core && k < c->config.nodes; k++) {
+            if (peers_state(core->peers, k) != cluster_state(c, k))
+                return false;
+        }
+    }
+    return true;
+}
+
+uint32_t cluster_home(const struct cluster *c, uint32_t script)
+{
+    return ring_home(c->ring, c->scripts[script].id_hash);
+}
+
+uint64_t cluster_count(const struct cluster *c, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        const struct cluster_node *n = &c->node[i];
+        sum += *(const uint64_t *)((const char *)&n->past + offset);
+        if (n->core)
+            sum += *(const uint64_t *)((const char *)&n->core->counters + offset);
+    }
+    return sum;
+}
+
+/* ---- time ---- */
+
+void cluster_work(struct cluster *c)
+{
+    sim_switch_work(c->net);
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        struct cluster_node *n = &c->node[i];
+        if (!n->core)
+            continue;
+        core_iterate(n->core);
+        CHECK(counters_unaccounted(&n->core->counters) == 0, "node %u: frames unaccounted", i);
+        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+            n->world.epoch += model_runtime_work(&n->runtime[k]);
+        control(n);
+    }
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t cluster_next_ns(const struct cluster *c)
+{
+    uint64_t next = sim_switch_next_ns(c->net);
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        const struct cluster_node *n = &c->node[i];
+        if (!n->core)
+            continue;
+        next = min_u64(next, core_next_ns(n->core));
+        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+            next = min_u64(next, model_runtime_next_ns(&n->runtime[k]));
+    }
+    return next;
+}
+
+void cluster_advance(struct cluster *c, uint64_t due_ns)
+{
+    uint64_t next = sim_now_ns + TICK_NS + (chance(95) ? 0 : below(2000) * 1000ull);
+    due_ns = min_u64(due_ns, cluster_next_ns(c));
+    if (due_ns > next && due_ns != UINT64_MAX)
+        next = due_ns;
+    sim_now_ns = next;
+    clock_set_ns(&c->clock, next);
+}

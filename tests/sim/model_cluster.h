@@ -1,0 +1,98 @@
+/* model_cluster.h
+ *
+ * A data centre of whole cores on one simulated switch, and the little of a control thread that moves a node through its states.
+ *
+ *                       +------------------ switch (sim_switch.h) ------------------+
+ *   station 0..N-1      | node 0            node 1            node 2     ...        | station N: whoever the simulation puts there
+ *                       | core              core              core                  |
+ *                       | runtime, runtime  runtime, runtime  runtime, runtime      |
+ *
+ *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover--> DRAINING --undrain--> SERVING
+ *    ^----- kill (the core is gone between two instructions) or stop (it ends in order) -----+
+ *
+ * All nodes have the same scripts, the same ring and the same time, and one core each. Every script is named "sK" and answers at the
+ * host "sK.test". A killed node loses its runtimes with it.
+ */
+#ifndef HEARTH_SIM_MODEL_CLUSTER_H
+#define HEARTH_SIM_MODEL_CLUSTER_H
+
+#include "dataplane/core_state.h"
+#include "dataplane/ring.h"
+#include "dataplane/rpc/noise.h"
+#include "drivers/clock.h"
+#include "tests/sim/model_runtime.h"
+#include "tests/sim/sim_switch.h"
+
+enum { CLUSTER_NODES_MAX = 16, CLUSTER_RUNTIMES = 2, CLUSTER_PORT = 7400 };
+
+struct cluster_config {
+    uint32_t nodes, scripts;
+    uint32_t chunks;  /* of each core */
+    uint32_t make_us; /* of an isolate, about */
+    uint16_t mtu;
+    struct world_tune tune;
+    struct port_sim_faults faults; /* of each wire, both ways */
+    double corrupt;
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void *arg;
+};
+
+struct cluster_node {
+    struct cluster *cluster;
+    uint32_t index;
+    uint8_t mac[6];
+    uint8_t ip[16];
+    struct noise_identity identity;
+    struct port *port;
+    struct core *core; /* NULL: off */
+    struct neighbours *neighbours;
+    struct model_runtime runtime[CLUSTER_RUNTIMES];
+    struct world world;
+    struct world_shared shared;
+    uint64_t state_since_ns;
+    uint32_t lives;
+    struct counters past; /* of the lives before */
+};
+
+struct cluster {
+    struct cluster_config config;
+    struct clock clock;
+    struct sim_switch *net;
+    struct cluster_node node[CLUSTER_NODES_MAX];
+    struct world_member member[CLUSTER_NODES_MAX];
+    struct world_script *scripts;
+    uint32_t *script_index, script_index_mask;
+    struct routes *routes;
+    void *ring_memory;
+    const struct ring *ring;
+    uint8_t secret[32];
+};
+
+/* All nodes are off. sim_now_ns is the clock's from here on. */
+void cluster_init(struct cluster *, const struct cluster_config *);
+void cluster_fini(struct cluster *);
+
+void cluster_start(struct cluster *, uint32_t node);
+void cluster_kill(struct cluster *, uint32_t node);
+/* Ends it in order, and checks that it has everything back: chunks, streams, calls, jobs, connections. */
+void cluster_stop(struct cluster *, uint32_t node);
+void cluster_drain(struct cluster *, uint32_t node);
+void cluster_undrain(struct cluster *, uint32_t node);
+
+bool cluster_is_up(const struct cluster *, uint32_t node);
+enum node_state cluster_state(const struct cluster *, uint32_t node);
+/* Every node that is up sees every other one as what it says of itself. */
+bool cluster_is_settled(const struct cluster *);
+/* The home of a script when every node serves. */
+uint32_t cluster_home(const struct cluster *, uint32_t script);
+/* A counter of all lives of all nodes, by its offset in struct counters. */
+uint64_t cluster_count(const struct cluster *, size_t offset);
+#define CLUSTER_COUNT(c, name) cluster_count(c, offsetof(struct counters, name))
+
+/* One iteration of everything but the clock. Checks that no frame is unaccounted for. */
+void cluster_work(struct cluster *);
+uint64_t cluster_next_ns(const struct cluster *);
+/* Moves time on: by about a tick, further if nothing is due before. due_ns: of what the caller has running. */
+void cluster_advance(struct cluster *, uint64_t due_ns);
+
+#endif

@@ -1,0 +1,137 @@
+/* test_examples: the scripts of examples/ that call each other or work on large bodies do what they say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness h;
+
+enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, MB = 1 << 20 };
+
+static struct harness_module read_module(const char *script, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s/%s", EXAMPLES, script, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    size_t len = (size_t)ftell(f);
+    char *text = calloc(1, len + 1);
+    rewind(f);
+    assert_int_equal(fread(text, 1, len, f), len);
+    fclose(f);
+    return (struct harness_module){.name = name, .text = text, .len = len};
+}
+
+static void deploy(uint32_t handle, const char *name, const char *second,
+                   const struct harness_binding *bindings)
+{
+    struct harness_module modules[2] = {read_module(name, "src/index.js")};
+    if (second)
+        modules[1] = read_module(name, second);
+    harness_bundle(&h, handle, modules, second ? 2 : 1, NULL, "{\"cpu_ms\":60000}", bindings);
+    free((void *)modules[0].text);
+    free((void *)modules[1].text);
+}
+
+static int start(void **state)
+{
+    harness_start(&h, 512u << 20);
+    deploy(CHAIN_A, "chain-a", NULL, (const struct harness_binding[]){{"NEXT", CHAIN_B}, {0}});
+    deploy(CHAIN_B, "chain-b", NULL, (const struct harness_binding[]){{"NEXT", CHAIN_C}, {0}});
+    deploy(CHAIN_C, "chain-c", NULL, NULL);
+    deploy(LOOP, "loop", NULL, (const struct harness_binding[]){{"SELF", LOOP}, {0}});
+    deploy(DIGEST, "digest", "src/sha256.js", NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static struct harness_job *post(uint32_t handle, const char *path, const void *bytes, size_t len)
+{
+    char url[256];
+    snprintf(url, sizeof(url), "https://test.example%s", path);
+    uint32_t job = harness_open(&h, handle, "POST", url, NULL, true);
+    harness_send(&h, job, bytes, len, true);
+    struct harness_job *j = harness_wait(&h, job);
+    assert_int_equal(j->error, JOB_ERROR_NONE);
+    return j;
+}
+
+static void close_job(struct harness_job *j)
+{
+    harness_close(&h, (uint32_t)(j - h.jobs));
+}
+
+static void a_body_streams_through_the_chain_and_back(void **state)
+{
+    static uint8_t bytes[10 * MB];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+    struct harness_job *j = post(CHAIN_A, "/echo", bytes, sizeof(bytes));
+    assert_string_equal(harness_field(j, "x-chain"), "a > b > c");
+    assert_int_equal(j->body_bytes, sizeof(bytes));
+    assert_memory_equal(j->body, bytes, sizeof(bytes));
+    close_job(j);
+
+    j = post(CHAIN_A, "/", "123456789", 9); /* CRC-32's check value */
+    assert_string_equal((char *)j->body,
+                        "{\"bytes\":9,\"crc32\":\"cbf43926\",\"called_by\":\"chain-b\"}");
+    close_job(j);
+}
+
+static void the_loop_ends_at_the_depth_limit(void **state)
+{
+    struct harness_job *j = harness_get(&h, LOOP, "/");
+    assert_int_equal(j->status, 508);
+    assert_string_equal(
+        (char *)j->body,
+        "depth 16: env.SELF.fetch: 16 scripts call each other already, as deep as calls may go\n");
+}
+
+static void the_digest_is_sha256(void **state)
+{
+    static const struct {
+        const char *what;
+        size_t len;
+        const char *hex;
+    } rows[] = {
+        {"nothing", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"55 zeros: the length just fits", 55,
+         "02779466cdec163811d078815c633f21901413081449002f24aa3e80f0b88ef7"},
+        {"56 zeros: it does not", 56,
+         "d4817aa5497628e7c77e6b606107042bbba3130888c5f47a375e6179be789fbb"},
+        {"64 zeros: a whole block", 64,
+         "f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b"},
+        {"20 MB of zeros", 20 * MB,
+         "cd52d81e25f372e6fa4db2c0dfceb59862c1969cab17096da352b34950c973cc"},
+    };
+    static const uint8_t zeros[20 * MB];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char expected[80];
+        snprintf(expected, sizeof(expected), "%s  -\n", rows[i].hex);
+        struct harness_job *j = post(DIGEST, "/", zeros, rows[i].len);
+        if (strcmp((char *)j->body, expected))
+            fail_msg("%s: %s", rows[i].what, (char *)j->body);
+        close_job(j);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_body_streams_through_the_chain_and_back),
+        cmocka_unit_test(the_loop_ends_at_the_depth_limit),
+        cmocka_unit_test(the_digest_is_sha256),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
