@@ -942,6 +942,7 @@ void stream_reset(struct channel *c, struct stream *s, enum stream_reset code)
         return;
     }
     drop_bytes(c, s);
+    s->una = s->nxt;
     s->is_reset = s->reset_due = true;
     s->stop_due = s->credit_due = false;
     s->reset_code = (uint8_t)code;

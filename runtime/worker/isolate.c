@@ -248,7 +248,7 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
                            enum job_error *why)
 {
     struct isolate *i = s->isolate;
-    s->is_reported = false;
+    report_news(w, s);
     *cold = (struct cold_start){0};
     if (i) {
         s->stats.warm++;
@@ -320,7 +320,7 @@ void isolate_free(struct isolate *i)
     struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
     for (uint32_t l = 0; l < w->lane_count; l++)
         lane_send(w->lanes[l], &evicted);
-    s->is_reported = false;
+    report_news(w, s);
     script_isolate_gone(s);
 }
 
