@@ -596,12 +596,10 @@ static uint64_t clients_next_ns(const struct sim *s)
     return s->phase == PHASE_LOAD && has_more ? sim_now_ns : next;
 }
 
-struct sim *s_global;
 static void sim_run(uint64_t seed, uint32_t nodes)
 {
     sim_seed_with(seed);
     struct sim *s = calloc(1, sizeof(*s));
-    s_global = s;
     sim_start(s, nodes ? nodes : 2 + below(3));
     while (!run_phase(s)) {
         CHECK(sim_now_ns < END_MS * 1000000ull, "not over in %d virtual seconds", END_MS / 1000);
