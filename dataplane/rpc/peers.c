@@ -54,6 +54,7 @@ void peers_fini(struct peers *p)
     for (uint32_t i = 0; i < p->capacity; i++) {
         if (p->slot[i].is_used)
             channel_fini(p->slot[i].channel);
+        p->slot[i].is_used = false;
     }
     explicit_bzero(&p->identity, sizeof(p->identity));
     explicit_bzero(p->secret, sizeof(p->secret));

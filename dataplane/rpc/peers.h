@@ -59,7 +59,7 @@ size_t peers_bytes(uint32_t channels);
 struct peers *peers_init(void *memory, struct core *, uint32_t channels);
 /* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
 void peers_leave(struct peers *, uint64_t now_ns);
-/* Wipes keys, gives chunks and streams back; tells nobody. */
+/* Wipes keys, gives chunks and streams back; tells nobody. Nothing the second time. */
 void peers_fini(struct peers *);
 
 /* The world changed: new members, own state. A member whose address, port or key changed starts anew. */
