@@ -125,8 +125,8 @@ struct channel_config {
 
 enum { CHANNEL_ALIGN = 64 }; /* of a channel's memory */
 
-size_t channel_bytes(
-    void); /* sizeof(struct channel) is channel.c's own business; a multiple of CHANNEL_ALIGN */
+/* sizeof(struct channel) is channel.c's own business. A multiple of CHANNEL_ALIGN. */
+size_t channel_bytes(void);
 /* The config is copied; own_id and peer_id differ. */
 void channel_init(struct channel *, const struct channel_config *, uint64_t now_ns);
 /* Wipes keys, frees streams and chunks; no events. The peer is told nothing: see channel_close. */
