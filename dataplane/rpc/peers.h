@@ -54,7 +54,8 @@ enum {
     PEERS_HANDOVER_MS = 5000,
 };
 
-/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX. 64-byte aligned. */
+/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other member
+ * at least: those beyond are not reached. 64-byte aligned. */
 size_t peers_bytes(uint32_t channels);
 struct peers *peers_init(void *memory, struct core *, uint32_t channels);
 /* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
