@@ -209,6 +209,8 @@ size_t stream_available(const struct stream *); /* bytes in order and not consum
 void stream_consume(struct channel *, struct stream *, uint32_t bytes);
 /* The peer ended it and everything was consumed. */
 bool stream_is_ended(const struct stream *);
+/* The peer ended it and all of it is here, consumed or not: what is missing will never come. */
+bool stream_is_complete(const struct stream *);
 /* Every byte that was written, and the end if it was said, has been acknowledged. */
 bool stream_is_delivered(const struct stream *);
 /* The peer reads no more: what is written is taken, and goes nowhere. */

@@ -898,6 +898,11 @@ bool stream_is_ended(const struct stream *s)
     return s->has_end && s->rx.start == s->end_at;
 }
 
+bool stream_is_complete(const struct stream *s)
+{
+    return s->has_end && s->rx.next == s->end_at;
+}
+
 bool stream_is_delivered(const struct stream *s)
 {
     return s->send_end == SEND_DONE || s->is_stopped ||
