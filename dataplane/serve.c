@@ -284,8 +284,9 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         return;
     }
     bool is_traced = call->flags & RECORD_CALL_TRACED;
-    uint64_t age_ns = call->age_us * 1000ull +
-                      peers_rtt_us(core->peers, peers_node_of(core->peers, s->channel)) * 500ull;
+    uint64_t age_ns =
+        call->age_us * 1000ull +
+        peers_rtt_min_us(core->peers, peers_node_of(core->peers, s->channel)) * 500ull;
     struct call_request request = {.events = &serve_events,
                                    .owner = s->index,
                                    .script = script,

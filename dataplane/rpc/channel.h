@@ -224,7 +224,7 @@ void stream_reset(struct channel *, struct stream *, enum stream_reset);
 
 struct channel_stats {
     uint64_t rx_datagrams, tx_datagrams, lost_packets, retransmitted_bytes, rekeys;
-    uint32_t srtt_us, cwnd, in_flight_bytes, streams;
+    uint32_t srtt_us, rtt_min_us, cwnd, in_flight_bytes, streams;
     uint16_t datagram_bytes; /* what the path is believed to carry */
 };
 void channel_stats(const struct channel *, struct channel_stats *);

@@ -439,8 +439,7 @@ enum frame_fate stream_take_bytes(struct channel *c, const struct frame_stream *
     }
 
     /* Both, for an end alone may lie beyond half the circle. */
-    if (seq_lt(s->granted, f->offset) || seq_lt(s->granted, end) ||
-        (f->is_end && s == &c->control))
+    if (seq_lt(s->granted, f->offset) || seq_lt(s->granted, end) || (f->is_end && s == &c->control))
         return FRAME_BAD;
     if (s->has_end ? seq_lt(s->end_at, end) || (f->is_end && end != s->end_at)
                    : f->is_end && seq_lt(end, s->high))

@@ -545,10 +545,10 @@ uint16_t peers_node_of(const struct peers *p, const struct channel *c)
     return slot_of((struct peers *)p, c)->node;
 }
 
-uint32_t peers_rtt_us(const struct peers *p, uint16_t node)
+uint32_t peers_rtt_min_us(const struct peers *p, uint16_t node)
 {
     assert(node < p->peer_count);
-    return p->peer[node].rtt_us;
+    return p->peer[node].rtt_min_us;
 }
 
 /* ---- what the control thread reads ---- */

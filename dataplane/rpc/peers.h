@@ -89,7 +89,8 @@ struct channel *peers_channel(struct peers *, uint16_t node, uint64_t script_has
 struct channel *peers_channel_of(struct peers *, uint64_t node_id, uint16_t core);
 /* The node at the other end. */
 uint16_t peers_node_of(const struct peers *, const struct channel *);
-uint32_t peers_rtt_us(const struct peers *, uint16_t node);
+/* The shortest round trip to it so far, the way without any waiting; 0: not known. */
+uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 

@@ -76,7 +76,7 @@ struct peer {
     uint32_t first_slot, open;
     uint8_t state; /* enum node_state */
     uint16_t load;
-    uint32_t queue_us, rtt_us;
+    uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
     bool has_digest;
 };
