@@ -209,6 +209,8 @@ size_t stream_available(const struct stream *); /* bytes in order and not consum
 void stream_consume(struct channel *, struct stream *, uint32_t bytes);
 /* The peer ended it and everything was consumed. */
 bool stream_is_ended(const struct stream *);
+/* The peer ended it and all of it is here, consumed or not: what is missing will never come. */
+bool stream_is_complete(const struct stream *);
 /* Every byte that was written, and the end if it was said, has been acknowledged. */
 bool stream_is_delivered(const struct stream *);
 /* The peer reads no more: what is written is taken, and goes nowhere. */
@@ -222,7 +224,7 @@ void stream_reset(struct channel *, struct stream *, enum stream_reset);
 
 struct channel_stats {
     uint64_t rx_datagrams, tx_datagrams, lost_packets, retransmitted_bytes, rekeys;
-    uint32_t srtt_us, cwnd, in_flight_bytes, streams;
+    uint32_t srtt_us, rtt_min_us, cwnd, in_flight_bytes, streams;
     uint16_t datagram_bytes; /* what the path is believed to carry */
 };
 void channel_stats(const struct channel *, struct channel_stats *);
