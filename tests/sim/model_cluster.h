@@ -33,7 +33,7 @@ struct cluster_config {
     struct world_tune tune;
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
     void *arg;
 };
 

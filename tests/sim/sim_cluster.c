@@ -88,7 +88,7 @@ static bool is_disturbed(const struct sim *s)
     return s->has_overload || s->has_kill || s->has_leave;
 }
 
-static void on_started(void *arg, struct model_runtime *m, uint32_t id, bool is_cold)
+static void on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth, bool is_cold)
 {
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
