@@ -88,6 +88,7 @@ struct runtime_link {
     int wake_fd;
     _Atomic uint32_t *condemned;
     bool has_pushed;  /* since the last flush */
+    bool is_let_go;   /* the region is gone, and its jobs do not know */
     bool is_given_up; /* this life broke the contract */
     struct job_sleeper *runtime_asleep, *core_asleep;
     struct job_producer down;
@@ -118,6 +119,9 @@ struct runtime_link {
 void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uint32_t jobs_max,
                        struct counters *, void *core, const struct runtime_link_events *);
 
+/* Before the world is followed, on every link: a region that the world has no more may be unmapped, and is touched no more. Its jobs
+ * are not told yet, since what they do then may lead to other links. */
+void runtime_link_let_go(struct runtime_link *, const struct world_runtime *);
 /* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
  * changed. */
 void runtime_link_follow(struct runtime_link *, const struct world_runtime *);

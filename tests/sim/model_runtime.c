@@ -344,7 +344,7 @@ static uint8_t end_flags(struct model_runtime *m, struct model_job *j)
         return JOB_F_END;
     m->lingered++;
     j->lingers = true;
-    j->wants_side |= chance(50);
+    j->wants_side |= j->side.generation == 0 && chance(50);
     j->done_ns = sim_now_ns + below(40) * 1000000ull;
     return JOB_F_END | JOB_F_LINGERS;
 }
@@ -451,7 +451,8 @@ void model_runtime_read(struct model_runtime *m)
         for (uint32_t i = 0; i < s.chunk_count; i++)
             CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
     }
-    job_consumer_release(&m->down);
+    if (m->is_up)
+        job_consumer_release(&m->down);
 }
 
 static uint32_t promised(const struct model_job *j)
