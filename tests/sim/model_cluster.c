@@ -320,6 +320,8 @@ void cluster_work(struct cluster *c)
         struct cluster_node *n = &c->node[i];
         if (!n->core)
             continue;
+        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+            model_runtime_unmap(&n->runtime[k]);
         core_iterate(n->core);
         CHECK(counters_unaccounted(&n->core->counters) == 0, "node %u: frames unaccounted", i);
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)

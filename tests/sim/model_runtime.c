@@ -390,6 +390,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .is_head_request =
                                 request.method.len == 4 && memcmp(request.method.p, "HEAD", 4) == 0,
                             .with_length = chance(50),
+                            .is_thrifty = chance(30),
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
     const char *path = host ? strchr(host + 3, '/') : NULL;
@@ -575,6 +576,8 @@ static void work_on(struct model_runtime *m, struct model_job *j)
     uint32_t grant = below(JOB_CREDIT_INITIAL - j->recv_credit + 1);
     if (j->recv_credit == 0 && grant == 0)
         grant = 1;
+    if (j->is_thrifty && j->recv_credit > JOB_CREDIT_INITIAL / 2)
+        grant = 0;
     if (grant > 0 && !j->has_all_input) {
         struct job_slot s = slot_of(j, JOB_CREDIT);
         s.arg = grant;

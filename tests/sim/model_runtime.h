@@ -33,6 +33,7 @@ struct model_isolate {
 
 struct model_job {
     bool is_live, has_all_input, has_head, is_head_request, with_length;
+    bool is_thrifty; /* grants credit only when half of it is used up */
     uint32_t index, generation;
     uint32_t answer, id, bytes; /* what the path asked for */
     uint32_t received, sent, send_credit, recv_credit;

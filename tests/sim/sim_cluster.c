@@ -40,8 +40,10 @@ enum {
 const char sim_name[] = "sim_cluster";
 
 struct record { /* of a request */
-    uint32_t entry, entry_lives, script, starts, colds;
-    bool may_run_again, is_answered;
+    uint32_t entry, entry_lives, script, starts[MODEL_DEPTH], colds;
+    bool may_run_again; /* as far as its method goes */
+    bool is_kept;       /* and its whole body is, until it is answered: so it will */
+    bool is_answered;
     uint64_t opened_ns;
 };
 
@@ -88,17 +90,21 @@ static bool is_disturbed(const struct sim *s)
     return s->has_overload || s->has_kill || s->has_leave;
 }
 
-static void on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth, bool is_cold)
+static void on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth,
+                       bool is_cold)
 {
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
     struct record *r = &s->record[id];
-    CHECK(!r->is_answered, "request %u starts behind its answer", id);
-    r->starts++;
     r->colds += is_cold;
-    TRACE("request %u starts%s (%u)", id, is_cold ? " cold" : "", r->starts);
-    CHECK(r->starts == 1 || (r->may_run_again && s->killed_ns), "request %u ran %u times", id,
-          r->starts);
+    if (depth >= MODEL_DEPTH)
+        return; /* on the side */
+    CHECK(!r->is_answered, "request %u starts behind its answer", id);
+    uint32_t starts = ++r->starts[depth];
+    TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
+    CHECK(starts == 1 || (r->may_run_again && s->killed_ns), "request %u.%u ran %u times", id,
+          depth, starts);
+    CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
 }
 
 static uint32_t pick_entry(struct sim *s)
@@ -134,9 +140,8 @@ static void open_request(struct sim *s, struct caller *c)
     q.crawls = chance(10);
     if (!is_first && chance(5))
         q.leave_ns = sim_now_ns + below(60) * 1000000ull;
-    /* The whole body must still be at hand. */
-    r->may_run_again =
-        strcmp(q.method, "POST") != 0 && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
+    r->may_run_again = strcmp(q.method, "POST") != 0;
+    r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
     s->requests++;
     TRACE("request %u: %s s%u (home %u) at node %u, %u bytes%s", id, q.method, r->script,
@@ -192,11 +197,11 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
     case 200:
         CHECK(c->body_at == c->request.bytes, "request %u: %u bytes, not %u", id, c->body_at,
               c->request.bytes);
-        CHECK(r->starts >= 1, "request %u was answered by nobody", id);
+        CHECK(r->starts[0] >= 1, "request %u was answered by nobody", id);
         check_home(s, c, r);
         return;
     case 502:
-        CHECK(saw_death(s, r) && !r->may_run_again, "request %u: 502", id);
+        CHECK(saw_death(s, r) && !r->is_kept, "request %u: 502", id);
         return;
     case 503:
         CHECK(s->has_overload, "request %u: 503", id);

@@ -208,8 +208,11 @@ static struct sim *sim_start(void)
         model_runtime_start(&s->runtime[i], &s->world.runtime[i], is_troubled);
         s->runtime[i].relays = relays;
     }
-    if (chance(30))
+    if (chance(30)) {
+        if (is_troubled && chance(70)) /* at times before the first request */
+            s->runtime[0].death_ns = sim_now_ns + below(2) * below(300) * 1000000ull;
         s->runtime[1].death_ns = s->runtime[0].death_ns;
+    }
     s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
     start_core(s, is_short ? 200 + below(600) : 4096);
     start_clients(s);
@@ -307,9 +310,9 @@ static void step(struct sim *s)
         has_changed |= model_runtime_work(&s->runtime[i]);
     s->world.epoch += has_changed;
     /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would prevent. */
-    s->clients.is_disturbed |= deaths(s) > 0 || lies(s) > 0 ||
-                               s->core->counters.drop_link_other_mac > 0 ||
-                               s->counters.drop_link_other_mac > 0;
+    s->clients.may_stall |=
+        s->core->counters.drop_link_other_mac > 0 || s->counters.drop_link_other_mac > 0;
+    s->clients.is_disturbed |= deaths(s) > 0 || lies(s) > 0 || s->clients.may_stall;
     clients_input(s);
     for (uint32_t i = 0; i < CLIENTS; i++)
         model_client_work(&s->clients, &s->client[i]);
