@@ -13,7 +13,9 @@
  * process. A message for a job that is over is late: counted, ignored.
  *
  * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at a time is watched: how long until the
- * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more.
+ * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; 0 when
+ * nothing has waited for LINK_DELAY_MEMORY_NS: else one slow moment would count as overload for ever, and what is refused for it never
+ * brings a better answer.
  *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
@@ -33,6 +35,8 @@
 #include "runtime/job.h"
 
 struct world_runtime;
+
+#define LINK_DELAY_MEMORY_NS (20ull * 1000000)
 
 struct job_ref {
     uint32_t index;
@@ -108,7 +112,8 @@ struct runtime_link {
         full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
     uint32_t watched_tail; /* of the down ring, behind the START that is watched */
     uint64_t watched_ns;   /* when it was pushed; 0: none is */
-    uint64_t delay_ns;
+    uint64_t delay_ns;     /* the last answer */
+    uint64_t answered_ns;  /* and when it was given */
     struct warmth warmth;
     struct runtime_job job[JOB_JOBS_MAX];
     struct runtime_sub sub[JOB_SUBS_MAX];
