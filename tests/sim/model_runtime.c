@@ -502,9 +502,9 @@ static void send_head(struct model_runtime *m, struct model_job *j)
 static void send_error(struct model_runtime *m, struct model_job *j)
 {
     struct job_slot s = slot_of(j, JOB_ERROR);
-    s.arg = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST
-                ? JOB_ERROR_OVERLOAD
-                : JOB_ERROR_EXCEPTION;
+    bool is_trouble = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST ||
+                      j->reply_error == JOB_ERROR_OVERLOAD;
+    s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
     push(m, &s);
     j->is_live = false;
 }
