@@ -25,6 +25,7 @@ struct calls *calls_init(void *memory, uint32_t count)
     t->count = count;
     t->live = 0;
     t->free = t->waiting = NULL;
+    t->next_ns = UINT64_MAX;
     for (uint32_t i = count; i-- > 0;) {
         t->call[i].index = i;
         t->call[i].generation = 1;
@@ -56,16 +57,23 @@ static struct call *find(struct core *core, struct call_ref ref)
     return is_live && c->generation == ref.generation ? c : NULL;
 }
 
+/* The earlier of two times: who asks often must not put off what is due. */
 void call_wait(struct core *core, struct call *c, uint64_t at_ns)
 {
-    c->try_at_ns = at_ns;
-    if (c->prev_waiting)
+    struct calls *t = core->calls;
+    if (at_ns < t->next_ns)
+        t->next_ns = at_ns;
+    if (c->prev_waiting) {
+        if (at_ns < c->try_at_ns)
+            c->try_at_ns = at_ns;
         return;
-    c->next_waiting = core->calls->waiting;
+    }
+    c->try_at_ns = at_ns;
+    c->next_waiting = t->waiting;
     if (c->next_waiting)
         c->next_waiting->prev_waiting = &c->next_waiting;
-    c->prev_waiting = &core->calls->waiting;
-    core->calls->waiting = c;
+    c->prev_waiting = &t->waiting;
+    t->waiting = c;
 }
 
 static void unwait(struct call *c)
@@ -136,19 +144,23 @@ static struct runtime_link *link_of(struct core *core, const struct call *c)
 
 /* ---- what is kept ---- */
 
-/* Bytes that may be needed again are kept; the others go. */
-void call_review_kept(struct core *core, struct call *c)
+static void keep_no_more(struct core *core, struct call *c)
 {
-    bool may_rerun = c->is_idempotent && !c->has_head && !c->was_rerun &&
-                     c->body_total <= core->world->tune.optimistic_bytes;
-    if (c->state == CALL_PLACE || c->state == CALL_SENT || (may_rerun && c->keeps))
-        return;
     byte_queue_clear(&c->head, &core->chunks);
     if (!c->keeps)
         return;
     c->keeps = false;
     byte_queue_consume(&c->kept, &core->chunks, c->fed);
     c->fed = 0;
+}
+
+/* Bytes that may be needed again are kept; the others go. */
+void call_review_kept(struct core *core, struct call *c)
+{
+    bool may_rerun = c->is_idempotent && !c->has_head && !c->was_rerun &&
+                     c->body_total <= core->world->tune.optimistic_bytes;
+    if (c->state != CALL_PLACE && c->state != CALL_SENT && !(may_rerun && c->keeps))
+        keep_no_more(core, c);
 }
 
 static bool is_replaying(const struct call *c)
@@ -206,8 +218,13 @@ static void feed(struct core *core, struct call *c)
 /* No room, and nobody but us will notice when there is. */
 static bool is_short(struct core *core, struct call *c)
 {
-    return (c->keeps && core->chunks.free_count < KEEP_CHUNKS_MIN) ||
-           (c->state == CALL_LOCAL && runtime_link_is_short(link_of(core, c)));
+    bool has_room = !c->keeps || core->chunks.free_count >= KEEP_CHUNKS_MIN;
+    /* That it could run again is a luxury: calls that keep what they have, and wait for more, would wait for each other. */
+    if (!has_room && (c->state == CALL_LOCAL || c->state == CALL_REMOTE)) {
+        keep_no_more(core, c);
+        has_room = true;
+    }
+    return !has_room || (c->state == CALL_LOCAL && runtime_link_is_short(link_of(core, c)));
 }
 
 size_t call_body_room(struct core *core, struct call_ref ref)
@@ -301,10 +318,9 @@ static void ask_ring(struct core *core, const struct call *c, struct place_query
 {
     const struct world_cluster *cluster = &core->world->cluster;
     uint16_t node[PLACE_SUCCESSORS_MAX];
-    uint16_t own_load = core_load(core, NULL);
-    q->self = cluster->self;
     if (cluster->member_count <= 1 || !core->peers)
         return;
+    uint16_t own_load = core_load(core, NULL);
     q->count = ring_successors(cluster->ring, c->script_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < q->count; i++) {
         bool is_self = node[i] == cluster->self;
@@ -337,10 +353,15 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     }
     struct runtime_link *link = core_link_of(core, c->script_hash);
     q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
-    ask_ring(core, c, &q);
+    /* What came from a peer, or back, goes nowhere else. */
+    bool may_go = is_first && !c->is_forwarded;
+    q.self = core->world->cluster.self;
+    if (may_go)
+        ask_ring(core, c, &q);
     for (;;) {
         struct place_verdict v = place(&q);
-        c->home = v.home;
+        if (may_go)
+            c->home = v.home;
         /* Nobody else would: then it takes more to refuse it. A peer has its own way out. */
         if (v.where == PLACE_REFUSE && !c->is_forwarded &&
             core_shed(core, link, c->script_hash, true) == 0)
@@ -387,6 +408,17 @@ static bool keep_context(struct core *core, struct call *c)
     return byte_queue_append(&c->context, &core->chunks, context, bytes) == bytes;
 }
 
+/* What it runs. False: no chunk. */
+static bool take_script(struct core *core, struct call *c, const struct world_script *s)
+{
+    c->script_handle = s->handle;
+    c->script_version = s->version_bits;
+    if (s->binding_count == 0)
+        return true;
+    c->bindings_digest = call_bindings_digest(s);
+    return c->context.bytes > 0 || keep_context(core, c);
+}
+
 bool call_start(struct core *core, const struct call_request *r, struct call_ref *ref,
                 uint32_t *error)
 {
@@ -416,8 +448,6 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     c->first_sub = SUB_NONE;
     c->home = core->world->cluster.self;
     c->script_hash = r->script->id_hash;
-    c->script_handle = r->script->handle;
-    c->script_version = r->script->version_bits;
     c->request_id = r->request_id;
     c->span = r->span;
     c->started_ns = r->started_ns;
@@ -428,13 +458,8 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     }
     c->head = *r->head;
     *r->head = (struct byte_queue){0};
-    bool has_context = true;
-    if (r->script->binding_count > 0) {
-        c->bindings_digest = call_bindings_digest(r->script);
-        has_context = keep_context(core, c);
-    }
     *error = CALL_ERROR_BUSY;
-    if (!has_context || place_call(core, c, true, error) == FAILED) {
+    if (!take_script(core, c, r->script) || place_call(core, c, true, error) == FAILED) {
         *r->head = c->head;
         c->head = (struct byte_queue){0};
         free_call(core, c);
@@ -455,15 +480,29 @@ void call_fail(struct core *core, struct call *c, uint32_t error)
     free_call(core, c);
 }
 
-/* Back from a home, or from a runtime that died: here, or not at all. */
+/* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the event of a link or a channel whose
+ * neighbours do not know the new world yet. */
 void call_run_here(struct core *core, struct call *c)
 {
-    uint32_t error;
     c->state = CALL_PLACE;
     c->fed = 0;
     c->end_told = false;
-    if (place_call(core, c, false, &error) == FAILED)
+    call_wait(core, c, core->now_ns);
+}
+
+/* PLACE, again. A deploy may have come in between, and the runtimes have forgotten what it was to run. */
+static void place_again(struct core *core, struct call *c)
+{
+    const struct world_script *script = world_script(core->world, c->script_hash);
+    uint32_t error = CALL_ERROR_BUSY;
+    enum started result = FAILED;
+    if (!script || script->handle == c->script_handle || take_script(core, c, script))
+        result =
+            c->wait_until_ns ? start_local(core, c, &error) : place_call(core, c, false, &error);
+    if (result == FAILED)
         call_fail(core, c, error);
+    else if (result == STARTED)
+        call_on_room(core, c); /* the origin was told that there is none */
 }
 
 /* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2). */
@@ -676,18 +715,18 @@ enum call_path call_path(struct core *core, struct call_ref ref)
 uint16_t call_home(struct core *core, struct call_ref ref)
 {
     const struct call *c = look(core, ref);
-    return c ? c->home : core->world->cluster.self;
+    const struct world_cluster *cluster = &core->world->cluster;
+    /* Of the world in which it was placed, which may have had more members. */
+    return c && c->home < cluster->member_count ? c->home : cluster->self;
 }
 
 /* ---- the core's part ---- */
 
 static void run_waiting(struct core *core, struct call *c)
 {
-    uint32_t error;
     unwait(c);
     if (c->state == CALL_PLACE) {
-        if (start_local(core, c, &error) == FAILED)
-            call_fail(core, c, error);
+        place_again(core, c);
         return;
     }
     if (c->reads) {
@@ -704,29 +743,33 @@ static void run_waiting(struct core *core, struct call *c)
 
 uint32_t calls_run(struct core *core)
 {
+    struct calls *t = core->calls;
     uint32_t count = 0;
+    if (core->now_ns < t->next_ns)
+        return 0;
+    t->next_ns = UINT64_MAX;
     /* One turn for each: what waits again does so from the front, behind us. */
-    struct call *c = core->calls->waiting, *next;
+    struct call *c = t->waiting, *next;
     for (; c; c = next) {
         next = c->next_waiting;
-        if (c->try_at_ns > core->now_ns)
+        if (c->try_at_ns > core->now_ns) {
+            if (c->try_at_ns < t->next_ns)
+                t->next_ns = c->try_at_ns;
             continue;
+        }
         uint32_t next_generation = next ? next->generation : 0;
         run_waiting(core, c);
         count++;
         /* The next one may have ended with it. */
-        if (next && (next->generation != next_generation || !next->prev_waiting))
+        if (next && (next->generation != next_generation || !next->prev_waiting)) {
+            t->next_ns = core->now_ns;
             break;
+        }
     }
     return count;
 }
 
 uint64_t calls_next_ns(const struct calls *t)
 {
-    uint64_t next = UINT64_MAX;
-    for (const struct call *c = t->waiting; c; c = c->next_waiting) {
-        if (c->try_at_ns < next)
-            next = c->try_at_ns;
-    }
-    return next;
+    return t->next_ns;
 }

@@ -56,6 +56,7 @@ struct call {
 struct calls {
     struct call *free, *waiting;
     uint32_t count, live;
+    uint64_t next_ns; /* none of those that wait is due before */
     uint8_t head[JOB_HEAD_BYTES_MAX];
     uint8_t record[RECORD_HEADER_BYTES + RECORD_BYTES_MAX];
     uint8_t piece[RECORD_BODY_BYTES_MAX];

@@ -324,6 +324,8 @@ void core_follow_world(struct core *core)
     take_tune(core);
     static const struct world_runtime gone = {.wake_fd = -1};
     for (uint32_t i = 0; i < core->link_count; i++)
+        runtime_link_let_go(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
+    for (uint32_t i = 0; i < core->link_count; i++)
         runtime_link_follow(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
     core->trace->node = world->cluster.self;
     if (!core->peers)

@@ -51,6 +51,7 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
 static void detach(struct runtime_link *l)
 {
     l->region = NULL;
+    l->is_let_go = false;
     l->wake_fd = -1;
     l->has_pushed = false;
     l->watched_ns = l->delay_ns = 0;
@@ -89,14 +90,22 @@ static void attach(struct runtime_link *l, const struct world_runtime *r)
     arena_peer_init(&l->arena_up, &lane->arena_up);
 }
 
+void runtime_link_let_go(struct runtime_link *l, const struct world_runtime *r)
+{
+    if (!l->region || (l->life == r->life && l->region == r->region))
+        return;
+    l->region = NULL;
+    l->is_let_go = true;
+}
+
 void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
 {
     if (l->life != r->life)
         l->is_given_up = false;
-    else if (l->region == r->region)
+    else if (l->region == r->region && !l->is_let_go)
         return;
     l->life = r->life;
-    if (l->region)
+    if (l->region || l->is_let_go)
         detach(l);
     /* A life may be announced before it is up; one that we gave up stays down until the next. */
     if (r->region && !l->is_given_up)
@@ -193,24 +202,30 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
 
 uint64_t runtime_link_delay_ns(struct runtime_link *l)
 {
-    if (!l->region)
+    if (!l->region || (l->watched_ns == 0 && l->delay_ns == 0))
         return 0;
     /* The consumer's index is the runtime's word: a lie makes only this process look better or worse. */
     uint32_t head = atomic_load_explicit(&l->down.ring->head, memory_order_relaxed);
-    uint64_t age_ns = l->watched_ns ? l->now_ns - l->watched_ns : 0;
-    if (l->watched_ns && (int32_t)(head - l->watched_tail) >= 0) {
+    if (l->watched_ns == 0) {
+        bool is_empty = head == l->down.tail;
+        if (is_empty && l->now_ns - l->answered_ns >= LINK_DELAY_MEMORY_NS)
+            l->delay_ns = 0;
+        return l->delay_ns;
+    }
+    uint64_t age_ns = l->now_ns - l->watched_ns;
+    if ((int32_t)(head - l->watched_tail) >= 0) {
         l->delay_ns = age_ns;
+        l->answered_ns = l->now_ns;
         l->watched_ns = 0;
         return age_ns;
     }
-    if (head == l->down.tail)
-        l->delay_ns = 0; /* nothing waits any more */
     return age_ns > l->delay_ns ? age_ns : l->delay_ns;
 }
 
 static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
 {
-    if (j->is_body_ended || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
+    if (!l->region || j->is_body_ended ||
+        job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
         return 0;
     size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
     return j->send_credit < arena ? j->send_credit : arena;
@@ -229,7 +244,7 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
     struct runtime_job *j = find(l, ref);
     size_t taken = 0;
     *ended = false;
-    if (!j || j->is_body_ended)
+    if (!j || j->is_body_ended || !l->region)
         return 0;
     for (;;) {
         size_t room = room_of(l, j);
@@ -259,7 +274,7 @@ bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t by
     struct runtime_job *j = find(l, ref);
     if (!j || bytes == 0)
         return true;
-    if (job_producer_free(&l->down, 1) == 0)
+    if (!l->region || job_producer_free(&l->down, 1) == 0)
         return false;
     push(l, &(struct job_slot){
                 .type = JOB_CREDIT, .job = ref.index, .generation = ref.generation, .arg = bytes});
@@ -315,7 +330,7 @@ bool runtime_link_warm(struct runtime_link *l, uint64_t handle)
 
 static struct runtime_sub *live_sub(struct runtime_link *l, uint32_t index)
 {
-    assert(index < JOB_SUBS_MAX && l->region && l->sub[index].generation);
+    assert(index < JOB_SUBS_MAX && l->sub[index].generation);
     return &l->sub[index];
 }
 
@@ -326,7 +341,7 @@ static uint64_t sub_name(const struct runtime_link *l, uint32_t index)
 
 static bool has_slot(struct runtime_link *l)
 {
-    return job_producer_free(&l->down, RING_RESERVE + 1) > RING_RESERVE;
+    return l->region && job_producer_free(&l->down, RING_RESERVE + 1) > RING_RESERVE;
 }
 
 bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *head,
@@ -377,7 +392,7 @@ bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8
 bool runtime_link_reply_error(struct runtime_link *l, uint32_t index, enum job_error error)
 {
     struct runtime_sub *sub = live_sub(l, index);
-    if (job_producer_free(&l->down, 1) == 0)
+    if (!l->region || job_producer_free(&l->down, 1) == 0)
         return false;
     push(l, &(struct job_slot){.type = JOB_REPLY_ERROR, .arg = sub_name(l, index), .arg2 = error});
     sub->generation = 0;

@@ -13,7 +13,9 @@
  * process. A message for a job that is over is late: counted, ignored.
  *
  * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at a time is watched: how long until the
- * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; an empty ring has none.
+ * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; 0 when
+ * nothing has waited for LINK_DELAY_MEMORY_NS: else one slow moment would count as overload for ever, and what is refused for it never
+ * brings a better answer.
  *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
@@ -33,6 +35,8 @@
 #include "runtime/job.h"
 
 struct world_runtime;
+
+#define LINK_DELAY_MEMORY_NS (20ull * 1000000)
 
 struct job_ref {
     uint32_t index;
@@ -88,6 +92,7 @@ struct runtime_link {
     int wake_fd;
     _Atomic uint32_t *condemned;
     bool has_pushed;  /* since the last flush */
+    bool is_let_go;   /* the region is gone, and its jobs do not know */
     bool is_given_up; /* this life broke the contract */
     struct job_sleeper *runtime_asleep, *core_asleep;
     struct job_producer down;
@@ -107,7 +112,8 @@ struct runtime_link {
         full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
     uint32_t watched_tail; /* of the down ring, behind the START that is watched */
     uint64_t watched_ns;   /* when it was pushed; 0: none is */
-    uint64_t delay_ns;
+    uint64_t delay_ns;     /* the last answer */
+    uint64_t answered_ns;  /* and when it was given */
     struct warmth warmth;
     struct runtime_job job[JOB_JOBS_MAX];
     struct runtime_sub sub[JOB_SUBS_MAX];
@@ -118,6 +124,9 @@ struct runtime_link {
 void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uint32_t jobs_max,
                        struct counters *, void *core, const struct runtime_link_events *);
 
+/* Before the world is followed, on every link: a region that the world has no more may be unmapped, and is touched no more. Its jobs
+ * are not told yet, since what they do then may lead to other links. */
+void runtime_link_let_go(struct runtime_link *, const struct world_runtime *);
 /* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
  * changed. */
 void runtime_link_follow(struct runtime_link *, const struct world_runtime *);

@@ -218,7 +218,9 @@ static void write_some(struct client *c)
 static void finish_answer(struct clients *s, struct client *c)
 {
     struct request *r = &c->request[c->answered];
-    bool is_trouble = c->status == 502 || c->status == 503 || c->status == 504 || c->status == 408;
+    bool is_stall = c->status == 504 || c->status == 408;
+    bool is_trouble =
+        c->status == 502 || c->status == 503 || (is_stall && (s->may_stall || c->manner == STOPS));
     if (c->status != r->status)
         CHECK((s->is_disturbed || c->manner == STOPS) && is_trouble, "answer %u: status %d, not %u",
               r->id, c->status, r->status);

@@ -69,6 +69,7 @@ struct clients {
     WOLFSSL_CTX *ctx; /* NULL: no TLS in this run */
     bool
         is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts are to be expected */
+    bool may_stall;           /* somebody's packets went astray: 408 and 504 too */
     bool is_ending;           /* the core is gone: no new connection, any end is fine */
     uint32_t answers[6], cut; /* by the status's first digit */
 };

@@ -28,6 +28,7 @@ static void make_scripts(struct cluster *c)
     c->script_index_mask = size - 1;
     c->script_index = calloc(size, sizeof(*c->script_index));
     c->scripts = calloc(count, sizeof(*c->scripts));
+    c->bindings = calloc(count, sizeof(*c->bindings));
     struct route_source *routes = calloc(count, sizeof(*routes));
     char(*pattern)[32] = calloc(count, sizeof(*pattern));
     for (uint32_t i = 0; i < count; i++) {
@@ -44,6 +45,13 @@ static void make_scripts(struct cluster *c)
         snprintf(pattern[i], sizeof(pattern[i]), "s%u.test", i);
         routes[i] = (struct route_source){.pattern = pattern[i], .script = i};
     }
+    for (uint32_t i = 0; c->config.relays && i < count; i++) {
+        c->bindings[i].script = c->scripts[(7 * i + 3) % count].id_hash;
+        c->scripts[i].bindings = &c->bindings[i];
+        c->scripts[i].binding_count = 1;
+    }
+    for (uint32_t i = 0; i < c->config.nodes; i++)
+        c->node[i].scripts = calloc(count, sizeof(*c->scripts));
     c->routes = routes_build(routes, count, 1, error, sizeof(error));
     CHECK(c->routes, "%s", error);
     free(pattern);
@@ -103,7 +111,10 @@ void cluster_fini(struct cluster *c)
     sim_switch_destroy(c->net);
     routes_destroy(c->routes);
     free(c->ring_memory);
+    for (uint32_t i = 0; i < c->config.nodes; i++)
+        free(c->node[i].scripts);
     free(c->script_index);
+    free(c->bindings);
     free(c->scripts);
 }
 
@@ -114,6 +125,7 @@ static void make_world(struct cluster *c, struct cluster_node *n)
     uint64_t life[CLUSTER_RUNTIMES];
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
         life[k] = n->world.runtime[k].life;
+    memcpy(n->scripts, c->scripts, c->config.scripts * sizeof(*c->scripts));
     n->world = (struct world){.epoch = n->world.epoch + 1,
                               .debug_headers = true,
                               .limits = {.hello_timeout_ms = 10000,
@@ -130,7 +142,7 @@ static void make_world(struct cluster *c, struct cluster_node *n)
                                           .secret = c->secret},
                               .routes = c->routes,
                               .script_count = c->config.scripts,
-                              .scripts = c->scripts,
+                              .scripts = n->scripts,
                               .script_index = c->script_index,
                               .script_index_mask = c->script_index_mask,
                               .runtime_count = CLUSTER_RUNTIMES};
@@ -139,6 +151,7 @@ static void make_world(struct cluster *c, struct cluster_node *n)
         model_runtime_start(&n->runtime[k], &n->world.runtime[k], false);
         n->world.runtime[k].life += life[k];
         n->runtime[k].make_us = c->config.make_us;
+        n->runtime[k].relays = c->config.relays;
         n->runtime[k].started = c->config.started;
         n->runtime[k].arg = c->config.arg;
     }
@@ -173,9 +186,9 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .runtimes_max = CLUSTER_RUNTIMES,
                                  .jobs_max = MODEL_JOBS,
                                  .rpc_port = CLUSTER_PORT,
-                                 .calls = CALLS,
-                                 .served = SERVED,
-                                 .streams = STREAMS,
+                                 .calls = c->config.calls ? c->config.calls : CALLS,
+                                 .served = c->config.served ? c->config.served : SERVED,
+                                 .streams = c->config.streams ? c->config.streams : STREAMS,
                                  .channels = CHANNELS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()},
@@ -221,7 +234,9 @@ void cluster_stop(struct cluster *c, uint32_t node)
     peers_fini(core->peers);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
           core->chunks.count - core->chunks.free_count);
-    CHECK(stream_pool_free_count(core->streams) == STREAMS, "node %u lost streams", node);
+    CHECK(stream_pool_free_count(core->streams) == core->config.streams, "node %u lost streams",
+          node);
+    CHECK(subs_live(core->subs) == 0, "node %u has sub-requests left", node);
     CHECK(calls_live(core->calls) == 0, "node %u has %u calls left", node, calls_live(core->calls));
     CHECK(served_live(core->served) == 0, "node %u serves %u calls still", node,
           served_live(core->served));
@@ -252,6 +267,19 @@ void cluster_drain(struct cluster *c, uint32_t node)
 void cluster_undrain(struct cluster *c, uint32_t node)
 {
     publish(&c->node[node], NODE_SERVING, false);
+}
+
+void cluster_deploy(struct cluster *c, uint32_t node, uint32_t script)
+{
+    struct cluster_node *n = &c->node[node];
+    struct world_script *newest = &c->scripts[script], *s = &n->scripts[script];
+    if (s->handle == newest->handle) {
+        newest->handle += 1000;
+        newest->version_bits += 1000;
+    }
+    *s = *newest;
+    n->world.epoch++;
+    TRACE("node %u has s%u as %lu", node, script, (unsigned long)s->handle);
 }
 
 /* The control thread's share: what the core reports becomes the node's state. */
@@ -319,6 +347,8 @@ void cluster_work(struct cluster *c)
         struct cluster_node *n = &c->node[i];
         if (!n->core)
             continue;
+        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+            model_runtime_unmap(&n->runtime[k]);
         core_iterate(n->core);
         CHECK(counters_unaccounted(&n->core->counters) == 0, "node %u: frames unaccounted", i);
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)

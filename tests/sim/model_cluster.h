@@ -10,7 +10,7 @@
  *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover--> DRAINING --undrain--> SERVING
  *    ^----- kill (the core is gone between two instructions) or stop (it ends in order) -----+
  *
- * All nodes have the same scripts, the same ring and the same time, and one core each. Every script is named "sK" and answers at the
+ * All nodes have the same scripts (but not always the same version of them), the same ring and the same time, and one core each. Every script is named "sK" and answers at the
  * host "sK.test". A killed node loses its runtimes with it.
  */
 #ifndef HEARTH_SIM_MODEL_CLUSTER_H
@@ -27,13 +27,15 @@ enum { CLUSTER_NODES_MAX = 16, CLUSTER_RUNTIMES = 2, CLUSTER_PORT = 7400 };
 
 struct cluster_config {
     uint32_t nodes, scripts;
-    uint32_t chunks;  /* of each core */
+    uint32_t chunks;                 /* of each core */
+    uint32_t calls, served, streams; /* sizes of its tables; 0: plenty */
+    bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
     uint16_t mtu;
     struct world_tune tune;
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
     void *arg;
 };
 
@@ -49,6 +51,7 @@ struct cluster_node {
     struct model_runtime runtime[CLUSTER_RUNTIMES];
     struct world world;
     struct world_shared shared;
+    struct world_script *scripts;
     uint64_t state_since_ns;
     uint32_t lives;
     struct counters past; /* of the lives before */
@@ -60,7 +63,8 @@ struct cluster {
     struct sim_switch *net;
     struct cluster_node node[CLUSTER_NODES_MAX];
     struct world_member member[CLUSTER_NODES_MAX];
-    struct world_script *scripts;
+    struct world_script *scripts; /* the newest versions */
+    struct world_binding *bindings;
     uint32_t *script_index, script_index_mask;
     struct routes *routes;
     void *ring_memory;
@@ -78,6 +82,9 @@ void cluster_kill(struct cluster *, uint32_t node);
 void cluster_stop(struct cluster *, uint32_t node);
 void cluster_drain(struct cluster *, uint32_t node);
 void cluster_undrain(struct cluster *, uint32_t node);
+
+/* A new version of the script on that node; if another has a newer one, that one. */
+void cluster_deploy(struct cluster *, uint32_t node, uint32_t script);
 
 bool cluster_is_up(const struct cluster *, uint32_t node);
 enum node_state cluster_state(const struct cluster *, uint32_t node);

@@ -1,14 +1,28 @@
 #include "tests/sim/model_runtime.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+static void *map_region(void)
+{
+    void *region =
+        mmap(NULL, job_region_bytes(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(region != MAP_FAILED, "no memory for a region");
+    return region;
+}
+
+void model_runtime_unmap(struct model_runtime *m)
+{
+    if (m->old_region)
+        munmap(m->old_region, job_region_bytes(1));
+    m->old_region = NULL;
+}
 
 static void attach(struct model_runtime *m)
 {
+    if (!m->region)
+        m->region = map_region();
     struct job_lane_shared *lane = job_region_lane(m->region, 0);
-    memset(m->region, 0, sizeof(struct job_region_header));
-    memset(lane, 0, offsetof(struct job_lane_shared, arena_down));
-    memset(&lane->arena_down, 0, offsetof(struct arena_shared, chunk));
-    memset(&lane->arena_up, 0, offsetof(struct arena_shared, chunk));
     job_region_format(m->region, 1);
     job_consumer_init(&m->down, &lane->down);
     job_producer_init(&m->up, &lane->up);
@@ -27,7 +41,6 @@ static void attach(struct model_runtime *m)
 void model_runtime_start(struct model_runtime *m, struct world_runtime *world, bool is_troubled)
 {
     *m = (struct model_runtime){.world = world, .death_ns = UINT64_MAX, .lie_ns = UINT64_MAX};
-    m->region = aligned_alloc(4096, job_region_bytes(1));
     *world = (struct world_runtime){.wake_fd = -1, .condemned = &m->condemned};
     if (is_troubled && chance(60))
         m->death_ns = sim_now_ns + below(3000) * 1000000ull;
@@ -38,7 +51,10 @@ void model_runtime_start(struct model_runtime *m, struct world_runtime *world, b
 
 void model_runtime_free(struct model_runtime *m)
 {
-    free(m->region);
+    model_runtime_unmap(m);
+    if (m->region)
+        munmap(m->region, job_region_bytes(1));
+    m->region = NULL;
 }
 
 static void die(struct model_runtime *m)
@@ -47,6 +63,9 @@ static void die(struct model_runtime *m)
     m->deaths++;
     m->is_up = false;
     m->world->region = NULL;
+    model_runtime_unmap(m);
+    m->old_region = m->region;
+    m->region = NULL;
     m->back_at_ns = sim_now_ns + 1000000 + below(chance(20) ? 4000 : 300) * 1000000ull;
     m->death_ns = chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;
     /* A world may show the next life before it is up. */
@@ -222,6 +241,125 @@ static void on_reply(struct model_runtime *m, struct model_job *j, const struct 
     }
 }
 
+/* ---- sub-requests on the side ---- */
+
+static uint64_t side_of(const struct model_runtime *m, const struct model_job *j)
+{
+    return (uint64_t)j->side.generation << 32 | (uint32_t)(MODEL_JOBS + (j - m->job));
+}
+
+static void start_side(struct model_runtime *m, struct model_job *j)
+{
+    uint8_t bytes[512];
+    char url[128];
+    struct head_writer w;
+    j->wants_side = false;
+    if (job_producer_free(&m->up, 8) < 8 || arena_available(&m->arena_up, 1) == 0)
+        return;
+    snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", (unsigned)ANSWER_GENERATE, j->id,
+             chance(30) ? below(200000) : below(2000), MODEL_SIDE);
+    j->side.has_body = chance(40);
+    head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0},
+                       j->side.has_body ? (struct head_view){"POST", 4}
+                                        : (struct head_view){"GET", 3},
+                       (struct head_view){url, strlen(url)});
+    j->side.generation = ++m->side_generation;
+    j->side.is_live = true;
+    j->side.credit = j->side.reply_credit = JOB_CREDIT_INITIAL;
+    m->sides++;
+    struct job_slot s = slot_of(j, JOB_SUB);
+    s.flags = j->side.has_body ? 0 : JOB_F_END;
+    s.arg = side_of(m, j);
+    s.bytes = (uint32_t)head_write_end(&w);
+    s.chunk_count = 1;
+    s.chunk[0] = arena_take(&m->arena_up);
+    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
+    push(m, &s);
+}
+
+static void on_side_reply(struct model_runtime *m, const struct job_slot *s)
+{
+    struct model_job *j = &m->job[((uint32_t)s->arg - MODEL_JOBS) % MODEL_JOBS];
+    if (!j->is_live || !j->side.is_live || side_of(m, j) != s->arg)
+        return;
+    switch (s->type) {
+    case JOB_REPLY:
+        CHECK(!j->side.has_head, "two heads for one sub-request");
+        j->side.has_head = true;
+        break;
+    case JOB_REPLY_DATA:
+        CHECK(j->side.has_head && s->bytes <= j->side.reply_credit, "more reply than credit");
+        j->side.reply_credit -= s->bytes;
+        for (uint32_t at = 0; at < s->bytes; at++) {
+            uint8_t byte =
+                arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
+            CHECK(byte == body_byte(j->id, j->side.received), "side reply byte %u of %u",
+                  j->side.received, j->id);
+            j->side.received++;
+        }
+        break;
+    case JOB_SUB_CREDIT:
+        j->side.credit += (uint32_t)s->arg2;
+        return;
+    }
+    if (s->type == JOB_REPLY_ERROR || s->flags & JOB_F_END)
+        j->side.is_live = false;
+}
+
+/* A piece of a body that never ends, some credit, or no more patience. */
+static void work_on_side(struct model_runtime *m, struct model_job *j)
+{
+    if (j->wants_side && chance(20))
+        start_side(m, j);
+    if (!j->side.is_live)
+        return;
+    if (chance(5)) {
+        m->abandoned++;
+        j->side.is_live = false;
+        push(m, &(struct job_slot){.type = JOB_SUB_CANCEL, .arg = side_of(m, j)});
+        return;
+    }
+    uint32_t grant = below(JOB_CREDIT_INITIAL - j->side.reply_credit + 1);
+    if (grant > 0) {
+        j->side.reply_credit += grant;
+        push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = side_of(m, j), .arg2 = grant});
+    }
+    uint32_t n = j->side.credit < JOB_CHUNK_BYTES ? j->side.credit : JOB_CHUNK_BYTES;
+    if (!j->side.has_body || n == 0 || arena_available(&m->arena_up, 1) == 0)
+        return;
+    struct job_slot s = {.type = JOB_SUB_BODY, .arg = side_of(m, j), .bytes = n, .chunk_count = 1};
+    s.chunk[0] = arena_take(&m->arena_up);
+    for (uint32_t at = 0; at < n; at++)
+        arena_bytes(&m->arena_up, s.chunk[0])[at] = body_byte(j->id, j->side.sent + at);
+    j->side.sent += n;
+    j->side.credit -= n;
+    push(m, &s);
+}
+
+/* The flags of an answer's last message; with LINGERS the job lives on. */
+static uint8_t end_flags(struct model_runtime *m, struct model_job *j)
+{
+    j->is_live = m->relays && chance(10);
+    if (!j->is_live)
+        return JOB_F_END;
+    m->lingered++;
+    j->lingers = true;
+    j->wants_side |= j->side.generation == 0 && chance(50);
+    j->done_ns = sim_now_ns + below(40) * 1000000ull;
+    return JOB_F_END | JOB_F_LINGERS;
+}
+
+static void work_on_lingering(struct model_runtime *m, struct model_job *j)
+{
+    work_on_side(m, j);
+    if (sim_now_ns < j->done_ns)
+        return;
+    struct job_slot s = slot_of(j, chance(80) ? JOB_DONE : JOB_ERROR);
+    s.arg = s.type == JOB_ERROR ? JOB_ERROR_WALL_LIMIT : 0;
+    j->is_live = false;
+    push(m, &s);
+}
+
 static void on_start(struct model_runtime *m, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -229,6 +367,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     for (uint32_t i = 0; i < MODEL_JOBS && !j; i++)
         j = m->job[i].is_live ? NULL : &m->job[i];
     CHECK(j, "more jobs than clients");
+    CHECK(s->arg >= m->handle_min, "script %lu was forgotten", (unsigned long)s->arg);
     for (uint32_t i = 0; i < s->chunk_count; i++) {
         uint32_t at = i * JOB_CHUNK_BYTES;
         uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
@@ -251,6 +390,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .is_head_request =
                                 request.method.len == 4 && memcmp(request.method.p, "HEAD", 4) == 0,
                             .with_length = chance(50),
+                            .is_thrifty = chance(30),
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
     const char *path = host ? strchr(host + 3, '/') : NULL;
@@ -259,13 +399,14 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     CHECK(j->answer < ANSWERS, "url %s", url);
     if (m->relays && j->depth + 1 < MODEL_DEPTH && s->bytes < 4000 && chance(30))
         start_relay(m, j, &request);
+    j->wants_side = m->relays && j->depth < MODEL_DEPTH && s->bytes < 4000 && chance(15);
     j->cold_us = below(2) * below(5000);
     if (m->make_us) {
         j->cold_us = 0;
         find_isolate(m, j, s->arg);
     }
     if (m->started)
-        m->started(m->arg, m, j->id, j->cold_us > 0);
+        m->started(m->arg, m, j->id, j->depth, j->cold_us > 0);
 }
 
 static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
@@ -303,13 +444,16 @@ void model_runtime_read(struct model_runtime *m)
             on_warm(m, s.arg);
         else if (s.type == JOB_REPLY || s.type == JOB_REPLY_DATA || s.type == JOB_REPLY_ERROR ||
                  s.type == JOB_SUB_CREDIT) {
-            if ((j = find_sub(m, s.arg)))
+            if ((uint32_t)s.arg >= MODEL_JOBS)
+                on_side_reply(m, &s);
+            else if ((j = find_sub(m, s.arg)))
                 on_reply(m, j, &s);
         }
         for (uint32_t i = 0; i < s.chunk_count; i++)
             CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
     }
-    job_consumer_release(&m->down);
+    if (m->is_up)
+        job_consumer_release(&m->down);
 }
 
 static uint32_t promised(const struct model_job *j)
@@ -348,20 +492,19 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     }
     s.chunk_count = 1;
     s.chunk[0] = arena_take(&m->arena_up);
-    s.flags = is_end ? JOB_F_END : 0;
+    s.flags = is_end ? end_flags(m, j) : 0;
     s.arg = j->cold_us;
     memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
     push(m, &s);
     j->has_head = true;
-    j->is_live = !is_end;
 }
 
 static void send_error(struct model_runtime *m, struct model_job *j)
 {
     struct job_slot s = slot_of(j, JOB_ERROR);
-    s.arg = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST
-                ? JOB_ERROR_OVERLOAD
-                : JOB_ERROR_EXCEPTION;
+    bool is_trouble = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST ||
+                      j->reply_error == JOB_ERROR_OVERLOAD;
+    s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
     push(m, &s);
     j->is_live = false;
 }
@@ -396,12 +539,10 @@ static void send_data(struct model_runtime *m, struct model_job *j)
             body_byte(j->id, j->sent + at);
     }
     s.bytes = n;
-    s.flags = is_end ? JOB_F_END : 0;
+    s.flags = is_end ? end_flags(m, j) : 0;
     j->sent += n;
     j->send_credit -= n;
     push(m, &s);
-    if (is_end)
-        j->is_live = false;
 }
 
 static void work_on_relay(struct model_runtime *m, struct model_job *j)
@@ -417,7 +558,7 @@ static void work_on_relay(struct model_runtime *m, struct model_job *j)
         send_head(m, j);
     else if (j->reply_error)
         send_error(m, j);
-    if (!j->is_live || !j->has_head || j->reply_error)
+    if (!j->is_live || j->lingers || !j->has_head || j->reply_error)
         return;
     if (!chance(30))
         send_data(m, j);
@@ -426,10 +567,17 @@ static void work_on_relay(struct model_runtime *m, struct model_job *j)
 static void work_on(struct model_runtime *m, struct model_job *j)
 {
     j->next_ns = sim_now_ns + below(800) * 1000ull;
+    if (j->lingers) {
+        work_on_lingering(m, j);
+        return;
+    }
+    work_on_side(m, j);
     /* What was consumed is granted again, in steps of any size. */
     uint32_t grant = below(JOB_CREDIT_INITIAL - j->recv_credit + 1);
     if (j->recv_credit == 0 && grant == 0)
         grant = 1;
+    if (j->is_thrifty && j->recv_credit > JOB_CREDIT_INITIAL / 2)
+        grant = 0;
     if (grant > 0 && !j->has_all_input) {
         struct job_slot s = slot_of(j, JOB_CREDIT);
         s.arg = grant;
@@ -448,7 +596,7 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         return; /* mostly after the request body, at times before its end */
     if (!j->has_head)
         send_head(m, j);
-    if (j->is_live && !chance(30))
+    if (j->is_live && !j->lingers && !chance(30))
         send_data(m, j);
 }
 
@@ -507,7 +655,7 @@ bool model_runtime_work(struct model_runtime *m)
     }
     for (uint32_t i = 0; i < MODEL_JOBS; i++) {
         struct model_job *j = &m->job[i];
-        if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 8) >= 8)
+        if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 16) >= 16)
             work_on(m, j);
     }
     if (!m->make_us && chance(1) && job_producer_free(&m->up, 8) >= 8)

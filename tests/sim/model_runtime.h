@@ -7,7 +7,12 @@
  * nothing out of its ring, so that work waits.
  *
  * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
- * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference.
+ * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference. And some make a
+ * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
+ * answer, and make theirs then.
+ *
+ * A process that died has another region in its next life; the old one is unmapped by model_runtime_unmap, before the core's next
+ * iteration, as the real one may be.
  */
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H
@@ -17,7 +22,7 @@
 #include "runtime/job.h"
 #include "tests/sim/sim.h"
 
-enum { MODEL_JOBS = 64, MODEL_ISOLATES = 256, MODEL_DEPTH = 4 };
+enum { MODEL_JOBS = 128, MODEL_ISOLATES = 256, MODEL_DEPTH = 4, MODEL_SIDE = 9 };
 
 struct model_isolate {
     uint64_t handle; /* 0: free */
@@ -28,6 +33,7 @@ struct model_isolate {
 
 struct model_job {
     bool is_live, has_all_input, has_head, is_head_request, with_length;
+    bool is_thrifty; /* grants credit only when half of it is used up */
     uint32_t index, generation;
     uint32_t answer, id, bytes; /* what the path asked for */
     uint32_t received, sent, send_credit, recv_credit;
@@ -39,6 +45,13 @@ struct model_job {
     enum job_error reply_error;
     uint32_t reply_head_bytes;
     uint8_t reply_head[512];
+    bool wants_side, lingers;
+    uint64_t done_ns; /* of one that lingers */
+    struct {
+        uint32_t generation; /* 0: none yet */
+        bool is_live, has_body, has_head;
+        uint32_t sent, credit, received, reply_credit;
+    } side;
 };
 
 struct model_runtime {
@@ -53,12 +66,15 @@ struct model_runtime {
     struct arena_peer arena_down;
     struct model_job job[MODEL_JOBS];
     uint32_t sub_generation[MODEL_JOBS];
-    uint32_t deaths, lies, relayed;
+    uint32_t deaths, lies, relayed, sides, abandoned, lingered;
     bool relays;
+    uint32_t side_generation;
+    uint64_t handle_min; /* what was deployed before is forgotten: no START may name it */
+    void *old_region;
     /* What follows is set after model_runtime_start, if at all. */
     uint32_t make_us; /* 0: no isolates, and cold starts at random */
     uint64_t stalled_until_ns;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, bool is_cold);
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
     struct model_isolate isolate[MODEL_ISOLATES];
@@ -68,6 +84,8 @@ void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is
 void model_runtime_free(struct model_runtime *);
 /* True: the world changed and must be published. */
 bool model_runtime_work(struct model_runtime *);
+/* The core has left the iteration in which it could still use the region of an earlier life. */
+void model_runtime_unmap(struct model_runtime *);
 /* Takes in what the core has sent last. */
 void model_runtime_read(struct model_runtime *);
 uint64_t model_runtime_next_ns(const struct model_runtime *);

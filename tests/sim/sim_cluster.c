@@ -6,7 +6,8 @@
  *                     attacker: sees every datagram between nodes, replays, bends and invents
  *
  * By seed, one or more of: overload (runtimes stall), a node killed and started again, a planned leave and join, an attacker, capabilities
- * that are forged, expired or revoked, calls that are none. Checked:
+ * that are forged, expired or revoked, scripts that call each other (and linger, and abandon what they called), deploys that reach one
+ * node before the others, tables and memory that are much too small, calls that are none. Checked:
  *
  *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate, once, unless what ran it died,
  *     and then only if it may run again; body bytes arrive in order, each once (model_runtime)
@@ -39,8 +40,10 @@ enum {
 const char sim_name[] = "sim_cluster";
 
 struct record { /* of a request */
-    uint32_t entry, entry_lives, script, starts, colds;
-    bool may_run_again, must_run_again, is_answered;
+    uint32_t entry, entry_lives, script, starts[MODEL_DEPTH], colds;
+    bool may_run_again; /* as far as its method goes */
+    bool is_kept;       /* and its whole body is, until it is answered: so it will */
+    bool is_answered;
     uint64_t opened_ns;
 };
 
@@ -65,9 +68,12 @@ struct sim {
     uint32_t ends[5], by_status[6], bounced, forwarded;
     enum phase phase;
     /* what this seed has in store */
-    bool has_overload, has_kill, has_leave, has_attacker, has_capabilities, has_bad_calls;
+    bool has_overload, has_kill, has_leave, has_attacker, has_capabilities, has_bad_calls,
+        has_deploys;
+    bool is_small, is_short; /* tables; chunks */
     uint64_t overload_ns, event_ns, killed_ns, load_ns, quiet_ns;
-    uint32_t victim, step;
+    uint32_t victim, step, deploys;
+    bool is_stopping;
     uint32_t rpc_loss; /* of datagrams between nodes, per mille, beside what the wires lose */
     uint32_t cold_at_load;
     struct attacker attacker;
@@ -78,20 +84,27 @@ struct sim {
 
 static bool is_disturbed(const struct sim *s)
 {
-    return s->has_overload || s->has_kill || s->has_leave;
+    return s->has_overload || s->has_kill || s->has_leave || s->has_deploys || s->is_small ||
+           s->is_short;
 }
 
-static void on_started(void *arg, struct model_runtime *m, uint32_t id, bool is_cold)
+static void on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth,
+                       bool is_cold)
 {
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
     struct record *r = &s->record[id];
-    CHECK(!r->is_answered, "request %u starts behind its answer", id);
-    r->starts++;
     r->colds += is_cold;
-    TRACE("request %u starts%s (%u)", id, is_cold ? " cold" : "", r->starts);
-    CHECK(r->starts == 1 || (r->may_run_again && s->killed_ns), "request %u ran %u times", id,
-          r->starts);
+    if (depth >= MODEL_DEPTH)
+        return; /* on the side */
+    /* What a dead node had called runs on until its death is known. */
+    CHECK(!r->is_answered || (depth > 0 && s->killed_ns), "request %u starts behind its answer",
+          id);
+    uint32_t starts = ++r->starts[depth];
+    TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
+    CHECK(starts == 1 || (r->may_run_again && s->killed_ns), "request %u.%u ran %u times", id,
+          depth, starts);
+    CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
 }
 
 static uint32_t pick_entry(struct sim *s)
@@ -133,9 +146,8 @@ static void open_request(struct sim *s, struct caller *c)
     q.crawls = chance(10);
     if (!is_first && chance(5))
         q.leave_ns = sim_now_ns + below(60) * 1000000ull;
-    /* As long as all of the body that has come is still at hand: a short one always is. */
     r->may_run_again = strcmp(q.method, "POST") != 0;
-    r->must_run_again = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
+    r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
     s->requests++;
     TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s", id, q.method,
@@ -173,6 +185,12 @@ static bool saw_stall(const struct sim *s, const struct record *r)
     return s->has_overload && m->stalled_until_ns + OVERLOAD_ECHO_MS * 1000000ull > r->opened_ns;
 }
 
+/* What a script called was refused behind the head: it can only fail. */
+static bool has_relay_trouble(const struct sim *s)
+{
+    return s->cluster.config.relays && (s->is_small || s->is_short);
+}
+
 static void on_done(void *arg, struct caller *c, enum caller_end how)
 {
     struct sim *s = arg;
@@ -186,7 +204,8 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
         s->cluster.node[r->entry].lives != r->entry_lives || !cluster_is_up(&s->cluster, r->entry);
     if (how == CALLER_LEFT || entry_died)
         return;
-    CHECK(how == CALLER_ANSWERED || (how == CALLER_CUT && saw_death(s, r)),
+    bool may_be_cut = how == CALLER_CUT && (saw_death(s, r) || s->is_short || has_relay_trouble(s));
+    CHECK(how == CALLER_ANSWERED || may_be_cut || (how == CALLER_LOST && s->is_short),
           "request %u at node %u ends %s after %u bytes", id, r->entry,
           how == CALLER_CUT    ? "in the middle"
           : how == CALLER_LOST ? "without an answer"
@@ -199,14 +218,16 @@ static void on_done(void *arg, struct caller *c, enum caller_end how)
     case 200:
         CHECK(c->body_at == c->request.bytes, "request %u: %u bytes, not %u", id, c->body_at,
               c->request.bytes);
-        CHECK(r->starts >= 1, "request %u was answered by nobody", id);
+        CHECK(r->starts[0] >= 1, "request %u was answered by nobody", id);
         check_home(s, c, r);
         return;
     case 502:
-        CHECK(saw_death(s, r) && !r->must_run_again, "request %u: 502", id);
+        CHECK((saw_death(s, r) && !r->is_kept) || s->is_short, "request %u: 502", id);
         return;
     case 503:
-        CHECK(saw_stall(s, r), "request %u: 503", id);
+        CHECK(saw_stall(s, r) || s->is_small || s->is_short ||
+                  (s->cluster.config.relays && (s->has_overload || saw_death(s, r))),
+              "request %u: 503", id);
         return;
     default:
         CHECK(false, "request %u: status %d", id, c->status);
@@ -343,13 +364,19 @@ static void run_leave(struct sim *s)
         CHECK(sim_now_ns < s->cluster.node[s->victim].state_since_ns + 100 * 1000000ull ||
                   s->event_ns <= sim_now_ns,
               "time");
-        s->event_ns = sim_now_ns + 3000 * 1000000ull;
+        s->event_ns = sim_now_ns + below(3000) * 1000000ull;
         s->step++;
+        s->is_stopping = chance(70);
         break;
     case 2:
-        if (served_live(s->cluster.node[s->victim].core->served) > 0)
+        if (s->is_stopping)
+            core_stop(s->cluster.node[s->victim].core, END_MS);
+        s->step++;
+        break;
+    case 3:
+        if (s->is_stopping && !core_is_drained(s->cluster.node[s->victim].core))
             break; /* a crawling client still reads from it */
-        if (chance(50)) {
+        if (!s->is_stopping) {
             cluster_undrain(&s->cluster, s->victim);
         } else {
             cluster_stop(&s->cluster, s->victim);
@@ -382,6 +409,11 @@ static void run_events(struct sim *s)
     if (s->has_attacker && sim_now_ns >= s->attack_ns) {
         attacker_strike(&s->attacker, &s->cluster);
         s->attack_ns = sim_now_ns + below(20) * 1000000ull;
+    }
+    if (s->has_deploys && chance(1) && chance(20)) {
+        uint32_t node = below(s->nodes), script = below(8);
+        if (cluster_is_up(&s->cluster, node) && s->deploys++ < 60)
+            cluster_deploy(&s->cluster, node, script);
     }
     if (s->has_capabilities && chance(1))
         attacker_misuse_sink(&s->attacker, &s->cluster);
@@ -483,10 +515,10 @@ static void check_books(struct sim *s)
               "%lu spent capabilities, not %lu", (unsigned long)CLUSTER_COUNT(c, capability_spent),
               (unsigned long)s->attacker.revoked);
     }
-    if (s->has_leave && !s->has_overload)
+    if (s->has_leave && !s->has_overload && !s->has_deploys && !s->is_small && !s->is_short)
         CHECK(cold_starts(s) == s->cold_at_load, "a planned leave and join cost %u cold starts",
               cold_starts(s) - s->cold_at_load);
-    CHECK(s->nodes == 1 || s->forwarded > 0, "nothing was forwarded");
+    CHECK(s->nodes == 1 || s->forwarded > 0 || s->is_small, "nothing was forwarded");
 }
 
 static void sim_start(struct sim *s, uint32_t nodes)
@@ -512,9 +544,16 @@ static void sim_start(struct sim *s, uint32_t nodes)
     s->has_capabilities = chance(40);
     s->has_bad_calls = chance(30);
     s->victim = below(nodes);
+    s->has_deploys = chance(25);
+    s->is_small = chance(15);
+    s->is_short = chance(15);
     struct cluster_config config = {.nodes = nodes,
                                     .scripts = SCRIPTS,
-                                    .chunks = 16384,
+                                    .chunks = s->is_short ? 600 + below(1500) : 16384,
+                                    .calls = s->is_small ? 8 + below(24) : 0,
+                                    .served = s->is_small ? 2 + below(8) : 0,
+                                    .streams = s->is_small ? 8 + below(32) : 0,
+                                    .relays = chance(50),
                                     .make_us = 5000,
                                     .mtu = chance(20) ? 9000 : 1500,
                                     .tune = world_tune_default,
@@ -524,8 +563,10 @@ static void sim_start(struct sim *s, uint32_t nodes)
                                     .arg = s};
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);
-    TRACE("loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s victim %u", faults.loss, s->rpc_loss,
-          corrupt, s->has_bad_calls ? " bad calls," : "", s->has_overload ? " overload," : "",
+    TRACE("loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s%s%s%s%s victim %u", faults.loss, s->rpc_loss,
+          corrupt, s->has_bad_calls ? " bad calls," : "", s->has_deploys ? " deploys," : "",
+          s->is_small ? " small," : "", s->is_short ? " short," : "",
+          config.relays ? " relays," : "", s->has_overload ? " overload," : "",
           s->has_kill ? " kill," : "", s->has_leave ? " leave," : "",
           s->has_attacker ? " attacker," : "", s->has_capabilities ? " bad capabilities," : "",
           s->victim);

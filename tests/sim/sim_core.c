@@ -1,7 +1,9 @@
 /* A dp core against clients and a runtime process, all in one thread on virtual time, by seed: HTTP and HTTPS over a
  * wire that loses, delays, reorders, doubles and corrupts.
  *
- *   model_client 0..N -- net -- port_sim ==wire== port_sim -- core -- region -- model_runtime
+ *   model_client 0..N -- net -- port_sim ==wire== port_sim -- core -- regions -- model_runtime 0, 1
+ *
+ * Two scripts call each other; by seed both runtimes die at once, and scripts are deployed anew, which the runtimes then forget.
  *
  * Checked: each request is answered once, in order, with the bytes it asked for, and what cannot be answered is refused
  * or cut as the models say; nobody's misbehaviour harms another; every connection ends within its deadlines, at a drain
@@ -23,6 +25,7 @@
 
 enum {
     CLIENTS = 6,
+    RUNTIMES = 2,
     TICK_NS = 50 * 1000,
     END_MS = 400 * 1000,
     DRAIN_MS = 2000,
@@ -41,7 +44,7 @@ struct sim {
     struct clock clock;
     struct port_sim_wire *wire;
     struct core *core;
-    struct model_runtime runtime;
+    struct model_runtime runtime[RUNTIMES];
     struct clients clients;
     struct client client[CLIENTS];
     struct net net;
@@ -53,10 +56,11 @@ struct sim {
     void *chunk_memory;
     struct world world;
     struct world_shared shared;
-    struct world_script script;
+    struct world_script script[2];
     struct world_member member;
-    struct world_binding binding;
-    uint32_t script_index[2];
+    struct world_binding binding[2];
+    uint32_t script_index[4];
+    uint64_t deploy_ns, deployed_epoch;
     uint64_t stop_ns, stopped_ns;
 };
 
@@ -116,11 +120,16 @@ static void start_world(struct sim *s)
     char error[160] = "";
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
-    s->binding = (struct world_binding){.script = 99};
-    s->script = (struct world_script){
-        .handle = 7, .id_hash = 99, .name = "sim", .binding_count = 1, .bindings = &s->binding};
+    /* The upper half of a hash picks the runtime. */
+    static const uint64_t hash[2] = {99, 1ull << 32 | 98};
+    for (uint32_t i = 0; i < 2; i++) {
+        s->binding[i] = (struct world_binding){.script = hash[1 - i]};
+        s->script[i] = (struct world_script){
+            .handle = 7 + i, .id_hash = hash[i], .binding_count = 1, .bindings = &s->binding[i]};
+        snprintf(s->script[i].name, sizeof(s->script[i].name), "sim%u", i);
+        s->script_index[hash[i] & 3] = i + 1;
+    }
     s->member = (struct world_member){.name = "sim", .id = 1, .cores = 1};
-    s->script_index[99 & 1] = 1;
     s->world = (struct world){
         .epoch = 1,
         .node = "sim",
@@ -131,13 +140,15 @@ static void start_world(struct sim *s)
                    .stall_timeout_ms = 30000},
         .routes = routes_build(routes, 2, 1, error, sizeof(error)),
         .certs = tls.certs,
-        .script_count = 1,
-        .scripts = &s->script,
+        .script_count = 2,
+        .scripts = s->script,
         .script_index = s->script_index,
-        .script_index_mask = 1,
+        .script_index_mask = 3,
         .tune = world_tune_default,
         .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
-        .runtime_count = 1};
+        .runtime_count = RUNTIMES};
+    if (chance(30))
+        s->world.tune.optimistic_bytes = 4096 + below(60000);
     CHECK(s->world.routes, "%s", error);
     atomic_store(&s->shared.current, &s->world);
 }
@@ -157,7 +168,7 @@ static void start_core(struct sim *s, uint32_t chunks)
                                  .tls_port = tls.certs ? 443 : 0,
                                  .conns_max = chance(20) ? CLIENTS : 64,
                                  .chunks = chunks,
-                                 .runtimes_max = 1,
+                                 .runtimes_max = RUNTIMES,
                                  .jobs_max = MODEL_JOBS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()}};
@@ -192,8 +203,17 @@ static struct sim *sim_start(void)
     bool is_troubled = chance(30), is_short = chance(20);
     start_wire(s);
     start_world(s);
-    model_runtime_start(&s->runtime, &s->world.runtime[0], is_troubled);
-    s->runtime.relays = chance(50);
+    bool relays = chance(50);
+    for (uint32_t i = 0; i < RUNTIMES; i++) {
+        model_runtime_start(&s->runtime[i], &s->world.runtime[i], is_troubled);
+        s->runtime[i].relays = relays;
+    }
+    if (chance(30)) {
+        if (is_troubled && chance(70)) /* at times before the first request */
+            s->runtime[0].death_ns = sim_now_ns + below(2) * below(300) * 1000000ull;
+        s->runtime[1].death_ns = s->runtime[0].death_ns;
+    }
+    s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
     start_core(s, is_short ? 200 + below(600) : 4096);
     start_clients(s);
     s->stop_ns = chance(15) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
@@ -209,7 +229,8 @@ static bool is_over(const struct sim *s)
         if (s->client[i].is_open)
             return false;
     }
-    return s->core->conn_count == 0;
+    /* What lingers behind its answer too. */
+    return s->core->conn_count == 0 && calls_live(s->core->calls) == 0;
 }
 
 static uint64_t next_ns(const struct sim *s)
@@ -217,8 +238,12 @@ static uint64_t next_ns(const struct sim *s)
     uint64_t next = core_next_ns(s->core), at;
     if ((at = port_sim_next_ns(s->wire)) < next)
         next = at;
-    if ((at = model_runtime_next_ns(&s->runtime)) < next)
-        next = at;
+    for (uint32_t i = 0; i < RUNTIMES; i++) {
+        if ((at = model_runtime_next_ns(&s->runtime[i])) < next)
+            next = at;
+    }
+    if (s->deploy_ns < next)
+        next = s->deploy_ns;
     for (uint32_t i = 0; i < CLIENTS; i++) {
         if ((at = model_client_next_ns(&s->client[i])) < next)
             next = at;
@@ -244,15 +269,50 @@ static bool drain(struct sim *s)
     return is_drained;
 }
 
+/* New versions under new handles; the runtimes forget the old ones as soon as the core knows. */
+static void deploy(struct sim *s)
+{
+    if (s->deployed_epoch && s->core->world_epoch >= s->deployed_epoch) {
+        for (uint32_t i = 0; i < RUNTIMES; i++) {
+            if (s->runtime[i].is_up)
+                model_runtime_read(&s->runtime[i]);
+            s->runtime[i].handle_min = s->script[0].handle;
+        }
+        s->deployed_epoch = 0;
+    }
+    if (sim_now_ns < s->deploy_ns)
+        return;
+    TRACE("a deploy");
+    for (uint32_t i = 0; i < 2; i++)
+        s->script[i].handle += 10;
+    s->deployed_epoch = ++s->world.epoch;
+    s->deploy_ns = chance(60) ? sim_now_ns + below(1000) * 1000000ull : UINT64_MAX;
+}
+
+static uint32_t lies(const struct sim *s)
+{
+    return s->runtime[0].lies + s->runtime[1].lies;
+}
+
+static uint32_t deaths(const struct sim *s)
+{
+    return s->runtime[0].deaths + s->runtime[1].deaths;
+}
+
 static void step(struct sim *s)
 {
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
-    if (model_runtime_work(&s->runtime))
-        s->world.epoch++;
+    deploy(s);
+    bool has_changed = false;
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        has_changed |= model_runtime_work(&s->runtime[i]);
+    s->world.epoch += has_changed;
     /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would prevent. */
-    s->clients.is_disturbed |= s->runtime.deaths > 0 || s->runtime.lies > 0 ||
-                               s->core->counters.drop_link_other_mac > 0 ||
-                               s->counters.drop_link_other_mac > 0;
+    s->clients.may_stall |=
+        s->core->counters.drop_link_other_mac > 0 || s->counters.drop_link_other_mac > 0;
+    s->clients.is_disturbed |= deaths(s) > 0 || lies(s) > 0 || s->clients.may_stall;
     clients_input(s);
     for (uint32_t i = 0; i < CLIENTS; i++)
         model_client_work(&s->clients, &s->client[i]);
@@ -271,23 +331,26 @@ static void check_books(struct sim *s)
 {
     const struct counters *c = &s->core->counters;
     const uint32_t *seen = s->clients.answers;
-    model_runtime_read(&s->runtime);
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        model_runtime_read(&s->runtime[i]);
     if (!s->stopped_ns)
         core_iterate(s->core);
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
-    CHECK(s->core->link[0]->live_jobs == 0, "jobs left");
+    for (uint32_t i = 0; i < RUNTIMES; i++) {
+        CHECK(s->core->link[i]->live_jobs == 0, "jobs left");
+        if (s->runtime[i].is_up && !s->stopped_ns)
+            CHECK(arena_available(&s->core->link[i]->arena_down, JOB_ARENA_CHUNKS) ==
+                      JOB_ARENA_CHUNKS,
+                  "arena chunks lost");
+    }
     CHECK(calls_live(s->core->calls) == 0 && subs_live(s->core->subs) == 0,
           "%u calls and %u sub-requests left", calls_live(s->core->calls),
           subs_live(s->core->subs));
     CHECK(s->core->conn_count == 0 && s->core->half_open == 0, "connections left");
-    if (s->runtime.is_up && !s->stopped_ns)
-        CHECK(arena_available(&s->core->link[0]->arena_down, JOB_ARENA_CHUNKS) == JOB_ARENA_CHUNKS,
-              "arena chunks lost");
     /* A core that has stopped reads no more lies. */
-    CHECK(c->job_bad_message == s->runtime.lies ||
-              (s->stopped_ns && c->job_bad_message < s->runtime.lies),
-          "%lu liars were seen, not %u", (unsigned long)c->job_bad_message, s->runtime.lies);
+    CHECK(c->job_bad_message == lies(s) || (s->stopped_ns && c->job_bad_message < lies(s)),
+          "%lu liars were seen, not %u", (unsigned long)c->job_bad_message, lies(s));
     CHECK(s->core->chunks.count > 1000 || c->conn_no_memory < 100, "memory is short for ever");
     CHECK(s->core->chunks.count < 1000 || c->conn_no_memory == 0,
           "given up for memory that is there");
@@ -308,7 +371,8 @@ static void sim_free(struct sim *s)
     core_destroy(s->core);
     port_sim_wire_destroy(s->wire);
     routes_destroy((struct routes *)s->world.routes);
-    model_runtime_free(&s->runtime);
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        model_runtime_free(&s->runtime[i]);
     free(s->core_neighbours);
     free(s->neighbours);
     free(s->chunk_memory);
@@ -327,7 +391,7 @@ static void sim_run(uint64_t seed)
     check_books(s);
     const uint32_t *seen = s->clients.answers;
     TRACE("2xx: %u  4xx: %u  5xx: %u  cut: %u  deaths: %u  lies: %u", seen[2], seen[4], seen[5],
-          s->clients.cut, s->runtime.deaths, s->runtime.lies);
+          s->clients.cut, deaths(s), lies(s));
     sim_free(s);
 }
 

@@ -355,8 +355,46 @@ static void measures_how_long_a_start_waits(void **state)
     job_consumer_release(&r->down);
     runtime_link_poll(&r->link, 16, 1900000);
     assert_int_equal(runtime_link_delay_ns(&r->link), 900000);
-    runtime_link_poll(&r->link, 16, 9900000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 0); /* nothing waits any more */
+    rig_destroy(r);
+}
+
+static void a_queue_that_has_been_empty_for_a_while_has_no_delay(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    runtime_link_poll(&r->link, 16, 1000000);
+    rig_start(r, 0, false);
+    rig_start(r, 1, false);
+    runtime_link_flush(&r->link);
+    receive(r);
+    runtime_link_poll(&r->link, 16, 701000000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 700000000);
+    runtime_link_poll(&r->link, 16, 801000000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 700000000); /* the other START waits still */
+    receive(r);
+    runtime_link_poll(&r->link, 16, 801100000);
+    assert_int_equal(runtime_link_delay_ns(&r->link), 0);
+    rig_destroy(r);
+}
+
+static void a_region_that_the_world_has_no_more_is_not_touched(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct world_runtime gone = {.wake_fd = -1, .life = r->runtime.life + 1};
+    bool ended;
+    assert_int_equal(rig_start(r, 0, true), JOB_STARTED);
+    runtime_link_let_go(&r->link, &gone);
+    assert_true(r->owner[0].is_live); /* not told yet */
+    memset(r->region, 0xff, r->region_bytes);
+    assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
+    assert_int_equal(runtime_link_body_room(&r->link, r->owner[0].ref), 0);
+    assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, NULL, 0, true, &ended), 0);
+    assert_false(ended);
+    assert_false(runtime_link_credit(&r->link, r->owner[0].ref, 1));
+    runtime_link_flush(&r->link);
+    for (size_t i = 0; i < r->region_bytes; i++)
+        assert_int_equal(((uint8_t *)r->region)[i], 0xff);
+    runtime_link_follow(&r->link, &gone);
+    assert_int_equal(r->owner[0].losts, 1);
     rig_destroy(r);
 }
 
@@ -613,6 +651,8 @@ int main(void)
         cmocka_unit_test(a_sub_request_that_breaks_the_contract_condemns),
         cmocka_unit_test(a_job_lingers_behind_its_answer),
         cmocka_unit_test(measures_how_long_a_start_waits),
+        cmocka_unit_test(a_queue_that_has_been_empty_for_a_while_has_no_delay),
+        cmocka_unit_test(a_region_that_the_world_has_no_more_is_not_touched),
         cmocka_unit_test(wakes_the_process_only_when_it_sleeps),
         cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
         cmocka_unit_test(impossible_ring_words_end_the_link),
