@@ -193,16 +193,18 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
 
 uint64_t runtime_link_delay_ns(struct runtime_link *l)
 {
-    if (!l->region || l->watched_ns == 0)
-        return l->region ? l->delay_ns : 0;
-    uint64_t age_ns = l->now_ns - l->watched_ns;
+    if (!l->region)
+        return 0;
     /* The consumer's index is the runtime's word: a lie makes only this process look better or worse. */
     uint32_t head = atomic_load_explicit(&l->down.ring->head, memory_order_relaxed);
-    if ((int32_t)(head - l->watched_tail) >= 0) {
+    uint64_t age_ns = l->watched_ns ? l->now_ns - l->watched_ns : 0;
+    if (l->watched_ns && (int32_t)(head - l->watched_tail) >= 0) {
         l->delay_ns = age_ns;
         l->watched_ns = 0;
         return age_ns;
     }
+    if (head == l->down.tail)
+        l->delay_ns = 0; /* nothing waits any more */
     return age_ns > l->delay_ns ? age_ns : l->delay_ns;
 }
 

@@ -13,7 +13,7 @@
  * process. A message for a job that is over is late: counted, ignored.
  *
  * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at a time is watched: how long until the
- * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more.
+ * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; an empty ring has none.
  *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at

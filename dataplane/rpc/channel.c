@@ -673,6 +673,7 @@ void channel_stats(const struct channel *c, struct channel_stats *stats)
         .retransmitted_bytes = r->retransmitted_bytes,
         .rekeys = c->rekeys,
         .srtt_us = (uint32_t)(r->srtt / 1000),
+        .rtt_min_us = r->srtt ? (uint32_t)(r->rtt_min / 1000) : 0,
         .cwnd = r->cc.cwnd,
         .in_flight_bytes = r->in_flight,
         .streams = c->streams,

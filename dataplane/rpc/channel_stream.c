@@ -438,7 +438,8 @@ enum frame_fate stream_take_bytes(struct channel *c, const struct frame_stream *
         return FRAME_TAKEN;
     }
 
-    if (seq_lt(s->granted, end) || (f->is_end && s == &c->control))
+    /* Both, for an end alone may lie beyond half the circle. */
+    if (seq_lt(s->granted, f->offset) || seq_lt(s->granted, end) || (f->is_end && s == &c->control))
         return FRAME_BAD;
     if (s->has_end ? seq_lt(s->end_at, end) || (f->is_end && end != s->end_at)
                    : f->is_end && seq_lt(end, s->high))
@@ -894,6 +895,11 @@ void stream_consume(struct channel *c, struct stream *s, uint32_t bytes)
 bool stream_is_ended(const struct stream *s)
 {
     return s->has_end && s->rx.start == s->end_at;
+}
+
+bool stream_is_complete(const struct stream *s)
+{
+    return s->has_end && s->rx.next == s->end_at;
 }
 
 bool stream_is_delivered(const struct stream *s)

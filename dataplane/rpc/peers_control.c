@@ -43,6 +43,7 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     struct channel_stats stats;
     channel_stats(s->channel, &stats);
     p->peer[s->node].rtt_us = stats.srtt_us;
+    p->peer[s->node].rtt_min_us = stats.rtt_min_us;
     s->state_ns = next_state_ns(p, s, now_ns);
     return control_say(p, s, out, bytes);
 }

@@ -77,7 +77,7 @@ struct peer {
     uint32_t first_slot, open;
     uint8_t state; /* enum node_state */
     uint16_t load;
-    uint32_t queue_us, rtt_us;
+    uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
     bool has_digest;
 };
@@ -114,7 +114,10 @@ struct peers {
         uint64_t leaving_ns; /* 0: not leaving */
         uint32_t walk;
         bool is_walking, is_over; /* over: done once; stays so until the state changes */
-        struct peers_handover view;
+        /* What the control thread reads: peers_handover says in which order. */
+        _Atomic uint64_t epoch;
+        _Atomic uint32_t open, handed, asked;
+        _Atomic bool is_done;
     } handover;
 
     uint8_t record[RECORD_NOTE_BYTES_MAX];

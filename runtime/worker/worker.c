@@ -155,7 +155,7 @@ static void take_warm(struct worker *w, struct lane *l, const struct job_slot *s
     struct script *s = script_of(w, slot->arg);
     enum job_error why;
     struct cold_start cold = {0};
-    bool is_warm = s && isolate_of(w, s, &cold, &why);
+    bool is_warm = s && isolate_warm(w, s, &cold, &why);
     struct job_slot told = {
         .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold.us};
     lane_send(l, &told);
@@ -297,7 +297,7 @@ static void sweep(struct worker *w)
         slice_enter(&slice, w, i, NULL);
         slice_exit(&slice);
     }
-    isolate_make_room(w, 0);
+    isolate_make_room(w, 0, 0);
 }
 
 /* The first of those that wait for room in a ring or arena. One at a time: telling JavaScript may

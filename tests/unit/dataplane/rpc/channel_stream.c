@@ -363,9 +363,31 @@ static void a_peer_that_lies_is_found_out(void **state)
     }
 }
 
+/* Offsets are compared modulo 2^32: with a used-up window, far ahead may look like behind. */
+static void bytes_half_the_circle_away_are_beyond_the_window(void **state)
+{
+    struct rig r;
+    static uint8_t frame[FRAME_STREAM_BYTES + FRAME_STREAM_OFFSET_BYTES + 60000];
+    bool wants_ack;
+
+    rig_init(&r, 11);
+    rig_open(&r);
+
+    struct stream *s = channel_open_stream(r.end[0].channel, NULL);
+
+    stream_write(r.end[0].channel, s, text, sizeof(text));
+    rig_advance(&r, 5000000);
+    assert_int_equal(stream_available(r.end[1].last), CHANNEL_STREAM_WINDOW);
+    frame_write_stream(frame, stream_id(s), CHANNEL_STREAM_WINDOW + 0x7ffffff0u, 60000, false);
+    channel_take_frames(r.end[1].channel, frame, sizeof(frame), &wants_ack, r.now);
+    assert_int_equal(r.end[1].why, CHANNEL_MISBEHAVED);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_half_the_circle_away_are_beyond_the_window),
         cmocka_unit_test(a_call_and_its_answer_leave_nothing_behind),
         cmocka_unit_test(the_control_stream_is_there_on_both_sides),
         cmocka_unit_test(a_writer_gets_as_far_as_its_reader_lets_it),
