@@ -72,7 +72,7 @@ def _():
 @case("a script that calls itself without end is told at depth 16 that the chain is too deep")
 def _():
     growth = Growth()
-    answer = ask("ouroboros", NODES[0])
+    answer = ask("loop", NODES[0])
     assert answer.status == 508 and answer.body.startswith(b"depth 16: "), answer
     assert b"16 scripts call each other already" in answer.body, answer
     assert growth.sum("sub_depth") == 1
