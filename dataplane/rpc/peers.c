@@ -194,6 +194,7 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (!s->is_open)
         return;
     s->is_open = s->is_handed = s->is_walking = false;
+    s->said = NODE_DOWN;
     s->wants = 0;
     p->pending -= s->pending_count;
     s->asked = s->pending_count = 0;

@@ -163,6 +163,10 @@ static bool on_state(struct peers *p, struct peers_slot *s, const uint8_t *bytes
         return false;
     s->load = state.load;
     s->queue_us = state.queue_us;
+    /* A drained node comes back over a channel that never closed. */
+    if (state.state == NODE_JOINING && s->said > NODE_JOINING)
+        handover_up(p, s);
+    s->said = state.state;
     peer_update(p, s->node, state.state);
     return true;
 }

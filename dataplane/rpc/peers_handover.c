@@ -187,8 +187,11 @@ void handover_follow(struct peers *p, uint64_t now_ns)
     bool is_joining = p->is_up && p->own_state == NODE_JOINING;
     if (!is_joining)
         p->handover.joining_ns = 0;
-    else if (p->handover.joining_ns == 0)
+    else if (p->handover.joining_ns == 0) {
         begin(p, &p->handover.joining_ns, now_ns);
+        for (uint32_t i = 0; i < p->capacity; i++)
+            p->slot[i].is_handed = false;
+    }
     if (!p->is_leaving)
         p->handover.leaving_ns = 0;
     else if (p->handover.leaving_ns == 0) {

@@ -58,7 +58,8 @@ struct peers_slot {
     bool is_used, is_always, is_open, is_dirty;
     bool was_open;     /* once at least */
     bool is_condemned; /* the peer broke the protocol, or goes: dropped when its events are over */
-    bool is_handed;    /* it said HANDED since it is open */
+    bool is_handed;    /* it said HANDED since it is open, or since this node joins */
+    uint8_t said;      /* enum node_state: its last STATE; NODE_DOWN: none since it is open */
     bool is_walking;   /* we are handing over to it: from script `walk` on */
     uint16_t load;
     uint32_t queue_us;
