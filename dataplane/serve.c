@@ -266,6 +266,10 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         give_up(core, s, STREAM_BROKEN);
         return;
     }
+    if (core->is_stopping) {
+        bounce(core, s, call, BOUNCE_DRAINING);
+        return;
+    }
     const struct world_script *script = world_script(core->world, call->script);
     if (!script || script->version_bits != call->version) {
         bounce(core, s, call, BOUNCE_NO_SCRIPT);
@@ -367,6 +371,10 @@ static void read_body(struct core *core, struct served *s)
         if (s->body_left > 0) {
             size_t len, room = call_body_room(core, s->call);
             const uint8_t *bytes = stream_peek(s->stream, 0, &len);
+            if (stream_is_ended(s->stream)) {
+                bad(core, s);
+                return;
+            }
             if (!bytes || len == 0 || room == 0)
                 return;
             if (len > s->body_left)
