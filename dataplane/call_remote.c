@@ -57,6 +57,7 @@ bool call_send(struct core *core, struct call *c, uint16_t node)
     if (bytes == 0 || stream_room(channel, stream) < bytes) {
         call_revoke_lazy(core, c);
         stream_reset(channel, stream, STREAM_CANCELLED);
+        peers_mark(core->peers, channel);
         return false;
     }
     size_t written = stream_write(channel, stream, core->calls->record, bytes);
@@ -319,8 +320,11 @@ static bool on_data(struct core *core, struct call *c)
         len = c->data_left;
     if (len > c->recv_credit)
         len = c->recv_credit;
-    if (len == 0)
+    if (len == 0) {
+        if (stream_is_ended(c->stream))
+            broken(core, c);
         return false;
+    }
     struct views body;
     gather(c->stream, 0, len, &body);
     bool is_end = body.bytes == c->data_left && ends_at(c->stream, (uint32_t)body.bytes);

@@ -432,6 +432,14 @@ static void start_stopping(struct core *core)
     }
 }
 
+/* Every answer has arrived at the peer that asked: a stream is there until it has. */
+static bool is_all_delivered(const struct core *core)
+{
+    uint32_t streams = or_default(core->config.streams, STREAMS_DEFAULT);
+    return !core->peers ||
+           (served_live(core->served) == 0 && stream_pool_free_count(core->streams) == streams);
+}
+
 /* True: the drain is over. */
 bool core_is_drained(struct core *core)
 {
@@ -443,8 +451,9 @@ bool core_is_drained(struct core *core)
     uint32_t waiting = 0;
     for (struct conn *c = core->waiting_first; c; c = c->waiting_next)
         waiting++;
-    bool is_idle = core->conn_count == waiting &&
-                   calls_live(core->calls) == 0; /* those of peers and of waitUntil too */
+    /* Calls of peers and of waitUntil too. */
+    bool is_idle =
+        core->conn_count == waiting && calls_live(core->calls) == 0 && is_all_delivered(core);
     return is_idle || core->now_ns >= stop_at_ns;
 }
 

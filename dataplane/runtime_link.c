@@ -259,7 +259,7 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
                                 .flags = is_last ? JOB_F_END : 0,
                                 .job = ref.index,
                                 .generation = ref.generation};
-        fill(l, &slot, bytes + taken, part);
+        fill(l, &slot, part ? bytes + taken : NULL, part);
         push(l, &slot);
         taken += part;
         j->send_credit -= (uint32_t)part;

@@ -266,6 +266,10 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         give_up(core, s, STREAM_BROKEN);
         return;
     }
+    if (core->is_stopping) {
+        bounce(core, s, call, BOUNCE_DRAINING);
+        return;
+    }
     const struct world_script *script = world_script(core->world, call->script);
     if (!script || script->version_bits != call->version) {
         bounce(core, s, call, BOUNCE_NO_SCRIPT);

@@ -31,7 +31,7 @@
 enum {
     CALLERS = 8,
     SCRIPTS = 40,
-    REQUESTS_MAX = 4000,
+    REQUESTS_MAX = 20000,
     END_MS = 240 * 1000,
     DETECT_MS = 1500,
     OVERLOAD_ECHO_MS = 500, /* what had piled up is worked off */
@@ -302,7 +302,8 @@ static bool on_frame(void *arg, uint8_t *frame, uint32_t len, uint32_t from, uin
         return true;
     s->datagrams++;
     bool is_lost = s->rpc_loss > 0 && below(1000) < s->rpc_loss;
-    if (s->has_attacker)
+    /* Not what is lost: a delayed word of a dead node would be news. */
+    if (s->has_attacker && !is_lost)
         attacker_hear(&s->attacker, frame, len);
     return !is_lost;
 }
@@ -479,7 +480,12 @@ static bool run_phase(struct sim *s)
         open_some(s);
         if (s->requests < s->quota || !is_quiet(s))
             break;
-        CHECK(are_events_over(s), "the nodes never settle");
+        CHECK(are_events_over(s), "the nodes never settle: node %u in step %u, %u calls, %u served",
+              s->victim, s->step,
+              s->cluster.node[s->victim].core ? calls_live(s->cluster.node[s->victim].core->calls)
+                                              : 0,
+              s->cluster.node[s->victim].core ? served_live(s->cluster.node[s->victim].core->served)
+                                              : 0);
         s->phase = PHASE_END;
         /* The last events, and what servers do behind their answers. */
         s->quiet_ns = sim_now_ns + 3000 * 1000000ull;
