@@ -71,6 +71,7 @@ struct sim {
     bool has_overload, has_kill, has_leave, has_attacker, has_capabilities, has_bad_calls,
         has_deploys;
     bool is_small, is_short; /* tables; chunks */
+    bool is_corrupt;         /* frames between nodes arrive bent at times */
     uint64_t overload_ns, event_ns, killed_ns, load_ns, quiet_ns;
     uint32_t victim, step, deploys;
     bool is_stopping;
@@ -521,7 +522,10 @@ static void check_books(struct sim *s)
               "%lu spent capabilities, not %lu", (unsigned long)CLUSTER_COUNT(c, capability_spent),
               (unsigned long)s->attacker.revoked);
     }
-    if (s->has_leave && !s->has_overload && !s->has_deploys && !s->is_small && !s->is_short)
+    /* Nothing guards an ARP reply here as a frame check sequence would: a bent one hides a node for a second. */
+    bool is_plain =
+        !s->has_overload && !s->has_deploys && !s->is_small && !s->is_short && !s->is_corrupt;
+    if (s->has_leave && is_plain)
         CHECK(cold_starts(s) == s->cold_at_load, "a planned leave and join cost %u cold starts",
               cold_starts(s) - s->cold_at_load);
     CHECK(s->nodes == 1 || s->forwarded > 0 || s->is_small, "nothing was forwarded");
@@ -541,6 +545,7 @@ static void sim_start(struct sim *s, uint32_t nodes)
         faults.loss = below(5) / 1000.0;
         faults.duplicate = below(4) / 100.0;
         corrupt = below(10) / 1000.0;
+        s->is_corrupt = corrupt > 0;
         s->rpc_loss = below(80);
     }
     s->has_overload = chance(30);

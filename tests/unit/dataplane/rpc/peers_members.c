@@ -12,9 +12,9 @@ static void a_node_alone_serves_at_once(void **state)
 static void a_node_whose_peers_are_all_down_waits_only_for_a_first_try(void **state)
 {
     struct rig *r = rig_start(4, 1);
-    rig_run(r, 200);
+    rig_run(r, 800);
     assert_int_equal(cluster_state(&r->c, 0), NODE_JOINING);
-    rig_run(r, 200);
+    rig_run(r, 300);
     assert_int_equal(cluster_state(&r->c, 0), NODE_SERVING);
     rig_free(r);
 }
