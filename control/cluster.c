@@ -84,6 +84,16 @@ bool cluster_check(const struct members *members, const char *node, const struct
     return are_ids_distinct(members, error, error_bytes);
 }
 
+uint32_t cluster_channels(const struct members *members)
+{
+    enum { TO_COME = 64 };
+    uint32_t count = TO_COME;
+
+    for (uint32_t i = 0; i < members->count; i++)
+        count += members->member[i].cores;
+    return count < PEERS_CHANNELS_MAX ? count : PEERS_CHANNELS_MAX;
+}
+
 struct cluster_part *cluster_part_build(const struct members *members, const char *node,
                                         const struct cluster_keys *keys, struct ring_store *rings,
                                         uint64_t ring_epoch)

@@ -43,6 +43,10 @@ void cluster_keys_wipe(struct cluster_keys *);
 bool cluster_check(const struct members *, const char *node, const struct cluster_keys *,
                    char *error, size_t error_bytes);
 
+/* Room for channels that one core of this node needs: one to each core of each other member, and some for members to come. At 144 KiB each
+ * they are most of what a cluster costs. */
+uint32_t cluster_channels(const struct members *);
+
 /* The list has passed cluster_check. NULL and errno: EBUSY, ENOMEM (ring_store.h). */
 struct cluster_part *cluster_part_build(const struct members *, const char *node,
                                         const struct cluster_keys *, struct ring_store *,

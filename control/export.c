@@ -323,8 +323,8 @@ char *export_limits(const struct hearthd *h)
     const struct limits_memory memory[] = {
         {"connections, stream chunks, job tables of a core", 1,
          core_bytes(l->conns, l->chunks, h->conf->runtimes.count)},
-        {"channels, calls and streams of a cluster", h->conf->cluster ? 1 : 0,
-         core_cluster_bytes()},
+        {"channels, calls and streams of a cluster", h->channels ? 1 : 0,
+         h->channels ? core_cluster_bytes(h->channels) : 0},
         {"TLS sessions, taken while they last (wolfSSL)", l->conns, 60 * 1024},
         {"neighbours, this core's share", 1, neighbours_bytes() / h->conf->cores_count},
     };

@@ -279,8 +279,9 @@ static int start_cluster(struct hearthd *h, struct fault *f)
     if (hearthd_cluster_start(h, f->text, sizeof(f->text)) ||
         hearthd_notes_start(h, f->text, sizeof(f->text)))
         return -1;
-    log_line("start", "step=cluster members=%u source=%s", h->members->count,
-             h->members->source->name);
+    h->channels = h->conf->cluster ? cluster_channels(h->members) : 0;
+    log_line("start", "step=cluster members=%u source=%s channels=%u", h->members->count,
+             h->members->source->name, h->channels);
     return 0;
 }
 
@@ -373,7 +374,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
             .calls = c->limits.calls,
             .served = c->limits.served,
             .streams = c->limits.streams,
-            .channels = PEERS_CHANNELS_MAX,
+            .channels = h->channels,
             .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
             .random = random_bytes,
             .numa_node = h->port->caps.numa_node,
@@ -390,7 +391,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
         messenger_set_wake(h->messenger, core_wake_fd(h->core[0].core));
     log_line("start", "step=cores count=%u bytes_each=%zu", h->core_count,
              core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count) +
-                 (c->cluster ? core_cluster_bytes() : 0));
+                 (c->cluster ? core_cluster_bytes(h->channels) : 0));
     return 0;
 }
 

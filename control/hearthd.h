@@ -62,6 +62,7 @@ struct hearthd {
     struct neighbours *neighbours;
     struct clock clock;
     uint32_t core_count; /* created */
+    uint32_t channels;   /* that each core has room for; 0: no cluster */
     uint32_t launched;
     struct core_slot core[CONF_CORES_MAX];
 

@@ -85,7 +85,15 @@ static int follow_members(struct hearthd *h, const struct conf *next, char *erro
 
     h->is_reloading = true;
     rc = members_follow(h->members, next, error, error_bytes);
-    if (!rc && !cluster_check(h->members, next->node, &h->keys, error, error_bytes)) {
+    if (!rc && h->members->count - 1 > h->channels) {
+        snprintf(error, error_bytes,
+                 "cluster: %u members need a restart, this process has room for %u",
+                 h->members->count, h->channels + 1);
+        rc = 1;
+    }
+    if (!rc && !cluster_check(h->members, next->node, &h->keys, error, error_bytes))
+        rc = 1;
+    if (rc > 0) { /* it was followed, and cannot stay */
         members_follow(h->members, h->conf, ignored, sizeof(ignored));
         rc = -1;
     }

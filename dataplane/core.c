@@ -34,10 +34,10 @@ size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
 }
 
 /* What a cluster takes beside that. */
-size_t core_cluster_bytes(void)
+size_t core_cluster_bytes(uint32_t channels)
 {
     return served_bytes(SERVED_DEFAULT) + stream_pool_bytes(STREAMS_DEFAULT) +
-           peers_bytes(PEERS_CHANNELS_MAX) + CAPABILITIES_MAX * sizeof(struct capability_slot) +
+           peers_bytes(channels) + CAPABILITIES_MAX * sizeof(struct capability_slot) +
            trace_sinks_bytes();
 }
 
