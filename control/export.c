@@ -111,17 +111,14 @@ static void add_runtime_stats(const struct hearthd *h, const struct script *scri
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
         struct supervise_status s;
         const json_t *row;
-        size_t index;
+        char key[24];
 
         supervise_status(h->supervise, i, &s);
-        json_array_foreach(s.scripts, index, row)
-        {
-            if ((uint64_t)json_integer_value(json_object_get(row, "handle")) != script->handle)
-                continue;
-            for (size_t k = 0; k < 6; k++)
-                sum[k] += json_integer_value(json_object_get(row, script_sums[k]));
-            warm_in += json_is_true(json_object_get(row, "is_warm"));
-        }
+        snprintf(key, sizeof(key), "%llu", (unsigned long long)script->handle);
+        row = json_object_get(s.scripts, key);
+        for (size_t k = 0; k < 6; k++)
+            sum[k] += json_integer_value(json_object_get(row, script_sums[k]));
+        warm_in += json_is_true(json_object_get(row, "is_warm"));
     }
     for (size_t k = 0; k < 6; k++)
         json_object_set_new(out, script_sums[k], json_integer(sum[k]));

@@ -51,7 +51,7 @@ int show(const struct options *o, json_t *j, void (*print)(const json_t *))
 
 /* ---- asking hearthd ---- */
 
-static int reach(const struct options *o, int *fd)
+int reach(const struct options *o, int *fd)
 {
     char text[256];
 
@@ -62,9 +62,8 @@ static int reach(const struct options *o, int *fd)
     return fail(o, UNREACHABLE, text);
 }
 
-/* Consumes request. *reply is set when the code is DONE. */
-static int ask_on(const struct options *o, int fd, json_t *request, const void *payload,
-                  size_t bytes, json_t **reply)
+int ask_on(const struct options *o, int fd, json_t *request, const void *payload, size_t bytes,
+           json_t **reply)
 {
     int rc = ctl_send(fd, request, payload, bytes);
 
@@ -230,6 +229,9 @@ static const struct command commands[] = {
     {"delete", "NAME", "remove a script and all its versions", "", 1, 1, run_delete, print_delete},
     {"stats", "", "all counters, per core, with what is unaccounted for", "", 0, 0, run_plain,
      print_stats},
+    {"top", "[SECONDS]", "what the node does, second by second",
+     "Ends after SECONDS, or when it is interrupted. With --json one object per line.", 0, 1,
+     run_top, NULL},
     {"metrics", "", "the counters as OpenMetrics text", "", 0, 0, run_plain, print_text},
     {"limits", "", "every limit, and the memory of a core", "", 0, 0, run_plain, print_text},
     {"config", "", "the configuration in effect", "", 0, 0, run_plain, print_text},
@@ -321,7 +323,7 @@ static void print_help(FILE *out)
         char left[48];
 
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
-        fprintf(out, "  %-24s %s\n", left, commands[i].summary);
+        fprintf(out, "  %-26s %s\n", left, commands[i].summary);
     }
     fputs(
         "\n  --socket PATH   of hearthd's control socket; default $HEARTH_SOCKET or "

@@ -36,6 +36,11 @@ int show(const struct options *, json_t *j, void (*print)(const json_t *));
 int ask(const struct options *, const struct command *, json_t *request, const void *payload,
         size_t bytes);
 
+/* Its halves, for those who ask more than once: a connection, and a request (consumed) on it. *reply is set when the code is DONE. */
+int reach(const struct options *, int *fd);
+int ask_on(const struct options *, int fd, json_t *request, const void *payload, size_t bytes,
+           json_t **reply);
+
 /* ---- hearthctl_key.c ---- */
 int run_key(const struct options *, const struct command *);
 /* ---- hearthctl_node.c ---- */
@@ -45,6 +50,8 @@ void print_tune(const json_t *reply);
 void print_cluster(const json_t *reply);
 int run_why(const struct options *, const struct command *);
 void print_why(const json_t *reply);
+/* ---- hearthctl_top.c ---- */
+int run_top(const struct options *, const struct command *);
 /* ---- hearthctl_ring.c ---- */
 int run_ring(const struct options *, const struct command *);
 

@@ -49,7 +49,7 @@ static void print_state(const json_t *j)
 {
     printf("%s is %s", text(j, "node"), text(j, "state"));
     if (json_object_get(j, "handed"))
-        printf(": %lld scripts were handed over", number(j, "handed"));
+        printf(": %lld hand-overs of warm scripts to their next homes", number(j, "handed"));
     printf("\n");
 }
 
@@ -134,7 +134,10 @@ void print_why(const json_t *j)
     {
         char where[80];
 
-        snprintf(where, sizeof(where), "%s/%lld", text(e, "node"), number(e, "core"));
+        if (json_is_integer(json_object_get(e, "core")))
+            snprintf(where, sizeof(where), "%s/%lld", text(e, "node"), number(e, "core"));
+        else
+            snprintf(where, sizeof(where), "%s", text(e, "node"));
         printf("%+12.1f us  %-12s %*s%s\n", json_real_value(json_object_get(e, "us")), where,
                (int)(2 * number(e, "depth")), "", text(e, "text"));
     }

@@ -79,6 +79,7 @@ struct hearthd {
 
     struct cluster_keys keys;
     struct members *members;
+    bool is_reloading; /* a world comes at the end of it */
     struct ring_store rings;
     struct cluster_part *cluster;
     uint64_t ring_epoch;

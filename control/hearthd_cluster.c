@@ -18,7 +18,7 @@ static void on_members(void *arg)
 {
     struct hearthd *h = arg;
 
-    if (h->has_publisher)
+    if (h->has_publisher && !h->is_reloading)
         hearthd_change(h);
 }
 
@@ -183,6 +183,10 @@ void hearthd_cluster_look(struct hearthd *h)
 
 void hearthd_drain(struct hearthd *h, struct ctl_client *client, uint32_t handover_ms)
 {
+    if (client && h->draining_count == CTL_CLIENTS_MAX) {
+        ctl_refuse(client, "it is being drained, and enough wait for the end already");
+        return;
+    }
     if (client)
         h->draining_client[h->draining_count++] = ctl_client_id(client);
     if (h->life.phase == NODE_PHASE_DRAINING) {

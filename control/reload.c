@@ -81,13 +81,16 @@ static int follow_members(struct hearthd *h, const struct conf *next, char *erro
                           size_t error_bytes)
 {
     char ignored[256];
+    int rc;
 
-    if (members_follow(h->members, next, error, error_bytes))
-        return -1;
-    if (cluster_check(h->members, next->node, &h->keys, error, error_bytes))
-        return 0;
-    members_follow(h->members, h->conf, ignored, sizeof(ignored));
-    return -1;
+    h->is_reloading = true;
+    rc = members_follow(h->members, next, error, error_bytes);
+    if (!rc && !cluster_check(h->members, next->node, &h->keys, error, error_bytes)) {
+        members_follow(h->members, h->conf, ignored, sizeof(ignored));
+        rc = -1;
+    }
+    h->is_reloading = false;
+    return rc;
 }
 
 static void format_verdict(const struct conf_verdict *v, const char *file, char *out, size_t bytes)

@@ -290,14 +290,25 @@ static bool on_log(struct process *p, const json_t *packet)
 
 static bool on_stats(struct process *p, json_t *packet)
 {
-    json_t *scripts = json_object_get(packet, "scripts");
+    json_t *scripts = json_object_get(packet, "scripts"), *row;
+    size_t i;
 
     if (!json_is_array(scripts))
         return false;
     p->isolates = (uint64_t)json_integer_value(json_object_get(packet, "isolates"));
     p->memory_bytes = (uint64_t)json_integer_value(json_object_get(packet, "memory_bytes"));
-    json_decref(p->scripts);
-    p->scripts = json_incref(scripts);
+    /* A packet has only those that changed, and a part of them: what a script said last stays. */
+    if (!p->scripts)
+        p->scripts = json_object();
+    json_array_foreach(scripts, i, row)
+    {
+        char key[24];
+
+        snprintf(key, sizeof(key), "%lld",
+                 (long long)json_integer_value(json_object_get(row, "handle")));
+        if (json_object_size(p->scripts) < SCRIPTS_MAX || json_object_get(p->scripts, key))
+            json_object_set(p->scripts, key, row);
+    }
     return true;
 }
 
@@ -705,6 +716,11 @@ void supervise_forget(struct supervise *s, uint64_t handle)
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
+        char key[24];
+
+        snprintf(key, sizeof(key), "%llu", (unsigned long long)handle);
+        if (p->scripts)
+            json_object_del(p->scripts, key);
         if (p->state == SUPERVISE_DOWN || p->told < handle)
             continue;
         if (p->forget_count == p->forget_room) {

@@ -91,7 +91,7 @@ struct supervise_status {
     char last_exit[64]; /* "" if none yet */
     uint64_t isolates, memory_bytes;
     uint64_t bad_packets, logs_dropped;
-    const json_t *scripts; /* from the last stats: array, may be NULL */
+    const json_t *scripts; /* what it last said of each: handle -> row of its stats; may be NULL */
 };
 
 struct supervise;

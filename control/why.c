@@ -33,18 +33,139 @@ void why_collect(struct why_story *s, const struct trace *t)
     trace_read(t, s->request, add, s);
 }
 
-static int by_time(const void *a, const void *b)
+static bool comes_before(const struct trace_event *x, const struct trace_event *y)
 {
-    const struct trace_event *x = a, *y = b;
-
     if (x->at_ns != y->at_ns)
-        return x->at_ns < y->at_ns ? -1 : 1;
-    return (int)x->kind - (int)y->kind; /* at one moment: in the order of a request's life */
+        return x->at_ns < y->at_ns;
+    return x->kind == TRACE_SUB && y->kind != TRACE_SUB; /* what it began is of the same moment */
+}
+
+/* By time. What was recorded at one moment stays in its order; recorders are in order already, so there is little to move. */
+static void sort(struct why_story *s)
+{
+    for (uint32_t i = 1; i < s->count; i++) {
+        struct trace_event e = s->event[i];
+        uint32_t k = i;
+
+        for (; k && comes_before(&e, &s->event[k - 1]); k--)
+            s->event[k] = s->event[k - 1];
+        s->event[k] = e;
+    }
+}
+
+/* ---- the clocks of other nodes ---- */
+
+/* One call at another node: its events came with times that are good to half a round trip, as the channel knew it. */
+struct visit {
+    uint16_t node;
+    uint64_t span;
+    uint64_t first_ns, reply_ns; /* by the times as they came; 0: none */
+};
+
+static bool is_reply(const struct trace_event *e)
+{
+    return e->kind == TRACE_HEAD || e->kind == TRACE_BOUNCE || e->kind == TRACE_ERROR;
+}
+
+static bool is_visit(const struct trace_event *e, const struct visit *v)
+{
+    return e->core == TRACE_CORE_UNKNOWN && e->node == v->node && e->span == v->span;
+}
+
+static void find_visit(struct visit *v, const struct why_story *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event *e = &s->event[i];
+
+        if (!is_visit(e, v))
+            continue;
+        if (!v->first_ns)
+            v->first_ns = e->at_ns;
+        if (!v->reply_ns && is_reply(e))
+            v->reply_ns = e->at_ns;
+    }
+}
+
+/* What the caller saw of a visit. */
+struct bounds {
+    uint64_t sent_ns, accepted_ns, back_ns; /* 0: not in the story */
+};
+
+static struct bounds find_bounds(const struct why_story *s, const struct visit *v)
+{
+    struct bounds b = {0};
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event *e = &s->event[i];
+
+        if (e->node == v->node || e->span != v->span)
+            continue;
+        if (e->kind == TRACE_FORWARD && e->code == v->node)
+            b = (struct bounds){.sent_ns = e->at_ns};
+        else if (b.sent_ns && !b.accepted_ns && e->kind == TRACE_ACCEPT)
+            b.accepted_ns = e->at_ns;
+        else if (b.sent_ns && !b.back_ns && is_reply(e))
+            b.back_ns = e->at_ns;
+    }
+    return b;
+}
+
+/* A home accepts what arrives at once: so it arrived in the middle between sending and ACCEPT, as in NTP; without one the visit lies in
+ * the middle between sending and reply. Either way the home replied before the reply was here. */
+static int64_t shift_of(const struct why_story *s, struct visit *v)
+{
+    struct bounds b = find_bounds(s, v);
+    uint64_t took_ns, first_ns;
+
+    find_visit(v, s);
+    took_ns = v->reply_ns - v->first_ns;
+    if (!v->reply_ns || !b.sent_ns || b.back_ns < b.sent_ns || took_ns > b.back_ns - b.sent_ns)
+        return 0;
+    if (b.accepted_ns)
+        first_ns = b.sent_ns + (b.accepted_ns - b.sent_ns) / 2;
+    else
+        first_ns = b.sent_ns + (b.back_ns - b.sent_ns - took_ns) / 2;
+    if (first_ns > b.back_ns - took_ns)
+        first_ns = b.back_ns - took_ns;
+    return (int64_t)(first_ns - v->first_ns);
+}
+
+static void align(struct why_story *s)
+{
+    struct {
+        struct visit visit;
+        int64_t shift_ns;
+    } known[WHY_SPANS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct trace_event *e = &s->event[i];
+        struct visit v = {.node = e->node, .span = e->span};
+        int64_t shift_ns = 0;
+        bool is_known = false;
+
+        if (e->core != TRACE_CORE_UNKNOWN)
+            continue;
+        for (uint32_t k = 0; k < count; k++)
+            is_known |= known[k].visit.node == v.node && known[k].visit.span == v.span;
+        if (is_known || count == WHY_SPANS_MAX)
+            continue;
+        shift_ns = shift_of(s, &v);
+        for (uint32_t k = 0; k < count && !shift_ns; k++)
+            shift_ns = known[k].visit.node == v.node ? known[k].shift_ns : 0;
+        known[count].visit = v;
+        known[count++].shift_ns = shift_ns;
+        for (uint32_t k = i; k < s->count; k++)
+            if (is_visit(&s->event[k], &v))
+                s->event[k].at_ns += (uint64_t)shift_ns;
+    }
 }
 
 void why_sort(struct why_story *s)
 {
-    qsort(s->event, s->count, sizeof(s->event[0]), by_time);
+    sort(s);
+    align(s);
+    sort(s);
 }
 
 bool why_has_entry(const struct why_story *s)
@@ -311,13 +432,14 @@ json_t *why_json(const struct why_story *s, const struct why_names *names)
 
         snprintf(span, sizeof(span), "%016" PRIx64, e->span);
         tell(&sentence, e);
-        json_array_append_new(events,
-                              json_pack("{s:f, s:s, s:i, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
-                                        (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
-                                        node_name(&sentence, e->node), "core", (int)e->core, "kind",
-                                        kind_name(e->kind), "span", span, "depth",
-                                        (int)depth_of(&depths, e->span), "code", (int)e->code,
-                                        "value", (json_int_t)e->value, "text", text));
+        json_array_append_new(
+            events,
+            json_pack("{s:f, s:s, s:o, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
+                      (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
+                      node_name(&sentence, e->node), "core",
+                      e->core == TRACE_CORE_UNKNOWN ? json_null() : json_integer(e->core), "kind",
+                      kind_name(e->kind), "span", span, "depth", (int)depth_of(&depths, e->span),
+                      "code", (int)e->code, "value", (json_int_t)e->value, "text", text));
     }
     snprintf(id, sizeof(id), "%016" PRIx64, s->request);
     return json_pack("{s:s, s:b, s:o}", "request", id, "cut", (int)s->is_cut, "events", events);

@@ -8,7 +8,8 @@
  *   asker --"why" {request, ticket}--> every node;  a node --"because" {ticket, events, is_last}*--> asker
  *
  * Times are of the clock of the node that recorded them; no two nodes' clocks agree, so a story is one node's: of several, the one that saw
- * the client's request, else the longest. What homes saw is in it already, on that clock (trace_take).
+ * the client's request, else the longest. What homes saw is in it already, on that clock (trace_take), as well as the channel knew the
+ * distance; where the story has a call's sending and its reply too, they say it better.
  *
  * Bounded: WHY_EVENTS_MAX events of a story, WHY_ASKING_MAX questions at once, each WHY_WAIT_MS long. Pure but for memory.
  * Control thread only.
@@ -49,11 +50,12 @@ struct why_names {
 void why_begin(struct why_story *, uint64_t request);
 /* Adds what that core recorded; then why_sort. */
 void why_collect(struct why_story *, const struct trace *);
+/* By time; what other nodes saw of a call comes to lie between its sending and its reply. */
 void why_sort(struct why_story *);
 /* Did the request enter here? */
 bool why_has_entry(const struct why_story *);
 
-/* {"request":S, "cut":B, "events":[{"us":R,"node":S,"core":N,"kind":S,"span":S,"depth":N,"text":S}..]} */
+/* {"request":S, "cut":B, "events":[{"us":R,"node":S,"core":N or null,"kind":S,"span":S,"depth":N,"text":S}..]} */
 json_t *why_json(const struct why_story *, const struct why_names *);
 
 /* "0123456789abcdef". False: not a request id. */

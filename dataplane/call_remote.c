@@ -312,6 +312,10 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
 static bool on_data(struct core *core, struct call *c)
 {
     size_t len = stream_available(c->stream);
+    if (len == 0 && stream_is_complete(c->stream)) {
+        broken(core, c);
+        return false;
+    }
     if (len > c->data_left)
         len = c->data_left;
     if (len > c->recv_credit)
@@ -373,7 +377,7 @@ static bool read_record(struct core *core, struct call *c)
     if (c->data_left > 0)
         return on_data(core, c);
     if (!look_header(c->stream, 0, &h, &is_bad)) {
-        if (is_bad || stream_is_ended(c->stream))
+        if (is_bad || stream_is_complete(c->stream))
             broken(core, c);
         return false;
     }
@@ -386,8 +390,11 @@ static bool read_record(struct core *core, struct call *c)
         c->data_left = h.bytes;
         return true;
     }
-    if (stream_available(c->stream) < RECORD_HEADER_BYTES + h.bytes)
+    if (stream_available(c->stream) < RECORD_HEADER_BYTES + h.bytes) {
+        if (stream_is_complete(c->stream))
+            broken(core, c);
         return false;
+    }
     if (h.type == RECORD_HEAD)
         return on_head(core, c, h.bytes);
     if (h.type == RECORD_DATA_END) {

@@ -288,8 +288,9 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         return;
     }
     bool is_traced = call->flags & RECORD_CALL_TRACED;
-    uint64_t age_ns = call->age_us * 1000ull +
-                      peers_rtt_us(core->peers, peers_node_of(core->peers, s->channel)) * 500ull;
+    uint64_t age_ns =
+        call->age_us * 1000ull +
+        peers_rtt_min_us(core->peers, peers_node_of(core->peers, s->channel)) * 500ull;
     struct call_request request = {.events = &serve_events,
                                    .owner = s->index,
                                    .script = script,
@@ -328,7 +329,7 @@ static bool read_header(struct core *core, struct served *s, struct record_heade
 {
     uint8_t bytes[RECORD_HEADER_BYTES];
     if (stream_available(s->stream) < sizeof(bytes)) {
-        if (stream_is_ended(s->stream)) /* in the middle of what it had to say */
+        if (stream_is_complete(s->stream)) /* in the middle of what it had to say */
             bad(core, s);
         return false;
     }
@@ -351,8 +352,11 @@ static void read_call(struct core *core, struct served *s)
         bad(core, s);
         return;
     }
-    if (stream_available(s->stream) < RECORD_HEADER_BYTES + h.bytes)
+    if (stream_available(s->stream) < RECORD_HEADER_BYTES + h.bytes) {
+        if (stream_is_complete(s->stream))
+            bad(core, s);
         return;
+    }
     stream_consume(s->channel, s->stream, RECORD_HEADER_BYTES);
     copy_out(s->stream, t->record, h.bytes);
     stream_consume(s->channel, s->stream, h.bytes);
@@ -371,7 +375,7 @@ static void read_body(struct core *core, struct served *s)
         if (s->body_left > 0) {
             size_t len, room = call_body_room(core, s->call);
             const uint8_t *bytes = stream_peek(s->stream, 0, &len);
-            if (stream_is_ended(s->stream)) {
+            if (len == 0 && stream_is_complete(s->stream)) {
                 bad(core, s);
                 return;
             }

@@ -92,14 +92,14 @@ uint32_t trace_read(const struct trace *t, uint64_t request, trace_visit visit, 
 
 void trace_span_init(struct trace_span *s, uint64_t request, uint64_t span, uint64_t now_ns)
 {
-    *s = (struct trace_span){.request = request, .span = span, .received_ns = now_ns};
+    *s = (struct trace_span){.request = request, .span = span, .started_ns = now_ns};
 }
 
 void trace_span_add(struct trace_span *s, enum trace_kind kind, uint16_t code, uint64_t value,
                     uint64_t now_ns)
 {
-    assert(kind > TRACE_NONE && kind < TRACE_KIND_COUNT && now_ns >= s->received_ns);
-    uint64_t at_us = (now_ns - s->received_ns) / 1000;
+    assert(kind > TRACE_NONE && kind < TRACE_KIND_COUNT && now_ns >= s->started_ns);
+    uint64_t at_us = (now_ns - s->started_ns) / 1000;
     uint8_t index = s->count < TRACE_REMOTE_EVENTS_MAX ? s->count++ : TRACE_REMOTE_EVENTS_MAX - 1;
 
     s->event[index].kind = (uint8_t)kind;

@@ -8,8 +8,8 @@
  * `hearthctl why REQUEST-ID` is trace_read over all cores, sorted by time. The reader copies an event and then looks
  * whether its place was overwritten meanwhile (sequence number before and after): it never sees half an event.
  *
- * What another node saw travels as offsets from the moment it received the call; the sink places them at the moment it sent the
- * call plus half the channel's round trip: good to a few microseconds, and no clock needs to agree with another.
+ * What another node saw travels as offsets from the request's start. How long ago that was travels with the call (its age) and grows by
+ * half the shortest round trip on the way: good to a few microseconds, and no clock needs to agree with another.
  *
  * Wire (payload of an EVENT record): u64 request id | u64 span | u8 count | count x { u8 kind | u8 zero | u16 code | u32 at_us | u64 value }
  *
@@ -96,7 +96,7 @@ uint32_t trace_read(const struct trace *, uint64_t request, trace_visit, void *a
 /* ---- what a home sends to the sink ---- */
 
 struct trace_span { /* collects what happens to one call here */
-    uint64_t request, span, received_ns;
+    uint64_t request, span, started_ns;
     uint8_t count;
     struct {
         uint8_t kind;
@@ -111,7 +111,7 @@ void trace_span_add(struct trace_span *, enum trace_kind, uint16_t code, uint64_
                     uint64_t now_ns);
 /* Bytes written; 0: nothing happened, there is nothing to send. */
 size_t trace_span_write(const struct trace_span *, uint8_t out[TRACE_WIRE_BYTES_MAX]);
-/* Takes another node's events into the ring. base_ns: when the call reached it, by our clock. False: malformed, or of another
+/* Takes another node's events into the ring. base_ns: when the request began, by our clock. False: malformed, or of another
  * request than the sink was made for; then nothing is taken. */
 bool trace_take(struct trace *, uint16_t node, uint64_t request, uint64_t base_ns,
                 const uint8_t *payload, size_t len);

@@ -295,14 +295,23 @@ static enum channel_result response_input(struct channel *c, const uint8_t *byte
 
     if (c->state != CHANNEL_INIT || !c->has_init)
         return CHANNEL_REFUSED_NO_SESSION;
-    if (noise_read_response(&c->init, bytes + RESPONSE_HEADER_BYTES, len - RESPONSE_HEADER_BYTES,
-                            payload, &payload_bytes, &keys) != NOISE_OK)
-        return CHANNEL_REFUSED_AUTH;
-    c->has_init = false;
-    if (payload_bytes != RESPONSE_PAYLOAD_BYTES || memcmp(payload, bytes + 4, payload_bytes) != 0) {
+
+    struct noise before = c->init;
+    bool is_good =
+        noise_read_response(&c->init, bytes + RESPONSE_HEADER_BYTES, len - RESPONSE_HEADER_BYTES,
+                            payload, &payload_bytes, &keys) == NOISE_OK;
+
+    /* The header is not part of the message: its indices stand in the payload too. With a header that was tampered with, the true
+     * one may still come. */
+    if (is_good && (payload_bytes != RESPONSE_PAYLOAD_BYTES ||
+                    memcmp(payload, bytes + 4, payload_bytes) != 0)) {
+        c->init = before;
         explicit_bzero(&keys, sizeof(keys));
-        return CHANNEL_REFUSED_AUTH; /* a header that was tampered with: a new init follows */
+        is_good = false;
     }
+    explicit_bzero(&before, sizeof(before));
+    if (!is_good)
+        return CHANNEL_REFUSED_AUTH;
     memset(c->open_ephemeral, 0, sizeof(c->open_ephemeral));
     channel_install(c, &keys, get_u32(bytes + 4), now);
     explicit_bzero(&keys, sizeof(keys));
@@ -664,6 +673,7 @@ void channel_stats(const struct channel *c, struct channel_stats *stats)
         .retransmitted_bytes = r->retransmitted_bytes,
         .rekeys = c->rekeys,
         .srtt_us = (uint32_t)(r->srtt / 1000),
+        .rtt_min_us = r->srtt ? (uint32_t)(r->rtt_min / 1000) : 0,
         .cwnd = r->cc.cwnd,
         .in_flight_bytes = r->in_flight,
         .streams = c->streams,

@@ -125,8 +125,8 @@ struct channel_config {
 
 enum { CHANNEL_ALIGN = 64 }; /* of a channel's memory */
 
-size_t channel_bytes(
-    void); /* sizeof(struct channel) is channel.c's own business; a multiple of CHANNEL_ALIGN */
+/* sizeof(struct channel) is channel.c's own business. A multiple of CHANNEL_ALIGN. */
+size_t channel_bytes(void);
 /* The config is copied; own_id and peer_id differ. */
 void channel_init(struct channel *, const struct channel_config *, uint64_t now_ns);
 /* Wipes keys, frees streams and chunks; no events. The peer is told nothing: see channel_close. */
@@ -209,6 +209,8 @@ size_t stream_available(const struct stream *); /* bytes in order and not consum
 void stream_consume(struct channel *, struct stream *, uint32_t bytes);
 /* The peer ended it and everything was consumed. */
 bool stream_is_ended(const struct stream *);
+/* The peer ended it and all of it is here, consumed or not: what is missing will never come. */
+bool stream_is_complete(const struct stream *);
 /* Every byte that was written, and the end if it was said, has been acknowledged. */
 bool stream_is_delivered(const struct stream *);
 /* The peer reads no more: what is written is taken, and goes nowhere. */
@@ -222,7 +224,7 @@ void stream_reset(struct channel *, struct stream *, enum stream_reset);
 
 struct channel_stats {
     uint64_t rx_datagrams, tx_datagrams, lost_packets, retransmitted_bytes, rekeys;
-    uint32_t srtt_us, cwnd, in_flight_bytes, streams;
+    uint32_t srtt_us, rtt_min_us, cwnd, in_flight_bytes, streams;
     uint16_t datagram_bytes; /* what the path is believed to carry */
 };
 void channel_stats(const struct channel *, struct channel_stats *);

@@ -438,7 +438,8 @@ enum frame_fate stream_take_bytes(struct channel *c, const struct frame_stream *
         return FRAME_TAKEN;
     }
 
-    if (seq_lt(s->granted, end) || (f->is_end && s == &c->control))
+    /* Both, for an end alone may lie beyond half the circle. */
+    if (seq_lt(s->granted, f->offset) || seq_lt(s->granted, end) || (f->is_end && s == &c->control))
         return FRAME_BAD;
     if (s->has_end ? seq_lt(s->end_at, end) || (f->is_end && end != s->end_at)
                    : f->is_end && seq_lt(end, s->high))
@@ -896,6 +897,11 @@ bool stream_is_ended(const struct stream *s)
     return s->has_end && s->rx.start == s->end_at;
 }
 
+bool stream_is_complete(const struct stream *s)
+{
+    return s->has_end && s->rx.next == s->end_at;
+}
+
 bool stream_is_delivered(const struct stream *s)
 {
     return s->send_end == SEND_DONE || s->is_stopped ||
@@ -942,6 +948,7 @@ void stream_reset(struct channel *c, struct stream *s, enum stream_reset code)
         return;
     }
     drop_bytes(c, s);
+    s->una = s->nxt;
     s->is_reset = s->reset_due = true;
     s->stop_due = s->credit_due = false;
     s->reset_code = (uint8_t)code;

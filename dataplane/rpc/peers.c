@@ -54,6 +54,7 @@ void peers_fini(struct peers *p)
     for (uint32_t i = 0; i < p->capacity; i++) {
         if (p->slot[i].is_used)
             channel_fini(p->slot[i].channel);
+        p->slot[i].is_used = false;
     }
     explicit_bzero(&p->identity, sizeof(p->identity));
     explicit_bzero(p->secret, sizeof(p->secret));
@@ -193,6 +194,7 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (!s->is_open)
         return;
     s->is_open = s->is_handed = s->is_walking = false;
+    s->said = NODE_DOWN;
     s->wants = 0;
     p->pending -= s->pending_count;
     s->asked = s->pending_count = 0;
@@ -544,10 +546,10 @@ uint16_t peers_node_of(const struct peers *p, const struct channel *c)
     return slot_of((struct peers *)p, c)->node;
 }
 
-uint32_t peers_rtt_us(const struct peers *p, uint16_t node)
+uint32_t peers_rtt_min_us(const struct peers *p, uint16_t node)
 {
     assert(node < p->peer_count);
-    return p->peer[node].rtt_us;
+    return p->peer[node].rtt_min_us;
 }
 
 /* ---- what the control thread reads ---- */

@@ -54,12 +54,13 @@ enum {
     PEERS_HANDOVER_MS = 5000,
 };
 
-/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX. 64-byte aligned. */
+/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other member
+ * at least: those beyond are not reached. 64-byte aligned. */
 size_t peers_bytes(uint32_t channels);
 struct peers *peers_init(void *memory, struct core *, uint32_t channels);
 /* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
 void peers_leave(struct peers *, uint64_t now_ns);
-/* Wipes keys, gives chunks and streams back; tells nobody. */
+/* Wipes keys, gives chunks and streams back; tells nobody. Nothing the second time. */
 void peers_fini(struct peers *);
 
 /* The world changed: new members, own state. A member whose address, port or key changed starts anew. */
@@ -88,7 +89,8 @@ struct channel *peers_channel(struct peers *, uint16_t node, uint64_t script_has
 struct channel *peers_channel_of(struct peers *, uint64_t node_id, uint16_t core);
 /* The node at the other end. */
 uint16_t peers_node_of(const struct peers *, const struct channel *);
-uint32_t peers_rtt_us(const struct peers *, uint16_t node);
+/* The shortest round trip to it so far, the way without any waiting; 0: not known. */
+uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 

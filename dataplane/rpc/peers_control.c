@@ -43,6 +43,7 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     struct channel_stats stats;
     channel_stats(s->channel, &stats);
     p->peer[s->node].rtt_us = stats.srtt_us;
+    p->peer[s->node].rtt_min_us = stats.rtt_min_us;
     s->state_ns = next_state_ns(p, s, now_ns);
     return control_say(p, s, out, bytes);
 }
@@ -162,6 +163,10 @@ static bool on_state(struct peers *p, struct peers_slot *s, const uint8_t *bytes
         return false;
     s->load = state.load;
     s->queue_us = state.queue_us;
+    /* A drained node comes back over a channel that never closed. */
+    if (state.state == NODE_JOINING && s->said > NODE_JOINING)
+        handover_up(p, s);
+    s->said = state.state;
     peer_update(p, s->node, state.state);
     return true;
 }

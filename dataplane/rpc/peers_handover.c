@@ -187,8 +187,11 @@ void handover_follow(struct peers *p, uint64_t now_ns)
     bool is_joining = p->is_up && p->own_state == NODE_JOINING;
     if (!is_joining)
         p->handover.joining_ns = 0;
-    else if (p->handover.joining_ns == 0)
+    else if (p->handover.joining_ns == 0) {
         begin(p, &p->handover.joining_ns, now_ns);
+        for (uint32_t i = 0; i < p->capacity; i++)
+            p->slot[i].is_handed = false;
+    }
     if (!p->is_leaving)
         p->handover.leaving_ns = 0;
     else if (p->handover.leaving_ns == 0) {
@@ -219,6 +222,17 @@ static bool is_leave_done(const struct peers *p, const struct peers_handover *vi
     return !p->handover.is_walking && view->asked == 0;
 }
 
+/* is_done is false while the rest changes: whoever reads the new epoch cannot see the old verdict. */
+static void publish(struct peers *p, const struct peers_handover *view)
+{
+    atomic_store_explicit(&p->handover.is_done, false, memory_order_relaxed);
+    atomic_store_explicit(&p->handover.open, view->open, memory_order_relaxed);
+    atomic_store_explicit(&p->handover.handed, view->handed, memory_order_relaxed);
+    atomic_store_explicit(&p->handover.asked, view->asked, memory_order_relaxed);
+    atomic_store_explicit(&p->handover.epoch, view->epoch, memory_order_release);
+    atomic_store_explicit(&p->handover.is_done, p->handover.is_over, memory_order_relaxed);
+}
+
 static void judge(struct peers *p, uint64_t now_ns)
 {
     struct peers_handover view = {.epoch = p->core->world_epoch};
@@ -240,8 +254,7 @@ static void judge(struct peers *p, uint64_t now_ns)
         view.is_done = true;
     /* Once done, a late channel does not undo it. */
     p->handover.is_over |= view.is_done;
-    view.is_done = p->handover.is_over;
-    p->handover.view = view;
+    publish(p, &view);
 }
 
 static bool is_under_way(const struct peers *p)
@@ -256,7 +269,7 @@ uint32_t handover_run(struct peers *p, uint64_t now_ns)
         work += walk_away(p);
     for (uint32_t i = 0; i < p->capacity && p->pending > 0; i++)
         work += run_pending(p, &p->slot[i], now_ns);
-    if (is_under_way(p) || p->handover.view.epoch != p->core->world_epoch)
+    if (is_under_way(p) || p->handover.epoch != p->core->world_epoch)
         judge(p, now_ns);
     return work;
 }
@@ -268,5 +281,9 @@ uint64_t handover_next_ns(const struct peers *p, uint64_t now_ns)
 
 void peers_handover(const struct peers *p, struct peers_handover *out)
 {
-    *out = p->handover.view;
+    out->epoch = atomic_load_explicit(&p->handover.epoch, memory_order_acquire);
+    out->open = atomic_load_explicit(&p->handover.open, memory_order_relaxed);
+    out->handed = atomic_load_explicit(&p->handover.handed, memory_order_relaxed);
+    out->asked = atomic_load_explicit(&p->handover.asked, memory_order_relaxed);
+    out->is_done = atomic_load_explicit(&p->handover.is_done, memory_order_relaxed);
 }

@@ -33,7 +33,7 @@ enum {
     HANDOVER_SLICE = 256, /* scripts looked at in one run */
     WARM_RECENT = 1024,   /* scripts that peers_warm remembers */
     WARM_RECENT_MS = 1000,
-    FIRST_TRY_MS = 300,     /* a joining node waits so long for a member to answer at all */
+    FIRST_TRY_MS = 1000,    /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
     UNRESOLVED_MS = 5,      /* until a neighbour that is not known is tried again */
     ON_CALL_OPEN_MS = 2000, /* a slot on call that has not opened by then is freed */
     WARM_RETRY_MS = 10,     /* the runtime's ring was full, or no runtime was up */
@@ -58,7 +58,8 @@ struct peers_slot {
     bool is_used, is_always, is_open, is_dirty;
     bool was_open;     /* once at least */
     bool is_condemned; /* the peer broke the protocol, or goes: dropped when its events are over */
-    bool is_handed;    /* it said HANDED since it is open */
+    bool is_handed;    /* it said HANDED since it is open, or since this node joins */
+    uint8_t said;      /* enum node_state: its last STATE; NODE_DOWN: none since it is open */
     bool is_walking;   /* we are handing over to it: from script `walk` on */
     uint16_t load;
     uint32_t queue_us;
@@ -76,7 +77,7 @@ struct peer {
     uint32_t first_slot, open;
     uint8_t state; /* enum node_state */
     uint16_t load;
-    uint32_t queue_us, rtt_us;
+    uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
     bool has_digest;
 };
@@ -113,7 +114,10 @@ struct peers {
         uint64_t leaving_ns; /* 0: not leaving */
         uint32_t walk;
         bool is_walking, is_over; /* over: done once; stays so until the state changes */
-        struct peers_handover view;
+        /* What the control thread reads: peers_handover says in which order. */
+        _Atomic uint64_t epoch;
+        _Atomic uint32_t open, handed, asked;
+        _Atomic bool is_done;
     } handover;
 
     uint8_t record[RECORD_NOTE_BYTES_MAX];

@@ -11,9 +11,10 @@ export function warmUp() {
         () => new Response('text'),
         () => Response.json({ a: 1 }, { status: 200, headers: { 'x-a': 'b' } }),
         async () => new Response(new TextEncoder().encode('bytes'), { headers: new Headers([['a', 'b']]) }),
+        (request, env) => env.A.fetch('https://example.com/', { method: 'POST', body: 'a' }).catch(() => new Response()),
     ];
     for (const fetch of answers) {
-        load({ fetch }, {});
+        load({ fetch }, {}, ['A']);
         dispatch(0, false);
         dispatch(0, true);
     }

@@ -237,6 +237,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
         dispose(i);
         return NULL;
     }
+    i->used_ns = w->now_ns;
     s->isolate = i;
     s->stats.cold++;
     w->pool.count++;
@@ -248,17 +249,32 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
                            enum job_error *why)
 {
     struct isolate *i = s->isolate;
-    s->is_reported = false;
+    report_news(w, s);
     *cold = (struct cold_start){0};
     if (i) {
         s->stats.warm++;
+        i->used_ns = w->now_ns;
         if (w->pool.newest != i) {
             unlink_from(&w->pool, i);
             link_newest(&w->pool, i);
         }
         return i;
     }
-    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS)) {
+    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, 0)) {
+        *why = JOB_ERROR_OVERLOAD;
+        return NULL;
+    }
+    return start_cold(w, s, cold, why);
+}
+
+struct isolate *isolate_warm(struct worker *w, struct script *s, struct cold_start *cold,
+                             enum job_error *why)
+{
+    *cold = (struct cold_start){0};
+    if (s->isolate)
+        return s->isolate;
+    report_news(w, s);
+    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, ISOLATE_IDLE_NS)) {
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }
@@ -320,16 +336,16 @@ void isolate_free(struct isolate *i)
     struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
     for (uint32_t l = 0; l < w->lane_count; l++)
         lane_send(w->lanes[l], &evicted);
-    s->is_reported = false;
+    report_news(w, s);
     script_isolate_gone(s);
 }
 
-bool isolate_make_room(struct worker *w, size_t wanted)
+bool isolate_make_room(struct worker *w, size_t wanted, uint64_t idle_ns)
 {
     struct isolate_pool *p = &w->pool;
     for (struct isolate *i = p->oldest, *newer; i && p->bytes + wanted > p->bytes_max; i = newer) {
         newer = i->newer;
-        if (i->request_count)
+        if (i->request_count || w->now_ns - i->used_ns < idle_ns)
             continue;
         i->script->stats.evicted++;
         isolate_free(i);

@@ -26,7 +26,8 @@ struct worker;
 
 struct script_module;
 
-#define ISOLATE_ARRAY_MARGIN ((size_t)2 << 30) /* beyond that, for one array */
+#define ISOLATE_IDLE_NS      (60ull * 1000000000) /* nobody asked for it: a guess may have its place */
+#define ISOLATE_ARRAY_MARGIN ((size_t)2 << 30)    /* beyond that, for one array */
 
 enum {
     ISOLATE_REJECTIONS_MAX = 64, /* watched at a time; more are not reported */
@@ -59,6 +60,7 @@ struct isolate {
     uint32_t waits; /* timers, reads and writes that an event will end; none: nobody can be answered
                        any more */
 
+    uint64_t used_ns; /* when it was last asked for */
     size_t bytes;
     uint32_t slices_to_measure;
     bool heap_is_full;
@@ -92,6 +94,11 @@ struct cold_start {
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
 
+/* The same for nobody's request yet (JOB_WARM): in a full pool it takes the place only of what nobody asked for during ISOLATE_IDLE_NS, and is no
+ * use of the script. A guess may not push out what is in use. */
+struct isolate *isolate_warm(struct worker *, struct script *, struct cold_start *,
+                             enum job_error *why);
+
 /* Makes the spare if there is none and memory for it. True if it took the time to. */
 bool isolate_refill_spare(struct worker *);
 
@@ -108,8 +115,8 @@ void isolate_measure(struct isolate *);
 void isolate_condemn(struct isolate *, enum job_error);
 /* Outside of slices. Tells every lane that the script is cold now. */
 void isolate_free(struct isolate *);
-/* Frees idle ones, least recently used first, until `wanted` bytes fit in the budget. False: they
+/* Frees idle ones that nobody asked for during idle_ns, least recently used first, until `wanted` bytes fit in the budget. False: they
  * do not fit. */
-bool isolate_make_room(struct worker *, size_t wanted);
+bool isolate_make_room(struct worker *, size_t wanted, uint64_t idle_ns);
 
 #endif

@@ -98,10 +98,17 @@ void report_pong(struct worker *w)
     send_packet(w, json_pack("{s:s}", "type", "pong"));
 }
 
+void report_news(struct worker *w, struct script *s)
+{
+    s->is_reported = false;
+    w->report.has_news = true;
+}
+
 void report_stats(struct worker *w)
 {
     json_t *scripts = json_array();
     w->report.stats_ns = w->now_ns;
+    w->report.has_news = false;
     for (size_t b = 0; b < SCRIPT_TABLE_BUCKETS; b++) {
         for (struct script *s = w->scripts.bucket[b]; s; s = s->next) {
             if (s->is_reported)

@@ -6,9 +6,11 @@
 #ifndef HEARTH_WORKER_REPORT_H
 #define HEARTH_WORKER_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct script;
 struct worker;
 
 enum { REPORT_LINES_PER_S = 500, REPORT_LINES_BURST = 1000, REPORT_SCRIPTS_PER_PACKET = 512 };
@@ -17,6 +19,7 @@ struct report {
     uint64_t tokens, refilled_ns;
     uint64_t dropped;
     uint64_t stats_ns; /* when the last statistics went */
+    bool has_news;     /* a script's counters changed since then */
 };
 
 /* text need not be UTF-8 clean nor short: it is cut. level: "log", "info", "warn", "error",
@@ -25,6 +28,8 @@ void report_log(struct worker *, uint32_t handle, uint64_t request_id, const cha
                 const char *text, size_t len);
 void report_ready(struct worker *);
 void report_pong(struct worker *);
+/* The script's counters changed. */
+void report_news(struct worker *, struct script *);
 /* Once a second while something changes. */
 void report_stats(struct worker *);
 

@@ -155,7 +155,7 @@ static void take_warm(struct worker *w, struct lane *l, const struct job_slot *s
     struct script *s = script_of(w, slot->arg);
     enum job_error why;
     struct cold_start cold = {0};
-    bool is_warm = s && isolate_of(w, s, &cold, &why);
+    bool is_warm = s && isolate_warm(w, s, &cold, &why);
     struct job_slot told = {
         .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold.us};
     lane_send(l, &told);
@@ -297,7 +297,7 @@ static void sweep(struct worker *w)
         slice_enter(&slice, w, i, NULL);
         slice_exit(&slice);
     }
-    isolate_make_room(w, 0);
+    isolate_make_room(w, 0, 0);
 }
 
 /* The first of those that wait for room in a ring or arena. One at a time: telling JavaScript may
@@ -308,15 +308,22 @@ static bool retry_stalled(struct worker *w)
     double ref = request_ref(r);
     w->stalled = r->next_stalled;
     r->is_stalled = false;
-    if (request_retry(w, r)) {
-        tell_room(w, r);
+    struct isolate *i = r->isolate;
+    bool is_told = request_retry(w, r);
+    if (!request_find(w, ref)) { /* the head was all that it waited for */
+        slice_clean_up(w, i);
         return true;
     }
-    if (request_find(w, ref) && (r->relays || r->relayed) && !r->out_head) {
+    if ((r->relays || r->relayed) && !r->out_head) {
+        request_set_out_waits(r, false); /* nobody but the relay */
         relay(w, r);
         return !request_find(w, ref) || !r->is_stalled;
     }
-    if (!request_find(w, ref) || (!r->out_head && !r->out_waits))
+    if (is_told) {
+        tell_room(w, r);
+        return true;
+    }
+    if (!r->out_head && !r->out_waits)
         return true;
     while (*last)
         last = &(*last)->next_stalled;
@@ -346,6 +353,8 @@ static uint64_t sleep_ns(const struct worker *w)
     for (uint32_t i = 0; i < w->lane_count; i++)
         if (w->lanes[i]->overflow_count && w->now_ns + WORKER_STALL_NS < until)
             until = w->now_ns + WORKER_STALL_NS;
+    if (w->report.has_news && w->report.stats_ns + WORKER_STATS_NS < until)
+        until = w->report.stats_ns + WORKER_STATS_NS;
     if (until == UINT64_MAX)
         return UINT64_MAX;
     return until > w->now_ns ? until - w->now_ns : 0;
@@ -359,8 +368,6 @@ static void sleep_until_event(struct worker *w)
     uint64_t ns = sleep_ns(w);
     if (ns == 0)
         return;
-    if (ns == UINT64_MAX && w->report.stats_ns < w->swept_ns)
-        ns = WORKER_STATS_NS; /* a last look at the statistics before silence */
 
     monitor_loop_sleeps(&w->monitor);
     atomic_store(&header->runtime_asleep.asleep, 1);
@@ -401,7 +408,7 @@ void worker_run(struct worker *w)
         }
         if (w->now_ns - w->swept_ns >= WORKER_SWEEP_NS)
             sweep(w);
-        if (w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
+        if (w->report.has_news && w->now_ns - w->report.stats_ns >= WORKER_STATS_NS)
             report_stats(w);
         worker_publish(w);
         if (!worked && !isolate_refill_spare(w))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from node import LAB, ROOT, ctl, ctl_json, counters, get, until
+from node import LAB, ROOT, counters, ctl, ctl_json, deploy, get, until
 
 NODES = ("n1", "n2", "n3")
 MADE = os.path.join(ROOT, "build", "lab", "made")
@@ -31,12 +31,20 @@ def others(node):
 
 
 def home_of(script, node="n1"):
-    return ctl_json("ring", "locate", script, node=node)["home"]
+    """Of a script or a host: the node that the ring gives, whatever its state."""
+    return ctl_json("ring", "locate", script, node=node)["scripts"][0]["home"]
 
 
 def name_at(home, prefix):
-    """A script's name whose home is that node."""
-    return next(name for number in range(1000) if home_of(name := f"{prefix}-{number}") == home)
+    """A script's name whose home is that node. Only of what is deployed does the ring tell, so something is; deploy over it."""
+    for number in range(100):
+        name = f"{prefix}-{number}"
+        deploy(make_script(name, "export default { fetch() { return new Response(); } };\n"))
+        if home_of(name) == home:
+            return name
+        for node in NODES:
+            ctl("delete", name, node=node)
+    raise AssertionError(f"no name has {home} as its home")
 
 
 def state_of(node, seen_from):

@@ -58,23 +58,23 @@ def _():
     inner, outer = name_at(NODES[1], "inner"), name_at(NODES[0], "outer")
     deploy(make_script(inner, "export default { fetch() { let x = 0; for (let i = 0; i < 2e8; i++) x = (x * 31 + i) | 0;"
                               " return new Response(`${x}\\n`); } };\n", limits={"cpu_ms": 30000}))
-    source = "export default { async fetch(request, env) { return await env.INNER.fetch(request); } };\n"
+    source = ("export default { async fetch(request, env) { try { return await env.INNER.fetch(request); }"
+              " catch (error) { return new Response(error.message, { status: 508 }); } } };\n")
     deploy(make_script(outer, source, services=[{"binding": "INNER", "service": inner}], limits={"cpu_ms": 30000}))
     assert ask(outer, NODES[2]).status == 200
     deploy(make_script(outer, source, services=[{"binding": "INNER", "service": inner, "limits": {"cpu_ms": 5}}],
                        limits={"cpu_ms": 30000}))
-    growth = Growth()
     answer = ask(outer, NODES[2])
-    assert answer.status >= 500, answer
-    assert growth.sum("job_cpu_limit") == 1
+    assert answer.status == 508 and b"CPU" in answer.body, answer
+    return answer.body.decode()
 
 
 @case("a script that calls itself without end is told at depth 16 that the chain is too deep")
 def _():
     growth = Growth()
-    answer = ask("ouroboros", NODES[0])
+    answer = ask("loop", NODES[0])
     assert answer.status == 508 and answer.body.startswith(b"depth 16: "), answer
-    assert b"deep" in answer.body or b"depth" in answer.body.split(b":", 1)[1], answer
+    assert b"16 scripts call each other already" in answer.body, answer
     assert growth.sum("sub_depth") == 1
     return answer.body.decode().strip()
 
@@ -93,7 +93,7 @@ def _():
 def _():
     planned = ctl_json("ring", "plan", "--remove", "n3")["moves"]
     at_n3 = [script["name"] for script in ctl_json("scripts")["scripts"] if home_of(script["name"]) == "n3"]
-    assert sorted(move["script"] for move in planned) == sorted(at_n3)
+    assert sorted(script for move in planned for script in move["scripts"]) == sorted(at_n3)
     assert all(move["from"] == "n3" and move["to"] in ("n1", "n2") for move in planned)
 
 

@@ -15,7 +15,7 @@ class Load:
     def __init__(self, clients=8, host="hello.hearth.test", hosts=None, addresses=(ADDRESS,), method="GET", body=b"", pause_s=0):
         self.targets = [(name, address) for name in hosts or [host] for address in addresses]
         self.method, self.body, self.pause_s = method, body, pause_s
-        self.answers, self.errors, self.bad = [], [], []
+        self.answers, self.errors, self.bad, self.cold = [], [], [], []
         self.headers = collections.Counter()  # ("x-hearth-path", "forwarded") -> how often
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self._ask, args=(random.Random(i),)) for i in range(clients)]
@@ -30,6 +30,8 @@ class Load:
                 self.answers.append((time.monotonic(), answer.status))
                 if answer.status != 200:
                     self.bad.append((target, answer))
+                if answer.headers.get("x-hearth-start") == "cold":
+                    self.cold.append(answer.headers)
                 for name, value in answer.headers.items():
                     if name in ("x-hearth-path", "x-hearth-start"):
                         self.headers[name, value] += 1

@@ -6,7 +6,7 @@ from node import EXAMPLES, SCRIPTS, deploy
 
 @case("every example and test script deploys")
 def _():
-    for name in ("hello", "echo", "count", "router"):
+    for name in ("hello", "echo", "count", "router", "chain-a", "chain-b", "chain-c", "digest"):
         deploy(f"{EXAMPLES}/{name}")
     for name in ("throw", "silent", "no-response", "slow", "loop", "hoard", "version"):
         deploy(f"{SCRIPTS}/{name}")

@@ -29,6 +29,16 @@ def _():
         assert sha256(sent) == sha256(received)
 
 
+@case("100 MB through a chain of three scripts of one node, and back: equal SHA-256")
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        sent, received = f"{directory}/sent", f"{directory}/received"
+        with open(sent, "wb") as file:
+            file.write(os.urandom(1_000_000) * (BYTES // 1_000_000))
+        curl("--fail", "--data-binary", f"@{sent}", "-o", received, "https://chain-a.hearth.test/echo")
+        assert sha256(sent) == sha256(received)
+
+
 @case("100 MB made by a script arrive whole")
 def _():
     with tempfile.NamedTemporaryFile() as received:

@@ -247,8 +247,6 @@ void cluster_stop(struct cluster *c, uint32_t node)
               core->link[k]->live_jobs);
         CHECK(core->counters.job_bad_message == 0, "a message that breaks the contract");
     }
-    free(core->peers);
-    core->peers = NULL;
     power_off(n);
 }
 

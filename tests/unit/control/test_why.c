@@ -117,14 +117,99 @@ static void events_are_told_in_the_order_of_time_from_the_first(void **state)
     happens(30, 0, TRACE_END, 200, 0);
     happens(10, 0, TRACE_REQUEST, 0, 7);
     happens(10, 0, TRACE_PLACED, 0, 0);
+    happens(20, 5, TRACE_PLACED, 0, 0);
+    happens(20, 0, TRACE_SUB, 2, 0);
     why_sort(&story);
     j = why_json(&story, &names);
     assert_string_equal(json_string_value(json_object_get(j, "request")), "0000000000abcdef");
     assert_string_equal(json_string_value(told(j, 0, "kind")), "REQUEST");
     assert_string_equal(json_string_value(told(j, 1, "kind")), "PLACED");
     assert_true(json_real_value(told(j, 0, "us")) == 0);
-    assert_true(json_real_value(told(j, 2, "us")) == 20);
+    assert_string_equal(json_string_value(told(j, 2, "kind")), "SUB");
+    assert_int_equal(json_integer_value(told(j, 3, "depth")), 1);
+    assert_true(json_real_value(told(j, 4, "us")) == 20);
     json_decref(j);
+}
+
+static void remote(uint64_t at_us, uint64_t span, enum trace_kind kind, uint16_t node)
+{
+    happens(at_us, span, kind, 0, 0);
+    story.event[story.count - 1].node = node;
+    story.event[story.count - 1].core = TRACE_CORE_UNKNOWN;
+}
+
+/* Rows: when the home's events came to lie, by a wrong distance, and where they belong. The call went at 100 and its reply came at 200. */
+static void what_a_home_saw_lies_between_call_and_reply(void **state)
+{
+    static const struct {
+        const char *what;
+        uint64_t placed_us, head_us, placed_right_us, head_right_us;
+    } rows[] = {
+        {"too late", 500, 560, 120, 180},
+        {"too early", 10, 70, 120, 180},
+        {"right", 120, 180, 120, 180},
+        {"off by a little", 130, 190, 120, 180},
+        {"as long as the whole call", 300, 400, 100, 200},
+        {"longer than the whole call: nobody can say", 300, 401, 300, 401},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t placed_us = 0, head_us = 0;
+
+        why_begin(&story, 1);
+        happens(0, 0, TRACE_REQUEST, 0, 7);
+        happens(100, 0, TRACE_FORWARD, 1, 0);
+        happens(200, 0, TRACE_HEAD, 200, 0);
+        remote(rows[i].placed_us, 0, TRACE_PLACED, 1);
+        remote(rows[i].head_us, 0, TRACE_HEAD, 1);
+        why_sort(&story);
+        why_sort(&story); /* again changes nothing */
+        for (uint32_t k = 0; k < story.count; k++) {
+            const struct trace_event *e = &story.event[k];
+
+            if (e->node == 1 && e->kind == TRACE_PLACED)
+                placed_us = e->at_ns / 1000 - 5000;
+            if (e->node == 1 && e->kind == TRACE_HEAD)
+                head_us = e->at_ns / 1000 - 5000;
+        }
+        if (placed_us != rows[i].placed_right_us || head_us != rows[i].head_right_us)
+            fail_msg("%s: %u to %u", rows[i].what, (unsigned)placed_us, (unsigned)head_us);
+    }
+}
+
+/* Rows: when the home's ACCEPT came, and where its events belong; they took 60. The call went at 100 and its reply came at 200. */
+static void a_home_that_accepts_says_how_far_it_is(void **state)
+{
+    static const struct {
+        uint64_t accepted_us, placed_right_us;
+    } rows[] = {{110, 105}, {120, 110}, {180, 140}, {199, 140}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        why_begin(&story, 1);
+        happens(100, 0, TRACE_FORWARD, 1, 0);
+        happens(rows[i].accepted_us, 0, TRACE_ACCEPT, 1, 0);
+        happens(200, 0, TRACE_HEAD, 200, 0);
+        remote(500, 0, TRACE_PLACED, 1);
+        remote(560, 0, TRACE_HEAD, 1);
+        why_sort(&story);
+        why_sort(&story);
+        for (uint32_t k = 0; k < story.count; k++)
+            if (story.event[k].kind == TRACE_PLACED)
+                assert_int_equal(story.event[k].at_ns, 5000000 + rows[i].placed_right_us * 1000);
+    }
+}
+
+static void a_homes_own_calls_move_with_it(void **state)
+{
+    why_begin(&story, 1);
+    happens(100, 0, TRACE_FORWARD, 1, 0);
+    happens(200, 0, TRACE_HEAD, 200, 0);
+    remote(510, 0, TRACE_PLACED, 1);
+    remote(530, 9, TRACE_PLACED, 1);
+    remote(570, 0, TRACE_HEAD, 1);
+    why_sort(&story);
+    assert_int_equal(story.event[2].span, 9);
+    assert_int_equal(story.event[2].at_ns, 5000000 + 140000);
 }
 
 static void nested_calls_stand_further_in(void **state)
@@ -400,6 +485,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_event_is_a_sentence),
         TEST(events_are_told_in_the_order_of_time_from_the_first),
+        TEST(what_a_home_saw_lies_between_call_and_reply),
+        TEST(a_home_that_accepts_says_how_far_it_is),
+        TEST(a_homes_own_calls_move_with_it),
         TEST(nested_calls_stand_further_in),
         TEST(a_request_id_is_sixteen_digits),
         TEST(only_the_recorders_of_that_request_are_read),

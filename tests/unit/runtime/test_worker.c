@@ -447,6 +447,33 @@ static void answers_beyond_the_arena_wait_and_arrive(void **state)
     }
 }
 
+/* Their heads found no room when the bodies were complete already. */
+static void bodies_that_pass_by_themselves_wait_for_room_and_arrive(void **state)
+{
+    enum { COUNT = 1500 };
+    static uint32_t jobs[COUNT];
+    uint32_t echo =
+        script("export default { async fetch(r) { await new Promise((d) => setTimeout(d, 200));"
+               " return new Response(r.body); } }");
+    uint32_t caller = ++handles;
+    harness_caller(&h, caller, "export default { fetch: (r, env) => env.ECHO.fetch(r) }",
+                   "{\"cpu_ms\":10000}", (const struct harness_binding[]){{"ECHO", echo}, {0}});
+    const uint32_t kinds[] = {echo, caller};
+    for (size_t k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < COUNT; i++) {
+            jobs[i] = harness_open(&h, kinds[k], "POST", "https://test.example/", NULL, true);
+            harness_send(&h, jobs[i], &i, sizeof(i), true);
+        }
+        for (uint32_t i = 0; i < COUNT; i++) {
+            struct harness_job *j = harness_wait(&h, jobs[i]);
+            assert_int_equal(j->error, JOB_ERROR_NONE);
+            assert_int_equal(j->body_bytes, sizeof(i));
+            assert_memory_equal(j->body, &i, sizeof(i));
+            harness_close(&h, jobs[i]);
+        }
+    }
+}
+
 static void a_new_version_replaces_the_old_one(void **state)
 {
     uint32_t s =
@@ -492,6 +519,13 @@ static void the_least_recently_used_are_evicted_under_the_budget(void **state)
         assert_string_equal((char *)j->body, expected);
     }
     assert_true(small.evicted >= N / 3 && small.evicted < N);
+    /* A guess does not push out what is in use: the pool is full, so script 2 stays cold and 30 warm. */
+    uint32_t evicted = small.evicted, warmed = small.warmed;
+    harness_control(&small, JOB_WARM, 2);
+    while (small.evicted == evicted)
+        harness_poll(&small, HARNESS_WAIT_MS);
+    assert_int_equal(small.warmed, warmed);
+    assert_int_equal(harness_get(&small, N, "/")->cold_us, 0);
     assert_true(harness_get(&small, 2, "/")->cold_us > 0);
     assert_int_equal(harness_get(&small, 1, "/")->cold_us, 0);
     harness_stop(&small);
@@ -546,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_busy_isolate_is_evicted_when_it_is_idle),
         cmocka_unit_test(a_large_script_starts_again_after_eviction),
         cmocka_unit_test(answers_beyond_the_arena_wait_and_arrive),
+        cmocka_unit_test(bodies_that_pass_by_themselves_wait_for_room_and_arrive),
         cmocka_unit_test(a_new_version_replaces_the_old_one),
         cmocka_unit_test(statistics_come_while_something_happens),
         cmocka_unit_test(the_least_recently_used_are_evicted_under_the_budget),

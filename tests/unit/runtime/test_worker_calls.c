@@ -433,7 +433,7 @@ static void each_error_is_a_rejection_with_a_sentence(void **state)
         {JOB_ERROR_NO_SCRIPT, "there is no such script"},
         {JOB_ERROR_REFUSED, "every node that could run the called script is overloaded"},
         {JOB_ERROR_LOST, "the process or node that ran the called script is gone"},
-        {JOB_ERROR_DEPTH, "16 scripts call each other already"},
+        {JOB_ERROR_DEPTH, "16 scripts call each other already, as deep as calls may go"},
     };
     uint32_t s = caller("export default { async fetch(r, env) {"
                         " try { return new Response(await (await env.OTHER.fetch(r)).text()); }"
@@ -494,7 +494,7 @@ static void a_cycle_ends_at_the_depth_limit(void **state)
                    " catch (e) { return new Response(n + ' ' + e.message); } } }",
                    LIMITS, (const struct harness_binding[]){{"SELF", handles}, {0}});
     expect(harness_open(&h, handles, "GET", URL "0", NULL, false),
-           "15 env.SELF.fetch: 16 scripts call each other already");
+           "15 env.SELF.fetch: 16 scripts call each other already, as deep as calls may go");
     nothing_is_left();
 }
 

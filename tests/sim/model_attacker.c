@@ -1,0 +1,168 @@
+#include "tests/sim/model_attacker.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/net_wire.h"
+
+enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, DATA_KIND = 3, INIT_KIND = 1 };
+
+/* ---- from outside ---- */
+
+bool attacker_is_rpc(const uint8_t *frame, uint32_t len)
+{
+    return len > RPC_AT && wire_u16(frame + ETHER_TYPE) == ETHERTYPE_IP4 &&
+           frame[ETHER_BYTES + IP4_PROTOCOL] == PROTOCOL_UDP &&
+           wire_u16(frame + UDP_AT + 2) == CLUSTER_PORT;
+}
+
+/* Every handshake, and some of the rest. */
+void attacker_hear(struct attacker *a, const uint8_t *frame, uint32_t len)
+{
+    if (len > ATTACKER_FRAME_BYTES_MAX || (frame[RPC_AT] == DATA_KIND && !chance(10)))
+        return;
+    uint32_t place = a->heard_count++ % ATTACKER_FRAMES;
+    memcpy(a->heard[place].bytes, frame, len);
+    a->heard[place].len = len;
+}
+
+static void write_ip_checksum(uint8_t *ip)
+{
+    uint32_t sum = 0;
+    wire_put_u16(ip + IP4_CHECKSUM, 0);
+    for (uint32_t i = 0; i < IP4_BYTES; i += 2)
+        sum += wire_u16(ip + i);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    wire_put_u16(ip + IP4_CHECKSUM, (uint16_t)~sum);
+}
+
+void attacker_strike(struct attacker *a, struct cluster *c)
+{
+    uint8_t frame[ATTACKER_FRAME_BYTES_MAX];
+    uint32_t count = a->heard_count < ATTACKER_FRAMES ? a->heard_count : ATTACKER_FRAMES;
+    if (count == 0)
+        return;
+    uint32_t which = below(count), len = a->heard[which].len;
+    memcpy(frame, a->heard[which].bytes, len);
+    uint8_t *ip = frame + ETHER_BYTES, *udp = frame + UDP_AT, *rpc = frame + RPC_AT;
+    uint32_t rpc_bytes = len - RPC_AT;
+    wire_put_u16(udp + 6, 0); /* no checksum: the channel must see for itself */
+    switch (below(7)) {
+    case 0: /* as it was */
+        break;
+    case 1: /* a bit */
+        rpc[below(rpc_bytes)] ^= (uint8_t)(1u << below(8));
+        break;
+    case 2: /* cut short */
+        len = RPC_AT + below(rpc_bytes);
+        wire_put_u16(udp + 4, (uint16_t)(len - UDP_AT));
+        wire_put_u16(ip + IP4_LENGTH, (uint16_t)(len - ETHER_BYTES));
+        break;
+    case 3: /* another kind, or none */
+        rpc[0] = (uint8_t)below(6);
+        break;
+    case 4: /* from a stranger, or another member */
+        ip[IP4_SRC + 3] = (uint8_t)(1 + below(120));
+        break;
+    case 5: /* another packet number, or index */
+        rpc[1 + below(15)] ^= (uint8_t)(1 + below(255));
+        break;
+    case 6: /* noise behind an honest header */
+        sim_random(NULL, rpc + 1, rpc_bytes - 1);
+        break;
+    }
+    write_ip_checksum(ip);
+    a->injected++;
+    a->injected_inits += len > RPC_AT && rpc[0] == INIT_KIND;
+    sim_switch_inject(c->net, frame, len);
+}
+
+/* ---- from inside ---- */
+
+/* Two nodes that are up. False: there are none. */
+static bool pick_pair(struct cluster *c, uint32_t *from, uint32_t *to)
+{
+    *from = below(c->config.nodes);
+    *to = below(c->config.nodes);
+    return *from != *to && cluster_is_up(c, *from) && cluster_is_up(c, *to);
+}
+
+void attacker_misuse_sink(struct attacker *a, struct cluster *c)
+{
+    enum { FORGED, EXPIRED, REVOKED, KINDS };
+    uint8_t sink[CAPABILITY_BYTES], payload[17] = {0};
+    uint32_t from, to, kind = below(KINDS);
+    if (!pick_pair(c, &from, &to))
+        return;
+    struct capability_table *owner = &c->node[to].core->capabilities;
+    uint64_t now_ms = sim_now_ns / 1000000;
+    if (!capability_issue(owner, CAPABILITY_TRACE_SINK, 0,
+                          kind == EXPIRED ? now_ms - 1 : now_ms + 60000, sink))
+        return;
+    if (kind != EXPIRED) /* it must still be out, to be found expired and not spent */
+        capability_revoke(owner, sink);
+    if (kind == FORGED)
+        sink[CAPABILITY_BYTES - 1 - below(16)] ^= (uint8_t)(1u << below(8));
+    bool sent = peers_event(c->node[from].core->peers, sink, payload, sizeof(payload));
+    a->forged += sent && kind == FORGED;
+    a->expired += sent && kind == EXPIRED;
+    a->revoked += sent && kind == REVOKED;
+}
+
+/* What could be a CALL, but for one thing. Returns its bytes. */
+static size_t make_call(struct cluster *c, uint8_t *out, size_t cap)
+{
+    const struct world_script *script = &c->scripts[below(c->config.scripts)];
+    uint8_t head[200];
+    sim_random(NULL, head, sizeof(head));
+    struct record_call call = {.request_id = rng(),
+                               .script = script->id_hash,
+                               .version = script->version_bits,
+                               .flags = (uint8_t)below(8),
+                               .head = head,
+                               .head_bytes = 1 + below(sizeof(head))};
+    sim_random(NULL, call.lazy, sizeof(call.lazy));
+    sim_random(NULL, call.trace, sizeof(call.trace));
+    if (chance(30))
+        call.version++;
+    size_t bytes = record_write_call(out, cap, &call);
+    if (chance(20)) /* it ends in the middle */
+        bytes = below((uint32_t)bytes);
+    if (chance(20))
+        out[below(bytes ? (uint32_t)bytes : 1)] ^= (uint8_t)(1 + below(255));
+    return bytes;
+}
+
+/* The stream is let go at once: what it says is delivered, what comes back is not heard. */
+void attacker_misuse_stream(struct attacker *a, struct cluster *c)
+{
+    uint8_t bytes[1024];
+    uint32_t from, to;
+    size_t len;
+    if (!pick_pair(c, &from, &to))
+        return;
+    struct peers *peers = c->node[from].core->peers;
+    struct channel *channel = peers_channel(peers, (uint16_t)to, rng());
+    struct stream *stream = channel ? channel_open_stream(channel, NULL) : NULL;
+    if (!stream)
+        return;
+    if (chance(70)) {
+        len = make_call(c, bytes, sizeof(bytes));
+    } else {
+        len = 1 + below(sizeof(bytes));
+        sim_random(NULL, bytes, len);
+        bytes[0] = (uint8_t)below(RECORD_TYPES + 2);
+        if (chance(50)) /* a length that can be */
+            bytes[1] = bytes[2] = 0;
+    }
+    stream_write(channel, stream, bytes, len);
+    if (chance(80)) {
+        stream_end(channel, stream);
+        stream_release(channel, stream);
+    } else {
+        stream_reset(channel, stream, STREAM_CANCELLED);
+    }
+    peers_mark(peers, channel);
+    a->streams++;
+}

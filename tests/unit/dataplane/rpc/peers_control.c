@@ -1,0 +1,236 @@
+/* What nodes say to each other on the control streams. */
+#include "tests/unit/dataplane/rpc/peers_rig.h"
+
+#include "dataplane/note.h"
+
+static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
+{
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
+        for (uint32_t i = 0; i < MODEL_ISOLATES; i++) {
+            if (r->c.node[node].runtime[k].isolate[i].handle == r->c.scripts[script].handle)
+                return &r->c.node[node].runtime[k].isolate[i];
+        }
+    }
+    return NULL;
+}
+
+static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    uint64_t hash = r->c.scripts[3].id_hash, version = r->c.scripts[3].version_bits;
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    rig_run(r, 20);
+    assert_non_null(isolate_at(r, 1, 3));
+    assert_int_equal(core_of(r, 1)->counters.warm_sent, 1);
+    rig_run(r, 900);
+    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    rig_run(r, 100);
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    rig_run(r, 20);
+    assert_int_equal(core_of(r, 1)->counters.warm_sent, 1); /* it is warm */
+    rig_free(r);
+}
+
+static void a_version_that_home_does_not_have_is_not_warmed(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    assert_true(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 77777, sim_now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, 12345, 0, sim_now_ns));
+    rig_run(r, 20);
+    assert_int_equal(core_of(r, 1)->counters.warm_sent, 0);
+    assert_int_equal(core_of(r, 1)->counters.rpc_bad_frame, 0);
+    rig_free(r);
+}
+
+static void nobody_is_asked_who_is_not_there(void **state)
+{
+    struct rig *r = rig_start(2, 1);
+    rig_run(r, 500);
+    assert_false(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 3, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 0, r->c.scripts[3].id_hash, 3, sim_now_ns));
+    assert_false(peers_note(peers_of(r, 0), 1, (const uint8_t *)"x", 1));
+    assert_int_equal(core_of(r, 0)->counters.note_dropped, 1);
+    uint8_t sink[CAPABILITY_BYTES] = {0};
+    assert_false(peers_event(peers_of(r, 0), sink, sink, 17));
+    assert_int_equal(core_of(r, 0)->counters.event_lost, 1);
+    rig_free(r);
+}
+
+static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    uint32_t handed = 0;
+    cluster_kill(&r->c, 1);
+    rig_run(r, 1500);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct runtime_link *link = core_link_of(core_of(r, 0), r->c.scripts[i].id_hash);
+        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
+        handed += cluster_home(&r->c, i) == 1;
+    }
+    assert_in_range(handed, 1, 19);
+    cluster_start(&r->c, 1);
+    rig_run(r, 500);
+    assert_int_equal(cluster_state(&r->c, 1), NODE_SERVING);
+    assert_int_equal(core_of(r, 0)->counters.handover_sent, handed);
+    assert_int_equal(core_of(r, 1)->counters.handover_taken, handed);
+    for (uint32_t i = 0; i < 20; i++) {
+        if (cluster_home(&r->c, i) == 1)
+            assert_true(isolate_at(r, 1, i) && isolate_at(r, 1, i)->ready_ns <= sim_now_ns);
+        else
+            assert_null(isolate_at(r, 1, i));
+    }
+    rig_free(r);
+}
+
+static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **state)
+{
+    struct rig *r = rig_start(3, 3);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct runtime_link *link = core_link_of(core_of(r, 1), r->c.scripts[i].id_hash);
+        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
+    }
+    cluster_drain(&r->c, 1);
+    rig_run(r, 1);
+    assert_int_equal(cluster_state(&r->c, 1), NODE_SERVING); /* not before they are warm there */
+    rig_run(r, 100);
+    assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
+    assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_DRAINING);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint16_t node[3];
+        uint32_t count = ring_successors(r->c.ring, r->c.scripts[i].id_hash, node, 3);
+        assert_int_equal(count, 3);
+        assert_non_null(isolate_at(r, node[0] == 1 ? node[1] : node[0], i));
+    }
+    cluster_undrain(&r->c, 1);
+    rig_run(r, 5);
+    assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_SERVING);
+    rig_free(r);
+}
+
+static void rings_that_differ_are_seen_and_counted(void **state)
+{
+    struct rig *r = rig_start(3, 3);
+    struct peer_view view;
+    peers_view(peers_of(r, 0), 1, &view);
+    assert_false(view.ring_differs);
+    rig_give_list(r, 1, 2);
+    rig_publish(r, 1);
+    rig_run(r, 5);
+    assert_int_equal(core_of(r, 0)->counters.rpc_ring_differs, 1);
+    peers_view(peers_of(r, 0), 1, &view);
+    assert_true(view.ring_differs);
+    peers_view(peers_of(r, 1), 0, &view);
+    assert_true(view.ring_differs);
+    rig_free(r);
+}
+
+static void a_note_reaches_the_control_threads_it_is_for(void **state)
+{
+    static struct notes notes[3];
+    struct rig *r = rig_start(3, 3);
+    uint8_t long_note[NOTE_BYTES_MAX];
+    memset(long_note, 'x', sizeof(long_note));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(notes_init(&notes[i]), 0);
+        core_of(r, i)->config.notes = &notes[i];
+    }
+    assert_true(note_put(&notes[0].out, 2, "to two", 6));
+    assert_true(note_put(&notes[0].out, NOTE_TO_ALL, long_note, sizeof(long_note)));
+    rig_run(r, 20);
+    const struct note *n = note_peek(&notes[2].in);
+    assert_non_null(n);
+    assert_int_equal(n->node, 0);
+    assert_int_equal(n->bytes, 6);
+    assert_memory_equal(n->body, "to two", 6);
+    note_done(&notes[2].in);
+    for (uint32_t i = 1; i < 3; i++) {
+        n = note_peek(&notes[i].in);
+        assert_non_null(n);
+        assert_int_equal(n->bytes, sizeof(long_note));
+        assert_memory_equal(n->body, long_note, sizeof(long_note));
+        note_done(&notes[i].in);
+        assert_null(note_peek(&notes[i].in));
+    }
+    assert_null(note_peek(&notes[0].in));
+    for (uint32_t i = 0; i < 3; i++) {
+        core_of(r, i)->config.notes = NULL;
+        notes_fini(&notes[i]);
+    }
+    rig_free(r);
+}
+
+static void a_member_that_breaks_the_protocol_loses_its_channel_only(void **state)
+{
+    static const struct {
+        const char *description;
+        uint8_t bytes[32];
+        uint32_t len;
+    } row[] = {
+        {"no such record", {99, 0, 0, 0}, 4},
+        {"a record of a call", {RECORD_ACCEPT, 0, 0, 5, 1, 0, 0, 0, 0}, 9},
+        {"a record that is longer than its type may be", {RECORD_NOTE, 0xff, 0xff, 0xff}, 4},
+        {"a state that is none", {RECORD_STATE, 0, 0, 7, 200, 0, 0, 0, 0, 0, 0}, 11},
+        {"a WARMED that nobody asked for", {RECORD_WARMED}, 0},
+    };
+    struct rig *r = rig_start(3, 3);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        uint8_t bytes[64];
+        size_t len = row[i].len;
+        memcpy(bytes, row[i].bytes, sizeof(row[i].bytes));
+        if (len == 0)
+            len = record_write_warmed(bytes, sizeof(bytes), &(struct record_warmed){.script = 1});
+        uint64_t before = core_of(r, 0)->counters.rpc_bad_frame;
+        uint64_t others = core_of(r, 2)->counters.rpc_down;
+        struct channel *c = peers_channel(peers_of(r, 1), 0, 0);
+        assert_non_null(c);
+        assert_int_equal(stream_write(c, channel_control(c), bytes, len), len);
+        peers_mark(peers_of(r, 1), c);
+        rig_run(r, 2);
+        if (core_of(r, 0)->counters.rpc_bad_frame != before + 1)
+            fail_msg("%s: not refused", row[i].description);
+        assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_DOWN);
+        assert_int_equal(peers_state(peers_of(r, 0), 2), NODE_SERVING);
+        rig_run(r, 1500);
+        assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_SERVING);
+        assert_int_equal(core_of(r, 2)->counters.rpc_down, others);
+    }
+    rig_free(r);
+}
+
+static void more_of_a_handover_than_the_window_is_refused(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+        r->c.node[0].runtime[k].stalled_until_ns = UINT64_MAX;
+    struct channel *c = peers_channel(peers_of(r, 1), 0, 0);
+    for (uint32_t i = 0; i < 40; i++) {
+        uint8_t out[64];
+        struct record_warm warm = {.script = r->c.scripts[i % 20].id_hash,
+                                   .version = r->c.scripts[i % 20].version_bits,
+                                   .is_handover = true};
+        size_t len = record_write_warm(out, sizeof(out), &warm);
+        assert_int_equal(stream_write(c, channel_control(c), out, len), len);
+    }
+    peers_mark(peers_of(r, 1), c);
+    rig_run(r, 2);
+    assert_int_equal(core_of(r, 0)->counters.rpc_bad_frame, 1);
+    assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_DOWN);
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_home_is_asked_to_warm_a_script_once_a_second),
+        cmocka_unit_test(a_version_that_home_does_not_have_is_not_warmed),
+        cmocka_unit_test(nobody_is_asked_who_is_not_there),
+        cmocka_unit_test(a_warm_isolate_is_handed_to_the_home_that_joins),
+        cmocka_unit_test(a_node_that_leaves_hands_all_that_is_warm_to_the_next_home),
+        cmocka_unit_test(rings_that_differ_are_seen_and_counted),
+        cmocka_unit_test(a_note_reaches_the_control_threads_it_is_for),
+        cmocka_unit_test(a_member_that_breaks_the_protocol_loses_its_channel_only),
+        cmocka_unit_test(more_of_a_handover_than_the_window_is_refused),
+    };
+    return cmocka_run_group_tests(tests, start_engine, NULL);
+}
