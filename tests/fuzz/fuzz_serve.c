@@ -266,6 +266,11 @@ bool stream_is_ended(const struct stream *s)
     return s->has_ended && s->start == s->end;
 }
 
+bool stream_is_complete(const struct stream *s)
+{
+    return s->has_ended;
+}
+
 bool stream_is_delivered(const struct stream *s)
 {
     return true;
