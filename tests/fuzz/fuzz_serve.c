@@ -52,6 +52,7 @@ struct stream {
     bool has_ended, is_finished, is_stopped;
     uint32_t start, end; /* of what has come */
     uint32_t room;
+    uint32_t turn; /* of records that come as they should */
     uint32_t seen_bytes;
     uint8_t seen[SEEN]; /* what the core wrote first: of a CALL, its capability */
     uint8_t in[BUFFER];
@@ -263,6 +264,11 @@ void stream_consume(struct channel *c, struct stream *s, uint32_t bytes)
 bool stream_is_ended(const struct stream *s)
 {
     return s->has_ended && s->start == s->end;
+}
+
+bool stream_is_complete(const struct stream *s)
+{
+    return s->has_ended;
 }
 
 bool stream_is_delivered(const struct stream *s)
@@ -689,7 +695,6 @@ static void open_by_peer(struct channel *c, struct input *in)
 static void say_record(struct stream *s, struct input *in)
 {
     static uint8_t out[RECORD_HEADER_BYTES + RECORD_BODY_BYTES_MAX];
-    static const uint8_t head[] = {0};
     uint32_t bytes;
     size_t len = 0;
     struct record_accept accept = {.width = 1};
@@ -697,7 +702,14 @@ static void say_record(struct stream *s, struct input *in)
     struct head_writer w;
     uint8_t response[64];
     struct record_head answer = {.head = response};
-    switch (take(in, 1) % 8) {
+    static const uint8_t in_turn[] = {0, 2, 3, 3, 5}; /* ACCEPT HEAD DATA DATA DATA_END */
+    static const uint8_t theirs_in_turn[] = {4, 4, 4, 6};
+    bool is_ours = (s->id & 1) == (all.member[0].id > all.member[1].id);
+    uint32_t which = take(in, 1) % 16;
+    if (which >= 8)
+        which = is_ours ? in_turn[s->turn++ % sizeof(in_turn)]
+                        : theirs_in_turn[s->turn++ % sizeof(theirs_in_turn)];
+    switch (which) {
     case 0:
         len = record_write_accept(out, sizeof(out), &accept);
         break;
@@ -713,8 +725,7 @@ static void say_record(struct stream *s, struct input *in)
     case 3:
     case 4:
         bytes = take(in, 2) % (RECORD_BODY_BYTES_MAX + 1);
-        record_write_header(out, s->id & 1 ? RECORD_BODY : RECORD_DATA, bytes);
-        record_write_header(out, take(in, 1) & 1 ? RECORD_BODY : RECORD_DATA, bytes);
+        record_write_header(out, which == 4 ? RECORD_BODY : RECORD_DATA, bytes);
         len = RECORD_HEADER_BYTES + bytes;
         break;
     case 5:
@@ -727,8 +738,21 @@ static void say_record(struct stream *s, struct input *in)
         len = record_write_error(out, sizeof(out), 1 + take(in, 1) % (JOB_ERROR_KINDS - 1));
         break;
     }
-    (void)head;
     say(s, out, len);
+}
+
+/* One that is open: the n-th, round and round. */
+static struct stream *any_stream(struct channel *c, uint32_t n)
+{
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < STREAMS; i++)
+        open += fake.stream[i].channel == c;
+    n = open ? n % open : 0;
+    for (uint32_t i = 0; open && i < STREAMS; i++) {
+        if (fake.stream[i].channel == c && n-- == 0)
+            return &fake.stream[i];
+    }
+    return NULL;
 }
 
 static void use_peer(struct input *in)
@@ -740,8 +764,8 @@ static void use_peer(struct input *in)
         return;
     }
     uint32_t what = take(in, 1);
-    struct stream *s = &fake.stream[take(in, 1) % STREAMS];
-    if (what % 8 == 0 || s->channel != c) {
+    struct stream *s = any_stream(c, take(in, 1));
+    if (what % 8 == 0 || !s) {
         open_by_peer(c, in);
         return;
     }
@@ -957,10 +981,23 @@ static void use_nested(struct nested *n, uint32_t what, struct input *in)
     push(&s);
 }
 
+static struct job *any_job(uint32_t n)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < JOBS; i++)
+        live += job[i].is_live;
+    n = live ? n % live : 0;
+    for (uint32_t i = 0; i < JOBS; i++) {
+        if (job[i].is_live && n-- == 0)
+            return &job[i];
+    }
+    return &job[0];
+}
+
 static void use_runtime(struct input *in)
 {
     uint32_t what = take(in, 1);
-    struct job *j = &job[take(in, 1) % JOBS];
+    struct job *j = any_job(take(in, 1));
     struct nested *n = &nested[what >> 2 & (SUBS - 1)];
     if (what % 4 != 3)
         read_ring();
