@@ -9,6 +9,7 @@
 
 enum {
     RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back */
+    LINGER_MS = 60 * 1000,  /* behind the answer; the runtime's own limit is half of it */
     RETRY_MS = 20,
     SHORT_MS = 1,         /* a ring or arena that was full is looked at again */
     KEEP_CHUNKS_MIN = 64, /* of the pool: below, no more is kept, so nothing more is taken */
@@ -556,6 +557,7 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     byte_queue_clear(&c->kept, &core->chunks);
     send_spans(core, c);
     c->has_sink = false;
+    call_wait(core, c, core->now_ns + LINGER_MS * 1000000ull);
 }
 
 static void trace_end(struct core *core, struct call *c, bool is_end)
@@ -736,9 +738,14 @@ static void run_waiting(struct core *core, struct call *c)
         if (!find(core, ref))
             return;
     }
+    if (c->state == CALL_LINGER) { /* a runtime that does not even keep its own limit */
+        core->counters.job_linger_limit++;
+        runtime_link_cancel(link_of(core, c), c->job);
+        free_call(core, c);
+        return;
+    }
     grant_due(core, c);
-    if (c->state != CALL_LINGER)
-        call_on_room(core, c);
+    call_on_room(core, c);
 }
 
 uint32_t calls_run(struct core *core)

@@ -104,6 +104,7 @@ const struct trace *core_trace(const struct core *);
 
 /* Bytes that one core of this shape allocates, for limits_print. */
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes);
-size_t core_cluster_bytes(uint32_t channels); /* and what a cluster adds, otherwise at the default sizes */
+size_t
+core_cluster_bytes(uint32_t channels); /* and what a cluster adds, otherwise at the default sizes */
 
 #endif

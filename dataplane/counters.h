@@ -125,6 +125,7 @@
     E(job_no_chunks, "arena exhausted: 503")                                                       \
     E(job_bad_head, "answers with a malformed head: 502")                                          \
     E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
+    E(job_linger_limit, "jobs that did not end in time behind their answer: cancelled")            \
     E(job_late, "messages for a job that is over")                                                 \
     E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
     E(warm_sent, "isolates asked for ahead of a request")                                          \

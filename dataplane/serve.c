@@ -8,6 +8,7 @@
 #include "runtime/context.h"
 
 enum {
+    SILENT_MS = 1000, /* an open stream without a CALL loses its place to others after that */
     CREDIT_STEP_BYTES = 16 * 1024,
     FRAMING_BYTES = 64, /* of records beside their payload */
 };
@@ -25,6 +26,7 @@ struct served {
     struct served *next_free;
     uint8_t state; /* enum serve_state */
     bool body_complete, is_ended;
+    uint64_t opened_ns;
     struct channel *channel;
     struct stream *stream;
     struct call_ref call;
@@ -36,6 +38,7 @@ struct served {
 struct served_table {
     struct served *free;
     uint32_t count, live;
+    uint64_t reclaimed_ns; /* when the full table was looked through for silent streams */
     uint8_t record[RECORD_BYTES_MAX];
     uint8_t out[RECORD_HEADER_BYTES + RECORD_BYTES_MAX];
     struct served served[];
@@ -408,9 +411,25 @@ static void read_body(struct core *core, struct served *s)
 
 /* ---- from peers.c ---- */
 
+/* A CALL comes with the first bytes of its stream. A member whose streams say nothing must not keep all places for itself. */
+static void reclaim_silent(struct core *core)
+{
+    struct served_table *t = core->served;
+    if (core->now_ns - t->reclaimed_ns < SILENT_MS * 1000000ull)
+        return;
+    t->reclaimed_ns = core->now_ns;
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct served *s = &t->served[i];
+        if (s->state == SERVE_CALL && core->now_ns - s->opened_ns >= SILENT_MS * 1000000ull)
+            bad(core, s);
+    }
+}
+
 void serve_opened(struct core *core, struct channel *channel, struct stream *stream)
 {
     struct served_table *t = core->served;
+    if (!t->free)
+        reclaim_silent(core);
     struct served *s = t->free;
     if (!s) {
         core->counters.serve_bounced++;
@@ -420,8 +439,11 @@ void serve_opened(struct core *core, struct channel *channel, struct stream *str
     }
     t->free = s->next_free;
     t->live++;
-    *s = (struct served){
-        .index = s->index, .state = SERVE_CALL, .channel = channel, .stream = stream};
+    *s = (struct served){.index = s->index,
+                         .state = SERVE_CALL,
+                         .opened_ns = core->now_ns,
+                         .channel = channel,
+                         .stream = stream};
     stream_set_user(stream, s);
 }
 
