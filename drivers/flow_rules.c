@@ -8,7 +8,7 @@
 #include <rte_flow.h>
 
 typedef int visitor(struct flow_rules *, const struct rte_flow_attr *, const struct rte_flow_item *,
-                  const struct rte_flow_action *);
+                    const struct rte_flow_action *);
 
 static int validate(struct flow_rules *r, const struct rte_flow_attr *attr,
                     const struct rte_flow_item *pattern, const struct rte_flow_action *actions)

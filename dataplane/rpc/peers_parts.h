@@ -33,7 +33,8 @@ enum {
     HANDOVER_SLICE = 256, /* scripts looked at in one run */
     WARM_RECENT = 1024,   /* scripts that peers_warm remembers */
     WARM_RECENT_MS = 1000,
-    FIRST_TRY_MS = 1000,    /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
+    FIRST_TRY_MS =
+        1000, /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
     UNRESOLVED_MS = 5,      /* until a neighbour that is not known is tried again */
     ON_CALL_OPEN_MS = 2000, /* a slot on call that has not opened by then is freed */
     WARM_RETRY_MS = 10,     /* the runtime's ring was full, or no runtime was up */
