@@ -662,6 +662,13 @@ const struct runtime_link_events call_job_events = {.head = on_head,
 
 /* ---- what origins ask ---- */
 
+enum job_error call_job_error(uint32_t error)
+{
+    if (error < JOB_ERROR_KINDS)
+        return (enum job_error)error;
+    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
+}
+
 /* Credit that found no room in the ring goes later. */
 static void grant_due(struct core *core, struct call *c)
 {

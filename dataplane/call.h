@@ -53,6 +53,9 @@ enum call_error {
     CALL_ERROR_KINDS,
 };
 
+/* The same as what a runtime or a peer can be told. */
+enum job_error call_job_error(uint32_t error);
+
 /* Calls to the origin of a call. Views die with the call. After is_end and error the call is over and its ref dead. */
 struct call_events {
     void (*head)(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,

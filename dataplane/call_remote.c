@@ -130,22 +130,6 @@ bool call_write_body(struct core *core, struct call *c, const uint8_t *bytes, si
 
 /* ---- and back ---- */
 
-/* Copies len bytes from offset, which have come. */
-static void copy_out(struct stream *s, uint32_t offset, uint8_t *out, size_t len)
-{
-    while (len > 0) {
-        size_t part;
-        const uint8_t *at = stream_peek(s, offset, &part);
-        assert(at && part > 0);
-        if (part > len)
-            part = len;
-        memcpy(out, at, part);
-        out += part;
-        offset += (uint32_t)part;
-        len -= part;
-    }
-}
-
 /* The header at offset. False: not there yet, *is_bad: or none. */
 static bool look_header(struct stream *s, uint32_t offset, struct record_header *h, bool *is_bad)
 {
@@ -153,7 +137,7 @@ static bool look_header(struct stream *s, uint32_t offset, struct record_header 
     *is_bad = false;
     if (stream_available(s) < offset + sizeof(bytes))
         return false;
-    copy_out(s, offset, bytes, sizeof(bytes));
+    stream_copy(s, offset, bytes, sizeof(bytes));
     *is_bad = !record_read_header(h, bytes);
     return !*is_bad;
 }
@@ -268,7 +252,7 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
     struct record_header next;
     struct views body = {.count = 0};
     bool is_bad, is_end = false;
-    copy_out(c->stream, RECORD_HEADER_BYTES, t->record, record_bytes);
+    stream_copy(c->stream, RECORD_HEADER_BYTES, t->record, record_bytes);
     if (c->state != CALL_REMOTE || c->has_head ||
         !record_read_head(&head, t->record, record_bytes)) {
         broken(core, c);
@@ -405,7 +389,7 @@ static bool read_record(struct core *core, struct call *c)
         broken(core, c);
         return false;
     }
-    copy_out(c->stream, RECORD_HEADER_BYTES, small, h.bytes);
+    stream_copy(c->stream, RECORD_HEADER_BYTES, small, h.bytes);
     stream_consume(c->channel, c->stream, RECORD_HEADER_BYTES + h.bytes);
     switch (h.type) {
     case RECORD_ACCEPT:

@@ -196,20 +196,14 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     take_answer(core, s, body, views, is_end);
 }
 
-static enum job_error error_of(uint32_t error)
-{
-    if (error < JOB_ERROR_KINDS)
-        return (enum job_error)error;
-    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
-}
-
 static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
     s->call = (struct call_ref){0};
     if (say(core, s,
-            record_write_error(core->served->out, sizeof(core->served->out), error_of(error))))
+            record_write_error(core->served->out, sizeof(core->served->out),
+                               call_job_error(error))))
         end_stream(core, s);
 }
 
@@ -225,22 +219,6 @@ static const struct call_events serve_events = {
     .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};
 
 /* ---- the call ---- */
-
-static void copy_out(struct stream *s, uint8_t *out, size_t len)
-{
-    uint32_t offset = 0;
-    while (len > 0) {
-        size_t part;
-        const uint8_t *at = stream_peek(s, offset, &part);
-        assert(at && part > 0);
-        if (part > len)
-            part = len;
-        memcpy(out, at, part);
-        out += part;
-        offset += (uint32_t)part;
-        len -= part;
-    }
-}
 
 /* A peer's head goes to a runtime as it is: it must be one, to the last byte. */
 static bool is_good_head(const struct record_call *call, struct context *context)
@@ -336,7 +314,7 @@ static bool read_header(struct core *core, struct served *s, struct record_heade
             bad(core, s);
         return false;
     }
-    copy_out(s->stream, bytes, sizeof(bytes));
+    stream_copy(s->stream, 0, bytes, sizeof(bytes));
     if (!record_read_header(h, bytes)) {
         bad(core, s);
         return false;
@@ -361,7 +339,7 @@ static void read_call(struct core *core, struct served *s)
         return;
     }
     stream_consume(s->channel, s->stream, RECORD_HEADER_BYTES);
-    copy_out(s->stream, t->record, h.bytes);
+    stream_copy(s->stream, 0, t->record, h.bytes);
     stream_consume(s->channel, s->stream, h.bytes);
     core->counters.serve_calls++;
     if (record_read_call(&call, t->record, h.bytes))

@@ -257,17 +257,10 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
         write_reply(core, s);
 }
 
-static enum job_error error_of(uint32_t error)
-{
-    if (error < JOB_ERROR_KINDS)
-        return (enum job_error)error;
-    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
-}
-
 static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
-    refuse(core, sub_at(core, owner), error_of(error));
+    refuse(core, sub_at(core, owner), call_job_error(error));
 }
 
 /* ---- the request's body ---- */
@@ -430,7 +423,7 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     if (call_start(core, &request, &s->call, &error))
         return JOB_ERROR_NONE;
     byte_queue_clear(&queue, &core->chunks);
-    return error_of(error);
+    return call_job_error(error);
 }
 
 uint32_t sub_started(void *arg, uint32_t owner, uint32_t link, uint32_t slot, uint32_t binding,

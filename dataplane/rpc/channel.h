@@ -45,9 +45,11 @@
 #ifndef HEARTH_CHANNEL_H
 #define HEARTH_CHANNEL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/chunk.h"
 #include "dataplane/counters.h"
@@ -206,6 +208,21 @@ void stream_end(struct channel *, struct stream *);
 /* A view of received bytes at offset: *len is what lies contiguous there; 0 at the end of what has come. */
 const uint8_t *stream_peek(struct stream *, uint32_t offset, size_t *len);
 size_t stream_available(const struct stream *); /* bytes in order and not consumed */
+/* Copies len bytes from offset on, which have come. */
+static inline void stream_copy(struct stream *s, uint32_t offset, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        size_t part;
+        const uint8_t *at = stream_peek(s, offset, &part);
+        assert(at && part > 0);
+        if (part > len)
+            part = len;
+        memcpy(out, at, part);
+        out += part;
+        offset += (uint32_t)part;
+        len -= part;
+    }
+}
 void stream_consume(struct channel *, struct stream *, uint32_t bytes);
 /* The peer ended it and everything was consumed. */
 bool stream_is_ended(const struct stream *);
