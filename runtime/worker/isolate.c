@@ -9,29 +9,6 @@
 #include "runtime/worker/natives.h"
 #include "runtime/worker/worker.h"
 
-static void link_newest(struct isolate_pool *p, struct isolate *i)
-{
-    i->newer = NULL;
-    i->older = p->newest;
-    if (p->newest)
-        p->newest->newer = i;
-    else
-        p->oldest = i;
-    p->newest = i;
-}
-
-static void unlink_from(struct isolate_pool *p, struct isolate *i)
-{
-    if (i->newer)
-        i->newer->older = i->older;
-    else
-        p->newest = i->older;
-    if (i->older)
-        i->older->newer = i->newer;
-    else
-        p->oldest = i->newer;
-}
-
 /* ---- V8's hooks ---- */
 
 static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
@@ -134,6 +111,13 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     return true;
 }
 
+static size_t bytes_of(const struct isolate *i)
+{
+    struct v8c_heap_stats stats;
+    v8c_isolate_heap_stats(i->v8, &stats);
+    return stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
+}
+
 static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum job_error *why)
 {
     struct worker *w = i->worker;
@@ -150,7 +134,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum jo
     }
     if (is_loaded) { /* else they are the error that the log has already */
         isolate_report_rejections(i, NULL);
-        isolate_measure(i);
+        i->slices_to_measure = ISOLATE_MEASURE_SLICES;
     }
     v8c_scope_exit(&scope);
     return is_loaded;
@@ -233,15 +217,13 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
     cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
     if (!is_loaded) {
-        w->pool.bytes -= i->bytes;
         dispose(i);
         return NULL;
     }
-    i->used_ns = w->now_ns;
+    warm_history_started(&s->history, cold->us);
+    warm_pool_add(&w->pool, &i->warm, &s->history, bytes_of(i), w->now_ns);
     s->isolate = i;
     s->stats.cold++;
-    w->pool.count++;
-    link_newest(&w->pool, i);
     return i;
 }
 
@@ -250,14 +232,11 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
 {
     struct isolate *i = s->isolate;
     report_news(w, s);
+    warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     *cold = (struct cold_start){0};
     if (i) {
         s->stats.warm++;
-        i->used_ns = w->now_ns;
-        if (w->pool.newest != i) {
-            unlink_from(&w->pool, i);
-            link_newest(&w->pool, i);
-        }
+        warm_pool_use(&w->pool, &i->warm, w->now_ns);
         return i;
     }
     if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, 0)) {
@@ -295,11 +274,7 @@ void isolate_forget_later(struct isolate *i, enum web_entry entry, double argume
 
 void isolate_measure(struct isolate *i)
 {
-    struct v8c_heap_stats stats;
-    v8c_isolate_heap_stats(i->v8, &stats);
-    size_t bytes = stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
-    i->worker->pool.bytes += bytes - i->bytes;
-    i->bytes = bytes;
+    warm_pool_resize(&i->worker->pool, &i->warm, bytes_of(i));
     i->slices_to_measure = ISOLATE_MEASURE_SLICES;
 }
 
@@ -321,16 +296,14 @@ void isolate_free(struct isolate *i)
 {
     struct worker *w = i->worker;
     struct script *s = i->script;
-    assert(i->request_count == 0 && w->slice == NULL);
+    assert(!isolate_is_busy(i) && w->slice == NULL);
     if (!i->is_condemned && !s->is_forgotten) {
         struct v8c_scope scope;
         v8c_scope_enter(&scope, i->v8, i->context);
         module_keep_code(i);
         v8c_scope_exit(&scope);
     }
-    unlink_from(&w->pool, i);
-    w->pool.count--;
-    w->pool.bytes -= i->bytes;
+    warm_pool_remove(&w->pool, &i->warm);
     dispose(i);
 
     struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
@@ -342,14 +315,13 @@ void isolate_free(struct isolate *i)
 
 bool isolate_make_room(struct worker *w, size_t wanted, uint64_t idle_ns)
 {
-    struct isolate_pool *p = &w->pool;
-    for (struct isolate *i = p->oldest, *newer; i && p->bytes + wanted > p->bytes_max; i = newer) {
-        newer = i->newer;
-        if (i->request_count || w->now_ns - i->used_ns < idle_ns)
-            continue;
+    struct warm_entry *victim;
+    while (!warm_pool_fits(&w->pool, wanted) &&
+           (victim = warm_pool_victim(&w->pool, idle_ns, w->now_ns))) {
+        struct isolate *i = isolate_at(victim);
         i->script->stats.evicted++;
         isolate_free(i);
     }
     /* One is always allowed: a budget below one isolate would serve nobody. */
-    return p->bytes + wanted <= p->bytes_max || p->count == 0;
+    return warm_pool_fits(&w->pool, wanted) || w->pool.count == 0;
 }

@@ -1,15 +1,15 @@
 /* isolate.h
  *
- * A warm script: one V8 heap that has run the script's top level, and the pool of them.
+ * A warm script: one V8 heap that has run the script's top level.
  *
- *   cold start -> warm, in the pool by last use -> evicted (idle, memory wanted) | condemned (broke
+ *   cold start -> warm, in the pool (warm_pool.h) -> evicted (idle, memory wanted) | condemned (broke
  * a limit)
  *
  * One spare heap without a script is made ahead of time when the process is idle: a cold start then
  * costs the script's own compilation and top level only (0.1 ms instead of 1 to 2 ms).
  *
  * Pinned while it has requests, running or held by waitUntil. The pool keeps the sum of what V8
- * says its heaps take under the process's budget by evicting the least recently used idle ones; one
+ * says its heaps take under the process's budget by evicting the least valuable idle ones; one
  * that passes its own limit is condemned: its requests are answered with an error and the heap is
  * freed.
  */
@@ -18,6 +18,7 @@
 
 #include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
+#include "runtime/worker/warm_pool.h"
 #include "runtime/worker/web.h"
 
 struct request;
@@ -49,19 +50,16 @@ struct isolate_module {
 };
 
 struct isolate {
+    struct warm_entry warm; /* pinned by each request */
     struct worker *worker;
     struct script *script;
     struct v8c_isolate *v8;
     struct v8c_context *context;
 
-    struct isolate *newer, *older; /* the pool, by last use */
     struct request *requests;
-    uint32_t request_count;
     uint32_t waits; /* timers, reads and writes that an event will end; none: nobody can be answered
                        any more */
 
-    uint64_t used_ns; /* when it was last asked for */
-    size_t bytes;
     uint32_t slices_to_measure;
     bool heap_is_full;
     bool is_unwanted; /* hearthd asked for its eviction while it was busy */
@@ -77,19 +75,13 @@ struct isolate {
     size_t forget_count, forget_cap;
 };
 
-struct isolate_pool {
-    struct isolate *newest, *oldest;
-    uint32_t count;
-    size_t bytes, bytes_max;
-};
-
 /* How long a cold start took, and its parts (job.h). */
 struct cold_start {
     uint32_t us; /* 0: it was warm */
     uint32_t phase_us[JOB_PHASES];
 };
 
-/* The script's isolate, warm or started now; it becomes the newest. NULL: it could not, *why says
+/* The script's isolate, warm or started now; it counts as used. NULL: it could not, *why says
  * which error its request gets, and the log has the reason. */
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
@@ -108,6 +100,18 @@ void isolate_forget_later(struct isolate *, enum web_entry, double argument);
 /* Logs the rejections that nobody came to listen to, when the microtasks have run. */
 void isolate_report_rejections(struct isolate *, const struct request *);
 
+/* Whose entry of the pool it is. */
+static inline struct isolate *isolate_at(struct warm_entry *e)
+{
+    return (struct isolate *)((char *)e - offsetof(struct isolate, warm));
+}
+
+/* It has requests, running or held by waitUntil. */
+static inline bool isolate_is_busy(const struct isolate *i)
+{
+    return i->warm.pins > 0;
+}
+
 /* Takes V8's figures into the pool's sum. */
 void isolate_measure(struct isolate *);
 
@@ -115,7 +119,7 @@ void isolate_measure(struct isolate *);
 void isolate_condemn(struct isolate *, enum job_error);
 /* Outside of slices. Tells every lane that the script is cold now. */
 void isolate_free(struct isolate *);
-/* Frees idle ones that nobody asked for during idle_ns, least recently used first, until `wanted` bytes fit in the budget. False: they
+/* Frees idle ones that nobody asked for during idle_ns, the least valuable first, until `wanted` bytes fit in the budget. False: they
  * do not fit. */
 bool isolate_make_room(struct worker *, size_t wanted, uint64_t idle_ns);
 

@@ -15,6 +15,7 @@
 
 #include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
+#include "runtime/worker/warm_pool.h"
 
 struct isolate;
 
@@ -63,7 +64,8 @@ struct script {
     size_t map_bytes;
     struct script_limits limits;
     struct script_stats stats;
-    struct isolate *isolate; /* the warm one, or NULL */
+    struct warm_history history; /* outlives its isolates */
+    struct isolate *isolate;     /* the warm one, or NULL */
     bool is_forgotten;
     bool is_reported; /* its counters changed since the last stats packet: false */
 };

@@ -92,7 +92,8 @@ static int take_region(struct worker *w, struct packet *p)
         lane_init(w->lanes[i], w->region, i, p->fds[2 + i]);
     }
     p->fd_count = 0; /* ours now */
-    w->pool.bytes_max = memory > 0 ? (size_t)memory : (size_t)256 << 20;
+    warm_pool_init(&w->pool, &warm_weights_default,
+                   memory > 0 ? (size_t)memory : (size_t)256 << 20);
     return 0;
 }
 
@@ -113,7 +114,7 @@ static void take_script(struct worker *w, struct packet *p)
     const char *why;
     uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
     struct script *old = script_find(&w->scripts, handle);
-    if (old && old->isolate && !old->isolate->request_count)
+    if (old && old->isolate && !isolate_is_busy(old->isolate))
         isolate_free(old->isolate);
     int fd = p->fd_count == 1 ? p->fds[0] : -1;
     if (p->fd_count == 1)
@@ -131,7 +132,7 @@ static void take_forget(struct worker *w, struct packet *p)
     struct script *s = script_find(&w->scripts, handle);
     if (!s)
         return;
-    struct isolate *idle = s->isolate && !s->isolate->request_count ? s->isolate : NULL;
+    struct isolate *idle = s->isolate && !isolate_is_busy(s->isolate) ? s->isolate : NULL;
     if (idle)
         isolate_free(idle);
     script_forget(&w->scripts, handle);
