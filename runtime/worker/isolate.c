@@ -1,5 +1,6 @@
 #include "runtime/worker/isolate.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,29 +9,6 @@
 #include "runtime/worker/module.h"
 #include "runtime/worker/natives.h"
 #include "runtime/worker/worker.h"
-
-static void link_newest(struct isolate_pool *p, struct isolate *i)
-{
-    i->newer = NULL;
-    i->older = p->newest;
-    if (p->newest)
-        p->newest->newer = i;
-    else
-        p->oldest = i;
-    p->newest = i;
-}
-
-static void unlink_from(struct isolate_pool *p, struct isolate *i)
-{
-    if (i->newer)
-        i->newer->older = i->older;
-    else
-        p->newest = i->older;
-    if (i->older)
-        i->older->newer = i->newer;
-    else
-        p->oldest = i->newer;
-}
 
 /* ---- V8's hooks ---- */
 
@@ -76,6 +54,13 @@ void isolate_report_rejections(struct isolate *i, const struct request *r)
         v8c_global_free(i->rejections[n]);
     }
     i->rejection_count = 0;
+}
+
+static size_t heap_bytes(const struct isolate *i)
+{
+    struct v8c_heap_stats stats;
+    v8c_isolate_heap_stats(i->v8, &stats);
+    return stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
 }
 
 /* ---- start ---- */
@@ -134,7 +119,8 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     return true;
 }
 
-static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum job_error *why)
+static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t *bytes,
+                               enum job_error *why)
 {
     struct worker *w = i->worker;
     struct v8c_scope scope;
@@ -150,7 +136,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum jo
     }
     if (is_loaded) { /* else they are the error that the log has already */
         isolate_report_rejections(i, NULL);
-        isolate_measure(i);
+        *bytes = heap_bytes(i);
     }
     v8c_scope_exit(&scope);
     return is_loaded;
@@ -201,7 +187,7 @@ static struct isolate *prepare(struct worker *w, size_t heap_bytes)
 
 bool isolate_refill_spare(struct worker *w)
 {
-    if (w->spare || w->pool.bytes + ISOLATE_BYTES_GUESS > w->pool.bytes_max)
+    if (w->spare || !warm_pool_fits(&w->pool, ISOLATE_BYTES_GUESS))
         return false;
     w->spare = prepare(w, script_limits_default.heap_bytes);
     return true;
@@ -216,6 +202,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
                                   enum job_error *why)
 {
     uint64_t started_ns = worker_read_clock(w), compiled_ns;
+    size_t bytes = 0;
     struct isolate *i = w->spare;
     if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
         w->spare = NULL;
@@ -225,7 +212,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     i->modules = calloc(s->module_count, sizeof(*i->modules));
     assert(i->modules);
     uint64_t prepared_ns = worker_read_clock(w);
-    bool is_loaded = load_within_limits(i, &compiled_ns, why);
+    bool is_loaded = load_within_limits(i, &compiled_ns, &bytes, why);
     uint64_t ended_ns = worker_read_clock(w);
     cold->us = us_between(started_ns, ended_ns);
     cold->us += cold->us == 0;
@@ -233,15 +220,14 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
     cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
     if (!is_loaded) {
-        w->pool.bytes -= i->bytes;
         dispose(i);
         return NULL;
     }
-    i->used_ns = w->now_ns;
     s->isolate = i;
     s->stats.cold++;
-    w->pool.count++;
-    link_newest(&w->pool, i);
+    /* The script's own part. Whether a spare was there says nothing about the script. */
+    warm_history_started(&s->history, us_between(prepared_ns, ended_ns));
+    warm_pool_add(&w->pool, &i->warm, &s->history, bytes, w->now_ns);
     return i;
 }
 
@@ -251,13 +237,10 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
     struct isolate *i = s->isolate;
     report_news(w, s);
     *cold = (struct cold_start){0};
+    warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     if (i) {
         s->stats.warm++;
-        i->used_ns = w->now_ns;
-        if (w->pool.newest != i) {
-            unlink_from(&w->pool, i);
-            link_newest(&w->pool, i);
-        }
+        warm_pool_use(&w->pool, &i->warm, w->now_ns);
         return i;
     }
     if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, 0)) {
@@ -295,11 +278,7 @@ void isolate_forget_later(struct isolate *i, enum web_entry entry, double argume
 
 void isolate_measure(struct isolate *i)
 {
-    struct v8c_heap_stats stats;
-    v8c_isolate_heap_stats(i->v8, &stats);
-    size_t bytes = stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
-    i->worker->pool.bytes += bytes - i->bytes;
-    i->bytes = bytes;
+    warm_pool_resize(&i->worker->pool, &i->warm, heap_bytes(i));
     i->slices_to_measure = ISOLATE_MEASURE_SLICES;
 }
 
@@ -321,16 +300,14 @@ void isolate_free(struct isolate *i)
 {
     struct worker *w = i->worker;
     struct script *s = i->script;
-    assert(i->request_count == 0 && w->slice == NULL);
+    assert(i->warm.pins == 0 && w->slice == NULL);
     if (!i->is_condemned && !s->is_forgotten) {
         struct v8c_scope scope;
         v8c_scope_enter(&scope, i->v8, i->context);
         module_keep_code(i);
         v8c_scope_exit(&scope);
     }
-    unlink_from(&w->pool, i);
-    w->pool.count--;
-    w->pool.bytes -= i->bytes;
+    warm_pool_remove(&w->pool, &i->warm);
     dispose(i);
 
     struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
@@ -340,16 +317,38 @@ void isolate_free(struct isolate *i)
     script_isolate_gone(s);
 }
 
+static struct isolate *isolate_of_entry(struct warm_entry *e)
+{
+    return (struct isolate *)((char *)e - offsetof(struct isolate, warm));
+}
+
+struct isolate *isolate_at(const struct worker *w, uint32_t n)
+{
+    assert(n < w->pool.count);
+    return isolate_of_entry(w->pool.item[n].entry);
+}
+
+struct isolate *isolate_named(const struct worker *w, const char *name)
+{
+    struct isolate *last = NULL;
+    for (uint32_t n = 0; n < w->pool.count; n++) {
+        struct isolate *i = isolate_at(w, n);
+        if (strcmp(i->script->name, name) == 0 &&
+            (!last || w->pool.item[n].used_ns > warm_pool_used_ns(&w->pool, &last->warm)))
+            last = i;
+    }
+    return last;
+}
+
 bool isolate_make_room(struct worker *w, size_t wanted, uint64_t idle_ns)
 {
-    struct isolate_pool *p = &w->pool;
-    for (struct isolate *i = p->oldest, *newer; i && p->bytes + wanted > p->bytes_max; i = newer) {
-        newer = i->newer;
-        if (i->request_count || w->now_ns - i->used_ns < idle_ns)
-            continue;
+    struct warm_pool *p = &w->pool;
+    struct warm_entry *e;
+    while (!warm_pool_fits(p, wanted) && (e = warm_pool_victim(p, idle_ns, w->now_ns))) {
+        struct isolate *i = isolate_of_entry(e);
         i->script->stats.evicted++;
         isolate_free(i);
     }
     /* One is always allowed: a budget below one isolate would serve nobody. */
-    return p->bytes + wanted <= p->bytes_max || p->count == 0;
+    return warm_pool_fits(p, wanted) || p->count == 0;
 }

@@ -1,23 +1,23 @@
 /* isolate.h
  *
- * A warm script: one V8 heap that has run the script's top level, and the pool of them.
+ * A warm script: one V8 heap that has run the script's top level.
  *
- *   cold start -> warm, in the pool by last use -> evicted (idle, memory wanted) | condemned (broke
- * a limit)
+ *   cold start -> warm, in the pool -> evicted (idle, memory wanted) | condemned (broke a limit)
  *
  * One spare heap without a script is made ahead of time when the process is idle: a cold start then
  * costs the script's own compilation and top level only (0.1 ms instead of 1 to 2 ms).
  *
- * Pinned while it has requests, running or held by waitUntil. The pool keeps the sum of what V8
- * says its heaps take under the process's budget by evicting the least recently used idle ones; one
- * that passes its own limit is condemned: its requests are answered with an error and the heap is
- * freed.
+ * Pinned while it has requests, running or held by waitUntil: as often as it has. The sum of what V8
+ * says the heaps take is kept under the process's budget by evicting the least valuable idle ones
+ * (warm_pool.h); one that passes its own limit is condemned: its requests are answered with an error
+ * and the heap is freed.
  */
 #ifndef HEARTH_WORKER_ISOLATE_H
 #define HEARTH_WORKER_ISOLATE_H
 
 #include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
+#include "runtime/worker/warm_pool.h"
 #include "runtime/worker/web.h"
 
 struct request;
@@ -54,14 +54,11 @@ struct isolate {
     struct v8c_isolate *v8;
     struct v8c_context *context;
 
-    struct isolate *newer, *older; /* the pool, by last use */
+    struct warm_entry warm; /* in the pool; pinned once by each request */
     struct request *requests;
-    uint32_t request_count;
     uint32_t waits; /* timers, reads and writes that an event will end; none: nobody can be answered
                        any more */
 
-    uint64_t used_ns; /* when it was last asked for */
-    size_t bytes;
     uint32_t slices_to_measure;
     bool heap_is_full;
     bool is_unwanted; /* hearthd asked for its eviction while it was busy */
@@ -77,20 +74,14 @@ struct isolate {
     size_t forget_count, forget_cap;
 };
 
-struct isolate_pool {
-    struct isolate *newest, *oldest;
-    uint32_t count;
-    size_t bytes, bytes_max;
-};
-
 /* How long a cold start took, and its parts (job.h). */
 struct cold_start {
     uint32_t us; /* 0: it was warm */
     uint32_t phase_us[JOB_PHASES];
 };
 
-/* The script's isolate, warm or started now; it becomes the newest. NULL: it could not, *why says
- * which error its request gets, and the log has the reason. */
+/* The script's isolate, warm or started now, for a request: it counts as used. NULL: it could not,
+ * *why says which error its request gets, and the log has the reason. */
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
 
@@ -108,15 +99,20 @@ void isolate_forget_later(struct isolate *, enum web_entry, double argument);
 /* Logs the rejections that nobody came to listen to, when the microtasks have run. */
 void isolate_report_rejections(struct isolate *, const struct request *);
 
-/* Takes V8's figures into the pool's sum. */
+/* Takes V8's figures into the pool's sum. Of one in the pool. */
 void isolate_measure(struct isolate *);
 
 /* Answers all its requests with that error; it is freed by isolate_free, outside of its slice. */
 void isolate_condemn(struct isolate *, enum job_error);
 /* Outside of slices. Tells every lane that the script is cold now. */
 void isolate_free(struct isolate *);
-/* Frees idle ones that nobody asked for during idle_ns, least recently used first, until `wanted` bytes fit in the budget. False: they
- * do not fit. */
+/* Frees idle ones that nobody asked for during idle_ns, the least valuable first, until `wanted` bytes fit in the budget. False:
+ * they do not fit. */
 bool isolate_make_room(struct worker *, size_t wanted, uint64_t idle_ns);
+
+/* The n-th of the pool, in no order: an end moves the last one to its place. */
+struct isolate *isolate_at(const struct worker *, uint32_t n);
+/* The one of a script of that name that was used last, or NULL: several versions may be warm. */
+struct isolate *isolate_named(const struct worker *, const char *name);
 
 #endif

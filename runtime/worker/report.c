@@ -82,7 +82,7 @@ static json_t *script_stats(const struct script *s)
                      "cold", (json_int_t)t->cold, "warm", (json_int_t)t->warm, "evicted",
                      (json_int_t)t->evicted, "condemned", (json_int_t)t->condemned, "cpu_us",
                      (json_int_t)(t->cpu_ns / 1000), "memory_bytes",
-                     (json_int_t)(s->isolate ? s->isolate->bytes : 0), "is_warm",
+                     (json_int_t)(s->isolate ? s->isolate->warm.bytes : 0), "is_warm",
                      s->isolate != NULL);
 }
 

@@ -105,7 +105,7 @@ void request_attach(struct request *r, struct isolate *i)
     if (r->next)
         r->next->prev = r;
     i->requests = r;
-    i->request_count++;
+    warm_pool_pin(&i->worker->pool, &i->warm);
 }
 
 void request_set_in_waits(struct request *r, bool waits)
@@ -148,7 +148,7 @@ static void forget(struct worker *w, struct request *r)
         i->requests = r->next;
     if (r->next)
         r->next->prev = r->prev;
-    i->request_count--;
+    warm_pool_unpin(&w->pool, &i->warm);
 }
 
 static void over(struct worker *w, struct request *r)

@@ -15,6 +15,7 @@
 
 #include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
+#include "runtime/worker/warm_pool.h"
 
 struct isolate;
 
@@ -64,6 +65,7 @@ struct script {
     struct script_limits limits;
     struct script_stats stats;
     struct isolate *isolate; /* the warm one, or NULL */
+    struct warm_history history;
     bool is_forgotten;
     bool is_reported; /* its counters changed since the last stats packet: false */
 };
