@@ -1,5 +1,6 @@
 #include "runtime/worker/isolate.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,13 @@ void isolate_report_rejections(struct isolate *i, const struct request *r)
         v8c_global_free(i->rejections[n]);
     }
     i->rejection_count = 0;
+}
+
+static size_t heap_bytes(const struct isolate *i)
+{
+    struct v8c_heap_stats stats;
+    v8c_isolate_heap_stats(i->v8, &stats);
+    return stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
 }
 
 /* ---- start ---- */
@@ -111,14 +119,8 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     return true;
 }
 
-static size_t bytes_of(const struct isolate *i)
-{
-    struct v8c_heap_stats stats;
-    v8c_isolate_heap_stats(i->v8, &stats);
-    return stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
-}
-
-static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum job_error *why)
+static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t *bytes,
+                               enum job_error *why)
 {
     struct worker *w = i->worker;
     struct v8c_scope scope;
@@ -134,7 +136,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, enum jo
     }
     if (is_loaded) { /* else they are the error that the log has already */
         isolate_report_rejections(i, NULL);
-        i->slices_to_measure = ISOLATE_MEASURE_SLICES;
+        *bytes = heap_bytes(i);
     }
     v8c_scope_exit(&scope);
     return is_loaded;
@@ -185,7 +187,7 @@ static struct isolate *prepare(struct worker *w, size_t heap_bytes)
 
 bool isolate_refill_spare(struct worker *w)
 {
-    if (w->spare || w->pool.bytes + ISOLATE_BYTES_GUESS > w->pool.bytes_max)
+    if (w->spare || !warm_pool_fits(&w->pool, ISOLATE_BYTES_GUESS))
         return false;
     w->spare = prepare(w, script_limits_default.heap_bytes);
     return true;
@@ -200,6 +202,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
                                   enum job_error *why)
 {
     uint64_t started_ns = worker_read_clock(w), compiled_ns;
+    size_t bytes = 0;
     struct isolate *i = w->spare;
     if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
         w->spare = NULL;
@@ -209,7 +212,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     i->modules = calloc(s->module_count, sizeof(*i->modules));
     assert(i->modules);
     uint64_t prepared_ns = worker_read_clock(w);
-    bool is_loaded = load_within_limits(i, &compiled_ns, why);
+    bool is_loaded = load_within_limits(i, &compiled_ns, &bytes, why);
     uint64_t ended_ns = worker_read_clock(w);
     cold->us = us_between(started_ns, ended_ns);
     cold->us += cold->us == 0;
@@ -220,10 +223,11 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
         dispose(i);
         return NULL;
     }
-    warm_history_started(&s->history, cold->us);
-    warm_pool_add(&w->pool, &i->warm, &s->history, bytes_of(i), w->now_ns);
     s->isolate = i;
     s->stats.cold++;
+    /* The script's own part. Whether a spare was there says nothing about the script. */
+    warm_history_started(&s->history, us_between(prepared_ns, ended_ns));
+    warm_pool_add(&w->pool, &i->warm, &s->history, bytes, w->now_ns);
     return i;
 }
 
@@ -234,6 +238,7 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
     report_news(w, s);
     warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     *cold = (struct cold_start){0};
+    warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     if (i) {
         s->stats.warm++;
         warm_pool_use(&w->pool, &i->warm, w->now_ns);
@@ -274,7 +279,7 @@ void isolate_forget_later(struct isolate *i, enum web_entry entry, double argume
 
 void isolate_measure(struct isolate *i)
 {
-    warm_pool_resize(&i->worker->pool, &i->warm, bytes_of(i));
+    warm_pool_resize(&i->worker->pool, &i->warm, heap_bytes(i));
     i->slices_to_measure = ISOLATE_MEASURE_SLICES;
 }
 
@@ -296,7 +301,7 @@ void isolate_free(struct isolate *i)
 {
     struct worker *w = i->worker;
     struct script *s = i->script;
-    assert(!isolate_is_busy(i) && w->slice == NULL);
+    assert(i->warm.pins == 0 && w->slice == NULL);
     if (!i->is_condemned && !s->is_forgotten) {
         struct v8c_scope scope;
         v8c_scope_enter(&scope, i->v8, i->context);
@@ -313,15 +318,38 @@ void isolate_free(struct isolate *i)
     script_isolate_gone(s);
 }
 
+static struct isolate *isolate_of_entry(struct warm_entry *e)
+{
+    return (struct isolate *)((char *)e - offsetof(struct isolate, warm));
+}
+
+struct isolate *isolate_at(const struct worker *w, uint32_t n)
+{
+    assert(n < w->pool.count);
+    return isolate_of_entry(w->pool.item[n].entry);
+}
+
+struct isolate *isolate_named(const struct worker *w, const char *name)
+{
+    struct isolate *last = NULL;
+    for (uint32_t n = 0; n < w->pool.count; n++) {
+        struct isolate *i = isolate_at(w, n);
+        if (strcmp(i->script->name, name) == 0 &&
+            (!last || w->pool.item[n].used_ns > warm_pool_used_ns(&w->pool, &last->warm)))
+            last = i;
+    }
+    return last;
+}
+
 bool isolate_make_room(struct worker *w, size_t wanted, uint64_t idle_ns)
 {
-    struct warm_entry *victim;
-    while (!warm_pool_fits(&w->pool, wanted) &&
-           (victim = warm_pool_victim(&w->pool, idle_ns, w->now_ns))) {
-        struct isolate *i = isolate_at(victim);
+    struct warm_pool *p = &w->pool;
+    struct warm_entry *e;
+    while (!warm_pool_fits(p, wanted) && (e = warm_pool_victim(p, idle_ns, w->now_ns))) {
+        struct isolate *i = isolate_of_entry(e);
         i->script->stats.evicted++;
         isolate_free(i);
     }
     /* One is always allowed: a budget below one isolate would serve nobody. */
-    return warm_pool_fits(&w->pool, wanted) || w->pool.count == 0;
+    return warm_pool_fits(p, wanted) || p->count == 0;
 }

@@ -2,16 +2,15 @@
  *
  * A warm script: one V8 heap that has run the script's top level.
  *
- *   cold start -> warm, in the pool (warm_pool.h) -> evicted (idle, memory wanted) | condemned (broke
- * a limit)
+ *   cold start -> warm, in the pool -> evicted (idle, memory wanted) | condemned (broke a limit)
  *
  * One spare heap without a script is made ahead of time when the process is idle: a cold start then
  * costs the script's own compilation and top level only (0.1 ms instead of 1 to 2 ms).
  *
- * Pinned while it has requests, running or held by waitUntil. The pool keeps the sum of what V8
- * says its heaps take under the process's budget by evicting the least valuable idle ones; one
- * that passes its own limit is condemned: its requests are answered with an error and the heap is
- * freed.
+ * Pinned while it has requests, running or held by waitUntil: as often as it has. The sum of what V8
+ * says the heaps take is kept under the process's budget by evicting the least valuable idle ones
+ * (warm_pool.h); one that passes its own limit is condemned: its requests are answered with an error
+ * and the heap is freed.
  */
 #ifndef HEARTH_WORKER_ISOLATE_H
 #define HEARTH_WORKER_ISOLATE_H
@@ -56,6 +55,7 @@ struct isolate {
     struct v8c_isolate *v8;
     struct v8c_context *context;
 
+    struct warm_entry warm; /* in the pool; pinned once by each request */
     struct request *requests;
     uint32_t waits; /* timers, reads and writes that an event will end; none: nobody can be answered
                        any more */
@@ -81,8 +81,8 @@ struct cold_start {
     uint32_t phase_us[JOB_PHASES];
 };
 
-/* The script's isolate, warm or started now; it counts as used. NULL: it could not, *why says
- * which error its request gets, and the log has the reason. */
+/* The script's isolate, warm or started now, for a request: it counts as used. NULL: it could not,
+ * *why says which error its request gets, and the log has the reason. */
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
 
@@ -100,27 +100,20 @@ void isolate_forget_later(struct isolate *, enum web_entry, double argument);
 /* Logs the rejections that nobody came to listen to, when the microtasks have run. */
 void isolate_report_rejections(struct isolate *, const struct request *);
 
-/* Whose entry of the pool it is. */
-static inline struct isolate *isolate_at(struct warm_entry *e)
-{
-    return (struct isolate *)((char *)e - offsetof(struct isolate, warm));
-}
-
-/* It has requests, running or held by waitUntil. */
-static inline bool isolate_is_busy(const struct isolate *i)
-{
-    return i->warm.pins > 0;
-}
-
-/* Takes V8's figures into the pool's sum. */
+/* Takes V8's figures into the pool's sum. Of one in the pool. */
 void isolate_measure(struct isolate *);
 
 /* Answers all its requests with that error; it is freed by isolate_free, outside of its slice. */
 void isolate_condemn(struct isolate *, enum job_error);
 /* Outside of slices. Tells every lane that the script is cold now. */
 void isolate_free(struct isolate *);
-/* Frees idle ones that nobody asked for during idle_ns, the least valuable first, until `wanted` bytes fit in the budget. False: they
- * do not fit. */
+/* Frees idle ones that nobody asked for during idle_ns, the least valuable first, until `wanted` bytes fit in the budget. False:
+ * they do not fit. */
 bool isolate_make_room(struct worker *, size_t wanted, uint64_t idle_ns);
+
+/* The n-th of the pool, in no order: an end moves the last one to its place. */
+struct isolate *isolate_at(const struct worker *, uint32_t n);
+/* The one of a script of that name that was used last, or NULL: several versions may be warm. */
+struct isolate *isolate_named(const struct worker *, const char *name);
 
 #endif

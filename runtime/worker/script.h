@@ -64,8 +64,8 @@ struct script {
     size_t map_bytes;
     struct script_limits limits;
     struct script_stats stats;
-    struct warm_history history; /* outlives its isolates */
-    struct isolate *isolate;     /* the warm one, or NULL */
+    struct isolate *isolate; /* the warm one, or NULL */
+    struct warm_history history;
     bool is_forgotten;
     bool is_reported; /* its counters changed since the last stats packet: false */
 };

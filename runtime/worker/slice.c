@@ -183,7 +183,7 @@ void slice_exit(struct slice *s)
     v8c_scope_exit(&s->scope);
     w->slice = NULL;
     bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
-    if (i->is_condemned || (is_unwanted && !isolate_is_busy(i)))
+    if (i->is_condemned || (is_unwanted && i->warm.pins == 0))
         isolate_free(i);
     if (cpu_ns > PUBLISH_AFTER_NS)
         worker_publish(w); /* the others' answers have waited for this one */
@@ -192,7 +192,7 @@ void slice_exit(struct slice *s)
 void slice_clean_up(struct worker *w, struct isolate *i)
 {
     bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
-    if (i->forget_count == 0 && !(is_unwanted && !isolate_is_busy(i)))
+    if (i->forget_count == 0 && !(is_unwanted && i->warm.pins == 0))
         return;
     struct slice slice;
     slice_enter(&slice, w, i, NULL);

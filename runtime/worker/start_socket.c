@@ -109,13 +109,26 @@ int start_socket_region(struct worker *w)
     return error;
 }
 
+/* What is known of how a script is asked for, from the version that this one replaces: the same handle, or the same name if
+ * that one is warm. */
+static struct warm_history former_history(const struct worker *w, const struct script *old,
+                                          const char *name)
+{
+    if (old)
+        return old->history;
+    const struct isolate *i = name && *name ? isolate_named(w, name) : NULL;
+    return i ? i->script->history : (struct warm_history){0};
+}
+
 static void take_script(struct worker *w, struct packet *p)
 {
     const char *why;
     uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
     struct script *old = script_find(&w->scripts, handle);
-    if (old && old->isolate && !isolate_is_busy(old->isolate))
+    if (old && old->isolate && !old->isolate->warm.pins)
         isolate_free(old->isolate);
+    const struct warm_history history =
+        former_history(w, old, json_string_value(json_object_get(p->json, "name")));
     int fd = p->fd_count == 1 ? p->fds[0] : -1;
     if (p->fd_count == 1)
         p->fd_count = 0;
@@ -123,7 +136,9 @@ static void take_script(struct worker *w, struct packet *p)
         char text[160];
         int n = snprintf(text, sizeof(text), "script packet refused: %s", why);
         report_log(w, handle, 0, "error", text, (size_t)n);
+        return;
     }
+    script_find(&w->scripts, handle)->history = history;
 }
 
 static void take_forget(struct worker *w, struct packet *p)
@@ -132,7 +147,7 @@ static void take_forget(struct worker *w, struct packet *p)
     struct script *s = script_find(&w->scripts, handle);
     if (!s)
         return;
-    struct isolate *idle = s->isolate && !isolate_is_busy(s->isolate) ? s->isolate : NULL;
+    struct isolate *idle = s->isolate && !s->isolate->warm.pins ? s->isolate : NULL;
     if (idle)
         isolate_free(idle);
     script_forget(&w->scripts, handle);

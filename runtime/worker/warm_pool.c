@@ -4,41 +4,42 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { ITEMS_FIRST = 64, RELOAD_SMOOTH = 4 };
+enum { ROOM_AT_FIRST = 64 };
 
-/* By the data centre simulation (tests/sim/datacentre), with 400 MB for the isolates that 1.2 GB would hold: the floor keeps quick starts from being
- * worth nothing, which saves a third of all cold starts beside least-recently-used and still half of the waiting; without it a fifth and 60 %. */
 const struct warm_weights warm_weights_default = {
-    .memory_s = 3600, .prior_s = 10, .floor_us = 20000};
+    .memory_s = 4 * 3600,
+    .prior_s = 60,
+    .floor_us = 1000,
+};
 
-static float seconds_of(uint64_t ns)
+static float seconds_between(uint64_t from_ns, uint64_t to_ns)
 {
-    return (float)((double)ns * 1e-9);
+    assert(to_ns >= from_ns);
+    return (float)(int64_t)(to_ns - from_ns) * 1e-9f; /* signed: one instruction */
 }
 
 /* ---- a script's history ---- */
 
 void warm_history_ask(struct warm_history *h, const struct warm_weights *w, uint64_t now_ns)
 {
-    assert(now_ns >= h->arrived_ns);
-    uint64_t gap_ns = now_ns - h->arrived_ns;
-
-    if (h->arrived_ns == 0) {
-        *h = (struct warm_history){.arrived_ns = now_ns, .arrivals = 1, .reload_us = h->reload_us};
-        return;
+    if (h->arrivals > 0) {
+        if (now_ns - h->asked_ns < WARM_BURST_NS)
+            return;
+        /* Time fades as arrivals do, so that their quotient is the rate of the last memory_s: the sum of seconds that each fade
+         * since they passed, which no silence takes beyond memory_s. */
+        float kept = expf(-seconds_between(h->asked_ns, now_ns) / w->memory_s);
+        h->arrivals *= kept;
+        h->seconds = h->seconds * kept + w->memory_s * (1 - kept);
     }
-    if (gap_ns < WARM_BURST_NS)
-        return;
-    h->arrived_ns = now_ns;
-    float keep = expf(-seconds_of(gap_ns) / w->memory_s);
-    h->arrivals = h->arrivals * keep + 1;
-    h->seconds = h->seconds * keep + w->memory_s * (1 - keep);
+    h->arrivals += 1;
+    h->asked_ns = now_ns;
 }
 
 void warm_history_started(struct warm_history *h, uint32_t took_us)
 {
-    int64_t change = (int64_t)took_us - h->reload_us;
-    h->reload_us = h->reload_us ? (uint32_t)(h->reload_us + change / RELOAD_SMOOTH) : took_us;
+    /* A quarter is new: one start on a busy machine is no measure of the script. */
+    uint64_t smoothed = h->reload_us ? (3ull * h->reload_us + took_us + 2) / 4 : took_us;
+    h->reload_us = smoothed ? (uint32_t)smoothed : 1;
 }
 
 /* ---- the pool ---- */
@@ -60,42 +61,50 @@ static struct warm_item *item_of(const struct warm_pool *p, const struct warm_en
     return &p->item[e->place];
 }
 
-static void weigh(const struct warm_pool *p, struct warm_item *item)
+static void set_worth(const struct warm_pool *p, struct warm_item *it)
 {
-    const struct warm_history *h = item->entry->history;
-    size_t bytes = item->entry->bytes ? item->entry->bytes : 1;
-    item->arrivals = h->arrivals;
-    item->seconds = h->seconds;
-    item->worth = ((float)h->reload_us + p->weights->floor_us) / (float)bytes;
+    const struct warm_entry *e = it->entry;
+    it->worth =
+        ((float)e->history->reload_us + p->weights->floor_us) / (float)(e->bytes ? e->bytes : 1);
+}
+
+static void set_used(struct warm_item *it, uint64_t now_ns)
+{
+    const struct warm_history *h = it->entry->history;
+    it->used_ns = now_ns;
+    it->arrivals = h->arrivals;
+    /* What is warm without having been asked for has been silent for longer than it is here. */
+    it->seconds = h->seconds + (h->arrivals > 0 ? seconds_between(h->asked_ns, now_ns) : 0);
 }
 
 void warm_pool_add(struct warm_pool *p, struct warm_entry *e, struct warm_history *history,
                    size_t bytes, uint64_t now_ns)
 {
     if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : ITEMS_FIRST;
+        p->room = p->room ? p->room * 2 : ROOM_AT_FIRST;
         p->item = realloc(p->item, p->room * sizeof(*p->item));
         assert(p->item);
     }
-    *e = (struct warm_entry){.place = p->count++, .bytes = bytes, .history = history};
-    p->item[e->place] = (struct warm_item){.entry = e, .used_ns = now_ns};
+    *e = (struct warm_entry){.place = p->count, .bytes = bytes, .history = history};
+    struct warm_item *it = &p->item[p->count++];
+    *it = (struct warm_item){.entry = e};
     p->bytes += bytes;
-    weigh(p, item_of(p, e));
+    set_used(it, now_ns);
+    set_worth(p, it);
 }
 
 void warm_pool_remove(struct warm_pool *p, struct warm_entry *e)
 {
-    struct warm_item *item = item_of(p, e), *last = &p->item[--p->count];
+    struct warm_item *it = item_of(p, e);
+    assert(e->pins == 0);
     p->bytes -= e->bytes;
-    last->entry->place = e->place;
-    *item = *last;
+    *it = p->item[--p->count];
+    it->entry->place = e->place;
 }
 
 void warm_pool_use(struct warm_pool *p, struct warm_entry *e, uint64_t now_ns)
 {
-    struct warm_item *item = item_of(p, e);
-    item->used_ns = now_ns;
-    weigh(p, item);
+    set_used(item_of(p, e), now_ns);
 }
 
 void warm_pool_pin(struct warm_pool *p, struct warm_entry *e)
@@ -115,7 +124,7 @@ void warm_pool_resize(struct warm_pool *p, struct warm_entry *e, size_t bytes)
 {
     p->bytes += bytes - e->bytes;
     e->bytes = bytes;
-    weigh(p, item_of(p, e));
+    set_worth(p, item_of(p, e));
 }
 
 uint64_t warm_pool_used_ns(const struct warm_pool *p, const struct warm_entry *e)
@@ -125,21 +134,19 @@ uint64_t warm_pool_used_ns(const struct warm_pool *p, const struct warm_entry *e
 
 struct warm_entry *warm_pool_victim(const struct warm_pool *p, uint64_t idle_ns, uint64_t now_ns)
 {
-    const struct warm_item *least = NULL;
-    float least_value = 0;
-
-    for (uint32_t i = 0; i < p->count; i++) {
-        const struct warm_item *item = &p->item[i];
-        uint64_t unused_ns = now_ns - item->used_ns;
-        if (item->is_pinned || unused_ns < idle_ns)
+    const struct warm_item *victim = NULL;
+    const float prior_s = p->weights->prior_s;
+    float least = INFINITY;
+    for (uint32_t n = 0; n < p->count; n++) {
+        const struct warm_item *it = &p->item[n];
+        if (it->is_pinned || now_ns - it->used_ns < idle_ns)
             continue;
-        float value = (item->arrivals + 1) * item->worth /
-                      (item->seconds + seconds_of(unused_ns) + p->weights->prior_s);
-        if (!least || value < least_value ||
-            (value == least_value && item->used_ns < least->used_ns)) {
-            least = item;
-            least_value = value;
+        float observed_s = it->seconds + seconds_between(it->used_ns, now_ns) + prior_s;
+        float value = (it->arrivals + 1) * it->worth / observed_s;
+        if (value < least || (value == least && it->used_ns < victim->used_ns)) {
+            victim = it;
+            least = value;
         }
     }
-    return least ? least->entry : NULL;
+    return victim ? victim->entry : NULL;
 }

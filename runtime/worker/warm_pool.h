@@ -7,14 +7,15 @@
  *           -------------------------
  *           seconds + idle + prior
  *
- * The chance is a rate: arrivals seen over the time they were seen in, where the time since the last use counts too, so that a script
- * that has fallen silent loses value by the hour. Both fade with the time constant `memory_s`. There is one arrival at most in
- * WARM_BURST_NS: a page load says once that somebody came.
+ * The chance is a rate: arrivals seen over the time they were seen in, where the time since the last one counts too, so that a
+ * script that has fallen silent loses value by the hour. Both fade with the time constant `memory_s`. Within WARM_BURST_NS of an
+ * arrival no other one is counted: a page load says once that somebody came, and a steady stream says so once a second.
  *
  * The history is the script's, not the isolate's: it outlives an eviction, and so an isolate that comes back is known.
- * No sources of time, randomness or memory but the array of entries, which grows and never shrinks; the data centre simulation runs this file as it is.
+ * No sources of time, randomness or memory but the array of entries, which grows and never shrinks: a simulation can run this file
+ * as it is.
  *
- * Units: nanoseconds of any one clock that never runs backwards, bytes. Single thread.
+ * Units: nanoseconds of any one clock that never runs backwards, bytes. Single thread. Never fails.
  * Sources: greedy-dual eviction by cost and size (Cao and Irani, "Cost-aware WWW proxy caching", 1997; Cherkasova 1998, with
  * frequency); keep-alive by each function's own history (Shahrad et al., "Serverless in the wild", 2020).
  */
@@ -27,10 +28,10 @@
 
 #define WARM_BURST_NS (1000000000ull)
 
+/* All above 0. */
 struct warm_weights {
     float memory_s; /* time constant of a history */
-    float
-        prior_s; /* observed without an arrival, before the first one: new scripts are no favourites */
+    float prior_s;  /* before a history begins, as if one arrival had come in them */
     float floor_us; /* of a reload: evicting and starting cost something whatever the script */
 };
 
@@ -38,8 +39,9 @@ extern const struct warm_weights warm_weights_default;
 
 /* Of a script. All zero: never asked for. */
 struct warm_history {
-    uint64_t arrived_ns; /* the last arrival; 0: none yet */
-    float arrivals, seconds;
+    uint64_t asked_ns;  /* the last arrival that was counted */
+    float arrivals;     /* until then, it included; 0: none yet */
+    float seconds;      /* until then, since the first: never more than memory_s */
     uint32_t reload_us; /* of its starts, smoothed; 0: not known */
 };
 
@@ -51,11 +53,12 @@ struct warm_entry {
     struct warm_history *history;
 };
 
-/* What the search for a victim reads, side by side. */
+/* What the search for a victim reads, side by side: the history as of used_ns. */
 struct warm_item {
     struct warm_entry *entry;
     uint64_t used_ns;
-    float arrivals, seconds, worth; /* worth: of a reload, for each byte */
+    float arrivals, seconds;
+    float worth; /* of a reload, for each byte */
     bool is_pinned;
 };
 
@@ -76,7 +79,8 @@ void warm_pool_init(struct warm_pool *, const struct warm_weights *, size_t byte
 /* All entries have been removed. */
 void warm_pool_fini(struct warm_pool *);
 
-/* It counts as used now. The entry and its history stay where they are until it is removed. */
+/* The entry's former content does not matter; it has no pins, and counts as used now. It and its history stay where they are until
+ * it is removed. */
 void warm_pool_add(struct warm_pool *, struct warm_entry *, struct warm_history *, size_t bytes,
                    uint64_t now_ns);
 void warm_pool_remove(struct warm_pool *, struct warm_entry *);
@@ -92,8 +96,8 @@ static inline bool warm_pool_fits(const struct warm_pool *p, size_t wanted)
     return p->bytes + wanted <= p->bytes_max;
 }
 
-/* The least valuable of those that are not pinned and were not used for idle_ns; of equals the one longer unused. NULL: there is none. It stays in
- * the pool: the caller ends it and removes it. Looks at all entries, 5 us for 2,000: starts are rare and cost 100 times that. */
+/* The least valuable of those that are not pinned and were not used for idle_ns; of equals the one longer unused. NULL: there is
+ * none. It stays in the pool: the caller ends it and removes it. Looks at all entries: starts are rare and cost far more. */
 struct warm_entry *warm_pool_victim(const struct warm_pool *, uint64_t idle_ns, uint64_t now_ns);
 
 #endif

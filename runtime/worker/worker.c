@@ -167,7 +167,7 @@ static void take_evict(struct worker *w, const struct job_slot *slot)
     if (!s || !s->isolate)
         return;
     s->stats.evicted++;
-    if (isolate_is_busy(s->isolate))
+    if (s->isolate->warm.pins)
         s->isolate->is_unwanted = true;
     else
         isolate_free(s->isolate);
@@ -287,10 +287,9 @@ static void sweep_isolate(struct worker *w, struct isolate *i)
 static void sweep(struct worker *w)
 {
     w->swept_ns = w->now_ns;
-    /* From the end: what is removed gives its place to the last. */
-    for (uint32_t n = w->pool.count; n-- > 0;) {
-        struct isolate *i = n < w->pool.count ? isolate_at(w->pool.item[n].entry) : NULL;
-        if (!i || !isolate_is_busy(i))
+    for (uint32_t n = w->pool.count; n-- > 0;) { /* backwards: it may end */
+        struct isolate *i = isolate_at(w, n);
+        if (i->warm.pins == 0)
             continue;
         sweep_isolate(w, i);
         i->slices_to_measure = 1;

@@ -38,7 +38,7 @@ struct worker {
     struct v8c_blob base; /* the snapshot that every isolate starts from */
 
     struct script_table scripts;
-    struct warm_pool pool;
+    struct warm_pool pool; /* of isolates */
     struct isolate *spare; /* ready for a script, or NULL */
     size_t code_bytes;     /* compiled code kept for cold starts */
     struct request_pool requests;

@@ -150,9 +150,12 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
     json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
     json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
     assert(vars_json && limits_json);
+    char own_name[16];
+    snprintf(own_name, sizeof(own_name), "test%u", handle);
+    const char *name = h->script_name ? h->script_name : own_name;
     send_packet(h,
                 json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "type", "script",
-                          "handle", (json_int_t)handle, "name", "test", "version", "1", "main",
+                          "handle", (json_int_t)handle, "name", name, "version", "1", "main",
                           modules[0].name, "modules", list, "vars", vars_json, "limits",
                           limits_json, "services", services),
                 &fd, 1);

@@ -96,6 +96,7 @@ struct harness {
         uint32_t handle;
     } lines[HARNESS_LINES_MAX];
     size_t line_count;
+    const char *script_name; /* of the scripts sent from now on; NULL: each has its own */
     bool is_ready;
     char stats[8192]; /* the last statistics packet */
     uint32_t stats_count;

@@ -503,7 +503,8 @@ static void statistics_come_while_something_happens(void **state)
 
 /* ---- its own process: a small budget ---- */
 
-/* Plain least-recently-used would let the first one go first. */
+/* Script 1 is dear to start; then come cheap ones, each used later than it: plain least-recently-used would evict it first. How
+ * often a script is asked for counts by the second, which is test_warm_pool's. */
 static void the_least_valuable_are_evicted_under_the_budget(void **state)
 {
     static const char cheap[] = "export default { fetch() { return new Response('x'); } }";
@@ -511,25 +512,57 @@ static void the_least_valuable_are_evicted_under_the_budget(void **state)
         "let n = 0; for (let i = 0; i < 3e7; i++) n = (n * 31 + i) | 0;"
         "n = 0; export default { fetch() { return new Response('n' + ++n); } }";
     static struct harness small;
-    enum { N = 30 };
+    enum { N = 30, DEAR = 1 };
     harness_start(&small, 24u << 20);
-    harness_script(&small, 1, costly, NULL);
-    assert_string_equal((char *)harness_get(&small, 1, "/")->body, "n1");
-    for (uint32_t i = 2; i <= N; i++) {
-        harness_script(&small, i, cheap, NULL);
+    harness_script(&small, DEAR,
+                   "let n = 0;"
+                   "for (let i = 0; i < 3e7; i++) n = (n + i) % 7;"
+                   "export default { fetch() { return new Response('dear'); } }",
+                   NULL);
+    assert_int_equal(harness_get(&small, DEAR, "/")->error, JOB_ERROR_NONE);
+    for (uint32_t i = DEAR + 1; i <= N; i++) {
+        harness_script(&small, i,
+                       "let n = 0; export default { fetch() { return new Response('n' + ++n); } }",
+                       NULL);
         assert_int_equal(harness_get(&small, i, "/")->error, JOB_ERROR_NONE);
     }
     assert_true(small.evicted >= N / 3 && small.evicted < N);
-    assert_string_equal((char *)harness_get(&small, 1, "/")->body, "n2");
-    /* A guess does not push out what is in use: the pool is full, so what was never asked for stays cold. */
-    harness_script(&small, N + 1, cheap, NULL);
+    assert_int_equal(harness_get(&small, DEAR, "/")->cold_us, 0);
+
+    /* A guess does not push out what was asked for just now: the pool is full, so one that is cold stays so. */
     uint32_t evicted = small.evicted, warmed = small.warmed;
+    harness_script(&small, N + 1, "export default { fetch() { return new Response(''); } }", NULL);
     harness_control(&small, JOB_WARM, N + 1);
     while (small.evicted == evicted)
         harness_poll(&small, HARNESS_WAIT_MS);
     assert_int_equal(small.warmed, warmed);
     assert_true(harness_get(&small, N + 1, "/")->cold_us > 0);
-    assert_int_equal(harness_get(&small, 1, "/")->cold_us, 0);
+    assert_int_equal(harness_get(&small, DEAR, "/")->cold_us, 0);
+    harness_stop(&small);
+}
+
+/* The first version is dear to start, the second cheap: what was known of the first keeps the second warm where others go. */
+static void a_new_version_inherits_what_is_known_of_the_former(void **state)
+{
+    static struct harness small;
+    enum { N = 30, FORMER = 100, NEW = 101 };
+    harness_start(&small, 24u << 20);
+    small.script_name = "shop";
+    harness_script(&small, FORMER,
+                   "let n = 0; for (let i = 0; i < 3e7; i++) n = (n + i) % 7;"
+                   "export default { fetch() { return new Response('former'); } }",
+                   NULL);
+    assert_string_equal((char *)harness_get(&small, FORMER, "/")->body, "former");
+    harness_script(&small, NEW, "export default { fetch() { return new Response('new'); } }", NULL);
+    small.script_name = NULL;
+    harness_forget(&small, FORMER);
+    assert_string_equal((char *)harness_get(&small, NEW, "/")->body, "new");
+    for (uint32_t i = 1; i <= N; i++) {
+        harness_script(&small, i, "export default { fetch() { return new Response(''); } }", NULL);
+        assert_int_equal(harness_get(&small, i, "/")->error, JOB_ERROR_NONE);
+    }
+    assert_true(small.evicted >= N / 3);
+    assert_int_equal(harness_get(&small, NEW, "/")->cold_us, 0);
     harness_stop(&small);
 }
 
@@ -586,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_new_version_replaces_the_old_one),
         cmocka_unit_test(statistics_come_while_something_happens),
         cmocka_unit_test(the_least_valuable_are_evicted_under_the_budget),
+        cmocka_unit_test(a_new_version_inherits_what_is_known_of_the_former),
         cmocka_unit_test(hearthds_end_is_the_processs_end),
         cmocka_unit_test(stop_finishes_what_runs),
     };
