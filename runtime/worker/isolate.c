@@ -236,7 +236,6 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
 {
     struct isolate *i = s->isolate;
     report_news(w, s);
-    warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     *cold = (struct cold_start){0};
     warm_history_ask(&s->history, w->pool.weights, w->now_ns);
     if (i) {

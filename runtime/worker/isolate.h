@@ -49,7 +49,6 @@ struct isolate_module {
 };
 
 struct isolate {
-    struct warm_entry warm; /* pinned by each request */
     struct worker *worker;
     struct script *script;
     struct v8c_isolate *v8;

@@ -6,10 +6,13 @@
 
 enum { ROOM_AT_FIRST = 64 };
 
+/* By the data centre simulation (tests/sim/datacentre) under want of memory: without the floor, starts that are quick are worth next to
+ * nothing, and there are a quarter more cold starts for a tenth less waiting. The other two hardly matter: an hour saves 3 % beside ten
+ * minutes or a day. */
 const struct warm_weights warm_weights_default = {
-    .memory_s = 4 * 3600,
-    .prior_s = 60,
-    .floor_us = 1000,
+    .memory_s = 3600,
+    .prior_s = 10,
+    .floor_us = 20000,
 };
 
 static float seconds_between(uint64_t from_ns, uint64_t to_ns)

@@ -507,10 +507,6 @@ static void statistics_come_while_something_happens(void **state)
  * often a script is asked for counts by the second, which is test_warm_pool's. */
 static void the_least_valuable_are_evicted_under_the_budget(void **state)
 {
-    static const char cheap[] = "export default { fetch() { return new Response('x'); } }";
-    static const char costly[] =
-        "let n = 0; for (let i = 0; i < 3e7; i++) n = (n * 31 + i) | 0;"
-        "n = 0; export default { fetch() { return new Response('n' + ++n); } }";
     static struct harness small;
     enum { N = 30, DEAR = 1 };
     harness_start(&small, 24u << 20);
