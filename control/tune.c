@@ -13,9 +13,9 @@
 #field, offsetof(struct world_tune, field), min, max, text                                 \
     }
 const struct tune_key tune_keys[TUNE_KEYS] = {
-    KEY(hot_enter_rps, 1, 10000000,
-        "requests a second for one script at this node: it runs here from then on"),
-    KEY(hot_leave_rps, 0, 10000000, "below, its requests go home again"),
+    KEY(hot_enter_rpm, 1, 1000000000,
+        "requests a minute for one script at this node: it runs here from then on"),
+    KEY(hot_leave_rpm, 0, 1000000000, "below, its requests go home again"),
     KEY(widen_rps, 1, 10000000, "for one script at its home: it gets twice as many homes"),
     KEY(narrow_rps, 0, 10000000, "below, half as many"),
     KEY(bound_percent, 0, 1000, "load of one of several homes over the mean before it is spared"),
@@ -56,10 +56,10 @@ const struct tune_key *tune_find(const char *name)
 
 const struct tune_key *tune_conflict(const struct world_tune *t, char *error, size_t error_bytes)
 {
-    if (t->hot_leave_rps > t->hot_enter_rps) {
-        snprintf(error, error_bytes, "%u is more than hot_enter_rps, %u: scripts would not stay",
-                 t->hot_leave_rps, t->hot_enter_rps);
-        return tune_find("hot_leave_rps");
+    if (t->hot_leave_rpm > t->hot_enter_rpm) {
+        snprintf(error, error_bytes, "%u is more than hot_enter_rpm, %u: scripts would not stay",
+                 t->hot_leave_rpm, t->hot_enter_rpm);
+        return tune_find("hot_leave_rpm");
     }
     /* With twice the homes each of them sees half the rate. */
     if ((uint64_t)t->narrow_rps * 2 > t->widen_rps) {

@@ -282,14 +282,21 @@ const char *core_date(struct core *core)
 /* ---- the iteration ---- */
 
 /* What is said of a node is split among its cores. */
+static uint32_t milli_per_s(uint64_t requests, uint32_t seconds, uint32_t cores)
+{
+    uint64_t milli = requests * 1000 / seconds / cores;
+    return milli < UINT32_MAX ? (uint32_t)milli : UINT32_MAX;
+}
+
 static void take_tune(struct core *core)
 {
     const struct world_tune *t = &core->world->tune;
     uint32_t cores = core->config.cores;
-    core->heat_tune = (struct heat_tune){.enter_rps_milli = t->hot_enter_rps * 1000 / cores,
-                                         .leave_rps_milli = t->hot_leave_rps * 1000 / cores,
-                                         .widen_rps_milli = t->widen_rps * 1000 / cores,
-                                         .narrow_rps_milli = t->narrow_rps * 1000 / cores};
+    core->heat_tune =
+        (struct heat_tune){.enter_rps_milli = milli_per_s(t->hot_enter_rpm, 60, cores),
+                           .leave_rps_milli = milli_per_s(t->hot_leave_rpm, 60, cores),
+                           .widen_rps_milli = milli_per_s(t->widen_rps, 1, cores),
+                           .narrow_rps_milli = milli_per_s(t->narrow_rps, 1, cores)};
     core->shed_tune = (struct shed_tune){.target_us = t->shed_target_us,
                                          .interval_us = t->shed_interval_ms * 1000,
                                          .jobs_percent = t->shed_jobs_percent,

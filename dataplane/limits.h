@@ -78,9 +78,9 @@
     L(SERVED_DEFAULT, 2048, "of these, from peers")                                                \
     L(SUBS_DEFAULT, 2048, "and from scripts, through bindings")                                    \
     L(STREAMS_DEFAULT, 8192, "streams of all channels of one core")                                \
-    L(HOT_ENTER_RPS_DEFAULT, 50,                                                                   \
-      "of one script at one node: from here on it runs where it enters")                           \
-    L(HOT_LEAVE_RPS_DEFAULT, 20, "below, it goes home again")                                      \
+    L(HOT_ENTER_RPM_DEFAULT, 30,                                                                   \
+      "requests a minute for one script at one node: from here on it runs where it enters")        \
+    L(HOT_LEAVE_RPM_DEFAULT, 12, "below, it goes home again")                                      \
     L(WIDEN_RPS_DEFAULT, 5000, "of one script at one home: it gets twice as many homes")           \
     L(NARROW_RPS_DEFAULT, 1500, "below, half as many")                                             \
     L(BOUND_PERCENT_DEFAULT, 25,                                                                   \

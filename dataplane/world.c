@@ -1,8 +1,8 @@
 #include "dataplane/world.h"
 
 const struct world_tune world_tune_default = {
-    .hot_enter_rps = HOT_ENTER_RPS_DEFAULT,
-    .hot_leave_rps = HOT_LEAVE_RPS_DEFAULT,
+    .hot_enter_rpm = HOT_ENTER_RPM_DEFAULT,
+    .hot_leave_rpm = HOT_LEAVE_RPM_DEFAULT,
     .widen_rps = WIDEN_RPS_DEFAULT,
     .narrow_rps = NARROW_RPS_DEFAULT,
     .bound_percent = BOUND_PERCENT_DEFAULT,

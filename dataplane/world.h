@@ -50,9 +50,9 @@ struct world_limits {
     uint64_t request_body_bytes_max; /* 0: no limit */
 };
 
-/* What `hearthctl tune` changes; *_DEFAULT in limits.h. Rates are of the whole node. */
+/* What `hearthctl tune` changes; *_DEFAULT in limits.h. Rates are of the whole node: rpm a minute, rps a second. */
 struct world_tune {
-    uint32_t hot_enter_rps, hot_leave_rps; /* a script asked for so often here runs here */
+    uint32_t hot_enter_rpm, hot_leave_rpm; /* a script asked for so often here runs here */
     uint32_t widen_rps, narrow_rps;        /* of one script at one home */
     uint32_t bound_percent;                /* bounded load: (1 + e) x the mean */
     uint32_t shed_target_us, shed_interval_ms;

@@ -439,7 +439,7 @@ static void start_world(void)
                                .script_index = all.script_index,
                                .script_index_mask = 15,
                                .runtime_count = 1};
-    all.world.tune.hot_enter_rps = UINT32_MAX / 2000;
+    all.world.tune.hot_enter_rpm = UINT32_MAX / 2000;
     all.world.runtime[0].wake_fd = -1;
     all.world.runtime[0].condemned = &all.condemned;
     atomic_store(&all.shared.current, &all.world);

@@ -46,7 +46,7 @@ def _():
     home = home_of("hello")
     entry = others(home)[0]
     assert ask("hello", entry).headers["x-hearth-path"] == "forwarded"
-    with tuned([entry], hot_leave_rps=20, hot_enter_rps=50):
+    with tuned([entry], hot_leave_rpm=1200, hot_enter_rpm=3000):
         before = counters(entry)["place_hot"]
         with Load(clients=4, host="hello.hearth.test", addresses=[address(entry)]) as load:
             until(lambda: ask("hello", entry).headers["x-hearth-path"] == "here", "the script to be hot")

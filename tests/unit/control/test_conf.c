@@ -129,7 +129,7 @@ static void what_is_printed_reads_back_equal(void **state)
         "cluster: {key: /n.key, secret: /c.secret, members: [{name: n2, address: 10.77.0.2, "
         "key: " KEY2 ", weight: 200, cores: 4, port: 99}, {name: n1, address: 10.77.0.1, key: " KEY1
         "}]}\n",
-        "tune: {hot_enter_rps: 7, hot_leave_rps: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
+        "tune: {hot_enter_rpm: 7, hot_leave_rpm: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
     };
 
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
@@ -278,11 +278,11 @@ static void each_mistake_is_told_with_its_line(void **state)
          "14: cluster.members[1].port: 65535 and one more for each core pass 65535\n"},
         {"a knob out of its range", SMALL "tune:\n  optimistic_bytes: 65537\n",
          "10: tune.optimistic_bytes: 65537 is out of range (0 to 65536)\n"},
-        {"a knob of another name", SMALL "tune:\n  hot_entr_rps: 5\n",
-         "10: tune.hot_entr_rps: unknown key, did you mean \"hot_enter_rps\"?\n"},
+        {"a knob of another name", SMALL "tune:\n  hot_entr_rpm: 5\n",
+         "10: tune.hot_entr_rpm: unknown key, did you mean \"hot_enter_rpm\"?\n"},
         {"hysteresis the wrong way round",
-         SMALL "tune:\n  hot_enter_rps: 10\n  hot_leave_rps: 11\n",
-         "11: tune.hot_leave_rps: 11 is more than hot_enter_rps, 10: scripts would not stay\n"},
+         SMALL "tune:\n  hot_enter_rpm: 10\n  hot_leave_rpm: 11\n",
+         "11: tune.hot_leave_rpm: 11 is more than hot_enter_rpm, 10: scripts would not stay\n"},
         {"widening that would narrow at once", SMALL "tune:\n  widen_rps: 100\n",
          "9: tune.narrow_rps: 1500 is more than half of widen_rps, 100: what widens would narrow "
          "at "
