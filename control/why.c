@@ -225,6 +225,7 @@ static const char *place_name(uint32_t why)
     static const char *const names[PLACE_WHYS] = {
         [PLACE_IS_HOME] = "this is its home",
         [PLACE_HOT] = "the script is hot here",
+        [PLACE_WARMING] = "the script is hot here, but its isolate is not warm yet",
         [PLACE_WIDENED] = "one of its homes, by load",
         [PLACE_COLD] = "not hot here",
         [PLACE_FORWARDED] = "it came from another node",

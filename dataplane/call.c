@@ -351,8 +351,11 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     if (heat) {
         q.is_hot = heat->is_hot;
         q.width = heat_width(heat, core->now_ns);
+        if (heat->widening_ns) /* often, but peers_warm does it once */
+            core_warm_next_homes(core, c->script_hash, c->script_version, heat->width);
     }
     struct runtime_link *link = core_link_of(core, c->script_hash);
+    q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
     q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
     bool may_go = is_first && !c->is_forwarded;
@@ -368,6 +371,9 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             core_shed(core, link, c->script_hash, true) == 0)
             v.where = PLACE_HERE;
         call_trace(core, c, TRACE_PLACED, (uint16_t)(v.why | v.where << 8), v.home);
+        core->counters.place_warming += v.why == PLACE_WARMING;
+        if (v.why == PLACE_WARMING && core_warm(core, c->script_hash, c->script_handle))
+            call_trace(core, c, TRACE_WARM_LOCAL, q.self, c->script_hash);
         if (v.where == PLACE_HERE) {
             if (v.why == PLACE_HOT)
                 core->counters.place_hot++;

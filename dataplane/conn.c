@@ -479,9 +479,10 @@ static void warm_scripts_of(struct core *core, struct conn *c)
         const struct world_script *script = &core->world->scripts[scripts[i]];
         uint16_t home = core_home_of(core, script->id_hash);
         if (home != core->world->cluster.self)
-            peers_warm(core->peers, home, script->id_hash, script->version_bits, core->now_ns);
+            peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
+                       core->now_ns);
         else
-            core_warm(core, script);
+            core_warm(core, script->id_hash, script->handle);
         if (i == 0) {
             c->script_hash = script->id_hash;
             c->warmed_at = home;

@@ -196,6 +196,21 @@ struct runtime_link *core_link_of(struct core *core, uint64_t script_hash)
     return NULL;
 }
 
+/* The script's homes are the first of these (place.h). */
+static uint32_t usable_successors(struct core *core, uint64_t script_hash,
+                                  uint16_t node[PLACE_SUCCESSORS_MAX])
+{
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint32_t count = ring_successors(cluster->ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+    uint32_t usable = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_self = node[i] == cluster->self;
+        if ((is_self ? cluster->own_state : peers_state(core->peers, node[i])) == NODE_SERVING)
+            node[usable++] = node[i];
+    }
+    return usable;
+}
+
 uint16_t core_home_of(struct core *core, uint64_t script_hash)
 {
     const struct world_cluster *cluster = &core->world->cluster;
@@ -205,24 +220,33 @@ uint16_t core_home_of(struct core *core, uint64_t script_hash)
     const struct heat_script *heat = heat_find(core->heat, script_hash);
     if (heat && heat->is_hot)
         return cluster->self;
-    uint32_t count = ring_successors(cluster->ring, script_hash, node, PLACE_SUCCESSORS_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_self = node[i] == cluster->self;
-        if ((is_self ? cluster->own_state : peers_state(core->peers, node[i])) == NODE_SERVING)
-            return node[i];
-    }
-    return cluster->self;
+    return usable_successors(core, script_hash, node) ? node[0] : cluster->self;
 }
 
-void core_warm(struct core *core, const struct world_script *script)
+void core_warm_next_homes(struct core *core, uint64_t script_hash, uint64_t version, uint8_t width)
 {
-    struct runtime_link *link = core_link_of(core, script->id_hash);
-    if (!link || runtime_link_is_warm(link, script->handle))
-        return;
-    if (token_bucket_take(&core->warm, core->now_ns))
-        runtime_link_warm(link, script->handle);
-    else
+    uint16_t self = core->world->cluster.self, node[PLACE_SUCCESSORS_MAX];
+    uint32_t count = core->peers ? usable_successors(core, script_hash, node) : 0;
+    for (uint32_t i = width; i < count && i < 2u * width; i++) {
+        if (node[i] != self)
+            peers_warm(core->peers, node[i], script_hash, version, true, core->now_ns);
+    }
+}
+
+/* The budget is for guesses, which anybody's ClientHello can cause. What is hot has been asked for in earnest, often, and each script
+ * is asked for at most once per WARMTH_AGAIN_NS: if a flood of guesses could use up its budget, it would not run here. */
+bool core_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
+{
+    struct runtime_link *link = core_link_of(core, script_hash);
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    bool is_demanded = heat && heat->is_hot;
+    if (!link || runtime_link_is_warm(link, script_handle))
+        return false;
+    if (!is_demanded && !token_bucket_take(&core->warm, core->now_ns)) {
         core->counters.warm_budget++;
+        return false;
+    }
+    return runtime_link_warm(link, script_handle, is_demanded);
 }
 
 uint16_t core_load(const struct core *core, uint32_t *queue_us)

@@ -129,6 +129,7 @@
     E(job_late, "messages for a job that is over")                                                 \
     E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
     E(warm_sent, "isolates asked for ahead of a request")                                          \
+    E(warm_demanded, "of these, in demand: hot here, or about to have its home here too")          \
     E(warm_useful, "of these, ready when the first request came")                                  \
     E(warm_late, "of these, not ready yet when the first request came")                            \
     E(warm_wasted, "of these, never asked for")                                                    \
@@ -142,6 +143,7 @@
     E(place_here, "requests that run here")                                                        \
     E(place_hot, "of these, because the script is hot here")                                       \
     E(place_home, "requests sent to their home")                                                   \
+    E(place_warming, "of these, because the script is hot here but not warm yet")                  \
     E(place_refused, "requests refused for overload here and elsewhere: 503")                      \
     E(call_accepted, "calls that their home accepted")                                             \
     E(call_bounced, "calls that their home handed back")                                           \

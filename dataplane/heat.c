@@ -61,16 +61,24 @@ static void cool(struct heat_script *s, uint64_t now_ns)
 /* When the width doubles, half of what peers send will go elsewhere, and their rate so far is taken as if it had: else the old
  * rate, which fades in ten seconds, would widen it again. (What enters here stays here.) A narrow_rps above a third of widen_rps could undo each
  * widening at once, so it counts as a third. */
-static void judge_width(struct heat_script *s, const struct heat_tune *t)
+static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64_t now_ns)
 {
     double rate = rate_milli(s->weight + s->peer_weight);
     uint32_t narrow = t->narrow_rps_milli;
 
     if (narrow > t->widen_rps_milli / 3)
         narrow = t->widen_rps_milli / 3;
-    if (rate > t->widen_rps_milli && s->width < PLACE_WIDTH_MAX) {
+    bool wants_more = rate > t->widen_rps_milli && s->width < PLACE_WIDTH_MAX;
+    bool was_widening = s->widening_ns != 0;
+
+    if (!wants_more)
+        s->widening_ns = 0;
+    else if (!was_widening)
+        s->widening_ns = now_ns;
+    if (wants_more && was_widening && now_ns - s->widening_ns >= HEAT_WIDEN_NS) {
         s->width *= 2;
         s->peer_weight /= 2;
+        s->widening_ns = 0;
     } else if (rate < narrow && s->width > 1) {
         s->width /= 2;
         s->peer_weight *= 2;
@@ -100,7 +108,7 @@ struct heat_script *heat_ask(struct heat *h, const struct heat_tune *t, uint64_t
     cool(s, now_ns);
     s->weight += 1;
     judge_heat(s, t);
-    judge_width(s, t);
+    judge_width(s, t, now_ns);
     return s;
 }
 
@@ -112,7 +120,7 @@ struct heat_script *heat_ask_home(struct heat *h, const struct heat_tune *t, uin
         return NULL;
     cool(s, now_ns);
     s->peer_weight += 1;
-    judge_width(s, t);
+    judge_width(s, t, now_ns);
     return s;
 }
 

@@ -8,6 +8,9 @@
  *   width  own judgement of what comes here, from clients and peers: doubles over widen_rps, halves below narrow_rps (at most a
  *          third of widen_rps counts); or the widest that an ACCEPT said within HEAT_WIDTH_NS, if that is wider
  *
+ *          rate > widen_rps: widening ----HEAT_WIDEN_NS later, still so----> width doubles
+ *                            the caller has the next homes start it      they get requests, and are warm
+ *
  * A set-associative table of HEAT_SCRIPTS entries; the least recently asked of a set goes when another script needs
  * its place: forgetting a script means that it is cold, which is safe. An entry with jobs in flight stays.
  * Units: milli-requests per second, nanoseconds. Single thread. Never allocates.
@@ -22,6 +25,9 @@
 enum { HEAT_SETS = 2048, HEAT_WAYS = 8 };
 #define HEAT_TAU_NS   (10ull * 1000000000)
 #define HEAT_WIDTH_NS (10ull * 1000000000)
+/* Not until the next homes say that they are warm: such a word may be lost, or be that they cannot; then the load must be spread all the same, so
+ * there would be this limit anyway. It is longer than a top level may compute (400 ms). */
+#define HEAT_WIDEN_NS (500ull * 1000000)
 
 struct heat_tune {
     uint32_t enter_rps_milli, leave_rps_milli;  /* of one core */
@@ -38,6 +44,7 @@ struct heat_script {
     uint8_t said_width; /* counts until width_until_ns */
     bool is_hot;        /* as of the last heat_ask */
     uint64_t width_until_ns;
+    uint64_t widening_ns; /* since when; 0: it is not. Then its next homes should start it */
 };
 
 struct heat {

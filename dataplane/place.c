@@ -80,12 +80,12 @@ struct place_verdict place(const struct place_query *q)
         .node = RING_NODE_NONE,
         .home = h.set ? q->successor[h.first].node : q->self,
     };
-    enum place_why why_here = q->is_forwarded ? PLACE_FORWARDED
-                              : q->is_bounced ? PLACE_BOUNCED
-                              : h.own         ? PLACE_IS_HOME
-                              : !h.set        ? PLACE_NO_HOME
-                              : q->is_hot     ? PLACE_HOT
-                                              : PLACE_WHY_NONE;
+    enum place_why why_here = q->is_forwarded           ? PLACE_FORWARDED
+                              : q->is_bounced           ? PLACE_BOUNCED
+                              : h.own                   ? PLACE_IS_HOME
+                              : !h.set                  ? PLACE_NO_HOME
+                              : q->is_hot && q->is_warm ? PLACE_HOT
+                                                        : PLACE_WHY_NONE;
     v.why = (uint8_t)(q->is_overloaded ? PLACE_OVERLOADED : why_here);
 
     /* The hop limit, and nobody to send it to. */
@@ -101,8 +101,8 @@ struct place_verdict place(const struct place_query *q)
     }
     v.where = PLACE_HOME;
     v.node = q->successor[to].node;
-    if (why_here == PLACE_WHY_NONE)
-        v.why = h.count > 1 ? PLACE_WIDENED : PLACE_COLD;
+    if (why_here == PLACE_WHY_NONE && !(q->is_hot && q->is_overloaded))
+        v.why = q->is_hot ? PLACE_WARMING : h.count > 1 ? PLACE_WIDENED : PLACE_COLD;
     return v;
 }
 
@@ -112,6 +112,7 @@ const char *place_why_name(enum place_why why)
         [PLACE_WHY_NONE] = "none",   [PLACE_IS_HOME] = "is home", [PLACE_HOT] = "hot",
         [PLACE_WIDENED] = "widened", [PLACE_COLD] = "cold",       [PLACE_FORWARDED] = "forwarded",
         [PLACE_BOUNCED] = "bounced", [PLACE_NO_HOME] = "no home", [PLACE_OVERLOADED] = "overloaded",
+        [PLACE_WARMING] = "warming",
     };
     return why < PLACE_WHYS ? names[why] : "?";
 }

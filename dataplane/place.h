@@ -4,7 +4,8 @@
  *
  *   arrived over a channel (hop 1)? HERE, or BOUNCE by shed.h: never forwarded again
  *   home is me                       HERE unless overloaded; then a willing home of a widened script, else REFUSE
- *   hot here (heat.h)                HERE unless overloaded; then as a cold one
+ *   hot here (heat.h), and warm      HERE unless overloaded; then as a cold one
+ *   hot here, and not warm           as a cold one; why says WARMING: the caller has an isolate started here, so that it soon is
  *   otherwise                        HOME(a willing one of the first `width` usable successors, the less loaded the likelier)
  *   no usable home                   HERE unless overloaded, else REFUSE
  *   just bounced                     HERE unless overloaded, else REFUSE
@@ -14,7 +15,8 @@
  * (bounded load: Mirrokni, Thorup, Zadimoghaddam 2018). A script of width 1 goes home even if home is loaded: being warm
  * beats being even, and home can bounce. Any of the homes counts as home: what enters there runs there.
  *
- * Properties (tests/unit/dataplane/place): total, deterministic, hop limit, never DOWN, never HOME(me), REFUSE only if overloaded.
+ * Properties (tests/unit/dataplane/place): total, deterministic, hop limit, never DOWN, never HOME(me), REFUSE only if overloaded,
+ * HERE for being hot only if warm.
  */
 #ifndef HEARTH_PLACE_H
 #define HEARTH_PLACE_H
@@ -32,7 +34,8 @@ enum place_where { PLACE_HERE = 1, PLACE_HOME, PLACE_REFUSE };
 enum place_why {
     PLACE_WHY_NONE = 0,
     PLACE_IS_HOME,    /* I am the home */
-    PLACE_HOT,        /* hot here */
+    PLACE_HOT,        /* hot and warm here */
+    PLACE_WARMING,    /* hot here, but not warm: to a home, for now */
     PLACE_WIDENED,    /* one of several homes, chosen by load */
     PLACE_COLD,       /* to its home */
     PLACE_FORWARDED,  /* came from another node */
@@ -55,6 +58,7 @@ struct place_query {
     bool is_forwarded; /* hop 1 */
     bool is_bounced;
     bool is_hot;            /* here, by heat.h */
+    bool is_warm;           /* here: an isolate of it is known (warmth.h) */
     bool is_overloaded;     /* here, for this script, by shed.h */
     uint32_t mean_load;     /* per mille, over usable nodes */
     uint32_t bound_percent; /* e of (1 + e) */

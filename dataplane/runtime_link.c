@@ -316,13 +316,15 @@ bool runtime_link_is_warm(const struct runtime_link *l, uint64_t handle)
     return warmth_of(&l->warmth, handle) == WARMTH_WARM;
 }
 
-bool runtime_link_warm(struct runtime_link *l, uint64_t handle)
+bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded)
 {
     if (!l->region || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
         !warmth_ask(&l->warmth, handle, l->now_ns))
         return false;
-    push(l, &(struct job_slot){.type = JOB_WARM, .arg = handle});
+    push(l, &(struct job_slot){
+                .type = JOB_WARM, .flags = is_demanded ? JOB_F_DEMANDED : 0, .arg = handle});
     l->counters->warm_sent++;
+    l->counters->warm_demanded += is_demanded;
     return true;
 }
 

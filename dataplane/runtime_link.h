@@ -167,9 +167,9 @@ void runtime_link_cancel(struct runtime_link *, struct job_ref);
 /* Has the job's answer ended, and lives on until `done`? */
 bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
 
-/* Asks for a warm isolate unless this script is known warm or was just asked for. True: a message
- * was sent. */
-bool runtime_link_warm(struct runtime_link *, uint64_t script_handle);
+/* Asks for a warm isolate unless this script is known warm or was just asked for (warmth.h). is_demanded: no guess (JOB_F_DEMANDED).
+ * True: a message was sent. */
+bool runtime_link_warm(struct runtime_link *, uint64_t script_handle, bool is_demanded);
 bool runtime_link_is_warm(const struct runtime_link *, uint64_t script_handle);
 
 /* How long a START waits, as far as is known. */

@@ -4,16 +4,26 @@
 #include <string.h>
 
 /* Handles are dense numbers: the multiplication spreads them evenly over the slots. */
-static uint32_t slot_of(uint64_t handle)
+static uint32_t set_of(uint64_t handle)
 {
-    _Static_assert(WARMTH_SLOTS == 1 << 12, "the shift");
-    return (uint32_t)((handle * 0x9e3779b97f4a7c15u) >> 52);
+    _Static_assert(WARMTH_SETS == 1 << 10, "the shift");
+    return (uint32_t)((handle * 0x9e3779b97f4a7c15u) >> 54) * WARMTH_WAYS;
+}
+
+static const struct warmth_script *look(const struct warmth *w, uint64_t handle)
+{
+    const struct warmth_script *set = &w->slot[set_of(handle)];
+
+    for (uint32_t i = 0; i < WARMTH_WAYS && handle != 0; i++) {
+        if (set[i].handle == handle)
+            return &set[i];
+    }
+    return NULL;
 }
 
 static struct warmth_script *find(struct warmth *w, uint64_t handle)
 {
-    struct warmth_script *s = &w->slot[slot_of(handle)];
-    return s->handle == handle && handle != 0 ? s : NULL;
+    return (struct warmth_script *)look(w, handle);
 }
 
 static void set_state(struct warmth *w, struct warmth_script *s, enum warmth_state state)
@@ -28,15 +38,22 @@ static void forget(struct warmth *w, struct warmth_script *s)
     *s = (struct warmth_script){0};
 }
 
-/* Its slot, with whatever else was there forgotten. */
-static struct warmth_script *claim(struct warmth *w, uint64_t handle)
+/* Its slot; made if need be in a free one, else in that of the longest unasked, which is forgotten. */
+static struct warmth_script *claim(struct warmth *w, uint64_t handle, uint64_t now_ns)
 {
-    struct warmth_script *s = &w->slot[slot_of(handle)];
+    struct warmth_script *set = &w->slot[set_of(handle)], *oldest = set, *found = find(w, handle);
+
     assert(handle != 0);
-    if (s->handle != handle)
-        forget(w, s);
-    s->handle = handle;
-    return s;
+    if (found)
+        return found;
+    for (uint32_t i = 1; i < WARMTH_WAYS && oldest->handle != 0; i++) {
+        if (set[i].handle == 0 || set[i].asked_ns < oldest->asked_ns)
+            oldest = &set[i];
+    }
+    forget(w, oldest);
+    oldest->handle = handle;
+    oldest->asked_ns = now_ns;
+    return oldest;
 }
 
 static bool awaits_verdict(const struct warmth_script *s)
@@ -57,15 +74,16 @@ void warmth_clear(struct warmth *w)
 
 enum warmth_state warmth_of(const struct warmth *w, uint64_t handle)
 {
-    const struct warmth_script *s = &w->slot[slot_of(handle)];
-    return s->handle == handle ? (enum warmth_state)s->state : WARMTH_UNKNOWN;
+    const struct warmth_script *s = look(w, handle);
+    return s ? (enum warmth_state)s->state : WARMTH_UNKNOWN;
 }
 
 bool warmth_ask(struct warmth *w, uint64_t handle, uint64_t now_ns)
 {
-    if (warmth_of(w, handle) != WARMTH_UNKNOWN)
+    struct warmth_script *s = find(w, handle);
+    if (s && (s->state != WARMTH_UNKNOWN || now_ns - s->asked_ns < WARMTH_AGAIN_NS))
         return false;
-    struct warmth_script *s = claim(w, handle);
+    s = claim(w, handle, now_ns);
     set_state(w, s, WARMTH_ASKED);
     s->asked_ns = now_ns;
     s->is_ours = true;
@@ -75,7 +93,7 @@ bool warmth_ask(struct warmth *w, uint64_t handle, uint64_t now_ns)
 
 void warmth_warmed(struct warmth *w, uint64_t handle, uint32_t took_us, uint64_t now_ns)
 {
-    struct warmth_script *s = claim(w, handle);
+    struct warmth_script *s = claim(w, handle, now_ns);
     /* Warm already, or it said so twice: the asking saved nobody anything. */
     if (s->state == WARMTH_ASKED && took_us == 0)
         s->is_ours = false;
@@ -90,12 +108,13 @@ void warmth_evicted(struct warmth *w, uint64_t handle)
     if (!s)
         return;
     w->counters->warm_wasted += awaits_verdict(s);
-    forget(w, s);
+    s->is_ours = s->is_used = false;
+    set_state(w, s, WARMTH_UNKNOWN); /* and when it was asked for: not again at once */
 }
 
 void warmth_started(struct warmth *w, uint64_t handle, uint64_t now_ns)
 {
-    struct warmth_script *s = claim(w, handle);
+    struct warmth_script *s = claim(w, handle, now_ns);
 
     if (s->state == WARMTH_UNKNOWN) {
         /* This start makes the isolate: no need to ask for it too. */
@@ -109,6 +128,8 @@ void warmth_started(struct warmth *w, uint64_t handle, uint64_t now_ns)
         w->counters->warm_hidden_us += (now_ns - s->asked_ns) / 1000;
     }
     s->is_used = true;
+    if (s->state == WARMTH_WARM)
+        s->asked_ns = now_ns;
 }
 
 void warmth_sweep(struct warmth *w, uint32_t slots, uint64_t now_ns)

@@ -6,8 +6,12 @@
  *      ^                      |  \--START before WARMED--> late: only a part was hidden
  *      +------ EVICTED -------+---- EVICTED before any START, or none within WARMTH_WASTE_NS: wasted
  *
- * Direct-mapped by script handle: a collision forgets the older one (its isolate is then asked for again, which costs a
- * message). Forgetting counts nothing as wasted. Single thread, never allocates.
+ * EVICTED also says that the process could not make it. A script that was asked for, or ran, less than WARMTH_AGAIN_NS ago is not asked for
+ * again: one that does not load, and two that have room for one only, cost a start each so often and no more.
+ *
+ * Set-associative by script handle: of a full set the one goes that was asked for or started longest ago. What is hot runs here only while it is
+ * known to be warm, so two busy scripts must not forget each other by turns. Forgetting counts nothing as wasted.
+ * Single thread, never allocates.
  */
 #ifndef HEARTH_WARMTH_H
 #define HEARTH_WARMTH_H
@@ -17,14 +21,15 @@
 
 #include "dataplane/counters.h"
 
-enum { WARMTH_SLOTS = 4096 };
+enum { WARMTH_SETS = 1024, WARMTH_WAYS = 4, WARMTH_SLOTS = WARMTH_SETS * WARMTH_WAYS };
 #define WARMTH_WASTE_NS (30ull * 1000000000)
+#define WARMTH_AGAIN_NS (5ull * 1000000000)
 
 enum warmth_state { WARMTH_UNKNOWN = 0, WARMTH_ASKED, WARMTH_WARM };
 
 struct warmth_script {
     uint64_t handle;   /* 0: free */
-    uint64_t asked_ns; /* or started */
+    uint64_t asked_ns; /* or last started, or heard of */
     uint32_t took_us;
     uint8_t state; /* enum warmth_state */
     bool is_ours;  /* it was we who asked, and the verdict may still fall */
@@ -43,7 +48,7 @@ void warmth_init(struct warmth *, struct counters *);
 void warmth_clear(struct warmth *);
 
 enum warmth_state warmth_of(const struct warmth *, uint64_t handle);
-/* True: not warm and not asked for yet: send a WARM. */
+/* True: neither warm nor asked for lately: send a WARM. */
 bool warmth_ask(struct warmth *, uint64_t handle, uint64_t now_ns);
 /* The process said so, by WARMED or by the head of a job's answer. took_us 0: it was warm already, so asking hid nothing. */
 void warmth_warmed(struct warmth *, uint64_t handle, uint32_t took_us, uint64_t now_ns);

@@ -73,7 +73,7 @@ enum job_type {
                    no body */
     JOB_BODY,   /* job; chunks: request body bytes, possibly none; END: the body is complete */
     JOB_CANCEL, /* job; the client is gone: free everything, answer nothing */
-    JOB_WARM,   /* arg = script handle: have an isolate ready */
+    JOB_WARM,   /* arg = script handle: have an isolate ready; DEMANDED */
     JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */
     JOB_STOP,   /* finish what runs, then exit 0 */
     JOB_REPLY,  /* arg = sub; chunks: response head; END: no body */
@@ -108,6 +108,8 @@ enum job_phase {
 enum job_flag {
     JOB_F_END = 1,     /* the last message of this body */
     JOB_F_LINGERS = 2, /* with END, up: JOB_DONE will follow */
+    JOB_F_DEMANDED =
+        4, /* of WARM: no guess, requests are waiting to come here. It makes room as a START does */
 };
 
 /* What a JOB_ERROR says. Each has its own status, counter and sentence for the client. */

@@ -94,9 +94,10 @@ uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 
-/* Asks the script's home for a warm isolate. False: not sent (down, or asked within the last second). */
+/* Asks a home of the script for a warm isolate. is_demanded: no guess, requests are about to follow. False: not sent (down, or asked
+ * within the last second). */
 bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
-                uint64_t now_ns);
+                bool is_demanded, uint64_t now_ns);
 /* Sends a trace sink its events. False: no way there; the events are lost, counted. */
 bool peers_event(struct peers *, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
                  size_t len);

@@ -83,16 +83,18 @@ static struct peers_slot *open_slot(struct peers *p, uint16_t node, uint64_t scr
 }
 
 bool peers_warm(struct peers *p, uint16_t node, uint64_t script_hash, uint64_t version,
-                uint64_t now_ns)
+                bool is_demanded, uint64_t now_ns)
 {
-    /* Direct-mapped: a collision costs one message too many. Two versions of a script are two keys, two homes too. */
-    uint64_t key = (script_hash ^ version * 0x9e3779b97f4a7c15u) + node;
+    /* Direct-mapped: a collision costs one message too many. Two versions of a script are two keys, two homes too; so is what may be
+     * refused and what may not. */
+    uint64_t key = (script_hash ^ version * 0x9e3779b97f4a7c15u) + 2 * (uint64_t)node + is_demanded;
     uint32_t place = (uint32_t)(key * 0x9e3779b97f4a7c15u >> 54) % WARM_RECENT;
     if (p->warmed[place].key == key &&
         now_ns - p->warmed[place].at_ns < WARM_RECENT_MS * 1000000ull)
         return false;
     uint8_t out[64];
-    struct record_warm warm = {.script = script_hash, .version = version};
+    struct record_warm warm = {
+        .script = script_hash, .version = version, .is_demanded = is_demanded};
     struct peers_slot *s = open_slot(p, node, script_hash);
     if (!s || !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
         return false;
@@ -183,20 +185,20 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
     return true;
 }
 
-/* A hint: what is not ours to run, or over the budget, is left out without a word. */
+/* A hint: what is not ours to run, or is a guess over the budget, is left out without a word. */
 static void warm_ahead(struct peers *p, const struct record_warm *warm, uint64_t now_ns)
 {
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, warm->script);
     if (!script || script->version_bits != warm->version)
         return;
-    if (!token_bucket_take(&core->warm, now_ns)) {
+    if (!warm->is_demanded && !token_bucket_take(&core->warm, now_ns)) {
         core->counters.warm_budget++;
         return;
     }
     struct runtime_link *link = core_link_of(core, warm->script);
     if (link)
-        runtime_link_warm(link, script->handle);
+        runtime_link_warm(link, script->handle, warm->is_demanded);
 }
 
 static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)

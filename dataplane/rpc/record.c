@@ -15,7 +15,7 @@
  *   ERROR    error u8 | zero u24
  *   STATE    state u8 | zero u8 | load u16 | queue us u32
  *   RING     epoch u64 | digest u64
- *   WARM     script u64 | version u64 | handover u8 | zero u24
+ *   WARM     script u64 | version u64 | handover u8 | demanded u8 | zero u16
  *   WARMED   script u64 | took us u32 | warm u8 | zero u24
  *   EVENT    sink 56 | payload
  *   NOTE     bytes
@@ -36,7 +36,7 @@ enum {
 static_assert(RECORD_CALL_FIXED_BYTES == 8 + 8 + 8 + 1 + 3 + 4 + 2 * CAPABILITY_BYTES, "CALL");
 static_assert(ACCEPT_BYTES == 1 + 3 + 4, "ACCEPT");
 static_assert(STATE_BYTES == 1 + 1 + 2 + 4, "STATE");
-static_assert(WARM_BYTES == 8 + 8 + 1 + 3, "WARM");
+static_assert(WARM_BYTES == 8 + 8 + 1 + 1 + 2, "WARM");
 static_assert(WARMED_BYTES == 8 + 4 + 1 + 3, "WARMED");
 static_assert(RECORD_BYTES_MAX < 1 << 24, "a length has 24 bits");
 
@@ -199,7 +199,8 @@ size_t record_write_warm(uint8_t *out, size_t cap, const struct record_warm *m)
     octets_put_u64(&w, m->script);
     octets_put_u64(&w, m->version);
     octets_put_u8(&w, m->is_handover);
-    octets_put_zero(&w, 3);
+    octets_put_u8(&w, m->is_demanded);
+    octets_put_zero(&w, 2);
     return finish(&w, WARM_BYTES);
 }
 
@@ -335,7 +336,8 @@ bool record_read_warm(struct record_warm *m, const uint8_t *bytes, size_t len)
     m->script = octets_get_u64(&r);
     m->version = octets_get_u64(&r);
     m->is_handover = read_bool(&r);
-    octets_get_zero(&r, 3);
+    m->is_demanded = read_bool(&r);
+    octets_get_zero(&r, 2);
     return octets_end(&r);
 }
 

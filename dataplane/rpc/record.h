@@ -126,6 +126,7 @@ struct record_ring {
 struct record_warm {
     uint64_t script, version;
     bool is_handover; /* wants a WARMED, and is not limited by the budget */
+    bool is_demanded; /* no guess: requests are about to follow. Nor is this */
 };
 
 struct record_warmed {

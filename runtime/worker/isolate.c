@@ -250,14 +250,14 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
     return start_cold(w, s, cold, why);
 }
 
-struct isolate *isolate_warm(struct worker *w, struct script *s, struct cold_start *cold,
-                             enum job_error *why)
+struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demanded,
+                             struct cold_start *cold, enum job_error *why)
 {
     *cold = (struct cold_start){0};
     if (s->isolate)
         return s->isolate;
     report_news(w, s);
-    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, ISOLATE_IDLE_NS)) {
+    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, is_demanded ? 0 : ISOLATE_IDLE_NS)) {
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }

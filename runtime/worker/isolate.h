@@ -85,10 +85,10 @@ struct cold_start {
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
 
-/* The same for nobody's request yet (JOB_WARM): in a full pool it takes the place only of what nobody asked for during ISOLATE_IDLE_NS, and is no
- * use of the script. A guess may not push out what is in use. */
-struct isolate *isolate_warm(struct worker *, struct script *, struct cold_start *,
-                             enum job_error *why);
+/* The same for nobody's request yet (JOB_WARM), which is no use of the script. A guess may not push out what is in use: in a full pool it takes
+ * the place only of what nobody asked for during ISOLATE_IDLE_NS. What is demanded takes it from the least recently used. */
+struct isolate *isolate_warm(struct worker *, struct script *, bool is_demanded,
+                             struct cold_start *, enum job_error *why);
 
 /* Makes the spare if there is none and memory for it. True if it took the time to. */
 bool isolate_refill_spare(struct worker *);

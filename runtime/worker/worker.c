@@ -155,7 +155,7 @@ static void take_warm(struct worker *w, struct lane *l, const struct job_slot *s
     struct script *s = script_of(w, slot->arg);
     enum job_error why;
     struct cold_start cold = {0};
-    bool is_warm = s && isolate_warm(w, s, &cold, &why);
+    bool is_warm = s && isolate_warm(w, s, slot->flags & JOB_F_DEMANDED, &cold, &why);
     struct job_slot told = {
         .type = is_warm ? JOB_WARMED : JOB_EVICTED, .arg = slot->arg, .arg2 = cold.us};
     lane_send(l, &told);

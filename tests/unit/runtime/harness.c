@@ -359,6 +359,11 @@ void harness_control(struct harness *h, enum job_type type, uint32_t handle)
     push(h, &(struct job_slot){.type = (uint8_t)type, .arg = handle});
 }
 
+void harness_demand(struct harness *h, uint32_t handle)
+{
+    push(h, &(struct job_slot){.type = JOB_WARM, .flags = JOB_F_DEMANDED, .arg = handle});
+}
+
 /* ---- up ---- */
 
 static void append(struct harness *h, struct harness_job *j, const struct job_slot *slot)

@@ -138,6 +138,8 @@ void harness_send(struct harness *, uint32_t job, const void *bytes, size_t len,
 void harness_cancel(struct harness *, uint32_t job);
 void harness_credit(struct harness *, uint32_t job, uint64_t bytes);
 void harness_control(struct harness *, enum job_type, uint32_t handle);
+/* A WARM that is no guess. */
+void harness_demand(struct harness *, uint32_t handle);
 /* Handles what has come; waits up to timeout_ms for something. */
 void harness_poll(struct harness *, int timeout_ms);
 /* Until the job is done. */

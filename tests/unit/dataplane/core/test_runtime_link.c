@@ -210,12 +210,19 @@ static void keeps_a_ring_reserve_for_control(void **state)
 static void asks_once_for_a_warm_isolate(void **state)
 {
     struct link_rig *r = rig_create(4);
-    assert_true(runtime_link_warm(&r->link, 5));
-    assert_false(runtime_link_warm(&r->link, 5));
+    assert_true(runtime_link_warm(&r->link, 5, false));
+    assert_false(runtime_link_warm(&r->link, 5, false));
     assert_int_equal(receive(r).type, JOB_WARM);
     send(r, &(struct job_slot){.type = JOB_EVICTED, .arg = 5});
     runtime_link_poll(&r->link, 16, NOW_NS);
-    assert_true(runtime_link_warm(&r->link, 5));
+    assert_false(runtime_link_warm(&r->link, 5, false));
+    runtime_link_poll(&r->link, 16, NOW_NS + WARMTH_AGAIN_NS);
+    assert_true(runtime_link_warm(&r->link, 5, true));
+    struct job_slot again = receive(r);
+    assert_int_equal(again.type, JOB_WARM);
+    assert_int_equal(again.flags, JOB_F_DEMANDED);
+    assert_int_equal(r->counters.warm_sent, 2);
+    assert_int_equal(r->counters.warm_demanded, 1);
     rig_destroy(r);
 }
 
@@ -550,7 +557,7 @@ static void impossible_ring_words_end_the_link(void **state)
     rig_start(r, 0, false);
     atomic_store(&lane->down.head, 12345); /* beyond what was produced: counts as full */
     for (int i = 0; i < JOB_RING_SLOTS; i++)
-        runtime_link_warm(&r->link, 1000 + (uint64_t)i);
+        runtime_link_warm(&r->link, 1000 + (uint64_t)i, false);
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
     runtime_link_poll(
         &r->link, 16,

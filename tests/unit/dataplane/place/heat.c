@@ -101,6 +101,38 @@ static void widens_by_what_comes_to_it_and_narrows_again(void **state)
     assert_int_equal(heat_find(&heat, 9)->width, 1);
 }
 
+/* Its next homes start it meanwhile. */
+static void widens_only_after_it_has_said_so(void **state)
+{
+    struct rng r = {1};
+    uint64_t now = S_NS, began = 0;
+    for (int width = 1; width < 4; width *= 2) {
+        do
+            busy(heat_ask_home, 9, 3000, 0.001, &now, &r);
+        while (heat_find(&heat, 9)->widening_ns == 0);
+        began = heat_find(&heat, 9)->widening_ns;
+        busy(heat_ask_home, 9, 3000, 0.4, &now, &r);
+        assert_int_equal(heat_ask_home(&heat, &tune, 9, began + HEAT_WIDEN_NS - 1)->width, width);
+        assert_int_equal(heat_find(&heat, 9)->widening_ns, began);
+        now = began + HEAT_WIDEN_NS;
+        assert_int_equal(heat_ask_home(&heat, &tune, 9, now)->width, 2 * width);
+        assert_int_equal(heat_find(&heat, 9)->widening_ns, 0);
+    }
+}
+
+static void a_short_burst_does_not_widen(void **state)
+{
+    struct rng r = {1};
+    uint64_t now = S_NS;
+    do
+        busy(heat_ask_home, 9, 3000, 0.001, &now, &r);
+    while (heat_find(&heat, 9)->widening_ns == 0);
+    now += 2 * S_NS;
+    heat_ask_home(&heat, &tune, 9, now);
+    assert_int_equal(heat_find(&heat, 9)->widening_ns, 0);
+    assert_int_equal(heat_find(&heat, 9)->width, 1);
+}
+
 static void believes_the_widest_home_until_it_is_silent(void **state)
 {
     heat_ask(&heat, &tune, 9, 1 * S_NS);
@@ -215,6 +247,8 @@ int main(void)
         cmocka_unit_test_setup(becomes_hot_and_cools_with_hysteresis, set_up),
         cmocka_unit_test_setup(peers_never_make_it_hot, set_up),
         cmocka_unit_test_setup(widens_by_what_comes_to_it_and_narrows_again, set_up),
+        cmocka_unit_test_setup(widens_only_after_it_has_said_so, set_up),
+        cmocka_unit_test_setup(a_short_burst_does_not_widen, set_up),
         cmocka_unit_test_setup(believes_the_widest_home_until_it_is_silent, set_up),
         cmocka_unit_test_setup(takes_any_number_of_a_peer_for_a_width, set_up),
         cmocka_unit_test_setup(forgets_the_longest_unasked_of_a_full_set, set_up),

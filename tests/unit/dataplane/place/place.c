@@ -16,7 +16,7 @@ struct row {
     const char *name;
     const char *states; /* of the successors, home first; lower case: that one is me */
     uint8_t width;
-    const char *flags; /* f forwarded, b bounced, h hot, o overloaded */
+    const char *flags; /* f forwarded, b bounced, h hot, w warm, o overloaded */
     uint16_t load[PLACE_SUCCESSORS_MAX];
     uint32_t mean;
     enum place_where where;
@@ -41,11 +41,71 @@ static const struct row rows[] = {
      PLACE_OVERLOADED,
      0,
      SELF},
-    {"a hot script runs where it enters", "SSS", 1, "h", {0}, 0, PLACE_HERE, PLACE_HOT, 0, 1},
-    {"a hot one goes home from an overloaded node",
+    {"a hot and warm script runs where it enters",
+     "SSS",
+     1,
+     "hw",
+     {0},
+     0,
+     PLACE_HERE,
+     PLACE_HOT,
+     0,
+     1},
+    {"a warm script that is not hot goes home",
+     "SSS",
+     1,
+     "w",
+     {0},
+     0,
+     PLACE_HOME,
+     PLACE_COLD,
+     NODE(1),
+     1},
+    {"a hot one goes home until it is warm",
+     "SSS",
+     1,
+     "h",
+     {0},
+     0,
+     PLACE_HOME,
+     PLACE_WARMING,
+     NODE(1),
+     1},
+    {"or to one of its homes",
+     "SSSS",
+     2,
+     "h",
+     {0},
+     0,
+     PLACE_HOME,
+     PLACE_WARMING,
+     NODE(1) | NODE(2),
+     1},
+    {"at home it need not be warm", "sSS", 1, "h", {0}, 0, PLACE_HERE, PLACE_IS_HOME, 0, SELF},
+    {"a hot one is started here if nobody is usable",
+     "xDJ",
+     1,
+     "h",
+     {0},
+     0,
+     PLACE_HERE,
+     PLACE_NO_HOME,
+     0,
+     SELF},
+    {"an overloaded node starts no isolate for a hot one",
      "SSS",
      1,
      "ho",
+     {0},
+     0,
+     PLACE_HOME,
+     PLACE_OVERLOADED,
+     NODE(1),
+     1},
+    {"a hot one goes home from an overloaded node",
+     "SSS",
+     1,
+     "hwo",
      {0},
      0,
      PLACE_HOME,
@@ -262,6 +322,7 @@ static struct place_query query_of(const struct row *r)
         .is_forwarded = strchr(r->flags, 'f') != NULL,
         .is_bounced = strchr(r->flags, 'b') != NULL,
         .is_hot = strchr(r->flags, 'h') != NULL,
+        .is_warm = strchr(r->flags, 'w') != NULL,
         .is_overloaded = strchr(r->flags, 'o') != NULL,
         .mean_load = r->mean,
         .bound_percent = 25,
@@ -325,6 +386,7 @@ static struct place_query any_query(struct rng *r)
         .is_forwarded = rng_chance(r, 0.2),
         .is_bounced = rng_chance(r, 0.2),
         .is_hot = rng_chance(r, 0.3),
+        .is_warm = rng_chance(r, 0.5),
         .is_overloaded = rng_chance(r, 0.4),
         .mean_load = (uint32_t)rng_below(r, rng_chance(r, 0.1) ? UINT32_MAX : 2000),
         .bound_percent = (uint32_t)rng_below(r, rng_chance(r, 0.1) ? UINT32_MAX : 200),
@@ -373,6 +435,10 @@ static void holds_its_properties(void **state)
                 assert_true(q.is_overloaded);
             if (v.where == PLACE_HERE)
                 assert_false(q.is_overloaded);
+            if (v.why == PLACE_HOT)
+                assert_true(v.where == PLACE_HERE && q.is_hot && q.is_warm);
+            if (v.why == PLACE_WARMING)
+                assert_true(v.where == PLACE_HOME && q.is_hot && !q.is_warm && !q.is_overloaded);
             if (q.is_forwarded || q.is_bounced)
                 assert_int_not_equal(v.where, PLACE_HOME);
             if (home && home->state == NODE_SERVING)

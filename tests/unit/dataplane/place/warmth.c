@@ -41,9 +41,23 @@ static void is_asked_for_once(void **state)
     assert_int_equal(warmth_of(&warmth, 5), WARMTH_WARM);
     assert_int_equal(warmth.asked, 0);
     assert_false(warmth_ask(&warmth, 5, 3));
+}
+
+/* It cannot be made, or others need its room: either way the next request would ask again, and the one after it. */
+static void is_not_asked_for_again_at_once(void **state)
+{
+    assert_true(warmth_ask(&warmth, 5, 10 * S_NS));
     warmth_evicted(&warmth, 5);
     assert_int_equal(warmth_of(&warmth, 5), WARMTH_UNKNOWN);
-    assert_true(warmth_ask(&warmth, 5, 4));
+    assert_int_equal(warmth.asked, 0);
+    assert_false(warmth_ask(&warmth, 5, 10 * S_NS + WARMTH_AGAIN_NS - 1));
+    assert_true(warmth_ask(&warmth, 5, 10 * S_NS + WARMTH_AGAIN_NS));
+    warmth_warmed(&warmth, 5, 700, 20 * S_NS);
+    warmth_started(&warmth, 5, 60 * S_NS);
+    warmth_evicted(&warmth, 5);
+    assert_false(warmth_ask(&warmth, 5, 60 * S_NS + WARMTH_AGAIN_NS - 1));
+    warmth_started(&warmth, 5, 61 * S_NS); /* a request that has to run here does not ask */
+    assert_int_equal(warmth_of(&warmth, 5), WARMTH_ASKED);
 }
 
 static void warm_in_time_is_useful_once(void **state)
@@ -125,17 +139,28 @@ static void a_start_makes_its_isolate_by_itself(void **state)
     check(0, 0, 0, 0);
 }
 
-static void a_collision_forgets_the_older_one(void **state)
+static void a_full_set_forgets_the_longest_unasked(void **state)
 {
     uint64_t other = 2;
-    warmth_ask(&warmth, 1, 0);
+    warmth_ask(&warmth, 1, 1);
     while (warmth_of(&warmth, 1) != WARMTH_UNKNOWN)
-        warmth_ask(&warmth, other++, 1);
+        warmth_ask(&warmth, other++, 2);
     other--;
     assert_int_equal(warmth_of(&warmth, other), WARMTH_ASKED);
     warmth_evicted(&warmth, 1);
     assert_int_equal(warmth_of(&warmth, other), WARMTH_ASKED);
     check(0, 0, 0, 0);
+}
+
+/* Else what is hot would go home each time that another script of its set is asked for. */
+static void what_is_started_all_the_time_is_not_forgotten(void **state)
+{
+    warmth_warmed(&warmth, 1, 700, 0);
+    for (uint64_t other = 2; other < 20000; other++) {
+        warmth_started(&warmth, 1, other * S_NS);
+        warmth_ask(&warmth, other, other * S_NS + 1);
+        assert_int_equal(warmth_of(&warmth, 1), WARMTH_WARM);
+    }
 }
 
 static void dense_handles_do_not_collide_early(void **state)
@@ -214,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(is_asked_for_once, set_up),
+        cmocka_unit_test_setup(is_not_asked_for_again_at_once, set_up),
         cmocka_unit_test_setup(warm_in_time_is_useful_once, set_up),
         cmocka_unit_test_setup(a_start_before_it_is_warm_is_late, set_up),
         cmocka_unit_test_setup(evicted_before_a_start_is_wasted, set_up),
@@ -221,7 +247,8 @@ int main(void)
         cmocka_unit_test_setup(an_ask_without_an_answer_is_given_up, set_up),
         cmocka_unit_test_setup(warm_already_is_no_merit_and_no_waste, set_up),
         cmocka_unit_test_setup(a_start_makes_its_isolate_by_itself, set_up),
-        cmocka_unit_test_setup(a_collision_forgets_the_older_one, set_up),
+        cmocka_unit_test_setup(a_full_set_forgets_the_longest_unasked, set_up),
+        cmocka_unit_test_setup(what_is_started_all_the_time_is_not_forgotten, set_up),
         cmocka_unit_test_setup(dense_handles_do_not_collide_early, set_up),
         cmocka_unit_test_setup(nothing_is_warm_in_a_new_process, set_up),
         cmocka_unit_test_setup(lists_each_warm_script_once, set_up),

@@ -18,15 +18,15 @@ static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
 {
     struct rig *r = rig_start(2, 2);
     uint64_t hash = r->c.scripts[3].id_hash, version = r->c.scripts[3].version_bits;
-    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
-    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     rig_run(r, 20);
     assert_non_null(isolate_at(r, 1, 3));
     assert_int_equal(core_of(r, 1)->counters.warm_sent, 1);
     rig_run(r, 900);
-    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     rig_run(r, 100);
-    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, sim_now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     rig_run(r, 20);
     assert_int_equal(core_of(r, 1)->counters.warm_sent, 1); /* it is warm */
     rig_free(r);
@@ -35,8 +35,8 @@ static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
 static void a_version_that_home_does_not_have_is_not_warmed(void **state)
 {
     struct rig *r = rig_start(2, 2);
-    assert_true(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 77777, sim_now_ns));
-    assert_true(peers_warm(peers_of(r, 0), 1, 12345, 0, sim_now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 77777, false, sim_now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, 12345, 0, false, sim_now_ns));
     rig_run(r, 20);
     assert_int_equal(core_of(r, 1)->counters.warm_sent, 0);
     assert_int_equal(core_of(r, 1)->counters.rpc_bad_frame, 0);
@@ -47,8 +47,8 @@ static void nobody_is_asked_who_is_not_there(void **state)
 {
     struct rig *r = rig_start(2, 1);
     rig_run(r, 500);
-    assert_false(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 3, sim_now_ns));
-    assert_false(peers_warm(peers_of(r, 0), 0, r->c.scripts[3].id_hash, 3, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 1, r->c.scripts[3].id_hash, 3, false, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 0, r->c.scripts[3].id_hash, 3, false, sim_now_ns));
     assert_false(peers_note(peers_of(r, 0), 1, (const uint8_t *)"x", 1));
     assert_int_equal(core_of(r, 0)->counters.note_dropped, 1);
     uint8_t sink[CAPABILITY_BYTES] = {0};

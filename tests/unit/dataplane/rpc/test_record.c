@@ -124,7 +124,7 @@ static size_t again_ring(const uint8_t *in, size_t len, uint8_t *out)
 
 static size_t draw_warm(struct rng *r, uint8_t *out, size_t cap)
 {
-    struct record_warm m = {rng_next(r), rng_next(r), rng_below(r, 2) == 1};
+    struct record_warm m = {rng_next(r), rng_next(r), rng_below(r, 2) == 1, rng_below(r, 2) == 1};
     return record_write_warm(out, cap, &m);
 }
 
@@ -365,6 +365,8 @@ static void layouts_are_as_drawn(void **state)
     assert_bytes(out, len, "0b00001000000000000000010000000000000002");
     len = record_write_warm(out, sizeof(out), &(struct record_warm){1, 2, true});
     assert_bytes(out, len, "0c0000140000000000000001000000000000000201000000");
+    len = record_write_warm(out, sizeof(out), &(struct record_warm){1, 2, false, true});
+    assert_bytes(out, len, "0c0000140000000000000001000000000000000200010000");
     len = record_write_warmed(out, sizeof(out), &(struct record_warmed){1, 2, true});
     assert_bytes(out, len, "0d00001000000000000000010000000201000000");
     len = record_write_empty(out, sizeof(out), RECORD_HANDED);
