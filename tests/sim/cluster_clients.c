@@ -1,0 +1,137 @@
+#include <assert.h>
+#include <string.h>
+
+#include "tests/sim/cluster_parts.h"
+
+static uint32_t pick_entry(struct sim *s)
+{
+    for (;;) {
+        uint32_t node = below(s->nodes);
+        if ((s->has_kill || s->has_leave) && node == s->victim)
+            continue;
+        if (cluster_is_up(&s->cluster, node))
+            return node;
+    }
+}
+
+static void open_request(struct sim *s, struct caller *c)
+{
+    struct caller_request q = {.host = s->host[c->index], .leave_ns = UINT64_MAX};
+    uint32_t id = s->next_id++;
+    struct record *r = &s->record[id];
+    bool is_first = s->phase == PHASE_FIRST_PASS;
+    *r = (struct record){.entry = pick_entry(s), .opened_ns = sim_now_ns};
+    r->entry_lives = s->cluster.node[r->entry].lives;
+    r->script = is_first ? s->first_pass++ : below(SCRIPTS);
+    q.id = id;
+    q.server_ip = s->cluster.node[r->entry].ip;
+    q.bytes = chance(20) ? below(300000) : below(4000);
+    q.answer = ANSWER_GENERATE;
+    q.method = "GET";
+    if (!is_first && chance(50)) {
+        q.answer = ANSWER_ECHO;
+        q.method = chance(50) ? "POST" : "PUT";
+        q.body_bytes = q.bytes;
+    }
+    q.crawls = chance(10);
+    if (!is_first && chance(5))
+        q.leave_ns = sim_now_ns + below(60) * 1000000ull;
+    r->may_run_again = strcmp(q.method, "POST") != 0;
+    r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
+    snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
+    s->requests++;
+    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s", id, q.method,
+          r->script, cluster_home(&s->cluster, r->script), sim_runtime_of(s, r->script), r->entry,
+          q.bytes, q.crawls ? ", crawling" : "");
+    caller_open(&s->callers, c, &q);
+}
+
+void clients_start(struct sim *s, struct port_sim_faults faults)
+{
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 100};
+    struct net_config net = {.mtu = s->cluster.config.mtu, .address_count = 1};
+    memcpy(net.mac, mac, 6);
+    bool ok = net_parse_address("10.0.0.100/24", &net.address[0]);
+    assert(ok);
+    s->neighbours = aligned_alloc(64, (neighbours_bytes() + 63) & ~(size_t)63);
+    neighbours_init(s->neighbours, 2);
+    tx_init(&s->tx, sim_switch_plug(s->cluster.net, mac, faults), 0, &s->counters);
+    net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
+    s->chunk_memory = aligned_alloc(64, sizeof(struct chunk) * 8192);
+    chunk_pool_init(&s->chunks, s->chunk_memory, 8192);
+    s->env = (struct tcp_env){
+        .pool = &s->chunks, .counters = &s->counters, .mss_max = (uint16_t)(net.mtu - 40)};
+    s->callers = (struct callers){.net = &s->net,
+                                  .env = &s->env,
+                                  .patience_ns = 30ull * 1000000000,
+                                  .last_port = 10000,
+                                  .done = books_on_done,
+                                  .arg = s};
+    for (uint32_t i = 0; i < CALLERS; i++)
+        s->caller[i].index = i;
+}
+
+void clients_work(struct sim *s)
+{
+    struct frame frame[PORT_BURST];
+    uint16_t n;
+    while ((n = port_rx(s->tx.port, 0, frame, PORT_BURST)) > 0) {
+        for (uint16_t i = 0; i < n; i++) {
+            struct net_packet p;
+            struct tcp_segment seg;
+            if (net_input(&s->net, &frame[i], sim_now_ns, &p) != NET_TCP ||
+                !tcp_segment_parse(&seg, p.l4, p.l4_bytes))
+                continue;
+            for (uint32_t k = 0; k < CALLERS; k++) {
+                if (s->caller[k].is_open && s->caller[k].port == seg.dst_port)
+                    tcp_input(&s->caller[k].tcp, &seg, sim_now_ns);
+            }
+        }
+        port_free(s->tx.port, 0, frame, n);
+    }
+    for (uint32_t i = 0; i < CALLERS; i++)
+        caller_work(&s->callers, &s->caller[i]);
+    tx_flush(&s->tx);
+}
+
+bool clients_are_quiet(const struct sim *s)
+{
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        if (s->caller[i].is_open)
+            return false;
+    }
+    return true;
+}
+
+void clients_open_some(struct sim *s)
+{
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        bool is_first = s->phase == PHASE_FIRST_PASS;
+        if (s->caller[i].is_open || (is_first && s->first_pass == SCRIPTS) ||
+            (!is_first && s->requests >= s->quota))
+            continue;
+        if (is_first || chance(20))
+            open_request(s, &s->caller[i]);
+    }
+}
+uint64_t clients_next_ns(const struct sim *s)
+{
+    uint64_t next = s->phase == PHASE_END && sim_now_ns < s->quiet_ns ? s->quiet_ns : UINT64_MAX;
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        uint64_t at = caller_next_ns(&s->callers, &s->caller[i]);
+        if (at < next)
+            next = at;
+    }
+    bool has_more = s->phase == PHASE_FIRST_PASS || s->requests < s->quota;
+    if (s->phase == PHASE_LOAD && s->event_ns < next)
+        next = s->event_ns;
+    return s->phase == PHASE_LOAD && has_more ? sim_now_ns : next;
+}
+
+void clients_end(struct sim *s)
+{
+    CHECK(s->chunks.free_count == s->chunks.count, "client chunks lost");
+    tx_fini(&s->tx);
+    free(s->neighbours);
+    free(s->chunk_memory);
+}
