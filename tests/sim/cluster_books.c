@@ -2,7 +2,22 @@
 
 #include "tests/sim/cluster_parts.h"
 
-void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth, bool is_cold)
+/* That version or a newer one; and a node that has said for long enough that it drains is nobody's home. */
+static void check_place(const struct sim *s, const struct model_runtime *m, uint32_t id,
+                        uint64_t handle)
+{
+    const struct record *r = &s->record[id];
+    uint32_t at = cluster_node_of(&s->cluster, m);
+    uint64_t since_ns = s->cluster.node[at].state_since_ns;
+    CHECK(handle >= r->handle, "request %u wants version %lu, and gets %lu", id,
+          (unsigned long)r->handle, (unsigned long)handle);
+    CHECK(at == r->entry || cluster_state(&s->cluster, at) != NODE_DRAINING ||
+              r->opened_ns < since_ns + DETECT_MS * 1000000ull,
+          "request %u goes to node %u, which drains", id, at);
+}
+
+void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth,
+                      uint64_t handle, bool is_cold)
 {
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
@@ -18,6 +33,8 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     CHECK(starts == 1 || (r->may_run_again && s->killed_ns), "request %u.%u ran %u times", id,
           depth, starts);
     CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
+    if (depth == 0)
+        check_place(s, m, id, handle);
 }
 static void check_home(struct sim *s, const struct caller *c, const struct record *r)
 {

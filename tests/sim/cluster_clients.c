@@ -24,6 +24,7 @@ static void open_request(struct sim *s, struct caller *c)
     r->entry_lives = s->cluster.node[r->entry].lives;
     r->script = is_first ? s->first_pass++ : below(SCRIPTS);
     q.id = id;
+    r->handle = s->cluster.node[r->entry].scripts[r->script].handle;
     q.server_ip = s->cluster.node[r->entry].ip;
     q.bytes = chance(20) ? below(300000) : below(4000);
     q.answer = ANSWER_GENERATE;

@@ -31,7 +31,7 @@ struct record { /* of a request */
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
-    uint64_t opened_ns;
+    uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };
 
 enum phase { PHASE_START, PHASE_FIRST_PASS, PHASE_LOAD, PHASE_END };
@@ -102,7 +102,8 @@ uint64_t clients_next_ns(const struct sim *);
 
 /* ---- cluster_books.c ---- */
 
-void books_on_started(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
+void books_on_started(void *arg, struct model_runtime *, uint32_t id, uint32_t depth,
+                      uint64_t handle, bool is_cold);
 void books_on_done(void *arg, struct caller *, enum caller_end);
 uint32_t books_cold_starts(const struct sim *);
 /* All nodes are off. */

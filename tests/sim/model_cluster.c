@@ -225,11 +225,64 @@ void cluster_kill(struct cluster *c, uint32_t node)
     power_off(&c->node[node]);
 }
 
+/* A job that its core has given up was cancelled: nobody would ever grant it what it waits for. */
+static void check_jobs(struct cluster_node *n, uint32_t k)
+{
+    struct model_runtime *m = &n->runtime[k];
+    const struct runtime_link *link = n->core->link[k];
+    model_runtime_read(m);
+    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+        const struct model_job *j = &m->job[i];
+        CHECK(!j->is_live || link->job[j->index].generation == j->generation,
+              "runtime %u of node %u runs request %u for nobody", k, n->index, j->id);
+    }
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What the recorder knows of this and other nodes: no call went further than one hop, and none twice. */
+static void check_hops(const struct cluster_node *n)
+{
+    static uint64_t forwarded[TRACE_EVENTS];
+    const struct trace *t = n->core->trace;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < TRACE_EVENTS; i++) {
+        const struct trace_event *e = &t->place[i].event;
+        if (e->kind == TRACE_FORWARD)
+            forwarded[count++] = e->request ^ e->span * 0x9e3779b97f4a7c15u;
+    }
+    qsort(forwarded, count, sizeof(forwarded[0]), compare_u64);
+    for (uint32_t i = 1; i < count; i++)
+        CHECK(forwarded[i] != forwarded[i - 1], "a call that node %u knows of was forwarded twice",
+              n->index);
+}
+
+/* All calls have ended. */
+static void check_no_call_left_a_trace(const struct cluster_node *n)
+{
+    const struct core *core = n->core;
+    for (uint32_t i = 0; i < core->capabilities.slots; i++)
+        CHECK(core->capabilities.slot[i].kind != CAPABILITY_LAZY_WORKER,
+              "a call at node %u ended, and its capability is out", n->index);
+    for (uint32_t i = 0; i < HEAT_SETS; i++) {
+        for (uint32_t k = 0; k < HEAT_WAYS; k++)
+            CHECK(core->heat->set[i][k].in_flight == 0, "node %u counts jobs of an idle script",
+                  n->index);
+    }
+}
+
 void cluster_stop(struct cluster *c, uint32_t node)
 {
     struct cluster_node *n = &c->node[node];
     struct core *core = n->core;
     TRACE("node %u stops", node);
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+        check_jobs(n, k);
+    check_hops(n);
     core_end(core);
     peers_fini(core->peers);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
@@ -241,6 +294,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     CHECK(served_live(core->served) == 0, "node %u serves %u calls still", node,
           served_live(core->served));
     CHECK(core->conn_count == 0 && core->half_open == 0, "node %u has connections left", node);
+    check_no_call_left_a_trace(n);
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
         model_runtime_read(&n->runtime[k]);
         CHECK(core->link[k]->live_jobs == 0, "node %u has %u jobs left", node,
@@ -319,6 +373,14 @@ bool cluster_is_settled(const struct cluster *c)
         }
     }
     return true;
+}
+
+uint32_t cluster_node_of(const struct cluster *c, const struct model_runtime *m)
+{
+    uint32_t node = 0;
+    while (m < c->node[node].runtime || m >= c->node[node].runtime + CLUSTER_RUNTIMES)
+        node++;
+    return node;
 }
 
 uint32_t cluster_home(const struct cluster *c, uint32_t script)

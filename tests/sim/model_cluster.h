@@ -35,7 +35,8 @@ struct cluster_config {
     struct world_tune tune;
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
+                    bool is_cold);
     void *arg;
 };
 
@@ -90,6 +91,8 @@ bool cluster_is_up(const struct cluster *, uint32_t node);
 enum node_state cluster_state(const struct cluster *, uint32_t node);
 /* Every node that is up sees every other one as what it says of itself. */
 bool cluster_is_settled(const struct cluster *);
+/* Whose runtime it is. */
+uint32_t cluster_node_of(const struct cluster *, const struct model_runtime *);
 /* The home of a script when every node serves. */
 uint32_t cluster_home(const struct cluster *, uint32_t script);
 /* A counter of all lives of all nodes, by its offset in struct counters. */

@@ -406,7 +406,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
         find_isolate(m, j, s->arg);
     }
     if (m->started)
-        m->started(m->arg, m, j->id, j->depth, j->cold_us > 0);
+        m->started(m->arg, m, j->id, j->depth, s->arg, j->cold_us > 0);
 }
 
 static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)

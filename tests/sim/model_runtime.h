@@ -74,7 +74,8 @@ struct model_runtime {
     /* What follows is set after model_runtime_start, if at all. */
     uint32_t make_us; /* 0: no isolates, and cold starts at random */
     uint64_t stalled_until_ns;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
+                    bool is_cold);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
     struct model_isolate isolate[MODEL_ISOLATES];
