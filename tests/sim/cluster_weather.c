@@ -36,6 +36,7 @@ static void run_kill(struct sim *s)
     switch (s->step++) {
     case 0:
         cluster_kill(&s->cluster, s->victim);
+        attacker_forget_data(&s->attacker);
         s->killed_ns = sim_now_ns;
         s->event_ns = sim_now_ns + DETECT_MS * 1000000ull;
         break;
@@ -161,7 +162,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
                                     .served = s->is_small ? 2 + below(8) : 0,
                                     .streams = s->is_small ? 8 + below(32) : 0,
                                     .relays = chance(50),
-                                    .make_us = 5000,
+                                    .make_us = 5000 + below(50000),
                                     .mtu = chance(20) ? 9000 : 1500,
                                     .tune = world_tune_default,
                                     .faults = faults,

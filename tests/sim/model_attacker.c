@@ -21,9 +21,27 @@ void attacker_hear(struct attacker *a, const uint8_t *frame, uint32_t len)
 {
     if (len > ATTACKER_FRAME_BYTES_MAX || (frame[RPC_AT] == DATA_KIND && !chance(10)))
         return;
-    uint32_t place = a->heard_count++ % ATTACKER_FRAMES;
-    memcpy(a->heard[place].bytes, frame, len);
-    a->heard[place].len = len;
+    struct attacker_frame *place = frame[RPC_AT] == DATA_KIND
+                                       ? &a->data[a->datas++ % ATTACKER_DATA]
+                                       : &a->handshake[a->handshakes++ % ATTACKER_HANDSHAKES];
+    memcpy(place->bytes, frame, len);
+    place->len = len;
+}
+
+void attacker_forget_data(struct attacker *a)
+{
+    a->datas = 0;
+}
+
+/* One of those it has; NULL: none yet. */
+static const struct attacker_frame *recall(const struct attacker *a)
+{
+    uint32_t handshakes = a->handshakes < ATTACKER_HANDSHAKES ? a->handshakes : ATTACKER_HANDSHAKES;
+    uint32_t datas = a->datas < ATTACKER_DATA ? a->datas : ATTACKER_DATA;
+    uint32_t which = below(handshakes + datas);
+    if (handshakes + datas == 0)
+        return NULL;
+    return which < handshakes ? &a->handshake[which] : &a->data[which - handshakes];
 }
 
 static void write_ip_checksum(uint8_t *ip)
@@ -40,11 +58,11 @@ static void write_ip_checksum(uint8_t *ip)
 void attacker_strike(struct attacker *a, struct cluster *c)
 {
     uint8_t frame[ATTACKER_FRAME_BYTES_MAX];
-    uint32_t count = a->heard_count < ATTACKER_FRAMES ? a->heard_count : ATTACKER_FRAMES;
-    if (count == 0)
+    const struct attacker_frame *heard = recall(a);
+    if (!heard)
         return;
-    uint32_t which = below(count), len = a->heard[which].len;
-    memcpy(frame, a->heard[which].bytes, len);
+    uint32_t len = heard->len;
+    memcpy(frame, heard->bytes, len);
     uint8_t *ip = frame + ETHER_BYTES, *udp = frame + UDP_AT, *rpc = frame + RPC_AT;
     uint32_t rpc_bytes = len - RPC_AT;
     wire_put_u16(udp + 6, 0); /* no checksum: the channel must see for itself */

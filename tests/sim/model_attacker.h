@@ -14,14 +14,16 @@
 
 #include "tests/sim/model_cluster.h"
 
-enum { ATTACKER_FRAMES = 64, ATTACKER_FRAME_BYTES_MAX = 1600 };
+enum { ATTACKER_HANDSHAKES = 16, ATTACKER_DATA = 48, ATTACKER_FRAME_BYTES_MAX = 1600 };
+
+struct attacker_frame {
+    uint32_t len;
+    uint8_t bytes[ATTACKER_FRAME_BYTES_MAX];
+};
 
 struct attacker {
-    struct {
-        uint8_t bytes[ATTACKER_FRAME_BYTES_MAX];
-        uint32_t len;
-    } heard[ATTACKER_FRAMES];
-    uint32_t heard_count;
+    struct attacker_frame handshake[ATTACKER_HANDSHAKES], data[ATTACKER_DATA]; /* the last ones */
+    uint32_t handshakes, datas;                                                /* heard so far */
     uint64_t injected,
         injected_inits; /* an old init is authentic: it may be taken, and leads nowhere */
     uint64_t forged, expired, revoked; /* sinks that arrive, if channels stay up */
@@ -31,6 +33,8 @@ struct attacker {
 /* Is it a datagram between nodes? */
 bool attacker_is_rpc(const uint8_t *frame, uint32_t len);
 void attacker_hear(struct attacker *, const uint8_t *frame, uint32_t len);
+/* What was heard may have been lost behind the switch: of a node that died since it would be news. Old handshakes never are. */
+void attacker_forget_data(struct attacker *);
 void attacker_strike(struct attacker *, struct cluster *);
 void attacker_misuse_sink(struct attacker *, struct cluster *);
 void attacker_misuse_stream(struct attacker *, struct cluster *);

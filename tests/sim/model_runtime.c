@@ -647,7 +647,9 @@ bool model_runtime_work(struct model_runtime *m)
     }
     if (sim_now_ns < m->stalled_until_ns)
         return false;
-    model_runtime_read(m);
+    /* A process of its own: what it says may cross what it has not read yet. */
+    if (!chance(20))
+        model_runtime_read(m);
     tell_warmed(m);
     if (sim_now_ns >= m->lie_ns) {
         lie(m);
