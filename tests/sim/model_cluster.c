@@ -244,8 +244,9 @@ static int compare_u64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* What the recorder knows of this and other nodes: no call went further than one hop, and none twice. */
-static void check_hops(const struct cluster_node *n)
+/* What the recorder knows of this and other nodes: no call went further than one hop, and none twice; no more than W bytes of its body
+ * had left when home decided. */
+static void check_story(const struct cluster_node *n)
 {
     static uint64_t forwarded[TRACE_EVENTS];
     const struct trace *t = n->core->trace;
@@ -254,6 +255,9 @@ static void check_hops(const struct cluster_node *n)
         const struct trace_event *e = &t->place[i].event;
         if (e->kind == TRACE_FORWARD)
             forwarded[count++] = e->request ^ e->span * 0x9e3779b97f4a7c15u;
+        CHECK((e->kind != TRACE_ACCEPT && e->kind != TRACE_BOUNCE) ||
+                  e->value <= n->world.tune.optimistic_bytes,
+              "node %u sent %lu bytes before home had decided", n->index, (unsigned long)e->value);
     }
     qsort(forwarded, count, sizeof(forwarded[0]), compare_u64);
     for (uint32_t i = 1; i < count; i++)
@@ -282,7 +286,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     TRACE("node %u stops", node);
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
         check_jobs(n, k);
-    check_hops(n);
+    check_story(n);
     core_end(core);
     peers_fini(core->peers);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
