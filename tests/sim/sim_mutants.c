@@ -79,7 +79,7 @@ static void start(struct hunt *h)
     exit(run_one(h->mutant, h->seed));
 }
 
-/* The first line that it wrote, without what stands before the message. */
+/* What ended it, and the first line that it wrote: without the seed and the condition of a CHECK, without the folders of an assert. */
 static void read_why(struct hunt *h, int status)
 {
     char line[512] = "";
@@ -87,16 +87,19 @@ static void read_why(struct hunt *h, int status)
     if (!fgets(line, sizeof(line), h->output))
         line[0] = 0;
     line[strcspn(line, "\n")] = 0;
-    const char *seed = strncmp(line, "seed ", 5) == 0 ? strstr(line, ": ") : NULL;
-    const char *place = strstr(line, ".c:"), *file = place;
-    while (file && file > line && file[-1] != '/')
-        file--;
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        snprintf(h->why, sizeof(h->why), "it never ends");
-    else if (WIFSIGNALED(status) && WTERMSIG(status) != SIGABRT)
-        snprintf(h->why, sizeof(h->why), "signal %d", WTERMSIG(status));
-    else
-        snprintf(h->why, sizeof(h->why), "%s", seed ? seed + 2 : file ? file : line);
+    int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (signal == SIGABRT) {
+        const char *file = strstr(line, ".c:");
+        while (file && file > line && file[-1] != '/')
+            file--;
+        snprintf(h->why, sizeof(h->why), "an assert: %s", file ? file : line);
+    } else if (signal != 0) {
+        snprintf(h->why, sizeof(h->why), signal == SIGALRM ? "not ending" : "signal %d", signal);
+    } else {
+        const char *condition = strstr(line, ": ");
+        const char *message = condition ? strstr(condition + 2, ": ") : NULL;
+        snprintf(h->why, sizeof(h->why), "a CHECK: %s", message ? message + 2 : line);
+    }
 }
 
 static void take_end(struct hunt *h, int status)
@@ -126,15 +129,27 @@ static void print(const struct hunt *h)
     fflush(stdout);
 }
 
+/* That which may take most seeds: at the end none runs alone for long. NULL: all run, or are over. */
+static struct hunt *longest(struct hunt *hunts, uint32_t count)
+{
+    struct hunt *found = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        struct hunt *h = &hunts[i];
+        bool is_idle = h->verdict == UNKNOWN && h->child == 0;
+        if (is_idle && (!found || mutants[h->mutant].seeds > mutants[found->mutant].seeds))
+            found = h;
+    }
+    return found;
+}
+
 /* Until each has its verdict; printed in their order as soon as it is known. */
 static void hunt_all(struct hunt *hunts, uint32_t count)
 {
     uint32_t printed = 0, running = 0;
     while (printed < count) {
-        for (uint32_t i = 0; i < count && running < PROCESSES; i++) {
-            if (hunts[i].verdict != UNKNOWN || hunts[i].child != 0)
-                continue;
-            start(&hunts[i]);
+        struct hunt *next;
+        while (running < PROCESSES && (next = longest(hunts, count))) {
+            start(next);
             running++;
         }
         int status;
