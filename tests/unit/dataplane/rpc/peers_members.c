@@ -125,7 +125,7 @@ static void a_member_with_another_key_or_port_starts_anew(void **state)
         assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_SERVING);
         free(r->own_ring);
         r->own_ring = NULL;
-        r->c.node[0].world.cluster.ring = r->c.ring;
+        r->c.node[0].world.cluster.ring = r->c.plan[0]->ring;
     }
     rig_free(r);
 }
@@ -165,9 +165,7 @@ static void an_idle_cluster_sleeps(void **state)
     while (sim_now_ns < end_ns) {
         cluster_work(&r->c);
         uint64_t next_ns = cluster_next_ns(&r->c);
-        if (next_ns > sim_now_ns)
-            sim_now_ns = next_ns;
-        clock_set_ns(&r->c.clock, sim_now_ns);
+        cluster_set_time(&r->c, next_ns > sim_now_ns ? next_ns : sim_now_ns);
         steps++;
         assert_true(steps < NODES * SECONDS * 400);
     }
