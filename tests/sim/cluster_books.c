@@ -81,7 +81,10 @@ static bool may_end(const struct sim *s, const struct record *r, enum caller_end
     /* What a script called was refused behind the head: it can only fail. */
     bool is_relay_trouble =
         s->cluster.config.relays && (w->is_small || sim_excuses(s, TROUBLE_LOAD, r->opened_ns));
-    return how == CALLER_ANSWERED || (how == CALLER_CUT && (is_lost || is_relay_trouble)) ||
+    /* Its SYN was lost, and when it came again the node took nothing new. */
+    bool came_late = s->weather.node[r->entry].doing == FRONT_ENDS && r->starts[0] == 0;
+    return how == CALLER_ANSWERED || (how == CALLER_LOST && came_late) ||
+           (how == CALLER_CUT && (is_lost || is_relay_trouble)) ||
            (how != CALLER_STUCK && w->is_short);
 }
 

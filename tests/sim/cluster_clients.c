@@ -5,12 +5,11 @@
 
 /* ---- requests ---- */
 
-/* Clients are led away from a node that leaves before it does. */
+/* Clients are led away from a node that leaves before it does, and back when it serves. Nobody leads them when it crashes. */
 static bool is_entry(const struct sim *s, uint32_t node)
 {
     const struct node_front *f = &s->weather.node[node];
-    bool is_leaving =
-        f->doing == FRONT_DRAINS || f->doing == FRONT_DRAINED || f->doing == FRONT_ENDS;
+    bool is_leaving = f->doing != FRONT_NONE && f->doing != FRONT_SLOW;
     return cluster_is_up(&s->cluster, node) && !is_leaving;
 }
 

@@ -118,7 +118,7 @@ static void run_leaving(struct sim *s, uint32_t node)
             f->doing = FRONT_ENDS;
         } else {
             cluster_undrain(&s->cluster, node);
-            calm_down(f);
+            f->doing = FRONT_JOINS;
         }
         break;
     case FRONT_ENDS: /* a crawling client still reads from it */
@@ -126,7 +126,11 @@ static void run_leaving(struct sim *s, uint32_t node)
             break;
         cluster_stop(&s->cluster, node);
         cluster_start(&s->cluster, node);
-        calm_down(f);
+        f->doing = FRONT_JOINS;
+        break;
+    case FRONT_JOINS:
+        if (cluster_state(&s->cluster, node) == NODE_SERVING)
+            calm_down(f);
         break;
     }
 }

@@ -72,7 +72,15 @@ enum weather_kind {
 };
 
 /* What a node is in the middle of. One thing at a time. */
-enum front { FRONT_NONE = 0, FRONT_CRASHED, FRONT_DRAINS, FRONT_DRAINED, FRONT_ENDS, FRONT_SLOW };
+enum front {
+    FRONT_NONE = 0,
+    FRONT_CRASHED,
+    FRONT_DRAINS,
+    FRONT_DRAINED,
+    FRONT_ENDS,
+    FRONT_JOINS,
+    FRONT_SLOW
+};
 
 struct node_front {
     uint8_t doing;        /* enum front */

@@ -15,6 +15,7 @@ void sim_seed_with(uint64_t seed)
 {
     sim_seed = seed;
     story = seed;
+    sim_now_ns = 0;
     rng_state = seed * 0x2545f4914f6cdd1du + 1;
 }
 
