@@ -4,7 +4,7 @@
  *
  *   stranger: hears every datagram between nodes (attacker_hear), and sends what it heard again: as it was, bent, cut short, under other
  *             names, or noise behind an honest header (attacker_strike). It has no key.
- *   member:   has keys and channels, and says what it may not: events for sinks that are forged, expired or revoked
+ *   member:   has keys and channels, and says what it may not: events for sinks that are forged, expired, revoked or another node's
  *             (attacker_misuse_sink), calls that are none (attacker_misuse_stream).
  *
  * It counts what it did, so that a simulation can compare that with what the nodes counted.
@@ -26,7 +26,7 @@ struct attacker {
     uint32_t handshakes, datas;                                                /* heard so far */
     uint64_t injected,
         injected_inits; /* an old init is authentic: it may be taken, and leads nowhere */
-    uint64_t forged, expired, revoked; /* sinks that arrive, if channels stay up */
+    uint64_t forged, expired, revoked, foreign; /* sinks that arrive, if channels stay up */
     uint64_t streams;
 };
 

@@ -5,68 +5,219 @@
  *                                     |            +-- node 1 ...
  *                     attacker: sees every datagram between nodes, replays, bends and invents
  *
- * By seed, one or more of: overload (runtimes stall), a node killed and started again, a planned leave and join, an attacker, capabilities
- * that are forged, expired or revoked, scripts that call each other (and linger, and abandon what they called), deploys that reach one
- * node before the others, tables and memory that are much too small, calls that are none. Checked:
+ * Real: everything a dp core is made of, as it ships: TCP, HTTP/1, ring, placement, shedding, calls, channels with their keys, capabilities,
+ * job rings, arenas, the flight recorder. Modelled: the wires and the switch (port_sim, sim_switch), each node's clock and the little of its
+ * control thread that moves it through its states (model_cluster), the runtime process with the scripts in it (model_runtime), clients
+ * (model_caller). Not here: TLS (sim_core), etcd, DPDK. One thread, and one random stream: the seed decides everything.
  *
- *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate, once, unless what ran it died,
- *     and then only if it may run again; body bytes arrive in order, each once (model_runtime)
+ * By seed, some of: runtimes that stall, are slow, hang until they are replaced, crash; nodes that crash and come back (some before anybody has
+ * noticed), leave and join, are slow, stand still; partitions and one-way cuts; members that get another weight, go and come, and lists of
+ * them that differ for a while; clocks that agree in nothing; bursts; deploys that reach one node before the others; scripts that call
+ * each other (and linger, and abandon what they called); an attacker; capabilities that are forged, expired, revoked, or shown to another
+ * node than their owner's; calls that are none; tables and memory that are much too small; thresholds so low that scripts are hot and widen.
+ * Checked, by seed and at any time (cluster_parts.h says what excuses what):
+ *
+ *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate, once, unless what ran it died or was not to
+ *     be reached, and then only if it may run again; body bytes arrive in order, each once (model_runtime)
+ *   - what came from another node, back from one, or runs again, is sent to no other node
  *   - it runs at its home, whichever node it enters, as long as nothing is wrong with the home
- *   - 503 only under overload, 502 only for what may not run again while a node died, a cut answer only while a node died
+ *   - 503 only under overload, 502 only for what may not run again while something died or was not to be reached; so is a cut answer
  *   - body bytes wasted on a bounce are at most W
- *   - a death is known everywhere within a second and a half; a planned leave and join causes no cold start
- *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted
+ *   - a death is known everywhere within a second and a half; a planned leave and join causes no cold start; a change of weights, and a
+ *     silence of a third of a second, cost nobody an answer
+ *   - when the weather is over, within 15 seconds every node sees every other as it is, and then each script answers 200 at its home
+ *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted, each for its own reason
+ *   - what a home tells of a request lies in the time it was under way, by the clock of the node where it entered
  *   - at the end everything is back (model_cluster), and every frame is accounted for
+ *   - equal options give equal hashes, over every line of the story and every frame that a node sent (--twice)
  *
- *   sim_cluster [--seed S] [--count N] [--nodes N] [--trace]        a failure prints the command that repeats it
+ * usage() says how it is called. A failure prints the command that repeats it.
  */
 #include <string.h>
+#include <time.h>
 
 #include "drivers/aead.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/model_cluster.h"
 
-const char sim_name[] = "sim_cluster";
+enum { STATUS_S = 10 };
+
+const char sim_name[] = "tools/sim cluster";
+
+struct arguments {
+    struct cluster_options options;
+    uint64_t count;
+    bool has_seed, is_forever, is_twice;
+    const char *file;
+};
+
+static void usage(FILE *out)
+{
+    fprintf(out,
+            "usage: tools/sim cluster [--seed S] [--nodes N] [--time SECONDS] [--count N] [--seeds "
+            "FILE]\n"
+            "                         [--forever] [--twice] [--trace]\n\n"
+            "Runs a cluster of whole cores on virtual time. Everything that happens is decided by "
+            "the seed.\n\n"
+            "  --seed S        the first seed; without: 1, or with --forever the time of day\n"
+            "  --count N       so many seeds, one after the other; without: 1\n"
+            "  --nodes N       1 to %d nodes; without: the seed says, 2 to 5\n"
+            "  --time SECONDS  virtual seconds of load; without: a few, until some hundred "
+            "requests were made\n"
+            "  --seeds FILE    the seeds in the file, one a line, # for comments\n"
+            "  --forever       seeds until one fails; a line every %d seconds says how far it is\n"
+            "  --twice         runs each seed twice and compares the hashes of what happened\n"
+            "  --trace         prints the story\n",
+            CLUSTER_NODES_MAX, STATUS_S);
+}
+
+/* ---- running ---- */
+
+/* How the run's options are said again. */
+static void tell_arguments(const struct cluster_options *o)
+{
+    static char text[64];
+    int at = o->nodes ? snprintf(text, sizeof(text), " --nodes %u", o->nodes) : 0;
+    if (o->time_ns)
+        snprintf(text + at, sizeof(text) - (size_t)at, " --time %lu",
+                 (unsigned long)(o->time_ns / 1000000000));
+    sim_arguments = text;
+}
+
+static void run_seed(const struct arguments *a, uint64_t seed, struct cluster_report *total)
+{
+    struct cluster_options options = a->options;
+    struct cluster_report before = *total;
+    options.seed = seed;
+    cluster_run(&options, total);
+    if (!a->is_forever)
+        printf("seed %lu: hash %016lx, %lu requests in %lu virtual ms\n", (unsigned long)seed,
+               (unsigned long)total->hash, (unsigned long)(total->requests - before.requests),
+               (unsigned long)(total->virtual_ms - before.virtual_ms));
+    if (!a->is_twice)
+        return;
+    struct cluster_report again = {0};
+    cluster_run(&options, &again);
+    CHECK(again.hash == total->hash, "the second run has the hash %016lx, the first %016lx",
+          (unsigned long)again.hash, (unsigned long)total->hash);
+}
+
+static void print_total(const struct cluster_report *t)
+{
+    printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
+           "again, %lu handed over; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
+           "capabilities; %lu spans; %lu crashes, %lu leaves, %lu partitions, %lu cuts, %lu new "
+           "rings; %lu virtual seconds\n",
+           t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
+           t->handed, t->datagrams, t->lost_packets, t->injected, t->refused_datagrams,
+           t->capabilities, t->spans, t->crashes, t->leaves, t->partitions, t->cuts, t->plans,
+           t->virtual_ms / 1000);
+}
+
+static void run_forever(const struct arguments *a)
+{
+    struct cluster_report total = {0};
+    time_t started = time(NULL), told = started;
+    uint64_t seed = a->has_seed ? a->options.seed : (uint64_t)started;
+    for (uint64_t count = 1;; count++) {
+        run_seed(a, seed++, &total);
+        if (time(NULL) - told < STATUS_S)
+            continue;
+        told = time(NULL);
+        printf("%lu seeds, up to %lu, in %lu s: ", (unsigned long)count, (unsigned long)(seed - 1),
+               (unsigned long)(told - started));
+        print_total(&total);
+        fflush(stdout);
+    }
+}
+
+/* False: not to be read. */
+static bool run_file(const struct arguments *a, struct cluster_report *total, uint64_t *count)
+{
+    char line[256];
+    FILE *file = fopen(a->file, "r");
+    if (!file)
+        return false;
+    while (fgets(line, sizeof(line), file)) {
+        char *end;
+        uint64_t seed = strtoull(line, &end, 0);
+        if (end == line)
+            continue;
+        run_seed(a, seed, total);
+        ++*count;
+    }
+    fclose(file);
+    return true;
+}
+
+/* ---- what was asked for ---- */
+
+static bool read_number(int argc, char **argv, int *i, uint64_t *out)
+{
+    char *end = NULL;
+    if (*i + 1 < argc)
+        *out = strtoull(argv[++*i], &end, 0);
+    return end && *end == 0;
+}
+
+static bool read_arguments(struct arguments *a, int argc, char **argv)
+{
+    uint64_t number = 0;
+    *a = (struct arguments){.options = {.seed = 1}, .count = 1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--trace") == 0) {
+            sim_trace = true;
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            a->is_twice = true;
+        } else if (strcmp(argv[i], "--forever") == 0) {
+            a->is_forever = true;
+        } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+            a->file = argv[++i];
+        } else if (strcmp(argv[i], "--seed") == 0 && read_number(argc, argv, &i, &number)) {
+            a->options.seed = number;
+            a->has_seed = true;
+        } else if (strcmp(argv[i], "--count") == 0 && read_number(argc, argv, &i, &number)) {
+            a->count = number;
+        } else if (strcmp(argv[i], "--time") == 0 && read_number(argc, argv, &i, &number)) {
+            a->options.time_ns = number * 1000000000;
+        } else if (strcmp(argv[i], "--nodes") == 0 && read_number(argc, argv, &i, &number) &&
+                   number >= 1 && number <= CLUSTER_NODES_MAX) {
+            a->options.nodes = (uint32_t)number;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
 
 int main(int argc, char **argv)
 {
+    struct arguments a;
     struct cluster_report total = {0};
-    uint64_t first = 1, count = 1;
-    uint32_t nodes = 0;
-    static char arguments[32];
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            first = strtoull(argv[++i], NULL, 0);
-        } else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
-            count = strtoull(argv[++i], NULL, 0);
-        } else if (strcmp(argv[i], "--nodes") == 0 && i + 1 < argc) {
-            nodes = (uint32_t)strtoul(argv[++i], NULL, 0);
-            snprintf(arguments, sizeof(arguments), "--nodes %u", nodes);
-            sim_arguments = arguments;
-        } else if (strcmp(argv[i], "--trace") == 0) {
-            sim_trace = true;
-        } else {
-            fprintf(stderr, "usage: sim_cluster [--seed S] [--count N] [--nodes N] [--trace]\n");
-            return 2;
-        }
+    uint64_t count = 0;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        usage(stdout);
+        return 0;
     }
-    if (nodes > CLUSTER_NODES_MAX)
-        nodes = CLUSTER_NODES_MAX;
+    if (!read_arguments(&a, argc, argv)) {
+        usage(stderr);
+        return 2;
+    }
     if (aead_init() < 0) {
         fprintf(stderr, "sim_cluster: no AEAD engine\n");
         return 2;
     }
-    for (uint64_t i = 0; i < count; i++)
-        cluster_run(&(struct cluster_options){.seed = first + i, .nodes = nodes}, &total);
+    tell_arguments(&a.options);
+    if (a.is_forever)
+        run_forever(&a);
+    if (a.file && !run_file(&a, &total, &count)) {
+        fprintf(stderr, "sim_cluster: cannot read %s\n", a.file);
+        return 2;
+    }
+    for (; !a.file && count < a.count; count++)
+        run_seed(&a, a.options.seed + count, &total);
     aead_fini();
-    printf("sim_cluster: %lu answers, %lu forwarded, %lu bounced (%lu bounces), %lu run again, %lu "
-           "with 5xx, %lu cut; "
-           "%lu handed over; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
-           "capabilities\n",
-           total.answered, total.forwarded, total.bounced, total.bounces, total.rerun, total.failed,
-           total.cut, total.handed, total.datagrams, total.lost_packets, total.injected,
-           total.refused_datagrams, total.capabilities);
-    printf("sim_cluster: %lu seeds from %lu, all invariants hold\n", (unsigned long)count,
-           (unsigned long)first);
+    print_total(&total);
+    printf("%lu seeds, all invariants hold\n", (unsigned long)count);
     return 0;
 }
