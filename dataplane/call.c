@@ -5,6 +5,7 @@
 
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/mutant.h"
 #include "runtime/context.h"
 
 enum {
@@ -108,7 +109,7 @@ static void send_spans(struct core *core, struct call *c)
 
 static void uncount(struct core *core, struct call *c)
 {
-    if (c->is_counted)
+    if (c->is_counted && !MUTANT(IN_FLIGHT_LEAKED))
         heat_ended(core->heat, c->script_hash);
     c->is_counted = false;
 }
@@ -158,9 +159,11 @@ static void keep_no_more(struct core *core, struct call *c)
 /* Bytes that may be needed again are kept; the others go. */
 void call_review_kept(struct core *core, struct call *c)
 {
-    bool may_rerun = c->is_idempotent && !c->has_head && !c->was_rerun &&
-                     c->body_total <= core->world->tune.optimistic_bytes;
-    if (c->state != CALL_PLACE && c->state != CALL_SENT && !(may_rerun && c->keeps))
+    bool may_rerun = c->is_idempotent && (!c->has_head || MUTANT(RERUN_ANSWERED)) &&
+                     !c->was_rerun && c->body_total <= core->world->tune.optimistic_bytes;
+    bool is_awaited =
+        c->state == CALL_PLACE || (c->state == CALL_SENT && !MUTANT(KEPT_DROPPED_EARLY));
+    if (!is_awaited && !(may_rerun && c->keeps))
         keep_no_more(core, c);
 }
 
@@ -247,13 +250,14 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
+    /* First there: the room for it was counted in chunks that are free, and a stream leaves more of them than keeping takes. */
+    if (len > 0)
+        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     if (c->keeps && len > 0) {
         size_t kept = byte_queue_append(&c->kept, &core->chunks, bytes, len);
         assert(kept == len);
         c->fed += (uint32_t)len;
     }
-    if (len > 0)
-        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     call_review_kept(core, c);
     if (is_end && !c->end_told)
         feed(core, c);
@@ -299,9 +303,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     }
     c->state = CALL_LOCAL;
     c->link = (uint8_t)link->index;
-    c->fed = 0;
     c->credit_due = 0;
-    c->end_told = false;
     c->wait_until_ns = 0;
     core->counters.place_here++;
     heat_started(core->heat, c->script_hash, core->now_ns);
@@ -337,7 +339,7 @@ static void ask_ring(struct core *core, const struct call *c, struct place_query
 static enum started place_call(struct core *core, struct call *c, bool is_first, uint32_t *error)
 {
     struct place_query q = {.is_forwarded = c->is_forwarded,
-                            .is_bounced = c->is_bounced || c->was_rerun,
+                            .is_bounced = (c->is_bounced || c->was_rerun) && !MUTANT(BOUNCED_AGAIN),
                             .bound_percent = core->world->tune.bound_percent,
                             .pick = c->request_id,
                             .width = 1};
@@ -358,7 +360,7 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
     q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
-    bool may_go = is_first && !c->is_forwarded;
+    bool may_go = (is_first || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
     q.self = core->world->cluster.self;
     if (may_go)
         ask_ring(core, c, &q);
@@ -447,7 +449,7 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     c->events = r->events;
     c->owner = r->owner;
     c->has_body = r->has_body;
-    c->is_idempotent = r->is_idempotent;
+    c->is_idempotent = r->is_idempotent || MUTANT(POST_RERUN);
     c->is_forwarded = r->is_forwarded;
     c->is_traced = r->is_traced;
     c->keeps = true;
@@ -492,7 +494,8 @@ void call_fail(struct core *core, struct call *c, uint32_t error)
 void call_run_here(struct core *core, struct call *c)
 {
     c->state = CALL_PLACE;
-    c->fed = 0;
+    if (!MUTANT(REPLAY_SKIPS))
+        c->fed = 0;
     c->end_told = false;
     call_wait(core, c, core->now_ns);
 }
@@ -522,7 +525,7 @@ void call_lost(struct core *core, struct call *c)
         return;
     }
     bool has_all = c->head.bytes > 0 && c->keeps && c->body_total == c->kept.bytes;
-    if (!c->is_idempotent || c->has_head || c->was_rerun || !has_all) {
+    if (!c->is_idempotent || (c->has_head && !MUTANT(RERUN_ANSWERED)) || c->was_rerun || !has_all) {
         call_fail(core, c, CALL_ERROR_LOST);
         return;
     }

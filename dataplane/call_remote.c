@@ -4,6 +4,7 @@
 
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/mutant.h"
 
 enum {
     LAZY_LIFE_MS = 60 * 1000,
@@ -94,7 +95,7 @@ size_t call_remote_room(struct core *core, struct call *c)
     room = room > FRAMING_BYTES ? room - FRAMING_BYTES : 0;
     if (room > RECORD_BODY_BYTES_MAX)
         room = RECORD_BODY_BYTES_MAX;
-    if (c->state == CALL_SENT) {
+    if (c->state == CALL_SENT && !MUTANT(WINDOW_EXCEEDED)) {
         uint64_t optimistic = core->world->tune.optimistic_bytes;
         uint64_t left = c->sent_bytes < optimistic ? optimistic - c->sent_bytes : 0;
         if (left < room)
@@ -199,6 +200,8 @@ static void on_accept(struct core *core, struct call *c, const uint8_t *bytes, s
         return;
     }
     c->state = CALL_REMOTE;
+    if (MUTANT(KEPT_SENT_TWICE))
+        c->fed = 0;
     core->counters.call_accepted++;
     call_revoke_lazy(core, c);
     heat_set_width(core->heat, c->script_hash, accept.width, core->now_ns);

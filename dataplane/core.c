@@ -295,10 +295,9 @@ uint64_t core_next_request_id(struct core *core)
 const char *core_date(struct core *core)
 {
     if (core->now_ns >= core->date_until_ns) {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME_COARSE, &t);
-        http1_date(core->date, t.tv_sec);
-        core->date_until_ns = core->now_ns + (uint64_t)(1000000000 - t.tv_nsec);
+        uint64_t wall_ns = clock_wall_ns(core->config.clock);
+        http1_date(core->date, (time_t)(wall_ns / 1000000000));
+        core->date_until_ns = core->now_ns + 1000000000 - wall_ns % 1000000000;
     }
     return core->date;
 }

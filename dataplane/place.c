@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "dataplane/mutant.h"
 #include "drivers/rng.h"
 
 enum { BOUND_PERCENT_MAX = 10000 }; /* no bound to speak of */
@@ -21,6 +22,7 @@ static struct homes find_homes(const struct place_query *q)
 
     for (uint32_t i = q->count; i-- > 0;) {
         bool is_usable = q->successor[i].state == NODE_SERVING;
+        is_usable |= MUTANT(DRAINING_IS_HOME) && q->successor[i].state == NODE_DRAINING;
         h.usable |= (uint32_t)is_usable << i;
         h.first = is_usable ? i : h.first;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/mutant.h"
 #include "dataplane/sub.h"
 #include "dataplane/world.h"
 
@@ -45,7 +46,7 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
     if (ref.generation == 0 || ref.index >= l->jobs_max)
         return NULL;
     struct runtime_job *j = &l->job[ref.index];
-    return j->is_live && j->generation == ref.generation ? j : NULL;
+    return j->is_live && (j->generation == ref.generation || MUTANT(GENERATION_IGNORED)) ? j : NULL;
 }
 
 static void detach(struct runtime_link *l)
@@ -262,7 +263,7 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
         fill(l, &slot, part ? bytes + taken : NULL, part);
         push(l, &slot);
         taken += part;
-        j->send_credit -= (uint32_t)part;
+        j->send_credit -= MUTANT(BODY_CREDIT_UNCOUNTED) ? 0 : (uint32_t)part;
         j->is_body_ended = *ended = is_last;
         if (is_last || taken == len)
             return taken;
@@ -299,7 +300,7 @@ void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     if (!find(l, ref))
         return;
     /* Without room the runtime finishes the job for nobody: its messages will be late. */
-    if (l->region && job_producer_free(&l->down, 1) > 0)
+    if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
     free_job(l, ref.index);

@@ -5,6 +5,7 @@
 
 #include "dataplane/call.h"
 #include "dataplane/core_state.h"
+#include "dataplane/mutant.h"
 #include "runtime/context.h"
 
 enum {
@@ -111,6 +112,8 @@ static void bounce(struct core *core, struct served *s, const struct record_call
     struct record_bounce bounce = {.reason = why};
     memcpy(bounce.lazy, call->lazy, sizeof(bounce.lazy));
     core->counters.serve_bounced++;
+    if (MUTANT(BOUNCE_LOST))
+        return;
     if (say(core, s, record_write_bounce(core->served->out, sizeof(core->served->out), &bounce)))
         end_stream(core, s);
 }
@@ -252,7 +255,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         return;
     }
     const struct world_script *script = world_script(core->world, call->script);
-    if (!script || script->version_bits != call->version) {
+    if (!script || (script->version_bits != call->version && !MUTANT(VERSION_IGNORED))) {
         bounce(core, s, call, BOUNCE_NO_SCRIPT);
         return;
     }
@@ -279,7 +282,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
                                    .head = &head,
                                    .has_body = call->flags & RECORD_CALL_HAS_BODY,
                                    .is_idempotent = call->flags & RECORD_CALL_IDEMPOTENT,
-                                   .is_forwarded = true,
+                                   .is_forwarded = !MUTANT(HOP_LIMIT_IGNORED),
                                    .is_traced = is_traced,
                                    .sink = is_traced ? call->trace : NULL,
                                    .span = span_of(&context),
@@ -289,14 +292,16 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     s->state = SERVE_RUN;
     s->body_complete = !request.has_body;
     if (!call_start(core, &request, &s->call, &error)) {
-        byte_queue_clear(&head, &core->chunks);
+        if (!MUTANT(BOUNCE_LEAKS))
+            byte_queue_clear(&head, &core->chunks);
         bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
         return;
     }
     core->counters.serve_accepted++;
     struct heat_script *heat = heat_find(core->heat, script->id_hash);
     struct record_accept accept = {.width = heat ? heat->width : 1, .warm_us = was_warm ? 0 : 1};
-    if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
+    if (MUTANT(ACCEPT_LOST) ||
+        say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
         read_body(core, s);
 }
 
@@ -444,7 +449,8 @@ void serve_writable(struct core *core, struct stream *stream)
 static void gone(struct core *core, struct served *s)
 {
     core->counters.serve_cancelled++;
-    call_cancel(core, s->call);
+    if (!MUTANT(SERVED_RUNS_ON))
+        call_cancel(core, s->call);
     free_served(core, s);
 }
 

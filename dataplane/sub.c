@@ -5,6 +5,7 @@
 
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/mutant.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"
 
@@ -130,7 +131,8 @@ void subs_drop(struct core *core, struct call *parent)
     while (parent->first_sub != SUB_NONE) {
         struct sub *s = sub_at(core, parent->first_sub);
         runtime_link_forget_sub(link_of(core, s), s->slot);
-        call_cancel(core, s->call);
+        if (!MUTANT(SUB_RUNS_ON))
+            call_cancel(core, s->call);
         free_sub(core, s);
     }
 }

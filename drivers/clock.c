@@ -2,6 +2,7 @@
 #include "drivers/clock.h"
 
 #include <assert.h>
+#include <time.h>
 #include <x86intrin.h>
 
 void clock_init_virtual(struct clock *c, uint64_t start_ns)
@@ -16,6 +17,15 @@ uint64_t clock_now_ns(const struct clock *c)
     /* 128 bits: a 64-bit product would wrap after four seconds. */
     uint64_t ticks = __rdtsc() - c->tsc_start;
     return (uint64_t)(((unsigned __int128)ticks * c->ns_per_tick_q32) >> 32);
+}
+
+uint64_t clock_wall_ns(const struct clock *c)
+{
+    struct timespec t;
+    if (c->ns_per_tick_q32 == 0)
+        return c->virtual_ns;
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 void clock_set_ns(struct clock *c, uint64_t now_ns)

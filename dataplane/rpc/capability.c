@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/mutant.h"
 #include "dataplane/siphash.h"
 #include "runtime/octets.h"
 
@@ -123,7 +124,7 @@ static enum capability_result check(const struct capability_table *t, struct cap
         return CAPABILITY_BAD;
     if (c->owner != t->owner || c->core != t->core)
         return CAPABILITY_FOREIGN;
-    return is_mac_right(t, c, sealed) ? CAPABILITY_OK : CAPABILITY_FORGED;
+    return MUTANT(MAC_UNCHECKED) || is_mac_right(t, c, sealed) ? CAPABILITY_OK : CAPABILITY_FORGED;
 }
 
 /* The slot that still stands for it; NULL: it is spent. */
@@ -149,11 +150,11 @@ enum capability_result capability_redeem(struct capability_table *t,
         return CAPABILITY_BAD;
 
     struct capability_slot *s = find(t, &c);
-    bool is_expired = now_ms >= c.expires_ms;
+    bool is_expired = now_ms >= c.expires_ms && !MUTANT(EXPIRY_IGNORED);
 
     if (s && !is_expired)
         *object = s->object;
-    if (s && (is_expired || is_single_use(kind)))
+    if (s && (is_expired || (is_single_use(kind) && !MUTANT(LAZY_NOT_SPENT))))
         release(t, s);
     if (is_expired)
         return CAPABILITY_EXPIRED;
@@ -165,6 +166,6 @@ void capability_revoke(struct capability_table *t, const uint8_t sealed[CAPABILI
     struct capability c;
     struct capability_slot *s = check(t, &c, sealed) == CAPABILITY_OK ? find(t, &c) : NULL;
 
-    if (s)
+    if (s && !MUTANT(REVOKE_FORGOTTEN))
         release(t, s);
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "dataplane/mutant.h"
 #include "dataplane/rpc/channel_recovery.h"
 #include "dataplane/rpc/channel_stream.h"
 
@@ -263,6 +264,8 @@ void channel_accept(struct channel *c, struct datagram_init *init, uint64_t now)
     }
 
     responded_drop(c);
+    if (MUTANT(INIT_ENDS_SESSION) && c->state == CHANNEL_OPEN)
+        channel_go_down(c, CHANNEL_RESTARTED);
     memcpy(remote_ephemeral, init->noise.remote_ephemeral, sizeof(remote_ephemeral));
     memset(d, 0, RESPONSE_HEADER_BYTES);
     d[0] = DATAGRAM_RESPONSE;
@@ -465,7 +468,7 @@ static enum channel_result data_input(struct channel *c, uint8_t *bytes, size_t 
     if (h.number == 0 || h.number == UINT64_MAX)
         return CHANNEL_REFUSED_AUTH; /* no sender makes them */
     if (c->state == CHANNEL_OPEN && h.session == c->keys.session) {
-        if (!window_is_new(&c->window, h.number))
+        if (!window_is_new(&c->window, h.number) && !MUTANT(REPLAY_TAKEN))
             return CHANNEL_REFUSED_REPLAY;
         if (!packet_open(&c->keys, bytes, len, &h))
             return CHANNEL_REFUSED_AUTH;
@@ -647,7 +650,7 @@ void channel_timeout(struct channel *c, uint64_t now)
         responded_drop(c);
     if (c->state != CHANNEL_OPEN)
         return;
-    if (c->heard_ns + c->config.silence_ns <= now) {
+    if (c->heard_ns + c->config.silence_ns <= now && !MUTANT(DEATH_UNNOTICED)) {
         channel_go_down(c, CHANNEL_SILENT);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "dataplane/mutant.h"
 #include "dataplane/tcp_seq.h"
 
 enum {
@@ -509,7 +510,8 @@ enum frame_fate stream_take_reset(struct channel *c, uint64_t id, uint8_t code)
     drop_bytes(c, s);
     if (!s->is_released)
         c->config.events->reset(c->config.arg, c, s, code);
-    give_back(c, s);
+    if (!MUTANT(RESET_LEAKS))
+        give_back(c, s);
     return c->state == CHANNEL_OPEN ? FRAME_TAKEN : FRAME_GONE;
 }
 
@@ -723,7 +725,7 @@ void stream_record_lost(struct channel *c, const struct record *r, bool is_urgen
         s->reset_due |= r->type == FRAME_RESET;
     } else if (r->type == FRAME_STREAM) {
         lost_add(s, (struct tcp_range){r->offset, r->offset + r->bytes});
-        if (r->is_end && s->send_end == SEND_END_SENT && !s->end_acked)
+        if (r->is_end && s->send_end == SEND_END_SENT && !s->end_acked && !MUTANT(END_NOT_RESENT))
             s->send_end = SEND_END_DUE;
     } else if (r->type == FRAME_CREDIT) {
         s->credit_due |= !s->has_end && !s->is_released;

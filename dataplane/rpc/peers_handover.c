@@ -1,6 +1,7 @@
 /* Joining and leaving: who warms what before the ring's say changes. peers.h tells the story. */
 #include <assert.h>
 
+#include "dataplane/mutant.h"
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
@@ -119,6 +120,19 @@ void handover_up(struct peers *p, struct peers_slot *s)
     slot_mark(p, s);
 }
 
+/* Once it serves: the first on the ring that does. What stands before it there may be on its way out, or in. */
+static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
+{
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    uint32_t count =
+        ring_successors(p->core->world->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        if (node[i] == peer || peers_state(p, node[i]) == NODE_SERVING)
+            return node[i] == peer;
+    }
+    return false;
+}
+
 /* Not only to nodes that say they join: one that we lost sight of was done without, and its scripts are warm elsewhere. What is warm
  * there already costs a message. */
 bool handover_run_slot(struct peers *p, struct peers_slot *s)
@@ -131,7 +145,7 @@ bool handover_run_slot(struct peers *p, struct peers_slot *s)
                                                                   : world->script_count;
     for (; ring && s->walk < end; s->walk++) {
         const struct world_script *script = &world->scripts[s->walk];
-        if (is_warm_here(p->core, script) && ring_home(ring, script->id_hash) == s->node &&
+        if (is_warm_here(p->core, script) && will_be_home(p, s->node, script->id_hash) &&
             !hand(p, s, script))
             return false; /* a WARMED, or room, goes on */
     }
@@ -212,14 +226,14 @@ static bool is_join_done(const struct peers *p, const struct peers_handover *vie
 {
     if (now_ns - p->handover.joining_ns >= PEERS_JOIN_MS * 1000000ull)
         return true;
-    return view->open == view->handed && view->asked == 0 && !is_trying_any;
+    return (view->open == view->handed && view->asked == 0 && !is_trying_any) || MUTANT(JOIN_EARLY);
 }
 
 static bool is_leave_done(const struct peers *p, const struct peers_handover *view, uint64_t now_ns)
 {
     if (now_ns - p->handover.leaving_ns >= PEERS_HANDOVER_MS * 1000000ull)
         return true;
-    return !p->handover.is_walking && view->asked == 0;
+    return (!p->handover.is_walking && view->asked == 0) || MUTANT(LEAVE_EARLY);
 }
 
 /* is_done is false while the rest changes: whoever reads the new epoch cannot see the old verdict. */

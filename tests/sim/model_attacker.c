@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dataplane/net_wire.h"
+#include "dataplane/rpc/peers_parts.h"
 
 enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, DATA_KIND = 3, INIT_KIND = 1 };
 
@@ -21,9 +22,27 @@ void attacker_hear(struct attacker *a, const uint8_t *frame, uint32_t len)
 {
     if (len > ATTACKER_FRAME_BYTES_MAX || (frame[RPC_AT] == DATA_KIND && !chance(10)))
         return;
-    uint32_t place = a->heard_count++ % ATTACKER_FRAMES;
-    memcpy(a->heard[place].bytes, frame, len);
-    a->heard[place].len = len;
+    struct attacker_frame *place = frame[RPC_AT] == DATA_KIND
+                                       ? &a->data[a->datas++ % ATTACKER_DATA]
+                                       : &a->handshake[a->handshakes++ % ATTACKER_HANDSHAKES];
+    memcpy(place->bytes, frame, len);
+    place->len = len;
+}
+
+void attacker_forget_data(struct attacker *a)
+{
+    a->datas = 0;
+}
+
+/* One of those it has; NULL: none yet. */
+static const struct attacker_frame *recall(const struct attacker *a)
+{
+    uint32_t handshakes = a->handshakes < ATTACKER_HANDSHAKES ? a->handshakes : ATTACKER_HANDSHAKES;
+    uint32_t datas = a->datas < ATTACKER_DATA ? a->datas : ATTACKER_DATA;
+    uint32_t which = below(handshakes + datas);
+    if (handshakes + datas == 0)
+        return NULL;
+    return which < handshakes ? &a->handshake[which] : &a->data[which - handshakes];
 }
 
 static void write_ip_checksum(uint8_t *ip)
@@ -40,11 +59,11 @@ static void write_ip_checksum(uint8_t *ip)
 void attacker_strike(struct attacker *a, struct cluster *c)
 {
     uint8_t frame[ATTACKER_FRAME_BYTES_MAX];
-    uint32_t count = a->heard_count < ATTACKER_FRAMES ? a->heard_count : ATTACKER_FRAMES;
-    if (count == 0)
+    const struct attacker_frame *heard = recall(a);
+    if (!heard)
         return;
-    uint32_t which = below(count), len = a->heard[which].len;
-    memcpy(frame, a->heard[which].bytes, len);
+    uint32_t len = heard->len;
+    memcpy(frame, heard->bytes, len);
     uint8_t *ip = frame + ETHER_BYTES, *udp = frame + UDP_AT, *rpc = frame + RPC_AT;
     uint32_t rpc_bytes = len - RPC_AT;
     wire_put_u16(udp + 6, 0); /* no checksum: the channel must see for itself */
@@ -80,23 +99,58 @@ void attacker_strike(struct attacker *a, struct cluster *c)
 
 /* ---- from inside ---- */
 
-/* Two nodes that are up. False: there are none. */
+/* Up, and has been through an iteration. */
+static bool is_awake(const struct cluster *c, uint32_t node)
+{
+    return cluster_is_up(c, node) && c->node[node].core->world;
+}
+
+/* Two nodes that are. False: there are none. */
 static bool pick_pair(struct cluster *c, uint32_t *from, uint32_t *to)
 {
     *from = below(c->config.nodes);
     *to = below(c->config.nodes);
-    return *from != *to && cluster_is_up(c, *from) && cluster_is_up(c, *to);
+    return *from != *to && is_awake(c, *from) && is_awake(c, *to);
+}
+
+static struct channel *channel_to(struct cluster *c, uint32_t from, uint32_t to)
+{
+    uint16_t place = c->node[from].plan->place[to];
+    return place == CLUSTER_NO_MEMBER ? NULL
+                                      : peers_channel(c->node[from].core->peers, place, rng());
+}
+
+/* A good one of node `owner`, told to a third node. */
+static void misuse_elsewhere(struct attacker *a, struct cluster *c, uint32_t from, uint32_t owner,
+                             uint64_t now_ms, const uint8_t payload[17])
+{
+    uint8_t out[128];
+    uint32_t to = below(c->config.nodes);
+    struct record_event event = {.payload = payload, .payload_bytes = 17};
+    if (to == from || to == owner || !is_awake(c, to) ||
+        !capability_issue(&c->node[owner].core->capabilities, CAPABILITY_TRACE_SINK, 0,
+                          now_ms + 60000, event.sink))
+        return;
+    struct channel *channel = channel_to(c, from, to);
+    size_t bytes = record_write_event(out, sizeof(out), &event);
+    struct peers *peers = c->node[from].core->peers;
+    a->foreign += channel && control_say(peers, slot_of(peers, channel), out, bytes);
+    capability_revoke(&c->node[owner].core->capabilities, event.sink);
 }
 
 void attacker_misuse_sink(struct attacker *a, struct cluster *c)
 {
-    enum { FORGED, EXPIRED, REVOKED, KINDS };
+    enum { FORGED, EXPIRED, REVOKED, FOREIGN, KINDS };
     uint8_t sink[CAPABILITY_BYTES], payload[17] = {0};
     uint32_t from, to, kind = below(KINDS);
     if (!pick_pair(c, &from, &to))
         return;
     struct capability_table *owner = &c->node[to].core->capabilities;
-    uint64_t now_ms = sim_now_ns / 1000000;
+    uint64_t now_ms = cluster_clock_ns(c, to, sim_now_ns) / 1000000;
+    if (kind == FOREIGN) {
+        misuse_elsewhere(a, c, from, to, now_ms, payload);
+        return;
+    }
     if (!capability_issue(owner, CAPABILITY_TRACE_SINK, 0,
                           kind == EXPIRED ? now_ms - 1 : now_ms + 60000, sink))
         return;
@@ -143,7 +197,7 @@ void attacker_misuse_stream(struct attacker *a, struct cluster *c)
     if (!pick_pair(c, &from, &to))
         return;
     struct peers *peers = c->node[from].core->peers;
-    struct channel *channel = peers_channel(peers, (uint16_t)to, rng());
+    struct channel *channel = channel_to(c, from, to);
     struct stream *stream = channel ? channel_open_stream(channel, NULL) : NULL;
     if (!stream)
         return;

@@ -60,7 +60,7 @@ static void make_scripts(struct cluster *c)
 
 static void make_members(struct cluster *c)
 {
-    struct ring_member ring[CLUSTER_NODES_MAX];
+    uint32_t weight[CLUSTER_NODES_MAX];
     for (uint32_t i = 0; i < c->config.nodes; i++) {
         struct world_member *m = &c->member[i];
         struct cluster_node *n = &c->node[i];
@@ -79,11 +79,36 @@ static void make_members(struct cluster *c)
         m->cores = 1;
         m->weight = RING_WEIGHT_ONE;
         memcpy(m->public_key, n->identity.public_key, NOISE_KEY_BYTES);
-        ring[i] = (struct ring_member){.id = m->id, .node = (uint16_t)i, .weight = m->weight};
+        weight[i] = m->weight;
     }
-    c->ring_memory = take(ring_bytes(ring, c->config.nodes), -1);
-    c->ring = ring_build(c->ring_memory, ring, c->config.nodes, 1);
+    const struct cluster_plan *plan = cluster_make_plan(c, weight);
+    for (uint32_t i = 0; i < c->config.nodes; i++)
+        c->node[i].plan = plan;
     sim_random(NULL, c->secret, sizeof(c->secret));
+}
+
+const struct cluster_plan *cluster_make_plan(struct cluster *c, const uint32_t *weight)
+{
+    if (c->plan_count == CLUSTER_PLANS_MAX)
+        return NULL;
+    struct cluster_plan *plan = calloc(1, sizeof(*plan));
+    struct ring_member ring[CLUSTER_NODES_MAX];
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        plan->weight[i] = weight[i];
+        plan->place[i] = CLUSTER_NO_MEMBER;
+        if (weight[i] == CLUSTER_NO_MEMBER)
+            continue;
+        uint16_t place = plan->count++;
+        plan->place[i] = place;
+        plan->member[place] = c->member[i];
+        plan->member[place].weight = weight[i];
+        ring[place] =
+            (struct ring_member){.id = c->member[i].id, .node = place, .weight = weight[i]};
+    }
+    plan->ring_memory = take(ring_bytes(ring, plan->count), -1);
+    c->plan[c->plan_count++] = plan;
+    plan->ring = ring_build(plan->ring_memory, ring, plan->count, c->plan_count);
+    return plan;
 }
 
 void cluster_init(struct cluster *c, const struct cluster_config *config)
@@ -110,7 +135,10 @@ void cluster_fini(struct cluster *c)
     }
     sim_switch_destroy(c->net);
     routes_destroy(c->routes);
-    free(c->ring_memory);
+    for (uint32_t i = 0; i < c->plan_count; i++) {
+        free(c->plan[i]->ring_memory);
+        free(c->plan[i]);
+    }
     for (uint32_t i = 0; i < c->config.nodes; i++)
         free(c->node[i].scripts);
     free(c->script_index);
@@ -120,32 +148,39 @@ void cluster_fini(struct cluster *c)
 
 /* ---- a node's life ---- */
 
+static void take_plan(struct cluster_node *n)
+{
+    struct world_cluster *w = &n->world.cluster;
+    w->self = n->plan->place[n->index];
+    w->member_count = n->plan->count;
+    w->member = n->plan->member;
+    w->ring = n->plan->ring;
+}
+
 static void make_world(struct cluster *c, struct cluster_node *n)
 {
     uint64_t life[CLUSTER_RUNTIMES];
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
         life[k] = n->world.runtime[k].life;
     memcpy(n->scripts, c->scripts, c->config.scripts * sizeof(*c->scripts));
-    n->world = (struct world){.epoch = n->world.epoch + 1,
-                              .debug_headers = true,
-                              .limits = {.hello_timeout_ms = 10000,
-                                         .head_timeout_ms = 30000,
-                                         .idle_timeout_ms = 30000,
-                                         .stall_timeout_ms = 30000},
-                              .tune = c->config.tune,
-                              .cluster = {.self = (uint16_t)n->index,
-                                          .member_count = (uint16_t)c->config.nodes,
-                                          .own_state = NODE_JOINING,
-                                          .member = c->member,
-                                          .ring = c->ring,
-                                          .identity = &n->identity,
-                                          .secret = c->secret},
-                              .routes = c->routes,
-                              .script_count = c->config.scripts,
-                              .scripts = n->scripts,
-                              .script_index = c->script_index,
-                              .script_index_mask = c->script_index_mask,
-                              .runtime_count = CLUSTER_RUNTIMES};
+    n->world = (struct world){
+        .epoch = n->world.epoch + 1,
+        .debug_headers = true,
+        .limits = {.hello_timeout_ms = 10000,
+                   .head_timeout_ms = 30000,
+                   .idle_timeout_ms = 30000,
+                   .stall_timeout_ms = 30000},
+        .tune = c->config.tune,
+        .cluster = {.own_state = NODE_JOINING, .identity = &n->identity, .secret = c->secret},
+        .routes = c->routes,
+        .script_count = c->config.scripts,
+        .scripts = n->scripts,
+        .script_index = c->script_index,
+        .script_index_mask = c->script_index_mask,
+        .runtime_count = CLUSTER_RUNTIMES};
+    if (cluster_is_member(c, n->index))
+        n->plan = cluster_newest(c);
+    take_plan(n);
     memcpy(n->world.node, c->member[n->index].name, sizeof(n->world.node));
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
         model_runtime_start(&n->runtime[k], &n->world.runtime[k], false);
@@ -158,6 +193,23 @@ static void make_world(struct cluster *c, struct cluster_node *n)
     atomic_store(&n->shared.current, &n->world);
 }
 
+/* Near zero, where a machine has just started; or where 32 bits of micro- or milliseconds wrap; or anywhere. */
+static void start_clock(struct cluster *c, struct cluster_node *n)
+{
+    n->clock_start_ns = n->started_ns = sim_now_ns;
+    n->clock_ppb = 0;
+    if (c->config.skewed) {
+        uint64_t wrap_ns = (1ull << 32) * (chance(50) ? 1000 : 1000000);
+        n->clock_start_ns = chance(30)   ? below(1000000)
+                            : chance(30) ? wrap_ns - below(4000) * 1000000ull
+                                         : below(100 * 86400) * 1000000000ull + below(1000000000);
+        n->clock_ppb = (int64_t)below(1000000) - 500000;
+    }
+    clock_init_virtual(&n->clock, n->clock_start_ns);
+    TRACE("clock of node %u: %lu us, %ld ppb", n->index, (unsigned long)n->clock_start_ns / 1000,
+          (long)n->clock_ppb);
+}
+
 void cluster_start(struct cluster *c, uint32_t node)
 {
     struct cluster_node *n = &c->node[node];
@@ -168,6 +220,8 @@ void cluster_start(struct cluster *c, uint32_t node)
     if (n->lives++ > 0)
         n->port = sim_switch_replug(c->net, node);
     make_world(c, n);
+    start_clock(c, n);
+    n->pause_ns = n->iterates_ns = 0;
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
     net.address[0].prefix_len = 120;
@@ -178,7 +232,7 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .net = &net,
                                  .neighbours = n->neighbours,
                                  .world = &n->shared,
-                                 .clock = &c->clock,
+                                 .clock = &n->clock,
                                  .memory = {.take = take, .give = free},
                                  .plain_port = 80,
                                  .conns_max = CONNS,
@@ -225,11 +279,68 @@ void cluster_kill(struct cluster *c, uint32_t node)
     power_off(&c->node[node]);
 }
 
+/* A job that its core has given up was cancelled: nobody would ever grant it what it waits for. */
+static void check_jobs(struct cluster_node *n, uint32_t k)
+{
+    struct model_runtime *m = &n->runtime[k];
+    const struct runtime_link *link = n->core->link[k];
+    model_runtime_read(m);
+    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+        const struct model_job *j = &m->job[i];
+        CHECK(!j->is_live || link->job[j->index].generation == j->generation,
+              "runtime %u of node %u runs request %u for nobody", k, n->index, j->id);
+    }
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What the recorder knows of this and other nodes: no call went further than one hop, and none twice; no more than W bytes of its body
+ * had left when home decided. */
+static void check_story(const struct cluster_node *n)
+{
+    static uint64_t forwarded[TRACE_EVENTS];
+    const struct trace *t = n->core->trace;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < TRACE_EVENTS; i++) {
+        const struct trace_event *e = &t->place[i].event;
+        if (e->kind == TRACE_FORWARD)
+            forwarded[count++] = e->request ^ e->span * 0x9e3779b97f4a7c15u;
+        CHECK((e->kind != TRACE_ACCEPT && e->kind != TRACE_BOUNCE) ||
+                  e->value <= n->world.tune.optimistic_bytes,
+              "node %u sent %lu bytes before home had decided", n->index, (unsigned long)e->value);
+    }
+    qsort(forwarded, count, sizeof(forwarded[0]), compare_u64);
+    for (uint32_t i = 1; i < count; i++)
+        CHECK(forwarded[i] != forwarded[i - 1], "a call that node %u knows of was forwarded twice",
+              n->index);
+}
+
+/* All calls have ended. */
+static void check_no_call_left_a_trace(const struct cluster_node *n)
+{
+    const struct core *core = n->core;
+    for (uint32_t i = 0; i < core->capabilities.slots; i++)
+        CHECK(core->capabilities.slot[i].kind != CAPABILITY_LAZY_WORKER,
+              "a call at node %u ended, and its capability is out", n->index);
+    for (uint32_t i = 0; i < HEAT_SETS; i++) {
+        for (uint32_t k = 0; k < HEAT_WAYS; k++)
+            CHECK(core->heat->set[i][k].in_flight == 0, "node %u counts jobs of an idle script",
+                  n->index);
+    }
+}
+
 void cluster_stop(struct cluster *c, uint32_t node)
 {
     struct cluster_node *n = &c->node[node];
     struct core *core = n->core;
     TRACE("node %u stops", node);
+    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+        check_jobs(n, k);
+    check_story(n);
     core_end(core);
     peers_fini(core->peers);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
@@ -241,6 +352,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     CHECK(served_live(core->served) == 0, "node %u serves %u calls still", node,
           served_live(core->served));
     CHECK(core->conn_count == 0 && core->half_open == 0, "node %u has connections left", node);
+    check_no_call_left_a_trace(n);
     for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
         model_runtime_read(&n->runtime[k]);
         CHECK(core->link[k]->live_jobs == 0, "node %u has %u jobs left", node,
@@ -266,7 +378,62 @@ void cluster_drain(struct cluster *c, uint32_t node)
 
 void cluster_undrain(struct cluster *c, uint32_t node)
 {
-    publish(&c->node[node], NODE_SERVING, false);
+    struct cluster_node *n = &c->node[node];
+    bool is_drained = n->world.cluster.own_state == NODE_DRAINING;
+    publish(n, is_drained ? NODE_JOINING : n->world.cluster.own_state, false);
+}
+
+const struct cluster_plan *cluster_newest(const struct cluster *c)
+{
+    return c->plan[c->plan_count - 1];
+}
+
+bool cluster_is_member(const struct cluster *c, uint32_t node)
+{
+    return cluster_newest(c)->place[node] != CLUSTER_NO_MEMBER;
+}
+
+void cluster_adopt(struct cluster *c, uint32_t node)
+{
+    struct cluster_node *n = &c->node[node];
+    if (!cluster_is_member(c, node) || n->plan == cluster_newest(c))
+        return;
+    n->plan = cluster_newest(c);
+    take_plan(n);
+    n->world.epoch++;
+    TRACE("node %u has plan %u", node, c->plan_count);
+}
+
+uint32_t cluster_node_at(const struct cluster *c, const struct cluster_plan *plan, uint16_t place)
+{
+    uint32_t node = 0;
+    while (node < c->config.nodes && plan->place[node] != place)
+        node++;
+    return node;
+}
+
+uint64_t cluster_clock_ns(const struct cluster *c, uint32_t node, uint64_t at_ns)
+{
+    const struct cluster_node *n = &c->node[node];
+    int64_t since = (int64_t)(at_ns - n->started_ns);
+    int64_t drift = (int64_t)((__int128)since * n->clock_ppb / 1000000000);
+    return n->clock_start_ns + (uint64_t)(since + drift);
+}
+
+/* When its clock will show that, or a little later. */
+static uint64_t true_ns(const struct cluster_node *n, uint64_t clock_ns)
+{
+    if (clock_ns == UINT64_MAX || clock_ns <= n->clock.virtual_ns)
+        return clock_ns == UINT64_MAX ? UINT64_MAX : sim_now_ns;
+    unsigned __int128 since = clock_ns - n->clock_start_ns;
+    return n->started_ns + (uint64_t)(since * 1000000000 / (uint64_t)(1000000000 + n->clock_ppb)) +
+           1;
+}
+
+void cluster_pause(struct cluster *c, uint32_t node, uint64_t pause_ns, uint64_t at_ns)
+{
+    c->node[node].pause_ns = pause_ns;
+    c->node[node].iterates_ns = at_ns;
 }
 
 void cluster_deploy(struct cluster *c, uint32_t node, uint32_t script)
@@ -307,23 +474,46 @@ enum node_state cluster_state(const struct cluster *c, uint32_t node)
     return c->node[node].core ? c->node[node].world.cluster.own_state : NODE_DOWN;
 }
 
-bool cluster_is_settled(const struct cluster *c)
+/* Does that node see every other one as it is? Who does not have it in its list does not answer. */
+static bool sees_all(const struct cluster *c, uint32_t node)
 {
-    for (uint16_t i = 0; i < c->config.nodes; i++) {
-        const struct core *core = c->node[i].core;
-        if (core && (!core->world || cluster_state(c, i) == NODE_JOINING))
+    const struct cluster_node *n = &c->node[node];
+    if (!n->core->world || n->core->world_epoch != n->world.epoch ||
+        cluster_state(c, node) == NODE_JOINING)
+        return false;
+    for (uint32_t k = 0; k < c->config.nodes; k++) {
+        if (k == node || n->plan->place[k] == CLUSTER_NO_MEMBER)
+            continue;
+        bool answers = c->node[k].plan->place[node] != CLUSTER_NO_MEMBER;
+        enum node_state state = answers ? cluster_state(c, k) : NODE_DOWN;
+        if (peers_state(n->core->peers, n->plan->place[k]) != state)
             return false;
-        for (uint16_t k = 0; core && k < c->config.nodes; k++) {
-            if (peers_state(core->peers, k) != cluster_state(c, k))
-                return false;
-        }
     }
     return true;
 }
 
+bool cluster_is_settled(const struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        bool is_current = !cluster_is_member(c, i) || c->node[i].plan == cluster_newest(c);
+        if (c->node[i].core && (!is_current || !sees_all(c, i)))
+            return false;
+    }
+    return true;
+}
+
+uint32_t cluster_node_of(const struct cluster *c, const struct model_runtime *m)
+{
+    uint32_t node = 0;
+    while (m < c->node[node].runtime || m >= c->node[node].runtime + CLUSTER_RUNTIMES)
+        node++;
+    return node;
+}
+
 uint32_t cluster_home(const struct cluster *c, uint32_t script)
 {
-    return ring_home(c->ring, c->scripts[script].id_hash);
+    const struct cluster_plan *plan = cluster_newest(c);
+    return cluster_node_at(c, plan, ring_home(plan->ring, c->scripts[script].id_hash));
 }
 
 uint64_t cluster_count(const struct cluster *c, size_t offset)
@@ -349,7 +539,11 @@ void cluster_work(struct cluster *c)
             continue;
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
             model_runtime_unmap(&n->runtime[k]);
-        core_iterate(n->core);
+        if (sim_now_ns >= n->iterates_ns) {
+            core_iterate(n->core);
+            if (n->pause_ns)
+                n->iterates_ns = sim_now_ns + n->pause_ns / 2 + below((uint32_t)n->pause_ns);
+        }
         CHECK(counters_unaccounted(&n->core->counters) == 0, "node %u: frames unaccounted", i);
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
             n->world.epoch += model_runtime_work(&n->runtime[k]);
@@ -369,11 +563,22 @@ uint64_t cluster_next_ns(const struct cluster *c)
         const struct cluster_node *n = &c->node[i];
         if (!n->core)
             continue;
-        next = min_u64(next, core_next_ns(n->core));
+        uint64_t core_ns = true_ns(n, core_next_ns(n->core));
+        next = min_u64(next, core_ns > n->iterates_ns ? core_ns : n->iterates_ns);
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
             next = min_u64(next, model_runtime_next_ns(&n->runtime[k]));
     }
     return next;
+}
+
+void cluster_set_time(struct cluster *c, uint64_t now_ns)
+{
+    sim_now_ns = now_ns;
+    clock_set_ns(&c->clock, now_ns);
+    for (uint32_t i = 0; i < c->config.nodes; i++) {
+        if (c->node[i].core)
+            clock_set_ns(&c->node[i].clock, cluster_clock_ns(c, i, now_ns));
+    }
 }
 
 void cluster_advance(struct cluster *c, uint64_t due_ns)
@@ -382,6 +587,5 @@ void cluster_advance(struct cluster *c, uint64_t due_ns)
     due_ns = min_u64(due_ns, cluster_next_ns(c));
     if (due_ns > next && due_ns != UINT64_MAX)
         next = due_ns;
-    sim_now_ns = next;
-    clock_set_ns(&c->clock, next);
+    cluster_set_time(c, next);
 }

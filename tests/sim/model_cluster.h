@@ -7,11 +7,17 @@
  *                       | core              core              core                  |
  *                       | runtime, runtime  runtime, runtime  runtime, runtime      |
  *
- *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover--> DRAINING --undrain--> SERVING
+ *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover--> DRAINING --undrain--> JOINING
  *    ^----- kill (the core is gone between two instructions) or stop (it ends in order) -----+
  *
- * All nodes have the same scripts (but not always the same version of them), the same ring and the same time, and one core each. Every script is named "sK" and answers at the
- * host "sK.test". A killed node loses its runtimes with it.
+ * All nodes have the same scripts (but not always the same version of them), and one core each. Every script is named "sK" and answers at
+ * the host "sK.test". A killed node loses its runtimes with it.
+ *
+ * Time. The wires, the runtimes and whoever looks on live by sim_now_ns. A node lives by its own clock: with `skewed` each start of it
+ * begins at another number, from zero to months, and runs up to 500 ppm fast or slow, so that no two clocks agree in anything.
+ *
+ * Members. A plan is one version of the list of members with their weights, and the ring of it. Each node has the plan that it was given
+ * last (cluster_adopt): not all have the same one at a time. A node that is in no plan any more keeps its last one.
  */
 #ifndef HEARTH_SIM_MODEL_CLUSTER_H
 #define HEARTH_SIM_MODEL_CLUSTER_H
@@ -23,7 +29,13 @@
 #include "tests/sim/model_runtime.h"
 #include "tests/sim/sim_switch.h"
 
-enum { CLUSTER_NODES_MAX = 16, CLUSTER_RUNTIMES = 2, CLUSTER_PORT = 7400 };
+enum {
+    CLUSTER_NODES_MAX = 16,
+    CLUSTER_RUNTIMES = 2,
+    CLUSTER_PORT = 7400,
+    CLUSTER_PLANS_MAX = 256,
+    CLUSTER_NO_MEMBER = UINT16_MAX,
+};
 
 struct cluster_config {
     uint32_t nodes, scripts;
@@ -35,8 +47,19 @@ struct cluster_config {
     struct world_tune tune;
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
+    bool skewed; /* clocks */
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
+                    bool is_cold);
     void *arg;
+};
+
+struct cluster_plan {
+    uint16_t count;
+    uint16_t place[CLUSTER_NODES_MAX];  /* of a node in member[]; CLUSTER_NO_MEMBER */
+    uint32_t weight[CLUSTER_NODES_MAX]; /* by node */
+    struct world_member member[CLUSTER_NODES_MAX];
+    void *ring_memory;
+    const struct ring *ring;
 };
 
 struct cluster_node {
@@ -46,6 +69,12 @@ struct cluster_node {
     uint8_t ip[16];
     struct noise_identity identity;
     struct port *port;
+    struct clock clock;
+    uint64_t clock_start_ns, started_ns; /* the clock showed the first at the second */
+    int64_t clock_ppb;
+    uint64_t pause_ns;    /* between two iterations; 0: a busy loop */
+    uint64_t iterates_ns; /* the next one, if it pauses */
+    const struct cluster_plan *plan;
     struct core *core; /* NULL: off */
     struct neighbours *neighbours;
     struct model_runtime runtime[CLUSTER_RUNTIMES];
@@ -67,8 +96,8 @@ struct cluster {
     struct world_binding *bindings;
     uint32_t *script_index, script_index_mask;
     struct routes *routes;
-    void *ring_memory;
-    const struct ring *ring;
+    uint32_t plan_count;
+    struct cluster_plan *plan[CLUSTER_PLANS_MAX]; /* the first: everybody, with one share each */
     uint8_t secret[32];
 };
 
@@ -83,14 +112,32 @@ void cluster_stop(struct cluster *, uint32_t node);
 void cluster_drain(struct cluster *, uint32_t node);
 void cluster_undrain(struct cluster *, uint32_t node);
 
+/* Makes a plan of those weights by node: 0 has no points, CLUSTER_NO_MEMBER is none. NULL: too many plans. Nobody has it yet. */
+const struct cluster_plan *cluster_make_plan(struct cluster *, const uint32_t *weight);
+const struct cluster_plan *cluster_newest(const struct cluster *);
+/* The node gets the newest plan, unless it is not in it. */
+void cluster_adopt(struct cluster *, uint32_t node);
+/* Is it in the newest plan? */
+bool cluster_is_member(const struct cluster *, uint32_t node);
+/* Which node its list has at that place. */
+uint32_t cluster_node_at(const struct cluster *, const struct cluster_plan *, uint16_t place);
+
+/* What that node's clock shows now, or shows then, which may be a time before it started. */
+uint64_t cluster_clock_ns(const struct cluster *, uint32_t node, uint64_t at_ns);
+/* Its core iterates only so often; 0: as ever. at_ns: not before. */
+void cluster_pause(struct cluster *, uint32_t node, uint64_t pause_ns, uint64_t at_ns);
+
 /* A new version of the script on that node; if another has a newer one, that one. */
 void cluster_deploy(struct cluster *, uint32_t node, uint32_t script);
 
 bool cluster_is_up(const struct cluster *, uint32_t node);
 enum node_state cluster_state(const struct cluster *, uint32_t node);
-/* Every node that is up sees every other one as what it says of itself. */
+/* Every member has the newest plan, and all that are up see every other one as what it says of itself, or down if it does not have them
+ * in its list. */
 bool cluster_is_settled(const struct cluster *);
-/* The home of a script when every node serves. */
+/* Whose runtime it is. */
+uint32_t cluster_node_of(const struct cluster *, const struct model_runtime *);
+/* The home of a script when every member of the newest plan serves. */
 uint32_t cluster_home(const struct cluster *, uint32_t script);
 /* A counter of all lives of all nodes, by its offset in struct counters. */
 uint64_t cluster_count(const struct cluster *, size_t offset);
@@ -99,6 +146,8 @@ uint64_t cluster_count(const struct cluster *, size_t offset);
 /* One iteration of everything but the clock. Checks that no frame is unaccounted for. */
 void cluster_work(struct cluster *);
 uint64_t cluster_next_ns(const struct cluster *);
+/* Moves all clocks on to that time. */
+void cluster_set_time(struct cluster *, uint64_t now_ns);
 /* Moves time on: by about a tick, further if nothing is due before. due_ns: of what the caller has running. */
 void cluster_advance(struct cluster *, uint64_t due_ns);
 

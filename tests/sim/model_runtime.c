@@ -29,6 +29,7 @@ static void attach(struct model_runtime *m)
     arena_owner_init(&m->arena_up, &lane->arena_up);
     arena_peer_init(&m->arena_down, &lane->arena_down);
     memset(m->job, 0, sizeof(m->job));
+    m->jobs_end = 0;
     memset(m->isolate, 0, sizeof(m->isolate));
     atomic_store(&m->condemned, 0);
     if (!m->is_announced)
@@ -42,6 +43,7 @@ void model_runtime_start(struct model_runtime *m, struct world_runtime *world, b
 {
     *m = (struct model_runtime){.world = world, .death_ns = UINT64_MAX, .lie_ns = UINT64_MAX};
     *world = (struct world_runtime){.wake_fd = -1, .condemned = &m->condemned};
+    m->is_troubled = is_troubled;
     if (is_troubled && chance(60))
         m->death_ns = sim_now_ns + below(3000) * 1000000ull;
     if (is_troubled && chance(60))
@@ -57,6 +59,16 @@ void model_runtime_free(struct model_runtime *m)
     m->region = NULL;
 }
 
+void model_runtime_crash(struct model_runtime *m)
+{
+    m->death_ns = sim_now_ns;
+}
+
+void model_runtime_hang(struct model_runtime *m, uint64_t until_ns)
+{
+    m->stalled_until_ns = m->death_ns = until_ns;
+}
+
 static void die(struct model_runtime *m)
 {
     TRACE("the runtime dies");
@@ -67,7 +79,9 @@ static void die(struct model_runtime *m)
     m->old_region = m->region;
     m->region = NULL;
     m->back_at_ns = sim_now_ns + 1000000 + below(chance(20) ? 4000 : 300) * 1000000ull;
-    m->death_ns = chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;
+    m->stalled_until_ns = m->slow_ns = m->read_ns = 0;
+    m->death_ns =
+        m->is_troubled && chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;
     /* A world may show the next life before it is up. */
     m->is_announced = chance(50);
     m->world->life += m->is_announced;
@@ -75,7 +89,7 @@ static void die(struct model_runtime *m)
 
 static struct model_job *find(struct model_runtime *m, const struct job_slot *s)
 {
-    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+    for (uint32_t i = 0; i < m->jobs_end; i++) {
         struct model_job *j = &m->job[i];
         if (j->is_live && j->index == s->job && j->generation == s->generation)
             return j;
@@ -367,6 +381,8 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     for (uint32_t i = 0; i < MODEL_JOBS && !j; i++)
         j = m->job[i].is_live ? NULL : &m->job[i];
     CHECK(j, "more jobs than clients");
+    if (m->jobs_end < (uint32_t)(j - m->job) + 1)
+        m->jobs_end = (uint32_t)(j - m->job) + 1;
     CHECK(s->arg >= m->handle_min, "script %lu was forgotten", (unsigned long)s->arg);
     for (uint32_t i = 0; i < s->chunk_count; i++) {
         uint32_t at = i * JOB_CHUNK_BYTES;
@@ -406,7 +422,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
         find_isolate(m, j, s->arg);
     }
     if (m->started)
-        m->started(m->arg, m, j->id, j->depth, j->cold_us > 0);
+        m->started(m->arg, m, j->id, j->depth, s->arg, j->cold_us > 0);
 }
 
 static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
@@ -645,15 +661,21 @@ bool model_runtime_work(struct model_runtime *m)
         die(m);
         return true;
     }
-    if (sim_now_ns < m->stalled_until_ns)
+    if (sim_now_ns < m->stalled_until_ns || sim_now_ns < m->read_ns)
         return false;
-    model_runtime_read(m);
+    if (m->slow_ns)
+        m->read_ns = sim_now_ns + m->slow_ns / 2 + below((uint32_t)m->slow_ns);
+    /* A process of its own: what it says may cross what it has not read yet. */
+    if (!chance(20))
+        model_runtime_read(m);
     tell_warmed(m);
     if (sim_now_ns >= m->lie_ns) {
         lie(m);
         return false;
     }
-    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+    while (m->jobs_end > 0 && !m->job[m->jobs_end - 1].is_live)
+        m->jobs_end--;
+    for (uint32_t i = 0; i < m->jobs_end; i++) {
         struct model_job *j = &m->job[i];
         if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 16) >= 16)
             work_on(m, j);
@@ -670,11 +692,13 @@ uint64_t model_runtime_next_ns(const struct model_runtime *m)
     uint64_t next = m->death_ns < m->lie_ns ? m->death_ns : m->lie_ns;
     if (sim_now_ns < m->stalled_until_ns)
         return m->stalled_until_ns < next ? m->stalled_until_ns : next;
+    if (m->slow_ns) /* what there is waits for the next look */
+        return m->read_ns < next ? m->read_ns : next;
     for (uint32_t i = 0; i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
         if (m->isolate[i].is_owed && m->isolate[i].ready_ns < next)
             next = m->isolate[i].ready_ns;
     }
-    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
+    for (uint32_t i = 0; i < m->jobs_end; i++) {
         if (m->job[i].is_live && m->job[i].next_ns < next)
             next = m->job[i].next_ns;
     }

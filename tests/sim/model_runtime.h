@@ -4,7 +4,7 @@
  * checks every request body byte, and at times it dies, stays away, boots, or breaks the contract.
  *
  * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that long; a stalled one takes
- * nothing out of its ring, so that work waits.
+ * nothing out of its ring, so that work waits; a slow one looks into it now and then. One that hangs stalls until it is replaced.
  *
  * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
  * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference. And some make a
@@ -58,13 +58,14 @@ struct model_runtime {
     void *region;
     struct world_runtime *world; /* how the world shows it */
     _Atomic uint32_t condemned;
-    bool is_up, is_announced;
+    bool is_up, is_announced, is_troubled;
     uint64_t back_at_ns, death_ns, lie_ns;
     struct job_consumer down;
     struct job_producer up;
     struct arena_owner arena_up;
     struct arena_peer arena_down;
     struct model_job job[MODEL_JOBS];
+    uint32_t jobs_end; /* behind the last place that may be live */
     uint32_t sub_generation[MODEL_JOBS];
     uint32_t deaths, lies, relayed, sides, abandoned, lingered;
     bool relays;
@@ -74,7 +75,9 @@ struct model_runtime {
     /* What follows is set after model_runtime_start, if at all. */
     uint32_t make_us; /* 0: no isolates, and cold starts at random */
     uint64_t stalled_until_ns;
-    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, bool is_cold);
+    uint64_t slow_ns, read_ns; /* slow: between two looks into its ring; when the next one is */
+    void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
+                    bool is_cold);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
     struct model_isolate isolate[MODEL_ISOLATES];
@@ -82,6 +85,10 @@ struct model_runtime {
 
 void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is_troubled);
 void model_runtime_free(struct model_runtime *);
+/* Dies when it is next worked on; back after a little. */
+void model_runtime_crash(struct model_runtime *);
+/* Takes nothing out of its ring any more, and is replaced at that time. */
+void model_runtime_hang(struct model_runtime *, uint64_t until_ns);
 /* True: the world changed and must be published. */
 bool model_runtime_work(struct model_runtime *);
 /* The core has left the iteration in which it could still use the region of an earlier life. */

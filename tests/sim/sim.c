@@ -1,15 +1,21 @@
 #include "tests/sim/sim.h"
 
+#include <stdarg.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 uint64_t sim_seed, sim_now_ns;
 bool sim_trace;
 const char *sim_arguments = "";
-static uint64_t rng_state;
+static uint64_t rng_state, story;
 
 void sim_seed_with(uint64_t seed)
 {
     sim_seed = seed;
+    story = seed;
+    sim_now_ns = 0;
     rng_state = seed * 0x2545f4914f6cdd1du + 1;
 }
 
@@ -41,4 +47,27 @@ void sim_random(void *arg, void *out, size_t bytes)
         at += part;
         bytes -= part;
     }
+}
+
+void sim_hash(const void *bytes, size_t len)
+{
+    story = XXH3_64bits_withSeed(bytes, len, story);
+}
+
+void sim_tell(const char *format, ...)
+{
+    char line[256];
+    va_list arguments;
+    int head = snprintf(line, sizeof(line), "%9.3f ms ", (double)sim_now_ns / 1e6);
+    va_start(arguments, format);
+    vsnprintf(line + head, sizeof(line) - (size_t)head, format, arguments);
+    va_end(arguments);
+    sim_hash(line, strlen(line));
+    if (sim_trace)
+        puts(line);
+}
+
+uint64_t sim_story_hash(void)
+{
+    return story;
 }

@@ -1,7 +1,7 @@
 /* sim.h
  *
- * What the models of a simulation share: one random stream by seed, checks that print how to repeat a failure, and the
- * request paths by which a client tells the model of a runtime how to answer: "/<answer>/<id>/<bytes>".
+ * What the models of a simulation share: one random stream by seed, the story of a run and its hash, checks that print how
+ * to repeat a failure, and the request paths by which a client tells the model of a runtime how to answer: "/<answer>/<id>/<bytes>".
  */
 #ifndef HEARTH_SIM_H
 #define HEARTH_SIM_H
@@ -26,27 +26,20 @@ enum answer {
 
 extern uint64_t sim_seed, sim_now_ns;
 extern bool sim_trace;
-extern const char sim_name[]; /* of the program: its main file says */
+extern const char sim_name[]; /* the program as one calls it: its main file says */
 
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "seed %lu: %s: ", (unsigned long)sim_seed, #condition);                \
             fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\nrepeat: build/tests/sim/%s --seed %lu --trace %s\n", sim_name,      \
+            fprintf(stderr, "\nrepeat: %s --seed %lu%s --trace\n", sim_name,                       \
                     (unsigned long)sim_seed, sim_arguments);                                       \
             exit(1);                                                                               \
         }                                                                                          \
     } while (0)
 
-#define TRACE(...)                                                                                 \
-    do {                                                                                           \
-        if (sim_trace) {                                                                           \
-            printf("%9.3f ms ", (double)sim_now_ns / 1e6);                                         \
-            printf(__VA_ARGS__);                                                                   \
-            putchar('\n');                                                                         \
-        }                                                                                          \
-    } while (0)
+#define TRACE(...) sim_tell(__VA_ARGS__)
 
 extern const char *sim_arguments; /* for the line that repeats a failure */
 
@@ -54,6 +47,12 @@ void sim_seed_with(uint64_t seed);
 uint64_t rng(void);
 uint32_t below(uint32_t n); /* 0..n-1; 0 for 0 */
 bool chance(uint32_t percent);
+/* A line of the story: always hashed, printed if sim_trace. */
+void sim_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Bytes that belong to the story, such as a frame. */
+void sim_hash(const void *bytes, size_t len);
+/* Of the story since sim_seed_with: two runs with the same one are the same run. */
+uint64_t sim_story_hash(void);
 void sim_random(void *arg, void *out, size_t bytes); /* for core_config and channels */
 
 /* Byte `at` of body `id`: both ends know what must arrive. */

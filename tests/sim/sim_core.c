@@ -31,7 +31,7 @@ enum {
     DRAIN_MS = 2000,
 };
 
-const char sim_name[] = "sim_core";
+const char sim_name[] = "build/tests/sim/sim_core";
 
 /* Made once: keys and certificates take longer than a seed. */
 static struct {
@@ -435,7 +435,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
             count = strtoull(argv[++i], NULL, 0);
         } else if (strcmp(argv[i], "--certs") == 0 && i + 1 < argc) {
-            snprintf(arguments, sizeof(arguments), "--certs %s", argv[++i]);
+            snprintf(arguments, sizeof(arguments), " --certs %s", argv[++i]);
             sim_arguments = arguments;
             start_tls(argv[i]);
         } else if (strcmp(argv[i], "--trace") == 0) {

@@ -12,7 +12,6 @@ struct station {
     struct port_sim_wire *wire;
     struct port *port; /* the switch's end */
     uint8_t mac[6];
-    bool is_cut;
 };
 
 struct sim_switch {
@@ -24,6 +23,7 @@ struct sim_switch {
     void *tap_arg;
     uint32_t count;
     struct station station[SIM_SWITCH_PORTS_MAX];
+    bool blocked[SIM_SWITCH_PORTS_MAX][SIM_SWITCH_PORTS_MAX]; /* from, to */
 };
 
 struct sim_switch *sim_switch_create(const struct clock *clock, uint64_t seed, uint16_t mtu)
@@ -71,14 +71,20 @@ struct port *sim_switch_replug(struct sim_switch *w, uint32_t station)
     return port_sim_end(w->station[station].wire, 1, w->station[station].mac);
 }
 
-void sim_switch_set_faults(struct sim_switch *w, uint32_t station, struct port_sim_faults faults)
+void sim_switch_block(struct sim_switch *w, uint32_t from, uint32_t to, bool is_blocked)
 {
-    port_sim_set_faults(w->station[station].wire, faults, faults);
+    w->blocked[from][to] = is_blocked;
+}
+
+bool sim_switch_is_blocked(const struct sim_switch *w, uint32_t from, uint32_t to)
+{
+    return from < SIM_SWITCH_PORTS_MAX && to < SIM_SWITCH_PORTS_MAX && w->blocked[from][to];
 }
 
 void sim_switch_cut(struct sim_switch *w, uint32_t station, bool is_cut)
 {
-    w->station[station].is_cut = is_cut;
+    for (uint32_t i = 0; i < w->count; i++)
+        w->blocked[station][i] = w->blocked[i][station] = is_cut;
 }
 
 static uint32_t destination(const struct sim_switch *w, const uint8_t *frame)
@@ -90,11 +96,12 @@ static uint32_t destination(const struct sim_switch *w, const uint8_t *frame)
     return SIM_SWITCH_PORTS_MAX;
 }
 
-static void send_to(struct sim_switch *w, uint32_t to, const uint8_t *frame, uint32_t len)
+static void send_to(struct sim_switch *w, uint32_t from, uint32_t to, const uint8_t *frame,
+                    uint32_t len)
 {
     struct frame out;
     struct port *port = w->station[to].port;
-    if (w->station[to].is_cut || !port_tx_alloc(port, 0, &out))
+    if (sim_switch_is_blocked(w, from, to) || !port_tx_alloc(port, 0, &out))
         return;
     assert(len <= port->frame_bytes_max);
     memcpy(out.bytes, frame, len);
@@ -106,12 +113,12 @@ static void deliver(struct sim_switch *w, uint32_t from, const uint8_t *frame, u
 {
     uint32_t to = destination(w, frame);
     if (to != SIM_SWITCH_PORTS_MAX) {
-        send_to(w, to, frame, len);
+        send_to(w, from, to, frame, len);
         return;
     }
     for (uint32_t i = 0; i < w->count; i++) {
         if (i != from)
-            send_to(w, i, frame, len);
+            send_to(w, from, i, frame, len);
     }
 }
 
@@ -120,20 +127,23 @@ void sim_switch_inject(struct sim_switch *w, const uint8_t *frame, uint32_t len)
     deliver(w, SIM_SWITCH_PORTS_MAX, frame, len);
 }
 
-/* One bit; half of the UDP datagrams then go without the checksum that would tell. */
-static void corrupt(struct sim_switch *w, uint8_t *frame, uint32_t len)
+/* One bit; half of the UDP datagrams then go without the checksum that would tell. False: a frame check stops it. */
+static bool corrupt(struct sim_switch *w, uint8_t *frame, uint32_t len)
 {
     bool is_ip4 = frame[12] == 0x08 && frame[13] == 0x00;
-    if (!rng_chance(&w->rng, w->corrupt) || !is_ip4 || len <= UDP_CHECKSUM_AT + 2)
-        return;
+    if (!rng_chance(&w->rng, w->corrupt))
+        return true;
+    if (!is_ip4 || len <= UDP_CHECKSUM_AT + 2 || rng_chance(&w->rng, 0.3))
+        return false;
     if (frame[IP_PROTOCOL_AT] == 17 && rng_chance(&w->rng, 0.5)) {
         uint64_t bit = rng_below(&w->rng, (len - UDP_CHECKSUM_AT - 2) * 8ull);
         frame[UDP_CHECKSUM_AT] = frame[UDP_CHECKSUM_AT + 1] = 0;
         frame[UDP_CHECKSUM_AT + 2 + bit / 8] ^= (uint8_t)(1u << bit % 8);
-        return;
+        return true;
     }
     uint64_t bit = rng_below(&w->rng, (len - ETHER_BYTES) * 8ull);
     frame[ETHER_BYTES + bit / 8] ^= (uint8_t)(1u << bit % 8);
+    return true;
 }
 
 uint32_t sim_switch_work(struct sim_switch *w)
@@ -146,11 +156,10 @@ uint32_t sim_switch_work(struct sim_switch *w)
             for (uint16_t k = 0; k < count; k++) {
                 uint8_t *bytes = frame[k].bytes;
                 uint32_t len = frame[k].len;
-                if (w->station[i].is_cut || len < ETHER_BYTES ||
-                    (w->tap && !w->tap(w->tap_arg, bytes, len, i, destination(w, bytes))))
-                    continue;
-                corrupt(w, bytes, len);
-                deliver(w, i, bytes, len);
+                bool is_dropped = len < ETHER_BYTES || (w->tap && !w->tap(w->tap_arg, bytes, len, i,
+                                                                          destination(w, bytes)));
+                if (!is_dropped && corrupt(w, bytes, len))
+                    deliver(w, i, bytes, len);
             }
             port_free(w->station[i].port, 0, frame, count);
             total += count;

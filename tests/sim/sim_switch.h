@@ -6,9 +6,12 @@
  *   station 1 == wire ==+-- switch -- tap: sees every frame that is forwarded, may say drop
  *   station 2 == wire ==+
  *
- * Loss, delay, reordering and duplication are the wires' (port_sim.h). Corruption is the switch's: it flips bits behind the Ethernet
- * header of IPv4 frames only, as a frame check would stop the rest; some of them pass for intact because their UDP checksum
- * is taken away.
+ * Loss, delay, reordering and duplication are the wires' (port_sim.h). Corruption is the switch's. What a line bends, the frame check
+ * sequence at its end stops: such a frame is lost. What the switch bends in its own memory goes out under a fresh frame check,
+ * so that only IP, TCP, UDP and what they carry can tell: one bit behind the Ethernet header, and some of the UDP datagrams pass for intact
+ * because their checksum is taken away. Of frames that carry nothing with a check of its own (ARP) all that are hit are lost.
+ *
+ * A pair of stations can be blocked, in one direction: frames, broadcasts too, do not pass from the one to the other.
  */
 #ifndef HEARTH_SIM_SWITCH_H
 #define HEARTH_SIM_SWITCH_H
@@ -31,8 +34,10 @@ void sim_switch_set_corrupt(struct sim_switch *, double probability);
 struct port *sim_switch_plug(struct sim_switch *, const uint8_t mac[6], struct port_sim_faults);
 /* The station's end, after it was closed, opens again. */
 struct port *sim_switch_replug(struct sim_switch *, uint32_t station);
-void sim_switch_set_faults(struct sim_switch *, uint32_t station, struct port_sim_faults);
-/* No frame passes to or from it while it is cut. */
+void sim_switch_block(struct sim_switch *, uint32_t from, uint32_t to, bool is_blocked);
+/* to: a station, or SIM_SWITCH_PORTS_MAX: no. */
+bool sim_switch_is_blocked(const struct sim_switch *, uint32_t from, uint32_t to);
+/* Blocks it from and to every other one that is plugged, or none of them. */
 void sim_switch_cut(struct sim_switch *, uint32_t station, bool is_cut);
 /* Sends a frame to its destination as if it came from nowhere; the tap does not see it. */
 void sim_switch_inject(struct sim_switch *, const uint8_t *frame, uint32_t len);

@@ -98,7 +98,7 @@ static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **st
     assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_DRAINING);
     for (uint32_t i = 0; i < 20; i++) {
         uint16_t node[3];
-        uint32_t count = ring_successors(r->c.ring, r->c.scripts[i].id_hash, node, 3);
+        uint32_t count = ring_successors(r->c.plan[0]->ring, r->c.scripts[i].id_hash, node, 3);
         assert_int_equal(count, 3);
         assert_non_null(isolate_at(r, node[0] == 1 ? node[1] : node[0], i));
     }

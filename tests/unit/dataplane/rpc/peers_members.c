@@ -81,6 +81,33 @@ static void a_node_that_is_back_at_once_is_known_anew(void **state)
     rig_free(r);
 }
 
+/* Its scripts, and those of a home that drains meanwhile: for these it is the next one. */
+static void a_node_that_joins_gets_the_scripts_of_a_home_that_is_away(void **state)
+{
+    struct rig *r = rig_start(3, 3);
+    uint16_t home[2];
+    uint32_t script = 0;
+    while (ring_successors(r->c.plan[0]->ring, r->c.scripts[script].id_hash, home, 2) != 2 ||
+           home[0] != 1 || home[1] != 2)
+        script++;
+    struct core *core = core_of(r, 1);
+    core_warm(core, &r->c.node[1].world.scripts[script]);
+    rig_run(r, 100);
+    cluster_drain(&r->c, 2);
+    rig_run(r, 200);
+    assert_int_equal(cluster_state(&r->c, 2), NODE_DRAINING);
+    cluster_drain(&r->c, 1);
+    rig_run(r, 200);
+    assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
+    cluster_undrain(&r->c, 2);
+    rig_run(r, 200);
+    assert_int_equal(cluster_state(&r->c, 2), NODE_SERVING);
+    core = core_of(r, 2);
+    const struct runtime_link *link = core_link_of(core, r->c.scripts[script].id_hash);
+    assert_true(runtime_link_is_warm(link, r->c.scripts[script].handle));
+    rig_free(r);
+}
+
 static void a_member_that_leaves_the_list_is_forgotten_and_the_others_stay(void **state)
 {
     struct rig *r = rig_start(3, 3);
@@ -125,7 +152,7 @@ static void a_member_with_another_key_or_port_starts_anew(void **state)
         assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_SERVING);
         free(r->own_ring);
         r->own_ring = NULL;
-        r->c.node[0].world.cluster.ring = r->c.ring;
+        r->c.node[0].world.cluster.ring = r->c.plan[0]->ring;
     }
     rig_free(r);
 }
@@ -165,9 +192,7 @@ static void an_idle_cluster_sleeps(void **state)
     while (sim_now_ns < end_ns) {
         cluster_work(&r->c);
         uint64_t next_ns = cluster_next_ns(&r->c);
-        if (next_ns > sim_now_ns)
-            sim_now_ns = next_ns;
-        clock_set_ns(&r->c.clock, sim_now_ns);
+        cluster_set_time(&r->c, next_ns > sim_now_ns ? next_ns : sim_now_ns);
         steps++;
         assert_true(steps < NODES * SECONDS * 400);
     }
@@ -185,6 +210,7 @@ int main(void)
         cmocka_unit_test(silence_is_noticed_within_a_second),
         cmocka_unit_test(an_orderly_end_is_noticed_at_once),
         cmocka_unit_test(a_node_that_is_back_at_once_is_known_anew),
+        cmocka_unit_test(a_node_that_joins_gets_the_scripts_of_a_home_that_is_away),
         cmocka_unit_test(a_member_that_leaves_the_list_is_forgotten_and_the_others_stay),
         cmocka_unit_test(a_member_with_another_key_or_port_starts_anew),
         cmocka_unit_test(a_channel_to_another_core_is_made_when_asked_for),

@@ -1,0 +1,175 @@
+#include <assert.h>
+#include <string.h>
+
+#include "tests/sim/cluster_parts.h"
+
+/* ---- requests ---- */
+
+/* Clients are led away from a node that leaves before it does, and back when it serves. Nobody leads them when it crashes. */
+static bool is_entry(const struct sim *s, uint32_t node)
+{
+    const struct node_front *f = &s->weather.node[node];
+    bool is_leaving = f->doing != FRONT_NONE && f->doing != FRONT_SLOW;
+    return cluster_is_up(&s->cluster, node) && !is_leaving;
+}
+
+static uint32_t pick_entry(struct sim *s)
+{
+    for (;;) {
+        uint32_t node = below(s->nodes);
+        if (is_entry(s, node))
+            return node;
+    }
+}
+
+static bool is_pass(const struct sim *s)
+{
+    return s->phase == PHASE_FIRST_PASS || s->phase == PHASE_LAST_PASS;
+}
+
+static bool is_burst(const struct sim *s)
+{
+    return s->phase == PHASE_LOAD && sim_now_ns < s->weather.burst_until_ns;
+}
+
+static uint32_t pick_script(struct sim *s)
+{
+    if (is_pass(s))
+        return s->pass++;
+    return is_burst(s) && s->weather.burst_script < SCRIPTS ? s->weather.burst_script
+                                                            : below(SCRIPTS);
+}
+
+static void open_request(struct sim *s, struct caller *c)
+{
+    struct caller_request q = {
+        .host = s->host[c->index], .leave_ns = UINT64_MAX, .method = "GET", .id = s->next_id++};
+    struct record *r = &s->record[q.id % RECORDS];
+    *r = (struct record){.id = q.id, .entry = pick_entry(s), .opened_ns = sim_now_ns};
+    r->entry_lives = s->cluster.node[r->entry].lives;
+    r->script = pick_script(s);
+    r->handle = s->cluster.node[r->entry].scripts[r->script].handle;
+    q.server_ip = s->cluster.node[r->entry].ip;
+    q.bytes = chance(20) ? below(300000) : below(4000);
+    q.answer = ANSWER_GENERATE;
+    if (!is_pass(s) && chance(50)) {
+        q.answer = ANSWER_ECHO;
+        q.method = chance(50) ? "POST" : "PUT";
+        q.body_bytes = q.bytes;
+    }
+    q.crawls = chance(10);
+    if (!is_pass(s) && chance(5))
+        q.leave_ns = sim_now_ns + below(60) * MS;
+    r->may_run_again = strcmp(q.method, "POST") != 0;
+    r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
+    snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
+    s->requests++;
+    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s", q.id, q.method,
+          r->script, cluster_home(&s->cluster, r->script), sim_runtime_of(s, r->script), r->entry,
+          q.bytes, q.crawls ? ", crawling" : "");
+    caller_open(&s->callers, c, &q);
+}
+
+static bool has_more(const struct sim *s)
+{
+    switch (s->phase) {
+    case PHASE_FIRST_PASS:
+    case PHASE_LAST_PASS:
+        return s->pass < SCRIPTS;
+    case PHASE_LOAD:
+        return s->load_until_ns ? sim_now_ns < s->load_until_ns : s->requests < s->quota;
+    case PHASE_CLEAR_UP:
+        return !weather_is_over(s);
+    default:
+        return false;
+    }
+}
+
+void clients_open_some(struct sim *s)
+{
+    uint32_t callers = is_burst(s) ? CALLERS : CALLERS_USUAL;
+    for (uint32_t i = 0; i < callers; i++) {
+        if (!s->caller[i].is_open && has_more(s) && (is_pass(s) || chance(20)))
+            open_request(s, &s->caller[i]);
+    }
+}
+
+/* ---- their station ---- */
+
+void clients_start(struct sim *s)
+{
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 100};
+    struct net_config net = {.mtu = s->cluster.config.mtu, .address_count = 1};
+    memcpy(net.mac, mac, 6);
+    bool ok = net_parse_address("10.0.0.100/24", &net.address[0]);
+    assert(ok);
+    s->neighbours = aligned_alloc(64, (neighbours_bytes() + 63) & ~(size_t)63);
+    neighbours_init(s->neighbours, 2);
+    tx_init(&s->tx, sim_switch_plug(s->cluster.net, mac, s->faults), 0, &s->counters);
+    net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
+    s->chunk_memory = aligned_alloc(64, sizeof(struct chunk) * 8192);
+    chunk_pool_init(&s->chunks, s->chunk_memory, 8192);
+    s->env = (struct tcp_env){
+        .pool = &s->chunks, .counters = &s->counters, .mss_max = (uint16_t)(net.mtu - 40)};
+    s->callers = (struct callers){.net = &s->net,
+                                  .env = &s->env,
+                                  .patience_ns = 30ull * 1000000000,
+                                  .last_port = 10000,
+                                  .done = books_on_done,
+                                  .arg = s};
+    for (uint32_t i = 0; i < CALLERS; i++)
+        s->caller[i].index = i;
+}
+
+void clients_work(struct sim *s)
+{
+    struct frame frame[PORT_BURST];
+    uint16_t n;
+    while ((n = port_rx(s->tx.port, 0, frame, PORT_BURST)) > 0) {
+        for (uint16_t i = 0; i < n; i++) {
+            struct net_packet p;
+            struct tcp_segment seg;
+            if (net_input(&s->net, &frame[i], sim_now_ns, &p) != NET_TCP ||
+                !tcp_segment_parse(&seg, p.l4, p.l4_bytes))
+                continue;
+            for (uint32_t k = 0; k < CALLERS; k++) {
+                if (s->caller[k].is_open && s->caller[k].port == seg.dst_port)
+                    tcp_input(&s->caller[k].tcp, &seg, sim_now_ns);
+            }
+        }
+        port_free(s->tx.port, 0, frame, n);
+    }
+    for (uint32_t i = 0; i < CALLERS; i++)
+        caller_work(&s->callers, &s->caller[i]);
+    tx_flush(&s->tx);
+}
+
+bool clients_are_quiet(const struct sim *s)
+{
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        if (s->caller[i].is_open)
+            return false;
+    }
+    return true;
+}
+
+uint64_t clients_next_ns(const struct sim *s)
+{
+    uint64_t next = UINT64_MAX;
+    bool waits = false; /* to make another request */
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        uint64_t at = caller_next_ns(&s->callers, &s->caller[i]);
+        waits |= i < CALLERS_USUAL && !s->caller[i].is_open;
+        if (at < next)
+            next = at;
+    }
+    return waits && has_more(s) ? sim_now_ns : next;
+}
+
+void clients_end(struct sim *s)
+{
+    CHECK(s->chunks.free_count == s->chunks.count, "client chunks lost");
+    tx_fini(&s->tx);
+    free(s->neighbours);
+    free(s->chunk_memory);
+}

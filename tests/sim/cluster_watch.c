@@ -1,0 +1,92 @@
+#include <string.h>
+
+#include "dataplane/call_state.h"
+#include "tests/sim/cluster_parts.h"
+
+enum {
+    TABLES_EVERY = 16, /* iterations: a call is under way for longer than that */
+    SLACK_MS = 10,     /* of spans: half the difference of the two ways, and of an iteration */
+    SLACK_PART = 500,  /* and this part of the time: what two clocks may drift apart */
+};
+
+/* Per bounce, so that one that wastes too much cannot hide behind those that waste nothing. */
+static void watch_waste(struct sim *s, uint32_t node)
+{
+    const struct counters *now = &s->cluster.node[node].core->counters;
+    struct watch *was = &s->watch[node];
+    if (now->call_bounced < was->bounced) /* another life */
+        *was = (struct watch){0};
+    uint64_t bounces = now->call_bounced - was->bounced;
+    uint64_t wasted = now->call_wasted_bytes - was->wasted_bytes;
+    CHECK(wasted <= bounces * s->cluster.config.tune.optimistic_bytes,
+          "node %u: %lu bytes wasted on %lu bounces", node, (unsigned long)wasted,
+          (unsigned long)bounces);
+    *was = (struct watch){.bounced = now->call_bounced, .wasted_bytes = now->call_wasted_bytes};
+}
+
+/* What came from another node, or back from one, or runs for the second time, is at no other node. */
+static void watch_hops(struct sim *s, uint32_t node)
+{
+    const struct calls *t = s->cluster.node[node].core->calls;
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < t->count && seen < t->live; i++) {
+        const struct call *c = &t->call[i];
+        if (c->state == CALL_FREE)
+            continue;
+        seen++;
+        CHECK(!call_is_remote(c) || !(c->is_forwarded || c->is_bounced || c->was_rerun),
+              "node %u: a call that was %s is sent to node %u of its list", node,
+              c->is_forwarded ? "forwarded"
+              : c->is_bounced ? "bounced"
+                              : "lost",
+              c->node);
+    }
+    CHECK(seen == t->live, "node %u: %u calls, and %u are counted", node, seen, t->live);
+}
+
+void watch_run(struct sim *s)
+{
+    bool looks = ++s->iterations % TABLES_EVERY == 0;
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        if (!cluster_is_up(&s->cluster, i))
+            continue;
+        watch_waste(s, i);
+        if (looks)
+            watch_hops(s, i);
+    }
+}
+
+/* ---- spans ---- */
+
+struct span_check {
+    struct sim *s;
+    const struct record *record;
+    uint16_t self;
+    uint64_t from_ns, to_ns; /* by the clock of the node where it entered */
+};
+
+static void on_event(void *arg, const struct trace_event *e)
+{
+    struct span_check *c = arg;
+    if (e->node == c->self)
+        return;
+    c->s->spans++;
+    CHECK(e->at_ns >= c->from_ns && e->at_ns <= c->to_ns,
+          "request %u at node %u: its home says %s at %lu us, and it was there from %lu to %lu us",
+          c->record->id, c->record->entry, trace_kind_name(e->kind), (unsigned long)e->at_ns / 1000,
+          (unsigned long)c->from_ns / 1000, (unsigned long)c->to_ns / 1000);
+}
+
+void watch_spans(struct sim *s, const struct record *r, const char *request_id)
+{
+    const struct cluster_node *n = &s->cluster.node[r->entry];
+    uint64_t from_ns = cluster_clock_ns(&s->cluster, r->entry, r->opened_ns);
+    uint64_t slack_ns = SLACK_MS * MS + (sim_now_ns - r->opened_ns) / SLACK_PART;
+    struct span_check check = {.s = s,
+                               .record = r,
+                               .self = n->world.cluster.self,
+                               .from_ns = from_ns > slack_ns ? from_ns - slack_ns : 0,
+                               .to_ns =
+                                   cluster_clock_ns(&s->cluster, r->entry, sim_now_ns) + slack_ns};
+    trace_read(n->core->trace, strtoull(request_id, NULL, 16), on_event, &check);
+}

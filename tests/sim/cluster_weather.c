@@ -1,0 +1,166 @@
+#include "tests/sim/cluster_parts.h"
+
+static const char *const names[WEATHERS] = {
+#define WEATHER_NAME(name, text, percent) text,
+    WEATHER_KINDS(WEATHER_NAME)
+#undef WEATHER_NAME
+};
+
+static const uint8_t percents[WEATHERS] = {
+#define WEATHER_PERCENT(name, text, percent) percent,
+    WEATHER_KINDS(WEATHER_PERCENT)
+#undef WEATHER_PERCENT
+};
+
+/* ---- what a seed has ---- */
+
+/* Clients' TCP is sim_tcp's and sim_core's business: with more loss, connections end by their own timeouts. */
+static double draw_wires(struct sim *s)
+{
+    s->faults = (struct port_sim_faults){.delay_ns = below(1000) * 1000ull,
+                                         .jitter_ns = below(2000) * 1000ull};
+    if (!chance(70))
+        return 0;
+    s->faults.loss = below(5) / 1000.0;
+    s->faults.duplicate = below(4) / 100.0;
+    s->weather.rpc_loss = below(80);
+    return below(10) / 1000.0;
+}
+
+/* A third of all seeds have one kind only, or none: what must hold there is stricter. */
+static void draw_kinds(struct sim *s)
+{
+    struct weather *w = &s->weather;
+    uint32_t only = chance(33) ? below(WEATHERS + 1) : WEATHERS + 1;
+    for (uint32_t kind = 0; kind < WEATHERS; kind++) {
+        bool is_drawn = chance(percents[kind]);
+        w->has[kind] = only == kind || (only > WEATHERS && is_drawn);
+        if (w->has[kind])
+            TRACE("in store: %s", names[kind]);
+    }
+    for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        w->node[i].adopt_ns = UINT64_MAX;
+    w->is_small = chance(15);
+    w->is_short = chance(15);
+    w->is_eager = chance(15);
+}
+
+struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
+{
+    struct weather *w = &s->weather;
+    double corrupt = draw_wires(s);
+    s->nodes = nodes;
+    draw_kinds(s);
+    struct cluster_config config = {.nodes = nodes,
+                                    .scripts = SCRIPTS,
+                                    .chunks = w->is_short ? 600 + below(1500) : 8192,
+                                    .calls = w->is_small ? 8 + below(24) : 0,
+                                    .served = w->is_small ? 2 + below(8) : 0,
+                                    .streams = w->is_small ? 8 + below(32) : 0,
+                                    .relays = chance(50),
+                                    .make_us = 5000 + below(50000),
+                                    .mtu = chance(20) ? 9000 : 1500,
+                                    .tune = world_tune_default,
+                                    .faults = s->faults,
+                                    .corrupt = corrupt,
+                                    .skewed = chance(70),
+                                    .started = books_on_started,
+                                    .arg = s};
+    if (chance(30))
+        config.tune.optimistic_bytes = 4096 + below(60000);
+    if (w->is_eager) {
+        config.tune.hot_enter_rps = 1 + below(4);
+        config.tune.hot_leave_rps = 1;
+        config.tune.widen_rps = 2 + below(4);
+        config.tune.narrow_rps = 1;
+    }
+    TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s W %u", nodes, s->faults.loss,
+          w->rpc_loss, corrupt, w->is_small ? " small," : "", w->is_short ? " short," : "",
+          w->is_eager ? " eager," : "", config.relays ? " relays," : "",
+          config.skewed ? " skewed," : "", config.tune.optimistic_bytes);
+    return config;
+}
+
+bool weather_may_bounce(const struct sim *s)
+{
+    const struct weather *w = &s->weather;
+    return w->is_small || w->is_short || w->has[WEATHER_STALL] || s->trouble_ns[TROUBLE_LOAD] > 0 ||
+           s->trouble_ns[TROUBLE_LOST] > 0 || s->trouble_ns[TROUBLE_PLACES] > 0;
+}
+
+bool weather_may_lose_channels(const struct sim *s)
+{
+    static const uint8_t kinds[] = {WEATHER_CRASH,  WEATHER_LEAVE, WEATHER_SLOW_NODE,
+                                    WEATHER_PAUSE,  WEATHER_CHURN, WEATHER_PARTITION,
+                                    WEATHER_ONE_WAY};
+    for (uint32_t i = 0; i < sizeof(kinds); i++) {
+        if (s->weather.has[kinds[i]])
+            return true;
+    }
+    return false;
+}
+
+/* ---- while it runs ---- */
+
+void weather_trouble(struct sim *s, enum trouble kind, uint64_t until_ns)
+{
+    uint64_t less_ns = until_ns < s->trouble_ns[kind] ? until_ns : s->trouble_ns[kind];
+    if (kind == TROUBLE_LOST && s->lost_twice_ns < less_ns)
+        s->lost_twice_ns = less_ns;
+    if (s->trouble_ns[kind] < until_ns)
+        s->trouble_ns[kind] = until_ns;
+}
+
+void weather_load_begins(struct sim *s)
+{
+    for (uint32_t kind = 0; kind < WEATHERS; kind++)
+        s->weather.next_ns[kind] =
+            s->weather.has[kind] ? sim_now_ns + below(1500) * MS : UINT64_MAX;
+    s->cold_at_load = s->cold;
+}
+
+void weather_run(struct sim *s)
+{
+    struct weather *w = &s->weather;
+    for (uint32_t kind = 0; s->phase == PHASE_LOAD && kind < WEATHERS; kind++) {
+        if (sim_now_ns < w->next_ns[kind])
+            continue;
+        uint64_t mean_ns = gust(s, kind);
+        w->next_ns[kind] = sim_now_ns + mean_ns / 2 + below((uint32_t)(mean_ns / MS) + 1) * MS;
+    }
+    gusts_run(s);
+}
+
+uint64_t weather_next_ns(const struct sim *s)
+{
+    uint64_t next = gusts_next_ns(s);
+    for (uint32_t kind = 0; s->phase == PHASE_LOAD && kind < WEATHERS; kind++) {
+        if (s->weather.next_ns[kind] < next)
+            next = s->weather.next_ns[kind];
+    }
+    return next;
+}
+
+bool weather_is_over(const struct sim *s)
+{
+    return gusts_are_over(s) && cluster_is_settled(&s->cluster);
+}
+
+/* ---- between the nodes ---- */
+
+bool weather_on_frame(void *arg, uint8_t *frame, uint32_t len, uint32_t from, uint32_t to)
+{
+    struct sim *s = arg;
+    uint32_t way[2] = {from, to};
+    sim_hash(way, sizeof(way));
+    sim_hash(frame, len);
+    if (!attacker_is_rpc(frame, len))
+        return true;
+    s->datagrams++;
+    bool is_lost = s->weather.rpc_loss > 0 && below(1000) < s->weather.rpc_loss;
+    /* Not what does not arrive: a delayed word of a dead node would be news. */
+    if (s->weather.has[WEATHER_STRIKE] && !is_lost &&
+        !sim_switch_is_blocked(s->cluster.net, from, to))
+        attacker_hear(&s->attacker, frame, len);
+    return !is_lost;
+}
