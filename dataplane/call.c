@@ -247,13 +247,14 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
+    /* First there: a stream's room is what the pool has above its reserve. What is kept may take of the reserve. */
+    if (len > 0)
+        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     if (c->keeps && len > 0) {
         size_t kept = byte_queue_append(&c->kept, &core->chunks, bytes, len);
         assert(kept == len);
         c->fed += (uint32_t)len;
     }
-    if (len > 0)
-        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     call_review_kept(core, c);
     if (is_end && !c->end_told)
         feed(core, c);
