@@ -122,8 +122,7 @@ enum phase {
     PHASE_END
 };
 
-struct
-    watch { /* of a node: what its counters said last, and an answer whose spans may still come */
+struct watch { /* of a node: what its counters said last */
     uint64_t bounced, wasted_bytes;
 };
 
