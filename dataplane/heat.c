@@ -38,21 +38,22 @@ static struct heat_script *claim(struct heat *h, uint64_t key, uint64_t now_ns)
 }
 
 /* exp(-dt / tau); by its series for the short spans of a busy script. */
-static double decay(uint64_t since_ns, uint64_t now_ns)
+static double decay(uint64_t since_ns, uint64_t now_ns, uint64_t tau_ns)
 {
     assert(now_ns >= since_ns);
-    double x = (double)(now_ns - since_ns) / (double)HEAT_TAU_NS;
+    double x = (double)(now_ns - since_ns) / (double)tau_ns;
     return x < 0x1p-10 ? 1 - x + x * x / 2 : exp(-x);
 }
 
-static double rate_milli(double weight)
+static double rate_milli(double weight, uint64_t tau_ns)
 {
-    return weight * (1e3 * 1e9 / (double)HEAT_TAU_NS);
+    return weight * (1e3 * 1e9 / (double)tau_ns);
 }
 
 static void cool(struct heat_script *s, uint64_t now_ns)
 {
-    double factor = decay(s->asked_ns, now_ns);
+    double factor = decay(s->asked_ns, now_ns, HEAT_WIDTH_TAU_NS);
+    s->hot_weight *= decay(s->asked_ns, now_ns, HEAT_HOT_TAU_NS);
     s->weight *= factor;
     s->peer_weight *= factor;
     s->asked_ns = now_ns;
@@ -63,7 +64,7 @@ static void cool(struct heat_script *s, uint64_t now_ns)
  * widening at once, so it counts as a third. */
 static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64_t now_ns)
 {
-    double rate = rate_milli(s->weight + s->peer_weight);
+    double rate = rate_milli(s->weight + s->peer_weight, HEAT_WIDTH_TAU_NS);
     uint32_t narrow = t->narrow_rps_milli;
 
     if (narrow > t->widen_rps_milli / 3)
@@ -87,7 +88,7 @@ static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64
 
 static void judge_heat(struct heat_script *s, const struct heat_tune *t)
 {
-    double rate = rate_milli(s->weight);
+    double rate = rate_milli(s->hot_weight, HEAT_HOT_TAU_NS);
     uint32_t leave =
         t->leave_rps_milli < t->enter_rps_milli ? t->leave_rps_milli : t->enter_rps_milli;
 
@@ -106,6 +107,7 @@ struct heat_script *heat_ask(struct heat *h, const struct heat_tune *t, uint64_t
     if (!s)
         return NULL;
     cool(s, now_ns);
+    s->hot_weight += 1;
     s->weight += 1;
     judge_heat(s, t);
     judge_width(s, t, now_ns);
@@ -131,7 +133,8 @@ struct heat_script *heat_find(struct heat *h, uint64_t script)
 
 uint32_t heat_rate_milli(const struct heat_script *s, uint64_t now_ns)
 {
-    double rate = rate_milli((s->weight + s->peer_weight) * decay(s->asked_ns, now_ns));
+    double faded = decay(s->asked_ns, now_ns, HEAT_WIDTH_TAU_NS);
+    double rate = rate_milli((s->weight + s->peer_weight) * faded, HEAT_WIDTH_TAU_NS);
     return rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
 }
 

@@ -3,9 +3,10 @@
  * How often each script is asked for on this core: the arrival rate, whether that makes it hot (it would stay warm here
  * anyway, so forwarding buys nothing), how many homes it is known to want, and how many of its jobs run here.
  *
- *   rate   exponentially weighted, time constant HEAT_TAU; hot at enter_rps, not any more below leave_rps (hysteresis)
+ *   hot    by a rate of the last minute (HEAT_HOT_TAU), exponentially weighted: hot at enter_rps, not any more below leave_rps (hysteresis);
  *          only requests of clients and scripts make it hot, not those of peers
- *   width  own judgement of what comes here, from clients and peers: doubles over widen_rps, halves below narrow_rps (at most a
+ *   width  by a rate of the last seconds (HEAT_WIDTH_TAU), for a crowd must be spread soon. Own judgement of what comes here, from
+ *          clients and peers: doubles over widen_rps, halves below narrow_rps (at most a
  *          third of widen_rps counts); or the widest that an ACCEPT said within HEAT_WIDTH_NS, if that is wider
  *
  *          rate > widen_rps: widening ----HEAT_WIDEN_NS later, still so----> width doubles
@@ -23,8 +24,11 @@
 #include <stdint.h>
 
 enum { HEAT_SETS = 2048, HEAT_WAYS = 8 };
-#define HEAT_TAU_NS   (10ull * 1000000000)
-#define HEAT_WIDTH_NS (10ull * 1000000000)
+/* A page load is a burst of requests: over ten seconds the rate of a script with one burst in ten is noise, and thresholds low enough to be of use make it hot
+ * by chance, at one node after the other. In the data centre simulation, with hot_enter_rpm 60, ten times the isolates. */
+#define HEAT_HOT_TAU_NS   (60ull * 1000000000)
+#define HEAT_WIDTH_TAU_NS (10ull * 1000000000)
+#define HEAT_WIDTH_NS     (10ull * 1000000000)
 /* Not until the next homes say that they are warm: such a word may be lost, or be that they cannot; then the load must be spread all the same, so
  * there would be this limit anyway. It is longer than a top level may compute (400 ms). */
 #define HEAT_WIDEN_NS (500ull * 1000000)
@@ -37,8 +41,9 @@ struct heat_tune {
 struct heat_script {
     uint64_t script; /* hash; 0: free */
     uint64_t asked_ns;
-    double weight,
-        peer_weight; /* decayed counts of requests as of asked_ns, of clients and scripts, and of peers */
+    double
+        hot_weight; /* decayed count of requests as of asked_ns: of clients and scripts, by HEAT_HOT_TAU */
+    double weight, peer_weight; /* the same, and those of peers, by HEAT_WIDTH_TAU */
     uint32_t in_flight;
     uint8_t width;      /* own judgement */
     uint8_t said_width; /* counts until width_until_ns */

@@ -68,9 +68,12 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
                                     .arg = s};
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);
+    /* Unless it is eager, each script runs at its home only, which can be checked. */
+    config.tune.hot_enter_rpm = 1000000;
+    config.tune.hot_leave_rpm = 500000;
     if (w->is_eager) {
-        config.tune.hot_enter_rps = 1 + below(4);
-        config.tune.hot_leave_rps = 1;
+        config.tune.hot_enter_rpm = 4 + below(8);
+        config.tune.hot_leave_rpm = 3;
         config.tune.widen_rps = 2 + below(4);
         config.tune.narrow_rps = 1;
     }

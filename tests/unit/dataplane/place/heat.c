@@ -57,8 +57,8 @@ static void measures_the_rate(void **state)
         double milli = heat_rate_milli(heat_find(&heat, 9), now), want = 1000 * rates[i];
         assert_true(milli > want * (rates[i] < 10 ? 0.4 : 0.85));
         assert_true(milli < want * (rates[i] < 10 ? 2.0 : 1.15));
-        assert_true(heat_rate_milli(heat_find(&heat, 9), now + HEAT_TAU_NS) < milli * 0.37);
-        assert_true(heat_rate_milli(heat_find(&heat, 9), now + 100 * HEAT_TAU_NS) == 0);
+        assert_true(heat_rate_milli(heat_find(&heat, 9), now + HEAT_WIDTH_TAU_NS) < milli * 0.37);
+        assert_true(heat_rate_milli(heat_find(&heat, 9), now + 100 * HEAT_WIDTH_TAU_NS) == 0);
     }
 }
 

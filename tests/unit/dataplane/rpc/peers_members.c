@@ -91,7 +91,7 @@ static void a_node_that_joins_gets_the_scripts_of_a_home_that_is_away(void **sta
            home[0] != 1 || home[1] != 2)
         script++;
     struct core *core = core_of(r, 1);
-    core_warm(core, &r->c.node[1].world.scripts[script]);
+    core_warm(core, r->c.scripts[script].id_hash, r->c.scripts[script].handle);
     rig_run(r, 100);
     cluster_drain(&r->c, 2);
     rig_run(r, 200);
