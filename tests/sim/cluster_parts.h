@@ -122,8 +122,9 @@ enum phase {
     PHASE_END
 };
 
-struct watch { /* of a node: what its counters said last */
+struct watch { /* of a node: what its counters said last, and how it saw the others */
     uint64_t bounced, wasted_bytes;
+    uint8_t state[CLUSTER_NODES_MAX];
 };
 
 struct sim {
