@@ -108,6 +108,33 @@ int start_socket_region(struct worker *w)
     return error;
 }
 
+/* Of an older version. Of those that are warm only, which are few; there is none while hearthd tells all it has to a new process. */
+static const struct isolate *warm_before(const struct worker *w, const struct script *s)
+{
+    for (const struct isolate *i = w->pool.newest; i; i = i->older) {
+        if (i->script != s && strcmp(i->script->name, s->name) == 0)
+            return i;
+    }
+    return NULL;
+}
+
+/* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its isolate is made now, so that none of them waits for it. If it does not
+ * load, the log says so before anybody asks. What the older version serves goes on. */
+static void succeed(struct worker *w, struct script *s)
+{
+    const struct isolate *before = warm_before(w, s);
+    if (!before)
+        return;
+    bool is_in_use = before->request_count || w->now_ns - before->used_ns < ISOLATE_IDLE_NS;
+    enum job_error why;
+    struct cold_start cold;
+    if (!isolate_warm(w, s, is_in_use, &cold, &why))
+        return;
+    struct job_slot told = {.type = JOB_WARMED, .arg = s->handle, .arg2 = cold.us};
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        lane_send(w->lanes[l], &told);
+}
+
 static void take_script(struct worker *w, struct packet *p)
 {
     const char *why;
@@ -122,7 +149,15 @@ static void take_script(struct worker *w, struct packet *p)
         char text[160];
         int n = snprintf(text, sizeof(text), "script packet refused: %s", why);
         report_log(w, handle, 0, "error", text, (size_t)n);
+        return;
     }
+    succeed(w, script_find(&w->scripts, handle));
+}
+
+static void take_ping(struct worker *w, const struct packet *p)
+{
+    worker_publish(w); /* first what the cores should know when hearthd lets them ask for it */
+    report_pong(w, json_integer_value(json_object_get(p->json, "told")));
 }
 
 static void take_forget(struct worker *w, struct packet *p)
@@ -147,7 +182,7 @@ void start_socket_read(struct worker *w)
         else if (is_type(&p, "forget"))
             take_forget(w, &p);
         else if (is_type(&p, "ping"))
-            report_pong(w);
+            take_ping(w, &p);
         close_fds(&p);
         json_decref(p.json);
     }

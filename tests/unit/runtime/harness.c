@@ -133,6 +133,8 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
                     const struct harness_binding *bindings)
 {
     int fd = memfd_create("script", MFD_CLOEXEC);
+    char name[16];
+    snprintf(name, sizeof(name), "test%u", handle);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         size_t len = modules[i].len ? modules[i].len : strlen(modules[i].text);
@@ -152,9 +154,9 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
     assert(vars_json && limits_json);
     send_packet(h,
                 json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "type", "script",
-                          "handle", (json_int_t)handle, "name", "test", "version", "1", "main",
-                          modules[0].name, "modules", list, "vars", vars_json, "limits",
-                          limits_json, "services", services),
+                          "handle", (json_int_t)handle, "name", h->name ? h->name : name, "version",
+                          "1", "main", modules[0].name, "modules", list, "vars", vars_json,
+                          "limits", limits_json, "services", services),
                 &fd, 1);
     close(fd);
 }
