@@ -18,10 +18,10 @@
 #include "control/log.h"
 #include "control/procfs.h"
 #include "control/region.h"
+#include "control/start_packet.h"
 #include "runtime/start.h"
 
 enum {
-    START_FDS_MAX = 2 + 64,
     PACKETS_PER_EVENT = 64,
     MS = 1000 * 1000,
 };
@@ -42,7 +42,9 @@ struct process {
     struct loop_timer boot_timer, feed_timer, respawn_timer;
     /* what it has been told */
     bool knows_region, is_blocked;
-    uint64_t told; /* the highest handle */
+    uint64_t told;       /* the highest handle */
+    uint64_t taken;      /* and what of it, by its own word, it has read; at most told */
+    uint64_t untaken_ns; /* taken < told: since when */
     uint64_t *forgets;
     uint32_t forget_count, forget_room;
     /* what it said */
@@ -87,46 +89,16 @@ static void kill_process(struct process *p, const char *why)
 
 /* ---- to the runtime ---- */
 
-enum sent { SENT, SENT_NOT_NOW, SENT_NEVER };
-
-static enum sent send_packet(struct process *p, json_t *packet, const int *fds, size_t fd_count)
+static enum start_sent send_packet(struct process *p, json_t *packet, const int *fds,
+                                   size_t fd_count)
 {
-    struct supervise *s = p->owner;
-    char control[CMSG_SPACE(sizeof(int) * START_FDS_MAX)] = {0};
-    struct iovec iov = {.iov_base = s->packet};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t n;
-
-    iov.iov_len = json_dumpb(packet, (char *)s->packet, sizeof(s->packet), JSON_COMPACT);
-    json_decref(packet);
-    if (!iov.iov_len || iov.iov_len > sizeof(s->packet))
-        return SENT_NEVER;
-    if (fd_count) {
-        struct cmsghdr *c;
-
-        assert(fd_count <= START_FDS_MAX);
-        msg.msg_control = control;
-        msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-        c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-        memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
-    }
-    do
-        n = sendmsg(p->socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return SENT;
-    if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
-        return SENT_NOT_NOW;
-    return SENT_NEVER;
+    return start_packet_send(p->socket, p->owner->packet, packet, fds, fd_count);
 }
 
-static enum sent send_region(struct process *p)
+static enum start_sent send_region(struct process *p)
 {
     const struct supervise_config *c = &p->owner->config;
-    int fds[START_FDS_MAX] = {p->region->memfd, p->region->wake_fd};
+    int fds[START_PACKET_FDS_MAX] = {p->region->memfd, p->region->wake_fd};
 
     for (uint32_t i = 0; i < c->lanes; i++)
         fds[2 + i] = c->core_wake_fd[i];
@@ -137,39 +109,6 @@ static enum sent send_region(struct process *p)
                        fds, 2 + c->lanes);
 }
 
-/* Of a script's services a runtime process needs the names only, in the order of their indexes. */
-static json_t *bindings_of(const json_t *services)
-{
-    json_t *bindings = json_array();
-
-    for (size_t i = 0; i < json_array_size(services); i++)
-        json_array_append_new(
-            bindings,
-            json_pack("{s:O}", "binding", json_object_get(json_array_get(services, i), "binding")));
-    return bindings;
-}
-
-static enum sent send_script(struct process *p, const struct script *script)
-{
-    const struct supervise_config *c = &p->owner->config;
-    const json_t *m = script->manifest;
-    const json_t *limits = json_object_get(m, "limits");
-    const json_t *cpu_ms = json_object_get(limits, "cpu_ms");
-    const json_t *subrequests = json_object_get(limits, "subrequests");
-    json_t *vars = json_object_get(m, "vars");
-    json_t *packet =
-        json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "type",
-                  "script", "handle", (json_int_t)script->handle, "name", script->name, "version",
-                  script->version, "main", json_object_get(m, "main"), "modules",
-                  json_object_get(m, "modules"), "vars", vars ? json_incref(vars) : json_object(),
-                  "services", bindings_of(json_object_get(m, "services")), "limits", "subrequests",
-                  subrequests ? json_integer_value(subrequests) : (json_int_t)c->subrequests,
-                  "cpu_ms", cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms, "wall_ms",
-                  (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20);
-
-    return send_packet(p, packet, &script->modules_fd, 1);
-}
-
 static const struct script *next_script(const struct process *p)
 {
     for (const struct script *s = p->owner->config.catalog->first; s; s = s->next)
@@ -178,33 +117,56 @@ static const struct script *next_script(const struct process *p)
     return NULL;
 }
 
+static void ping(struct process *p)
+{
+    json_t *packet = json_pack("{s:s, s:I}", "type", "ping", "told", (json_int_t)p->told);
+
+    if (send_packet(p, packet, NULL, 0) != START_SENT)
+        return; /* its socket is full of scripts: the feed has a timeout of its own */
+    if (p->ping_ns)
+        return; /* whether it hangs is for the first one that is not answered to tell */
+    p->ping_ns = loop_now_ns();
+    p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
+}
+
+/* In a process that is not up nothing is warm: there is nothing to wait for. */
+static void has_told(struct process *p, uint64_t handle)
+{
+    if (p->state != SUPERVISE_UP)
+        p->taken = handle;
+    else if (p->taken == p->told)
+        p->untaken_ns = loop_now_ns();
+    p->told = handle;
+}
+
 /* One packet of what the process should know and does not. False: it knows all, or takes no more
  * now. */
 static bool feed_one(struct process *p)
 {
     const struct script *script;
-    enum sent sent;
+    enum start_sent sent;
 
     if (!p->knows_region) {
         sent = send_region(p);
-        p->knows_region = sent == SENT;
+        p->knows_region = sent == START_SENT;
     } else if (p->forget_count) {
         sent = send_packet(p,
                            json_pack("{s:s, s:I}", "type", "forget", "handle",
                                      (json_int_t)p->forgets[p->forget_count - 1]),
                            NULL, 0);
-        p->forget_count -= sent == SENT;
+        p->forget_count -= sent == START_SENT;
     } else if ((script = next_script(p))) {
-        sent = send_script(p, script);
-        if (sent == SENT)
-            p->told = script->handle;
+        sent =
+            send_packet(p, start_packet_script(&p->owner->config, script), &script->modules_fd, 1);
+        if (sent == START_SENT)
+            has_told(p, script->handle);
     } else {
         return false;
     }
-    if (sent == SENT_NEVER)
+    if (sent == START_NEVER)
         kill_process(p, "its start socket is broken");
-    p->is_blocked = sent == SENT_NOT_NOW;
-    return sent == SENT;
+    p->is_blocked = sent == START_NOT_NOW;
+    return sent == START_SENT;
 }
 
 static void on_feed_timeout(void *arg)
@@ -222,6 +184,8 @@ static void feed(struct process *p)
     p->is_blocked = false;
     while (feed_one(p))
         has_fed = true;
+    if (has_fed && !p->is_blocked && p->taken < p->told)
+        ping(p);
     if (p->is_blocked && (has_fed || !was_blocked))
         loop_timer_set(loop, &p->feed_timer, (uint64_t)SUPERVISE_FEED_MS * MS, on_feed_timeout, p);
     else if (!p->is_blocked)
@@ -312,6 +276,17 @@ static bool on_stats(struct process *p, json_t *packet)
     return true;
 }
 
+static bool on_pong(struct process *p, const json_t *packet)
+{
+    uint64_t told = (uint64_t)json_integer_value(json_object_get(packet, "told"));
+
+    if (told > p->told)
+        return false;
+    if (told > p->taken)
+        p->taken = told;
+    return true;
+}
+
 static bool on_packet(struct process *p, size_t bytes)
 {
     json_t *packet = json_loadb((char *)p->owner->packet, bytes, JSON_REJECT_DUPLICATES, NULL);
@@ -325,7 +300,7 @@ static bool on_packet(struct process *p, size_t bytes)
     else if (!strcmp(type, "stats"))
         ok = on_stats(p, packet);
     else if (!strcmp(type, "pong"))
-        ok = true;
+        ok = on_pong(p, packet);
     p->ping_ns = 0; /* whatever it said, its loop came by */
     json_decref(packet);
     return ok;
@@ -359,6 +334,7 @@ static void on_socket(void *arg, uint32_t events)
     struct process *p = arg;
     struct supervise *s = p->owner;
     enum supervise_state before = p->state;
+    uint64_t taken = p->taken;
 
     if (events & EPOLLIN)
         read_packets(p);
@@ -370,7 +346,7 @@ static void on_socket(void *arg, uint32_t events)
         loop_timer_set(s->config.loop, &p->boot_timer, (uint64_t)SUPERVISE_EXIT_MS * MS,
                        on_closed_timeout, p);
     }
-    if (s->config.on_change && (p->state != before || (events & EPOLLOUT)))
+    if (s->config.on_change && (p->state != before || p->taken != taken || (events & EPOLLOUT)))
         s->config.on_change(s->config.arg);
 }
 
@@ -518,7 +494,7 @@ static int spawn(struct process *p)
     }
     child.socket = child_socket;
     p->is_killed = p->knows_region = p->is_blocked = false;
-    p->told = 0;
+    p->told = p->taken = 0;
     p->life = ++s->lives;
     p->started_ns = loop_now_ns();
     p->pid = start_child(&child);
@@ -582,14 +558,6 @@ static bool is_bloated(const struct process *p)
     return procfs_resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
 }
 
-static void ping(struct process *p)
-{
-    if (send_packet(p, json_pack("{s:s}", "type", "ping"), NULL, 0) != SENT)
-        return; /* its socket is full of scripts: the feed has a timeout of its own */
-    p->ping_ns = loop_now_ns();
-    p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
-}
-
 static bool is_hung(const struct process *p)
 {
     if (p->ping_ns == 0 || p->state != SUPERVISE_UP)
@@ -599,11 +567,22 @@ static bool is_hung(const struct process *p)
            procfs_cpu_seconds((int)p->pid) - p->ping_cpu_s < waited_s / 4;
 }
 
+/* It computes, or it does not say so: what it has been told need not wait for it any longer. True: that is new. */
+static bool gives_up_waiting(struct process *p)
+{
+    bool is_late = p->state == SUPERVISE_UP && p->taken < p->told &&
+                   loop_now_ns() - p->untaken_ns >= (uint64_t)SUPERVISE_TAKE_MS * MS;
+
+    if (is_late)
+        p->taken = p->told;
+    return is_late;
+}
+
 static void look_at_processes(void *arg)
 {
     struct supervise *s = arg;
     bool pings = s->looks % SUPERVISE_PING_LOOKS == 0;
-    bool looks_at_memory = ++s->looks % SUPERVISE_MEMORY_LOOKS == 0;
+    bool looks_at_memory = ++s->looks % SUPERVISE_MEMORY_LOOKS == 0, has_change = false;
 
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
@@ -618,7 +597,10 @@ static void look_at_processes(void *arg)
             kill_process(p, "it does not answer");
         else if (pings && p->state == SUPERVISE_UP && p->ping_ns == 0)
             ping(p);
+        has_change |= gives_up_waiting(p);
     }
+    if (has_change && s->config.on_change)
+        s->config.on_change(s->config.arg);
     loop_timer_set(s->config.loop, &s->look_timer, (uint64_t)SUPERVISE_LOOK_MS * MS,
                    look_at_processes, s);
 }
@@ -743,7 +725,9 @@ bool supervise_is_told(const struct supervise *s, uint64_t handle)
         const struct process *p = &s->process[i];
         const struct script *next = next_script(p);
 
-        if (p->state == SUPERVISE_UP && !p->is_killed && next && next->handle <= handle)
+        if (p->state != SUPERVISE_UP || p->is_killed)
+            continue;
+        if (p->taken < p->told || (next && next->handle <= handle))
             return false;
     }
     return true;

@@ -14,7 +14,8 @@
  * is gone.
  *
  * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
- * stops reading for 5 s is replaced. A core that saw the contract broken sets the life's condemned
+ * stops reading for 5 s is replaced. Behind them goes a ping; its answer says that they have been taken: what is warm there in an older version
+ * is warm in the new one. A core that saw the contract broken sets the life's condemned
  * word; it is looked at every 50 ms, and the process's resident memory every 200 ms. A process that
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
  * limits of its own inside.
@@ -38,7 +39,8 @@
 enum {
     SUPERVISE_READY_MS = 5000,
     SUPERVISE_FEED_MS = 5000,
-    SUPERVISE_EXIT_MS = 500, /* from the end of its socket to its own end */
+    SUPERVISE_TAKE_MS = 1000, /* to start new versions of warm scripts; the world waits no longer */
+    SUPERVISE_EXIT_MS = 500,  /* from the end of its socket to its own end */
     SUPERVISE_STABLE_MS = 10000,
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
@@ -108,7 +110,7 @@ void supervise_destroy(struct supervise *);
 void supervise_tell(struct supervise *);
 /* No world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
-/* Has every runtime that is up been told all scripts up to this handle? */
+/* Has every runtime that is up been told all scripts up to this handle, and said that it has taken them (or had SUPERVISE_TAKE_MS to)? */
 bool supervise_is_told(const struct supervise *, uint64_t handle);
 
 uint32_t supervise_count(const struct supervise *);

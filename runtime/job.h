@@ -80,11 +80,11 @@ enum job_type {
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
-    JOB_HEAD,    /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
+    JOB_HEAD,   /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
                     body */
-    JOB_DATA,    /* job; chunks: response body bytes, possibly none; END: complete */
-    JOB_ERROR,   /* job; arg = enum job_error; the job is over */
-    JOB_WARMED,  /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already */
+    JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
+    JOB_ERROR,  /* job; arg = enum job_error; the job is over */
+    JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */
     JOB_EVICTED, /* arg = script handle */
     JOB_DONE,    /* job; the end of one that lingered */
     JOB_SPAN, /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before its HEAD */

@@ -14,8 +14,9 @@
  * to end
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
+ *     {"type":"ping","told":H}                                 no script of a higher handle has been sent
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
- *     {"type":"pong"}
+ *     {"type":"pong","told":H}                                 as the ping said: it has taken these
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
@@ -27,6 +28,9 @@
  *
  * wall_ms: how long a request may take without a body byte moving between script and client. It does not run out on a
  * slow upload or a long stream.
+ *
+ * A new version (the name of a script that is warm, and another handle) is started when its packet is taken. hearthd lets cores ask for it
+ * when it has the pong, so that a deploy costs no cold start; it does not wait for long.
  *
  * A script's packet is sent before any world that routes to it is published, so a runtime that
  * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is

@@ -93,9 +93,9 @@ static void send_stats(struct worker *w, json_t *scripts)
                              "scripts", scripts));
 }
 
-void report_pong(struct worker *w)
+void report_pong(struct worker *w, int64_t told)
 {
-    send_packet(w, json_pack("{s:s}", "type", "pong"));
+    send_packet(w, json_pack("{s:s, s:I}", "type", "pong", "told", (json_int_t)told));
 }
 
 void report_news(struct worker *w, struct script *s)

@@ -27,7 +27,8 @@ struct report {
 void report_log(struct worker *, uint32_t handle, uint64_t request_id, const char *level,
                 const char *text, size_t len);
 void report_ready(struct worker *);
-void report_pong(struct worker *);
+/* told: as the ping said. */
+void report_pong(struct worker *, int64_t told);
 /* The script's counters changed. */
 void report_news(struct worker *, struct script *);
 /* Once a second while something changes. */

@@ -120,6 +120,25 @@ static struct warm_history former_history(const struct worker *w, const struct s
     return i ? i->script->history : (struct warm_history){0};
 }
 
+/* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its isolate is made now, so that none of them waits for it. If it does not
+ * load, the log says so before anybody asks. What the older version serves goes on. Only one that is warm counts: there is none while hearthd tells all
+ * it has to a new process. */
+static void succeed(struct worker *w, struct script *s)
+{
+    const struct isolate *before = isolate_named(w, s->name);
+    if (!before)
+        return;
+    bool is_in_use = before->warm.pins > 0 ||
+                     w->now_ns - warm_pool_used_ns(&w->pool, &before->warm) < ISOLATE_IDLE_NS;
+    enum job_error why;
+    struct cold_start cold;
+    if (!isolate_warm(w, s, is_in_use, &cold, &why))
+        return;
+    struct job_slot told = {.type = JOB_WARMED, .arg = s->handle, .arg2 = cold.us};
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        lane_send(w->lanes[l], &told);
+}
+
 static void take_script(struct worker *w, struct packet *p)
 {
     const char *why;
@@ -138,7 +157,15 @@ static void take_script(struct worker *w, struct packet *p)
         report_log(w, handle, 0, "error", text, (size_t)n);
         return;
     }
-    script_find(&w->scripts, handle)->history = history;
+    struct script *s = script_find(&w->scripts, handle);
+    s->history = history;
+    succeed(w, s);
+}
+
+static void take_ping(struct worker *w, const struct packet *p)
+{
+    worker_publish(w); /* first what the cores should know when hearthd lets them ask for it */
+    report_pong(w, json_integer_value(json_object_get(p->json, "told")));
 }
 
 static void take_forget(struct worker *w, struct packet *p)
@@ -163,7 +190,7 @@ void start_socket_read(struct worker *w)
         else if (is_type(&p, "forget"))
             take_forget(w, &p);
         else if (is_type(&p, "ping"))
-            report_pong(w);
+            take_ping(w, &p);
         close_fds(&p);
         json_decref(p.json);
     }

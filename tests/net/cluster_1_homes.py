@@ -9,6 +9,9 @@ from node import Http, counters, ctl_json, deploy, until
 from tls_by_hand import TlsByHand
 
 SMALL = [f"s{i:03d}" for i in range(200)]
+# The top level takes some tens of milliseconds: what a first request would have to wait for.
+SLOW_START = ("let x = 0;\nfor (let i = 0; i < 2e7; i++) x = (x * 31 + i) | 0;\n"
+              "export default { fetch() { return new Response(`${x}\\n`); } };\n")
 
 
 @case("200 scripts, entered at random nodes: after the first pass every request is warm, and every entry names the same home")
@@ -52,17 +55,40 @@ def _():
             until(lambda: ask("hello", entry).headers["x-hearth-path"] == "here", "the script to be hot")
         load.assert_clean()
         assert counters(entry)["place_hot"] > before
+        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)}"
         assert ask("hello", others(home)[1]).headers["x-hearth-path"] == "forwarded", "hot elsewhere"
     assert ask("hello", entry).headers["x-hearth-path"] == "forwarded"
+
+
+@case("a script that becomes hot at a node, or gets a second home, is warm there before requests run there: no cold answer")
+def _():
+    wide, hot = name_at(NODES[0], "wide"), name_at(NODES[0], "hot")
+    for name in (wide, hot):
+        deploy(make_script(name, SLOW_START))
+        assert ask(name, NODES[0]).status == 200
+    growth = Growth()
+    with tuned(NODES, widen_rps=100, narrow_rps=10):
+        # Of nodes that never take it for hot, all requests go to its homes.
+        with Load(clients=4, host=f"{wide}.hearth.test", addresses=[address(node) for node in NODES[1:]]) as load:
+            until(lambda: len([node for node in NODES if growth[node]["place_here"] > 100]) >= 2, "a second home to serve")
+        load.assert_clean()
+        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} while it widens"
+        widened = len(load.answers)
+    with tuned(NODES, hot_leave_rps=20, hot_enter_rps=50):
+        with Load(clients=4, host=f"{hot}.hearth.test", addresses=[address(node) for node in NODES]) as load:
+            until(lambda: set(warm_at(hot)) == set(NODES), "all nodes to have an isolate")
+            load.more(500)
+        load.assert_clean()
+        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} while it becomes hot"
+    assert growth.sum("job_cold") == 0 and growth.sum("warm_demanded") >= 2
+    return f"{widened} answers while it widened, {len(load.answers)} while it became hot"
 
 
 @case("while a client is slow with its handshake, the script it named is warmed at its home, and its first request is warm")
 def _():
     entry, home = NODES[0], NODES[1]
     name = name_at(home, "sleepy")
-    # The top level takes some tens of milliseconds: what a first request would have to wait for.
-    deploy(make_script(name, "let x = 0;\nfor (let i = 0; i < 2e7; i++) x = (x * 31 + i) | 0;\n"
-                             "export default { fetch() { return new Response(`${x}\\n`); } };\n"))
+    deploy(make_script(name, SLOW_START))
     growth = Growth(entry, home)
     client = TlsByHand(f"{name}.hearth.test", address=address(entry))
     client.peer.sendall(client.hello())

@@ -1,11 +1,13 @@
 """Scripts that misbehave: each gets its own clear error, and a good one keeps answering."""
 
+import json
 import os
 import shutil
 import tempfile
 import threading
 
 from cases import case
+from load import Load
 from node import SCRIPTS, counter, counters, deploy, get, https, until
 
 
@@ -110,3 +112,32 @@ def _():
                 until(lambda: get("version.hearth.test").body == b"version %d\n" % number, f"version {number}")
 
     while_good_ones_answer(work)
+
+
+@case("a new version of what is asked for all the time is warm before its first request: 20 deploys under load, no cold answer")
+def _():
+    # Some tens of milliseconds, which whoever came first would have to wait for.
+    slow = "let x = 0;\nfor (let i = 0; i < 1e7; i++) x = (x * 31 + i) | 0;\n"
+    host = "fresh.hearth.test"
+    with tempfile.TemporaryDirectory() as directory:
+        with open(os.path.join(directory, "wrangler.json"), "w") as file:
+            json.dump({"name": "fresh", "main": "index.js"}, file)
+
+        def bring(version):
+            with open(os.path.join(directory, "index.js"), "w") as file:
+                file.write(f"{slow}export default {{ fetch() {{ return new Response('{version}'); }} }};\n")
+            deploy(directory)
+
+        bring(0)
+        assert get(host).body == b"0"
+        cold = counter("job_cold")
+        with Load(clients=4, host=host) as load:
+            for version in range(1, 21):
+                bring(version)
+                # The reply to a deploy comes when it is routed to: nobody gets the old one any more.
+                assert get(host).body == b"%d" % version
+                load.more(50)
+        load.assert_clean()
+        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} answers"
+        assert counter("job_cold") == cold
+        return f"{len(load.answers)} answers"

@@ -106,7 +106,7 @@ static void take_scripts(void)
                      bindings, source);
             say_log(handle, text);
         } else if (!strcmp(type, "ping") && !is_mute) {
-            say(json_pack("{s:s}", "type", "pong"));
+            say(json_pack("{s:s, s:O}", "type", "pong", "told", json_object_get(j, "told")));
         } else if (!strcmp(type, "forget")) {
             snprintf(text, sizeof(text), "forgot %lld", (long long)handle);
             say_log(0, text);

@@ -152,7 +152,7 @@ void harness_bundle(struct harness *h, uint32_t handle, const struct harness_mod
     assert(vars_json && limits_json);
     char own_name[16];
     snprintf(own_name, sizeof(own_name), "test%u", handle);
-    const char *name = h->script_name ? h->script_name : own_name;
+    const char *name = h->name ? h->name : own_name;
     send_packet(h,
                 json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "type", "script",
                           "handle", (json_int_t)handle, "name", name, "version", "1", "main",

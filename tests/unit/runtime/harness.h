@@ -87,6 +87,7 @@ struct harness {
     struct harness_sub subs[JOB_SUBS_MAX];
     uint32_t open_subs;
     bool holds_sub_credit; /* of new ones */
+    const char *name;      /* of the scripts to come; NULL: each has its own */
     uint32_t targets[HARNESS_HANDLES_MAX][HARNESS_BINDINGS_MAX];
     uint64_t starts, dones, messages, sub_starts, sub_cancels;
     uint32_t warmed, evicted; /* messages seen */
@@ -96,7 +97,6 @@ struct harness {
         uint32_t handle;
     } lines[HARNESS_LINES_MAX];
     size_t line_count;
-    const char *script_name; /* of the scripts sent from now on; NULL: each has its own */
     bool is_ready;
     char stats[8192]; /* the last statistics packet */
     uint32_t stats_count;

@@ -501,6 +501,55 @@ static void statistics_come_while_something_happens(void **state)
     assert_non_null(strstr(strstr(h.stats, mine), "\"is_warm\":true"));
 }
 
+/* ---- new versions ---- */
+
+static void await_warmed(uint32_t count)
+{
+    while (h.warmed < count)
+        harness_poll(&h, HARNESS_WAIT_MS);
+}
+
+static void a_new_version_of_what_is_warm_is_warm_before_its_first_request(void **state)
+{
+    h.name = "app";
+    uint32_t warmed = h.warmed;
+    uint32_t one = script("export default { fetch() { return new Response('one'); } }");
+    uint32_t other = script("export default { fetch() { return new Response('other'); } }");
+    assert_true(harness_get(&h, one, "/")->cold_us > 0);
+    assert_int_equal(h.warmed, warmed); /* nothing was warm when `other` came */
+    uint32_t two = script("export default { fetch() { return new Response('two'); } }");
+    await_warmed(warmed + 1);
+    assert_true(h.warmed_us > 0);
+    struct harness_job *j = harness_get(&h, two, "/");
+    assert_string_equal((char *)j->body, "two");
+    assert_int_equal(j->cold_us, 0);
+    assert_int_equal(harness_get(&h, one, "/")->cold_us, 0);
+    assert_true(harness_get(&h, other, "/")->cold_us > 0);
+    h.name = "app of somebody else";
+    assert_true(
+        harness_get(&h, script("export default { fetch() { return new Response(''); } }"), "/")
+            ->cold_us > 0);
+    assert_int_equal(h.warmed, warmed + 1);
+    h.name = NULL;
+}
+
+static void a_new_version_that_does_not_load_leaves_the_old_one_alone(void **state)
+{
+    h.name = "breaks";
+    uint32_t one =
+        script("let n = 0; export default { fetch() { return new Response('' + ++n); } }");
+    assert_int_equal(harness_get(&h, one, "/")->error, JOB_ERROR_NONE);
+    uint32_t warmed = h.warmed;
+    script("throw new Error('not this one');");
+    harness_wait_log(&h, "error", "not this one");
+    script("for (;;);");
+    harness_wait_log(&h, "error", "more than its CPU time");
+    struct harness_job *j = harness_get(&h, one, "/");
+    assert_string_equal((char *)j->body, "2");
+    assert_int_equal(h.warmed, warmed);
+    h.name = NULL;
+}
+
 /* ---- its own process: a small budget ---- */
 
 /* Script 1 is dear to start; then come cheap ones, each used later than it: plain least-recently-used would evict it first. How
@@ -548,14 +597,14 @@ static void a_new_version_inherits_what_is_known_of_the_former(void **state)
     static struct harness small;
     enum { N = 30, FORMER = 100, NEW = 101 };
     harness_start(&small, 24u << 20);
-    small.script_name = "shop";
+    small.name = "shop";
     harness_script(&small, FORMER,
                    "let n = 0; for (let i = 0; i < 3e7; i++) n = (n + i) % 7;"
                    "export default { fetch() { return new Response('former'); } }",
                    NULL);
     assert_string_equal((char *)harness_get(&small, FORMER, "/")->body, "former");
     harness_script(&small, NEW, "export default { fetch() { return new Response('new'); } }", NULL);
-    small.script_name = NULL;
+    small.name = NULL;
     harness_forget(&small, FORMER);
     assert_string_equal((char *)harness_get(&small, NEW, "/")->body, "new");
     for (uint32_t i = 1; i <= N; i++) {
@@ -613,6 +662,8 @@ int main(void)
         cmocka_unit_test(modules_of_a_bundle_import_each_other),
         cmocka_unit_test(unhandled_rejections_are_logged_only_if_nobody_came),
         cmocka_unit_test(warm_and_evict_are_obeyed),
+        cmocka_unit_test(a_new_version_of_what_is_warm_is_warm_before_its_first_request),
+        cmocka_unit_test(a_new_version_that_does_not_load_leaves_the_old_one_alone),
         cmocka_unit_test(a_busy_isolate_is_evicted_when_it_is_idle),
         cmocka_unit_test(a_large_script_starts_again_after_eviction),
         cmocka_unit_test(answers_beyond_the_arena_wait_and_arrive),

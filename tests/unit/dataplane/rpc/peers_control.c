@@ -32,6 +32,27 @@ static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
     rig_free(r);
 }
 
+/* The budget is for guesses, and so is the memory of what was asked for. */
+static void what_is_demanded_is_warmed_though_guesses_have_used_the_budget_up(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    struct core *home = core_of(r, 1);
+    uint64_t hash = r->c.scripts[3].id_hash, version = r->c.scripts[3].version_bits;
+    token_bucket_init(&home->warm, 1, 1, home->now_ns);
+    assert_true(token_bucket_take(&home->warm, home->now_ns));
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
+    rig_run(r, 20);
+    assert_int_equal(home->counters.warm_budget, 1);
+    assert_null(isolate_at(r, 1, 3));
+    assert_true(peers_warm(peers_of(r, 0), 1, hash, version, true, sim_now_ns));
+    assert_false(peers_warm(peers_of(r, 0), 1, hash, version, true, sim_now_ns));
+    rig_run(r, 20);
+    assert_non_null(isolate_at(r, 1, 3));
+    assert_int_equal(home->counters.warm_demanded, 1);
+    assert_int_equal(home->counters.warm_budget, 1);
+    rig_free(r);
+}
+
 static void a_version_that_home_does_not_have_is_not_warmed(void **state)
 {
     struct rig *r = rig_start(2, 2);
@@ -223,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_home_is_asked_to_warm_a_script_once_a_second),
+        cmocka_unit_test(what_is_demanded_is_warmed_though_guesses_have_used_the_budget_up),
         cmocka_unit_test(a_version_that_home_does_not_have_is_not_warmed),
         cmocka_unit_test(nobody_is_asked_who_is_not_there),
         cmocka_unit_test(a_warm_isolate_is_handed_to_the_home_that_joins),
