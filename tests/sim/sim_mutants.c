@@ -9,7 +9,7 @@
  * seeds run one after the other, two mutants side by side, so the verdicts are the same every time.
  *
  *   sim_mutants [NAME...] [--list]              all mutants, or these; exit code 1: one survived
- *   sim_mutants NAME --seed S [--trace]         repeats one run; NONE: unmutated
+ *   sim_mutants NAME --seed S [--trace]         repeats one run, and says its hash; NONE: unmutated
  */
 #include <errno.h>
 #include <signal.h>
@@ -54,6 +54,8 @@ static int run_one(enum mutant mutant, uint64_t seed)
     sim_arguments = mutants[mutant].name;
     mutant_chosen = mutant;
     cluster_run(&(struct cluster_options){.seed = seed}, &report);
+    if (sim_trace || mutant == MUTANT_NONE)
+        printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)report.hash);
     return 0;
 }
 
