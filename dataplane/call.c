@@ -250,7 +250,7 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
-    /* First there: the room for it was counted in chunks that are free, and a stream leaves more of them than keeping takes. */
+    /* First there: a stream's room is what the pool has above its reserve. What is kept may take of the reserve. */
     if (len > 0)
         c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     if (c->keeps && len > 0) {

@@ -199,9 +199,13 @@ static size_t init_output(struct channel *c, uint8_t *out, uint64_t now)
         retry_ms *= 2;
     c->init_tries++;
     c->init_at = now + min_u64(retry_ms, INIT_RETRY_MAX_MS) * MS_NS;
-    /* The same one again, so that an answer to any copy will do. */
-    if (!c->has_init)
+    /* The same one again, so that an answer to any copy will do. From now on ours wins (is_wanted): what we responded before must not
+     * be answered again, or each end opens the session of its own init, and then takes the other's. */
+    if (!c->has_init) {
         init_make(c);
+        if (c->config.own_id < c->config.peer_id)
+            responded_drop(c);
+    }
     if (!c->has_init)
         return 0; /* the configured key of the peer is none */
     memcpy(out, c->init_datagram, INIT_BYTES);

@@ -85,12 +85,22 @@ static bool has_more(const struct sim *s)
     }
 }
 
+/* Between two requests of a caller; little happens while the last node works off what it has. */
+static uint64_t thinks_ns(const struct sim *s)
+{
+    if (is_pass(s) || is_burst(s))
+        return 0;
+    return below(s->phase == PHASE_LOAD ? 2000 : 400000) * 1000ull;
+}
+
 void clients_open_some(struct sim *s)
 {
     uint32_t callers = is_burst(s) ? CALLERS : CALLERS_USUAL;
     for (uint32_t i = 0; i < callers; i++) {
-        if (!s->caller[i].is_open && has_more(s) && (is_pass(s) || chance(20)))
-            open_request(s, &s->caller[i]);
+        if (s->caller[i].is_open || !has_more(s) || sim_now_ns < s->opens_ns[i])
+            continue;
+        open_request(s, &s->caller[i]);
+        s->opens_ns[i] = sim_now_ns + thinks_ns(s);
     }
 }
 
@@ -156,14 +166,14 @@ bool clients_are_quiet(const struct sim *s)
 uint64_t clients_next_ns(const struct sim *s)
 {
     uint64_t next = UINT64_MAX;
-    bool waits = false; /* to make another request */
+    bool waits = has_more(s); /* to make another request */
     for (uint32_t i = 0; i < CALLERS; i++) {
-        uint64_t at = caller_next_ns(&s->callers, &s->caller[i]);
-        waits |= i < CALLERS_USUAL && !s->caller[i].is_open;
+        bool opens = waits && i < CALLERS_USUAL && !s->caller[i].is_open;
+        uint64_t at = opens ? s->opens_ns[i] : caller_next_ns(&s->callers, &s->caller[i]);
         if (at < next)
             next = at;
     }
-    return waits && has_more(s) ? sim_now_ns : next;
+    return next;
 }
 
 void clients_end(struct sim *s)

@@ -122,9 +122,9 @@ enum phase {
     PHASE_END
 };
 
-struct
-    watch { /* of a node: what its counters said last, and an answer whose spans may still come */
+struct watch { /* of a node: what its counters said last, and how it saw the others */
     uint64_t bounced, wasted_bytes;
+    uint8_t state[CLUSTER_NODES_MAX];
 };
 
 struct sim {
@@ -141,7 +141,8 @@ struct sim {
     struct callers callers;
     struct caller caller[CALLERS];
     char host[CALLERS][16];
-    struct record *record; /* of request id: id % RECORDS */
+    uint64_t opens_ns[CALLERS]; /* the next request, if it has none */
+    struct record *record;      /* of request id: id % RECORDS */
     uint32_t requests, quota, pass, next_id;
     uint32_t ends[5], by_status[6], bounced, forwarded, cold, cold_at_load;
     enum phase phase;

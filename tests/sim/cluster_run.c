@@ -24,7 +24,7 @@ static void enter(struct sim *s, enum phase phase)
 {
     static const char *const names[] = {"start",     "first pass", "load",
                                         "clears up", "last pass",  "end"};
-    TRACE("%s", names[phase]);
+    TRACE("%s (iteration %u)", names[phase], s->iterations);
     s->phase = phase;
     s->pass = 0;
     s->phase_ns = sim_now_ns;

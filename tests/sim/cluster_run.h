@@ -25,7 +25,7 @@ struct cluster_report {
     uint64_t hash; /* of the last run: every event of the story and every frame */
     uint64_t requests, answered, failed, cut, forwarded, bounced, bounces, rerun, handed;
     uint64_t lost_packets, datagrams, injected, refused_datagrams, capabilities, spans;
-    uint64_t crashes, leaves, runtime_deaths, partitions, cuts, plans, virtual_ms;
+    uint64_t crashes, leaves, partitions, cuts, plans, virtual_ms;
 };
 
 /* Adds what happened to the report. */

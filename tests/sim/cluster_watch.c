@@ -15,13 +15,30 @@ static void watch_waste(struct sim *s, uint32_t node)
     const struct counters *now = &s->cluster.node[node].core->counters;
     struct watch *was = &s->watch[node];
     if (now->call_bounced < was->bounced) /* another life */
-        *was = (struct watch){0};
+        was->bounced = was->wasted_bytes = 0;
     uint64_t bounces = now->call_bounced - was->bounced;
     uint64_t wasted = now->call_wasted_bytes - was->wasted_bytes;
     CHECK(wasted <= bounces * s->cluster.config.tune.optimistic_bytes,
           "node %u: %lu bytes wasted on %lu bounces", node, (unsigned long)wasted,
           (unsigned long)bounces);
-    *was = (struct watch){.bounced = now->call_bounced, .wasted_bytes = now->call_wasted_bytes};
+    was->bounced = now->call_bounced;
+    was->wasted_bytes = now->call_wasted_bytes;
+}
+
+/* For the story. */
+static void watch_states(struct sim *s, uint32_t node)
+{
+    const struct cluster_node *n = &s->cluster.node[node];
+    for (uint32_t k = 0; n->core->world && k < s->nodes; k++) {
+        uint16_t place = n->core->world->cluster.member == n->plan->member ? n->plan->place[k]
+                                                                           : CLUSTER_NO_MEMBER;
+        if (k == node || place == CLUSTER_NO_MEMBER || n->core->world_epoch != n->world.epoch)
+            continue;
+        uint8_t state = (uint8_t)peers_state(n->core->peers, place);
+        if (state != s->watch[node].state[k])
+            TRACE("node %u sees node %u in state %u", node, k, state);
+        s->watch[node].state[k] = state;
+    }
 }
 
 /* What came from another node, or back from one, or runs for the second time, is at no other node. */
@@ -51,6 +68,7 @@ void watch_run(struct sim *s)
         if (!cluster_is_up(&s->cluster, i))
             continue;
         watch_waste(s, i);
+        watch_states(s, i);
         if (looks)
             watch_hops(s, i);
     }

@@ -115,9 +115,12 @@ static bool pick_pair(struct cluster *c, uint32_t *from, uint32_t *to)
 
 static struct channel *channel_to(struct cluster *c, uint32_t from, uint32_t to)
 {
-    uint16_t place = c->node[from].plan->place[to];
-    return place == CLUSTER_NO_MEMBER ? NULL
-                                      : peers_channel(c->node[from].core->peers, place, rng());
+    const struct cluster_node *n = &c->node[from];
+    uint16_t place = n->plan->place[to];
+    bool is_current = n->core->world_epoch == n->world.epoch;
+    return place == CLUSTER_NO_MEMBER || !is_current
+               ? NULL
+               : peers_channel(c->node[from].core->peers, place, rng());
 }
 
 /* A good one of node `owner`, told to a third node. */

@@ -45,23 +45,26 @@ bool caller_field(const struct caller *c, const char *name, char *value, size_t 
 
 /* ---- the answer ---- */
 
-static void take_body_byte(struct caller *c, uint8_t byte)
+enum { SIZE, DATA, AFTER, LAST }; /* chunk_state: what is awaited */
+
+/* As many of these as are body bytes in a row; returns how many. */
+static size_t take_body(struct caller *c, const uint8_t *bytes, size_t len)
 {
+    len = len < c->left ? len : c->left;
     if (c->status == 200)
-        CHECK(c->body_at < c->request.bytes && byte == body_byte(c->request.id, c->body_at),
-              "answer %u of caller %u, byte %u", c->request.id, c->index, c->body_at);
-    c->body_at++;
+        CHECK(c->body_at + len <= c->request.bytes &&
+                  body_compare(bytes, c->request.id, c->body_at, (uint32_t)len) == len,
+              "answer %u of caller %u, behind byte %u", c->request.id, c->index, c->body_at);
+    c->body_at += (uint32_t)len;
+    c->left -= len;
+    if (c->left == 0 && c->is_chunked)
+        c->chunk_state = AFTER;
+    c->is_whole = c->left == 0 && !c->is_chunked;
+    return len;
 }
 
 static void take_chunked_byte(struct caller *c, uint8_t byte)
 {
-    enum { SIZE, DATA, AFTER, LAST };
-    if (c->chunk_state == DATA) {
-        take_body_byte(c, byte);
-        if (--c->left == 0)
-            c->chunk_state = AFTER;
-        return;
-    }
     CHECK(c->line_bytes < sizeof(c->line) - 1, "a chunk line without end");
     c->line[c->line_bytes++] = (char)byte;
     if (byte != '\n')
@@ -95,17 +98,17 @@ static void take_head_byte(struct caller *c, uint8_t byte)
     c->is_whole = !c->is_chunked && c->left == 0;
 }
 
-static void take_byte(struct caller *c, uint8_t byte)
+/* Returns how many bytes it took: at least one. */
+static size_t take_some(struct caller *c, const uint8_t *bytes, size_t len)
 {
     CHECK(!c->is_whole, "bytes behind the answer %u of caller %u", c->request.id, c->index);
-    if (!c->in_body) {
-        take_head_byte(c, byte);
-    } else if (c->is_chunked) {
-        take_chunked_byte(c, byte);
-    } else {
-        take_body_byte(c, byte);
-        c->is_whole = --c->left == 0;
-    }
+    if (c->in_body && (!c->is_chunked || c->chunk_state == DATA))
+        return take_body(c, bytes, len);
+    if (c->in_body)
+        take_chunked_byte(c, *bytes);
+    else
+        take_head_byte(c, *bytes);
+    return 1;
 }
 
 static void read_some(struct caller *c)
@@ -115,8 +118,8 @@ static void read_some(struct caller *c)
     while (most > 0 && (bytes = tcp_peek(&c->tcp, 0, &len), len > 0)) {
         len = len < most ? len : most;
         most -= len;
-        for (size_t i = 0; i < len; i++)
-            take_byte(c, bytes[i]);
+        for (size_t at = 0; at < len;)
+            at += take_some(c, bytes + at, len - at);
         tcp_consume(&c->tcp, (uint32_t)len);
         c->heard_ns = sim_now_ns;
     }
@@ -139,8 +142,7 @@ static void write_some(struct caller *c)
         uint32_t at = c->out_at - c->out_bytes, len = all - c->out_at;
         len = len < sizeof(part) ? len : (uint32_t)sizeof(part);
         len = len < most ? len : most;
-        for (uint32_t i = 0; i < len; i++)
-            part[i] = body_byte(c->request.id, at + i);
+        body_fill(part, c->request.id, at, len);
         size_t n = tcp_write(&c->tcp, part, len);
         if (n == 0)
             return;

@@ -10,7 +10,14 @@
 #include "dataplane/route.h"
 #include "dataplane/trace.h"
 
-enum { TICK_NS = 50 * 1000, CONNS = 128, CALLS = 512, SERVED = 256, STREAMS = 1024, CHANNELS = 32 };
+enum {
+    TICK_NS = 100 * 1000,
+    CONNS = 128,
+    CALLS = 512,
+    SERVED = 256,
+    STREAMS = 1024,
+    CHANNELS = 32
+};
 
 static void *take(size_t bytes, int node)
 {

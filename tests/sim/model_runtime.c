@@ -108,6 +108,27 @@ static void push(struct model_runtime *m, const struct job_slot *s)
     job_producer_publish(&m->up);
 }
 
+/* The next s->bytes bytes of a body, in chunks. */
+static void put_body(struct model_runtime *m, struct job_slot *s, uint32_t id, uint32_t from)
+{
+    for (uint32_t at = 0; at < s->bytes; at += JOB_CHUNK_BYTES) {
+        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
+        s->chunk[s->chunk_count++] = arena_take(&m->arena_up);
+        body_fill(arena_bytes(&m->arena_up, s->chunk[s->chunk_count - 1]), id, from + at, part);
+    }
+}
+
+static void check_body(const struct model_runtime *m, const struct job_slot *s, uint32_t id,
+                       uint32_t from, const char *what)
+{
+    for (uint32_t at = 0; at < s->bytes; at += JOB_CHUNK_BYTES) {
+        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
+        uint32_t same = body_compare(arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES]), id,
+                                     from + at, part);
+        CHECK(same == part, "%s byte %u of %u", what, from + at + same, id);
+    }
+}
+
 /* That script's, made if there is none. */
 static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
 {
@@ -209,12 +230,7 @@ static void relay_body(struct model_runtime *m, struct model_job *j)
         return;
     struct job_slot s = {
         .type = JOB_SUB_BODY, .flags = is_end ? JOB_F_END : 0, .arg = sub_of(m, j), .bytes = n};
-    for (uint32_t at = 0; at < n; at++) {
-        if (at % JOB_CHUNK_BYTES == 0)
-            s.chunk[s.chunk_count++] = arena_take(&m->arena_up);
-        arena_bytes(&m->arena_up, s.chunk[s.chunk_count - 1])[at % JOB_CHUNK_BYTES] =
-            body_byte(j->id, j->sub_sent + at);
-    }
+    put_body(m, &s, j->id, j->sub_sent);
     j->sub_sent += n;
     j->sub_credit -= n;
     j->sub_ended = is_end;
@@ -236,13 +252,8 @@ static void on_reply(struct model_runtime *m, struct model_job *j, const struct 
         CHECK(j->reply_head_bytes > 0 && s->bytes <= j->reply_credit,
               "more reply than credit, or no head");
         j->reply_credit -= s->bytes;
-        for (uint32_t at = 0; at < s->bytes; at++) {
-            uint8_t byte =
-                arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
-            CHECK(byte == body_byte(j->id, j->reply_received), "reply byte %u of %u",
-                  j->reply_received, j->id);
-            j->reply_received++;
-        }
+        check_body(m, s, j->id, j->reply_received, "reply");
+        j->reply_received += s->bytes;
         break;
     case JOB_REPLY_ERROR:
         TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
@@ -304,13 +315,8 @@ static void on_side_reply(struct model_runtime *m, const struct job_slot *s)
     case JOB_REPLY_DATA:
         CHECK(j->side.has_head && s->bytes <= j->side.reply_credit, "more reply than credit");
         j->side.reply_credit -= s->bytes;
-        for (uint32_t at = 0; at < s->bytes; at++) {
-            uint8_t byte =
-                arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
-            CHECK(byte == body_byte(j->id, j->side.received), "side reply byte %u of %u",
-                  j->side.received, j->id);
-            j->side.received++;
-        }
+        check_body(m, s, j->id, j->side.received, "side reply");
+        j->side.received += s->bytes;
         break;
     case JOB_SUB_CREDIT:
         j->side.credit += (uint32_t)s->arg2;
@@ -341,10 +347,8 @@ static void work_on_side(struct model_runtime *m, struct model_job *j)
     uint32_t n = j->side.credit < JOB_CHUNK_BYTES ? j->side.credit : JOB_CHUNK_BYTES;
     if (!j->side.has_body || n == 0 || arena_available(&m->arena_up, 1) == 0)
         return;
-    struct job_slot s = {.type = JOB_SUB_BODY, .arg = side_of(m, j), .bytes = n, .chunk_count = 1};
-    s.chunk[0] = arena_take(&m->arena_up);
-    for (uint32_t at = 0; at < n; at++)
-        arena_bytes(&m->arena_up, s.chunk[0])[at] = body_byte(j->id, j->side.sent + at);
+    struct job_slot s = {.type = JOB_SUB_BODY, .arg = side_of(m, j), .bytes = n};
+    put_body(m, &s, j->id, j->side.sent);
     j->side.sent += n;
     j->side.credit -= n;
     push(m, &s);
@@ -430,13 +434,8 @@ static void on_body(struct model_runtime *m, struct model_job *j, const struct j
     CHECK(s->bytes <= j->recv_credit, "more body than credit");
     CHECK(!j->has_all_input, "body after its end");
     j->recv_credit -= s->bytes;
-    for (uint32_t at = 0; at < s->bytes; at++) {
-        uint8_t byte =
-            arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES])[at % JOB_CHUNK_BYTES];
-        CHECK(byte == body_byte(j->id, j->received), "request body byte %u of %u", j->received,
-              j->id);
-        j->received++;
-    }
+    check_body(m, s, j->id, j->received, "request body");
+    j->received += s->bytes;
     if (s->flags & JOB_F_END) {
         CHECK(j->received == j->bytes, "a body of %u bytes, not %u", j->received, j->bytes);
         j->has_all_input = true;
@@ -548,13 +547,8 @@ static void send_data(struct model_runtime *m, struct model_job *j)
         send_error(m, j);
         return;
     }
-    for (uint32_t at = 0; at < n; at++) {
-        if (at % JOB_CHUNK_BYTES == 0)
-            s.chunk[s.chunk_count++] = arena_take(&m->arena_up);
-        arena_bytes(&m->arena_up, s.chunk[s.chunk_count - 1])[at % JOB_CHUNK_BYTES] =
-            body_byte(j->id, j->sent + at);
-    }
     s.bytes = n;
+    put_body(m, &s, j->id, j->sent);
     s.flags = is_end ? end_flags(m, j) : 0;
     j->sent += n;
     j->send_credit -= n;

@@ -10,12 +10,15 @@ uint64_t sim_seed, sim_now_ns;
 bool sim_trace;
 const char *sim_arguments = "";
 static uint64_t rng_state, story;
+static uint8_t ramp[512];
 
 void sim_seed_with(uint64_t seed)
 {
     sim_seed = seed;
     story = seed;
     sim_now_ns = 0;
+    for (uint32_t i = 0; i < sizeof(ramp); i++)
+        ramp[i] = (uint8_t)(i * 7);
     rng_state = seed * 0x2545f4914f6cdd1du + 1;
 }
 
@@ -70,4 +73,39 @@ void sim_tell(const char *format, ...)
 uint64_t sim_story_hash(void)
 {
     return story;
+}
+
+/* Up to the next multiple of 256 a byte of a body is the one before plus 7, so that each such run is a piece of the ramp 0, 7, 14...
+ * that goes through all bytes: where it begins, the inverse of 7 says. */
+static const uint8_t *ramp_from(uint8_t first)
+{
+    return ramp + (uint8_t)(first * 183);
+}
+
+static uint32_t run_of(uint32_t at, uint32_t left)
+{
+    uint32_t run = 256 - at % 256;
+    return run < left ? run : left;
+}
+
+void body_fill(uint8_t *out, uint32_t id, uint32_t at, uint32_t len)
+{
+    for (uint32_t run; len > 0; out += run, at += run, len -= run) {
+        run = run_of(at, len);
+        memcpy(out, ramp_from(body_byte(id, at)), run);
+    }
+}
+
+uint32_t body_compare(const uint8_t *bytes, uint32_t id, uint32_t at, uint32_t len)
+{
+    for (uint32_t done = 0, run; done < len; done += run) {
+        run = run_of(at + done, len - done);
+        const uint8_t *right = ramp_from(body_byte(id, at + done));
+        if (memcmp(right, bytes + done, run) == 0)
+            continue;
+        while (*right++ == bytes[done])
+            done++;
+        return done;
+    }
+    return len;
 }

@@ -55,6 +55,11 @@ void sim_hash(const void *bytes, size_t len);
 uint64_t sim_story_hash(void);
 void sim_random(void *arg, void *out, size_t bytes); /* for core_config and channels */
 
+/* Bytes of body `id` from `at` on. */
+void body_fill(uint8_t *out, uint32_t id, uint32_t at, uint32_t len);
+/* How many of these bytes are those of the body from `at` on. */
+uint32_t body_compare(const uint8_t *bytes, uint32_t id, uint32_t at, uint32_t len);
+
 /* Byte `at` of body `id`: both ends know what must arrive. */
 static inline uint8_t body_byte(uint32_t id, uint32_t at)
 {

@@ -96,6 +96,36 @@ static void two_inits_that_cross_give_one_session(void **state)
     rig_fini(&r);
 }
 
+/* The end whose init wins has answered the other's before it made its own, and hears a copy of that: as after a one-way cut. */
+static void an_init_answered_before_is_not_answered_again_beside_ones_own(void **state)
+{
+    struct rig r;
+    uint8_t theirs[CHANNEL_DATAGRAM_MAX], ours[CHANNEL_DATAGRAM_MAX], lost[CHANNEL_DATAGRAM_MAX];
+
+    rig_init(&r, 5);
+    assert_true(r.end[0].config.own_id < r.end[1].config.own_id);
+    channel_connect(r.end[1].channel, r.now);
+
+    size_t their_len = take(&r.end[1], theirs, DATAGRAM_INIT);
+
+    rig_input(&r.end[0], theirs, their_len);
+    take(&r.end[0], lost, DATAGRAM_RESPONSE);
+    channel_connect(r.end[0].channel, r.now);
+    r.now = channel_deadline(r.end[0].channel);
+
+    size_t our_len = take(&r.end[0], ours, DATAGRAM_INIT);
+
+    rig_input(&r.end[0], theirs, their_len);
+    rig_input(&r.end[1], ours, our_len);
+    rig_advance(&r, 3000 * MS_NS);
+    is_open(&r, true, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(r.end[i].ups, 1);
+        assert_int_equal(r.end[i].downs, 0);
+    }
+    rig_fini(&r);
+}
+
 static void a_response_proves_nothing_to_its_sender(void **state)
 {
     struct rig r;
@@ -271,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_lost_init_is_sent_again_with_backoff),
         cmocka_unit_test(a_lost_response_is_repeated_for_the_same_init),
         cmocka_unit_test(two_inits_that_cross_give_one_session),
+        cmocka_unit_test(an_init_answered_before_is_not_answered_again_beside_ones_own),
         cmocka_unit_test(a_response_proves_nothing_to_its_sender),
         cmocka_unit_test(a_replayed_init_takes_nothing_down),
         cmocka_unit_test(a_peer_that_starts_anew_ends_the_old_session),
