@@ -446,7 +446,7 @@ void calls_channel_down(struct core *core, struct channel *channel)
 {
     for (uint32_t i = 0; i < core->calls->count; i++) {
         struct call *c = &core->calls->call[i];
-        if (!call_is_remote(c) || c->channel != channel)
+        if (!call_is_remote(c) || c->channel != channel || MUTANT(DOWN_UNTOLD))
             continue;
         c->stream = NULL;
         c->channel = NULL;

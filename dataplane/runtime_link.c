@@ -72,7 +72,8 @@ static void detach(struct runtime_link *l)
         uint32_t owner = l->job[i].owner;
         free_job(l, i);
         l->counters->job_lost++;
-        l->events->lost(l->core, owner);
+        if (!MUTANT(CRASH_UNTOLD))
+            l->events->lost(l->core, owner);
     }
 }
 

@@ -71,7 +71,8 @@ uint32_t served_live(const struct served_table *t)
 static void free_served(struct core *core, struct served *s)
 {
     struct served_table *t = core->served;
-    byte_queue_clear(&s->out, &core->chunks);
+    if (!MUTANT(ANSWER_LEAKS))
+        byte_queue_clear(&s->out, &core->chunks);
     *s = (struct served){.index = s->index, .next_free = t->free};
     t->free = s;
     t->live--;
@@ -292,8 +293,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     s->state = SERVE_RUN;
     s->body_complete = !request.has_body;
     if (!call_start(core, &request, &s->call, &error)) {
-        if (!MUTANT(BOUNCE_LEAKS))
-            byte_queue_clear(&head, &core->chunks);
+        byte_queue_clear(&head, &core->chunks);
         bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
         return;
     }

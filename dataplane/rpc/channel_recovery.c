@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "dataplane/mutant.h"
 #include "dataplane/rpc/channel_stream.h"
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -268,8 +267,7 @@ static void packet_lost(struct channel *c, struct sent *s, uint64_t now)
     c->config.counters->rpc_lost_packets++;
     if (s->bytes > CHANNEL_DATAGRAM_MIN)
         large_packet_lost(c, now);
-    if (!MUTANT(LOST_FORGOTTEN))
-        send_again(c, s, true);
+    send_again(c, s, true);
 }
 
 /* Losses judged by what arrived. is_long: probes had to tell. */

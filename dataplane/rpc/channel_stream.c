@@ -728,7 +728,7 @@ void stream_record_lost(struct channel *c, const struct record *r, bool is_urgen
         if (r->is_end && s->send_end == SEND_END_SENT && !s->end_acked && !MUTANT(END_NOT_RESENT))
             s->send_end = SEND_END_DUE;
     } else if (r->type == FRAME_CREDIT) {
-        s->credit_due |= !s->has_end && !s->is_released;
+        s->credit_due |= !s->has_end && !s->is_released && !MUTANT(CREDIT_NOT_RESENT);
     } else if (r->type == FRAME_STOP) {
         s->stop_due |= !is_received(s);
     }

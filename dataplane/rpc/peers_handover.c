@@ -1,7 +1,6 @@
 /* Joining and leaving: who warms what before the ring's say changes. peers.h tells the story. */
 #include <assert.h>
 
-#include "dataplane/mutant.h"
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
@@ -226,14 +225,14 @@ static bool is_join_done(const struct peers *p, const struct peers_handover *vie
 {
     if (now_ns - p->handover.joining_ns >= PEERS_JOIN_MS * 1000000ull)
         return true;
-    return (view->open == view->handed && view->asked == 0 && !is_trying_any) || MUTANT(JOIN_EARLY);
+    return view->open == view->handed && view->asked == 0 && !is_trying_any;
 }
 
 static bool is_leave_done(const struct peers *p, const struct peers_handover *view, uint64_t now_ns)
 {
     if (now_ns - p->handover.leaving_ns >= PEERS_HANDOVER_MS * 1000000ull)
         return true;
-    return (!p->handover.is_walking && view->asked == 0) || MUTANT(LEAVE_EARLY);
+    return !p->handover.is_walking && view->asked == 0;
 }
 
 /* is_done is false while the rest changes: whoever reads the new epoch cannot see the old verdict. */

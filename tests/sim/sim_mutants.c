@@ -9,7 +9,7 @@
  * seeds run one after the other, two mutants side by side, so the verdicts are the same every time.
  *
  *   sim_mutants [NAME...] [--list]              all mutants, or these; exit code 1: one survived
- *   sim_mutants NAME --seed S [--trace]         repeats one run; NONE: unmutated
+ *   sim_mutants NAME --seed S [--trace]         repeats one run, and says its hash; NONE: unmutated
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/sim.h"
 
-const char sim_name[] = "sim_mutants";
+const char sim_name[] = "tools/sim mutants";
 enum mutant mutant_chosen;
 
 enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160 };
@@ -51,9 +51,13 @@ struct hunt { /* for one mutant */
 static int run_one(enum mutant mutant, uint64_t seed)
 {
     struct cluster_report report = {0};
-    sim_arguments = mutants[mutant].name;
+    static char arguments[32];
+    snprintf(arguments, sizeof(arguments), " %s", mutants[mutant].name);
+    sim_arguments = arguments;
     mutant_chosen = mutant;
     cluster_run(&(struct cluster_options){.seed = seed}, &report);
+    if (sim_trace || mutant == MUTANT_NONE)
+        printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)report.hash);
     return 0;
 }
 
