@@ -71,6 +71,8 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
     /* Unless it is eager, each script runs at its home only, which can be checked. */
     config.tune.hot_enter_rpm = 1000000;
     config.tune.hot_leave_rpm = 500000;
+    config.tune.widen_rps = 5000;
+    config.tune.narrow_rps = 1500;
     if (w->is_eager) {
         config.tune.hot_enter_rpm = 4 + below(8);
         config.tune.hot_leave_rpm = 3;

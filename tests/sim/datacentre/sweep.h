@@ -1,0 +1,26 @@
+/* sweep.h
+ *
+ * Many data centres side by side: each configuration runs in a process of its own, as many at a time as there are CPUs. What comes
+ * back does not depend on how many.
+ */
+#ifndef HEARTH_SIM_SWEEP_H
+#define HEARTH_SIM_SWEEP_H
+
+#include "tests/sim/datacentre/centre.h"
+
+struct sweep_run {
+    struct centre_config config;
+    struct centre_counts counts; /* the result */
+};
+
+/* 0, or -1: a process could not be made, or ended before its time; stderr says why. */
+int sweep(struct sweep_run *, uint32_t count);
+
+/* The share of requests that met a warm isolate. */
+double sweep_warm(const struct centre_counts *);
+
+/* The smallest bytes_max, to within a fiftieth, at which the configuration has at least that share warm. 0: not even with bytes_max of the configuration times
+ * eight. Runs `count` searches side by side: result[i] of config[i]. */
+int sweep_memory(const struct centre_config *, uint32_t count, double warm, size_t *result);
+
+#endif
