@@ -283,8 +283,8 @@ static void each_mistake_is_told_with_its_line(void **state)
         {"hysteresis the wrong way round",
          SMALL "tune:\n  hot_enter_rpm: 10\n  hot_leave_rpm: 11\n",
          "11: tune.hot_leave_rpm: 11 is more than hot_enter_rpm, 10: scripts would not stay\n"},
-        {"widening that would narrow at once", SMALL "tune:\n  widen_rps: 100\n",
-         "9: tune.narrow_rps: 1500 is more than half of widen_rps, 100: what widens would narrow "
+        {"widening that would narrow at once", SMALL "tune:\n  widen_rps: 10\n",
+         "9: tune.narrow_rps: 8 is more than half of widen_rps, 10: what widens would narrow "
          "at "
          "once\n"},
         {"every mistake at once",
