@@ -74,7 +74,7 @@ def _():
         load.assert_clean()
         assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} while it widens"
         widened = len(load.answers)
-    with tuned(NODES, hot_leave_rps=20, hot_enter_rps=50):
+    with tuned(NODES, hot_leave_rpm=1200, hot_enter_rpm=3000):
         with Load(clients=4, host=f"{hot}.hearth.test", addresses=[address(node) for node in NODES]) as load:
             until(lambda: set(warm_at(hot)) == set(NODES), "all nodes to have an isolate")
             load.more(500)
