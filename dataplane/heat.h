@@ -25,7 +25,7 @@
 
 enum { HEAT_SETS = 2048, HEAT_WAYS = 8 };
 /* A page load is a burst of requests: over ten seconds the rate of a script with one burst in ten is noise, and thresholds low enough to be of use make it hot
- * by chance, at one node after the other. In the data centre simulation, with hot_enter_rpm 60, ten times the isolates. */
+ * by chance, at one node after the other. In the data centre simulation, with hot_enter_rpm 60, six times the isolates. */
 #define HEAT_HOT_TAU_NS   (60ull * 1000000000)
 #define HEAT_WIDTH_TAU_NS (10ull * 1000000000)
 #define HEAT_WIDTH_NS     (10ull * 1000000000)

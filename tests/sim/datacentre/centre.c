@@ -137,14 +137,8 @@ static void sample(struct centre *c)
 
 static void tick(struct centre *c)
 {
-    const struct world_tune *t = &c->config.tune;
-    struct shed_tune shed = {.target_us = t->shed_target_us,
-                             .interval_us = t->shed_interval_ms * 1000,
-                             .jobs_percent = t->shed_jobs_percent,
-                             .chunks_percent = t->shed_chunks_percent,
-                             .share_percent = t->shed_share_percent};
     for (uint32_t i = 0; i < c->config.traffic.servers; i++)
-        server_tick(&c->server[i], &shed, c->now_ns);
+        server_tick(&c->server[i], &c->shed, c->now_ns);
     share_loads(c);
 }
 
@@ -191,6 +185,11 @@ void centre_init(struct centre *c, const struct centre_config *config)
                          .rng = {rng_mix(t->seed ^ 0xdc)},
                          .loss_ns = UINT64_MAX,
                          .next_restart_ns = UINT64_MAX};
+    c->shed = (struct shed_tune){.target_us = config->tune.shed_target_us,
+                                 .interval_us = config->tune.shed_interval_ms * 1000,
+                                 .jobs_percent = config->tune.shed_jobs_percent,
+                                 .chunks_percent = config->tune.shed_chunks_percent,
+                                 .share_percent = config->tune.shed_share_percent};
     traffic_init(&c->traffic, t);
     build_ring(c);
     double cpu_us = 0;

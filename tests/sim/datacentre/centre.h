@@ -69,6 +69,7 @@ struct centre_counts {
 
 struct centre {
     struct centre_config config;
+    struct shed_tune shed;
     struct traffic traffic;
     struct server *server;
     struct ring *ring;

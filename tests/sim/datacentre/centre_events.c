@@ -139,7 +139,7 @@ static double rate_at(const struct centre *c, uint16_t server, uint32_t script)
     const struct variant *v = c->config.variant;
     const struct traffic_script *s = &c->traffic.script[script];
     uint32_t servers = c->config.traffic.servers;
-    double bursts = s->rps / 4;
+    double bursts = s->rps / TRAFFIC_BURST_MEAN;
     bool is_everywhere = !v->has_homes || s->is_bulk ||
                          (v->has_hot && s->rps / servers * 1000 >= c->config.heat.enter_rps_milli);
     if (s->published_ns)

@@ -9,17 +9,6 @@ static bool is_full(const struct server *s, const struct world_tune *t)
     return s->backlog_us / s->capacity_us * 1e6 > (double)t->shed_target_us * SHED_FULL_TARGETS;
 }
 
-static bool is_overloaded(const struct centre *c, const struct server *s)
-{
-    const struct world_tune *t = &c->config.tune;
-    struct shed_tune tune = {.target_us = t->shed_target_us,
-                             .interval_us = t->shed_interval_ms * 1000,
-                             .jobs_percent = t->shed_jobs_percent,
-                             .chunks_percent = t->shed_chunks_percent,
-                             .share_percent = t->shed_share_percent};
-    return server_is_overloaded(s, &tune);
-}
-
 static uint32_t bin_of(const struct centre *c)
 {
     if (c->now_ns < c->config.measure_ns)
@@ -171,7 +160,7 @@ static bool forward(struct centre *c, uint16_t entry, uint16_t home, const struc
         if (heat && heat->widening_ns && c->config.variant->has_hand_over)
             start_at_next_homes(c, b->script, heat->width);
     }
-    if (is_overloaded(c, s) || rng_chance(&c->rng, s->bulk_refused)) {
+    if (server_is_overloaded(s, &c->shed) || rng_chance(&c->rng, s->bulk_refused)) {
         c->count.bounced += b->requests;
         return false;
     }
@@ -190,7 +179,7 @@ void centre_burst(struct centre *c, const struct traffic_burst *b)
     if (v->has_homes) {
         struct place_query q = {.self = entry,
                                 .width = 1,
-                                .is_overloaded = is_overloaded(c, &c->server[entry]),
+                                .is_overloaded = server_is_overloaded(&c->server[entry], &c->shed),
                                 .mean_load = c->mean_load,
                                 .bound_percent = c->config.tune.bound_percent,
                                 .pick = c->pick++};

@@ -22,7 +22,7 @@ struct row {
     ROW(name, config.traffic.field, kind, min, max, text)
 
 static const struct row rows[] = {
-    TRAFFIC("seed", seed, U64, 0, 1e18, "of everything that is drawn"),
+    TRAFFIC("seed", seed, U64, 0, 9e15, "of everything that is drawn"),
     TRAFFIC("servers", servers, U32, 2, MEMBERS_MAX, "in the data centre"),
     TRAFFIC("scripts", scripts, U32, 1, TRAFFIC_SCRIPTS_MAX, "deployed"),
     TRAFFIC("rate", requests_per_s, DOUBLE, 1, 1e8,

@@ -47,7 +47,6 @@ struct server_script {
     struct warm_history history;
     uint32_t isolate; /* index + 1; 0: none */
     uint8_t past;     /* enum past */
-    bool is_stale_home;
 };
 
 struct server {

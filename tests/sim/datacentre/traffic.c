@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double burst_mean = 4, day_swing = 0.6, on_share = 0.1, on_factor = 6,
-                    timer_jitter = 0.02;
+static const double day_swing = 0.6, on_share = 0.1, on_factor = 6, timer_jitter = 0.02;
 
 enum {
     STICKY_PERCENT = 30,
@@ -123,7 +122,7 @@ static double bursts_per_s(const struct traffic *t, uint32_t i, uint64_t at_ns)
     double state = s->kind != TRAFFIC_ON_OFF ? 1
                    : s->is_on                ? on_factor
                                              : (1 - on_share * on_factor) / (1 - on_share);
-    return traffic_rps(t, i, at_ns) * state / burst_mean;
+    return traffic_rps(t, i, at_ns) * state / TRAFFIC_BURST_MEAN;
 }
 
 /* ---- when ---- */
@@ -161,7 +160,7 @@ static void plan(struct traffic *t, uint32_t i, uint64_t at_ns)
     if (at_ns < s->published_ns)
         at_ns = s->published_ns;
     if (s->kind == TRAFFIC_TIMER) {
-        double period_s = burst_mean / s->rps;
+        double period_s = TRAFFIC_BURST_MEAN / s->rps;
         s->due_ns = at_ns + ns_of(period_s * (1 + timer_jitter * (2 * uniform(&s->rng) - 1)));
         return;
     }
@@ -186,7 +185,7 @@ static void plan(struct traffic *t, uint32_t i, uint64_t at_ns)
 
 static uint16_t draw_requests(struct rng *r)
 {
-    double n = 1 + floor(log(uniform(r)) / log(1 - 1 / burst_mean));
+    double n = 1 + floor(log(uniform(r)) / log(1 - 1.0 / TRAFFIC_BURST_MEAN));
     return (uint16_t)at_most(n, 1000);
 }
 
@@ -250,7 +249,7 @@ uint64_t traffic_bulk(struct traffic *t, uint32_t script)
 void traffic_init(struct traffic *t, const struct traffic_config *config)
 {
     assert(config->scripts > 0 && config->scripts <= TRAFFIC_SCRIPTS_MAX && config->servers > 0);
-    *t = (struct traffic){.config = *config, .now_ns = config->start_ns, .rng = {config->seed}};
+    *t = (struct traffic){.config = *config, .now_ns = config->start_ns};
     t->script = calloc(config->scripts, sizeof(*t->script));
     t->wheel = calloc(TRAFFIC_WHEEL, sizeof(*t->wheel));
     assert(t->script && t->wheel);
@@ -272,7 +271,7 @@ void traffic_init(struct traffic *t, const struct traffic_config *config)
         /* Where a timer's period stands, and when an on-off caller switches, is anywhere in it. */
         s->switch_ns = config->start_ns + ns_of(exponential(&s->rng, on_seconds));
         if (s->kind == TRAFFIC_TIMER && !s->published_ns)
-            s->due_ns = config->start_ns + ns_of(uniform(&s->rng) * burst_mean / s->rps);
+            s->due_ns = config->start_ns + ns_of(uniform(&s->rng) * TRAFFIC_BURST_MEAN / s->rps);
         else
             plan(t, i, config->start_ns);
         if (s->due_ns < config->end_ns)

@@ -4,7 +4,7 @@
  * done with them: variants of placement are compared on equal traffic.
  *
  *   script i of S    share of all requests  ~ (i + 1)^-exponent
- *   burst            what one client sends at once over one connection (a page load): a geometric number of requests, BURST_MEAN on average;
+ *   burst            what one client sends at once over one connection (a page load): a geometric number of requests, TRAFFIC_BURST_MEAN on average;
  *                    STICKY_PERCENT of the bursts come over the connection of the script's last one: same server, no handshake
  *   day              (1 + DAY_SWING cos(2 pi (t - peak) / day)); peaks in the afternoon for most scripts, anywhere for those with
  *                    users all over the world
@@ -36,7 +36,7 @@
 #define TRAFFIC_SLOT_NS   (10 * TRAFFIC_SECOND_NS)
 #define TRAFFIC_TICK_NS   (10000000ull) /* bursts are told to within this */
 
-enum { TRAFFIC_SCRIPTS_MAX = 1 << 20, TRAFFIC_WHEEL = 1 << 16 };
+enum { TRAFFIC_SCRIPTS_MAX = 1 << 20, TRAFFIC_WHEEL = 1 << 16, TRAFFIC_BURST_MEAN = 4 };
 
 enum traffic_kind { TRAFFIC_STEADY, TRAFFIC_ON_OFF, TRAFFIC_TIMER };
 
@@ -80,7 +80,6 @@ struct traffic_burst {
 struct traffic {
     struct traffic_config config;
     uint64_t now_ns;
-    struct rng rng;
     struct traffic_script *script; /* by rank, the most asked first */
     uint32_t *wheel;               /* index + 1 of the first script due in a tick */
     uint32_t bulk_count;           /* the first so many scripts */
