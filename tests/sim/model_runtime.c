@@ -28,8 +28,6 @@ static void attach(struct model_runtime *m)
     job_producer_init(&m->up, &lane->up);
     arena_owner_init(&m->arena_up, &lane->arena_up);
     arena_peer_init(&m->arena_down, &lane->arena_down);
-    memset(m->job, 0, sizeof(m->job));
-    m->jobs_end = 0;
     memset(m->isolate, 0, sizeof(m->isolate));
     atomic_store(&m->condemned, 0);
     if (!m->is_announced)
@@ -74,6 +72,8 @@ static void die(struct model_runtime *m)
     TRACE("the runtime dies");
     m->deaths++;
     m->is_up = false;
+    memset(m->job, 0, sizeof(m->job)); /* nobody runs them, whoever looks before it is back */
+    m->jobs_end = 0;
     m->world->region = NULL;
     model_runtime_unmap(m);
     m->old_region = m->region;
