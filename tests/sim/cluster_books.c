@@ -205,6 +205,9 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->bounces += CLUSTER_COUNT(c, call_bounced);
     report->rerun += CLUSTER_COUNT(c, job_rerun);
     report->handed += CLUSTER_COUNT(c, handover_taken);
+    report->hot += CLUSTER_COUNT(c, place_hot);
+    report->warming += CLUSTER_COUNT(c, place_warming);
+    report->demanded += CLUSTER_COUNT(c, warm_demanded);
     report->lost_packets += CLUSTER_COUNT(c, rpc_lost_packets);
     report->datagrams += CLUSTER_COUNT(c, rx_rpc);
     report->injected += s->attacker.injected;

@@ -106,13 +106,14 @@ static void run_seed(const struct arguments *a, uint64_t seed, struct cluster_re
 static void print_total(const struct cluster_report *t)
 {
     printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
-           "again, %lu handed over; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
+           "again, %lu handed over; %lu hot, %lu sent home while warming, %lu warmed "
+           "on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
            "capabilities; %lu spans; %lu crashes, %lu leaves, %lu partitions, %lu cuts, %lu new "
            "rings; %lu virtual seconds\n",
            t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
-           t->handed, t->datagrams, t->lost_packets, t->injected, t->refused_datagrams,
-           t->capabilities, t->spans, t->crashes, t->leaves, t->partitions, t->cuts, t->plans,
-           t->virtual_ms / 1000);
+           t->handed, t->hot, t->warming, t->demanded, t->datagrams, t->lost_packets, t->injected,
+           t->refused_datagrams, t->capabilities, t->spans, t->crashes, t->leaves, t->partitions,
+           t->cuts, t->plans, t->virtual_ms / 1000);
 }
 
 static void run_forever(const struct arguments *a)
