@@ -81,8 +81,8 @@
     L(HOT_ENTER_RPM_DEFAULT, 30,                                                                   \
       "requests a minute for one script at one node: from here on it runs where it enters")        \
     L(HOT_LEAVE_RPM_DEFAULT, 12, "below, it goes home again")                                      \
-    L(WIDEN_RPS_DEFAULT, 25, "of one script at one home: it gets twice as many homes")           \
-    L(NARROW_RPS_DEFAULT, 8, "below, half as many")                                             \
+    L(WIDEN_RPS_DEFAULT, 25, "of one script at one home: it gets twice as many homes")             \
+    L(NARROW_RPS_DEFAULT, 8, "below, half as many")                                                \
     L(BOUND_PERCENT_DEFAULT, 25,                                                                   \
       "load of a home over the mean before its work goes to a successor")                          \
     L(SHED_TARGET_US_DEFAULT, 20000, "queueing delay of a runtime process that is fine")           \
