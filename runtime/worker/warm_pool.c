@@ -7,7 +7,7 @@
 enum { ROOM_AT_FIRST = 64 };
 
 /* By the data centre simulation (tests/sim/datacentre) under want of memory: without the floor, starts that are quick are worth next to
- * nothing, and there are a quarter more cold starts for a tenth less waiting. The other two hardly matter: an hour saves 3 % beside ten
+ * nothing, and there are a quarter more cold starts for a sixth less waiting. The other two hardly matter: an hour saves 3 to 4 % beside ten
  * minutes or a day. */
 const struct warm_weights warm_weights_default = {
     .memory_s = 3600,

@@ -8,13 +8,11 @@
 enum { CROWD_MINUTES = 10, WATCH_S = 60, SETTLED_S = 120 };
 
 struct watch {
-    const struct options *options;
     uint32_t script;
     uint32_t width, hot; /* as seen last: homes, and servers where it is hot */
     uint64_t cold, ahead;
     double worst; /* max/mean of a minute, once it has settled */
     double before;
-    uint32_t minutes;
 };
 
 /* The widest that any home judges it. */
@@ -96,7 +94,6 @@ static void watch(void *arg, struct centre *c)
             c->now_ns >= t->flash_ns + SETTLED_S * TRAFFIC_SECOND_NS && c->now_ns <= end_ns;
         if (is_settled && ratio > w->worst)
             w->worst = ratio;
-        w->minutes += is_settled;
     }
     if (c->now_ns == end_ns)
         tell(w, c, "the crowd leaves");
@@ -106,7 +103,7 @@ double study_flash_one(const struct options *o, uint32_t variant, uint32_t rank)
 {
     struct centre *c = calloc(1, sizeof(*c));
     struct centre_config config = o->config;
-    struct watch w = {.options = o, .script = rank, .width = 1};
+    struct watch w = {.script = rank, .width = 1};
     assert(c);
     options_set_hours(&config, 1);
     config.variant = &variants[variant];
