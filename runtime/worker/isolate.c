@@ -257,7 +257,7 @@ struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demande
     if (s->isolate)
         return s->isolate;
     report_news(w, s);
-    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, is_demanded ? 0 : ISOLATE_IDLE_NS)) {
+    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, is_demanded ? 0 : WARM_IDLE_NS)) {
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }

@@ -26,8 +26,7 @@ struct worker;
 
 struct script_module;
 
-#define ISOLATE_IDLE_NS      (60ull * 1000000000) /* nobody asked for it: a guess may have its place */
-#define ISOLATE_ARRAY_MARGIN ((size_t)2 << 30)    /* beyond that, for one array */
+#define ISOLATE_ARRAY_MARGIN ((size_t)2 << 30) /* beyond that, for one array */
 
 enum {
     ISOLATE_REJECTIONS_MAX = 64, /* watched at a time; more are not reported */
@@ -86,7 +85,7 @@ struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *
                            enum job_error *why);
 
 /* The same for nobody's request yet (JOB_WARM), which is no use of the script. A guess may not push out what is in use: in a full pool it takes
- * the place only of what nobody asked for during ISOLATE_IDLE_NS. What is demanded takes it from the least recently used. */
+ * the place only of what nobody asked for during WARM_IDLE_NS. What is demanded takes it from the least recently used. */
 struct isolate *isolate_warm(struct worker *, struct script *, bool is_demanded,
                              struct cold_start *, enum job_error *why);
 

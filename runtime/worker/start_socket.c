@@ -129,7 +129,7 @@ static void succeed(struct worker *w, struct script *s)
     if (!before)
         return;
     bool is_in_use = before->warm.pins > 0 ||
-                     w->now_ns - warm_pool_used_ns(&w->pool, &before->warm) < ISOLATE_IDLE_NS;
+                     w->now_ns - warm_pool_used_ns(&w->pool, &before->warm) < WARM_IDLE_NS;
     enum job_error why;
     struct cold_start cold;
     if (!isolate_warm(w, s, is_in_use, &cold, &why))

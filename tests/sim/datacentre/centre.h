@@ -28,8 +28,7 @@
 #include "tests/sim/datacentre/traffic.h"
 #include "tests/sim/datacentre/variant.h"
 
-#define CENTRE_WARMUP_NS     TRAFFIC_HOUR_NS
-#define CENTRE_GUESS_IDLE_NS (60 * TRAFFIC_SECOND_NS) /* ISOLATE_IDLE_NS */
+#define CENTRE_WARMUP_NS TRAFFIC_HOUR_NS
 #define CENTRE_RESTART_NS                                                                          \
     (60 * TRAFFIC_SECOND_NS) /* a planned restart; an unplanned one takes ten times that */
 
@@ -47,7 +46,8 @@ struct centre_config {
     uint32_t forward_us;  /* what forwarding takes of the two nodes' time (tools/bench forward) */
     uint32_t snapshot_us; /* to start from a heap snapshot: this, and */
     uint32_t snapshot_us_per_mb;
-    bool has_churn, has_deploys;
+    double deploys; /* times what centre_events.c assumes */
+    bool has_churn;
     uint64_t measure_ns; /* what was before is not counted */
 };
 

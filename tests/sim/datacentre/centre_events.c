@@ -16,7 +16,7 @@ static void hand_over(struct centre *c, uint16_t from)
         if (server_find(s, i) && centre_home(c, i, RING_NODE_NONE) == from) {
             uint16_t next = centre_home(c, i, from);
             if (next != RING_NODE_NONE)
-                centre_start_ahead(c, next, i, CENTRE_GUESS_IDLE_NS);
+                centre_start_ahead(c, next, i, WARM_IDLE_NS);
         }
     }
 }
@@ -30,7 +30,7 @@ static void take_over(struct centre *c, uint16_t to)
         bool is_home = centre_home(c, i, RING_NODE_NONE) == to;
         c->server[to].state = NODE_JOINING;
         if (is_home && stand_in != RING_NODE_NONE && server_find(&c->server[stand_in], i))
-            centre_start_ahead(c, to, i, CENTRE_GUESS_IDLE_NS);
+            centre_start_ahead(c, to, i, WARM_IDLE_NS);
     }
 }
 
@@ -94,7 +94,7 @@ static void deploy(struct centre *c, uint32_t script)
             continue;
         server_drop(s, old, PAST_DEPLOYED);
         if (c->config.variant->has_hand_over)
-            centre_start_ahead(c, i, script, CENTRE_GUESS_IDLE_NS);
+            centre_start_ahead(c, i, script, WARM_IDLE_NS);
     }
 }
 
@@ -103,7 +103,8 @@ static void run_deploys(struct centre *c)
     uint32_t scripts = c->config.traffic.scripts,
              daily = scripts < DEPLOYED_DAILY ? scripts : DEPLOYED_DAILY;
     double of_tail = (scripts - daily) / 10.0, a_day = daily + of_tail;
-    c->deploys_due += a_day * (double)TRAFFIC_SECOND_NS / (double)TRAFFIC_DAY_NS;
+    c->deploys_due +=
+        c->config.deploys * a_day * (double)TRAFFIC_SECOND_NS / (double)TRAFFIC_DAY_NS;
     for (; c->deploys_due >= 1; c->deploys_due -= 1) {
         bool is_tail = rng_chance(&c->rng, of_tail / a_day);
         deploy(c, is_tail ? daily + (uint32_t)rng_below(&c->rng, scripts - daily)
@@ -114,8 +115,7 @@ static void run_deploys(struct centre *c)
 void centre_events(struct centre *c)
 {
     run_churn(c);
-    if (c->config.has_deploys)
-        run_deploys(c);
+    run_deploys(c);
 }
 
 /* ---- as it would be after days of this ---- */

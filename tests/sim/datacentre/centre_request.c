@@ -207,21 +207,26 @@ enum { SLOT_SECONDS = TRAFFIC_SLOT_NS / TRAFFIC_SECOND_NS };
 static void bulk_everywhere(struct centre *c, uint32_t script, double requests)
 {
     uint32_t servers = c->config.traffic.servers, up = 0;
+    uint16_t home = centre_home(c, script, RING_NODE_NONE);
+    bool has_hand_over = c->config.variant->has_hand_over;
+    double us = c->traffic.script[script].cpu_us;
     for (uint32_t i = 0; i < servers; i++)
         up += entry_of(c, (uint16_t)i) == i;
     for (uint16_t i = 0; i < servers; i++) {
         struct server *s = &c->server[i];
         if (entry_of(c, i) != i)
             continue;
-        s->bulk_us += requests / up * c->traffic.script[script].cpu_us / SLOT_SECONDS;
-        bool is_missing = server_find(s, script) == NULL;
-        if (is_missing && c->config.variant->has_hand_over) {
+        double here = requests / up;
+        bool goes_home = i != home && has_hand_over && server_find(s, script) == NULL;
+        if (goes_home) {
+            double meanwhile = here * centre_start_us(c, script) / 1e6 / SLOT_SECONDS;
             centre_start_ahead(c, i, script, 0);
-            c->count.forwarded +=
-                (uint64_t)(requests / up * centre_start_us(c, script) / 1e6 / SLOT_SECONDS);
+            c->count.forwarded += (uint64_t)meanwhile;
+            c->server[home].bulk_us += meanwhile * us / SLOT_SECONDS;
+            here -= meanwhile;
         }
-        run(c, i, script,
-            is_missing && c->config.variant->has_hand_over ? centre_start_us(c, script) : 0);
+        s->bulk_us += here * us / SLOT_SECONDS;
+        run(c, i, script, goes_home ? centre_start_us(c, script) : 0);
     }
 }
 

@@ -1,6 +1,6 @@
 #include "tests/sim/datacentre/options.h"
 
-#include <math.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +34,8 @@ static const struct row rows[] = {
         "MB for isolates at each server; 0: what `none` needs to be 99.9 % warm"),
     ROW("busy", config.busy, DOUBLE, 0.01, 0.95,
         "share of its CPU time that the average server needs"),
+    ROW("deploys", config.deploys, DOUBLE, 0, 1000,
+        "times each of the first 1,000 scripts once a day, the others every tenth"),
     ROW("hop-us", config.hop_us, U32, 0, 1000000, "between two servers, there and back"),
     ROW("forward-us", config.forward_us, U32, 0, 1000000,
         "what forwarding takes in the two nodes (tools/bench forward: 75 to 97)"),
@@ -110,7 +112,7 @@ static void defaults(struct options *o)
                    .snapshot_us = 1100,
                    .snapshot_us_per_mb = 500,
                    .has_churn = true,
-                   .has_deploys = true},
+                   .deploys = 1},
         .hours = 24,
         .hot_enter = t->hot_enter_rpm,
         .hot_leave = t->hot_leave_rpm,
@@ -217,6 +219,14 @@ static void derive(struct options *o)
                                  .narrow_rps_milli = (uint32_t)(o->narrow * 1000)};
     c->bytes_max = (size_t)(o->memory_mb * 1e6);
     options_set_hours(c, o->hours);
+}
+
+void options_set(struct options *o, const char *name, double value)
+{
+    const struct row *r = find(name);
+    assert(r && value >= r->min && value <= r->max);
+    set(o, r, value);
+    derive(o);
 }
 
 int options_parse(struct options *o, int argc, char **argv, char *error, size_t error_bytes)

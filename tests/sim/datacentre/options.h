@@ -34,6 +34,8 @@ int options_parse(struct options *, int argc, char **argv, char *error, size_t e
 /* Sets the traffic's times: hours around three in the afternoon, or from midnight for a whole day, behind an hour that is not counted. Losses and planned restarts
  * are of whole days. */
 void options_set_hours(struct centre_config *, double hours);
+/* The number of that name in the help, as if the command line had said it. */
+void options_set(struct options *, const char *name, double value);
 void options_print(FILE *, const struct options *);
 
 #endif

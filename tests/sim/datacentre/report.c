@@ -40,6 +40,7 @@ struct column {
     {                                                                                              \
         return (double)r->counts.name;                                                             \
     }
+COUNT(cold)
 COUNT(starts_hidden)
 COUNT(starts_ahead)
 COUNT(starts_in_vain)
@@ -56,6 +57,15 @@ CAUSE(CAUSE_DEPLOY)
 CAUSE(CAUSE_CAPACITY)
 CAUSE(CAUSE_CHURN)
 CAUSE(CAUSE_WIDENING)
+
+/* It was starting already when the request came. */
+static double late_of(const struct sweep_run *r)
+{
+    uint64_t late = r->counts.cold;
+    for (int i = 0; i < CAUSES; i++)
+        late -= r->counts.starts_by[i];
+    return (double)late;
+}
 
 static double warm_of(const struct sweep_run *r)
 {
@@ -103,13 +113,15 @@ static double p99_of(const struct sweep_run *r)
 }
 
 static const struct column columns[] = {
-    {"warm%", "requests that did not wait for the start of an isolate", 10, 5, warm_of},
+    {"warm%", "requests that did not wait for the start of an isolate", 11, 7, warm_of},
+    {"cold", "requests that did", 9, 0, cold_of},
     {"first", "cold, by cause: nobody had asked for the script before", 7, 0, CAUSE_FIRST_of},
     {"deploy", "the isolate there ran an older version", 7, 0, CAUSE_DEPLOY_of},
     {"capacity", "it had been evicted for want of memory", 9, 0, CAUSE_CAPACITY_of},
     {"churn", "a server had been lost or restarted", 7, 0, CAUSE_CHURN_of},
     {"widening", "the first time at a server that is not the script's home", 8, 0,
      CAUSE_WIDENING_of},
+    {"late", "its start had begun before, ahead or for another, and was not over", 7, 0, late_of},
     {"wait", "milliseconds that a million requests waited in all", 8, 1, waited_of},
     {"hidden", "starts that ended while the handshake still ran", 9, 0, starts_hidden_of},
     {"ahead", "starts before anybody asked", 9, 0, starts_ahead_of},
@@ -204,12 +216,20 @@ static int write_table(const char *out, const struct sweep_run *run, uint32_t co
     return finish(f, "table.csv");
 }
 
+static double begin_hour(const struct centre_config *c)
+{
+    return fmod((double)c->measure_ns / (double)TRAFFIC_HOUR_NS, 24);
+}
+
+static double hours_of(const struct centre_config *c)
+{
+    return (double)(c->traffic.end_ns - c->measure_ns) / (double)TRAFFIC_HOUR_NS;
+}
+
 static int write_day(const char *out, const struct sweep_run *run, uint32_t count)
 {
     const struct centre_config *c = &run->config;
-    double begin_h = fmod((double)c->measure_ns / (double)TRAFFIC_HOUR_NS, 24);
-    double bin_h =
-        (double)(c->traffic.end_ns - c->measure_ns) / (double)TRAFFIC_HOUR_NS / CENTRE_BINS;
+    double begin_h = begin_hour(c), bin_h = hours_of(c) / CENTRE_BINS;
     FILE *f = create(out, "day.csv");
     if (!f)
         return -1;
@@ -228,7 +248,7 @@ static int write_day(const char *out, const struct sweep_run *run, uint32_t coun
     return finish(f, "day.csv");
 }
 
-static int plot_day(const char *out, uint32_t count)
+static int plot_day(const char *out, const struct centre_config *c, uint32_t count)
 {
     FILE *f = create(out, "day.gnuplot");
     if (!f)
@@ -239,12 +259,12 @@ static int plot_day(const char *out, uint32_t count)
             "set datafile separator ','\n"
             "set logscale y\nset format y '%%g'\nset yrange [0.01:*]\n"
             "set grid y lc rgb '#dddddd'\nset border 3\nset tics nomirror out\n"
-            "set key outside right top\n"
+            "set key outside right top\nset xrange [%g:%g]\n"
             "set xlabel 'hour of the day'\nset ylabel 'cold requests per million'\n"
             "set title 'Requests that wait for the start of an isolate'\n"
             "plot for [k=2:%u] 'day.csv' using 1:(column(k) > 0 ? column(k) : 0.01) with lines lw "
             "2 title columnhead(k)\n",
-            count + 1);
+            begin_hour(c), begin_hour(c) + hours_of(c), count + 1);
     return finish(f, "day.gnuplot") < 0 ? -1 : draw(out, "day.gnuplot");
 }
 
@@ -252,18 +272,19 @@ int report_files(const char *out, const struct sweep_run *run, uint32_t count)
 {
     if (write_table(out, run, count) < 0 || write_day(out, run, count) < 0)
         return -1;
-    return plot_day(out, count);
+    return plot_day(out, &run->config, count);
 }
 
-int report_memory(const char *out, const struct sweep_run *run, const size_t *bytes, uint32_t count)
+int report_memory(const char *out, const struct sweep_run *run, const struct sweep_memory *memory,
+                  uint32_t count)
 {
     FILE *f = create(out, "memory.csv");
     if (!f)
         return -1;
-    fputs("variant,MB,share\n", f);
+    fputs("variant,MB,share,enough\n", f);
     for (uint32_t k = 0; k < count; k++)
-        fprintf(f, "%s,%.1f,%.5f\n", run[k].config.variant->name, (double)bytes[k] / 1e6,
-                share((double)bytes[k], (double)bytes[0]));
+        fprintf(f, "%s,%.1f,%.5f,%d\n", run[k].config.variant->name, (double)memory[k].bytes / 1e6,
+                share((double)memory[k].bytes, (double)memory->bytes), memory[k].is_enough);
     if (finish(f, "memory.csv") < 0)
         return -1;
     f = create(out, "memory.gnuplot");
@@ -278,7 +299,8 @@ int report_memory(const char *out, const struct sweep_run *run, const size_t *by
           "set ylabel 'MB at each server'\n"
           "set title 'Memory for isolates that keeps 99.99 % of the requests warm'\n"
           "plot 'memory.csv' every ::1 using 0:2:xtic(1) with boxes lc rgb '#4a78b5', "
-          "'' every ::1 using 0:2:(sprintf('%.0f', $2)) with labels offset 0,0.7\n",
+          "'' every ::1 using 0:2:(sprintf($4 ? '%.0f' : 'over %.0f', $2)) with labels offset "
+          "0,0.7\n",
           f);
     return finish(f, "memory.gnuplot") < 0 ? -1 : draw(out, "memory.gnuplot");
 }

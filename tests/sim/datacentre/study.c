@@ -1,5 +1,7 @@
 #include "tests/sim/datacentre/study.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/datacentre/report.h"
@@ -7,7 +9,8 @@
 /* Published: Cloudflare, "Eliminating Cold Starts 2: shard and conquer" (2025). */
 static const double published_before = 0.999, published_after = 0.9999, published_forwarded = 0.04,
                     published_evictions = 0.1;
-static const double search_hours = 2; /* for memory: the busiest ones */
+static const double search_hours = 1;
+static const size_t calibrate_bytes = 6000000000;
 
 /* The variants that are asked for. Returns how many. */
 static uint32_t pick(const struct options *o, struct sweep_run *run)
@@ -28,35 +31,48 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
+/* The searches for memory look at the busiest hour only, and begin with what no data centre should need. */
+static struct centre_config searched(const struct options *o, int variant, size_t bytes_max)
+{
+    struct centre_config c = o->config;
+    c.variant = &variants[variant];
+    c.bytes_max = bytes_max;
+    options_set_hours(&c, o->hours < search_hours ? o->hours : search_hours);
+    return c;
+}
+
 /* The memory with which `none` is as warm as published, unless the command line gave one. */
 static int calibrate(struct options *o)
 {
-    struct centre_config none = o->config;
+    struct centre_config none = searched(o, VARIANT_NONE, calibrate_bytes);
+    struct sweep_memory memory;
     if (o->config.bytes_max > 0)
         return 0;
-    none.variant = &variants[VARIANT_NONE];
-    none.bytes_max = 6000000000;
-    options_set_hours(&none, o->hours < search_hours ? o->hours : search_hours);
-    if (sweep_memory(&none, 1, published_before, &o->config.bytes_max) < 0)
+    if (sweep_memory(&none, 1, published_before, &memory) < 0)
         return -1;
-    if (o->config.bytes_max == 0) {
+    if (!memory.is_enough) {
         fprintf(stderr, "sim_datacentre: no memory makes `none` %.5g %% warm: give it --memory\n",
                 100 * published_before);
         return -1;
     }
-    printf("memory: %.2f GB for isolates at each server, with which `none` is %.5g %% warm\n",
-           (double)o->config.bytes_max / 1e9, 100 * published_before);
-    o->memory_mb = (double)o->config.bytes_max / 1e6;
+    o->config.bytes_max = memory.bytes;
+    o->memory_mb = (double)memory.bytes / 1e6;
+    printf("memory: %.2f GB for isolates at each server, with which `none` is %.5g %% warm in the "
+           "busiest hour\n",
+           (double)memory.bytes / 1e9, 100 * published_before);
     return 0;
+}
+
+static void print_row(const struct sweep_run *r)
+{
+    report_row(stdout, r);
 }
 
 static int run_table(struct options *o, struct sweep_run *run, uint32_t n)
 {
-    if (sweep(run, n) < 0)
-        return -1;
     report_head(stdout);
-    for (uint32_t i = 0; i < n; i++)
-        report_row(stdout, &run[i]);
+    if (sweep(run, n, print_row) < 0)
+        return -1;
     return o->out ? report_files(o->out, run, n) : 0;
 }
 
@@ -88,25 +104,20 @@ int study_paper(struct options *o)
 static int print_memory(struct options *o, const struct sweep_run *run, uint32_t n)
 {
     struct centre_config config[VARIANTS] = {0};
-    size_t bytes[VARIANTS];
-    for (uint32_t i = 0; i < n; i++) {
-        config[i] = run[i].config;
-        options_set_hours(&config[i], o->hours < search_hours ? o->hours : search_hours);
-    }
-    if (sweep_memory(config, n, published_after, bytes) < 0)
+    struct sweep_memory memory[VARIANTS];
+    for (uint32_t i = 0; i < n; i++)
+        config[i] = searched(o, (int)(run[i].config.variant - variants), o->config.bytes_max);
+    if (sweep_memory(config, n, published_after, memory) < 0)
         return -1;
-    printf("\nmemory at each server for %.5g %% warm (the busiest %g hours), and its share of the "
+    printf("\nmemory at each server for %.5g %% warm in the busiest hour, and its share of the "
            "first:\n",
-           100 * published_after, search_hours);
-    for (uint32_t i = 0; i < n; i++) {
-        if (bytes[i])
-            printf("%-10s %9.0f MB %7.4f\n", config[i].variant->name, (double)bytes[i] / 1e6,
-                   ratio((double)bytes[i], (double)bytes[0]));
-        else
-            printf("%-10s      more than %.0f MB\n", config[i].variant->name,
-                   8e-6 * (double)config[i].bytes_max);
-    }
-    return o->out ? report_memory(o->out, run, bytes, n) : 0;
+           100 * published_after);
+    for (uint32_t i = 0; i < n; i++)
+        printf("%-10s %5s%8.0f MB %5s%.4f\n", config[i].variant->name,
+               memory[i].is_enough ? "" : "over ", (double)memory[i].bytes / 1e6,
+               memory->is_enough ? "" : "under",
+               ratio((double)memory[i].bytes, (double)memory->bytes));
+    return o->out ? report_memory(o->out, run, memory, n) : 0;
 }
 
 int study_memory(struct options *o)
@@ -142,48 +153,102 @@ int study_best(struct options *o)
 
 /* ---- other worlds ---- */
 
-struct world_of {
-    const char *name;
-    double exponent, rate, busy;
-    uint32_t scripts;
+static const struct world_of {
+    const char *option; /* NULL: as it is */
+    double value;
+} worlds[] = {
+    {NULL, 0},        {"exponent", 1.2}, {"exponent", 1.5}, {"exponent", 2.1}, {"scripts", 100000},
+    {"rate", 150000}, {"rate", 30000},   {"busy", 0.7},     {"deploys", 10},   {"seed", 2},
 };
+
+enum { WORLDS = sizeof(worlds) / sizeof(worlds[0]), SHOWN = 3 };
+static const int shown[SHOWN] = {VARIANT_NONE, VARIANT_PAPER, VARIANT_BEST};
+
+struct other_world {
+    struct options options;
+    struct sweep_memory none; /* with which `none` is as warm as published */
+    struct sweep_run run[SHOWN];
+    struct sweep_memory memory[SHOWN]; /* as warm as published after; not searched for `none` */
+};
+
+/* Where no memory makes `none` as warm as published, all have what the first world has. */
+static int search_worlds(struct other_world *world)
+{
+    struct centre_config config[WORLDS * SHOWN];
+    struct sweep_memory memory[WORLDS * SHOWN];
+    uint32_t n = 0;
+    for (int w = 0; w < WORLDS; w++)
+        config[w] = searched(&world[w].options, VARIANT_NONE, calibrate_bytes);
+    if (sweep_memory(config, WORLDS, published_before, memory) < 0)
+        return -1;
+    for (int w = 0; w < WORLDS; w++)
+        world[w].none = memory[w];
+    for (int w = 0; w < WORLDS; w++) {
+        for (int k = 1; k < SHOWN; k++)
+            config[n++] = searched(&world[w].options, shown[k], world->none.bytes);
+    }
+    if (sweep_memory(config, n, published_after, memory) < 0)
+        return -1;
+    for (int w = 0; w < WORLDS; w++) {
+        for (int k = 1; k < SHOWN; k++)
+            world[w].memory[k] = memory[w * (SHOWN - 1) + k - 1];
+    }
+    return 0;
+}
+
+static int run_worlds(struct other_world *world)
+{
+    struct sweep_run run[WORLDS * SHOWN];
+    for (int w = 0; w < WORLDS; w++) {
+        size_t bytes = world[w].none.is_enough ? world[w].none.bytes : world->none.bytes;
+        for (int k = 0; k < SHOWN; k++)
+            run[w * SHOWN + k].config = searched(&world[w].options, shown[k], bytes);
+    }
+    if (sweep(run, WORLDS * SHOWN, NULL) < 0)
+        return -1;
+    for (int w = 0; w < WORLDS; w++)
+        memcpy(world[w].run, &run[w * SHOWN], sizeof(world[w].run));
+    return 0;
+}
+
+static void print_world(const struct other_world *w, const struct world_of *of)
+{
+    const struct centre_counts *none = &w->run[0].counts, *paper = &w->run[1].counts,
+                               *best = &w->run[2].counts;
+    char name[32] = "as it is";
+    if (of->option)
+        snprintf(name, sizeof(name), "%s %g", of->option, of->value);
+    printf("%-16s %7.2f %9.4f %9.5f %6.2f %9.5f %10.6f %6.2f", name,
+           (double)w->run->config.bytes_max / 1e9, 100 * sweep_warm(none), 100 * sweep_warm(paper),
+           100 * ratio((double)paper->forwarded, (double)paper->requests),
+           ratio((double)paper->evictions, (double)none->evictions), 100 * sweep_warm(best),
+           100 * ratio((double)best->forwarded, (double)best->requests));
+    for (int k = 1; k < SHOWN; k++)
+        printf(" %s%.2f", w->memory[k].is_enough ? "" : "over ", (double)w->memory[k].bytes / 1e9);
+    putchar('\n');
+}
 
 int study_sensitivity(struct options *o)
 {
-    static const struct world_of worlds[] = {
-        {"as it is", 0, 1, 0, 0},
-        {"exponent 1.2", 1.2, 1, 0, 0},
-        {"exponent 1.5", 1.5, 1, 0, 0},
-        {"exponent 2.1", 2.1, 1, 0, 0},
-        {"four times the scripts", 0, 1, 0, 100000},
-        {"half the requests", 0, 0.5, 0, 0},
-        {"a tenth of the requests", 0, 0.1, 0, 0},
-        {"busy to 70 %", 0, 1, 0.7, 0},
-    };
-    static const int shown[] = {VARIANT_NONE, VARIANT_PAPER, VARIANT_BEST};
-    for (size_t w = 0; w < sizeof(worlds) / sizeof(worlds[0]); w++) {
-        struct options there = *o;
-        struct traffic_config *t = &there.config.traffic;
-        struct sweep_run run[3];
-        t->exponent = worlds[w].exponent > 0 ? worlds[w].exponent : t->exponent;
-        t->scripts = worlds[w].scripts > 0 ? worlds[w].scripts : t->scripts;
-        t->requests_per_s *= worlds[w].rate;
-        there.config.busy = worlds[w].busy > 0 ? worlds[w].busy : there.config.busy;
-        there.out = NULL;
-        there.hours = o->hours < search_hours ? o->hours : search_hours;
-        options_set_hours(&there.config, there.hours);
-        printf("\n%s: ", worlds[w].name);
-        if (calibrate(&there) < 0)
-            continue;
-        for (int i = 0; i < 3; i++) {
-            run[i] = (struct sweep_run){.config = there.config};
-            run[i].config.variant = &variants[shown[i]];
-        }
-        if (run_table(&there, run, 3) < 0)
-            return 1;
+    struct other_world *world = calloc(WORLDS, sizeof(*world));
+    int status;
+    assert(world);
+    for (int w = 0; w < WORLDS; w++) {
+        world[w].options = *o;
+        if (worlds[w].option)
+            options_set(&world[w].options, worlds[w].option, worlds[w].value);
     }
-    putchar('\n');
-    options_print(stdout, o);
-    report_legend(stdout);
-    return 0;
+    status = search_worlds(world) < 0 || run_worlds(world) < 0;
+    if (status == 0) {
+        printf("the busiest hour; GB: for isolates at each server; evictions: beside no sharding\n"
+               "%-16s %7s %9s %9s %6s %9s %10s %6s  GB for %.5g %%\n",
+               "", "GB", "none", variants[VARIANT_PAPER].name, "fwd%", "evictions", "all means",
+               "fwd%", 100 * published_after);
+        for (int w = 0; w < WORLDS; w++)
+            print_world(&world[w], &worlds[w]);
+        putchar('\n');
+        options_print(stdout, o);
+    }
+    free(world);
+    return status;
 }

@@ -18,7 +18,7 @@ int study_check(struct options *o)
     struct options small = *o;
     struct sweep_run run[VARIANTS + 1];
     struct centre_config none;
-    size_t memory[2];
+    struct sweep_memory memory[2];
     int failures = 0;
     small.config.traffic.servers = SERVERS;
     small.config.traffic.scripts = SCRIPTS;
@@ -26,16 +26,17 @@ int study_check(struct options *o)
     small.config.bytes_max = 2000000000;
     options_set_hours(&small.config, 0.5);
     none = small.config;
-    if (sweep_memory(&none, 1, 0.999, &small.config.bytes_max) < 0)
+    if (sweep_memory(&none, 1, 0.999, memory) < 0)
         return 1;
-    check(&failures, small.config.bytes_max > 0,
+    small.config.bytes_max = memory->bytes;
+    check(&failures, memory->is_enough,
           "some memory makes a data centre without sharding 99.9 % warm");
     small.config.has_churn = true;
     for (int i = 0; i <= VARIANTS; i++) {
         run[i] = (struct sweep_run){.config = small.config};
         run[i].config.variant = &variants[i < VARIANTS ? i : VARIANT_BEST];
     }
-    if (sweep(run, VARIANTS + 1) < 0)
+    if (sweep(run, VARIANTS + 1, NULL) < 0)
         return 1;
     report_head(stdout);
     for (int i = 0; i < VARIANTS; i++)
@@ -62,8 +63,10 @@ int study_check(struct options *o)
         return 1;
     printf("memory for 99.99 %%: %.0f MB, with all that hearth has %.0f MB; without sharding 99.9 "
            "%% takes %.0f MB\n",
-           (double)memory[0] / 1e6, (double)memory[1] / 1e6, (double)small.config.bytes_max / 1e6);
-    check(&failures, memory[0] > 0 && memory[1] > 0 && memory[1] < memory[0],
+           (double)memory[0].bytes / 1e6, (double)memory[1].bytes / 1e6,
+           (double)small.config.bytes_max / 1e6);
+    check(&failures,
+          memory[0].is_enough && memory[1].is_enough && memory[1].bytes < memory[0].bytes,
           "all that hearth has needs less memory for 99.99 %");
     double bound = 1 + small.config.tune.bound_percent / 100.0;
     check(&failures, study_flash_one(&small, VARIANT_BEST, 1500) <= bound,

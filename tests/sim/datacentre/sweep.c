@@ -1,12 +1,14 @@
 #include "tests/sim/datacentre/sweep.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { SEARCH_UP = 8, SEARCH_LEAST = 16000000 /* bytes: no server has less */ };
 
 static void work(const struct sweep_run *r, int fd)
 {
@@ -55,7 +57,7 @@ static int start(const struct sweep_run *r)
     return -1;
 }
 
-int sweep(struct sweep_run *runs, uint32_t count)
+int sweep(struct sweep_run *runs, uint32_t count, void (*done)(const struct sweep_run *))
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     int *fd = calloc(count, sizeof(*fd)), result = 0;
@@ -68,6 +70,8 @@ int sweep(struct sweep_run *runs, uint32_t count)
             fprintf(stderr, "sim_datacentre: a run of %s failed\n", runs[i].config.variant->name);
             result = -1;
         }
+        if (done && result == 0)
+            done(&runs[i]);
         if (fd[i] >= 0)
             close(fd[i]);
         while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -82,51 +86,57 @@ double sweep_warm(const struct centre_counts *c)
     return c->requests ? 1 - (double)(c->cold + c->refused) / (double)c->requests : 1;
 }
 
-int sweep_memory(const struct centre_config *config, uint32_t count, double warm, size_t *result)
+/* ---- the search for memory ---- */
+
+struct search {
+    double start, failed,
+        passed; /* bytes; the most that failed, the least that passed; 0: none yet */
+};
+
+/* What to try next; 0: it is over. */
+static double next_try(const struct search *s)
 {
-    enum { STEPS = 40 };
+    if (s->failed == 0 && s->passed == 0)
+        return s->start;
+    if (s->passed == 0)
+        return s->failed < s->start * SEARCH_UP ? s->start * SEARCH_UP : 0;
+    if (s->failed == 0)
+        return s->passed / 3 < SEARCH_LEAST ? 0 : s->passed / 3;
+    return s->passed < s->failed * 1.03 ? 0 : sqrt(s->passed * s->failed);
+}
+
+int sweep_memory(const struct centre_config *config, uint32_t count, double warm,
+                 struct sweep_memory *result)
+{
     struct sweep_run *run = calloc(count, sizeof(*run));
-    double *low = calloc(count, sizeof(*low)), *high = calloc(count, sizeof(*high));
-    uint32_t *which = calloc(count, sizeof(*which));
-    assert(run && low && high && which);
+    struct search *search = calloc(count, sizeof(*search));
+    uint32_t *which = calloc(count, sizeof(*which)), n;
     int status = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        low[i] = 0;
-        high[i] = (double)config[i].bytes_max * 8;
-        result[i] = 0;
-    }
-    for (int step = 0; step < STEPS && status == 0; step++) {
-        uint32_t n = 0;
+    assert(run && search && which);
+    for (uint32_t i = 0; i < count; i++)
+        search[i].start = (double)config[i].bytes_max;
+    do {
+        n = 0;
         for (uint32_t i = 0; i < count; i++) {
-            if (low[i] > 0 && high[i] < low[i] * 1.02)
+            size_t bytes = (size_t)next_try(&search[i]);
+            if (bytes == 0)
                 continue;
-            double middle = step == 0    ? (double)config[i].bytes_max
-                            : low[i] > 0 ? (low[i] + high[i]) / 2
-                                         : high[i] / 3;
-            if (middle < 16e6) { /* no server has less */
-                low[i] = high[i] = result[i] ? (double)result[i] : 16e6;
-                continue;
-            }
             run[n].config = config[i];
-            run[n].config.bytes_max = (size_t)middle;
+            run[n].config.bytes_max = bytes;
             which[n++] = i;
         }
-        if (n == 0)
-            break;
-        status = sweep(run, n);
+        status = sweep(run, n, NULL);
         for (uint32_t k = 0; k < n; k++) {
-            uint32_t i = which[k];
-            if (sweep_warm(&run[k].counts) >= warm) {
-                high[i] = (double)run[k].config.bytes_max;
-                result[i] = run[k].config.bytes_max;
-            } else {
-                low[i] = (double)run[k].config.bytes_max;
-            }
+            struct search *s = &search[which[k]];
+            *(sweep_warm(&run[k].counts) >= warm ? &s->passed : &s->failed) =
+                (double)run[k].config.bytes_max;
         }
-    }
+    } while (n > 0 && status == 0);
+    for (uint32_t i = 0; i < count; i++)
+        result[i] = search[i].passed > 0 ? (struct sweep_memory){(size_t)search[i].passed, true}
+                                         : (struct sweep_memory){(size_t)search[i].failed, false};
     free(run);
-    free(low);
-    free(high);
+    free(search);
     free(which);
     return status;
 }

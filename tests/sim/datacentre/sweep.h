@@ -13,14 +13,21 @@ struct sweep_run {
     struct centre_counts counts; /* the result */
 };
 
-/* 0, or -1: a process could not be made, or ended before its time; stderr says why. */
-int sweep(struct sweep_run *, uint32_t count);
+/* done: NULL, or called with each run, in their order, as soon as it and those before it have ended.
+ * 0, or -1: a process could not be made, or ended before its time; stderr says why. */
+int sweep(struct sweep_run *, uint32_t count, void (*done)(const struct sweep_run *));
 
 /* The share of requests that met a warm isolate. */
 double sweep_warm(const struct centre_counts *);
 
-/* The smallest bytes_max, to within a fiftieth, at which the configuration has at least that share warm. 0: not even with bytes_max of the configuration times
- * eight. Runs `count` searches side by side: result[i] of config[i]. */
-int sweep_memory(const struct centre_config *, uint32_t count, double warm, size_t *result);
+struct sweep_memory {
+    size_t bytes;
+    bool is_enough;
+};
+
+/* The smallest bytes_max, to within a thirtieth, at which the configuration has at least that share warm; or the most that was tried (eight times
+ * the configuration's) and is not enough. Runs `count` searches side by side: result[i] of config[i]. 0, or -1 as sweep. */
+int sweep_memory(const struct centre_config *, uint32_t count, double warm,
+                 struct sweep_memory *result);
 
 #endif
