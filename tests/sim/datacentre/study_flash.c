@@ -130,7 +130,7 @@ double study_flash_one(const struct options *o, uint32_t variant, uint32_t rank)
 
 int study_flash(struct options *o)
 {
-    static const uint32_t ranks[] = {300, 1000, 3000};
+    static const uint32_t ranks[] = {100, 300, 1000, 3000};
     double bound = 1 + o->config.tune.bound_percent / 100.0;
     int result = 0;
     if (o->config.bytes_max == 0)
