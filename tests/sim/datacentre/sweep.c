@@ -102,7 +102,7 @@ static double next_try(const struct search *s)
         return s->failed < s->start * SEARCH_UP ? s->start * SEARCH_UP : 0;
     if (s->failed == 0)
         return s->passed / 3 < SEARCH_LEAST ? 0 : s->passed / 3;
-    return s->passed < s->failed * 1.03 ? 0 : sqrt(s->passed * s->failed);
+    return s->passed < s->failed * 1.05 ? 0 : sqrt(s->passed * s->failed);
 }
 
 int sweep_memory(const struct centre_config *config, uint32_t count, double warm,

@@ -25,7 +25,7 @@ struct sweep_memory {
     bool is_enough;
 };
 
-/* The smallest bytes_max, to within a thirtieth, at which the configuration has at least that share warm; or the most that was tried (eight times
+/* The smallest bytes_max, to within a twentieth, at which the configuration has at least that share warm; or the most that was tried (eight times
  * the configuration's) and is not enough. Runs `count` searches side by side: result[i] of config[i]. 0, or -1 as sweep. */
 int sweep_memory(const struct centre_config *, uint32_t count, double warm,
                  struct sweep_memory *result);
