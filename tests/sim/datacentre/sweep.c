@@ -2,21 +2,27 @@
 
 #include <assert.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { SEARCH_UP = 8, SEARCH_LEAST = 16000000 /* bytes: no server has less */ };
 
-static void work(const struct sweep_run *r, int fd)
+/* A byte in `tokens` is a CPU: who has it may run. */
+static void work(const struct sweep_run *r, const int *tokens, int fd)
 {
     struct centre *c = calloc(1, sizeof(*c));
+    const char *at = (const char *)&c->count;
+    char token;
     assert(c);
+    if (read(tokens[0], &token, 1) != 1)
+        _exit(1);
     centre_init(c, &r->config);
     centre_run(c, NULL, NULL);
-    const char *at = (const char *)&c->count;
     for (size_t left = sizeof(c->count); left > 0;) {
         ssize_t n = write(fd, at, left);
         if (n <= 0)
@@ -24,7 +30,7 @@ static void work(const struct sweep_run *r, int fd)
         at += n;
         left -= (size_t)n;
     }
-    _exit(0);
+    _exit(write(tokens[1], &token, 1) != 1);
 }
 
 static bool read_all(int fd, void *to, size_t len)
@@ -39,7 +45,8 @@ static bool read_all(int fd, void *to, size_t len)
     return true;
 }
 
-static int start(const struct sweep_run *r)
+/* Returns where its counts can be read from, or -1. */
+static int start(const struct sweep_run *r, const int *tokens)
 {
     int fd[2];
     if (pipe(fd) < 0)
@@ -47,8 +54,9 @@ static int start(const struct sweep_run *r)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(fd[0]);
-        work(r, fd[1]);
+        work(r, tokens, fd[1]);
     }
     close(fd[1]);
     if (pid > 0)
@@ -60,23 +68,31 @@ static int start(const struct sweep_run *r)
 int sweep(struct sweep_run *runs, uint32_t count, void (*done)(const struct sweep_run *))
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int *fd = calloc(count, sizeof(*fd)), result = 0;
-    uint32_t begun = 0;
+    int *fd = calloc(count, sizeof(*fd)), tokens[2], result = 0;
     assert(fd);
+    if (pipe(tokens) < 0) {
+        free(fd);
+        return -1;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        fd[i] = start(&runs[i], tokens);
+    for (long i = 0; i < cpus && result == 0; i++)
+        result = write(tokens[1], "", 1) == 1 ? 0 : -1;
     for (uint32_t i = 0; i < count; i++) {
-        for (; begun < count && begun < i + cpus; begun++)
-            fd[begun] = start(&runs[begun]);
         if (fd[i] < 0 || !read_all(fd[i], &runs[i].counts, sizeof(runs[i].counts))) {
             fprintf(stderr, "sim_datacentre: a run of %s failed\n", runs[i].config.variant->name);
             result = -1;
+            (void)!write(tokens[1], "", 1); /* it has not given its own back */
         }
-        if (done && result == 0)
-            done(&runs[i]);
         if (fd[i] >= 0)
             close(fd[i]);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
+        if (done && result == 0)
+            done(&runs[i]);
     }
+    close(tokens[0]);
+    close(tokens[1]);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
     free(fd);
     return result;
 }
