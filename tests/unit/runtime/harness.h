@@ -87,6 +87,7 @@ struct harness {
     struct harness_sub subs[JOB_SUBS_MAX];
     uint32_t open_subs;
     bool holds_sub_credit; /* of new ones */
+    uint32_t handles;      /* of scripts that script_rig.h sent: 1 to this */
     const char *name;      /* of the scripts to come; NULL: each has its own */
     uint32_t targets[HARNESS_HANDLES_MAX][HARNESS_BINDINGS_MAX];
     uint64_t starts, dones, messages, sub_starts, sub_cancels;
