@@ -88,7 +88,7 @@ void harness_start(struct harness *h, uint64_t memory_bytes)
                 fds, 3);
     close(region_fd);
     while (!h->is_ready)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }
 
 void harness_push(struct harness *h, const struct job_slot *slot)
@@ -277,7 +277,7 @@ void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len
     const uint8_t *p = bytes;
     do {
         while (len > 0 && j->may_send == 0 && !j->is_done)
-            harness_poll(h, HARNESS_WAIT_MS);
+            harness_await(h);
         if (j->is_done)
             return;
         size_t n = len < j->may_send ? len : j->may_send;
@@ -515,13 +515,14 @@ static bool drain(struct harness *h)
     }
 }
 
-void harness_poll(struct harness *h, int timeout_ms)
+/* False: nothing came, and nobody knocked. */
+static bool look(struct harness *h, int timeout_ms)
 {
     struct job_region_header *header = h->region;
     static bool
         draining; /* drain -> take -> credit -> push may come back here when the ring is full */
     if (draining)
-        return;
+        return true;
     draining = true;
     bool any = drain(h);
     if (!any) {
@@ -529,11 +530,7 @@ void harness_poll(struct harness *h, int timeout_ms)
         if (!job_consumer_pending(&h->up)) {
             struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN},
                                    {.fd = h->start_fd, .events = POLLIN}};
-            int n = poll(fds, 2, timeout_ms);
-            if (n == 0 && timeout_ms >= HARNESS_WAIT_MS) {
-                fprintf(stderr, "nothing came for %d ms\n", timeout_ms);
-                abort();
-            }
+            any = poll(fds, 2, timeout_ms) > 0;
             uint64_t count;
             if (fds[0].revents) {
                 ssize_t got = read(h->core_fd, &count, sizeof(count));
@@ -541,15 +538,44 @@ void harness_poll(struct harness *h, int timeout_ms)
             }
         }
         atomic_store(&header->core_asleep[0].asleep, 0);
-        drain(h);
+        any |= drain(h);
     }
     draining = false;
+    return any;
+}
+
+void harness_poll(struct harness *h, int timeout_ms)
+{
+    look(h, timeout_ms);
+}
+
+static uint64_t cpu_ms(const struct harness *h)
+{
+    clockid_t clock;
+    struct timespec t = {0};
+    if (clock_getcpuclockid(h->pid, &clock) == 0)
+        clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void harness_await(struct harness *h)
+{
+    enum { STEP_MS = 1000 };
+    uint64_t cpu_from_ms = cpu_ms(h);
+    for (uint32_t waited_ms = 0; !look(h, STEP_MS); waited_ms += STEP_MS) {
+        uint64_t used_ms = cpu_ms(h) - cpu_from_ms;
+        if (waited_ms < HARNESS_SILENCE_MS && used_ms < HARNESS_SILENCE_CPU_MS)
+            continue;
+        fprintf(stderr, "nothing came for %u ms, in which the process used %lu ms of CPU time\n",
+                waited_ms, (unsigned long)used_ms);
+        abort();
+    }
 }
 
 struct harness_job *harness_wait(struct harness *h, uint32_t job)
 {
     while (!h->jobs[job].is_done)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
     return &h->jobs[job];
 }
 
@@ -600,5 +626,5 @@ bool harness_logged(const struct harness *h, const char *level, const char *text
 void harness_wait_log(struct harness *h, const char *level, const char *text)
 {
     while (!harness_logged(h, level, text))
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }

@@ -26,7 +26,9 @@ enum {
     HARNESS_HANDLES_MAX = 256,
     HARNESS_BINDINGS_MAX = 4, /* of one script */
     HARNESS_TEST = 0,         /* a binding's target: the test answers */
-    HARNESS_WAIT_MS = 20000,  /* for anything: then the test fails */
+    /* How long nothing may come: CPU time of the process, for a busy machine must fail no test; and time, for one that sleeps. */
+    HARNESS_SILENCE_CPU_MS = 60 * 1000,
+    HARNESS_SILENCE_MS = 300 * 1000,
 };
 
 struct harness_job {
@@ -143,6 +145,8 @@ void harness_control(struct harness *, enum job_type, uint32_t handle);
 void harness_demand(struct harness *, uint32_t handle);
 /* Handles what has come; waits up to timeout_ms for something. */
 void harness_poll(struct harness *, int timeout_ms);
+/* The same until something has come. Silence beyond the limits above fails the test. */
+void harness_await(struct harness *);
 /* Until the job is done. */
 struct harness_job *harness_wait(struct harness *, uint32_t job);
 /* Frees the job's buffers; its index may be used again. */

@@ -210,7 +210,7 @@ uint32_t harness_wait_sub(struct harness *h)
             h->subs[i].is_taken = true;
             return i;
         }
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
     }
 }
 
@@ -244,7 +244,7 @@ void harness_reply_data(struct harness *h, uint32_t sub, const void *bytes, size
     const uint8_t *p = bytes;
     do {
         while (len > 0 && s->may_send == 0 && s->is_open)
-            harness_poll(h, HARNESS_WAIT_MS);
+            harness_await(h);
         if (!s->is_open)
             return;
         size_t n = len < s->may_send ? len : s->may_send;

@@ -75,19 +75,19 @@ void rig_send_pattern(struct harness *h, uint32_t job, size_t len)
 void rig_wait_sub_body(struct harness *h, uint32_t sub)
 {
     while (!h->subs[sub].has_ended)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }
 
 void rig_wait_cancel(struct harness *h, uint32_t sub)
 {
     while (!h->subs[sub].is_cancelled)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }
 
 void rig_wait_linger(struct harness *h, uint32_t count)
 {
     while (h->lingering_count != count)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }
 
 void rig_expect_nothing_left(const struct harness *h)

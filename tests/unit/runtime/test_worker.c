@@ -137,7 +137,7 @@ static void echo(uint32_t s)
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "first", 5, false);
     while (h.jobs[job].body_bytes < 5)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_false(h.jobs[job].is_done);
     harness_send(&h, job, " second", 7, true);
     assert_string_equal((char *)harness_wait(&h, job)->body, "first second");
@@ -159,12 +159,12 @@ static void a_relayed_body_can_be_cancelled_and_can_end_empty(void **state)
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "some", 4, false);
     while (h.jobs[job].body_bytes < 4)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_cancel(&h, job);
 
     job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     while (!h.jobs[job].has_head)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_send(&h, job, NULL, 0, true);
     struct harness_job *j = harness_wait(&h, job);
     assert_int_equal(j->error, JOB_ERROR_NONE);
@@ -199,12 +199,12 @@ static void without_credit_nothing_is_sent(void **state)
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     h.jobs[job].holds_credit = true;
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_get(&h, quick, "/");
     assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
     harness_credit(&h, job, 1); /* every byte counts */
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_credit(&h, job, 1000000);
     assert_int_equal(harness_wait(&h, job)->body_bytes, 200000);
     harness_close(&h, job);
@@ -229,7 +229,7 @@ static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
         " cancel() { cancelled++; } })); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     while (h.jobs[job].body_bytes < 100000)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_cancel(&h, job);
     assert_string_equal((char *)harness_get(&h, s, "/count")->body, "1");
 
@@ -336,16 +336,16 @@ static void warm_and_evict_are_obeyed(void **state)
     uint32_t warmed = h.warmed, evicted = h.evicted;
     harness_control(&h, JOB_WARM, s);
     while (h.warmed == warmed)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(h.warmed_us > 0);
     assert_int_equal(harness_get(&h, s, "/")->cold_us, 0);
     harness_control(&h, JOB_WARM, s);
     while (h.warmed == warmed + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_int_equal(h.warmed_us, 0);
     harness_control(&h, JOB_EVICT, s);
     while (h.evicted == evicted)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(harness_get(&h, s, "/")->cold_us > 0);
 }
 
@@ -360,7 +360,7 @@ static void a_busy_isolate_is_evicted_when_it_is_idle(void **state)
     assert_string_equal((char *)harness_wait(&h, job)->body, "whole");
     harness_close(&h, job);
     while (h.evicted == evicted)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(harness_get(&h, s, "/")->cold_us > 0);
 }
 
@@ -386,7 +386,7 @@ static void a_large_script_starts_again_after_eviction(void **state)
         uint32_t evicted = h.evicted;
         harness_control(&h, JOB_EVICT, s);
         while (h.evicted == evicted)
-            harness_poll(&h, HARNESS_WAIT_MS);
+            harness_await(&h);
     }
 }
 
@@ -472,7 +472,7 @@ static void statistics_come_while_something_happens(void **state)
     snprintf(mine, sizeof(mine), "\"handle\":%u,", s);
     harness_get(&h, s, "/");
     while (h.stats_count == seen || !strstr(h.stats, mine))
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_non_null(strstr(strstr(h.stats, mine), "\"cold\":1"));
     assert_non_null(strstr(strstr(h.stats, mine), "\"is_warm\":true"));
 }
@@ -482,7 +482,7 @@ static void statistics_come_while_something_happens(void **state)
 static void await_warmed(uint32_t count)
 {
     while (h.warmed < count)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
 }
 
 static void a_new_version_of_what_is_warm_is_warm_before_its_first_request(void **state)
@@ -556,12 +556,12 @@ static void the_least_valuable_are_evicted_under_the_budget(void **state)
     harness_script(&small, N + 1, "export default { fetch() { return new Response(''); } }", NULL);
     harness_control(&small, JOB_WARM, N + 1);
     while (small.evicted == evicted)
-        harness_poll(&small, HARNESS_WAIT_MS);
+        harness_await(&small);
     assert_int_equal(small.warmed, warmed);
     /* What is in demand does. */
     harness_demand(&small, N + 1);
     while (small.warmed == warmed)
-        harness_poll(&small, HARNESS_WAIT_MS);
+        harness_await(&small);
     assert_true(small.evicted > evicted + 1);
     assert_int_equal(harness_get(&small, N + 1, "/")->cold_us, 0);
     assert_int_equal(harness_get(&small, DEAR, "/")->cold_us, 0);

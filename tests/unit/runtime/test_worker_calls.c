@@ -129,7 +129,7 @@ static void the_answer_of_another_script_can_be_the_answer(void **state)
         harness_reply(&h, sub, 203, "x-a: b\ncontent-length: 9\n", true);
         harness_reply_data(&h, sub, "some", 4, false);
         while (h.jobs[job].body_bytes < 4)
-            harness_poll(&h, HARNESS_WAIT_MS);
+            harness_await(&h);
         harness_reply_data(&h, sub, " more", 5, true);
         struct harness_job *j = harness_wait(&h, job);
         assert_int_equal(j->status, 203);
@@ -229,12 +229,12 @@ static void nothing_is_sent_without_credit_and_none_is_given_without_a_read(void
     uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
     h.holds_sub_credit = false;
     while (h.subs[sub].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     rig_expect(&h, rig_get(&h, idle), "idle");
     assert_int_equal(h.subs[sub].body_bytes, JOB_CREDIT_INITIAL);
     harness_sub_credit(&h, sub, 1); /* every byte counts */
     while (h.subs[sub].body_bytes < JOB_CREDIT_INITIAL + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_sub_credit(&h, sub, 1000000);
     rig_wait_sub_body(&h, sub);
     assert_int_equal(h.subs[sub].body_bytes, 200000);
@@ -258,7 +258,7 @@ static void a_slow_client_holds_the_called_script_back(void **state)
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, bytes, 2 * JOB_CREDIT_INITIAL, false);
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     rig_expect(
         &h,
         rig_get(&h, rig_script(&h, "export default { fetch() { return new Response('idle'); } }")),
@@ -386,7 +386,7 @@ static void an_uncaught_error_of_a_call_is_the_callers_exception(void **state)
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, "some", 4, false);
     while (h.jobs[job].body_bytes < 4)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_reply_error(&h, sub, JOB_ERROR_EXCEPTION);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_EXCEPTION);
     harness_wait_log(&h, "error", "is cut off: the called script threw an exception");

@@ -117,7 +117,7 @@ static void a_client_that_goes_takes_the_calls_with_it(void **state)
             harness_reply_data(&h, sub, "some", 4, false);
         }
         while (after == 2 && h.jobs[job].body_bytes < 4)
-            harness_poll(&h, HARNESS_WAIT_MS);
+            harness_await(&h);
         harness_cancel(&h, job); /* hearthd forgets its calls too: what comes about them is late */
         assert_false(h.subs[sub].is_open);
         rig_expect(&h, harness_open(&h, s, "GET", RIG_URL "told", NULL, false),
@@ -165,7 +165,7 @@ static void late_messages_about_a_call_are_dropped(void **state)
     uint32_t old = h.subs[sub].generation;
     /* The second call has the first one's place, and a new generation. */
     while (!h.subs[sub].is_open || h.subs[sub].generation == old)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     uint32_t now = h.subs[sub].generation;
     h.subs[sub].generation = old;
     harness_reply(&h, sub, 500, NULL, true);
