@@ -128,6 +128,22 @@ void harness_stop(struct harness *h)
         free(h->lines[i].text);
 }
 
+struct harness_module harness_read_module(const char *directory, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    FILE *f = fopen(path, "rb");
+    assert(f);
+    fseek(f, 0, SEEK_END);
+    size_t len = (size_t)ftell(f);
+    char *text = calloc(1, len + 1);
+    rewind(f);
+    size_t got = fread(text, 1, len, f);
+    assert(got == len);
+    fclose(f);
+    return (struct harness_module){.name = name, .text = text, .len = len};
+}
+
 void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
                     size_t count, const char *vars, const char *limits,
                     const struct harness_binding *bindings)

@@ -110,6 +110,9 @@ struct harness_module {
     size_t len; /* 0: strlen */
 };
 
+/* From a file that is there; name is kept. The text is malloc'ed. */
+struct harness_module harness_read_module(const char *directory, const char *name);
+
 /* Starts a process with that memory budget and waits for its "ready". */
 void harness_start(struct harness *, uint64_t memory_bytes);
 /* JOB_STOP; the process must end with 0. */
