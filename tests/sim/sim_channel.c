@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "tests/sim/channel_parts.h"
+#include "tests/sim/seeds.h"
 
 enum { STEPS_MAX = 3000000, CHUNKS = 3000, STREAMS = 1000 };
 
@@ -380,9 +381,14 @@ static void judge(struct sim *s)
     }
 }
 
-static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counters *sum,
-                    uint64_t refused[5])
+struct sums { /* over all runs */
+    struct counters counters;
+    uint64_t refused[5];
+};
+
+static uint64_t run(void *arg, uint64_t seed, bool is_told, bool *has_failed)
 {
+    struct sums *sums = arg;
     struct sim *s = calloc(1, sizeof(*s));
 
     s->seed = s->rng.state = seed;
@@ -421,10 +427,10 @@ static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counte
     for (uint32_t i = 0; i < 2; i++) {
         struct end *e = &s->end[i];
 
-        for (size_t k = 0; k < sizeof(*sum) / sizeof(uint64_t); k++)
-            ((uint64_t *)sum)[k] += ((uint64_t *)&e->counters)[k];
+        for (size_t k = 0; k < sizeof(sums->counters) / sizeof(uint64_t); k++)
+            ((uint64_t *)&sums->counters)[k] += ((uint64_t *)&e->counters)[k];
         for (uint32_t k = 0; k < 5; k++)
-            refused[k] += e->refused[k];
+            sums->refused[k] += e->refused[k];
         channel_fini(e->channel);
         free(e->channel);
         free(e->chunk_memory);
@@ -438,45 +444,30 @@ static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counte
     return trace;
 }
 
+static void report(void *arg)
+{
+    const struct sums *s = arg;
+
+    printf("  taken %" PRIu64 ", refused: bad %" PRIu64 " session %" PRIu64 " auth %" PRIu64
+           " replay %" PRIu64 "\n",
+           s->refused[CHANNEL_TAKEN], s->refused[CHANNEL_REFUSED_BAD],
+           s->refused[CHANNEL_REFUSED_NO_SESSION], s->refused[CHANNEL_REFUSED_AUTH],
+           s->refused[CHANNEL_REFUSED_REPLAY]);
+    printf("  handshakes %" PRIu64 " downs %" PRIu64 " lost packets %" PRIu64 " rekeys %" PRIu64
+           " no memory %" PRIu64 "\n",
+           s->counters.rpc_handshakes, s->counters.rpc_down, s->counters.rpc_lost_packets,
+           s->counters.rpc_rekeys, s->counters.rpc_no_memory);
+}
+
 int main(int argc, char **argv)
 {
-    struct counters sum = {0};
-    uint64_t refused[5] = {0};
-    bool has_failed = false;
+    struct sums sums = {0};
+    const struct seeds seeds = {.usage = "sim_channel --seed N | --seeds FROM TO",
+                                .run = run,
+                                .report = report,
+                                .arg = &sums};
 
     if (aead_init() != 0)
         return 2;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        run(strtoull(argv[2], NULL, 0), true, &has_failed, &sum, refused);
-        return has_failed;
-    }
-    if (argc != 4 || strcmp(argv[1], "--seeds") != 0) {
-        fprintf(stderr, "usage: sim_channel --seed N | --seeds FROM TO\n");
-        return 2;
-    }
-
-    uint64_t from = strtoull(argv[2], NULL, 0), to = strtoull(argv[3], NULL, 0);
-    uint32_t failures = 0;
-
-    for (uint64_t seed = from; seed < to && failures < 10; seed++) {
-        bool failed = false;
-        uint64_t trace = run(seed, false, &failed, &sum, refused);
-
-        if (seed % 10 == 0 && !failed && run(seed, false, &failed, &sum, refused) != trace) {
-            fprintf(stderr, "FAILED: seed %" PRIu64 " gave two traces\n", seed);
-            failed = true;
-        }
-        failures += failed;
-    }
-    printf("seeds %" PRIu64 " to %" PRIu64 ": %u failed\n", from, to, failures);
-    printf("  taken %" PRIu64 ", refused: bad %" PRIu64 " session %" PRIu64 " auth %" PRIu64
-           " replay %" PRIu64 "\n",
-           refused[CHANNEL_TAKEN], refused[CHANNEL_REFUSED_BAD],
-           refused[CHANNEL_REFUSED_NO_SESSION], refused[CHANNEL_REFUSED_AUTH],
-           refused[CHANNEL_REFUSED_REPLAY]);
-    printf("  handshakes %" PRIu64 " downs %" PRIu64 " lost packets %" PRIu64 " rekeys %" PRIu64
-           " no memory %" PRIu64 "\n",
-           sum.rpc_handshakes, sum.rpc_down, sum.rpc_lost_packets, sum.rpc_rekeys,
-           sum.rpc_no_memory);
-    return failures > 0;
+    return seeds_main(&seeds, argc, argv);
 }

@@ -25,6 +25,7 @@
 #include "dataplane/tcp.h"
 #include "drivers/rng.h"
 #include "tests/sim/in_flight.h"
+#include "tests/sim/seeds.h"
 
 #define MS_NS 1000000ull
 #define S_NS  1000000000ull
@@ -520,8 +521,9 @@ static void sim_fini(struct sim *s)
         free(s->side[i].memory);
 }
 
-static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counters *sum)
+static uint64_t run(void *arg, uint64_t seed, bool is_told, bool *has_failed)
 {
+    struct counters *sum = arg;
     static struct sim sim;
     struct sim *s = &sim;
 
@@ -644,38 +646,24 @@ static bool bulk(void)
     return is_good;
 }
 
+static void report(void *arg)
+{
+    const struct counters *sum = arg;
+
+#define PRINT(name, text) printf("  %-24s %10" PRIu64 "  %s\n", #name, sum->name, text);
+#define SKIP(name, text)
+    COUNTERS_TCP(SKIP, PRINT)
+}
+
 int main(int argc, char **argv)
 {
     struct counters sum = {0};
-    bool has_failed = false;
+    const struct seeds seeds = {.usage = "sim_tcp --seed N | --seeds FROM TO | --bulk",
+                                .run = run,
+                                .report = report,
+                                .arg = &sum};
 
     if (argc == 2 && strcmp(argv[1], "--bulk") == 0)
         return bulk() ? 0 : 1;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        run(strtoull(argv[2], NULL, 0), true, &has_failed, &sum);
-        return has_failed;
-    }
-    if (argc != 4 || strcmp(argv[1], "--seeds") != 0) {
-        fprintf(stderr, "usage: sim_tcp --seed N | --seeds FROM TO | --bulk\n");
-        return 2;
-    }
-
-    uint64_t from = strtoull(argv[2], NULL, 0), to = strtoull(argv[3], NULL, 0);
-    uint32_t failures = 0;
-
-    for (uint64_t seed = from; seed < to && failures < 10; seed++) {
-        bool failed = false;
-        uint64_t hash = run(seed, false, &failed, &sum);
-
-        if (seed % 10 == 0 && !failed && run(seed, false, &failed, &sum) != hash) {
-            fprintf(stderr, "FAILED: seed %" PRIu64 " gave two traces\n", seed);
-            failed = true;
-        }
-        failures += failed;
-    }
-    printf("seeds %" PRIu64 " to %" PRIu64 ": %u failed\n", from, to, failures);
-#define PRINT(name, text) printf("  %-24s %10" PRIu64 "  %s\n", #name, sum.name, text);
-#define SKIP(name, text)
-    COUNTERS_TCP(SKIP, PRINT)
-    return failures > 0;
+    return seeds_main(&seeds, argc, argv);
 }
