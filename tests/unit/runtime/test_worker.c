@@ -613,10 +613,10 @@ static void stop_finishes_what_runs(void **state)
                    NULL);
     uint32_t job = harness_open(&last, 1, "GET", "https://test.example/", NULL, false);
     harness_control(&last, JOB_STOP, 0);
-    assert_string_equal((char *)harness_wait(&last, job)->body, "done");
     int status;
     assert_int_equal(waitpid(last.pid, &status, 0), last.pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_string_equal((char *)harness_wait(&last, job)->body, "done");
 }
 
 static void a_cold_start_tells_its_phases_and_a_warm_one_does_not(void **state)
