@@ -6,16 +6,10 @@
 
 #include "control/bundle.h"
 #include "control/hearthd.h"
+#include "control/json_field.h"
 #include "control/log.h"
 #include "control/ring_commands.h"
 #include "control/tune.h"
-
-static const char *text_of(const struct ctl_request *r, const char *key)
-{
-    const char *text = json_string_value(json_object_get(r->json, key));
-
-    return text ? text : "";
-}
 
 /* Puts the script in its name's place, on disk and here. Consumes the caller's hold. */
 static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)
@@ -87,20 +81,20 @@ static void on_rollback(struct hearthd *h, struct ctl_client *client, const stru
 {
     char error[512], sha256[STORE_SHA_CHARS + 1];
 
-    if (store_find_version(&h->store, text_of(r, "name"), text_of(r, "version"), sha256, error,
-                           sizeof(error)))
+    if (store_find_version(&h->store, field_text(r->json, "name"), field_text(r->json, "version"),
+                           sha256, error, sizeof(error)))
         ctl_refuse(client, error);
     else
-        activate_sha(h, client, text_of(r, "name"), sha256);
+        activate_sha(h, client, field_text(r->json, "name"), sha256);
 }
 
 static void on_delete(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
     char error[512], name[SCRIPT_NAME_BYTES_MAX + 1];
-    struct script *s = catalog_find(&h->catalog, text_of(r, "name"));
+    struct script *s = catalog_find(&h->catalog, field_text(r->json, "name"));
     struct scripts_part *scripts = NULL;
 
-    snprintf(name, sizeof(name), "%s", text_of(r, "name"));
+    snprintf(name, sizeof(name), "%s", field_text(r->json, "name"));
     if (s) {
         scripts = scripts_part_build(&h->catalog, NULL, s, h->conf, error, sizeof(error));
         if (!scripts) {
@@ -213,7 +207,7 @@ static void on_status(struct hearthd *h, struct ctl_client *client, const struct
 
 static void on_scripts(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
-    const char *name = text_of(r, "name");
+    const char *name = field_text(r->json, "name");
 
     if (*name && !catalog_find(&h->catalog, name))
         ctl_refuse(client, "there is no such script");
@@ -261,7 +255,7 @@ static void on_config(struct hearthd *h, struct ctl_client *client, const struct
 
 static void on_tail(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
-    const char *script = text_of(r, "script");
+    const char *script = field_text(r->json, "script");
 
     if (*script && !catalog_find(&h->catalog, script)) {
         ctl_refuse(client, "there is no such script");
@@ -276,7 +270,7 @@ static void on_why(struct hearthd *h, struct ctl_client *client, const struct ct
 {
     uint64_t request;
 
-    if (why_parse_id(&request, text_of(r, "request")))
+    if (why_parse_id(&request, field_text(r->json, "request")))
         hearthd_why(h, client, request);
     else
         ctl_refuse(client, "a request id has 16 hexadecimal digits: x-hearth-request-id");

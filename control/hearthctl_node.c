@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "control/hearthctl.h"
-
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-
-    return s ? s : "";
-}
-
-static long long number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
+#include "control/json_field.h"
 
 /* ---- tune ---- */
 
@@ -35,8 +24,8 @@ void print_tune(const json_t *j)
     printf("%-20s %10s %10s %10s\n", "KEY", "VALUE", "FILE", "DEFAULT");
     json_array_foreach(json_object_get(j, "tune"), i, k)
     {
-        printf("%-20s %10lld %10lld %10lld  %s\n", text(k, "key"), number(k, "value"),
-               number(k, "configured"), number(k, "default"), text(k, "text"));
+        printf("%-20s %10lld %10lld %10lld  %s\n", field_text(k, "key"), field_number(k, "value"),
+               field_number(k, "configured"), field_number(k, "default"), field_text(k, "text"));
     }
     if (json_is_true(json_object_get(j, "changed")))
         printf("\nIn effect now, on this node. The configuration file is as it was: a reload or a "
@@ -47,9 +36,9 @@ void print_tune(const json_t *j)
 
 static void print_state(const json_t *j)
 {
-    printf("%s is %s", text(j, "node"), text(j, "state"));
+    printf("%s is %s", field_text(j, "node"), field_text(j, "state"));
     if (json_object_get(j, "handed"))
-        printf(": %lld hand-overs of warm scripts to their next homes", number(j, "handed"));
+        printf(": %lld hand-overs of warm scripts to their next homes", field_number(j, "handed"));
     printf("\n");
 }
 
@@ -59,14 +48,14 @@ static void print_member(const json_t *m)
     bool is_self = json_is_true(json_object_get(m, "self"));
     char where[80];
 
-    snprintf(where, sizeof(where), "%s:%lld", text(m, "address"), number(m, "port"));
-    printf("%-16s %-9s %-24s %5.1f%% ", text(m, "name"), text(m, "state"), where,
+    snprintf(where, sizeof(where), "%s:%lld", field_text(m, "address"), field_number(m, "port"));
+    printf("%-16s %-9s %-24s %5.1f%% ", field_text(m, "name"), field_text(m, "state"), where,
            100 * json_real_value(json_object_get(m, "share")));
     if (is_self)
         printf(" (this node)");
     else if (json_object_get(m, "channels"))
-        printf(" %5.1f%% %8lld %8lld %5lld  %-7s", (double)number(m, "load_permille") / 10,
-               number(m, "queue_us"), number(m, "rtt_us"), number(m, "channels"),
+        printf(" %5.1f%% %8lld %8lld %5lld  %-7s", (double)field_number(m, "load_permille") / 10,
+               field_number(m, "queue_us"), field_number(m, "rtt_us"), field_number(m, "channels"),
                json_is_true(json_object_get(m, "ring_agrees")) ? "same" : "DIFFERS");
     else
         printf(" %6s %8s %8s %5s  %-7s", "-", "-", "-", "-", "-");
@@ -81,12 +70,12 @@ void print_cluster(const json_t *j)
     size_t i;
 
     if (json_is_true(json_object_get(j, "alone"))) {
-        printf("%s is alone: its configuration has no cluster\n", text(j, "node"));
+        printf("%s is alone: its configuration has no cluster\n", field_text(j, "node"));
         return;
     }
-    printf("%s is %s; %lld of %zu members are up; ring epoch %lld, digest %s\n\n", text(j, "node"),
-           text(j, "state"), number(j, "up"), json_array_size(members), number(ring, "epoch"),
-           text(ring, "digest"));
+    printf("%s is %s; %lld of %zu members are up; ring epoch %lld, digest %s\n\n",
+           field_text(j, "node"), field_text(j, "state"), field_number(j, "up"),
+           json_array_size(members), field_number(ring, "epoch"), field_text(ring, "digest"));
     printf("%-16s %-9s %-24s %6s  %6s %8s %8s %5s  %-7s HEARD\n", "MEMBER", "STATE", "ADDRESS",
            "SHARE", "LOAD", "QUEUE us", "RTT us", "CHANS", "RING");
     json_array_foreach(members, i, m)
@@ -129,17 +118,18 @@ void print_why(const json_t *j)
     const json_t *events = json_object_get(j, "events"), *e;
     size_t i;
 
-    printf("request %s, as %s recorded it:\n", text(j, "request"), text(j, "told_by"));
+    printf("request %s, as %s recorded it:\n", field_text(j, "request"), field_text(j, "told_by"));
     json_array_foreach(events, i, e)
     {
         char where[80];
 
         if (json_is_integer(json_object_get(e, "core")))
-            snprintf(where, sizeof(where), "%s/%lld", text(e, "node"), number(e, "core"));
+            snprintf(where, sizeof(where), "%s/%lld", field_text(e, "node"),
+                     field_number(e, "core"));
         else
-            snprintf(where, sizeof(where), "%s", text(e, "node"));
+            snprintf(where, sizeof(where), "%s", field_text(e, "node"));
         printf("%+12.1f us  %-12s %*s%s\n", json_real_value(json_object_get(e, "us")), where,
-               (int)(2 * number(e, "depth")), "", text(e, "text"));
+               (int)(2 * field_number(e, "depth")), "", field_text(e, "text"));
     }
     if (json_is_true(json_object_get(j, "cut")))
         printf("... and more: only the first %zu events are told\n", json_array_size(events));

@@ -5,17 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-
-    return s ? s : "";
-}
-
-static long long number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
+#include "control/json_field.h"
 
 static bool is(const json_t *j, const char *key)
 {
@@ -81,10 +71,10 @@ static void print_runtimes(const json_t *runtimes)
         char since[24];
 
         format_duration(json_number_value(json_object_get(r, "since_s")), since);
-        printf("%-8lld %-8s %-8lld %-8s %-9lld %-9lld %5.1f MB  %s\n", number(r, "index"),
-               text(r, "state"), number(r, "pid"), since, number(r, "restarts"),
-               number(r, "isolates"), (double)number(r, "memory_bytes") / 1e6,
-               text(r, "last_exit"));
+        printf("%-8lld %-8s %-8lld %-8s %-9lld %-9lld %5.1f MB  %s\n", field_number(r, "index"),
+               field_text(r, "state"), field_number(r, "pid"), since, field_number(r, "restarts"),
+               field_number(r, "isolates"), (double)field_number(r, "memory_bytes") / 1e6,
+               field_text(r, "last_exit"));
     }
 }
 
@@ -96,12 +86,12 @@ static void print_cores(const json_t *cores)
     printf("\nCORE  CPU  CONNS   JOBS    BUSY    CHUNKS FREE\n");
     json_array_foreach(cores, i, c)
     {
-        double busy = (double)number(c, "busy_ns"), idle = (double)number(c, "idle_ns");
+        double busy = (double)field_number(c, "busy_ns"), idle = (double)field_number(c, "idle_ns");
 
-        printf("%-5lld %-4lld %-7lld %-7lld %5.1f%%  %lld of %lld\n", number(c, "index"),
-               number(c, "cpu"), number(c, "conns"), number(c, "jobs"),
-               busy + idle > 0 ? 100 * busy / (busy + idle) : 0.0, number(c, "chunks_free"),
-               number(c, "chunks"));
+        printf("%-5lld %-4lld %-7lld %-7lld %5.1f%%  %lld of %lld\n", field_number(c, "index"),
+               field_number(c, "cpu"), field_number(c, "conns"), field_number(c, "jobs"),
+               busy + idle > 0 ? 100 * busy / (busy + idle) : 0.0, field_number(c, "chunks_free"),
+               field_number(c, "chunks"));
     }
 }
 
@@ -112,12 +102,13 @@ static void print_cluster_line(const json_t *c)
 
     if (is(c, "alone"))
         return;
-    printf("cluster   %s  %lld of %zu up  ring epoch %lld ", text(c, "state"), number(c, "up"),
-           json_array_size(members), number(json_object_get(c, "ring"), "epoch"));
+    printf("cluster   %s  %lld of %zu up  ring epoch %lld ", field_text(c, "state"),
+           field_number(c, "up"), json_array_size(members),
+           field_number(json_object_get(c, "ring"), "epoch"));
     json_array_foreach(members, i, m)
     {
         if (!is(m, "self"))
-            printf(" %s:%s", text(m, "name"), text(m, "state"));
+            printf(" %s:%s", field_text(m, "name"), field_text(m, "state"));
     }
     printf("\n");
 }
@@ -130,27 +121,30 @@ void print_status(const json_t *j)
     size_t i;
 
     format_duration(json_number_value(json_object_get(j, "uptime_s")), uptime);
-    printf("node      %s  %s  version %s  pid %lld  up %s\n", text(j, "node"),
+    printf("node      %s  %s  version %s  pid %lld  up %s\n", field_text(j, "node"),
            is(j, "draining") ? "draining"
            : is(j, "ready")  ? "ready"
                              : "starting",
-           text(j, "version"), number(j, "pid"), uptime);
+           field_text(j, "version"), field_number(j, "pid"), uptime);
     printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
-           text(port, "device"), text(port, "driver"), text(port, "mac"), number(port, "mtu"),
-           number(port, "queues"), is(port, "rss") ? "device" : "software",
+           field_text(port, "device"), field_text(port, "driver"), field_text(port, "mac"),
+           field_number(port, "mtu"), field_number(port, "queues"),
+           is(port, "rss") ? "device" : "software",
            is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
     printf("address   ");
     print_list(json_object_get(j, "addresses"), ", ");
-    printf("  https %lld  http %lld\n", number(listening, "https"), number(listening, "http"));
+    printf("  https %lld  http %lld\n", field_number(listening, "https"),
+           field_number(listening, "http"));
     printf("memory    hugepages %s\n", yes(j, "hugepages"));
     print_cluster_line(json_object_get(j, "cluster"));
-    printf("world     epoch %lld  scripts %lld\n", number(j, "epoch"), number(j, "scripts"));
+    printf("world     epoch %lld  scripts %lld\n", field_number(j, "epoch"),
+           field_number(j, "scripts"));
     json_array_foreach(json_object_get(j, "certificates"), i, certificate)
     {
         char date[32];
 
-        format_date(number(certificate, "expires"), date);
-        printf("certificate  %s  until %s%s\n", text(certificate, "chain"), date,
+        format_date(field_number(certificate, "expires"), date);
+        printf("certificate  %s  until %s%s\n", field_text(certificate, "chain"), date,
                is(certificate, "default") ? "  (default)" : "");
     }
     print_cores(json_object_get(j, "cores"));
@@ -173,7 +167,7 @@ void print_reload(const json_t *j)
 
 void print_deploy(const json_t *j)
 {
-    printf("%s %s %s\n", text(j, "name"), text(j, "version"),
+    printf("%s %s %s\n", field_text(j, "name"), field_text(j, "version"),
            is(j, "changed") ? "is current" : "was current already");
     if (json_array_size(json_object_get(j, "hosts"))) {
         printf("hosts   ");
@@ -189,7 +183,7 @@ void print_deploy(const json_t *j)
 
 void print_delete(const json_t *j)
 {
-    printf("%s is deleted\n", text(j, "name"));
+    printf("%s is deleted\n", field_text(j, "name"));
 }
 
 /* ---- scripts ---- */
@@ -201,7 +195,7 @@ void print_names(const json_t *j)
 
     json_array_foreach(json_object_get(j, "scripts"), i, s)
     {
-        printf("%s\n", text(s, "name"));
+        printf("%s\n", field_text(s, "name"));
     }
 }
 
@@ -217,9 +211,9 @@ static void print_versions(const json_t *s)
     {
         char date[32];
 
-        format_date(number(v, "deployed_at"), date);
-        printf("%.16s  %s%s\n", text(v, "sha256"), date,
-               strcmp(text(v, "sha256"), text(s, "sha256")) ? "" : "  current");
+        format_date(field_number(v, "deployed_at"), date);
+        printf("%.16s  %s%s\n", field_text(v, "sha256"), date,
+               strcmp(field_text(v, "sha256"), field_text(s, "sha256")) ? "" : "  current");
     }
 }
 
@@ -234,10 +228,11 @@ void print_scripts(const json_t *j)
     {
         char date[32];
 
-        format_date(number(s, "deployed_at"), date);
-        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8.1f  ", text(s, "name"), text(s, "version"),
-               date, (double)number(s, "bytes") / 1000, number(s, "warm"), number(s, "cold"),
-               (double)number(s, "cpu_us") / 1000);
+        format_date(field_number(s, "deployed_at"), date);
+        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8.1f  ", field_text(s, "name"),
+               field_text(s, "version"), date, (double)field_number(s, "bytes") / 1000,
+               field_number(s, "warm"), field_number(s, "cold"),
+               (double)field_number(s, "cpu_us") / 1000);
         print_list(json_object_get(s, "routes"), ", ");
         printf("\n");
         print_versions(s);
@@ -258,7 +253,7 @@ void print_stats(const json_t *j)
     {
         char head[16];
 
-        snprintf(head, sizeof(head), "CORE %lld", number(core, "index"));
+        snprintf(head, sizeof(head), "CORE %lld", field_number(core, "index"));
         printf(" %14s", head);
     }
     printf("\n");
@@ -269,18 +264,18 @@ void print_stats(const json_t *j)
         printf("%-24s %14lld", name, (long long)json_integer_value(value));
         json_array_foreach(cores, i, core)
         {
-            printf(" %14lld", number(json_object_get(core, "counters"), name));
+            printf(" %14lld", field_number(json_object_get(core, "counters"), name));
         }
         printf("\n");
     }
     printf("\nrx_frames %lld = delivered and dropped by reason, %lld unaccounted for\n",
-           number(sum, "rx_frames"), number(j, "unaccounted"));
+           field_number(sum, "rx_frames"), field_number(j, "unaccounted"));
     printf("Counters that are 0 are not shown; --json has them all.\n");
 }
 
 void print_text(const json_t *j)
 {
-    fputs(text(j, "text"), stdout);
+    fputs(field_text(j, "text"), stdout);
 }
 
 /* ---- doctor ---- */
@@ -292,20 +287,20 @@ void print_doctor(const json_t *j)
 
     json_array_foreach(json_object_get(j, "checks"), i, check)
     {
-        bool is_good = !strcmp(text(check, "state"), "good");
+        bool is_good = !strcmp(field_text(check, "state"), "good");
 
-        printf("%-8s %-12s %s\n", is_good ? "good" : text(check, "state"), text(check, "name"),
-               text(check, "found"));
+        printf("%-8s %-12s %s\n", is_good ? "good" : field_text(check, "state"),
+               field_text(check, "name"), field_text(check, "found"));
         if (!is_good)
-            printf("         %-12s %s\n", "", text(check, "advice"));
+            printf("         %-12s %s\n", "", field_text(check, "advice"));
     }
     json_array_foreach(json_object_get(j, "interfaces"), i, iface)
     {
-        printf("\n%s, best first:\n", text(iface, "name"));
+        printf("\n%s, best first:\n", field_text(iface, "name"));
         json_array_foreach(json_object_get(iface, "rungs"), k, rung)
         {
-            printf("  %-16s %-3s  %s\n", text(rung, "name"), is(rung, "possible") ? "yes" : "no",
-                   text(rung, "reason"));
+            printf("  %-16s %-3s  %s\n", field_text(rung, "name"),
+                   is(rung, "possible") ? "yes" : "no", field_text(rung, "reason"));
         }
     }
 }
@@ -313,15 +308,15 @@ void print_doctor(const json_t *j)
 void print_log_line(const json_t *j)
 {
     if (json_object_get(j, "lines_lost")) {
-        printf("... %lld lines lost: this terminal was too slow", number(j, "lines_lost"));
+        printf("... %lld lines lost: this terminal was too slow", field_number(j, "lines_lost"));
         return;
     }
-    if (number(j, "lost_before"))
-        printf("... %lld lines of %s lost on their way\n", number(j, "lost_before"),
-               text(j, "node"));
-    printf("%s %s %s %s %s ", text(j, "node"), text(j, "script"), text(j, "version"),
-           text(j, "request"), text(j, "level"));
-    print_clean(text(j, "text"));
+    if (field_number(j, "lost_before"))
+        printf("... %lld lines of %s lost on their way\n", field_number(j, "lost_before"),
+               field_text(j, "node"));
+    printf("%s %s %s %s %s ", field_text(j, "node"), field_text(j, "script"),
+           field_text(j, "version"), field_text(j, "request"), field_text(j, "level"));
+    print_clean(field_text(j, "text"));
     if (is(j, "is_cut"))
         printf(" ...");
 }

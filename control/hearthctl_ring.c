@@ -6,20 +6,9 @@
 #include <string.h>
 
 #include "control/hearthctl.h"
+#include "control/json_field.h"
 
 enum { NAMES_SHOWN_MAX = 20 }; /* of one move; --json has them all */
-
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-
-    return s ? s : "";
-}
-
-static long long number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
 
 static double percent(const json_t *j, const char *key)
 {
@@ -48,14 +37,16 @@ static void print_show(const json_t *j)
     const json_t *m;
     size_t i;
 
-    printf("epoch %lld  digest %s  members %zu  points %lld  scripts %lld\n\n", number(j, "epoch"),
-           text(j, "digest"), json_array_size(json_object_get(j, "members")), number(j, "points"),
-           number(j, "scripts"));
+    printf("epoch %lld  digest %s  members %zu  points %lld  scripts %lld\n\n",
+           field_number(j, "epoch"), field_text(j, "digest"),
+           json_array_size(json_object_get(j, "members")), field_number(j, "points"),
+           field_number(j, "scripts"));
     printf("%-24s %7s %7s %7s %8s  STATE\n", "NODE", "WEIGHT", "POINTS", "SHARE", "SCRIPTS");
     json_array_foreach(json_object_get(j, "members"), i, m)
     {
-        printf("%-24s %7lld %7lld %6.2f%% %8lld  %s%s\n", text(m, "name"), number(m, "weight"),
-               number(m, "points"), percent(m, "share"), number(m, "scripts"), text(m, "state"),
+        printf("%-24s %7lld %7lld %6.2f%% %8lld  %s%s\n", field_text(m, "name"),
+               field_number(m, "weight"), field_number(m, "points"), percent(m, "share"),
+               field_number(m, "scripts"), field_text(m, "state"),
                json_is_true(json_object_get(m, "self")) ? "  (this node)" : "");
     }
 }
@@ -70,9 +61,9 @@ static void print_locate(const json_t *j)
     printf("%-24s %-16s  %-24s %-9s SUCCESSORS\n", "SCRIPT", "HASH", "HOME", "STATE");
     json_array_foreach(json_object_get(j, "scripts"), i, s)
     {
-        printf("%-24s %-16s  %-24s %-9s ", text(s, "name"), text(s, "hash"),
-               *text(s, "home") ? text(s, "home") : "none: no member has a weight",
-               text(s, "state"));
+        printf("%-24s %-16s  %-24s %-9s ", field_text(s, "name"), field_text(s, "hash"),
+               *field_text(s, "home") ? field_text(s, "home") : "none: no member has a weight",
+               field_text(s, "state"));
         print_names(json_object_get(s, "successors"), SIZE_MAX);
         printf("\n");
     }
@@ -87,15 +78,15 @@ static void print_plan(const json_t *j)
 
     printf("%s %s (weight %lld) moves %.2f%% of the ring and %lld of %lld scripts. Nothing was "
            "changed.\n\n",
-           strcmp(text(j, "change"), "remove") ? "adding" : "removing", text(j, "node"),
-           number(j, "weight"), percent(j, "share"), number(j, "scripts_moved"),
-           number(j, "scripts"));
+           strcmp(field_text(j, "change"), "remove") ? "adding" : "removing", field_text(j, "node"),
+           field_number(j, "weight"), percent(j, "share"), field_number(j, "scripts_moved"),
+           field_number(j, "scripts"));
     printf("%-24s %-24s %7s %8s\n", "FROM", "TO", "SHARE", "SCRIPTS");
     json_array_foreach(json_object_get(j, "moves"), i, move)
     {
         const json_t *scripts = json_object_get(move, "scripts");
 
-        printf("%-24s %-24s %6.2f%% %8zu  ", text(move, "from"), text(move, "to"),
+        printf("%-24s %-24s %6.2f%% %8zu  ", field_text(move, "from"), field_text(move, "to"),
                percent(move, "share"), json_array_size(scripts));
         print_names(scripts, NAMES_SHOWN_MAX);
         printf("\n");
@@ -103,10 +94,10 @@ static void print_plan(const json_t *j)
     printf("\n%-24s %7s %7s %7s\n", "NODE", "WEIGHT", "NOW", "AFTER");
     json_array_foreach(json_object_get(j, "members"), i, m)
     {
-        printf("%-24s %7lld %6.2f%% %6.2f%%\n", text(m, "name"), number(m, "weight"),
+        printf("%-24s %7lld %6.2f%% %6.2f%%\n", field_text(m, "name"), field_number(m, "weight"),
                percent(m, "share"), percent(m, "share_after"));
     }
-    printf("\ndigest %s now, %s after\n", text(j, "digest"), text(j, "digest_after"));
+    printf("\ndigest %s now, %s after\n", field_text(j, "digest"), field_text(j, "digest_after"));
 }
 
 /* NODE[:WEIGHT]. Consumes nothing; NULL: not of that form. */

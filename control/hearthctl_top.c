@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/hearthctl.h"
+#include "control/json_field.h"
 
 enum { COUNTS = 10 };
 
@@ -34,11 +35,6 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static json_int_t number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
 static void read_sample(struct sample *s, const json_t *status, const json_t *stats)
 {
     const json_t *counters = json_object_get(stats, "counters"), *core;
@@ -49,15 +45,15 @@ static void read_sample(struct sample *s, const json_t *status, const json_t *st
     *s = (struct sample){.at_s = now_s()};
     for (int k = 0; k < COUNTS; k++)
         for (int n = 0; n < 2 && columns[k].counter[n]; n++)
-            s->count[k] += number(counters, columns[k].counter[n]);
+            s->count[k] += field_number(counters, columns[k].counter[n]);
     json_array_foreach(json_object_get(status, "cores"), i, core)
     {
-        s->busy_ns += (double)number(core, "busy_ns");
-        s->idle_ns += (double)number(core, "idle_ns");
-        s->conns += number(core, "conns");
-        s->jobs += number(core, "jobs");
+        s->busy_ns += (double)field_number(core, "busy_ns");
+        s->idle_ns += (double)field_number(core, "idle_ns");
+        s->conns += field_number(core, "conns");
+        s->jobs += field_number(core, "jobs");
     }
-    s->up = number(cluster, "up");
+    s->up = field_number(cluster, "up");
     s->members = (json_int_t)json_array_size(json_object_get(cluster, "members"));
     snprintf(s->state, sizeof(s->state), "%s", state ? state : "");
 }

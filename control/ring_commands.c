@@ -1,16 +1,10 @@
 #include "control/ring_commands.h"
 
 #include "control/hearthd.h"
+#include "control/json_field.h"
 #include "control/ring_view.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
-
-static const char *text_of(const struct ctl_request *r, const char *key)
-{
-    const char *text = json_string_value(json_object_get(r->json, key));
-
-    return text ? text : "";
-}
 
 /* As core 0 sees them: each core has channels of its own, and all of them know every node. */
 static void look_at_states(const struct hearthd *h, const struct world *w,
@@ -74,8 +68,8 @@ void on_ring_locate(struct hearthd *h, struct ctl_client *client, const struct c
     look_at_states(h, w, &states);
     /* The scratch behind those of the cores is the control thread's (scripts_part_build). */
     reply_or_refuse(client,
-                    ring_view_locate(w, &states, text_of(r, "what"), h->conf->cores_count, error,
-                                     sizeof(error)),
+                    ring_view_locate(w, &states, field_text(r->json, "what"), h->conf->cores_count,
+                                     error, sizeof(error)),
                     error);
 }
 
@@ -91,6 +85,6 @@ void on_ring_plan(struct hearthd *h, struct ctl_client *client, const struct ctl
 
     if (!w)
         return;
-    change.node = text_of(r, change.is_removal ? "remove" : "add");
+    change.node = field_text(r->json, change.is_removal ? "remove" : "add");
     reply_or_refuse(client, ring_view_plan(w, &change, error, sizeof(error)), error);
 }

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/json_field.h"
 #include "control/log.h"
 #include "control/procfs.h"
 #include "control/region.h"
@@ -196,19 +197,12 @@ static void feed(struct process *p)
 
 /* ---- from the runtime ---- */
 
-static const char *text_of(const json_t *packet, const char *key)
-{
-    const char *text = json_string_value(json_object_get(packet, key));
-
-    return text ? text : "";
-}
-
 static bool on_ready(struct process *p, const json_t *packet)
 {
     if (p->state != SUPERVISE_BOOTING)
         return false;
     loop_timer_cancel(p->owner->config.loop, &p->boot_timer);
-    snprintf(p->v8, sizeof(p->v8), "%s", text_of(packet, "v8"));
+    snprintf(p->v8, sizeof(p->v8), "%s", field_text(packet, "v8"));
     log_line("runtime", "index=%u pid=%d up v8=%s boot_us=%llu hugepages=%s", p->index, (int)p->pid,
              p->v8, (unsigned long long)(loop_now_ns() - p->started_ns) / 1000,
              p->region->has_huge ? "yes" : "no");
@@ -225,9 +219,9 @@ static bool on_log(struct process *p, const json_t *packet)
         .runtime = p->index,
         .script = "",
         .version = "",
-        .request = text_of(packet, "request"),
-        .level = text_of(packet, "level"),
-        .text = text_of(packet, "text"),
+        .request = field_text(packet, "request"),
+        .level = field_text(packet, "level"),
+        .text = field_text(packet, "text"),
     };
 
     if (!json_is_string(json_object_get(packet, "text")) ||
@@ -290,7 +284,7 @@ static bool on_pong(struct process *p, const json_t *packet)
 static bool on_packet(struct process *p, size_t bytes)
 {
     json_t *packet = json_loadb((char *)p->owner->packet, bytes, JSON_REJECT_DUPLICATES, NULL);
-    const char *type = text_of(packet, "type");
+    const char *type = field_text(packet, "type");
     bool ok = false;
 
     if (!strcmp(type, "ready"))

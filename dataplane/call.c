@@ -351,6 +351,7 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     else
         heat = heat_ask(core->heat, &core->heat_tune, c->script_hash, core->now_ns);
     if (heat) {
+        core->counters.place_widened += is_first && heat->has_widened;
         q.is_hot = heat->is_hot;
         q.width = heat_width(heat, core->now_ns);
         if (heat->widening_ns) /* often, but peers_warm does it once */

@@ -9,6 +9,7 @@
 
 #include "dataplane/core_state.h"
 #include "dataplane/http1.h"
+#include "drivers/rng.h"
 
 enum {
     RUNTIME_MESSAGES_PER_ITERATION = 256,
@@ -281,15 +282,11 @@ enum bounce_reason core_shed(struct core *core, const struct runtime_link *link,
                    : shed_refuses(&link->shed, &core->shed_tune, &q);
 }
 
-/* splitmix64 (Steele et al. 2014): a bijection of the counter, of which each core has its own numbers, so the ids
- * of a node never repeat. */
+/* A bijection of the counter, of which each core has its own numbers, so the ids of a node never repeat. */
 uint64_t core_next_request_id(struct core *core)
 {
     uint64_t number = ++core->request_count * core->config.cores + core->config.index;
-    uint64_t z = core->request_seed + number * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return rng_mix(core->request_seed + number * 0x9e3779b97f4a7c15u);
 }
 
 const char *core_date(struct core *core)

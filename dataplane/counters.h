@@ -144,6 +144,7 @@
     E(place_hot, "of these, because the script is hot here")                                       \
     E(place_home, "requests sent to their home")                                                   \
     E(place_warming, "of these, because the script is hot here but not warm yet")                  \
+    E(place_widened, "times that the number of homes of a busy script doubled")                    \
     E(place_refused, "requests refused for overload here and elsewhere: 503")                      \
     E(call_accepted, "calls that their home accepted")                                             \
     E(call_bounced, "calls that their home handed back")                                           \

@@ -76,7 +76,8 @@ static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64
         s->widening_ns = 0;
     else if (!was_widening)
         s->widening_ns = now_ns;
-    if (wants_more && was_widening && now_ns - s->widening_ns >= HEAT_WIDEN_NS) {
+    s->has_widened = wants_more && was_widening && now_ns - s->widening_ns >= HEAT_WIDEN_NS;
+    if (s->has_widened) {
         s->width *= 2;
         s->peer_weight /= 2;
         s->widening_ns = 0;

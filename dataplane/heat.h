@@ -48,6 +48,7 @@ struct heat_script {
     uint8_t width;      /* own judgement */
     uint8_t said_width; /* counts until width_until_ns */
     bool is_hot;        /* as of the last heat_ask */
+    bool has_widened;   /* by the last heat_ask or heat_ask_home */
     uint64_t width_until_ns;
     uint64_t widening_ns; /* since when; 0: it is not. Then its next homes should start it */
 };

@@ -2,10 +2,11 @@
  *
  * What a channel is made of, for the files that implement it and for no one else.
  *
- *   channel.c           the state, handshakes, one datagram in, one datagram out, deadlines
- *   channel_packet.c    layouts and protection
- *   channel_recovery.c  packets in flight: acknowledgements, losses, clock, congestion, pacing, path MTU
- *   channel_stream.c    streams: their table, buffers, what they want to send
+ *   channel.c             the state, handshakes, one datagram in, one datagram out, deadlines
+ *   channel_packet.c      layouts and protection
+ *   channel_recovery.c    packets in flight: acknowledgements, losses, clock, congestion, pacing, path MTU
+ *   channel_stream.c      streams: their memory and table, what arrives for them
+ *   channel_stream_out.c  what streams want to send, and what became of it
  */
 #ifndef HEARTH_CHANNEL_STATE_H
 #define HEARTH_CHANNEL_STATE_H

@@ -150,11 +150,12 @@ struct v8c_isolate_params {
     /* A promise was rejected without a handler, or got one later. */
     void (*on_rejection)(struct v8c_isolate *, enum v8c_rejection, struct v8c_value *promise,
                          struct v8c_value *reason);
-    /* The heap is about to pass its limit: returns the new limit. The usual answer is to remember
-     * it, call v8c_isolate_terminate, and return current + 2 GiB: one object may take 1 GiB, and
-     * where the new limit does not hold it V8 ends the process. The script stops at its next loop
-     * or call; one that ends before that is not terminated, so look at what was remembered. May be
-     * asked again. May not run JavaScript. */
+    /* The heap is about to pass its limit, or has passed it by an object as large as it liked: returns
+     * the new limit. The usual answer is to remember it, call v8c_isolate_terminate, and return 2 GiB
+     * more than the larger of current and committed_bytes (v8c_isolate_heap_stats may be called): one
+     * object may take 1 GiB, and where the new limit does not hold the heap V8 ends the process. The
+     * script stops at its next loop or call; one that ends before that is not terminated, so look at
+     * what was remembered. May be asked again. May not run JavaScript. */
     size_t (*on_heap_limit)(struct v8c_isolate *, size_t current, size_t initial);
     /* import(specifier): returns a promise of the namespace, or NULL with an exception pending. */
     struct v8c_value *(*on_import)(struct v8c_isolate *, struct v8c_value *referrer_name,

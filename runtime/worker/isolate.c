@@ -15,13 +15,16 @@
 static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
 {
     struct isolate *i = v8c_isolate_data(v8);
+    struct v8c_heap_stats stats;
     /* Asked again: a builtin that cannot be interrupted wants one large piece, an array of up to 1
      * GiB while it copies the former. It gets it for a moment; the alternative is that V8 ends the
      * process. */
     size_t margin = i->heap_is_full ? ISOLATE_ARRAY_MARGIN : ISOLATE_HEAP_MARGIN;
     i->heap_is_full = true;
     v8c_isolate_terminate(v8);
-    return current + margin;
+    /* Or it has its piece already, and the heap stands far above its limit: V8 would end the process for the next page. */
+    v8c_isolate_heap_stats(v8, &stats);
+    return (stats.committed_bytes > current ? stats.committed_bytes : current) + margin;
 }
 
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,

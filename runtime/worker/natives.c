@@ -33,50 +33,42 @@ struct v8c_value *natives_string(const struct v8c_call *c, unsigned n)
 
 /* ---- request ---- */
 
-static struct head_request read_head(const struct request *r, struct head_reader *reader)
+/* The head of the request that the first argument names. False: thrown. */
+static bool read_head(const struct v8c_call *c, struct head_reader *reader,
+                      struct head_request *head)
 {
-    struct head_request head = head_read_request(reader, r->head, r->head_bytes);
+    struct request *r = natives_request(c, 0);
+    if (!r) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
+        return false;
+    }
+    *head = head_read_request(reader, r->head, r->head_bytes);
     assert(!reader->bad); /* hearthd wrote it */
-    return head;
+    return true;
 }
 
 static void native_method(struct v8c_call *c)
 {
     struct head_reader reader;
-    struct request *r = natives_request(c, 0);
-    if (!r) {
-        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
-        return;
-    }
-    struct head_request head = read_head(r, &reader);
-    v8c_call_return(c, v8c_string_latin1(c->isolate, head.method.p, head.method.len));
+    struct head_request head;
+    if (read_head(c, &reader, &head))
+        v8c_call_return(c, v8c_string_latin1(c->isolate, head.method.p, head.method.len));
 }
 
 static void native_url(struct v8c_call *c)
 {
     struct head_reader reader;
-    struct request *r = natives_request(c, 0);
-    if (!r) {
-        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
-        return;
-    }
-    struct head_request head = read_head(r, &reader);
-    v8c_call_return(c, v8c_string_latin1(c->isolate, head.url.p, head.url.len));
+    struct head_request head;
+    if (read_head(c, &reader, &head))
+        v8c_call_return(c, v8c_string_latin1(c->isolate, head.url.p, head.url.len));
 }
 
-static void native_fields(struct v8c_call *c)
+struct v8c_value *natives_fields(struct v8c_isolate *v8, struct head_reader *reader)
 {
-    struct head_reader reader;
-    struct head_field field;
     static uint8_t text[JOB_HEAD_BYTES_MAX + 2 * HEAD_FIELDS_MAX];
+    struct head_field field;
     size_t len = 0;
-    struct request *r = natives_request(c, 0);
-    if (!r) {
-        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the request is over");
-        return;
-    }
-    read_head(r, &reader);
-    while (head_read_field(&reader, &field)) {
+    while (head_read_field(reader, &field)) {
         memcpy(text + len, field.name.p, field.name.len);
         len += field.name.len;
         text[len++] = '\0';
@@ -84,7 +76,15 @@ static void native_fields(struct v8c_call *c)
         len += field.value.len;
         text[len++] = '\0';
     }
-    v8c_call_return(c, v8c_string_latin1(c->isolate, text, len));
+    return v8c_string_latin1(v8, text, len);
+}
+
+static void native_fields(struct v8c_call *c)
+{
+    struct head_reader reader;
+    struct head_request head;
+    if (read_head(c, &reader, &head))
+        v8c_call_return(c, natives_fields(c->isolate, &reader));
 }
 
 static void native_read(struct v8c_call *c)

@@ -21,6 +21,8 @@ struct request *natives_request(const struct v8c_call *, unsigned n);
 /* NULL: thrown. */
 struct v8c_value *natives_string(const struct v8c_call *, unsigned n);
 
+/* The fields that the reader stands before: "name\0value\0...". */
+struct v8c_value *natives_fields(struct v8c_isolate *, struct head_reader *);
 /* Writes fields, "name\0value\0...", perhaps without their content-length. False: too large. */
 bool natives_write_fields(const struct v8c_call *, struct head_writer *, struct v8c_value *fields,
                           bool without_length);

@@ -8,6 +8,7 @@
 #include "runtime/head.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
+#include "runtime/worker/natives_call.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/slice.h"
 #include "runtime/worker/worker.h"
@@ -324,23 +325,6 @@ static void tell_room(struct slice *slice, double ref)
     slice_call(slice, WEB_ON_SUB_CREDIT, 1, &argument);
 }
 
-static struct v8c_value *fields_of(struct v8c_isolate *v8, struct head_reader *reader)
-{
-    static uint8_t text[JOB_HEAD_BYTES_MAX + 2 * HEAD_FIELDS_MAX];
-    struct head_field field;
-    size_t len = 0;
-    while (head_read_field(reader, &field)) {
-        memcpy(text + len, field.name.p, field.name.len);
-        len += field.name.len;
-        text[len++] = '\0';
-        memcpy(text + len, field.value.p, field.value.len);
-        len += field.value.len;
-        text[len++] = '\0';
-    }
-    assert(head_read_end(reader));
-    return v8c_string_latin1(v8, text, len);
-}
-
 static void take_reply(struct worker *w, struct lane *l, struct sub *s, const struct job_slot *slot)
 {
     static uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -356,7 +340,8 @@ static void take_reply(struct worker *w, struct lane *l, struct sub *s, const st
     struct head_reader reader;
     uint16_t status = head_read_response(&reader, head, slot->bytes);
     struct v8c_value *argv[] = {v8c_number(i->v8, ref), v8c_int(i->v8, status),
-                                fields_of(i->v8, &reader), v8c_bool(i->v8, !is_end)};
+                                natives_fields(i->v8, &reader), v8c_bool(i->v8, !is_end)};
+    assert(head_read_end(&reader));
     s->state = is_end ? SUB_HAS_REST : SUB_AWAITS_BODY;
     if (is_end)
         sub_close(w, s);

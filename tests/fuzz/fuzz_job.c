@@ -1,48 +1,38 @@
 /* The job border under a runtime process that does anything: the input is a program of honest owner calls and of
  * writes into the shared region. The rig asserts what runtime_link promises whatever the region holds. */
+#include "input.h"
 #include "tests/unit/dataplane/core/link_rig.h"
-
-struct input {
-    const uint8_t *p, *end;
-};
-
-static uint32_t take(struct input *in, size_t bytes)
-{
-    uint32_t v = 0;
-    for (size_t i = 0; i < bytes && in->p < in->end; i++)
-        v |= (uint32_t)*in->p++ << (8 * i);
-    return v;
-}
 
 /* Words near a limit find more than words of any value. */
 static uint32_t take_near(struct input *in, uint32_t limit)
 {
-    uint32_t v = take(in, 2);
+    uint32_t v = input_take(in, 2);
     return v & 0x8000 ? limit - 2 + (v & 3) : v % limit;
 }
 
 static void push_any_slot(struct link_rig *r, struct input *in)
 {
-    struct job_slot s = {.type = (uint8_t)(take(in, 1) % (JOB_TYPES + 1)),
-                         .flags = (uint8_t)take(in, 1)};
-    uint32_t owner = take(in, 1) % RIG_OWNERS;
+    struct job_slot s = {.type = (uint8_t)(input_take(in, 1) % (JOB_TYPES + 1)),
+                         .flags = (uint8_t)input_take(in, 1)};
+    uint32_t owner = input_take(in, 1) % RIG_OWNERS;
     s.job = r->owner[owner].ref.index;
     s.generation = r->owner[owner].ref.generation;
-    uint32_t shape = take(in, 1);
+    uint32_t shape = input_take(in, 1);
     if (shape & 1)
         s.job = take_near(in, r->link.jobs_max);
     if (shape & 2)
-        s.generation = take(in, 1);
-    s.chunk_count = (uint8_t)(shape & 4 ? take(in, 1) : shape >> 5);
-    s.bytes =
-        shape & 8 ? take(in, 4) : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
+        s.generation = input_take(in, 1);
+    s.chunk_count = (uint8_t)(shape & 4 ? input_take(in, 1) : shape >> 5);
+    s.bytes = shape & 8 ? input_take(in, 4)
+                        : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
     for (uint32_t i = 0; i < JOB_SLOT_CHUNKS; i++)
         s.chunk[i] = i < s.chunk_count ? take_near(in, JOB_ARENA_CHUNKS) : 0;
-    s.arg2 = take(in, 1);
+    s.arg2 = input_take(in, 1);
     if (s.type >= JOB_SUB && s.type <= JOB_SUB_CREDIT && !(shape & 16))
-        s.arg = (uint64_t)(1 + take(in, 1) % 3) << 32 | take_near(in, JOB_SUBS_MAX);
+        s.arg = (uint64_t)(1 + input_take(in, 1) % 3) << 32 | take_near(in, JOB_SUBS_MAX);
     else
-        s.arg = shape & 16 ? take(in, 4) | (uint64_t)take(in, 4) << 32 : take(in, 1);
+        s.arg =
+            shape & 16 ? input_take(in, 4) | (uint64_t)input_take(in, 4) << 32 : input_take(in, 1);
     if (job_producer_push(&r->up, &s))
         job_producer_publish(&r->up);
 }
@@ -50,7 +40,7 @@ static void push_any_slot(struct link_rig *r, struct input *in)
 static void poke(struct link_rig *r, struct input *in)
 {
     struct job_lane_shared *lane = job_region_lane(r->region, 0);
-    switch (take(in, 1) % 5) {
+    switch (input_take(in, 1) % 5) {
     case 0:
         atomic_store(&lane->up.tail, atomic_load(&lane->up.tail) + take_near(in, JOB_RING_SLOTS));
         break;
@@ -65,7 +55,7 @@ static void poke(struct link_rig *r, struct input *in)
             take_near(in, JOB_ARENA_CHUNKS);
         break;
     case 4:
-        atomic_store(&lane->arena_up.returns_head, take(in, 4));
+        atomic_store(&lane->arena_up.returns_head, input_take(in, 4));
         break;
     }
 }
@@ -76,8 +66,8 @@ static void call_sub_side(struct link_rig *r, struct input *in, struct rig_sub *
     if (!s->is_live)
         return;
     size_t room;
-    bool is_end = take(in, 1) & 1;
-    switch (take(in, 1) % 4) {
+    bool is_end = input_take(in, 1) & 1;
+    switch (input_take(in, 1) % 4) {
     case 0:
         if (!s->is_replied && runtime_link_reply(&r->link, s->slot, bytes, 40, is_end)) {
             s->is_replied = true;
@@ -96,7 +86,7 @@ static void call_sub_side(struct link_rig *r, struct input *in, struct rig_sub *
             s->is_live = false;
         break;
     case 3:
-        runtime_link_sub_credit(&r->link, s->slot, take(in, 2));
+        runtime_link_sub_credit(&r->link, s->slot, input_take(in, 2));
         break;
     }
 }
@@ -104,13 +94,13 @@ static void call_sub_side(struct link_rig *r, struct input *in, struct rig_sub *
 static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
 {
     static uint8_t body[JOB_CREDIT_INITIAL];
-    uint32_t owner = take(in, 1) % RIG_OWNERS;
+    uint32_t owner = input_take(in, 1) % RIG_OWNERS;
     struct rig_owner *o = &r->owner[owner];
     bool ended;
     switch (what) {
     case 0:
         if (!o->is_live)
-            rig_start(r, owner, take(in, 1) & 1);
+            rig_start(r, owner, input_take(in, 1) & 1);
         break;
     case 1:
         if (o->is_live) {
@@ -119,10 +109,10 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
         }
         break;
     case 2:
-        runtime_link_body(&r->link, o->ref, body, take(in, 2), take(in, 1) & 1, &ended);
+        runtime_link_body(&r->link, o->ref, body, input_take(in, 2), input_take(in, 1) & 1, &ended);
         break;
     case 3:
-        runtime_link_credit(&r->link, o->ref, take(in, 2));
+        runtime_link_credit(&r->link, o->ref, input_take(in, 2));
         break;
     case 4:
         call_sub_side(r, in, &r->sub[owner % RIG_SUBS]);
@@ -140,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         rig_attach(r);
     struct input in = {bytes, bytes + len};
     while (in.p < in.end) {
-        uint32_t op = take(&in, 1) % 12;
+        uint32_t op = input_take(&in, 1) % 12;
         if (op < 5)
             call_owner_side(r, &in, op);
         else if (op < 9)
@@ -148,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         else if (op == 9)
             poke(r, &in);
         else
-            runtime_link_poll(&r->link, 1 + take(&in, 1), now_ns += 1000);
+            runtime_link_poll(&r->link, 1 + input_take(&in, 1), now_ns += 1000);
         runtime_link_flush(&r->link);
         if (!r->link.region && (op & 1))
             rig_attach(r);

@@ -7,7 +7,7 @@ import time
 from cases import case
 from cluster import NODES, Growth, address, all_serving, ask, home_of, make_script, others, state_of, wait_for_homes
 from load import Load
-from node import LAB, cpu_seconds, ctl, deploy, hearthd_pid, run, runtime_pids, unaccounted, until
+from node import LAB, busy_percent, ctl, deploy, hearthd_pid, run, runtime_pids, unaccounted, until
 
 SCRIPTS = [f"s{i:03d}" for i in range(40)]
 HOSTS = [f"{script}.hearth.test" for script in SCRIPTS]
@@ -108,11 +108,7 @@ def _():
 
 @case("three idle nodes together use less than 10 % of one CPU")
 def _():
-    family = [pid for node in NODES for pid in (hearthd_pid(node), *runtime_pids(node))]
-    seconds = 5  # of doing nothing are what is measured
-    before = cpu_seconds(family)
-    time.sleep(seconds)
-    percent = (cpu_seconds(family) - before) / seconds * 100
+    percent = busy_percent([pid for node in NODES for pid in (hearthd_pid(node), *runtime_pids(node))])
     assert percent < 10, f"{percent:.1f} %"
     return f"{percent:.1f} %"
 

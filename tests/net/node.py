@@ -115,6 +115,13 @@ def cpu_seconds(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def busy_percent(pids, seconds=5):
+    """CPU time of the processes over that time from now on, in per cent of one CPU."""
+    before = cpu_seconds(pids)
+    time.sleep(seconds)
+    return (cpu_seconds(pids) - before) / seconds * 100
+
+
 # ---- clients -------------------------------------------------------------------------------------------------------
 
 

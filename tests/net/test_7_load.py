@@ -2,10 +2,9 @@
 
 import os
 import re
-import time
 
 from cases import case
-from node import ADDRESS, cpu_seconds, get, hearthd_pid, run, runtime_pids, unaccounted, until
+from node import ADDRESS, busy_percent, get, hearthd_pid, run, runtime_pids, unaccounted, until
 
 
 SECONDS = int(os.environ.get("WRK_SECONDS", 10))
@@ -31,11 +30,7 @@ def _():
 
 @case("an idle node uses less than 10 % of one CPU")
 def _():
-    family = [hearthd_pid(), *runtime_pids()]
-    seconds = 5  # of doing nothing are what is measured
-    before = cpu_seconds(family)
-    time.sleep(seconds)
-    percent = (cpu_seconds(family) - before) / seconds * 100
+    percent = busy_percent([hearthd_pid(), *runtime_pids()])
     assert percent < 10, f"{percent:.1f} %"
     return f"{percent:.1f} %"
 

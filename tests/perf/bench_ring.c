@@ -29,6 +29,7 @@
 
 #include "dataplane/ring.h"
 #include "drivers/eal.h"
+#include "tests/perf/median.h"
 
 enum {
     NODES = 300,
@@ -210,22 +211,10 @@ static double swap_until_over(void)
 
 /* ---- results ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values)
-{
-    qsort(values, rounds, sizeof(*values), by_value);
-    return values[rounds / 2];
-}
-
 static void print_line(const char *name, enum contestant ours, enum contestant peer)
 {
-    double value = median(ns_per_lookup[ours]), peer_value = median(ns_per_lookup[peer]);
+    double value = median(ns_per_lookup[ours], rounds),
+           peer_value = median(ns_per_lookup[peer], rounds);
 
     printf("{\"name\": \"%s\", \"value\": %.2f, \"unit\": \"ns/lookup\", \"peer\": \"bsearch\", "
            "\"peer_value\": %.2f, \"ratio\": %.3f, \"n\": %u}\n",

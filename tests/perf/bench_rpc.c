@@ -26,6 +26,7 @@
 
 #include "drivers/eal.h"
 #include "drivers/port_dpdk.h"
+#include "tests/perf/median.h"
 #include "tests/perf/rpc_end.h"
 #include "tests/perf/udp_peer.h"
 
@@ -301,22 +302,10 @@ static int call(void *arg)
 
 /* ---- results ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values)
-{
-    qsort(values, rounds, sizeof(*values), by_value);
-    return values[rounds / 2];
-}
-
 static void print_line(const char *name, const char *unit, const char *peer, double *ours,
                        double *theirs)
 {
-    double value = median(ours), peer_value = median(theirs);
+    double value = median(ours, rounds), peer_value = median(theirs, rounds);
 
     printf("{\"name\": \"%s\", \"value\": %.2f, \"unit\": \"%s\", \"peer\": \"%s\", "
            "\"peer_value\": %.2f, \"ratio\": %.3f, \"n\": %u}\n",

@@ -178,6 +178,8 @@ void books_check(struct sim *s)
     CHECK(wasted <= bounced * c->config.tune.optimistic_bytes, "%lu bytes wasted on %lu bounces",
           (unsigned long)wasted, (unsigned long)bounced);
     CHECK(bounced == 0 || weather_may_bounce(s), "%lu bounces for nothing", (unsigned long)bounced);
+    CHECK(s->weather.is_eager || CLUSTER_COUNT(c, place_widened) == 0,
+          "a script widened for nothing");
     CHECK(CLUSTER_COUNT(c, rpc_bad_frame) == 0, "a member broke the protocol");
     CHECK(s->weather.has[WEATHER_CHURN] || CLUSTER_COUNT(c, rpc_ring_differs) == 0,
           "equal rings differ");
@@ -207,6 +209,7 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->handed += CLUSTER_COUNT(c, handover_taken);
     report->hot += CLUSTER_COUNT(c, place_hot);
     report->warming += CLUSTER_COUNT(c, place_warming);
+    report->widened += CLUSTER_COUNT(c, place_widened);
     report->demanded += CLUSTER_COUNT(c, warm_demanded);
     report->lost_packets += CLUSTER_COUNT(c, rpc_lost_packets);
     report->datagrams += CLUSTER_COUNT(c, rx_rpc);

@@ -108,21 +108,9 @@ void clients_open_some(struct sim *s)
 
 void clients_start(struct sim *s)
 {
-    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 100};
-    struct net_config net = {.mtu = s->cluster.config.mtu, .address_count = 1};
-    memcpy(net.mac, mac, 6);
-    bool ok = net_parse_address("10.0.0.100/24", &net.address[0]);
-    assert(ok);
-    s->neighbours = aligned_alloc(64, (neighbours_bytes() + 63) & ~(size_t)63);
-    neighbours_init(s->neighbours, 2);
-    tx_init(&s->tx, sim_switch_plug(s->cluster.net, mac, s->faults), 0, &s->counters);
-    net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
-    s->chunk_memory = aligned_alloc(64, sizeof(struct chunk) * 8192);
-    chunk_pool_init(&s->chunks, s->chunk_memory, 8192);
-    s->env = (struct tcp_env){
-        .pool = &s->chunks, .counters = &s->counters, .mss_max = (uint16_t)(net.mtu - 40)};
-    s->callers = (struct callers){.net = &s->net,
-                                  .env = &s->env,
+    station_init(&s->station, sim_switch_plug(s->cluster.net, station_mac, s->faults),
+                 s->cluster.config.mtu, 8192);
+    s->callers = (struct callers){.station = &s->station,
                                   .patience_ns = 30ull * 1000000000,
                                   .last_port = 10000,
                                   .done = books_on_done,
@@ -131,27 +119,22 @@ void clients_start(struct sim *s)
         s->caller[i].index = i;
 }
 
+static struct tcp *find(void *arg, uint16_t port)
+{
+    struct sim *s = arg;
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        if (s->caller[i].is_open && s->caller[i].port == port)
+            return &s->caller[i].tcp;
+    }
+    return NULL;
+}
+
 void clients_work(struct sim *s)
 {
-    struct frame frame[PORT_BURST];
-    uint16_t n;
-    while ((n = port_rx(s->tx.port, 0, frame, PORT_BURST)) > 0) {
-        for (uint16_t i = 0; i < n; i++) {
-            struct net_packet p;
-            struct tcp_segment seg;
-            if (net_input(&s->net, &frame[i], sim_now_ns, &p) != NET_TCP ||
-                !tcp_segment_parse(&seg, p.l4, p.l4_bytes))
-                continue;
-            for (uint32_t k = 0; k < CALLERS; k++) {
-                if (s->caller[k].is_open && s->caller[k].port == seg.dst_port)
-                    tcp_input(&s->caller[k].tcp, &seg, sim_now_ns);
-            }
-        }
-        port_free(s->tx.port, 0, frame, n);
-    }
+    station_input(&s->station, find, s);
     for (uint32_t i = 0; i < CALLERS; i++)
         caller_work(&s->callers, &s->caller[i]);
-    tx_flush(&s->tx);
+    tx_flush(&s->station.tx);
 }
 
 bool clients_are_quiet(const struct sim *s)
@@ -178,8 +161,5 @@ uint64_t clients_next_ns(const struct sim *s)
 
 void clients_end(struct sim *s)
 {
-    CHECK(s->chunks.free_count == s->chunks.count, "client chunks lost");
-    tx_fini(&s->tx);
-    free(s->neighbours);
-    free(s->chunk_memory);
+    station_fini(&s->station);
 }

@@ -130,14 +130,7 @@ struct watch { /* of a node: what its counters said last, and how it saw the oth
 struct sim {
     struct cluster cluster;
     uint32_t nodes;
-    /* the clients' station */
-    struct net net;
-    struct tx tx;
-    struct counters counters;
-    struct neighbours *neighbours;
-    struct chunk_pool chunks;
-    void *chunk_memory;
-    struct tcp_env env;
+    struct station station; /* the clients' */
     struct callers callers;
     struct caller caller[CALLERS];
     char host[CALLERS][16];

@@ -26,7 +26,7 @@ struct cluster_report {
     uint64_t requests, answered, failed, cut, forwarded, bounced, bounces, rerun, handed;
     uint64_t lost_packets, datagrams, injected, refused_datagrams, capabilities, spans;
     uint64_t crashes, leaves, partitions, cuts, plans, virtual_ms;
-    uint64_t hot, warming, demanded; /* of scripts that are in demand */
+    uint64_t hot, warming, widened, demanded; /* of scripts that are in demand */
 };
 
 /* Adds what happened to the report. */

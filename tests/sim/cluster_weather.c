@@ -76,7 +76,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
     if (w->is_eager) {
         config.tune.hot_enter_rpm = 4 + below(8);
         config.tune.hot_leave_rpm = 3;
-        config.tune.widen_rps = 2 + below(4);
+        config.tune.widen_rps = 1 + below(4) / 2;
         config.tune.narrow_rps = 1;
     }
     TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s W %u", nodes, s->faults.loss,

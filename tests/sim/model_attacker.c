@@ -5,6 +5,7 @@
 
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "drivers/csum.h"
 
 enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, DATA_KIND = 3, INIT_KIND = 1 };
 
@@ -47,13 +48,9 @@ static const struct attacker_frame *recall(const struct attacker *a)
 
 static void write_ip_checksum(uint8_t *ip)
 {
-    uint32_t sum = 0;
     wire_put_u16(ip + IP4_CHECKSUM, 0);
-    for (uint32_t i = 0; i < IP4_BYTES; i += 2)
-        sum += wire_u16(ip + i);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    wire_put_u16(ip + IP4_CHECKSUM, (uint16_t)~sum);
+    uint16_t sum = (uint16_t)~csum_add(0, ip, IP4_BYTES); /* in memory order */
+    memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
 }
 
 void attacker_strike(struct attacker *a, struct cluster *c)

@@ -20,7 +20,7 @@ void caller_open(struct callers *s, struct caller *c, const struct caller_reques
                                            "Content-Length: %u\r\n", request->body_bytes);
     c->out_bytes +=
         (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
-    tcp_open_active(&c->tcp, s->env, c->port, 80, (uint32_t)rng(), sim_now_ns);
+    tcp_open_active(&c->tcp, &s->station->env, c->port, 80, (uint32_t)rng(), sim_now_ns);
 }
 
 void caller_free(struct caller *c)
@@ -152,28 +152,11 @@ static void write_some(struct caller *c)
     }
 }
 
-static void send_segments(struct callers *s, struct caller *c)
-{
-    struct net_route route = {0};
-    memcpy(route.src, s->net->config.address[0].ip, 16);
-    memcpy(route.dst, c->request.server_ip, 16);
-    while (tcp_wants_output(&c->tcp, sim_now_ns)) {
-        size_t room;
-        uint8_t *l4 = net_begin(s->net, &route, 6, &room, sim_now_ns);
-        if (!l4)
-            return;
-        size_t n = tcp_output(&c->tcp, l4, room, sim_now_ns);
-        net_end(s->net, n);
-        if (n == 0)
-            return;
-    }
-}
-
 static void end(struct callers *s, struct caller *c, enum caller_end how)
 {
     if (how != CALLER_ANSWERED) {
         tcp_abort(&c->tcp);
-        send_segments(s, c);
+        station_send(s->station, &c->tcp, c->request.server_ip);
     }
     tcp_fini(&c->tcp);
     c->is_open = false;
@@ -201,7 +184,7 @@ void caller_work(struct callers *s, struct caller *c)
         tcp_finish(&c->tcp);
         c->has_finished = true;
     }
-    send_segments(s, c);
+    station_send(s->station, &c->tcp, c->request.server_ip);
     enum tcp_state state = tcp_state(&c->tcp);
     bool is_over = tcp_is_done(&c->tcp) || state == TCP_TIME_WAIT ||
                    (tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0);

@@ -8,9 +8,8 @@
 #ifndef HEARTH_SIM_MODEL_CALLER_H
 #define HEARTH_SIM_MODEL_CALLER_H
 
-#include "dataplane/net.h"
-#include "dataplane/tcp.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/station.h"
 
 enum caller_end {
     CALLER_ANSWERED, /* whole; look at status */
@@ -48,8 +47,7 @@ struct caller {
 };
 
 struct callers {
-    struct net *net;
-    struct tcp_env *env;
+    struct station *station;
     uint64_t patience_ns;
     uint16_t last_port;
     void (*done)(void *arg, struct caller *, enum caller_end);

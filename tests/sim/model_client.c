@@ -351,23 +351,6 @@ static void check_end(struct clients *s, struct client *c, bool is_clean)
 
 /* ---- life ---- */
 
-static void send_segments(struct clients *s, struct client *c)
-{
-    struct net_route route = {0};
-    memcpy(route.src, s->net->config.address[0].ip, 16);
-    memcpy(route.dst, s->server_ip, 16);
-    while (tcp_wants_output(&c->tcp, sim_now_ns)) {
-        size_t room;
-        uint8_t *l4 = net_begin(s->net, &route, 6, &room, sim_now_ns);
-        if (!l4)
-            return;
-        size_t n = tcp_output(&c->tcp, l4, room, sim_now_ns);
-        net_end(s->net, n);
-        if (n == 0)
-            return;
-    }
-}
-
 void model_client_start(struct clients *s, struct client *c, uint32_t index)
 {
     *c = (struct client){
@@ -392,7 +375,8 @@ void model_client_start(struct clients *s, struct client *c, uint32_t index)
         c->pending_bytes = chance(30) ? 0 : below(c->pending_bytes);
     if (c->manner == RESETS || c->manner == VANISHES)
         c->gives_up_ns = sim_now_ns + below(chance(50) ? 200 : 3000) * 1000000ull;
-    tcp_open_active(&c->tcp, s->env, c->port, is_tls ? 443 : 80, (uint32_t)rng(), sim_now_ns);
+    tcp_open_active(&c->tcp, &s->station->env, c->port, is_tls ? 443 : 80, (uint32_t)rng(),
+                    sim_now_ns);
     TRACE("client %u: manner %d%s", c->port, c->manner, is_tls ? ", TLS" : "");
 }
 
@@ -412,7 +396,7 @@ static void leave(struct clients *s, struct client *c)
     TRACE("client %u %s", c->port, c->manner == RESETS ? "resets" : "vanishes");
     if (c->manner == RESETS) {
         tcp_abort(&c->tcp);
-        send_segments(s, c);
+        station_send(s->station, &c->tcp, s->server_ip);
     }
     tcp_fini(&c->tcp);
     c->is_open = false;
@@ -480,7 +464,7 @@ void model_client_work(struct clients *s, struct client *c)
     bool is_satisfied = c->answered == c->request_count && c->manner != STOPS;
     if ((is_satisfied && !c->must_close) || !is_reading)
         finish(c, true);
-    send_segments(s, c);
+    station_send(s->station, &c->tcp, s->server_ip);
     state = tcp_state(&c->tcp);
     if (!tcp_is_done(&c->tcp) && state != TCP_TIME_WAIT)
         return;

@@ -14,9 +14,8 @@
 
 #include <wolfssl/ssl.h>
 
-#include "dataplane/net.h"
-#include "dataplane/tcp.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/station.h"
 
 enum { CLIENT_REQUESTS = 8 };
 
@@ -63,9 +62,8 @@ struct client {
 
 /* What all clients share. */
 struct clients {
-    struct net *net;
+    struct station *station;
     const uint8_t *server_ip;
-    struct tcp_env *env;
     WOLFSSL_CTX *ctx; /* NULL: no TLS in this run */
     bool
         is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts are to be expected */

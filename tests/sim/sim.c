@@ -6,10 +6,13 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "drivers/rng.h"
+
 uint64_t sim_seed, sim_now_ns;
 bool sim_trace;
 const char *sim_arguments = "";
-static uint64_t rng_state, story;
+static struct rng random_state;
+static uint64_t story;
 static uint8_t ramp[512];
 
 void sim_seed_with(uint64_t seed)
@@ -19,15 +22,12 @@ void sim_seed_with(uint64_t seed)
     sim_now_ns = 0;
     for (uint32_t i = 0; i < sizeof(ramp); i++)
         ramp[i] = (uint8_t)(i * 7);
-    rng_state = seed * 0x2545f4914f6cdd1du + 1;
+    random_state.state = seed * 0x2545f4914f6cdd1du + 1;
 }
 
 uint64_t rng(void)
 {
-    uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return rng_next(&random_state);
 }
 
 uint32_t below(uint32_t n)

@@ -41,7 +41,10 @@
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/model_cluster.h"
 
-enum { STATUS_S = 10 };
+enum {
+    STATUS_S = 10,
+    SEEDS_FOR_ALL = 150, /* what is rare must have happened in so many */
+};
 
 const char sim_name[] = "tools/sim cluster";
 
@@ -106,14 +109,47 @@ static void run_seed(const struct arguments *a, uint64_t seed, struct cluster_re
 static void print_total(const struct cluster_report *t)
 {
     printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
-           "again, %lu handed over; %lu hot, %lu sent home while warming, %lu warmed "
-           "on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
+           "again, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
+           "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
            "capabilities; %lu spans; %lu crashes, %lu leaves, %lu partitions, %lu cuts, %lu new "
            "rings; %lu virtual seconds\n",
            t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
-           t->handed, t->hot, t->warming, t->demanded, t->datagrams, t->lost_packets, t->injected,
-           t->refused_datagrams, t->capabilities, t->spans, t->crashes, t->leaves, t->partitions,
-           t->cuts, t->plans, t->virtual_ms / 1000);
+           t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
+           t->injected, t->refused_datagrams, t->capabilities, t->spans, t->crashes, t->leaves,
+           t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
+}
+
+/* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never happened. */
+static bool has_seen_all(const struct arguments *a, const struct cluster_report *t, uint64_t count)
+{
+    const struct {
+        const char *what;
+        uint64_t times;
+    } rows[] = {
+        {"was bounced", t->bounces},
+        {"was run again", t->rerun},
+        {"was handed over", t->handed},
+        {"was hot", t->hot},
+        {"widened", t->widened},
+        {"was warmed on demand", t->demanded},
+        {"was lost", t->lost_packets},
+        {"was injected", t->injected},
+        {"crashed", t->crashes},
+        {"left", t->leaves},
+        {"was partitioned", t->partitions},
+        {"was cut off", t->cuts},
+    };
+    bool is_seen = true;
+    if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns)
+        return true;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].times > 0)
+            continue;
+        fprintf(stderr, "%lu seeds, in which nothing ever %s\n", (unsigned long)count,
+                rows[i].what);
+        is_seen = false;
+    }
+    return is_seen;
 }
 
 static void run_forever(const struct arguments *a)
@@ -225,6 +261,8 @@ int main(int argc, char **argv)
         run_seed(&a, a.options.seed + count, &total);
     aead_fini();
     print_total(&total);
+    if (!has_seen_all(&a, &total, count))
+        return 1;
     printf("%lu seeds, all invariants hold\n", (unsigned long)count);
     return 0;
 }

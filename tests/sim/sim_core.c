@@ -47,13 +47,8 @@ struct sim {
     struct model_runtime runtime[RUNTIMES];
     struct clients clients;
     struct client client[CLIENTS];
-    struct net net;
-    struct tx tx;
-    struct counters counters;
-    struct neighbours *neighbours, *core_neighbours;
-    struct tcp_env env;
-    struct chunk_pool chunks;
-    void *chunk_memory;
+    struct station station; /* the clients' */
+    struct neighbours *core_neighbours;
     struct world world;
     struct world_shared shared;
     struct world_script script[2];
@@ -64,7 +59,7 @@ struct sim {
     uint64_t stop_ns, stopped_ns;
 };
 
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 0, 100}, core_mac[6] = {2, 0, 0, 0, 0, 1};
+static const uint8_t core_mac[6] = {2, 0, 0, 0, 0, 1};
 
 static struct net_config net_config_of(const char *address, const uint8_t mac[6])
 {
@@ -80,25 +75,14 @@ static void *take(size_t bytes, int node)
     return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
 }
 
-static void clients_input(struct sim *s)
+static struct tcp *find(void *arg, uint16_t port)
 {
-    struct port *port = s->tx.port;
-    struct frame frame[PORT_BURST];
-    uint16_t n;
-    while ((n = port_rx(port, 0, frame, PORT_BURST)) > 0) {
-        for (uint16_t i = 0; i < n; i++) {
-            struct net_packet p;
-            struct tcp_segment seg;
-            if (net_input(&s->net, &frame[i], sim_now_ns, &p) != NET_TCP ||
-                !tcp_segment_parse(&seg, p.l4, p.l4_bytes))
-                continue;
-            for (uint32_t k = 0; k < CLIENTS; k++) {
-                if (s->client[k].is_open && s->client[k].port == seg.dst_port)
-                    tcp_input(&s->client[k].tcp, &seg, sim_now_ns);
-            }
-        }
-        port_free(port, 0, frame, n);
+    struct sim *s = arg;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        if (s->client[i].is_open && s->client[i].port == port)
+            return &s->client[i].tcp;
     }
+    return NULL;
 }
 
 /* ---- start ---- */
@@ -179,17 +163,9 @@ static void start_core(struct sim *s, uint32_t chunks)
 
 static void start_clients(struct sim *s)
 {
-    struct net_config net = net_config_of("10.0.0.100/24", client_mac);
-    s->neighbours = take(neighbours_bytes(), -1);
-    neighbours_init(s->neighbours, 2);
-    tx_init(&s->tx, port_sim_end(s->wire, 0, client_mac), 0, &s->counters);
-    net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
-    s->chunk_memory = take(sizeof(struct chunk) * 4096, -1);
-    chunk_pool_init(&s->chunks, s->chunk_memory, 4096);
-    s->env = (struct tcp_env){.pool = &s->chunks, .counters = &s->counters, .mss_max = 1460};
-    s->clients.net = &s->net;
+    station_init(&s->station, port_sim_end(s->wire, 0, station_mac), 1500, 4096);
+    s->clients.station = &s->station;
     s->clients.server_ip = s->core->net.config.address[0].ip;
-    s->clients.env = &s->env;
     s->clients.ctx = chance(30) ? tls.client : NULL;
     for (uint32_t i = 0; i < CLIENTS; i++)
         model_client_start(&s->clients, &s->client[i], i);
@@ -311,12 +287,12 @@ static void step(struct sim *s)
     s->world.epoch += has_changed;
     /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would prevent. */
     s->clients.may_stall |=
-        s->core->counters.drop_link_other_mac > 0 || s->counters.drop_link_other_mac > 0;
+        s->core->counters.drop_link_other_mac > 0 || s->station.counters.drop_link_other_mac > 0;
     s->clients.is_disturbed |= deaths(s) > 0 || lies(s) > 0 || s->clients.may_stall;
-    clients_input(s);
+    station_input(&s->station, find, s);
     for (uint32_t i = 0; i < CLIENTS; i++)
         model_client_work(&s->clients, &s->client[i]);
-    tx_flush(&s->tx);
+    tx_flush(&s->station.tx);
     CHECK(counters_unaccounted(&s->core->counters) == 0, "frames unaccounted");
 
     uint64_t next = sim_now_ns + TICK_NS + (chance(90) ? 0 : below(2000) * 1000ull),
@@ -366,16 +342,13 @@ static void sim_free(struct sim *s)
 {
     for (uint32_t i = 0; i < CLIENTS; i++)
         model_client_free(&s->client[i]);
-    CHECK(s->chunks.free_count == s->chunks.count, "client chunks lost");
-    tx_fini(&s->tx);
+    station_fini(&s->station);
     core_destroy(s->core);
     port_sim_wire_destroy(s->wire);
     routes_destroy((struct routes *)s->world.routes);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_free(&s->runtime[i]);
     free(s->core_neighbours);
-    free(s->neighbours);
-    free(s->chunk_memory);
     free(s);
 }
 

@@ -23,49 +23,26 @@
 #include <string.h>
 
 #include "dataplane/tcp.h"
+#include "drivers/rng.h"
+#include "tests/sim/in_flight.h"
+#include "tests/sim/seeds.h"
 
 #define MS_NS 1000000ull
 #define S_NS  1000000000ull
 
-enum { PACKETS_MAX = 16384, PACKET_BYTES = 1600, STEPS_MAX = 6000000 };
+enum { PACKET_BYTES = 1600, STEPS_MAX = 6000000 };
 
-/* ---- randomness: splitmix64 ---- */
-
-struct rng {
-    uint64_t state;
-};
-
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-static uint64_t rng_next(struct rng *r)
-{
-    return mix(r->state += 0x9e3779b97f4a7c15);
-}
-
-static uint32_t rng_below(struct rng *r, uint32_t n)
+static uint32_t below(struct rng *r, uint32_t n)
 {
     return n > 0 ? (uint32_t)(rng_next(r) % n) : 0;
 }
 
-static bool rng_chance(struct rng *r, uint32_t per_10000)
+static bool chance(struct rng *r, uint32_t per_10000)
 {
-    return rng_below(r, 10000) < per_10000;
+    return below(r, 10000) < per_10000;
 }
 
 /* ---- the wire ---- */
-
-struct packet {
-    uint64_t at;
-    uint64_t order; /* ties arrive in the order sent */
-    uint32_t to;
-    uint32_t bytes;
-    uint8_t data[PACKET_BYTES];
-};
 
 struct wire_config {
     uint32_t loss, reorder, duplicate, corrupt; /* per 10,000 */
@@ -106,9 +83,7 @@ struct sim {
     enum ending ending;
     struct side side[2];
     uint64_t link_free_at[2];
-    struct packet *heap[PACKETS_MAX];
-    uint32_t heap_count;
-    uint64_t order;
+    struct in_flight in_flight;
     uint64_t trace;
     uint64_t segments, dropped;
     uint64_t steps;
@@ -127,45 +102,6 @@ static void fail(struct sim *s, const char *format, ...)
     va_start(args, format);
     vsnprintf(s->failure, sizeof(s->failure), format, args);
     va_end(args);
-}
-
-static bool earlier(const struct packet *a, const struct packet *b)
-{
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void heap_push(struct sim *s, struct packet *p)
-{
-    uint32_t i = s->heap_count++;
-
-    if (s->heap_count > PACKETS_MAX) {
-        fprintf(stderr, "the wire holds too many packets\n");
-        abort();
-    }
-    for (; i > 0 && earlier(p, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[i] = p;
-}
-
-static struct packet *heap_pop(struct sim *s)
-{
-    struct packet *top = s->heap[0], *last = s->heap[--s->heap_count];
-    uint32_t i = 0;
-
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-
-        if (child >= s->heap_count)
-            break;
-        if (child + 1 < s->heap_count && earlier(s->heap[child + 1], s->heap[child]))
-            child++;
-        if (!earlier(s->heap[child], last))
-            break;
-        s->heap[i] = s->heap[child];
-        i = child;
-    }
-    s->heap[i] = last;
-    return top;
 }
 
 static void trace(struct sim *s, const void *bytes, size_t len)
@@ -220,18 +156,13 @@ static void tell(struct sim *s, const char *what, uint32_t from, const uint8_t *
 
 static void carry(struct sim *s, uint32_t from, const uint8_t *l4, uint32_t bytes, uint64_t sent_at)
 {
-    struct packet *p = malloc(sizeof(*p));
+    uint64_t at = sent_at + s->wire.delay_ns;
 
-    p->to = 1 - from;
-    p->bytes = bytes;
-    memcpy(p->data, l4, bytes);
-    p->order = s->order++;
-    p->at = sent_at + s->wire.delay_ns;
     if (s->wire.jitter_ns > 0)
-        p->at += rng_next(&s->rng) % s->wire.jitter_ns;
-    if (rng_chance(&s->rng, s->wire.reorder))
-        p->at += s->wire.delay_ns / 2 + rng_next(&s->rng) % (10 * MS_NS);
-    heap_push(s, p);
+        at += rng_next(&s->rng) % s->wire.jitter_ns;
+    if (chance(&s->rng, s->wire.reorder))
+        at += s->wire.delay_ns / 2 + rng_next(&s->rng) % (10 * MS_NS);
+    in_flight_add(&s->in_flight, packet_new(1 - from, l4, bytes), at);
 }
 
 static void wire_send(struct sim *s, uint32_t from, uint8_t *l4, uint32_t bytes)
@@ -245,8 +176,8 @@ static void wire_send(struct sim *s, uint32_t from, uint8_t *l4, uint32_t bytes)
 
     uint64_t start = s->link_free_at[from] > s->now ? s->link_free_at[from] : s->now;
 
-    if (start - s->now > w->queue_ns || s->now >= w->dead_at || rng_chance(&s->rng, w->loss) ||
-        rng_chance(&s->rng, w->corrupt)) { /* the checksum is checked below TCP */
+    if (start - s->now > w->queue_ns || s->now >= w->dead_at || chance(&s->rng, w->loss) ||
+        chance(&s->rng, w->corrupt)) { /* the checksum is checked below TCP */
         s->dropped++;
         tell(s, "lost", from, l4, bytes);
         return;
@@ -254,7 +185,7 @@ static void wire_send(struct sim *s, uint32_t from, uint8_t *l4, uint32_t bytes)
     tell(s, "->  ", from, l4, bytes);
     s->link_free_at[from] = start + (bytes + 38ull + 20) * 8 * S_NS / w->bits_per_s;
     carry(s, from, l4, bytes, s->link_free_at[from]);
-    if (rng_chance(&s->rng, w->duplicate))
+    if (chance(&s->rng, w->duplicate))
         carry(s, from, l4, bytes, s->link_free_at[from]);
 }
 
@@ -265,14 +196,14 @@ static const uint16_t port[2] = {40000, 443};
 /* Byte i of a side's stream. */
 static uint8_t stream_byte(const struct sim *s, uint32_t side, uint64_t i)
 {
-    return (uint8_t)(mix(s->seed * 2 + side + (i >> 3) * 0x9e3779b97f4a7c15) >> (8 * (i & 7)));
+    return (uint8_t)(rng_mix(s->seed * 2 + side + (i >> 3) * 0x9e3779b97f4a7c15u) >> (8 * (i & 7)));
 }
 
 static void app_read(struct sim *s, uint32_t me)
 {
     struct side *d = &s->side[me];
     size_t len;
-    uint32_t taken = 0, wanted = 1 + rng_below(&s->rng, d->read_max);
+    uint32_t taken = 0, wanted = 1 + below(&s->rng, d->read_max);
 
     while (taken < wanted) {
         const uint8_t *view = tcp_peek(&d->tcp, taken, &len);
@@ -300,7 +231,7 @@ static void app_write(struct sim *s, uint32_t me)
     struct side *d = &s->side[me];
     static uint8_t buffer[65536];
     uint64_t left = d->to_write - d->written;
-    size_t len = 1 + rng_below(&s->rng, d->write_max);
+    size_t len = 1 + below(&s->rng, d->write_max);
 
     if (len > left)
         len = left;
@@ -333,7 +264,7 @@ static void app_run(struct sim *s, uint32_t me)
     if (d->app_at > s->now && d->app_at != UINT64_MAX)
         return; /* pausing */
     d->app_at = UINT64_MAX;
-    if (rng_chance(&s->rng, d->pause_chance)) {
+    if (chance(&s->rng, d->pause_chance)) {
         d->app_at = s->now + 1 + rng_next(&s->rng) % d->pause_ns;
         return;
     }
@@ -412,8 +343,8 @@ static void deliver(struct sim *s, struct packet *p)
         (seg.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
         uint32_t iss = (uint32_t)rng_next(&s->rng);
 
-        if (rng_chance(&s->rng, 3000))
-            iss = 0u - rng_below(&s->rng, 50000);
+        if (chance(&s->rng, 3000))
+            iss = 0u - below(&s->rng, 50000);
         s->is_passive_opened = true;
         d->is_open = true;
         tcp_open_passive(&d->tcp, &d->env, port[1], port[0], &seg, iss, s->now);
@@ -450,24 +381,24 @@ static void configure(struct sim *s)
     struct wire_config *w = &s->wire;
 
     s->now = 1 + rng_next(r) % (1000 * S_NS);
-    if (rng_chance(r, 7000))
-        w->loss = rng_below(r, rng_chance(r, 3000) ? 1000 : 300);
-    if (rng_chance(r, 4000))
-        w->reorder = rng_below(r, 2000);
-    if (rng_chance(r, 3000))
-        w->duplicate = rng_below(r, 1000);
-    if (rng_chance(r, 2000))
-        w->corrupt = rng_below(r, 200);
-    w->delay_ns = 50000 + rng_next(r) % (rng_chance(r, 5000) ? 2 * MS_NS : 80 * MS_NS);
-    w->jitter_ns = rng_chance(r, 3000) ? rng_next(r) % (5 * MS_NS) : 0;
-    w->bits_per_s = rates[rng_below(r, 4)];
+    if (chance(r, 7000))
+        w->loss = below(r, chance(r, 3000) ? 1000 : 300);
+    if (chance(r, 4000))
+        w->reorder = below(r, 2000);
+    if (chance(r, 3000))
+        w->duplicate = below(r, 1000);
+    if (chance(r, 2000))
+        w->corrupt = below(r, 200);
+    w->delay_ns = 50000 + rng_next(r) % (chance(r, 5000) ? 2 * MS_NS : 80 * MS_NS);
+    w->jitter_ns = chance(r, 3000) ? rng_next(r) % (5 * MS_NS) : 0;
+    w->bits_per_s = rates[below(r, 4)];
     w->queue_ns = 5 * MS_NS + rng_next(r) % (200 * MS_NS);
-    w->strip_sack = rng_chance(r, 2500);
-    w->strip_ts = rng_chance(r, 2500);
-    w->strip_wscale = rng_chance(r, 2000);
+    w->strip_sack = chance(r, 2500);
+    w->strip_ts = chance(r, 2500);
+    w->strip_wscale = chance(r, 2000);
     w->dead_at = UINT64_MAX;
 
-    uint32_t kind = rng_below(r, 100);
+    uint32_t kind = below(r, 100);
 
     s->ending = kind < 8    ? ENDING_ABORT
                 : kind < 16 ? ENDING_CLOSE
@@ -477,14 +408,14 @@ static void configure(struct sim *s)
         w->dead_at = s->now + rng_next(r) % (2 * S_NS);
     for (uint32_t i = 0; i < 2; i++) {
         struct side *d = &s->side[i];
-        uint32_t chunks = rng_chance(r, 2000) ? 16 + rng_below(r, 64) : 600;
+        uint32_t chunks = chance(r, 2000) ? 16 + below(r, 64) : 600;
 
-        side_init(d, chunks, sizes[rng_below(r, rng_chance(r, 1000) ? 5 : 4)], rng_next(r));
-        d->env.cc = rng_chance(r, 3000) ? TCP_CC_NEWRENO : TCP_CC_CUBIC;
-        d->to_write = rng_chance(r, 1500) ? 0 : rng_below(r, rng_chance(r, 3000) ? 600000 : 20000);
-        d->write_max = rng_chance(r, 3000) ? 100 : 65536;
-        d->read_max = rng_chance(r, 3000) ? 500 : 300000;
-        d->pause_chance = rng_chance(r, 3000) ? rng_below(r, 500) : 0;
+        side_init(d, chunks, sizes[below(r, chance(r, 1000) ? 5 : 4)], rng_next(r));
+        d->env.cc = chance(r, 3000) ? TCP_CC_NEWRENO : TCP_CC_CUBIC;
+        d->to_write = chance(r, 1500) ? 0 : below(r, chance(r, 3000) ? 600000 : 20000);
+        d->write_max = chance(r, 3000) ? 100 : 65536;
+        d->read_max = chance(r, 3000) ? 500 : 300000;
+        d->pause_chance = chance(r, 3000) ? below(r, 500) : 0;
         d->pause_ns = 1 + rng_next(r) % (3 * S_NS);
     }
     s->abort_after = rng_next(r) % (s->side[0].to_write + 1);
@@ -494,11 +425,11 @@ static void start(struct sim *s)
 {
     uint32_t iss = (uint32_t)rng_next(&s->rng);
 
-    if (rng_chance(&s->rng, 3000))
-        iss = 0u - rng_below(&s->rng, 50000);
+    if (chance(&s->rng, 3000))
+        iss = 0u - below(&s->rng, 50000);
     s->side[0].is_open = true;
     tcp_open_active(&s->side[0].tcp, &s->side[0].env, port[0], port[1], iss, s->now);
-    if (rng_chance(&s->rng, 1000)) {
+    if (chance(&s->rng, 1000)) {
         s->is_passive_opened = true;
         s->side[1].is_open = true;
         tcp_open_active(&s->side[1].tcp, &s->side[1].env, port[1], port[0], iss * 7, s->now);
@@ -509,7 +440,7 @@ static void start(struct sim *s)
 
 static uint64_t next_event(const struct sim *s)
 {
-    uint64_t next = s->heap_count > 0 ? s->heap[0]->at : UINT64_MAX;
+    uint64_t next = in_flight_at(&s->in_flight);
 
     for (uint32_t i = 0; i < 2; i++) {
         const struct side *d = &s->side[i];
@@ -526,7 +457,7 @@ static uint64_t next_event(const struct sim *s)
 
 static bool is_over(const struct sim *s)
 {
-    return !s->side[0].is_open && !s->side[1].is_open && s->heap_count == 0;
+    return !s->side[0].is_open && !s->side[1].is_open && s->in_flight.count == 0;
 }
 
 static void step(struct sim *s)
@@ -544,8 +475,8 @@ static void step(struct sim *s)
     }
     if (next > s->now)
         s->now = next;
-    while (s->heap_count > 0 && s->heap[0]->at <= s->now) {
-        struct packet *p = heap_pop(s);
+    while (in_flight_at(&s->in_flight) <= s->now) {
+        struct packet *p = in_flight_take(&s->in_flight);
 
         deliver(s, p);
         free(p);
@@ -585,20 +516,20 @@ static void judge(struct sim *s)
 
 static void sim_fini(struct sim *s)
 {
-    while (s->heap_count > 0)
-        free(heap_pop(s));
+    in_flight_fini(&s->in_flight);
     for (uint32_t i = 0; i < 2; i++)
         free(s->side[i].memory);
 }
 
-static uint64_t run(uint64_t seed, bool is_told, bool *has_failed, struct counters *sum)
+static uint64_t run(void *arg, uint64_t seed, bool is_told, bool *has_failed)
 {
+    struct counters *sum = arg;
     static struct sim sim;
     struct sim *s = &sim;
 
     memset(s, 0, sizeof(*s));
     s->seed = seed;
-    s->rng.state = mix(seed + 1);
+    s->rng.state = rng_mix(seed + 1);
     s->trace = 0xcbf29ce484222325;
     s->is_told = is_told;
     configure(s);
@@ -715,38 +646,24 @@ static bool bulk(void)
     return is_good;
 }
 
+static void report(void *arg)
+{
+    const struct counters *sum = arg;
+
+#define PRINT(name, text) printf("  %-24s %10" PRIu64 "  %s\n", #name, sum->name, text);
+#define SKIP(name, text)
+    COUNTERS_TCP(SKIP, PRINT)
+}
+
 int main(int argc, char **argv)
 {
     struct counters sum = {0};
-    bool has_failed = false;
+    const struct seeds seeds = {.usage = "sim_tcp --seed N | --seeds FROM TO | --bulk",
+                                .run = run,
+                                .report = report,
+                                .arg = &sum};
 
     if (argc == 2 && strcmp(argv[1], "--bulk") == 0)
         return bulk() ? 0 : 1;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        run(strtoull(argv[2], NULL, 0), true, &has_failed, &sum);
-        return has_failed;
-    }
-    if (argc != 4 || strcmp(argv[1], "--seeds") != 0) {
-        fprintf(stderr, "usage: sim_tcp --seed N | --seeds FROM TO | --bulk\n");
-        return 2;
-    }
-
-    uint64_t from = strtoull(argv[2], NULL, 0), to = strtoull(argv[3], NULL, 0);
-    uint32_t failures = 0;
-
-    for (uint64_t seed = from; seed < to && failures < 10; seed++) {
-        bool failed = false;
-        uint64_t hash = run(seed, false, &failed, &sum);
-
-        if (seed % 10 == 0 && !failed && run(seed, false, &failed, &sum) != hash) {
-            fprintf(stderr, "FAILED: seed %" PRIu64 " gave two traces\n", seed);
-            failed = true;
-        }
-        failures += failed;
-    }
-    printf("seeds %" PRIu64 " to %" PRIu64 ": %u failed\n", from, to, failures);
-#define PRINT(name, text) printf("  %-24s %10" PRIu64 "  %s\n", #name, sum.name, text);
-#define SKIP(name, text)
-    COUNTERS_TCP(SKIP, PRINT)
-    return failures > 0;
+    return seeds_main(&seeds, argc, argv);
 }

@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "harness_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,10 +88,10 @@ void harness_start(struct harness *h, uint64_t memory_bytes)
                 fds, 3);
     close(region_fd);
     while (!h->is_ready)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }
 
-static void push(struct harness *h, const struct job_slot *slot)
+void harness_push(struct harness *h, const struct job_slot *slot)
 {
     struct job_region_header *header = h->region;
     while (!job_producer_push(&h->down, slot))
@@ -107,7 +107,7 @@ static void push(struct harness *h, const struct job_slot *slot)
 void harness_stop(struct harness *h)
 {
     int status = 0;
-    push(h, &(struct job_slot){.type = JOB_STOP});
+    harness_push(h, &(struct job_slot){.type = JOB_STOP});
     pid_t pid = waitpid(h->pid, &status, 0);
     assert(pid == h->pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -126,6 +126,22 @@ void harness_stop(struct harness *h)
     }
     for (size_t i = 0; i < h->line_count; i++)
         free(h->lines[i].text);
+}
+
+struct harness_module harness_read_module(const char *directory, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    FILE *f = fopen(path, "rb");
+    assert(f);
+    fseek(f, 0, SEEK_END);
+    size_t len = (size_t)ftell(f);
+    char *text = calloc(1, len + 1);
+    rewind(f);
+    size_t got = fread(text, 1, len, f);
+    assert(got == len);
+    fclose(f);
+    return (struct harness_module){.name = name, .text = text, .len = len};
 }
 
 void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
@@ -180,7 +196,7 @@ void harness_forget(struct harness *h, uint32_t handle)
                 0);
 }
 
-static void fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
+void harness_fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
 {
     slot->bytes = (uint32_t)len;
     for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
@@ -193,16 +209,13 @@ static void fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes,
     }
 }
 
-/* The payload of a received slot, in chunks of ours. */
-static void copy_on(struct harness *h, struct job_slot *to, const struct job_slot *from)
+void harness_copy_bytes(struct harness *h, const struct job_slot *slot, uint8_t *out)
 {
-    uint8_t bytes[JOB_HEAD_BYTES_MAX];
-    for (uint32_t i = 0; i < from->chunk_count; i++) {
+    for (uint32_t i = 0; i < slot->chunk_count; i++) {
         size_t at = (size_t)i * JOB_CHUNK_BYTES;
-        size_t n = from->bytes - at < JOB_CHUNK_BYTES ? from->bytes - at : JOB_CHUNK_BYTES;
-        memcpy(bytes + at, arena_view(&h->arena_up, from->chunk[i]), n);
+        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
+        memcpy(out + at, arena_view(&h->arena_up, slot->chunk[i]), n);
     }
-    fill(h, to, bytes, from->bytes);
 }
 
 static struct head_view view(const char *p, size_t len)
@@ -210,7 +223,7 @@ static struct head_view view(const char *p, size_t len)
     return (struct head_view){p, len};
 }
 
-static void write_fields(struct head_writer *w, const char *fields)
+void harness_write_fields(struct head_writer *w, const char *fields)
 {
     while (fields && *fields) {
         const char *end = strchr(fields, '\n'), *colon = strstr(fields, ": ");
@@ -221,8 +234,8 @@ static void write_fields(struct head_writer *w, const char *fields)
     }
 }
 
-static uint32_t start_job(struct harness *h, uint32_t handle, const uint8_t *head, size_t len,
-                          bool has_body)
+uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *head, size_t len,
+                           bool has_body)
 {
     while (h->jobs[h->next_job].is_open || h->lingering[h->next_job])
         h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
@@ -243,8 +256,8 @@ static uint32_t start_job(struct harness *h, uint32_t handle, const uint8_t *hea
                             .arg = handle,
                             .arg2 = h->jobs[job].request_id,
                             .flags = has_body ? 0 : JOB_F_END};
-    fill(h, &slot, head, len);
-    push(h, &slot);
+    harness_fill(h, &slot, head, len);
+    harness_push(h, &slot);
     h->starts++;
     return job;
 }
@@ -256,10 +269,10 @@ uint32_t harness_open_in(struct harness *h, struct head_view context, uint32_t h
     struct head_writer w;
     head_write_request(&w, head, sizeof(head), context, view(method, strlen(method)),
                        view(url, strlen(url)));
-    write_fields(&w, fields);
+    harness_write_fields(&w, fields);
     size_t len = head_write_end(&w);
     assert(len > 0);
-    return start_job(h, handle, head, len, has_body);
+    return harness_start_job(h, handle, head, len, has_body);
 }
 
 uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, const char *url,
@@ -268,7 +281,7 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
     return harness_open_in(h, view("", 0), handle, method, url, fields, has_body);
 }
 
-static struct job_slot slot_of(const struct harness *h, enum job_type type, uint32_t job)
+struct job_slot harness_slot_of(const struct harness *h, enum job_type type, uint32_t job)
 {
     return (struct job_slot){
         .type = (uint8_t)type, .job = job, .generation = h->jobs[job].generation};
@@ -280,53 +293,20 @@ void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len
     const uint8_t *p = bytes;
     do {
         while (len > 0 && j->may_send == 0 && !j->is_done)
-            harness_poll(h, HARNESS_WAIT_MS);
+            harness_await(h);
         if (j->is_done)
             return;
         size_t n = len < j->may_send ? len : j->may_send;
         if (n > JOB_HEAD_BYTES_MAX)
             n = JOB_HEAD_BYTES_MAX;
-        struct job_slot slot = slot_of(h, JOB_BODY, job);
+        struct job_slot slot = harness_slot_of(h, JOB_BODY, job);
         slot.flags = is_end && n == len ? JOB_F_END : 0;
-        fill(h, &slot, p, n);
+        harness_fill(h, &slot, p, n);
         j->may_send -= n;
         p += n;
         len -= n;
-        push(h, &slot);
+        harness_push(h, &slot);
     } while (len > 0);
-}
-
-static struct job_slot sub_slot(const struct harness *h, enum job_type type, uint32_t sub)
-{
-    return (struct job_slot){.type = (uint8_t)type,
-                             .arg = (uint64_t)h->subs[sub].generation << 32 | sub};
-}
-
-/* It is over for hearthd; what the test wants to look at stays. */
-static void end_sub(struct harness *h, uint32_t sub)
-{
-    struct harness_sub *s = &h->subs[sub];
-    assert(s->is_open);
-    s->is_open = false;
-    h->open_subs--;
-    if (s->callee && h->jobs[s->callee - 1].generation == s->callee_generation) {
-        struct harness_job *j = &h->jobs[s->callee - 1];
-        j->caller = 0;
-        if (j->is_done)
-            harness_close(h, s->callee - 1);
-        else
-            harness_cancel(h, s->callee - 1);
-    }
-    s->callee = 0;
-}
-
-/* Their parent is over. */
-static void drop_subs(struct harness *h, uint32_t job)
-{
-    for (uint32_t i = 0; i < JOB_SUBS_MAX && h->open_subs; i++)
-        if (h->subs[i].is_open && h->subs[i].job == job &&
-            h->subs[i].job_generation == h->jobs[job].generation)
-            end_sub(h, i);
 }
 
 static void stop_lingering(struct harness *h, uint32_t job, uint32_t generation)
@@ -339,29 +319,29 @@ static void stop_lingering(struct harness *h, uint32_t job, uint32_t generation)
 
 void harness_cancel(struct harness *h, uint32_t job)
 {
-    struct job_slot slot = slot_of(h, JOB_CANCEL, job);
-    push(h, &slot);
-    drop_subs(h, job);
+    struct job_slot slot = harness_slot_of(h, JOB_CANCEL, job);
+    harness_push(h, &slot);
+    harness_drop_subs(h, job);
     stop_lingering(h, job, h->jobs[job].generation);
     harness_close(h, job);
 }
 
 void harness_credit(struct harness *h, uint32_t job, uint64_t bytes)
 {
-    struct job_slot slot = slot_of(h, JOB_CREDIT, job);
+    struct job_slot slot = harness_slot_of(h, JOB_CREDIT, job);
     slot.arg = bytes;
     h->jobs[job].may_receive += bytes;
-    push(h, &slot);
+    harness_push(h, &slot);
 }
 
 void harness_control(struct harness *h, enum job_type type, uint32_t handle)
 {
-    push(h, &(struct job_slot){.type = (uint8_t)type, .arg = handle});
+    harness_push(h, &(struct job_slot){.type = (uint8_t)type, .arg = handle});
 }
 
 void harness_demand(struct harness *h, uint32_t handle)
 {
-    push(h, &(struct job_slot){.type = JOB_WARM, .flags = JOB_F_DEMANDED, .arg = handle});
+    harness_push(h, &(struct job_slot){.type = JOB_WARM, .flags = JOB_F_DEMANDED, .arg = handle});
 }
 
 /* ---- up ---- */
@@ -397,11 +377,7 @@ static void take_head(struct harness *h, struct harness_job *j, const struct job
     j->has_head = true;
     j->cold_us = slot->arg;
     j->head = malloc(slot->bytes);
-    for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        size_t at = (size_t)i * JOB_CHUNK_BYTES;
-        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
-        memcpy(j->head + at, arena_view(&h->arena_up, slot->chunk[i]), n);
-    }
+    harness_copy_bytes(h, slot, j->head);
     j->head_bytes = slot->bytes;
     j->status = head_read_response(&reader, j->head, j->head_bytes);
     while (head_read_field(&reader, &field))
@@ -415,162 +391,6 @@ static void done(struct harness *h, struct harness_job *j, enum job_error error)
     j->is_done = true;
     j->error = error;
     h->dones++;
-}
-
-/* Passes a message of a callee on to its caller, with its bytes. */
-static void pass_up(struct harness *h, const struct harness_job *j, const struct job_slot *slot)
-{
-    static const uint8_t types[JOB_TYPES] = {[JOB_HEAD] = JOB_REPLY,
-                                             [JOB_DATA] = JOB_REPLY_DATA,
-                                             [JOB_ERROR] = JOB_REPLY_ERROR,
-                                             [JOB_CREDIT] = JOB_SUB_CREDIT};
-    uint32_t sub = j->caller - 1;
-    struct job_slot to = sub_slot(h, types[slot->type], sub);
-    assert(types[slot->type]);
-    to.flags = slot->flags & JOB_F_END;
-    to.arg2 = slot->arg; /* an error's kind, a credit's bytes */
-    if (to.type == JOB_SUB_CREDIT)
-        h->subs[sub].may_receive += slot->arg;
-    if (to.type == JOB_REPLY_DATA)
-        h->subs[sub].may_send -= slot->bytes;
-    copy_on(h, &to, slot);
-    push(h, &to);
-    if (to.type == JOB_REPLY_ERROR || (to.flags & JOB_F_END))
-        end_sub(h, sub);
-}
-
-/* And the other way. */
-static void pass_down(struct harness *h, const struct harness_sub *s, const struct job_slot *slot)
-{
-    struct job_slot to =
-        slot_of(h, slot->type == JOB_SUB_BODY ? JOB_BODY : JOB_CREDIT, s->callee - 1);
-    if (h->jobs[s->callee - 1].is_done)
-        return;
-    to.flags = slot->flags;
-    to.arg = slot->arg2;
-    if (to.type == JOB_CREDIT)
-        h->jobs[s->callee - 1].may_receive += slot->arg2;
-    else
-        h->jobs[s->callee - 1].may_send -= slot->bytes;
-    copy_on(h, &to, slot);
-    push(h, &to);
-}
-
-static void call(struct harness *h, uint32_t sub, uint32_t target, uint32_t depth)
-{
-    struct harness_sub *s = &h->subs[sub];
-    if (depth == 16) {
-        harness_reply_error(h, sub, JOB_ERROR_DEPTH);
-        return;
-    }
-    uint32_t job = start_job(h, target, s->head, s->head_bytes, !s->has_ended);
-    h->jobs[job].caller = sub + 1;
-    h->jobs[job].depth = depth;
-    s->callee = job + 1;
-    s->callee_generation = h->jobs[job].generation;
-}
-
-static uint8_t *bytes_of(struct harness *h, const struct job_slot *slot)
-{
-    uint8_t *bytes = malloc(slot->bytes + 1);
-    for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        size_t at = (size_t)i * JOB_CHUNK_BYTES;
-        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
-        memcpy(bytes + at, arena_view(&h->arena_up, slot->chunk[i]), n);
-    }
-    bytes[slot->bytes] = '\0';
-    return bytes;
-}
-
-static void take_sub_start(struct harness *h, uint32_t sub, uint32_t generation,
-                           const struct job_slot *slot)
-{
-    struct harness_sub *s = &h->subs[sub];
-    struct harness_job *j = &h->jobs[slot->job];
-    bool is_parents = j->is_open && j->generation == slot->generation;
-    bool lingers = h->lingering[slot->job] == slot->generation;
-    if (!is_parents && !lingers)
-        return; /* the client has gone meanwhile */
-    if (is_parents && j->is_done && !lingers) {
-        fprintf(stderr, "a sub-request of a job that is over\n");
-        abort();
-    }
-    assert(!s->is_open && generation != s->generation && slot->arg2 < HARNESS_BINDINGS_MAX);
-    free(s->head);
-    free(s->body);
-    *s = (struct harness_sub){.is_open = true,
-                              .generation = generation,
-                              .job = slot->job,
-                              .job_generation = slot->generation,
-                              .binding = (uint32_t)slot->arg2,
-                              .has_ended = slot->flags & JOB_F_END,
-                              .holds_credit = h->holds_sub_credit,
-                              .may_send = JOB_CREDIT_INITIAL,
-                              .may_receive = JOB_CREDIT_INITIAL,
-                              .head = bytes_of(h, slot),
-                              .head_bytes = slot->bytes};
-    struct head_reader reader;
-    struct head_field field;
-    struct head_request request = head_read_request(&reader, s->head, s->head_bytes);
-    while (head_read_field(&reader, &field))
-        ;
-    assert(head_read_end(&reader) && request.context.len == 0 && request.url.len > 0);
-    h->open_subs++;
-    h->sub_starts++;
-    /* A closed job that lingers has lost its handle: the test answers. */
-    uint32_t target = is_parents ? h->targets[j->handle % HARNESS_HANDLES_MAX][s->binding] : 0;
-    if (target)
-        call(h, sub, target, is_parents ? j->depth + 1 : 1);
-}
-
-static void take_sub_body(struct harness *h, uint32_t sub, const struct job_slot *slot)
-{
-    struct harness_sub *s = &h->subs[sub];
-    assert(!s->has_ended && slot->bytes <= s->may_receive);
-    s->may_receive -= slot->bytes;
-    s->has_ended = slot->flags & JOB_F_END;
-    if (s->callee) {
-        pass_down(h, s, slot);
-        return;
-    }
-    if (s->body_bytes + slot->bytes + 1 > s->body_cap) {
-        s->body_cap = (s->body_bytes + slot->bytes + 1) * 2;
-        s->body = realloc(s->body, s->body_cap);
-    }
-    uint8_t *bytes = bytes_of(h, slot);
-    memcpy(s->body + s->body_bytes, bytes, slot->bytes + 1);
-    s->body_bytes += slot->bytes;
-    free(bytes);
-    if (!s->holds_credit && slot->bytes && !s->has_ended)
-        harness_sub_credit(h, sub, slot->bytes);
-}
-
-static void take_sub(struct harness *h, const struct job_slot *slot)
-{
-    uint32_t sub = (uint32_t)slot->arg, generation = (uint32_t)(slot->arg >> 32);
-    struct harness_sub *s = &h->subs[sub];
-    assert(sub < JOB_SUBS_MAX && generation);
-    if (slot->type == JOB_SUB) {
-        take_sub_start(h, sub, generation, slot);
-        return;
-    }
-    if (!s->is_open || s->generation != generation)
-        return;
-    switch (slot->type) {
-    case JOB_SUB_BODY:
-        take_sub_body(h, sub, slot);
-        break;
-    case JOB_SUB_CREDIT:
-        s->may_send += slot->arg2;
-        assert(slot->arg2 > 0 && s->may_send <= JOB_CREDIT_INITIAL);
-        if (s->callee)
-            pass_down(h, s, slot);
-        break;
-    default:
-        s->is_cancelled = true;
-        h->sub_cancels++;
-        end_sub(h, sub);
-    }
 }
 
 static void give_back(struct harness *h, const struct job_slot *slot)
@@ -596,12 +416,12 @@ static void take(struct harness *h, const struct job_slot *slot)
     case JOB_SUB_BODY:
     case JOB_SUB_CANCEL:
     case JOB_SUB_CREDIT:
-        take_sub(h, slot);
+        harness_take_sub(h, slot);
         give_back(h, slot);
         return;
     case JOB_DONE:
         if (h->jobs[slot->job].is_open && h->jobs[slot->job].generation == slot->generation) {
-            drop_subs(h, slot->job);
+            harness_drop_subs(h, slot->job);
             h->jobs[slot->job].lingers = false;
         }
         stop_lingering(h, slot->job, slot->generation);
@@ -645,10 +465,10 @@ static void take(struct harness *h, const struct job_slot *slot)
             h->lingering[slot->job] = j->generation;
             h->lingering_count++;
         } else if (j->is_done) {
-            drop_subs(h, slot->job);
+            harness_drop_subs(h, slot->job);
         }
         if (j->caller && slot->type != JOB_SPAN)
-            pass_up(h, j, slot);
+            harness_pass_up(h, j, slot);
     }
     give_back(h, slot);
     if (!is_late && slot->type == JOB_DATA && j->is_open && !j->is_done && !j->holds_credit &&
@@ -685,9 +505,8 @@ static void take_packet(struct harness *h, const char *bytes, size_t len)
     json_decref(packet);
 }
 
-static bool drain(struct harness *h)
+static bool drain_ring(struct harness *h)
 {
-    static char bytes[START_PACKET_BYTES_MAX];
     struct job_slot slot;
     bool any = false;
     while (job_consumer_pop(&h->up, &slot) == JOB_RING_OK) {
@@ -696,14 +515,24 @@ static bool drain(struct harness *h)
     }
     if (any)
         job_consumer_release(&h->up);
+    return any;
+}
+
+static bool drain(struct harness *h)
+{
+    static char bytes[START_PACKET_BYTES_MAX];
+    bool any = drain_ring(h);
     for (;;) {
         ssize_t n = recv(h->start_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (n == 0) {
+        /* What it said before it ended counts, and may be all that the test waits for. */
+        if (n == 0 && !any && !drain_ring(h)) {
             int status = 0;
             waitpid(h->pid, &status, 0);
             fprintf(stderr, "hearth-runtime is gone, status %x\n", (unsigned)status);
             abort();
         }
+        if (n == 0)
+            return true;
         if (n < 0)
             return any;
         take_packet(h, bytes, (size_t)n);
@@ -711,13 +540,14 @@ static bool drain(struct harness *h)
     }
 }
 
-void harness_poll(struct harness *h, int timeout_ms)
+/* False: nothing came, and nobody knocked. */
+static bool look(struct harness *h, int timeout_ms)
 {
     struct job_region_header *header = h->region;
     static bool
         draining; /* drain -> take -> credit -> push may come back here when the ring is full */
     if (draining)
-        return;
+        return true;
     draining = true;
     bool any = drain(h);
     if (!any) {
@@ -725,11 +555,7 @@ void harness_poll(struct harness *h, int timeout_ms)
         if (!job_consumer_pending(&h->up)) {
             struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN},
                                    {.fd = h->start_fd, .events = POLLIN}};
-            int n = poll(fds, 2, timeout_ms);
-            if (n == 0 && timeout_ms >= HARNESS_WAIT_MS) {
-                fprintf(stderr, "nothing came for %d ms\n", timeout_ms);
-                abort();
-            }
+            any = poll(fds, 2, timeout_ms) > 0;
             uint64_t count;
             if (fds[0].revents) {
                 ssize_t got = read(h->core_fd, &count, sizeof(count));
@@ -737,15 +563,44 @@ void harness_poll(struct harness *h, int timeout_ms)
             }
         }
         atomic_store(&header->core_asleep[0].asleep, 0);
-        drain(h);
+        any |= drain(h);
     }
     draining = false;
+    return any;
+}
+
+void harness_poll(struct harness *h, int timeout_ms)
+{
+    look(h, timeout_ms);
+}
+
+static uint64_t cpu_ms(const struct harness *h)
+{
+    clockid_t clock;
+    struct timespec t = {0};
+    if (clock_getcpuclockid(h->pid, &clock) == 0)
+        clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void harness_await(struct harness *h)
+{
+    enum { STEP_MS = 1000 };
+    uint64_t cpu_from_ms = cpu_ms(h);
+    for (uint32_t waited_ms = 0; !look(h, STEP_MS); waited_ms += STEP_MS) {
+        uint64_t used_ms = cpu_ms(h) - cpu_from_ms;
+        if (waited_ms < HARNESS_SILENCE_MS && used_ms < HARNESS_SILENCE_CPU_MS)
+            continue;
+        fprintf(stderr, "nothing came for %u ms, in which the process used %lu ms of CPU time\n",
+                waited_ms, (unsigned long)used_ms);
+        abort();
+    }
 }
 
 struct harness_job *harness_wait(struct harness *h, uint32_t job)
 {
     while (!h->jobs[job].is_done)
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
     return &h->jobs[job];
 }
 
@@ -755,86 +610,6 @@ void harness_close(struct harness *h, uint32_t job)
     free(j->head);
     free(j->body);
     *j = (struct harness_job){0};
-}
-
-uint32_t harness_wait_sub(struct harness *h)
-{
-    for (;;) {
-        for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
-            if (!h->subs[i].is_open || h->subs[i].is_taken || h->subs[i].callee)
-                continue;
-            h->subs[i].is_taken = true;
-            return i;
-        }
-        harness_poll(h, HARNESS_WAIT_MS);
-    }
-}
-
-struct head_request harness_sub_request(const struct harness *h, uint32_t sub)
-{
-    struct head_reader reader;
-    return head_read_request(&reader, h->subs[sub].head, h->subs[sub].head_bytes);
-}
-
-void harness_reply(struct harness *h, uint32_t sub, uint16_t status, const char *fields,
-                   bool has_body)
-{
-    uint8_t head[JOB_HEAD_BYTES_MAX];
-    struct head_writer w;
-    if (!h->subs[sub].is_open)
-        return;
-    head_write_response(&w, head, sizeof(head), status);
-    write_fields(&w, fields);
-    size_t len = head_write_end(&w);
-    struct job_slot slot = sub_slot(h, JOB_REPLY, sub);
-    slot.flags = has_body ? 0 : JOB_F_END;
-    fill(h, &slot, head, len);
-    push(h, &slot);
-    if (!has_body && h->subs[sub].is_open)
-        end_sub(h, sub);
-}
-
-void harness_reply_data(struct harness *h, uint32_t sub, const void *bytes, size_t len, bool is_end)
-{
-    struct harness_sub *s = &h->subs[sub];
-    const uint8_t *p = bytes;
-    do {
-        while (len > 0 && s->may_send == 0 && s->is_open)
-            harness_poll(h, HARNESS_WAIT_MS);
-        if (!s->is_open)
-            return;
-        size_t n = len < s->may_send ? len : s->may_send;
-        if (n > JOB_HEAD_BYTES_MAX)
-            n = JOB_HEAD_BYTES_MAX;
-        struct job_slot slot = sub_slot(h, JOB_REPLY_DATA, sub);
-        slot.flags = is_end && n == len ? JOB_F_END : 0;
-        s->may_send -= n;
-        fill(h, &slot, p, n);
-        p += n;
-        len -= n;
-        push(h, &slot);
-    } while (len > 0);
-    if (is_end && s->is_open)
-        end_sub(h, sub);
-}
-
-void harness_reply_error(struct harness *h, uint32_t sub, enum job_error error)
-{
-    struct job_slot slot = sub_slot(h, JOB_REPLY_ERROR, sub);
-    slot.arg2 = error;
-    if (!h->subs[sub].is_open)
-        return;
-    push(h, &slot);
-    if (h->subs[sub].is_open)
-        end_sub(h, sub);
-}
-
-void harness_sub_credit(struct harness *h, uint32_t sub, uint64_t bytes)
-{
-    struct job_slot slot = sub_slot(h, JOB_SUB_CREDIT, sub);
-    slot.arg2 = bytes;
-    h->subs[sub].may_receive += bytes;
-    push(h, &slot);
 }
 
 struct harness_job *harness_get(struct harness *h, uint32_t handle, const char *path)
@@ -876,5 +651,5 @@ bool harness_logged(const struct harness *h, const char *level, const char *text
 void harness_wait_log(struct harness *h, const char *level, const char *text)
 {
     while (!harness_logged(h, level, text))
-        harness_poll(h, HARNESS_WAIT_MS);
+        harness_await(h);
 }

@@ -26,7 +26,9 @@ enum {
     HARNESS_HANDLES_MAX = 256,
     HARNESS_BINDINGS_MAX = 4, /* of one script */
     HARNESS_TEST = 0,         /* a binding's target: the test answers */
-    HARNESS_WAIT_MS = 20000,  /* for anything: then the test fails */
+    /* How long nothing may come: CPU time of the process, for a busy machine must fail no test; and time, for one that sleeps. */
+    HARNESS_SILENCE_CPU_MS = 60 * 1000,
+    HARNESS_SILENCE_MS = 300 * 1000,
 };
 
 struct harness_job {
@@ -87,6 +89,7 @@ struct harness {
     struct harness_sub subs[JOB_SUBS_MAX];
     uint32_t open_subs;
     bool holds_sub_credit; /* of new ones */
+    uint32_t handles;      /* of scripts that script_rig.h sent: 1 to this */
     const char *name;      /* of the scripts to come; NULL: each has its own */
     uint32_t targets[HARNESS_HANDLES_MAX][HARNESS_BINDINGS_MAX];
     uint64_t starts, dones, messages, sub_starts, sub_cancels;
@@ -106,6 +109,9 @@ struct harness_module {
     const char *name, *text;
     size_t len; /* 0: strlen */
 };
+
+/* From a file that is there; name is kept. The text is malloc'ed. */
+struct harness_module harness_read_module(const char *directory, const char *name);
 
 /* Starts a process with that memory budget and waits for its "ready". */
 void harness_start(struct harness *, uint64_t memory_bytes);
@@ -142,6 +148,8 @@ void harness_control(struct harness *, enum job_type, uint32_t handle);
 void harness_demand(struct harness *, uint32_t handle);
 /* Handles what has come; waits up to timeout_ms for something. */
 void harness_poll(struct harness *, int timeout_ms);
+/* The same until something has come. Silence beyond the limits above fails the test. */
+void harness_await(struct harness *);
 /* Until the job is done. */
 struct harness_job *harness_wait(struct harness *, uint32_t job);
 /* Frees the job's buffers; its index may be used again. */

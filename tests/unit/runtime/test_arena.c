@@ -10,19 +10,17 @@
 
 #include <cmocka.h>
 
+#include "drivers/rng.h"
 #include "runtime/job.h"
 
 static struct arena_shared shared;
 static struct arena_owner owner;
 static struct arena_peer peer;
-static uint64_t random_state;
+static struct rng random_numbers;
 
 static uint32_t random_u32(void)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 16);
+    return (uint32_t)rng_next(&random_numbers);
 }
 
 static int fresh(void **state)
@@ -30,7 +28,7 @@ static int fresh(void **state)
     memset(&shared, 0, sizeof(shared));
     arena_owner_init(&owner, &shared);
     arena_peer_init(&peer, &shared);
-    random_state = 88172645463325252ull;
+    random_numbers.state = 1;
     return 0;
 }
 

@@ -13,27 +13,14 @@ static struct harness h;
 
 enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, MB = 1 << 20 };
 
-static struct harness_module read_module(const char *script, const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%s/%s/%s", EXAMPLES, script, name);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t len = (size_t)ftell(f);
-    char *text = calloc(1, len + 1);
-    rewind(f);
-    assert_int_equal(fread(text, 1, len, f), len);
-    fclose(f);
-    return (struct harness_module){.name = name, .text = text, .len = len};
-}
-
 static void deploy(uint32_t handle, const char *name, const char *second,
                    const struct harness_binding *bindings)
 {
-    struct harness_module modules[2] = {read_module(name, "src/index.js")};
+    char directory[512];
+    snprintf(directory, sizeof(directory), "%s/%s", EXAMPLES, name);
+    struct harness_module modules[2] = {harness_read_module(directory, "src/index.js")};
     if (second)
-        modules[1] = read_module(name, second);
+        modules[1] = harness_read_module(directory, second);
     harness_bundle(&h, handle, modules, second ? 2 : 1, NULL, "{\"cpu_ms\":60000}", bindings);
     free((void *)modules[0].text);
     free((void *)modules[1].text);

@@ -10,20 +10,18 @@
 
 #include <cmocka.h>
 
+#include "drivers/rng.h"
 #include "runtime/job.h"
 
 static struct job_ring_shared ring;
 static struct job_producer producer;
 static struct job_consumer consumer;
 
-static uint64_t random_state;
+static struct rng random_numbers;
 
 static uint32_t random_u32(void)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 16);
+    return (uint32_t)rng_next(&random_numbers);
 }
 
 static int fresh(void **state)
@@ -31,7 +29,7 @@ static int fresh(void **state)
     memset(&ring, 0, sizeof(ring));
     job_producer_init(&producer, &ring);
     job_consumer_init(&consumer, &ring);
-    random_state = 88172645463325252ull;
+    random_numbers.state = 1;
     return 0;
 }
 

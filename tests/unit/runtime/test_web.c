@@ -13,25 +13,11 @@
 static struct harness h;
 static const char *suite;
 
-static struct harness_module read_module(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%s/%s", WEB_TESTS, name);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t len = (size_t)ftell(f);
-    char *text = calloc(1, len + 1);
-    rewind(f);
-    assert_int_equal(fread(text, 1, len, f), len);
-    fclose(f);
-    return (struct harness_module){.name = name, .text = text, .len = len};
-}
-
 static void every_line_of_the_suite_is_ok(void **state)
 {
-    const struct harness_module modules[] = {read_module(suite), read_module("assert.mjs"),
-                                             read_module("equal.mjs")};
+    const struct harness_module modules[] = {harness_read_module(WEB_TESTS, suite),
+                                             harness_read_module(WEB_TESTS, "assert.mjs"),
+                                             harness_read_module(WEB_TESTS, "equal.mjs")};
     harness_start(&h, 256u << 20);
     const struct harness_binding to_itself[] = {{"SELF", 1}, {0}};
     bool calls = strcmp(suite, "calls.mjs") == 0;

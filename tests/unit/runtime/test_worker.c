@@ -10,12 +10,9 @@
 
 #include <cmocka.h>
 
-#include "harness.h"
+#include "script_rig.h"
 
 static struct harness h;
-static uint32_t handles;
-
-enum { MB = 1 << 20 };
 
 static int start(void **state)
 {
@@ -29,22 +26,11 @@ static int stop(void **state)
     return 0;
 }
 
-static uint32_t script(const char *source)
-{
-    harness_script(&h, ++handles, source, "{\"cpu_ms\":10000}");
-    return handles;
-}
-
-static uint8_t pattern(size_t at)
-{
-    return (uint8_t)(at * 2654435761u >> 24);
-}
-
 static void a_request_is_answered(void **state)
 {
-    uint32_t s =
-        script("export default { fetch(r, env) { return new Response(r.method + ' ' + r.url,"
-               " { status: 418, headers: { 'X-A': 'b', 'set-cookie': 'c=d' } }); } }");
+    uint32_t s = rig_script(
+        &h, "export default { fetch(r, env) { return new Response(r.method + ' ' + r.url,"
+            " { status: 418, headers: { 'X-A': 'b', 'set-cookie': 'c=d' } }); } }");
     struct harness_job *j = harness_get(&h, s, "/x?y");
     assert_int_equal(j->error, JOB_ERROR_NONE);
     assert_int_equal(j->status, 418);
@@ -60,10 +46,10 @@ static void a_request_is_answered(void **state)
 
 static void a_known_body_has_its_true_length(void **state)
 {
-    uint32_t s = script(
-        "export default { fetch(r) { if (r.url.endsWith('/none')) return new Response(null, { "
-        "status: 204 });"
-        " return new Response('h\\u00e4\\u20ac', { headers: { 'content-length': '3' } }); } }");
+    uint32_t s = rig_script(
+        &h, "export default { fetch(r) { if (r.url.endsWith('/none')) return new Response(null, { "
+            "status: 204 });"
+            " return new Response('h\\u00e4\\u20ac', { headers: { 'content-length': '3' } }); } }");
     struct harness_job *j = harness_get(&h, s, "/");
     assert_string_equal(harness_field(j, "content-length"), "6");
     assert_string_equal((char *)j->body, "h\xc3\xa4\xe2\x82\xac");
@@ -89,31 +75,19 @@ static void large_bodies_go_down_within_credit(void **state)
         snprintf(source, sizeof(source),
                  "const N = %d; export default { fetch() { return new Response(%s); } }", 20 * MB,
                  makers[m]);
-        struct harness_job *j = harness_get(&h, script(source), "/");
+        struct harness_job *j = harness_get(&h, rig_script(&h, source), "/");
         assert_int_equal(j->error, JOB_ERROR_NONE);
         assert_int_equal(j->body_bytes, 20 * MB);
-        for (size_t i = 0; i < j->body_bytes; i++)
-            if (j->body[i] != pattern(i))
-                fail_msg("body %zu differs at %zu", m, i);
+        rig_expect_pattern(j->body, j->body_bytes);
     }
     struct harness_job *j = harness_get(
-        &h, script("export default { fetch() { return new Response('\\u00e4'.repeat(5e6)); } }"),
+        &h,
+        rig_script(&h,
+                   "export default { fetch() { return new Response('\\u00e4'.repeat(5e6)); } }"),
         "/");
     assert_int_equal(j->body_bytes, 10000000);
     for (size_t i = 0; i < j->body_bytes; i += 2)
         assert_true(j->body[i] == 0xc3 && j->body[i + 1] == 0xa4);
-}
-
-static void send_pattern(uint32_t job, size_t len)
-{
-    uint8_t buf[50000];
-    for (size_t at = 0; at < len;) {
-        size_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
-        for (size_t i = 0; i < n; i++)
-            buf[i] = pattern(at + i);
-        at += n;
-        harness_send(&h, job, buf, n, at == len);
-    }
 }
 
 static void large_bodies_go_up_and_are_read_every_way(void **state)
@@ -133,8 +107,8 @@ static void large_bodies_go_up_and_are_read_every_way(void **state)
                  " return new Response(b.length + ' ' + bad); } }",
                  20 * MB, readers[m]);
         uint32_t job =
-            harness_open(&h, script(source), "POST", "https://test.example/", NULL, true);
-        send_pattern(job, 20 * MB);
+            harness_open(&h, rig_script(&h, source), "POST", "https://test.example/", NULL, true);
+        rig_send_pattern(&h, job, 20 * MB);
         struct harness_job *j = harness_wait(&h, job);
         assert_int_equal(j->error, JOB_ERROR_NONE);
         assert_string_equal((char *)j->body, "20971520 0");
@@ -147,15 +121,15 @@ static void echo(uint32_t s);
 /* The body passes without JavaScript: its CPU limit does not matter. */
 static void a_body_echoes_while_it_comes(void **state)
 {
-    harness_script(&h, ++handles, "export default { fetch(r) { return new Response(r.body); } }",
+    harness_script(&h, ++h.handles, "export default { fetch(r) { return new Response(r.body); } }",
                    "{\"cpu_ms\":20}");
-    echo(handles);
+    echo(h.handles);
 }
 
 static void a_body_echoes_through_a_stream(void **state)
 {
-    echo(script("export default { fetch(r) { return new Response(r.body.pipeThrough(new "
-                "TransformStream())); } }"));
+    echo(rig_script(&h, "export default { fetch(r) { return new Response(r.body.pipeThrough(new "
+                        "TransformStream())); } }"));
 }
 
 static void echo(uint32_t s)
@@ -163,36 +137,34 @@ static void echo(uint32_t s)
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "first", 5, false);
     while (h.jobs[job].body_bytes < 5)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_false(h.jobs[job].is_done);
     harness_send(&h, job, " second", 7, true);
     assert_string_equal((char *)harness_wait(&h, job)->body, "first second");
     harness_close(&h, job);
 
     job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
-    send_pattern(job, 20 * MB);
+    rig_send_pattern(&h, job, 20 * MB);
     struct harness_job *j = harness_wait(&h, job);
     assert_int_equal(j->error, JOB_ERROR_NONE);
     assert_int_equal(j->body_bytes, 20 * MB);
-    for (size_t i = 0; i < j->body_bytes; i++)
-        if (j->body[i] != pattern(i))
-            fail_msg("differs at %zu", i);
+    rig_expect_pattern(j->body, j->body_bytes);
     harness_close(&h, job);
 }
 
 static void a_relayed_body_can_be_cancelled_and_can_end_empty(void **state)
 {
-    uint32_t s =
-        script("export default { fetch(r) { return new Response(r.body, { status: 201 }); } }");
+    uint32_t s = rig_script(
+        &h, "export default { fetch(r) { return new Response(r.body, { status: 201 }); } }");
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "some", 4, false);
     while (h.jobs[job].body_bytes < 4)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_cancel(&h, job);
 
     job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     while (!h.jobs[job].has_head)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_send(&h, job, NULL, 0, true);
     struct harness_job *j = harness_wait(&h, job);
     assert_int_equal(j->error, JOB_ERROR_NONE);
@@ -203,15 +175,16 @@ static void a_relayed_body_can_be_cancelled_and_can_end_empty(void **state)
 
 static void credit_is_given_only_for_what_was_read(void **state)
 {
-    uint32_t s = script("export default { async fetch(r) { const reader = r.body.getReader();"
-                        " await new Promise((d) => setTimeout(d, 100)); let n = 0;"
-                        " for (;;) { const { done, value } = await reader.read(); if (done) break; "
-                        "n += value.length; }"
-                        " return new Response(String(n)); } }");
+    uint32_t s =
+        rig_script(&h, "export default { async fetch(r) { const reader = r.body.getReader();"
+                       " await new Promise((d) => setTimeout(d, 100)); let n = 0;"
+                       " for (;;) { const { done, value } = await reader.read(); if (done) break; "
+                       "n += value.length; }"
+                       " return new Response(String(n)); } }");
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     static const uint8_t bytes[JOB_CREDIT_INITIAL];
     harness_send(&h, job, bytes, sizeof(bytes), false);
-    harness_get(&h, script("export default { fetch() { return new Response(''); } }"), "/");
+    harness_get(&h, rig_script(&h, "export default { fetch() { return new Response(''); } }"), "/");
     assert_int_equal(h.jobs[job].may_send, 0); /* nobody has read yet */
     harness_send(&h, job, bytes, 1000, true);  /* waits for credit */
     assert_string_equal((char *)harness_wait(&h, job)->body, "66536");
@@ -220,18 +193,18 @@ static void credit_is_given_only_for_what_was_read(void **state)
 
 static void without_credit_nothing_is_sent(void **state)
 {
-    uint32_t s =
-        script("export default { fetch() { return new Response(new Uint8Array(200000)); } }");
-    uint32_t quick = script("export default { fetch() { return new Response('q'); } }");
+    uint32_t s = rig_script(
+        &h, "export default { fetch() { return new Response(new Uint8Array(200000)); } }");
+    uint32_t quick = rig_script(&h, "export default { fetch() { return new Response('q'); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     h.jobs[job].holds_credit = true;
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_get(&h, quick, "/");
     assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
     harness_credit(&h, job, 1); /* every byte counts */
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_credit(&h, job, 1000000);
     assert_int_equal(harness_wait(&h, job)->body_bytes, 200000);
     harness_close(&h, job);
@@ -239,7 +212,7 @@ static void without_credit_nothing_is_sent(void **state)
 
 static void an_unread_body_does_not_stop_the_answer(void **state)
 {
-    uint32_t s = script("export default { fetch() { return new Response('early'); } }");
+    uint32_t s = rig_script(&h, "export default { fetch() { return new Response('early'); } }");
     uint32_t job = harness_open(&h, s, "POST", "https://test.example/", NULL, true);
     struct harness_job *j = harness_wait(&h, job);
     assert_string_equal((char *)j->body, "early");
@@ -248,21 +221,22 @@ static void an_unread_body_does_not_stop_the_answer(void **state)
 
 static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
 {
-    uint32_t s = script(
+    uint32_t s = rig_script(
+        &h,
         "let cancelled = 0; export default { fetch(r) {"
         " if (r.url.endsWith('/count')) return new Response(String(cancelled));"
         " return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50000)); },"
         " cancel() { cancelled++; } })); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     while (h.jobs[job].body_bytes < 100000)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_cancel(&h, job);
     assert_string_equal((char *)harness_get(&h, s, "/count")->body, "1");
 
-    uint32_t reads = script(
-        "let ended; export default { async fetch(r) {"
-        " if (r.url.endsWith('/how')) return new Response(ended);"
-        " try { await r.text(); } catch (e) { ended = e.message; } return new Response(); } }");
+    uint32_t reads = rig_script(
+        &h, "let ended; export default { async fetch(r) {"
+            " if (r.url.endsWith('/how')) return new Response(ended);"
+            " try { await r.text(); } catch (e) { ended = e.message; } return new Response(); } }");
     job = harness_open(&h, reads, "POST", "https://test.example/", NULL, true);
     harness_send(&h, job, "x", 1, false);
     harness_cancel(&h, job);
@@ -271,12 +245,13 @@ static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
 
 static void wait_until_goes_on_after_the_answer(void **state)
 {
-    uint32_t s = script("let done = 0; export default { fetch(r, env, ctx) {"
-                        " if (r.url.endsWith('/count')) return new Response(String(done));"
-                        " ctx.waitUntil(new Promise((d) => setTimeout(d, 30)).then(() => { done++; "
-                        "console.log('later'); }));"
-                        " ctx.waitUntil(Promise.reject(new Error('in vain')));"
-                        " return new Response('now ' + done); } }");
+    uint32_t s =
+        rig_script(&h, "let done = 0; export default { fetch(r, env, ctx) {"
+                       " if (r.url.endsWith('/count')) return new Response(String(done));"
+                       " ctx.waitUntil(new Promise((d) => setTimeout(d, 30)).then(() => { done++; "
+                       "console.log('later'); }));"
+                       " ctx.waitUntil(Promise.reject(new Error('in vain')));"
+                       " return new Response('now ' + done); } }");
     assert_string_equal((char *)harness_get(&h, s, "/")->body, "now 0");
     harness_wait_log(&h, "log", "later");
     harness_wait_log(&h, "error", "in vain");
@@ -285,12 +260,12 @@ static void wait_until_goes_on_after_the_answer(void **state)
 
 static void a_timer_ends_with_its_request(void **state)
 {
-    uint32_t s = script("let ticks = 0; export default { fetch(r) {"
-                        " if (r.url.endsWith('/count')) return new Response(String(ticks));"
-                        " setInterval(() => ticks++, 1); return new Response('x'); } }");
-    uint32_t sleeper =
-        script("export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
-               " return new Response(); } }");
+    uint32_t s = rig_script(&h, "let ticks = 0; export default { fetch(r) {"
+                                " if (r.url.endsWith('/count')) return new Response(String(ticks));"
+                                " setInterval(() => ticks++, 1); return new Response('x'); } }");
+    uint32_t sleeper = rig_script(
+        &h, "export default { async fetch() { await new Promise((d) => setTimeout(d, 50));"
+            " return new Response(); } }");
     harness_get(&h, s, "/");
     harness_get(&h, sleeper, "/");
     assert_string_equal((char *)harness_get(&h, s, "/count")->body, "0");
@@ -300,7 +275,8 @@ static void many_requests_share_an_isolate(void **state)
 {
     enum { N = 500 };
     static uint32_t jobs[N];
-    uint32_t s = script(
+    uint32_t s = rig_script(
+        &h,
         "let open = 0, most = 0; export default { async fetch(r) { most = Math.max(most, ++open);"
         " await new Promise((d) => setTimeout(d, 50)); open--; return new Response(r.url.slice(21) "
         "+ ' ' + most); } }");
@@ -335,9 +311,9 @@ static void modules_of_a_bundle_import_each_other(void **state)
         {"bare.js", "export default 'bare';"},
         {"src/late.js", "export default 'late';"},
     };
-    harness_bundle(&h, ++handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}",
+    harness_bundle(&h, ++h.handles, modules, sizeof(modules) / sizeof(*modules), "{\"K\":\"v\"}",
                    NULL, NULL);
-    struct harness_job *j = harness_get(&h, handles, "/");
+    struct harness_job *j = harness_get(&h, h.handles, "/");
     assert_int_equal(j->error, JOB_ERROR_NONE);
     assert_string_equal((char *)j->body,
                         "[\"ab\",7,\"t\xc3\xa4xt\",\"bare\",\"late\",{\"K\":\"v\"}]");
@@ -345,10 +321,10 @@ static void modules_of_a_bundle_import_each_other(void **state)
 
 static void unhandled_rejections_are_logged_only_if_nobody_came(void **state)
 {
-    uint32_t s = script(
-        "export default { async fetch() { const p = Promise.reject(new Error('handled late'));"
-        " await null; p.catch(() => {}); Promise.reject(new Error('nobody')); return new "
-        "Response(); } }");
+    uint32_t s = rig_script(
+        &h, "export default { async fetch() { const p = Promise.reject(new Error('handled late'));"
+            " await null; p.catch(() => {}); Promise.reject(new Error('nobody')); return new "
+            "Response(); } }");
     assert_int_equal(harness_get(&h, s, "/")->error, JOB_ERROR_NONE);
     harness_wait_log(&h, "error", "unhandled rejection: Error: nobody");
     assert_false(harness_logged(&h, NULL, "handled late"));
@@ -356,35 +332,35 @@ static void unhandled_rejections_are_logged_only_if_nobody_came(void **state)
 
 static void warm_and_evict_are_obeyed(void **state)
 {
-    uint32_t s = script("export default { fetch() { return new Response(''); } }");
+    uint32_t s = rig_script(&h, "export default { fetch() { return new Response(''); } }");
     uint32_t warmed = h.warmed, evicted = h.evicted;
     harness_control(&h, JOB_WARM, s);
     while (h.warmed == warmed)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(h.warmed_us > 0);
     assert_int_equal(harness_get(&h, s, "/")->cold_us, 0);
     harness_control(&h, JOB_WARM, s);
     while (h.warmed == warmed + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_int_equal(h.warmed_us, 0);
     harness_control(&h, JOB_EVICT, s);
     while (h.evicted == evicted)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(harness_get(&h, s, "/")->cold_us > 0);
 }
 
 static void a_busy_isolate_is_evicted_when_it_is_idle(void **state)
 {
-    uint32_t s =
-        script("export default { async fetch() { await new Promise((d) => setTimeout(d, 100));"
-               " return new Response('whole'); } }");
+    uint32_t s = rig_script(
+        &h, "export default { async fetch() { await new Promise((d) => setTimeout(d, 100));"
+            " return new Response('whole'); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     uint32_t evicted = h.evicted;
     harness_control(&h, JOB_EVICT, s);
     assert_string_equal((char *)harness_wait(&h, job)->body, "whole");
     harness_close(&h, job);
     while (h.evicted == evicted)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_true(harness_get(&h, s, "/")->cold_us > 0);
 }
 
@@ -401,7 +377,7 @@ static void a_large_script_starts_again_after_eviction(void **state)
             i);
     snprintf(source + len, sizeof(source) - len,
              "export default { fetch() { return new Response('v\xc3\xa4l ' + f7(6)); } }");
-    uint32_t s = script(source);
+    uint32_t s = rig_script(&h, source);
     for (int round = 0; round < 3; round++) {
         struct harness_job *j = harness_get(&h, s, "/");
         assert_int_equal(j->error, JOB_ERROR_NONE);
@@ -410,7 +386,7 @@ static void a_large_script_starts_again_after_eviction(void **state)
         uint32_t evicted = h.evicted;
         harness_control(&h, JOB_EVICT, s);
         while (h.evicted == evicted)
-            harness_poll(&h, HARNESS_WAIT_MS);
+            harness_await(&h);
     }
 }
 
@@ -421,9 +397,9 @@ static void answers_beyond_the_arena_wait_and_arrive(void **state)
     enum { SMALL = 1500, LARGE = 300 };
     static uint32_t jobs[SMALL];
     uint32_t small =
-        script("export default { fetch(r) { return new Response(r.url.slice(21)); } }");
-    uint32_t large =
-        script("export default { fetch() { return new Response(new Uint8Array(60000)); } }");
+        rig_script(&h, "export default { fetch(r) { return new Response(r.url.slice(21)); } }");
+    uint32_t large = rig_script(
+        &h, "export default { fetch() { return new Response(new Uint8Array(60000)); } }");
     const struct {
         uint32_t handle, count;
     } kinds[] = {{small, SMALL}, {large, LARGE}};
@@ -452,10 +428,10 @@ static void bodies_that_pass_by_themselves_wait_for_room_and_arrive(void **state
 {
     enum { COUNT = 1500 };
     static uint32_t jobs[COUNT];
-    uint32_t echo =
-        script("export default { async fetch(r) { await new Promise((d) => setTimeout(d, 200));"
-               " return new Response(r.body); } }");
-    uint32_t caller = ++handles;
+    uint32_t echo = rig_script(
+        &h, "export default { async fetch(r) { await new Promise((d) => setTimeout(d, 200));"
+            " return new Response(r.body); } }");
+    uint32_t caller = ++h.handles;
     harness_caller(&h, caller, "export default { fetch: (r, env) => env.ECHO.fetch(r) }",
                    "{\"cpu_ms\":10000}", (const struct harness_binding[]){{"ECHO", echo}, {0}});
     const uint32_t kinds[] = {echo, caller};
@@ -476,9 +452,9 @@ static void bodies_that_pass_by_themselves_wait_for_room_and_arrive(void **state
 
 static void a_new_version_replaces_the_old_one(void **state)
 {
-    uint32_t s =
-        script("export default { async fetch(r) { if (r.url.endsWith('/slow'))"
-               " await new Promise((d) => setTimeout(d, 100)); return new Response('one'); } }");
+    uint32_t s = rig_script(
+        &h, "export default { async fetch(r) { if (r.url.endsWith('/slow'))"
+            " await new Promise((d) => setTimeout(d, 100)); return new Response('one'); } }");
     assert_string_equal((char *)harness_get(&h, s, "/")->body, "one");
     uint32_t slow = harness_open(&h, s, "GET", "https://test.example/slow", NULL, false);
     harness_script(&h, s, "export default { fetch() { return new Response('two'); } }", NULL);
@@ -491,12 +467,12 @@ static void a_new_version_replaces_the_old_one(void **state)
 static void statistics_come_while_something_happens(void **state)
 {
     uint32_t seen = h.stats_count;
-    uint32_t s = script("export default { fetch() { return new Response(''); } }");
+    uint32_t s = rig_script(&h, "export default { fetch() { return new Response(''); } }");
     char mine[32];
     snprintf(mine, sizeof(mine), "\"handle\":%u,", s);
     harness_get(&h, s, "/");
     while (h.stats_count == seen || !strstr(h.stats, mine))
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     assert_non_null(strstr(strstr(h.stats, mine), "\"cold\":1"));
     assert_non_null(strstr(strstr(h.stats, mine), "\"is_warm\":true"));
 }
@@ -506,18 +482,18 @@ static void statistics_come_while_something_happens(void **state)
 static void await_warmed(uint32_t count)
 {
     while (h.warmed < count)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
 }
 
 static void a_new_version_of_what_is_warm_is_warm_before_its_first_request(void **state)
 {
     h.name = "app";
     uint32_t warmed = h.warmed;
-    uint32_t one = script("export default { fetch() { return new Response('one'); } }");
-    uint32_t other = script("export default { fetch() { return new Response('other'); } }");
+    uint32_t one = rig_script(&h, "export default { fetch() { return new Response('one'); } }");
+    uint32_t other = rig_script(&h, "export default { fetch() { return new Response('other'); } }");
     assert_true(harness_get(&h, one, "/")->cold_us > 0);
     assert_int_equal(h.warmed, warmed); /* nothing was warm when `other` came */
-    uint32_t two = script("export default { fetch() { return new Response('two'); } }");
+    uint32_t two = rig_script(&h, "export default { fetch() { return new Response('two'); } }");
     await_warmed(warmed + 1);
     assert_true(h.warmed_us > 0);
     struct harness_job *j = harness_get(&h, two, "/");
@@ -527,7 +503,8 @@ static void a_new_version_of_what_is_warm_is_warm_before_its_first_request(void 
     assert_true(harness_get(&h, other, "/")->cold_us > 0);
     h.name = "app of somebody else";
     assert_true(
-        harness_get(&h, script("export default { fetch() { return new Response(''); } }"), "/")
+        harness_get(&h, rig_script(&h, "export default { fetch() { return new Response(''); } }"),
+                    "/")
             ->cold_us > 0);
     assert_int_equal(h.warmed, warmed + 1);
     h.name = NULL;
@@ -537,12 +514,12 @@ static void a_new_version_that_does_not_load_leaves_the_old_one_alone(void **sta
 {
     h.name = "breaks";
     uint32_t one =
-        script("let n = 0; export default { fetch() { return new Response('' + ++n); } }");
+        rig_script(&h, "let n = 0; export default { fetch() { return new Response('' + ++n); } }");
     assert_int_equal(harness_get(&h, one, "/")->error, JOB_ERROR_NONE);
     uint32_t warmed = h.warmed;
-    script("throw new Error('not this one');");
+    rig_script(&h, "throw new Error('not this one');");
     harness_wait_log(&h, "error", "not this one");
-    script("for (;;);");
+    rig_script(&h, "for (;;);");
     harness_wait_log(&h, "error", "more than its CPU time");
     struct harness_job *j = harness_get(&h, one, "/");
     assert_string_equal((char *)j->body, "2");
@@ -579,12 +556,12 @@ static void the_least_valuable_are_evicted_under_the_budget(void **state)
     harness_script(&small, N + 1, "export default { fetch() { return new Response(''); } }", NULL);
     harness_control(&small, JOB_WARM, N + 1);
     while (small.evicted == evicted)
-        harness_poll(&small, HARNESS_WAIT_MS);
+        harness_await(&small);
     assert_int_equal(small.warmed, warmed);
     /* What is in demand does. */
     harness_demand(&small, N + 1);
     while (small.warmed == warmed)
-        harness_poll(&small, HARNESS_WAIT_MS);
+        harness_await(&small);
     assert_true(small.evicted > evicted + 1);
     assert_int_equal(harness_get(&small, N + 1, "/")->cold_us, 0);
     assert_int_equal(harness_get(&small, DEAR, "/")->cold_us, 0);
@@ -636,10 +613,30 @@ static void stop_finishes_what_runs(void **state)
                    NULL);
     uint32_t job = harness_open(&last, 1, "GET", "https://test.example/", NULL, false);
     harness_control(&last, JOB_STOP, 0);
-    assert_string_equal((char *)harness_wait(&last, job)->body, "done");
     int status;
     assert_int_equal(waitpid(last.pid, &status, 0), last.pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_string_equal((char *)harness_wait(&last, job)->body, "done");
+}
+
+static void a_cold_start_tells_its_phases_and_a_warm_one_does_not(void **state)
+{
+    uint32_t s = rig_script(
+        &h, "for (let i = 0; i < 3e6; i++); export default { fetch() { return new Response(); } }");
+    struct harness_job *j = harness_get(&h, s, "/");
+    assert_true(j->has_span && j->cold_us > 0);
+    assert_true(j->phase_us[JOB_PHASE_TOP_LEVEL] > 0);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < JOB_PHASES; i++)
+        sum += j->phase_us[i];
+    assert_true(sum <= j->cold_us && sum + JOB_PHASES >= j->cold_us);
+    j = harness_get(&h, s, "/");
+    assert_false(j->has_span);
+
+    uint32_t bad = rig_script(&h, "throw new Error('top');");
+    j = harness_get(&h, bad, "/");
+    assert_int_equal(j->error, JOB_ERROR_LOAD);
+    assert_true(j->has_span);
 }
 
 int main(void)
@@ -674,6 +671,7 @@ int main(void)
         cmocka_unit_test(a_new_version_inherits_what_is_known_of_the_former),
         cmocka_unit_test(hearthds_end_is_the_processs_end),
         cmocka_unit_test(stop_finishes_what_runs),
+        cmocka_unit_test(a_cold_start_tells_its_phases_and_a_warm_one_does_not),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,5 +1,5 @@
 /* test_worker_calls: calls from script to script, env.NAME.fetch(): the test answers them, or another script of the process does.
- * Bodies both ways within credit, errors of each kind, cancellation from every side, limits, and what outlives its answer. */
+ * Bodies both ways within credit, errors of each kind, limits. How they end early: test_worker_endings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,18 +8,10 @@
 
 #include <cmocka.h>
 
-#include "harness.h"
 #include "runtime/context.h"
+#include "script_rig.h"
 
 static struct harness h;
-static uint32_t handles;
-
-enum { MB = 1 << 20 };
-
-#define URL    "https://test.example/"
-#define LIMITS "{\"cpu_ms\":10000}"
-
-static const struct harness_binding to_test[] = {{"OTHER", HARNESS_TEST}, {0}};
 
 static int start(void **state)
 {
@@ -31,74 +23,6 @@ static int stop(void **state)
 {
     harness_stop(&h);
     return 0;
-}
-
-/* One that calls env.OTHER, which the test answers. */
-static uint32_t caller(const char *source)
-{
-    harness_caller(&h, ++handles, source, LIMITS, to_test);
-    return handles;
-}
-
-static uint32_t script(const char *source)
-{
-    harness_script(&h, ++handles, source, LIMITS);
-    return handles;
-}
-
-/* One that calls env.OTHER, another script. */
-static uint32_t caller_of(uint32_t target, const char *source)
-{
-    harness_caller(&h, ++handles, source, LIMITS,
-                   (const struct harness_binding[]){{"OTHER", target}, {0}});
-    return handles;
-}
-
-static uint32_t get(uint32_t handle)
-{
-    return harness_open(&h, handle, "GET", URL, NULL, false);
-}
-
-static uint32_t post(uint32_t handle)
-{
-    return harness_open(&h, handle, "POST", URL, "content-type: text/plain\n", true);
-}
-
-static void expect(uint32_t job, const char *body)
-{
-    struct harness_job *j = harness_wait(&h, job);
-    assert_int_equal(j->error, JOB_ERROR_NONE);
-    assert_string_equal(j->body ? (char *)j->body : "", body);
-    harness_close(&h, job);
-}
-
-static uint8_t pattern(size_t at)
-{
-    return (uint8_t)(at * 2654435761u >> 24);
-}
-
-static void expect_pattern(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != pattern(i))
-            fail_msg("differs at %zu", i);
-}
-
-static void make_pattern(uint8_t *bytes, size_t at, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = pattern(at + i);
-}
-
-static void send_pattern(uint32_t job, size_t len)
-{
-    static uint8_t buf[50000];
-    for (size_t at = 0; at < len;) {
-        size_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
-        make_pattern(buf, at, n);
-        at += n;
-        harness_send(&h, job, buf, n, at == len);
-    }
 }
 
 static bool is_view(struct head_view v, const char *text)
@@ -121,24 +45,6 @@ static const char *sub_field(uint32_t sub, const char *name)
     return "";
 }
 
-static void wait_sub_body(uint32_t sub)
-{
-    while (!h.subs[sub].has_ended)
-        harness_poll(&h, HARNESS_WAIT_MS);
-}
-
-static void wait_cancel(uint32_t sub)
-{
-    while (!h.subs[sub].is_cancelled)
-        harness_poll(&h, HARNESS_WAIT_MS);
-}
-
-static void nothing_is_left(void)
-{
-    assert_int_equal(h.open_subs, 0);
-    assert_int_equal(h.lingering_count, 0);
-}
-
 /* ---- heads ---- */
 
 static void a_call_carries_method_url_and_fields(void **state)
@@ -149,9 +55,10 @@ static void a_call_carries_method_url_and_fields(void **state)
         {"fetch('https://other/a?b=c')", "GET", "https://other/a?b=c", "x", ""},
         {"fetch('https://other', { method: 'delete', headers: { X: 'y' } })", "DELETE",
          "https://other/", "x", "y"},
-        {"fetch(r)", "GET", URL "path", "x-mine", "1"},
-        {"fetch(new Request(r))", "GET", URL "path", "x-mine", "1"},
-        {"fetch(new Request(r, { headers: { 'x-mine': '2' } }))", "GET", URL "path", "x-mine", "2"},
+        {"fetch(r)", "GET", RIG_URL "path", "x-mine", "1"},
+        {"fetch(new Request(r))", "GET", RIG_URL "path", "x-mine", "1"},
+        {"fetch(new Request(r, { headers: { 'x-mine': '2' } }))", "GET", RIG_URL "path", "x-mine",
+         "2"},
         {"fetch(new Request('http://h:8080/x', r))", "GET", "http://h:8080/x", "x-mine", "1"},
         {"fetch(new URL('https://other/u'), { headers: [['a', 'b'], ['a', 'c']] })", "GET",
          "https://other/u", "a", "b"},
@@ -162,7 +69,8 @@ static void a_call_carries_method_url_and_fields(void **state)
                  "export default { async fetch(r, env) { const a = await env.OTHER.%s;"
                  " return new Response(a.status + a.headers.get('x-told') + await a.text()); } }",
                  rows[i].call);
-        uint32_t job = harness_open(&h, caller(source), "GET", URL "path", "x-mine: 1\n", false);
+        uint32_t job =
+            harness_open(&h, rig_caller(&h, source), "GET", RIG_URL "path", "x-mine: 1\n", false);
         uint32_t sub = harness_wait_sub(&h);
         struct head_request request = harness_sub_request(&h, sub);
         if (!is_view(request.method, rows[i].method) || !is_view(request.url, rows[i].url) ||
@@ -172,36 +80,39 @@ static void a_call_carries_method_url_and_fields(void **state)
         assert_true(h.subs[sub].has_ended);
         assert_int_equal(h.subs[sub].binding, 0);
         harness_reply(&h, sub, 404, "x-told: t\n", false);
-        expect(job, "404t");
+        rig_expect(&h, job, "404t");
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 static void a_binding_is_named_by_its_place(void **state)
 {
     harness_caller(
-        &h, ++handles,
+        &h, ++h.handles,
         "export default { async fetch(r, env) { const a = await env.SECOND.fetch(r);"
         " return new Response(await a.text() + Object.keys(env) + env.FIRST); } }",
-        LIMITS,
+        RIG_LIMITS,
         (const struct harness_binding[]){{"FIRST", HARNESS_TEST}, {"SECOND", HARNESS_TEST}, {0}});
-    uint32_t job = get(handles), sub = harness_wait_sub(&h);
+    uint32_t job = rig_get(&h, h.handles), sub = harness_wait_sub(&h);
     assert_int_equal(h.subs[sub].binding, 1);
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, "two ", 4, true);
-    expect(job, "two FIRST,SECOND[object Fetcher]");
+    rig_expect(&h, job, "two FIRST,SECOND[object Fetcher]");
 }
 
 static void redirects_and_fields_come_as_they_are(void **state)
 {
-    uint32_t job = get(caller(
-        "export default { async fetch(r, env) { const a = await env.OTHER.fetch('https://o/');"
-        " let frozen; try { a.headers.set('x', 'y'); } catch (e) { frozen = e.name; }"
-        " return Response.json([a.status, a.ok, a.headers.get('location'),"
-        " a.headers.getSetCookie(), frozen, a.body]); } }"));
+    uint32_t job = rig_get(
+        &h,
+        rig_caller(
+            &h,
+            "export default { async fetch(r, env) { const a = await env.OTHER.fetch('https://o/');"
+            " let frozen; try { a.headers.set('x', 'y'); } catch (e) { frozen = e.name; }"
+            " return Response.json([a.status, a.ok, a.headers.get('location'),"
+            " a.headers.getSetCookie(), frozen, a.body]); } }"));
     uint32_t sub = harness_wait_sub(&h);
     harness_reply(&h, sub, 302, "location: /x\nset-cookie: a=b\nset-cookie: c=d\n", false);
-    expect(job, "[302,false,\"/x\",[\"a=b\",\"c=d\"],\"TypeError\",null]");
+    rig_expect(&h, job, "[302,false,\"/x\",[\"a=b\",\"c=d\"],\"TypeError\",null]");
 }
 
 static void the_answer_of_another_script_can_be_the_answer(void **state)
@@ -214,19 +125,19 @@ static void the_answer_of_another_script_can_be_the_answer(void **state)
         " return new Response(a.body.pipeThrough(new TransformStream()), a); } }",
     };
     for (size_t i = 0; i < 3; i++) {
-        uint32_t job = get(caller(sources[i])), sub = harness_wait_sub(&h);
+        uint32_t job = rig_get(&h, rig_caller(&h, sources[i])), sub = harness_wait_sub(&h);
         harness_reply(&h, sub, 203, "x-a: b\ncontent-length: 9\n", true);
         harness_reply_data(&h, sub, "some", 4, false);
         while (h.jobs[job].body_bytes < 4)
-            harness_poll(&h, HARNESS_WAIT_MS);
+            harness_await(&h);
         harness_reply_data(&h, sub, " more", 5, true);
         struct harness_job *j = harness_wait(&h, job);
         assert_int_equal(j->status, 203);
         assert_string_equal(harness_field(j, "x-a"), "b");
         assert_string_equal(harness_field(j, "content-length"), "9");
-        expect(job, "some more");
+        rig_expect(&h, job, "some more");
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 /* ---- bodies ---- */
@@ -251,29 +162,30 @@ static void request_bodies_arrive_within_credit(void **state)
         snprintf(source, sizeof(source),
                  "export default { async fetch(r, env) { return env.OTHER.fetch(%s); } }",
                  argument);
-        uint32_t job = post(caller(source));
+        uint32_t job = rig_post(&h, rig_caller(&h, source));
         if (i == 2) /* before the call is made */
-            send_pattern(job, 10 * MB);
+            rig_send_pattern(&h, job, 10 * MB);
         uint32_t sub = harness_wait_sub(&h);
         if (i != 2)
-            send_pattern(job, 10 * MB);
-        wait_sub_body(sub);
+            rig_send_pattern(&h, job, 10 * MB);
+        rig_wait_sub_body(&h, sub);
         assert_int_equal(h.subs[sub].body_bytes, 10 * MB);
-        expect_pattern(h.subs[sub].body, 10 * MB);
+        rig_expect_pattern(h.subs[sub].body, 10 * MB);
         assert_string_equal(sub_field(sub, "content-length"), i == 2 ? "10485760" : "");
         harness_reply(&h, sub, 204, NULL, false);
-        expect(job, "");
+        rig_expect(&h, job, "");
     }
-    uint32_t job = get(caller("export default { async fetch(r, env) { return env.OTHER.fetch("
-                              "'https://o/', { method: 'POST', body: 'h\\u00e4' }); } }"));
+    uint32_t job =
+        rig_get(&h, rig_caller(&h, "export default { async fetch(r, env) { return env.OTHER.fetch("
+                                   "'https://o/', { method: 'POST', body: 'h\\u00e4' }); } }"));
     uint32_t sub = harness_wait_sub(&h);
-    wait_sub_body(sub);
+    rig_wait_sub_body(&h, sub);
     assert_string_equal((char *)h.subs[sub].body, "h\xc3\xa4");
     assert_string_equal(sub_field(sub, "content-length"), "3");
     assert_string_equal(sub_field(sub, "content-type"), "text/plain;charset=UTF-8");
     harness_reply(&h, sub, 200, NULL, false);
-    expect(job, "");
-    nothing_is_left();
+    rig_expect(&h, job, "");
+    rig_expect_nothing_left(&h);
 }
 
 static void reply_bodies_are_read_every_way(void **state)
@@ -286,7 +198,7 @@ static void reply_bodies_are_read_every_way(void **state)
         " all.set(p, at); at += p.length; } return all; })()",
     };
     static uint8_t bytes[10 * MB];
-    make_pattern(bytes, 0, sizeof(bytes));
+    rig_make_pattern(bytes, 0, sizeof(bytes));
     for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
         char source[1024];
         snprintf(source, sizeof(source),
@@ -295,57 +207,62 @@ static void reply_bodies_are_read_every_way(void **state)
                  " for (let i = 0; i < N; i++) bad += b[i] !== Math.imul(i, 2654435761) >>> 24;"
                  " return new Response(b.length + ' ' + bad); } }",
                  10 * MB, readers[i]);
-        uint32_t job = get(caller(source)), sub = harness_wait_sub(&h);
+        uint32_t job = rig_get(&h, rig_caller(&h, source)), sub = harness_wait_sub(&h);
         harness_reply(&h, sub, 200, NULL, true);
         harness_reply_data(&h, sub, bytes, sizeof(bytes), true);
-        expect(job, "10485760 0");
+        rig_expect(&h, job, "10485760 0");
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 static void nothing_is_sent_without_credit_and_none_is_given_without_a_read(void **state)
 {
     static const uint8_t bytes[JOB_CREDIT_INITIAL];
-    uint32_t idle = script("export default { fetch() { return new Response('idle'); } }");
-    uint32_t s = caller("export default { async fetch(r, env) {"
-                        " const a = await env.OTHER.fetch('https://o/', { method: 'POST', body: "
-                        "new Uint8Array(200000) });"
-                        " await new Promise((d) => setTimeout(d, 100));"
-                        " return new Response(String((await a.bytes()).length)); } }");
+    uint32_t idle = rig_script(&h, "export default { fetch() { return new Response('idle'); } }");
+    uint32_t s =
+        rig_caller(&h, "export default { async fetch(r, env) {"
+                       " const a = await env.OTHER.fetch('https://o/', { method: 'POST', body: "
+                       "new Uint8Array(200000) });"
+                       " await new Promise((d) => setTimeout(d, 100));"
+                       " return new Response(String((await a.bytes()).length)); } }");
     h.holds_sub_credit = true;
-    uint32_t job = get(s), sub = harness_wait_sub(&h);
+    uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
     h.holds_sub_credit = false;
     while (h.subs[sub].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
-    expect(get(idle), "idle");
+        harness_await(&h);
+    rig_expect(&h, rig_get(&h, idle), "idle");
     assert_int_equal(h.subs[sub].body_bytes, JOB_CREDIT_INITIAL);
     harness_sub_credit(&h, sub, 1); /* every byte counts */
     while (h.subs[sub].body_bytes < JOB_CREDIT_INITIAL + 1)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_sub_credit(&h, sub, 1000000);
-    wait_sub_body(sub);
+    rig_wait_sub_body(&h, sub);
     assert_int_equal(h.subs[sub].body_bytes, 200000);
 
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, bytes, sizeof(bytes), false);
-    expect(get(idle), "idle");
+    rig_expect(&h, rig_get(&h, idle), "idle");
     assert_int_equal(h.subs[sub].may_send, 0); /* nobody has read yet */
     harness_reply_data(&h, sub, bytes, 1000, true);
-    expect(job, "66536");
+    rig_expect(&h, job, "66536");
 }
 
 /* The client takes nothing: the other script's answer waits where it is made. */
 static void a_slow_client_holds_the_called_script_back(void **state)
 {
     static const uint8_t bytes[3 * JOB_CREDIT_INITIAL];
-    uint32_t job = get(caller("export default { fetch: (r, env) => env.OTHER.fetch(r) }"));
+    uint32_t job =
+        rig_get(&h, rig_caller(&h, "export default { fetch: (r, env) => env.OTHER.fetch(r) }"));
     h.jobs[job].holds_credit = true;
     uint32_t sub = harness_wait_sub(&h);
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, bytes, 2 * JOB_CREDIT_INITIAL, false);
     while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
-        harness_poll(&h, HARNESS_WAIT_MS);
-    expect(get(script("export default { fetch() { return new Response('idle'); } }")), "idle");
+        harness_await(&h);
+    rig_expect(
+        &h,
+        rig_get(&h, rig_script(&h, "export default { fetch() { return new Response('idle'); } }")),
+        "idle");
     assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
     assert_int_equal(h.subs[sub].may_send, 0);
     h.jobs[job].holds_credit = false;
@@ -353,7 +270,7 @@ static void a_slow_client_holds_the_called_script_back(void **state)
     harness_reply_data(&h, sub, bytes, JOB_CREDIT_INITIAL, true);
     assert_int_equal(harness_wait(&h, job)->body_bytes, 3 * JOB_CREDIT_INITIAL);
     harness_close(&h, job);
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 static void ten_megabytes_echo_through_two_scripts(void **state)
@@ -371,17 +288,17 @@ static void ten_megabytes_echo_through_two_scripts(void **state)
     };
     for (size_t e = 0; e < 2; e++) {
         for (size_t c = 0; c < 2; c++) {
-            uint32_t inner = caller_of(script(echoes[e]), callers[c]);
-            uint32_t job = post(caller_of(inner, callers[0]));
-            send_pattern(job, 10 * MB);
+            uint32_t inner = rig_caller_of(&h, rig_script(&h, echoes[e]), callers[c]);
+            uint32_t job = rig_post(&h, rig_caller_of(&h, inner, callers[0]));
+            rig_send_pattern(&h, job, 10 * MB);
             struct harness_job *j = harness_wait(&h, job);
             assert_int_equal(j->error, JOB_ERROR_NONE);
             assert_int_equal(j->body_bytes, 10 * MB);
-            expect_pattern(j->body, 10 * MB);
+            rig_expect_pattern(j->body, 10 * MB);
             harness_close(&h, job);
         }
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 /* The reply may be complete while the request body is not. */
@@ -402,16 +319,16 @@ static void an_early_reply_ends_the_upload(void **state)
                  " const t = await a.text(); await new Promise((d) => setTimeout(d, 1));"
                  " return new Response(t + cancelled); } }",
                  bodies[i]);
-        uint32_t job = post(caller(source));
+        uint32_t job = rig_post(&h, rig_caller(&h, source));
         harness_send(&h, job, "x", 1, false);
         uint32_t sub = harness_wait_sub(&h);
         harness_reply(&h, sub, 200, NULL, true);
         harness_reply_data(&h, sub, "early ", 6, true);
         if (i < 2) /* the rest of the request body is dropped, with credit for it */
-            send_pattern(job, 300000);
-        expect(job, i < 2 ? "early 0" : "early 1");
+            rig_send_pattern(&h, job, 300000);
+        rig_expect(&h, job, i < 2 ? "early 0" : "early 1");
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 /* ---- errors ---- */
@@ -435,67 +352,69 @@ static void each_error_is_a_rejection_with_a_sentence(void **state)
         {JOB_ERROR_LOST, "the process or node that ran the called script is gone"},
         {JOB_ERROR_DEPTH, "16 scripts call each other already, as deep as calls may go"},
     };
-    uint32_t s = caller("export default { async fetch(r, env) {"
-                        " try { return new Response(await (await env.OTHER.fetch(r)).text()); }"
-                        " catch (e) { return new Response(e.name + ': ' + e.message); } } }");
+    uint32_t s =
+        rig_caller(&h, "export default { async fetch(r, env) {"
+                       " try { return new Response(await (await env.OTHER.fetch(r)).text()); }"
+                       " catch (e) { return new Response(e.name + ': ' + e.message); } } }");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         for (unsigned after = 0; after < 3; after++) { /* nothing, the head, some of the body */
             char expected[160];
-            uint32_t job = get(s), sub = harness_wait_sub(&h);
+            uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
             if (after > 0)
                 harness_reply(&h, sub, 200, NULL, true);
             if (after > 1)
                 harness_reply_data(&h, sub, "some", 4, false);
             harness_reply_error(&h, sub, rows[i].error);
             snprintf(expected, sizeof(expected), "Error: env.OTHER.fetch: %s", rows[i].says);
-            expect(job, expected);
+            rig_expect(&h, job, expected);
         }
     }
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 static void an_uncaught_error_of_a_call_is_the_callers_exception(void **state)
 {
-    uint32_t s = caller("export default { fetch: (r, env) => env.OTHER.fetch(r) }");
-    uint32_t job = get(s), sub = harness_wait_sub(&h);
+    uint32_t s = rig_caller(&h, "export default { fetch: (r, env) => env.OTHER.fetch(r) }");
+    uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
     harness_reply_error(&h, sub, JOB_ERROR_LOST);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_EXCEPTION);
     harness_wait_log(&h, "error", "ran the called script is gone");
     harness_close(&h, job);
 
-    job = get(s); /* in the middle of a body that passes by itself */
+    job = rig_get(&h, s); /* in the middle of a body that passes by itself */
     sub = harness_wait_sub(&h);
     harness_reply(&h, sub, 200, NULL, true);
     harness_reply_data(&h, sub, "some", 4, false);
     while (h.jobs[job].body_bytes < 4)
-        harness_poll(&h, HARNESS_WAIT_MS);
+        harness_await(&h);
     harness_reply_error(&h, sub, JOB_ERROR_EXCEPTION);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_EXCEPTION);
     harness_wait_log(&h, "error", "is cut off: the called script threw an exception");
     harness_close(&h, job);
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 static void an_exception_in_the_called_script_rejects(void **state)
 {
-    uint32_t bad = script("export default { fetch() { throw new Error('inner'); } }");
+    uint32_t bad = rig_script(&h, "export default { fetch() { throw new Error('inner'); } }");
     uint32_t s =
-        caller_of(bad, "export default { async fetch(r, env) { try { await env.OTHER.fetch(r); }"
-                       " catch (e) { return new Response(e.message); } } }");
-    expect(get(s), "env.OTHER.fetch: the called script threw an exception");
+        rig_caller_of(&h, bad,
+                      "export default { async fetch(r, env) { try { await env.OTHER.fetch(r); }"
+                      " catch (e) { return new Response(e.message); } } }");
+    rig_expect(&h, rig_get(&h, s), "env.OTHER.fetch: the called script threw an exception");
 }
 
 static void a_cycle_ends_at_the_depth_limit(void **state)
 {
-    handles++;
-    harness_caller(&h, handles,
+    h.handles++;
+    harness_caller(&h, h.handles,
                    "export default { async fetch(r, env) { const n = Number(r.url.slice(21));"
                    " try { return await env.SELF.fetch('https://test.example/' + (n + 1)); }"
                    " catch (e) { return new Response(n + ' ' + e.message); } } }",
-                   LIMITS, (const struct harness_binding[]){{"SELF", handles}, {0}});
-    expect(harness_open(&h, handles, "GET", URL "0", NULL, false),
-           "15 env.SELF.fetch: 16 scripts call each other already, as deep as calls may go");
-    nothing_is_left();
+                   RIG_LIMITS, (const struct harness_binding[]){{"SELF", h.handles}, {0}});
+    rig_expect(&h, harness_open(&h, h.handles, "GET", RIG_URL "0", NULL, false),
+               "15 env.SELF.fetch: 16 scripts call each other already, as deep as calls may go");
+    rig_expect_nothing_left(&h);
 }
 
 static void what_is_no_call_is_refused_at_once(void **state)
@@ -518,164 +437,17 @@ static void what_is_no_call_is_refused_at_once(void **state)
                  "export default { async fetch(r, env) { const p = env.OTHER.%s;"
                  " return new Response(await p.catch((e) => e.name)); } }",
                  rows[i].call);
-        expect(get(caller(source)), rows[i].says);
+        rig_expect(&h, rig_get(&h, rig_caller(&h, source)), rows[i].says);
     }
-    uint32_t used = caller("export default { async fetch(r, env) {"
-                           " await r.text(); const p = env.OTHER.fetch('https://o/', { method: "
-                           "'POST', body: r.body });"
-                           " return new Response(await p.catch((e) => e.message)); } }");
-    uint32_t job = post(used);
+    uint32_t used =
+        rig_caller(&h, "export default { async fetch(r, env) {"
+                       " await r.text(); const p = env.OTHER.fetch('https://o/', { method: "
+                       "'POST', body: r.body });"
+                       " return new Response(await p.catch((e) => e.message)); } }");
+    uint32_t job = rig_post(&h, used);
     harness_send(&h, job, "x", 1, true);
-    expect(job, "the body stream is locked");
-    nothing_is_left();
-}
-
-/* ---- cancellation ---- */
-
-static void an_abort_cancels_the_call(void **state)
-{
-    uint32_t s =
-        caller("export default { async fetch(r, env) { const c = new AbortController();"
-               " const step = new URL(r.url).pathname; setTimeout(() => c.abort(), 20);"
-               " try { const a = await env.OTHER.fetch('https://o/', { signal: c.signal });"
-               " if (step === '/read') await a.text();"
-               " if (step === '/answer') return a;"
-               " return new Response('?'); }"
-               " catch (e) { return new Response(e.name + (e === c.signal.reason)); } } }");
-    uint32_t job = harness_open(&h, s, "GET", URL "wait", NULL, false), sub = harness_wait_sub(&h);
-    expect(job, "AbortErrortrue");
-    wait_cancel(sub);
-
-    job = harness_open(&h, s, "GET", URL "read", NULL, false);
-    sub = harness_wait_sub(&h);
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "some", 4, false);
-    expect(job, "AbortErrortrue");
-    wait_cancel(sub);
-
-    job = harness_open(&h, s, "GET", URL "answer", NULL, false);
-    sub = harness_wait_sub(&h);
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "some", 4, false);
-    assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_EXCEPTION);
-    wait_cancel(sub);
-    harness_close(&h, job);
-
-    uint32_t timed =
-        caller("export default { async fetch(r, env) {"
-               " try { await env.OTHER.fetch('https://o/', { signal: AbortSignal.timeout(10) }); }"
-               " catch (e) { return new Response(e.name); } } }");
-    job = get(timed);
-    sub = harness_wait_sub(&h);
-    expect(job, "TimeoutError");
-    wait_cancel(sub);
-    nothing_is_left();
-}
-
-static void an_abort_after_the_end_does_nothing(void **state)
-{
-    uint32_t job =
-        get(caller("export default { async fetch(r, env) { const c = new AbortController();"
-                   " const a = await env.OTHER.fetch('https://o/', { signal: c.signal });"
-                   " const t = await a.text(); c.abort(); return new Response(t); } }"));
-    uint32_t sub = harness_wait_sub(&h);
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "all", 3, true);
-    expect(job, "all");
-    assert_false(h.subs[sub].is_cancelled);
-}
-
-static void cancelling_the_reply_body_cancels_the_call(void **state)
-{
-    uint32_t job =
-        get(caller("export default { async fetch(r, env) {"
-                   " const a = await env.OTHER.fetch('https://o/');"
-                   " const reader = a.body.getReader(); const { value } = await reader.read();"
-                   " await reader.cancel(); return new Response(value); } }"));
-    uint32_t sub = harness_wait_sub(&h);
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "first", 5, false);
-    expect(job, "first");
-    wait_cancel(sub);
-    harness_reply_data(&h, sub, "late", 4, true);
-    nothing_is_left();
-}
-
-static void a_client_that_goes_takes_the_calls_with_it(void **state)
-{
-    uint32_t s = caller("const told = []; export default { async fetch(r, env) {"
-                        " if (r.url.endsWith('/told')) return new Response(told.splice(0).join());"
-                        " try { const a = await env.OTHER.fetch('https://o/');"
-                        " if (r.url.endsWith('/answer')) return a;"
-                        " await a.text(); } catch (e) { told.push(e.message); } } }");
-    static const char gone[] = "env.OTHER.fetch: the request that made this call is over";
-    for (unsigned after = 0; after < 3; after++) { /* nothing, the head, in a relay */
-        uint32_t job = harness_open(&h, s, "GET", after == 2 ? URL "answer" : URL, NULL, false);
-        uint32_t sub = harness_wait_sub(&h);
-        if (after) {
-            harness_reply(&h, sub, 200, NULL, true);
-            harness_reply_data(&h, sub, "some", 4, false);
-        }
-        while (after == 2 && h.jobs[job].body_bytes < 4)
-            harness_poll(&h, HARNESS_WAIT_MS);
-        harness_cancel(&h, job); /* hearthd forgets its calls too: what comes about them is late */
-        assert_false(h.subs[sub].is_open);
-        expect(harness_open(&h, s, "GET", URL "told", NULL, false), after < 2 ? gone : "");
-    }
-    nothing_is_left();
-}
-
-static void an_error_or_answer_of_the_caller_cancels_what_it_still_waits_for(void **state)
-{
-    static const struct {
-        const char *what, *rest, *limits;
-        enum job_error error;
-    } rows[] = {
-        {"an exception", "throw new Error('x');", NULL, JOB_ERROR_EXCEPTION},
-        {"an answer", "return new Response('x');", NULL, JOB_ERROR_NONE},
-        {"an endless loop", "await 1; for (;;);", NULL, JOB_ERROR_CPU_LIMIT},
-        {"its wall limit", "await p;", "{\"wall_ms\":300}", JOB_ERROR_WALL_LIMIT},
-        {"its memory limit", "const all = []; for (;;) all.push(new Array(1000).fill(1));",
-         "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", JOB_ERROR_MEMORY_LIMIT},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        char source[512];
-        snprintf(source, sizeof(source),
-                 "export default { async fetch(r, env) { const p = env.OTHER.fetch('https://o/');"
-                 " p.catch(() => {}); await new Promise((d) => setTimeout(d, 30)); %s } }",
-                 rows[i].rest);
-        harness_caller(&h, ++handles, source, rows[i].limits, to_test);
-        uint32_t job = get(handles), sub = harness_wait_sub(&h);
-        assert_int_equal(harness_wait(&h, job)->error, rows[i].error);
-        assert_false(h.subs[sub].is_open);
-        harness_close(&h, job);
-    }
-    nothing_is_left();
-}
-
-static void late_messages_about_a_call_are_dropped(void **state)
-{
-    uint32_t s =
-        caller("export default { async fetch(r, env) { const c = new AbortController();"
-               " const p = env.OTHER.fetch('https://o/', { signal: c.signal }); setTimeout(() => "
-               "c.abort(), 20);"
-               " await p.catch(() => {}); return (await env.OTHER.fetch('https://p/')); } }");
-    uint32_t job = get(s), sub = harness_wait_sub(&h);
-    uint32_t old = h.subs[sub].generation;
-    /* The second call has the first one's place, and a new generation. */
-    while (!h.subs[sub].is_open || h.subs[sub].generation == old)
-        harness_poll(&h, HARNESS_WAIT_MS);
-    uint32_t now = h.subs[sub].generation;
-    h.subs[sub].generation = old;
-    harness_reply(&h, sub, 500, NULL, true);
-    harness_reply_data(&h, sub, "stale", 5, false);
-    harness_sub_credit(&h, sub, 1000);
-    h.subs[sub].generation = now;
-    h.subs[sub].may_send = h.subs[sub].may_receive = JOB_CREDIT_INITIAL;
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "fresh", 5, true);
-    expect(job, "fresh");
-    nothing_is_left();
+    rig_expect(&h, job, "the body stream is locked");
+    rig_expect_nothing_left(&h);
 }
 
 /* ---- many, and limits ---- */
@@ -685,12 +457,13 @@ static void hundreds_of_calls_run_at_once(void **state)
     enum { N = 600 };
     static uint32_t subs[N];
     char expected[16];
-    uint32_t s = caller(
+    uint32_t s = rig_caller(
+        &h,
         "export default { async fetch(r, env) { const all = await Promise.all(Array.from({ length: "
         "600 },"
         " async (_, i) => (await env.OTHER.fetch('https://o/' + i)).text()));"
         " return new Response(String(all.reduce((n, t, i) => n + (t === 'r' + i), 0))); } }");
-    uint32_t job = get(s);
+    uint32_t job = rig_get(&h, s);
     for (uint32_t i = 0; i < N; i++)
         subs[i] = harness_wait_sub(&h);
     for (uint32_t i = 0; i < N; i++) { /* in another order */
@@ -703,18 +476,18 @@ static void hundreds_of_calls_run_at_once(void **state)
         harness_reply_data(&h, sub, text, (size_t)n, true);
     }
     snprintf(expected, sizeof(expected), "%d", N);
-    expect(job, expected);
-    nothing_is_left();
+    rig_expect(&h, job, expected);
+    rig_expect_nothing_left(&h);
 }
 
 /* More than the ring and the arena hold: calls and their bodies wait for room. */
 static void calls_beyond_the_ring_wait_and_arrive(void **state)
 {
     enum { JOBS = 8, EACH = 250 };
-    uint32_t echo =
-        script("export default { async fetch(r) { return new Response(await r.bytes()); } }");
-    uint32_t s = caller_of(
-        echo,
+    uint32_t echo = rig_script(
+        &h, "export default { async fetch(r) { return new Response(await r.bytes()); } }");
+    uint32_t s = rig_caller_of(
+        &h, echo,
         "export default { async fetch(r, env) { const all = await Promise.all(Array.from({ length: "
         "250 },"
         " async (_, i) => (await (await env.OTHER.fetch('https://o/', { method: 'POST',"
@@ -723,10 +496,10 @@ static void calls_beyond_the_ring_wait_and_arrive(void **state)
         " b.every((v) => v === i)), 0))); } }");
     uint32_t jobs[JOBS];
     for (uint32_t i = 0; i < JOBS; i++)
-        jobs[i] = get(s);
+        jobs[i] = rig_get(&h, s);
     for (uint32_t i = 0; i < JOBS; i++)
-        expect(jobs[i], "250");
-    nothing_is_left();
+        rig_expect(&h, jobs[i], "250");
+    rig_expect_nothing_left(&h);
 }
 
 static void a_request_may_make_so_many_calls_and_no_more(void **state)
@@ -734,12 +507,14 @@ static void a_request_may_make_so_many_calls_and_no_more(void **state)
     static const char source[] = "export default { async fetch(r, env) { let n = 0; for (;;) try {"
                                  " const a = await env.OTHER.fetch('https://o/'); n++; }"
                                  " catch (e) { return new Response(n + ' ' + e.message); } } }";
-    uint32_t empty = script("export default { fetch() { return new Response(); } }");
+    uint32_t empty = rig_script(&h, "export default { fetch() { return new Response(); } }");
     const struct harness_binding to_empty[] = {{"OTHER", empty}, {0}};
-    harness_caller(&h, ++handles, source, "{\"subrequests\":7,\"cpu_ms\":5000}", to_empty);
-    expect(get(handles), "7 env.OTHER.fetch: the request made as many calls as it may");
-    harness_caller(&h, ++handles, source, "{\"cpu_ms\":5000}", to_empty);
-    expect(get(handles), "1000 env.OTHER.fetch: the request made as many calls as it may");
+    harness_caller(&h, ++h.handles, source, "{\"subrequests\":7,\"cpu_ms\":5000}", to_empty);
+    rig_expect(&h, rig_get(&h, h.handles),
+               "7 env.OTHER.fetch: the request made as many calls as it may");
+    harness_caller(&h, ++h.handles, source, "{\"cpu_ms\":5000}", to_empty);
+    rig_expect(&h, rig_get(&h, h.handles),
+               "1000 env.OTHER.fetch: the request made as many calls as it may");
 }
 
 static struct head_view context_of(struct context_frame limits, const struct context_frame *second)
@@ -753,29 +528,37 @@ static struct head_view context_of(struct context_frame limits, const struct con
 
 static void the_context_tightens_limits_and_never_widens_them(void **state)
 {
-    uint32_t empty = script("export default { fetch() { return new Response(); } }");
+    uint32_t empty = rig_script(&h, "export default { fetch() { return new Response(); } }");
     const struct harness_binding to_empty[] = {{"OTHER", empty}, {0}};
     static const char calls[] = "export default { async fetch(r, env) { let n = 0; for (;;) try {"
                                 " await env.OTHER.fetch('https://o/'); n++; }"
                                 " catch (e) { return new Response(String(n)); } } }";
-    harness_caller(&h, ++handles, calls, "{\"subrequests\":9,\"cpu_ms\":5000}", to_empty);
+    harness_caller(&h, ++h.handles, calls, "{\"subrequests\":9,\"cpu_ms\":5000}", to_empty);
     const struct context_frame five = {.subrequests = 5}, many = {.subrequests = 5000}, none = {0};
-    expect(harness_open_in(&h, context_of(five, NULL), handles, "GET", URL, NULL, false), "5");
-    expect(harness_open_in(&h, context_of(many, NULL), handles, "GET", URL, NULL, false), "9");
-    expect(harness_open_in(&h, context_of(many, &five), handles, "GET", URL, NULL, false), "5");
-    expect(harness_open_in(&h, context_of(none, NULL), handles, "GET", URL, NULL, false), "9");
+    rig_expect(&h,
+               harness_open_in(&h, context_of(five, NULL), h.handles, "GET", RIG_URL, NULL, false),
+               "5");
+    rig_expect(&h,
+               harness_open_in(&h, context_of(many, NULL), h.handles, "GET", RIG_URL, NULL, false),
+               "9");
+    rig_expect(&h,
+               harness_open_in(&h, context_of(many, &five), h.handles, "GET", RIG_URL, NULL, false),
+               "5");
+    rig_expect(&h,
+               harness_open_in(&h, context_of(none, NULL), h.handles, "GET", RIG_URL, NULL, false),
+               "9");
 
-    uint32_t spins = script("export default { fetch(r) { for (;;); } }");
+    uint32_t spins = rig_script(&h, "export default { fetch(r) { for (;;); } }");
     harness_script(&h, spins, "export default { fetch(r) { for (;;); } }", "{\"cpu_ms\":60000}");
     uint32_t job = harness_open_in(&h, context_of((struct context_frame){.cpu_ms = 20}, NULL),
-                                   spins, "GET", URL, NULL, false);
+                                   spins, "GET", RIG_URL, NULL, false);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_CPU_LIMIT);
     harness_close(&h, job);
 
-    uint32_t sleeps = script(
-        "export default { async fetch() { await new Promise((d) => setTimeout(d, 15000)); } }");
+    uint32_t sleeps = rig_script(
+        &h, "export default { async fetch() { await new Promise((d) => setTimeout(d, 15000)); } }");
     job = harness_open_in(&h, context_of((struct context_frame){.wall_ms = 100}, NULL), sleeps,
-                          "GET", URL, NULL, false);
+                          "GET", RIG_URL, NULL, false);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_WALL_LIMIT);
     harness_close(&h, job);
 }
@@ -784,32 +567,36 @@ static void the_context_tightens_limits_and_never_widens_them(void **state)
 static void a_caller_is_stuck_only_when_nothing_is_under_way(void **state)
 {
     uint32_t s =
-        caller("export default { async fetch(r, env) { await env.OTHER.fetch('https://o/');"
-               " return new Promise(() => {}); } }");
-    uint32_t job = get(s), sub = harness_wait_sub(&h);
-    expect(get(script("export default { fetch() { return new Response('idle'); } }")), "idle");
+        rig_caller(&h, "export default { async fetch(r, env) { await env.OTHER.fetch('https://o/');"
+                       " return new Promise(() => {}); } }");
+    uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
+    rig_expect(
+        &h,
+        rig_get(&h, rig_script(&h, "export default { fetch() { return new Response('idle'); } }")),
+        "idle");
     assert_false(h.jobs[job].is_done);
     harness_reply(&h, sub, 200, NULL, false);
     assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_NO_RESPONSE);
     harness_close(&h, job);
-    nothing_is_left();
+    rig_expect_nothing_left(&h);
 }
 
 /* B awaits what A called for, so B's next call is made while A's events are handled. A's end must not end it. */
 static void a_call_belongs_to_the_request_that_makes_it(void **state)
 {
-    uint32_t s = caller("let shared; export default { async fetch(r, env) {"
-                        " shared = shared ?? env.OTHER.fetch('https://shared/').then((a) => "
-                        "a.status); await shared;"
-                        " if (r.url.endsWith('a')) return new Response('a');"
-                        " console.log('b goes on'); await new Promise((d) => setTimeout(d, 20));"
-                        " return env.OTHER.fetch('https://own/'); } }");
-    uint32_t a = harness_open(&h, s, "GET", URL "a", NULL, false);
-    uint32_t b = harness_open(&h, s, "GET", URL "b", NULL, false);
+    uint32_t s =
+        rig_caller(&h, "let shared; export default { async fetch(r, env) {"
+                       " shared = shared ?? env.OTHER.fetch('https://shared/').then((a) => "
+                       "a.status); await shared;"
+                       " if (r.url.endsWith('a')) return new Response('a');"
+                       " console.log('b goes on'); await new Promise((d) => setTimeout(d, 20));"
+                       " return env.OTHER.fetch('https://own/'); } }");
+    uint32_t a = harness_open(&h, s, "GET", RIG_URL "a", NULL, false);
+    uint32_t b = harness_open(&h, s, "GET", RIG_URL "b", NULL, false);
     uint32_t shared = harness_wait_sub(&h);
     assert_int_equal(h.subs[shared].job, a);
     harness_reply(&h, shared, 200, NULL, false);
-    expect(a, "a");
+    rig_expect(&h, a, "a");
     uint32_t own = harness_wait_sub(&h);
     assert_int_equal(h.subs[own].job, b);
     harness_reply(&h, own, 200, NULL, true);
@@ -820,115 +607,8 @@ static void a_call_belongs_to_the_request_that_makes_it(void **state)
     for (size_t i = 0; i < h.line_count; i++)
         if (strcmp(h.lines[i].text, "b goes on") == 0)
             assert_string_equal(h.lines[i].request, id);
-    expect(b, "b");
-    nothing_is_left();
-}
-
-/* ---- what outlives its answer ---- */
-
-static void wait_linger(uint32_t count)
-{
-    while (h.lingering_count != count)
-        harness_poll(&h, HARNESS_WAIT_MS);
-}
-
-static void calls_in_wait_until_work_after_the_answer(void **state)
-{
-    uint32_t s =
-        caller("export default { fetch(r, env, ctx) { ctx.waitUntil((async () => {"
-               " await new Promise((d) => setTimeout(d, 20));"
-               " const a = await env.OTHER.fetch('https://o/', { method: 'POST', body: 'after' });"
-               " console.log('heard ' + await a.text()); })()); return new Response('now'); } }");
-    uint32_t job = get(s);
-    struct harness_job *j = harness_wait(&h, job);
-    assert_string_equal((char *)j->body, "now");
-    assert_true(j->lingers);
-    assert_int_equal(h.lingering_count, 1);
-    uint32_t sub = harness_wait_sub(&h);
-    wait_sub_body(sub);
-    assert_string_equal((char *)h.subs[sub].body, "after");
-    harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, "it", 2, true);
-    harness_wait_log(&h, "log", "heard it");
-    wait_linger(0);
-    harness_close(&h, job);
-    nothing_is_left();
-}
-
-static void a_job_lingers_only_while_promises_hold_it(void **state)
-{
-    uint32_t plain = script("export default { fetch() { return new Response('x'); } }");
-    uint32_t settled = script(
-        "export default { fetch(r, e, ctx) { ctx.waitUntil(1); return new Response('x'); } }");
-    uint32_t never = script("export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise(() => "
-                            "{})); return new Response('x'); } }");
-    uint32_t throws = script(
-        "export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise((d) => setTimeout(() => {"
-        " d(); throw new Error('late'); }, 5))); return new Response('x'); } }");
-    uint32_t spins = script(
-        "export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise((d) => setTimeout(() => {"
-        " for (;;); }, 5))); return new Response('x'); } }");
-    harness_script(
-        &h, spins,
-        "export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise((d) => setTimeout(() => {"
-        " for (;;); }, 5))); return new Response('x'); } }",
-        NULL);
-    const uint32_t handles_of[] = {plain, settled, never, throws, spins};
-    for (size_t i = 0; i < sizeof(handles_of) / sizeof(*handles_of); i++) {
-        struct harness_job *j = harness_get(&h, handles_of[i], "/");
-        assert_int_equal(j->error, JOB_ERROR_NONE);
-        if (i == 0)
-            assert_false(j->lingers);
-        wait_linger(0);
-    }
-}
-
-static void a_lingering_job_can_be_cancelled(void **state)
-{
-    uint32_t s =
-        caller("export default { fetch(r, env, ctx) { ctx.waitUntil(env.OTHER.fetch('https://o/'));"
-               " return new Response('x'); } }");
-    uint32_t job = get(s), sub = harness_wait_sub(&h);
-    harness_wait(&h, job);
-    assert_int_equal(h.lingering_count, 1);
-    harness_cancel(&h, job);
-    assert_false(h.subs[sub].is_open);
-    expect(get(script("export default { fetch() { return new Response('idle'); } }")), "idle");
-    nothing_is_left();
-}
-
-static void a_called_script_may_linger_too(void **state)
-{
-    uint32_t inner = script(
-        "export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise((d) => setTimeout(() => {"
-        " console.log('inner is through'); d(); }, 20))); return new Response('inner'); } }");
-    expect(get(caller_of(inner, "export default { fetch: (r, env) => env.OTHER.fetch(r) }")),
-           "inner");
-    harness_wait_log(&h, "log", "inner is through");
-    wait_linger(0);
-    nothing_is_left();
-}
-
-/* ---- cold starts ---- */
-
-static void a_cold_start_tells_its_phases_and_a_warm_one_does_not(void **state)
-{
-    uint32_t s = script(
-        "for (let i = 0; i < 3e6; i++); export default { fetch() { return new Response(); } }");
-    struct harness_job *j = harness_get(&h, s, "/");
-    assert_true(j->has_span && j->cold_us > 0);
-    assert_true(j->phase_us[JOB_PHASE_TOP_LEVEL] > 0);
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < JOB_PHASES; i++)
-        sum += j->phase_us[i];
-    assert_true(sum <= j->cold_us && sum + JOB_PHASES >= j->cold_us);
-    j = harness_get(&h, s, "/");
-    assert_false(j->has_span);
-
-    uint32_t bad = script("throw new Error('top');");
-    j = harness_get(&h, bad, "/");
-    assert_int_equal(j->error, JOB_ERROR_LOAD);
-    assert_true(j->has_span);
+    rig_expect(&h, b, "b");
+    rig_expect_nothing_left(&h);
 }
 
 int main(void)
@@ -949,23 +629,12 @@ int main(void)
         cmocka_unit_test(an_exception_in_the_called_script_rejects),
         cmocka_unit_test(a_cycle_ends_at_the_depth_limit),
         cmocka_unit_test(what_is_no_call_is_refused_at_once),
-        cmocka_unit_test(an_abort_cancels_the_call),
-        cmocka_unit_test(an_abort_after_the_end_does_nothing),
-        cmocka_unit_test(cancelling_the_reply_body_cancels_the_call),
-        cmocka_unit_test(a_client_that_goes_takes_the_calls_with_it),
-        cmocka_unit_test(an_error_or_answer_of_the_caller_cancels_what_it_still_waits_for),
-        cmocka_unit_test(late_messages_about_a_call_are_dropped),
         cmocka_unit_test(hundreds_of_calls_run_at_once),
         cmocka_unit_test(calls_beyond_the_ring_wait_and_arrive),
         cmocka_unit_test(a_request_may_make_so_many_calls_and_no_more),
         cmocka_unit_test(the_context_tightens_limits_and_never_widens_them),
         cmocka_unit_test(a_caller_is_stuck_only_when_nothing_is_under_way),
         cmocka_unit_test(a_call_belongs_to_the_request_that_makes_it),
-        cmocka_unit_test(calls_in_wait_until_work_after_the_answer),
-        cmocka_unit_test(a_job_lingers_only_while_promises_hold_it),
-        cmocka_unit_test(a_lingering_job_can_be_cancelled),
-        cmocka_unit_test(a_called_script_may_linger_too),
-        cmocka_unit_test(a_cold_start_tells_its_phases_and_a_warm_one_does_not),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

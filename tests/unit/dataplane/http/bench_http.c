@@ -140,7 +140,6 @@ int main(int argc, char **argv)
 {
     const struct tls_ticket_keys keys = {
         .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
-    char chain[512], key[512], error[256];
     certs = argc > 1 ? argv[1] : ".";
     /* "-": without the AES-GCM engine, to see what it gives. */
     if (argc < 3 && aead_init() != 0)
@@ -150,9 +149,7 @@ int main(int argc, char **argv)
     bench_parsers();
     for (int i = 0; i < 2; i++) {
         const char *name = i ? "rsa" : "ec";
-        snprintf(chain, sizeof(chain), "%s/%s.pem", certs, name);
-        snprintf(key, sizeof(key), "%s/%s.key", certs, name);
-        struct tls_context *context = tls_context_create(chain, key, &keys, error, sizeof(error));
+        struct tls_context *context = tls_pair_context(certs, name, &keys);
         for (int version = 2; version <= 3; version++) {
             char what[64];
             WOLFSSL_CTX *ctx = wolfSSL_CTX_new(version == 2 ? wolfTLSv1_2_client_method()

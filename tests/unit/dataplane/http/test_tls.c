@@ -8,23 +8,14 @@
 
 #include <cmocka.h>
 
+#include "drivers/rng.h"
+
 /* Directory of make_certs.sh: argv[1]. */
 static const char *certs;
 static struct tls_pair pair;
 
 static struct tls_ticket_keys keys = {
     .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
-
-static struct tls_context *context_of(const char *name, const struct tls_ticket_keys *k)
-{
-    char chain[512], key[512], error[256] = "";
-    snprintf(chain, sizeof(chain), "%s/%s.pem", certs, name);
-    snprintf(key, sizeof(key), "%s/%s.key", certs, name);
-    struct tls_context *c = tls_context_create(chain, key, k, error, sizeof(error));
-    if (!c)
-        fail_msg("%s", error);
-    return c;
-}
 
 static WOLFSSL_CTX *client_of(WOLFSSL_METHOD *method)
 {
@@ -36,14 +27,11 @@ static WOLFSSL_CTX *client_of(WOLFSSL_METHOD *method)
     return ctx;
 }
 
-static uint64_t random_state = 88172645463325252u;
+static struct rng random_numbers = {1};
 
 static uint32_t random_below(uint32_t n)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 16) % n;
+    return (uint32_t)rng_below(&random_numbers, n);
 }
 
 static void assert_echo(struct tls_pair *p)
@@ -74,7 +62,7 @@ static void both_versions_work_with_both_kinds_of_key(void **state)
         {"rsa", wolfTLSv1_2_client_method, "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct tls_context *context = context_of(rows[i].cert, &keys);
+        struct tls_context *context = tls_pair_context(certs, rows[i].cert, &keys);
         WOLFSSL_CTX *ctx = client_of(rows[i].method());
         tls_pair_init(&pair, context, ctx);
         assert_int_equal(tls_pair_handshake(&pair), TLS_OK);
@@ -95,7 +83,7 @@ static void weak_clients_are_refused(void **state)
         "ECDHE-RSA-AES128-SHA", "AES128-GCM-SHA256",       "DHE-RSA-AES128-GCM-SHA256",
         "ADH-AES128-SHA",       "ECDHE-RSA-AES128-SHA256",
     };
-    struct tls_context *context = context_of("rsa", &keys);
+    struct tls_context *context = tls_pair_context(certs, "rsa", &keys);
     for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
         WOLFSSL_CTX *ctx = client_of(wolfTLSv1_2_client_method());
         if (wolfSSL_CTX_set_cipher_list(ctx, ciphers[i]) == WOLFSSL_SUCCESS) {
@@ -116,7 +104,7 @@ static void every_suite_of_ours_works(void **state)
         "TLS13-CHACHA20-POLY1305-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
         "ECDHE-RSA-AES256-GCM-SHA384",    "ECDHE-RSA-CHACHA20-POLY1305",
     };
-    struct tls_context *context = context_of("rsa", &keys);
+    struct tls_context *context = tls_pair_context(certs, "rsa", &keys);
     for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
         WOLFSSL_CTX *ctx =
             client_of(i < 3 ? wolfTLSv1_3_client_method() : wolfTLSv1_2_client_method());
@@ -140,7 +128,7 @@ static void alpn_is_http1_or_an_alert(void **state)
                 {"http/1.1", TLS_OK},
                 {"h2", TLS_FAILED},
                 {"http/1.0,spdy/3", TLS_FAILED}};
-    struct tls_context *context = context_of("ec", &keys);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         for (int version = 2; version <= 3; version++) {
             WOLFSSL_CTX *ctx =
@@ -205,7 +193,7 @@ static void tickets_resume_across_contexts_and_one_rotation(void **state)
             /* wolfSSL's client takes no refusal of a TLS 1.2 ticket: test_tls_openssl does that one. */
             if (version == 2 && i > 1 && !steps[i].is_resumed)
                 break;
-            struct tls_context *context = context_of("ec", steps[i].keys);
+            struct tls_context *context = tls_pair_context(certs, "ec", steps[i].keys);
             if (connect_with(context, ctx, &session) != steps[i].is_resumed)
                 fail_msg("TLS 1.%d, step %zu", version, i);
             tls_context_destroy(context);
@@ -217,7 +205,7 @@ static void tickets_resume_across_contexts_and_one_rotation(void **state)
 
 static void any_fragmentation_of_the_stream_works(void **state)
 {
-    struct tls_context *context = context_of("rsa", &keys);
+    struct tls_context *context = tls_pair_context(certs, "rsa", &keys);
     for (int version = 2; version <= 3; version++) {
         WOLFSSL_CTX *ctx =
             client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
@@ -249,7 +237,7 @@ static void bulk_both_ways_through_narrow_pipes(WOLFSSL_METHOD *method, bool has
 {
     enum { TOTAL = 20 << 20, BLOCK = 100000 };
     static uint8_t out[BLOCK], in[BLOCK];
-    struct tls_context *context = context_of("ec", &keys);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
     WOLFSSL_CTX *ctx = client_of(method);
     tls_pair_init(&pair, context, ctx);
     assert_int_equal(tls_pair_handshake(&pair), TLS_OK);
@@ -319,7 +307,7 @@ static void key_updates_between_held_records_lose_nothing(void **state)
 {
     enum { TOTAL = 4 << 20 };
     static uint8_t out[TLS_RECORD_BYTES], in[TLS_RECORD_BYTES];
-    struct tls_context *context = context_of("ec", &keys);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
     WOLFSSL_CTX *ctx = client_of(wolfTLSv1_3_client_method());
     tls_pair_init(&pair, context, ctx);
     assert_int_equal(tls_pair_handshake(&pair), TLS_OK);
@@ -355,7 +343,7 @@ static void key_updates_between_held_records_lose_nothing(void **state)
 /* A connected pair of the version. */
 static void open_pair(struct tls_context **context, WOLFSSL_CTX **ctx, int version)
 {
-    *context = context_of("ec", &keys);
+    *context = tls_pair_context(certs, "ec", &keys);
     *ctx = client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
     tls_pair_init(&pair, *context, *ctx);
     assert_int_equal(tls_pair_handshake(&pair), TLS_OK);
@@ -449,7 +437,7 @@ static void a_changed_byte_is_refused(void **state)
 
 static void bytes_that_are_no_tls_are_refused(void **state)
 {
-    struct tls_context *context = context_of("ec", &keys);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
     tls_pair_init(&pair, context, NULL);
     static const char http[] = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
     pipe_write(&pair.to_server, http, sizeof(http) - 1);
@@ -468,7 +456,7 @@ static void bytes_that_are_no_tls_are_refused(void **state)
 static void a_certificate_is_described(void **state)
 {
     char names[4][256];
-    struct tls_context *context = context_of("ec", &keys);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
     assert_int_equal(tls_context_names(context, names, 4), 2);
     bool is_in_order = strcmp(names[0], "ec.test") == 0;
     assert_string_equal(names[!is_in_order], "ec.test");

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tls.h"
+#include "tls_pair.h"
 
 static const char *certs;
 
@@ -104,17 +104,6 @@ static void serve_once(struct tls_context *context, const char *options, struct 
     close(listener);
 }
 
-static struct tls_context *context_of(const char *name, const struct tls_ticket_keys *keys)
-{
-    char chain[512], key[512], error[256] = "";
-    snprintf(chain, sizeof(chain), "%s/%s.pem", certs, name);
-    snprintf(key, sizeof(key), "%s/%s.key", certs, name);
-    struct tls_context *c = tls_context_create(chain, key, keys, error, sizeof(error));
-    if (!c)
-        fail_msg("%s", error);
-    return c;
-}
-
 static const struct tls_ticket_keys
     keys = {.name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}},
     rotated = {.name = {3}, .key = {4}, .previous_name = {1}, .previous_key = {2}},
@@ -152,7 +141,7 @@ static void the_table_of_clients(void **state)
     };
     static struct seen seen;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct tls_context *context = context_of(rows[i].cert, &keys);
+        struct tls_context *context = tls_pair_context(certs, rows[i].cert, &keys);
         serve_once(context, rows[i].options, &seen);
         bool is_right =
             seen.handshake == rows[i].handshake && strcmp(seen.version, rows[i].version) == 0 &&
@@ -176,7 +165,7 @@ static void a_ticket_is_taken_replaced_or_refused(void **state)
     for (int version = 2; version <= 3; version++) {
         char options[1200];
         for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-            struct tls_context *context = context_of("ec", steps[i].keys);
+            struct tls_context *context = tls_pair_context(certs, "ec", steps[i].keys);
             char file[512];
             snprintf(file, sizeof(file), "%s/session.%d", certs, (int)getpid());
             snprintf(options, sizeof(options), "-tls1_%d -sess_out %s %s%s", version, file,

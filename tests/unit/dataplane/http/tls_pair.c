@@ -1,6 +1,8 @@
 #include "tls_pair.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t min3(size_t a, size_t b, size_t c)
@@ -67,6 +69,20 @@ static int client_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     size_t n = pipe_write(&((struct tls_pair *)arg)->to_server, buf, (size_t)len);
     return n > 0 ? (int)n : WOLFSSL_CBIO_ERR_WANT_WRITE;
+}
+
+struct tls_context *tls_pair_context(const char *directory, const char *name,
+                                     const struct tls_ticket_keys *keys)
+{
+    char chain[512], key[512], error[256] = "";
+    snprintf(chain, sizeof(chain), "%s/%s.pem", directory, name);
+    snprintf(key, sizeof(key), "%s/%s.key", directory, name);
+    struct tls_context *c = tls_context_create(chain, key, keys, error, sizeof(error));
+    if (!c) {
+        fprintf(stderr, "%s\n", error);
+        abort();
+    }
+    return c;
 }
 
 void tls_pair_init(struct tls_pair *p, struct tls_context *context, WOLFSSL_CTX *ctx)

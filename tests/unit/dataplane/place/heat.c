@@ -120,6 +120,34 @@ static void widens_only_after_it_has_said_so(void **state)
     }
 }
 
+static void each_widening_is_told_once(void **state)
+{
+    static const struct {
+        const char *what;
+        double rps, seconds;
+        uint32_t told;
+    } rows[] = {
+        {"not busy enough", 900, 60, 0},
+        {"doubles", 1200, 10, 1},
+        {"stays as it is", 600, 60, 0},
+        {"doubles again", 3000, 10, 1},
+        {"has as many homes as a script may", 9000, 60, 0},
+        {"narrows, which is not told", 20, 100, 0},
+    };
+    struct rng r = {1};
+    uint64_t now = S_NS;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t end = now + (uint64_t)(rows[i].seconds * 1e9);
+        uint32_t told = 0;
+        while (now < end) {
+            now += 1 + rng_below(&r, (uint64_t)(2e9 / rows[i].rps));
+            told += heat_ask_home(&heat, &tune, 9, now)->has_widened;
+        }
+        if (told != rows[i].told)
+            fail_msg("%s: told %u times", rows[i].what, told);
+    }
+}
+
 static void a_short_burst_does_not_widen(void **state)
 {
     struct rng r = {1};
@@ -248,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup(peers_never_make_it_hot, set_up),
         cmocka_unit_test_setup(widens_by_what_comes_to_it_and_narrows_again, set_up),
         cmocka_unit_test_setup(widens_only_after_it_has_said_so, set_up),
+        cmocka_unit_test_setup(each_widening_is_told_once, set_up),
         cmocka_unit_test_setup(a_short_burst_does_not_widen, set_up),
         cmocka_unit_test_setup(believes_the_widest_home_until_it_is_silent, set_up),
         cmocka_unit_test_setup(takes_any_number_of_a_peer_for_a_width, set_up),

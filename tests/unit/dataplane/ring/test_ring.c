@@ -12,20 +12,11 @@
 #include <xxhash.h>
 
 #include "dataplane/ring.h"
+#include "drivers/rng.h"
 
 enum { SCRIPTS = 20000, SEEDS = 20 };
 
 /* ---- clusters ---- */
-
-/* splitmix64 (Steele, Lea, Flood 2014) */
-static uint64_t next(uint64_t *seed)
-{
-    uint64_t z = *seed += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 static uint64_t node_id(uint64_t seed, uint32_t number)
 {
@@ -141,12 +132,12 @@ static void must_equal_naive(const struct ring *r, const struct ring_member *m, 
 {
     enum { LOOKUPS = 2000 };
     struct naive n = naive_build(m, count);
-    uint64_t random = seed;
+    struct rng random = {seed};
 
     assert_int_equal(ring_points(r), n.count);
     for (uint32_t i = 0; i < LOOKUPS + 2 + 2 * n.count; i++) {
         /* Anywhere; at both ends; and where it is decided: on a point and right behind it. */
-        uint64_t hash = i < LOOKUPS       ? next(&random)
+        uint64_t hash = i < LOOKUPS       ? rng_next(&random)
                         : i < LOOKUPS + 2 ? (uint64_t)0 - (i - LOOKUPS)
                                           : (n.point[(i - LOOKUPS - 2) / 2].at + (i & 1)) << 16;
         uint16_t got[8], wanted[8];
@@ -206,7 +197,7 @@ static void one_member_is_home_to_everything(void **state)
 {
     struct ring_member m = {.id = 77, .node = 5, .weight = 1};
     struct ring *r = build(&m, 1, 1);
-    uint64_t random = 1;
+    struct rng random = {1};
     uint16_t nodes[4];
 
     assert_int_equal(ring_points(r), RING_VNODE_POINTS); /* one virtual node at least */
@@ -214,7 +205,7 @@ static void one_member_is_home_to_everything(void **state)
     assert_true(ring_share(r, 5) == 1);
     assert_true(ring_share(r, 4) == 0);
     for (uint32_t i = 0; i < 1000; i++) {
-        uint64_t hash = next(&random);
+        uint64_t hash = rng_next(&random);
 
         assert_int_equal(ring_home(r, hash), 5);
         assert_int_equal(ring_successors(r, hash, nodes, 4), 1);
@@ -566,10 +557,10 @@ static void the_first_member_takes_the_whole_circle(void **state)
 
 /* ---- the same table everywhere ---- */
 
-static void shuffle(struct ring_member *m, uint32_t count, uint64_t *random)
+static void shuffle(struct ring_member *m, uint32_t count, struct rng *random)
 {
     for (uint32_t i = count - 1; i > 0; i--) {
-        uint32_t k = (uint32_t)(next(random) % (i + 1));
+        uint32_t k = (uint32_t)(rng_next(random) % (i + 1));
         struct ring_member swap = m[i];
 
         m[i] = m[k];
@@ -582,7 +573,7 @@ static void any_order_gives_the_same_bytes(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         uint32_t count = 2 + (uint32_t)seed * 3;
         struct ring_member m[64];
-        uint64_t random = seed;
+        struct rng random = {seed};
         struct ring *a, *b;
 
         make_members(m, count, seed);

@@ -25,6 +25,7 @@
 
 #include "control/ring_store.h"
 #include "drivers/eal.h"
+#include "drivers/rng.h"
 
 enum {
     CORES = 2,
@@ -54,10 +55,7 @@ static struct generation generations[GENERATIONS];
 
 static uint64_t nth_hash(uint64_t i)
 {
-    uint64_t z = i * 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    return z ^ (z >> 31);
+    return rng_mix(i * 0x9e3779b97f4a7c15u);
 }
 
 /* Weights differ too, so that tables differ in size: a zone is also replaced now and then. */

@@ -12,6 +12,7 @@
 
 #include "dataplane/rpc/channel_state.h"
 #include "drivers/aead.h"
+#include "drivers/rng.h"
 
 enum { RIG_CHUNKS = 2048, RIG_STREAMS = 6000 };
 
@@ -36,23 +37,16 @@ struct rig_end {
 
 struct rig {
     uint64_t now;
-    uint64_t rng;
+    struct rng rng;
     struct rig_end end[2];
 };
 
-static inline uint64_t rig_random(struct rig *r)
-{
-    uint64_t z = r->rng += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 static inline void rig_fill(void *arg, void *out, size_t bytes)
 {
+    struct rig *r = arg;
+
     for (uint8_t *p = out; bytes > 0; bytes--)
-        *p++ = (uint8_t)rig_random(arg);
+        *p++ = (uint8_t)rng_next(&r->rng);
 }
 
 static inline void rig_up(void *arg, struct channel *c)
@@ -119,7 +113,7 @@ static const uint8_t rig_secret[32] = {1, 2, 3};
 static inline void rig_init(struct rig *r, uint64_t seed)
 {
     memset(r, 0, sizeof(*r));
-    r->rng = seed;
+    r->rng.state = seed;
     r->now = 1000000000;
     for (int i = 0; i < 2; i++) {
         uint8_t key[32];

@@ -2,6 +2,7 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "dataplane/net_wire.h"
+#include "drivers/csum.h"
 
 enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, FRAME_MAX = 1600 };
 
@@ -23,13 +24,9 @@ static bool keep_data(void *arg, uint8_t *frame, uint32_t len, uint32_t from, ui
 
 static void write_ip_checksum(uint8_t *ip)
 {
-    uint32_t sum = 0;
     wire_put_u16(ip + IP4_CHECKSUM, 0);
-    for (uint32_t i = 0; i < IP4_BYTES; i += 2)
-        sum += wire_u16(ip + i);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    wire_put_u16(ip + IP4_CHECKSUM, (uint16_t)~sum);
+    uint16_t sum = (uint16_t)~csum_add(0, ip, IP4_BYTES); /* in memory order */
+    memcpy(ip + IP4_CHECKSUM, &sum, sizeof(sum));
 }
 
 /* A datagram to node 0, without a UDP checksum. */
