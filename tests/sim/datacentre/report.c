@@ -299,7 +299,7 @@ int report_memory(const char *out, const struct sweep_run *run, const struct swe
           "set ylabel 'MB at each server'\n"
           "set title 'Memory for isolates that keeps 99.99 % of the requests warm'\n"
           "plot 'memory.csv' every ::1 using 0:2:xtic(1) with boxes lc rgb '#4a78b5', "
-          "'' every ::1 using 0:2:(sprintf($4 ? '%.0f' : 'over %.0f', $2)) with labels offset "
+          "'' every ::1 using 0:2:(sprintf($4 > 0 ? '%.0f' : 'over %.0f', $2)) with labels offset "
           "0,0.7\n",
           f);
     return finish(f, "memory.gnuplot") < 0 ? -1 : draw(out, "memory.gnuplot");
