@@ -11,8 +11,13 @@ int study_table(struct options *);
 int study_memory(struct options *);
 int study_sensitivity(struct options *);
 int study_flash(struct options *);
-/* Prints the story of one; returns the worst load ratio once it has settled. */
-double study_flash_one(const struct options *, uint32_t variant, uint32_t rank);
+struct study_crowd {
+    double worst;      /* load ratio of a minute, once it has settled */
+    uint32_t most_hot; /* servers where its script was hot */
+};
+
+/* Prints the story of one. */
+struct study_crowd study_flash_one(const struct options *, uint32_t variant, uint32_t rank);
 int study_check(struct options *);
 
 #endif

@@ -69,7 +69,8 @@ int study_check(struct options *o)
           memory[0].is_enough && memory[1].is_enough && memory[1].bytes < memory[0].bytes,
           "all that hearth has needs less memory for 99.99 %");
     double bound = 1 + small.config.tune.bound_percent / 100.0;
-    check(&failures, study_flash_one(&small, VARIANT_BEST, 1500) <= bound,
-          "a crowd leaves no server above (1 + e) x the mean");
+    struct study_crowd crowd = study_flash_one(&small, VARIANT_BEST, 1500);
+    check(&failures, crowd.most_hot == SERVERS, "a crowd makes its script hot everywhere");
+    check(&failures, crowd.worst <= bound, "a crowd leaves no server above (1 + e) x the mean");
     return failures > 0;
 }

@@ -11,8 +11,8 @@ struct watch {
     uint32_t script;
     uint32_t width, hot; /* as seen last: homes, and servers where it is hot */
     uint64_t cold, ahead;
-    double worst; /* max/mean of a minute, once it has settled */
-    double before;
+    double before; /* max/mean of a minute */
+    struct study_crowd crowd;
 };
 
 /* The widest that any home judges it. */
@@ -81,7 +81,10 @@ static void watch(void *arg, struct centre *c)
         tell(w, c, "the crowd comes");
         return;
     }
-    uint32_t width = width_of(c, w->script), tenth = hot_at(c, w->script) * 10 / t->servers;
+    uint32_t width = width_of(c, w->script), hot = hot_at(c, w->script),
+             tenth = hot * 10 / t->servers;
+    if (hot > w->crowd.most_hot)
+        w->crowd.most_hot = hot;
     if (width != w->width)
         tell(w, c, width > w->width ? "more homes" : "fewer homes");
     else if (tenth != w->hot)
@@ -92,14 +95,14 @@ static void watch(void *arg, struct centre *c)
         double ratio = centre_take_load_ratio(c);
         bool is_settled =
             c->now_ns >= t->flash_ns + SETTLED_S * TRAFFIC_SECOND_NS && c->now_ns <= end_ns;
-        if (is_settled && ratio > w->worst)
-            w->worst = ratio;
+        if (is_settled && ratio > w->crowd.worst)
+            w->crowd.worst = ratio;
     }
     if (c->now_ns == end_ns)
         tell(w, c, "the crowd leaves");
 }
 
-double study_flash_one(const struct options *o, uint32_t variant, uint32_t rank)
+struct study_crowd study_flash_one(const struct options *o, uint32_t variant, uint32_t rank)
 {
     struct centre *c = calloc(1, sizeof(*c));
     struct centre_config config = o->config;
@@ -121,11 +124,11 @@ double study_flash_one(const struct options *o, uint32_t variant, uint32_t rank)
     centre_run(c, watch, &w);
     printf("busiest server over the average one: %.3f before, at worst %.3f in a minute of the "
            "crowd from %d s on (bound %.2f); %lu refused, %lu handed back\n",
-           w.before, w.worst, SETTLED_S, 1 + config.tune.bound_percent / 100.0, c->count.refused,
-           c->count.bounced);
+           w.before, w.crowd.worst, SETTLED_S, 1 + config.tune.bound_percent / 100.0,
+           c->count.refused, c->count.bounced);
     centre_fini(c);
     free(c);
-    return w.worst;
+    return w.crowd;
 }
 
 int study_flash(struct options *o)
@@ -139,7 +142,7 @@ int study_flash(struct options *o)
         uint32_t rank =
             ranks[i] < o->config.traffic.scripts ? ranks[i] : o->config.traffic.scripts - 1;
         study_flash_one(o, VARIANT_PAPER, rank);
-        result |= study_flash_one(o, VARIANT_BEST, rank) > bound;
+        result |= study_flash_one(o, VARIANT_BEST, rank).worst > bound;
     }
     return result;
 }

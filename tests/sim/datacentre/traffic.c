@@ -95,6 +95,10 @@ static void draw_kind(struct traffic *t, uint32_t i)
     double at = uniform(&s->rng);
     if (is_new && i >= FREQUENT)
         s->published_ns = t->config.start_ns + (uint64_t)(at * (double)TRAFFIC_DAY_NS) + 1;
+    if (t->config.flash_factor > 0 && i == t->config.flash_script) {
+        s->kind = TRAFFIC_STEADY;
+        s->published_ns = 0;
+    }
 }
 
 static double day_factor(const struct traffic_script *s, uint64_t at_ns)

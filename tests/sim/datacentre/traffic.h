@@ -47,7 +47,7 @@ struct traffic_config {
     double exponent;
     double bulk_rps;           /* at every server, at the quietest time */
     uint64_t start_ns, end_ns; /* bursts before start_ns are not told */
-    /* A crowd: from flash_ns on, for flash_for_ns, that script has flash_factor times its requests. */
+    /* A crowd: from flash_ns on, for flash_for_ns, that script has flash_factor times its requests. It is STEADY: a crowd is people. */
     uint32_t flash_script;
     uint64_t flash_ns, flash_for_ns;
     double flash_factor; /* 0: none */
