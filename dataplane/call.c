@@ -9,11 +9,10 @@
 #include "runtime/context.h"
 
 enum {
-    RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back */
+    RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back, or chunks */
     LINGER_MS = 60 * 1000,  /* behind the answer; the runtime's own limit is half of it */
     RETRY_MS = 20,
-    SHORT_MS = 1,         /* a ring or arena that was full is looked at again */
-    KEEP_CHUNKS_MIN = 64, /* of the pool: below, no more is kept, so nothing more is taken */
+    KEEP_CHUNKS = 40, /* a piece of body, kept and in a stream */
 };
 
 size_t calls_bytes(uint32_t count)
@@ -50,7 +49,7 @@ struct call *call_at(struct core *core, uint32_t index)
 
 /* ---- the table ---- */
 
-static struct call *find(struct core *core, struct call_ref ref)
+struct call *call_find(struct core *core, struct call_ref ref)
 {
     if (ref.generation == 0 || ref.index >= core->calls->count)
         return NULL;
@@ -124,6 +123,7 @@ void call_revoke_lazy(struct core *core, struct call *c)
 static void free_call(struct core *core, struct call *c)
 {
     assert(!c->stream && c->state != CALL_FREE);
+    call_end_answer(core, c);
     subs_drop(core, c);
     send_spans(core, c);
     uncount(core, c);
@@ -216,13 +216,14 @@ static void feed(struct core *core, struct call *c)
     if (c->has_body && c->body_complete && !c->end_told && !is_replaying(c))
         c->end_told = give_there(core, c, NULL, 0, true);
     if (is_replaying(c) || (c->has_body && c->body_complete && !c->end_told))
-        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
+        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
 }
 
 /* No room, and nobody but us will notice when there is. */
 static bool is_short(struct core *core, struct call *c)
 {
-    bool has_room = !c->keeps || core->chunks.free_count >= KEEP_CHUNKS_MIN;
+    bool has_room = !c->keeps || chunk_room(&core->chunks, &(struct chunk_account){0},
+                                            CHUNK_BEGINS) >= KEEP_CHUNKS;
     /* That it could run again is a luxury: calls that keep what they have, and wait for more, would wait for each other. */
     if (!has_room && (c->state == CALL_LOCAL || c->state == CALL_REMOTE)) {
         keep_no_more(core, c);
@@ -233,11 +234,11 @@ static bool is_short(struct core *core, struct call *c)
 
 size_t call_body_room(struct core *core, struct call_ref ref)
 {
-    struct call *c = find(core, ref);
+    struct call *c = call_find(core, ref);
     if (!c || c->body_complete || is_replaying(c))
         return 0;
     if (is_short(core, c)) {
-        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
+        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
         return 0;
     }
     return room_there(core, c);
@@ -246,7 +247,7 @@ size_t call_body_room(struct core *core, struct call_ref ref)
 void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, size_t len,
                bool is_end)
 {
-    struct call *c = find(core, ref);
+    struct call *c = call_find(core, ref);
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
@@ -267,11 +268,28 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
 
 enum started { STARTED, WAITS, FAILED };
 
+/* What is missing may be back soon, and waiting beats refusing. A peer can do better: it has others. */
+static bool may_wait(struct core *core, struct call *c)
+{
+    if (c->wait_until_ns == 0)
+        c->wait_until_ns = core->now_ns + RUNTIME_WAIT_MS * 1000000ull;
+    if (core->now_ns >= c->wait_until_ns || c->is_forwarded)
+        return false;
+    c->state = CALL_PLACE;
+    call_wait(core, c, core->now_ns + RETRY_MS * 1000000ull);
+    return true;
+}
+
 static enum started start_local(struct core *core, struct call *c, uint32_t *error)
 {
     struct calls *t = core->calls;
     struct runtime_link *link = core_link_of(core, c->script_hash);
     size_t bytes = c->head.bytes;
+    if (!call_reserve(core, c, CALL_ANSWER_CHUNKS)) {
+        core->counters.call_no_chunks += c->wait_until_ns == 0;
+        *error = CALL_ERROR_BUSY;
+        return may_wait(core, c) ? WAITS : FAILED;
+    }
     byte_queue_copy(&c->head, 0, t->head, bytes);
     enum job_start_result result =
         link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
@@ -281,14 +299,8 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     case JOB_STARTED:
         break;
     case JOB_NO_RUNTIME:
-        /* A process that died is back within a second: waiting beats refusing. A peer can do better: it has others. */
-        if (c->wait_until_ns == 0)
-            c->wait_until_ns = core->now_ns + RUNTIME_WAIT_MS * 1000000ull;
-        if (core->now_ns < c->wait_until_ns && !c->is_forwarded) {
-            c->state = CALL_PLACE;
-            call_wait(core, c, core->now_ns + RETRY_MS * 1000000ull);
+        if (may_wait(core, c)) /* a process that died is back within a second */
             return WAITS;
-        }
         core->counters.job_no_runtime++;
         *error = CALL_ERROR_NO_RUNTIME;
         return FAILED;
@@ -466,6 +478,7 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
         memcpy(c->sink, r->sink, sizeof(c->sink));
         trace_span_init(&c->spans, c->request_id, c->span, c->started_ns);
     }
+    c->answer = r->answer;
     c->head = *r->head;
     *r->head = (struct byte_queue){0};
     *error = CALL_ERROR_BUSY;
@@ -540,7 +553,7 @@ void call_lost(struct core *core, struct call *c)
 
 void call_cancel(struct core *core, struct call_ref ref)
 {
-    struct call *c = find(core, ref);
+    struct call *c = call_find(core, ref);
     if (!c)
         return;
     call_trace(core, c, TRACE_CANCEL, 0, 0);
@@ -562,6 +575,7 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->state = CALL_LINGER;
     c->is_over = false;
     c->events = NULL;
+    call_end_answer(core, c);
     unwait(c);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
@@ -679,44 +693,6 @@ enum job_error call_job_error(uint32_t error)
     return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
 }
 
-/* Credit that found no room in the ring goes later. */
-static void grant_due(struct core *core, struct call *c)
-{
-    if (c->credit_due == 0 || c->state != CALL_LOCAL)
-        return;
-    if (runtime_link_credit(link_of(core, c), c->job, c->credit_due))
-        c->credit_due = 0;
-    else
-        call_wait(core, c, core->now_ns + SHORT_MS * 1000000ull);
-}
-
-void call_credit(struct core *core, struct call_ref ref, uint32_t bytes)
-{
-    struct call *c = find(core, ref);
-    if (!c)
-        return;
-    if (c->state == CALL_LOCAL) {
-        c->credit_due += bytes;
-        grant_due(core, c);
-        return;
-    }
-    c->recv_credit += bytes;
-    if (call_is_remote(c)) {
-        c->reads = true; /* not now: the origin may be in the middle of taking what we deliver */
-        call_wait(core, c, core->now_ns);
-    }
-}
-
-uint32_t call_outstanding(struct core *core, struct call_ref ref)
-{
-    struct call *c = find(core, ref);
-    if (!c)
-        return 0;
-    return c->state == CALL_LOCAL
-               ? c->credit_due + runtime_link_outstanding(link_of(core, c), c->job)
-               : c->recv_credit;
-}
-
 /* Also while its last event is being told. */
 static const struct call *look(struct core *core, struct call_ref ref)
 {
@@ -752,7 +728,7 @@ static void run_waiting(struct core *core, struct call *c)
         c->reads = false;
         struct call_ref ref = {c->index, c->generation};
         call_read(core, c);
-        if (!find(core, ref))
+        if (!call_find(core, ref))
             return;
     }
     if (c->state == CALL_LINGER) { /* a runtime that does not even keep its own limit */
@@ -761,7 +737,7 @@ static void run_waiting(struct core *core, struct call *c)
         free_call(core, c);
         return;
     }
-    grant_due(core, c);
+    call_grant_due(core, c);
     call_on_room(core, c);
 }
 

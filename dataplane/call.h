@@ -20,7 +20,12 @@
  * To its origin a call looks like a job: body under credit upwards, head and data under credit downwards. Origins name it by
  * struct call_ref; a ref whose generation has passed is dead, and all calls on it are refused.
  *
- * Thread: the core. Memory: a fixed table. Bounded by CALLS_MAX_DEFAULT.
+ * Memory of the answer. Body that was granted comes, and cannot be refused: so there is no credit without chunks. The origin has a
+ * queue in which body waits until it can be passed on; as long as the call lives, the queue has a floor (chunk.h), and what waits in it and
+ * what is granted are never more than the floor holds. A call runs here if there are chunks for the first credit of a job, else it
+ * waits for a short time or is refused; it goes to a home with less, since what is not granted can wait in the stream.
+ *
+ * Thread: the core. Memory: a fixed table. Bounded by CALLS_DEFAULT.
  */
 #ifndef HEARTH_CALL_H
 #define HEARTH_CALL_H
@@ -47,7 +52,7 @@ struct call_ref {
 /* Why a call failed: what a runtime says (enum job_error), and what hearth adds. */
 enum call_error {
     CALL_ERROR_NO_RUNTIME = JOB_ERROR_KINDS, /* none is up: 503 */
-    CALL_ERROR_BUSY,                         /* job table, ring, arena or call table full: 503 */
+    CALL_ERROR_BUSY,    /* job table, ring, arena or call table full, or no chunks: 503 */
     CALL_ERROR_REFUSED, /* overloaded here, and at home or nowhere else to go: 503, Retry-After */
     CALL_ERROR_LOST,    /* the runtime process or the home died with it: 502 */
     CALL_ERROR_KINDS,
@@ -74,6 +79,7 @@ struct call_request {
     uint64_t request_id;
     struct byte_queue
         *head; /* encoded (runtime/head.h), with its context stack; taken over: empty afterwards */
+    struct byte_queue *answer; /* of the origin: body that cannot be passed on yet; empty */
     bool has_body, is_idempotent;
     bool is_forwarded; /* came from a peer: runs here or is refused */
     bool is_traced;
@@ -87,14 +93,16 @@ enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
 /* Places and starts it. True: events will follow, and *ref names it (even if it ends before this returns: then ref is dead). False: it was refused at
  * once, *error says why; the head is the caller's still. */
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
+/* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that can wait asks first. */
+bool call_has_memory(const struct core *);
 
 /* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to ask again. */
 size_t call_body_room(struct core *, struct call_ref);
 /* Exactly as many as call_body_room allows or fewer. is_end: these are the last (may be with none). */
 void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len, bool is_end);
-/* Lets the answer's body come: that many bytes more. */
-void call_credit(struct core *, struct call_ref, uint32_t bytes);
-uint32_t call_outstanding(struct core *, struct call_ref);
+/* Body was passed on, or there is more room for it: lets as much more come as the queue's floor holds. room: bytes that the way on from the queue
+ * takes now; if that is more than the floor, and chunks abound, the floor is raised. */
+void call_credit(struct core *, struct call_ref, size_t room);
 /* The origin is gone: the job or stream is cancelled, the ref dead. */
 void call_cancel(struct core *, struct call_ref);
 

@@ -10,6 +10,8 @@ enum {
     LAZY_LIFE_MS = 60 * 1000,
     VIEWS_MAX = 16, /* of body in one event */
     FRAMING_BYTES = 2 * RECORD_HEADER_BYTES,
+    LEAST_CHUNKS =
+        4, /* for the answer, when chunks are short: what comes slower waits in the stream */
 };
 
 /* ---- there ---- */
@@ -51,6 +53,10 @@ static size_t make_call(struct core *core, struct call *c)
 bool call_send(struct core *core, struct call *c, uint16_t node)
 {
     struct channel *channel = core->peers ? peers_channel(core->peers, node, c->script_hash) : NULL;
+    bool is_ample =
+        chunk_reserve(&core->chunks, &c->answer->account, CALL_ANSWER_CHUNKS, CHUNK_SPARES);
+    if (!is_ample && !call_reserve(core, c, LEAST_CHUNKS))
+        return false;
     struct stream *stream = channel ? channel_open_stream(channel, c) : NULL;
     if (!stream)
         return false;
@@ -71,7 +77,7 @@ bool call_send(struct core *core, struct call *c, uint16_t node)
     c->node = node;
     c->state = CALL_SENT;
     c->path = CALL_FORWARDED;
-    c->recv_credit = JOB_CREDIT_INITIAL;
+    c->recv_credit = byte_queue_own_bytes(c->answer);
     c->data_left = 0;
     c->sent_bytes = 0;
     core->counters.place_home++;
@@ -189,6 +195,14 @@ static void broken(struct core *core, struct call *c)
 {
     core->counters.rpc_bad_frame++;
     call_drop_stream(core, c, STREAM_BROKEN);
+    call_lost(core, c);
+}
+
+/* A record must be there in one piece, and this one finds no room. */
+static void short_of_chunks(struct core *core, struct call *c)
+{
+    core->counters.rpc_no_memory++;
+    call_drop_stream(core, c, STREAM_CANCELLED);
     call_lost(core, c);
 }
 
@@ -380,6 +394,8 @@ static bool read_record(struct core *core, struct call *c)
     if (stream_available(c->stream) < RECORD_HEADER_BYTES + h.bytes) {
         if (stream_is_complete(c->stream))
             broken(core, c);
+        else if (!stream_expect(c->channel, c->stream, RECORD_HEADER_BYTES + h.bytes))
+            short_of_chunks(core, c);
         return false;
     }
     if (h.type == RECORD_HEAD)

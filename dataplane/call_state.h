@@ -1,6 +1,7 @@
 /* call_state.h
  *
- * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c (homes) and sub.c, and for no
+ * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c (homes), call_answer.c (memory and credit
+ * of answers) and sub.c, and for no
  * one else.
  */
 #ifndef HEARTH_CALL_STATE_H
@@ -9,6 +10,8 @@
 #include "dataplane/call.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/trace.h"
+
+enum { CALL_ANSWER_CHUNKS = JOB_CREDIT_INITIAL / CHUNK_ROOM + 2 }; /* byte_queue_chunks of it */
 
 enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL, CALL_LINGER };
 
@@ -37,6 +40,7 @@ struct call {
     struct byte_queue head;    /* encoded; until it cannot be needed again */
     struct byte_queue kept;    /* body bytes; fed of them have gone to where it runs now */
     struct byte_queue context; /* the encoded stack, if the script has bindings */
+    struct byte_queue *answer; /* the origin's; NULL: it is over */
     uint32_t fed;
     uint64_t body_total,
         sent_bytes; /* of the body: given by the origin; sent to a home that has not accepted */
@@ -66,8 +70,21 @@ struct calls {
 /* Ours, and the sink's if it is elsewhere. */
 void call_trace(struct core *, struct call *, enum trace_kind, uint16_t code, uint64_t value);
 struct call *call_at(struct core *, uint32_t index);
+/* NULL: the ref is dead, or its last event is being told. */
+struct call *call_find(struct core *, struct call_ref);
 /* What of its bindings must not have changed under a running script. */
 uint64_t call_bindings_digest(const struct world_script *);
+
+/* ---- call_answer.c ---- */
+
+#define CALL_SHORT_NS (1000ull * 1000) /* a ring or arena that was full is looked at again */
+
+/* The floor of the answer's queue, at least. False: there are no chunks for it. */
+bool call_reserve(struct core *, struct call *, uint32_t chunks);
+/* No more of the answer will come: the floor goes. */
+void call_end_answer(struct core *, struct call *);
+/* Credit that found no room in the ring goes as soon as there is some. */
+void call_grant_due(struct core *, struct call *);
 
 /* ---- between call.c and call_remote.c ---- */
 

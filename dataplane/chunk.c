@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/mutant.h"
+
 static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk is exactly its limit");
 
 static size_t min_size(size_t a, size_t b)
@@ -22,21 +24,30 @@ void chunk_pool_init(struct chunk_pool *pool, void *memory, uint32_t count)
     }
 }
 
-struct chunk *chunk_take(struct chunk_pool *pool)
+struct chunk *chunk_take(struct chunk_pool *pool, struct chunk_account *a, enum chunk_rank rank)
 {
     struct chunk *chunk = pool->free;
 
-    if (chunk == NULL)
+    if (a->held < a->floor)
+        pool->owed--;
+    else if ((MUTANT(FLOORS_IGNORED) ? pool->free_count : chunk_shared(pool)) <= pool->count >>
+             rank)
         return NULL;
+    assert(chunk != NULL);
+    a->held++;
     pool->free = chunk->next;
     pool->free_count--;
     chunk->next = NULL;
     return chunk;
 }
 
-void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
+void chunk_give(struct chunk_pool *pool, struct chunk_account *a, struct chunk *chunk)
 {
-    assert(pool->free_count < pool->count);
+    assert(pool->free_count < pool->count && a->held > 0);
+
+    a->held--;
+    if (a->held < a->floor)
+        pool->owed++;
 
     /* Last in, first out: the next one taken is still in the cache. */
     chunk->next = pool->free;
@@ -44,8 +55,33 @@ void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
     pool->free_count++;
 }
 
+static uint32_t owed_to(const struct chunk_account *a, uint32_t floor)
+{
+    return floor > a->held ? floor - a->held : 0;
+}
+
+bool chunk_reserve(struct chunk_pool *pool, struct chunk_account *a, uint32_t floor,
+                   enum chunk_rank rank)
+{
+    uint32_t was = owed_to(a, a->floor), owed = owed_to(a, floor);
+
+    if (owed > was && chunk_shared(pool) < (uint64_t)(owed - was) + (pool->count >> rank))
+        return false;
+    pool->owed = pool->owed - was + owed;
+    a->floor = floor;
+    return true;
+}
+
 /* Invariant of a queue: head is NULL exactly when bytes is 0, so that an idle queue holds no chunk.
  */
+
+size_t byte_queue_room(const struct byte_queue *q, const struct chunk_pool *pool,
+                       enum chunk_rank rank)
+{
+    size_t room = (size_t)chunk_room(pool, &q->account, rank) * CHUNK_ROOM;
+
+    return q->head != NULL ? room + CHUNK_ROOM - q->tail_bytes : room;
+}
 
 size_t byte_queue_append(struct byte_queue *q, struct chunk_pool *pool, const void *bytes,
                          size_t len)
@@ -57,7 +93,7 @@ size_t byte_queue_append(struct byte_queue *q, struct chunk_pool *pool, const vo
 
     while (left > 0) {
         if (q->head == NULL || q->tail_bytes == CHUNK_ROOM) {
-            struct chunk *chunk = chunk_take(pool);
+            struct chunk *chunk = chunk_take(pool, &q->account, CHUNK_MUST);
 
             if (chunk == NULL)
                 break;
@@ -158,13 +194,19 @@ void byte_queue_consume(struct byte_queue *q, struct chunk_pool *pool, uint32_t 
         q->head_offset = 0;
         if (q->seen == done)
             q->seen = NULL;
-        chunk_give(pool, done);
+        chunk_give(pool, &q->account, done);
     }
-    assert(bytes == 0 && q->bytes == 0);
-    *q = (struct byte_queue){0};
+    assert(bytes == 0 && q->bytes == 0 && q->account.held == 0);
+    *q = (struct byte_queue){.account = q->account};
 }
 
 void byte_queue_clear(struct byte_queue *q, struct chunk_pool *pool)
 {
     byte_queue_consume(q, pool, q->bytes);
+}
+
+void byte_queue_fini(struct byte_queue *q, struct chunk_pool *pool)
+{
+    byte_queue_clear(q, pool);
+    chunk_reserve(pool, &q->account, 0, CHUNK_MUST);
 }

@@ -5,8 +5,28 @@
  *   queue   [ consumed |======|==========|====      ]    append copies in at the tail, peek gives
  *              head ^   chunk    chunk       ^ tail      views at any offset, consume frees
  *
+ * Floors. Bytes pass through many queues of two nodes, and a queue that is full drains only when the
+ * next one has room. If all of them took from one pool as they came, those in front would fill it, the ones behind
+ * them would get nothing, and nodes would wait for each other for ever. So each queue on the way of a call that was
+ * admitted has a floor: so many chunks are its own, whatever others hold. A call then depends on nobody but
+ * whoever takes its bytes at the end.
+ *
+ *   free chunks   [ owed: floors less what their queues hold | shared                                        ]
+ *                                                              must | comes | begins | waits | spares
+ *
+ *   owed     only the queue whose floor it is takes them: a take within the floor never fails
+ *   shared   first come, first served, but each rank leaves some to those that can wait less: `waits` takes while more than
+ *            a quarter is shared, `must` takes all of it
+ *
+ * A floor is granted as long as there are shared chunks for it (chunk_reserve), so owed <= free_count at all times. A call for
+ * which there are none is not begun: its client waits, or is told 503; a peer gets it back.
+ *
  * Bounded by the pool; a queue's owner bounds the queue. Single thread (the core). Never allocates
  * after init. An empty queue holds no chunk.
+ *
+ * Source: a minimum for each queue and a shared rest is how shared-memory switches divide theirs (Choudhury and Hahne, "Dynamic queue
+ * length thresholds for shared-memory packet switches", 1998); buffers of one's own at each hop against store-and-forward deadlock:
+ * Merlin and Schweitzer, "Deadlock avoidance in store-and-forward networks" (1980).
  */
 #ifndef HEARTH_CHUNK_H
 #define HEARTH_CHUNK_H
@@ -28,12 +48,48 @@ struct chunk_pool {
     struct chunk *free;
     uint32_t free_count;
     uint32_t count;
+    uint32_t owed; /* of the free ones: promised by floors */
 };
+
+/* What one holder has, and what is its own. Zero: nothing. */
+struct chunk_account {
+    uint32_t held, floor;
+};
+
+/* How badly shared chunks are wanted: count >> rank of them are left to others. */
+enum chunk_rank {
+    CHUNK_SPARES = 1, /* higher floors, for speed */
+    CHUNK_WAITS = 2,  /* bytes that can stay where they are: client, script, peer */
+    CHUNK_BEGINS = 3, /* floors of a call that begins; bytes of a peer, in order */
+    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client, and to it */
+    CHUNK_MUST = 31,  /* what cannot be refused any more, and heads */
+};
+
+enum { CHUNK_FIRST = 2 }; /* "first bytes": a segment, wherever in a chunk it begins */
 
 /* memory: count * sizeof(struct chunk) bytes, the caller's. */
 void chunk_pool_init(struct chunk_pool *, void *memory, uint32_t count);
-struct chunk *chunk_take(struct chunk_pool *); /* NULL: exhausted; contents undefined, next NULL */
-void chunk_give(struct chunk_pool *, struct chunk *);
+/* NULL: there is none for that rank, and the floor is used up. Contents undefined, next NULL. */
+struct chunk *chunk_take(struct chunk_pool *, struct chunk_account *, enum chunk_rank);
+void chunk_give(struct chunk_pool *, struct chunk_account *, struct chunk *);
+/* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed; a lower one is always true. */
+bool chunk_reserve(struct chunk_pool *, struct chunk_account *, uint32_t floor, enum chunk_rank);
+
+/* Chunks that are free and nobody's. */
+static inline uint32_t chunk_shared(const struct chunk_pool *pool)
+{
+    return pool->free_count - pool->owed;
+}
+
+/* Chunks that the account can take now. */
+static inline uint32_t chunk_room(const struct chunk_pool *pool, const struct chunk_account *a,
+                                  enum chunk_rank rank)
+{
+    uint32_t own = a->floor > a->held ? a->floor - a->held : 0;
+    uint32_t shared = chunk_shared(pool), left = pool->count >> rank;
+
+    return own + (shared > left ? shared - left : 0);
+}
 
 struct byte_queue {
     struct chunk *head, *tail;
@@ -43,15 +99,33 @@ struct byte_queue {
     /* Where the last peek ended, so that walking forward is O(1); NULL: none. */
     struct chunk *seen;
     uint32_t seen_at; /* offset from the queue's start of seen's first live byte */
+    struct chunk_account account;
 };
 
-/* Copies up to len bytes in; returns how many (less only when the pool is empty). */
+/* Chunks with which a queue is sure to hold so many bytes, wherever in a chunk they begin. */
+static inline uint32_t byte_queue_chunks(uint32_t bytes)
+{
+    return bytes / CHUNK_ROOM + 2;
+}
+
+/* Bytes that a queue is sure to hold with its floor alone. */
+static inline uint32_t byte_queue_own_bytes(const struct byte_queue *q)
+{
+    return q->account.floor < 2 ? 0 : (q->account.floor - 1) * CHUNK_ROOM - 1;
+}
+
+/* Bytes that byte_queue_append with that rank takes now. */
+size_t byte_queue_room(const struct byte_queue *, const struct chunk_pool *, enum chunk_rank);
+/* Copies up to len bytes in; returns how many: less only when there are no more chunks, with CHUNK_MUST at all. */
 size_t byte_queue_append(struct byte_queue *, struct chunk_pool *, const void *bytes, size_t len);
 /* A view of the bytes at offset: *len is what lies contiguous there, 0 at the end. */
 const uint8_t *byte_queue_peek(struct byte_queue *, uint32_t offset, size_t *len);
 /* Copies len bytes out from offset; they must exist. */
 void byte_queue_copy(struct byte_queue *, uint32_t offset, void *out, size_t len);
 void byte_queue_consume(struct byte_queue *, struct chunk_pool *, uint32_t bytes);
+/* The floor stays. */
 void byte_queue_clear(struct byte_queue *, struct chunk_pool *);
+/* The floor goes too: before the memory of the queue is used for something else. */
+void byte_queue_fini(struct byte_queue *, struct chunk_pool *);
 
 #endif

@@ -646,7 +646,8 @@ static bool is_short_of_chunks(const struct core *core, const struct conn *c)
     bool is_busy = c->state == CONN_HANDSHAKE ||
                    (c->state == CONN_OPEN && !exchange_is_idle(&c->exchange)) ||
                    (c->state == CONN_OPEN && tcp_readable(&c->tcp) > 0);
-    return is_busy && pool->free_count < pool->count / 8 + TCP_TX_BUFFER_BYTES / CHUNK_ROOM + 1;
+    return is_busy &&
+           chunk_shared(pool) < (pool->count >> CHUNK_WAITS) + TCP_TX_BUFFER_BYTES / CHUNK_ROOM + 1;
 }
 
 void conn_run(struct core *core, struct conn *c)

@@ -277,7 +277,7 @@ enum bounce_reason core_shed(struct core *core, const struct runtime_link *link,
                            .jobs_max = link->jobs_max,
                            .script_jobs = heat ? heat->in_flight : 0,
                            .chunks_used_percent =
-                               100 - core->chunks.free_count * 100 / core->chunks.count};
+                               100 - chunk_shared(&core->chunks) * 100 / core->chunks.count};
     return is_last ? shed_refuses(&link->full, &core->full_tune, &q)
                    : shed_refuses(&link->shed, &core->shed_tune, &q);
 }

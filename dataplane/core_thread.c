@@ -74,7 +74,7 @@ static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns
     for (uint32_t i = 0; i < core->link_count; i++)
         g->jobs += core->link[i]->live_jobs;
     g->chunks = core->chunks.count;
-    g->chunks_free = core->chunks.free_count;
+    g->chunks_free = chunk_shared(&core->chunks);
 }
 
 int core_run(void *arg)

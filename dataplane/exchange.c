@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/tls.h"
+
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
@@ -55,12 +57,18 @@ void exchange_cancel_call(struct core *core, struct exchange *x)
     x->call = (struct call_ref){0};
 }
 
+void exchange_unreserve(struct conn *c)
+{
+    tcp_reserve(&c->tcp, 0, 0, CHUNK_MUST);
+}
+
 void exchange_fini(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     if (x->state == EXCHANGE_RUN || x->state == EXCHANGE_RESPOND)
         core->counters.http_client_gone++;
     exchange_cancel_call(core, x);
+    exchange_unreserve(c);
     byte_queue_clear(&x->in, &core->chunks);
     byte_queue_clear(&x->head, &core->chunks);
     byte_queue_clear(&x->out, &core->chunks);
@@ -104,18 +112,43 @@ bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
 
 /* ---- the call ---- */
 
+/* Floors for a call that is about to begin. */
+static bool reserve(struct core *core, struct conn *c)
+{
+    uint32_t rx = c->exchange.has_body ? EXCHANGE_RX_CHUNKS : 0;
+    return call_has_memory(core) &&
+           tcp_reserve(&c->tcp, rx, c->tcp.tx.account.held + EXCHANGE_TX_CHUNKS, CHUNK_MUST);
+}
+
+/* START, and there are no chunks. True: go on pumping. */
+static bool wait_for_chunks(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    if (core->now_ns - x->started_ns < EXCHANGE_WAIT_MS * 1000000ull) {
+        conn_retry(c);
+        return false;
+    }
+    core->counters.call_no_chunks++;
+    exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+    return c->state == CONN_OPEN;
+}
+
 static bool pump_start(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     uint32_t error;
-    if (conn_write_room(c) < EXCHANGE_START_ROOM_BYTES)
+    bool is_held = c->tls && tls_is_holding(c->tls);
+    if (is_held || TCP_TX_BUFFER_BYTES - c->tcp.tx.bytes < EXCHANGE_START_ROOM_BYTES)
         return false; /* the client must read earlier answers first */
+    if (!reserve(core, c))
+        return wait_for_chunks(core, c);
     const struct world_script *script = world_script(core->world, x->script_hash);
     struct call_request request = {.events = &exchange_events,
                                    .owner = c->index,
                                    .script = script,
                                    .request_id = x->request_id,
                                    .head = &x->head,
+                                   .answer = &x->out,
                                    .has_body = x->has_body,
                                    .is_idempotent = x->is_idempotent,
                                    .is_traced = x->is_traced,

@@ -11,7 +11,8 @@
  * kept
  *
  * Response bytes that the connection has no room for wait in `out`, at most the credit that was
- * granted.
+ * granted. While a call runs, `out` has chunks of its own (call.h), and so has the connection, both ways: it does not depend
+ * on other clients. START waits for these; after a while the client is told 503.
  */
 #ifndef HEARTH_EXCHANGE_H
 #define HEARTH_EXCHANGE_H

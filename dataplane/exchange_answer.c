@@ -6,7 +6,7 @@
 #include "dataplane/exchange_parts.h"
 
 enum {
-    CREDIT_STEP_BYTES = 16 * 1024,
+    PIECE_BYTES_MIN = 1024, /* when chunks are short */
     PIECE_BYTES_MAX =
         16 * 1024 - 64, /* of body in one write: a TLS record with its chunk framing */
     ERROR_PAGE_BYTES_MAX = 512,
@@ -100,6 +100,7 @@ static void finish(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     exchange_trace(core, x, TRACE_END, x->status, 0);
     x->call = (struct call_ref){0};
+    exchange_unreserve(c);
     byte_queue_clear(&x->head, &core->chunks);
     if (!x->keep_alive) {
         x->state =
@@ -176,16 +177,21 @@ void exchange_cut(struct core *core, struct conn *c)
         conn_close(core, c, true);
 }
 
-/* Lets as much come as the connection has room for beyond what is already granted or waits. */
 static void grant_credit(struct core *core, struct conn *c)
 {
-    struct exchange *x = &c->exchange;
-    if (x->call.generation == 0)
-        return;
-    size_t promised = EXCHANGE_RESERVE_BYTES + x->out.bytes + call_outstanding(core, x->call);
     size_t room = conn_write_room(c);
-    if (room >= promised + CREDIT_STEP_BYTES)
-        call_credit(core, x->call, (uint32_t)(room - promised));
+    call_credit(core, c->exchange.call,
+                room > EXCHANGE_RESERVE_BYTES ? room - EXCHANGE_RESERVE_BYTES : 0);
+}
+
+/* Of a piece of the body, what there is room for now. A small piece is worth writing only if nothing on its way will make more room. */
+static size_t fits(const struct conn *c, size_t len)
+{
+    size_t room = conn_write_room(c);
+    if (room >= len + 64)
+        return len;
+    bool is_short = tcp_unacked(&c->tcp) < PIECE_BYTES_MAX;
+    return is_short && room >= PIECE_BYTES_MIN + 64 ? room - 64 : 0;
 }
 
 /* One piece of response body in its framing. False: no connection any more. */
@@ -225,9 +231,8 @@ void exchange_write_answer(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     uint8_t piece[PIECE_BYTES_MAX];
     while (x->out.bytes > 0) {
-        size_t room = conn_write_room(c);
-        size_t len = x->out.bytes < sizeof(piece) ? x->out.bytes : sizeof(piece);
-        if (room < len + 64)
+        size_t len = fits(c, x->out.bytes < sizeof(piece) ? x->out.bytes : sizeof(piece));
+        if (len == 0)
             break;
         byte_queue_copy(&x->out, 0, piece, len);
         byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
@@ -380,8 +385,9 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     exchange_set_state(core, c, EXCHANGE_RESPOND);
 
     /* The common answer leaves in one piece: head and body in one TLS record. */
-    bool is_whole =
-        is_end && x->framing == HTTP1_FRAME_LENGTH && x->response_left == total(body, views);
+    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH &&
+                    x->response_left == total(body, views) &&
+                    message_bytes(core, &m) + x->response_left <= conn_write_room(c);
     if (is_whole && !x->is_head) {
         for (uint32_t i = 0; i < views; i++)
             put(&m, body[i].p, body[i].len);

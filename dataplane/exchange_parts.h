@@ -19,6 +19,10 @@
 #include "dataplane/exchange.h"
 
 enum {
+    EXCHANGE_RX_CHUNKS =
+        2, /* floors of the connection while a call runs (chunk.h): a segment of the body */
+    EXCHANGE_TX_CHUNKS = 4,  /* and a response head, beside what the client has not taken yet */
+    EXCHANGE_WAIT_MS = 5000, /* for chunks, before the call is begun */
     /* Room kept free beside granted credit: a response head, and framing. */
     EXCHANGE_RESERVE_BYTES = 48 * 1024,
     EXCHANGE_START_ROOM_BYTES = JOB_CREDIT_INITIAL + EXCHANGE_RESERVE_BYTES,
@@ -61,6 +65,8 @@ void exchange_set_state(struct core *, struct conn *, enum exchange_state);
 /* Bytes of a body moved: the stall deadline starts again. */
 void exchange_moved(struct core *, struct conn *);
 void exchange_cancel_call(struct core *, struct exchange *);
+/* The call is over: so are the connection's floors. */
+void exchange_unreserve(struct conn *);
 /* False: the connection was given up for want of chunks. */
 bool exchange_queue(struct core *, struct conn *, struct byte_queue *, const void *bytes,
                     size_t len);

@@ -203,8 +203,12 @@ static bool on_request(struct core *core, struct conn *c, const struct http1_req
     x->script_hash = script->id_hash;
     conn_trace(core, c);
     exchange_trace(core, x, TRACE_REQUEST, 0, script->id_hash);
-    if (!exchange_queue(core, c, &x->head, core->out, bytes))
-        return false;
+    if (byte_queue_append(&x->head, &core->chunks, core->out, bytes) != bytes) {
+        byte_queue_clear(&x->head, &core->chunks);
+        core->counters.call_no_chunks++;
+        exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+        return c->state == CONN_OPEN;
+    }
     exchange_set_state(core, c, EXCHANGE_START);
     return true;
 }

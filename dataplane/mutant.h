@@ -48,7 +48,9 @@
     X(INIT_ENDS_SESSION, 40, "a session ends at an init, before its sender proved to be there")    \
     X(DEATH_UNNOTICED, 24, "silence does not end a channel")                                       \
     X(END_NOT_RESENT, 8, "the end of a stream is not sent again when its packet is lost")          \
-    X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")
+    X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
+    X(FLOORS_IGNORED, 60, "chunks that a floor promises are given to others")                      \
+    X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")
 
 enum mutant {
     MUTANT_NONE = 0,

@@ -9,8 +9,7 @@
 #include "runtime/context.h"
 
 enum {
-    SILENT_MS = 1000, /* an open stream without a CALL loses its place to others after that */
-    CREDIT_STEP_BYTES = 16 * 1024,
+    SILENT_MS = 1000,   /* an open stream without a CALL loses its place to others after that */
     FRAMING_BYTES = 64, /* of records beside their payload */
 };
 
@@ -72,7 +71,7 @@ static void free_served(struct core *core, struct served *s)
 {
     struct served_table *t = core->served;
     if (!MUTANT(ANSWER_LEAKS))
-        byte_queue_clear(&s->out, &core->chunks);
+        byte_queue_fini(&s->out, &core->chunks);
     *s = (struct served){.index = s->index, .next_free = t->free};
     t->free = s;
     t->live--;
@@ -155,10 +154,8 @@ static void write_answer(struct core *core, struct served *s)
     }
     if (s->is_ended)
         return;
-    size_t promised = FRAMING_BYTES + s->out.bytes + call_outstanding(core, s->call);
     size_t room = stream_room(s->channel, s->stream);
-    if (room >= promised + CREDIT_STEP_BYTES)
-        call_credit(core, s->call, (uint32_t)(room - promised));
+    call_credit(core, s->call, room > FRAMING_BYTES ? room - FRAMING_BYTES : 0);
 }
 
 static void take_answer(struct core *core, struct served *s, const struct head_view *body,
@@ -281,6 +278,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
                                    .script = script,
                                    .request_id = call->request_id,
                                    .head = &head,
+                                   .answer = &s->out,
                                    .has_body = call->flags & RECORD_CALL_HAS_BODY,
                                    .is_idempotent = call->flags & RECORD_CALL_IDEMPOTENT,
                                    .is_forwarded = !MUTANT(HOP_LIMIT_IGNORED),
@@ -339,8 +337,12 @@ static void read_call(struct core *core, struct served *s)
         return;
     }
     if (stream_available(s->stream) < RECORD_HEADER_BYTES + h.bytes) {
-        if (stream_is_complete(s->stream))
+        if (stream_is_complete(s->stream)) {
             bad(core, s);
+        } else if (!stream_expect(s->channel, s->stream, RECORD_HEADER_BYTES + h.bytes)) {
+            core->counters.serve_bounced++; /* no room even to read it */
+            give_up(core, s, STREAM_REFUSED);
+        }
         return;
     }
     stream_consume(s->channel, s->stream, RECORD_HEADER_BYTES);

@@ -112,9 +112,9 @@ static void free_sub(struct core *core, struct sub *s)
 {
     struct subs *t = core->subs;
     unwait(s);
-    byte_queue_clear(&s->in, &core->chunks);
-    byte_queue_clear(&s->head, &core->chunks);
-    byte_queue_clear(&s->out, &core->chunks);
+    byte_queue_fini(&s->in, &core->chunks);
+    byte_queue_fini(&s->head, &core->chunks);
+    byte_queue_fini(&s->out, &core->chunks);
     if (s->next != SUB_NONE)
         t->sub[s->next].prev = s->prev;
     if (s->prev != SUB_NONE)
@@ -138,14 +138,6 @@ void subs_drop(struct core *core, struct call *parent)
 }
 
 /* ---- the reply ---- */
-
-static void grant(struct core *core, struct sub *s)
-{
-    uint64_t promised = (uint64_t)s->out.bytes + call_outstanding(core, s->call);
-    uint32_t wanted = runtime_link_reply_credit(link_of(core, s), s->slot);
-    if (s->call.generation != 0 && wanted > promised)
-        call_credit(core, s->call, (uint32_t)(wanted - promised));
-}
 
 /* Waiting reply bytes while there is room. s may be gone afterwards. */
 static void write_reply(struct core *core, struct sub *s)
@@ -191,15 +183,15 @@ static void write_reply(struct core *core, struct sub *s)
             return;
         }
     }
-    grant(core, s);
+    call_credit(core, s->call, 0);
 }
 
 static void refuse(struct core *core, struct sub *s, enum job_error error)
 {
     s->call = (struct call_ref){0};
     s->error = (uint8_t)error;
-    byte_queue_clear(&s->in, &core->chunks);
-    byte_queue_clear(&s->out, &core->chunks);
+    byte_queue_fini(&s->in, &core->chunks);
+    byte_queue_fini(&s->out, &core->chunks);
     write_reply(core, s);
 }
 
@@ -291,6 +283,8 @@ static void write_body(struct core *core, struct sub *s)
         call_body(core, s->call, t->piece, len, s->in_ended && s->in.bytes == 0);
         s->credit_due += (uint32_t)len;
     }
+    if (s->in_ended && s->in.bytes == 0)
+        byte_queue_fini(&s->in, &core->chunks);
     give_back_credit(core, s);
 }
 
@@ -404,6 +398,12 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     size_t bytes = make_head(core, &context, head, head_bytes, &method);
     if (bytes == 0)
         return JOB_ERROR_EXCEPTION;
+    /* The script has its first credit already. */
+    if (has_body &&
+        !chunk_reserve(&core->chunks, &s->in.account, CALL_ANSWER_CHUNKS, CHUNK_COMES)) {
+        core->counters.call_no_chunks++;
+        return JOB_ERROR_REFUSED;
+    }
     if (byte_queue_append(&queue, &core->chunks, core->out, bytes) != bytes) {
         byte_queue_clear(&queue, &core->chunks);
         return JOB_ERROR_REFUSED;
@@ -415,6 +415,7 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
                                    .script = callee,
                                    .request_id = parent->request_id,
                                    .head = &queue,
+                                   .answer = &s->out,
                                    .has_body = has_body,
                                    .is_idempotent = is_idempotent(method),
                                    .is_traced = parent->is_traced,

@@ -5,8 +5,8 @@
  *   runtime --SUB, SUB_BODY--> binding -> script, context + 1 frame --> call_start, call_body       placement runs anew from here
  *           <--REPLY, REPLY_DATA-- as far as the script granted credit <-- head, data
  *
- * What the runtime has sent and the call cannot take yet waits in `in` (at most the credit that was granted); what
- * the call brings and the region has no room for waits in `out` (at most the script's credit).
+ * What the runtime has sent and the call cannot take yet waits in `in` (at most the credit that was granted, which is that queue's floor:
+ * chunk.h); what the call brings and the script or the region has no room for waits in `out` (call.h).
  *
  * A sub belongs to the call of its parent: it goes when that one goes (subs_drop), without a word. The runtime is hostile: binding index,
  * head and credits are checked; a breach condemns the process (runtime_link.h).

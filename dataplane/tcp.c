@@ -143,10 +143,23 @@ bool tcp_is_done(const struct tcp *t)
 
 void tcp_fini(struct tcp *t)
 {
-    byte_queue_clear(&t->tx, t->env->pool);
-    tcp_rx_clear(&t->rx, t->env->pool);
+    byte_queue_fini(&t->tx, t->env->pool);
+    tcp_rx_fini(&t->rx, t->env->pool);
     t->state = TCP_CLOSED;
     t->due = 0;
+}
+
+bool tcp_reserve(struct tcp *t, uint32_t rx_chunks, uint32_t tx_chunks, enum chunk_rank rank)
+{
+    struct chunk_pool *pool = t->env->pool;
+    uint32_t rx_was = t->rx.account.floor;
+
+    if (!chunk_reserve(pool, &t->rx.account, rx_chunks, rank))
+        return false;
+    if (chunk_reserve(pool, &t->tx.account, tx_chunks, rank))
+        return true;
+    chunk_reserve(pool, &t->rx.account, rx_was, CHUNK_MUST);
+    return false;
 }
 
 bool tcp_may_reuse(const struct tcp *t, const struct tcp_segment *syn)
@@ -243,19 +256,30 @@ bool tcp_peer_finished(const struct tcp *t)
     return t->fin_received;
 }
 
-size_t tcp_writable(const struct tcp *t)
+/* The first bytes are worth more than more of what is on its way already. */
+static size_t memory_for(const struct tcp *t)
 {
     const struct chunk_pool *pool = t->env->pool;
-    uint32_t reserve = pool->count / 8;
+    size_t memory = byte_queue_room(&t->tx, pool, CHUNK_WAITS);
 
-    if (t->state == TCP_CLOSED || t->fin_queued || t->tx.bytes >= TCP_TX_BUFFER_BYTES ||
-        pool->free_count <= reserve)
+    if (t->tx.account.held >= CHUNK_FIRST)
+        return memory;
+
+    size_t first = byte_queue_room(&t->tx, pool, CHUNK_COMES);
+    size_t most = (size_t)(CHUNK_FIRST - t->tx.account.held) * CHUNK_ROOM;
+
+    if (first > most)
+        first = most;
+    return first > memory ? first : memory;
+}
+
+size_t tcp_writable(const struct tcp *t)
+{
+    if (t->state == TCP_CLOSED || t->fin_queued || t->tx.bytes >= TCP_TX_BUFFER_BYTES)
         return 0;
 
-    /* The last eighth of the pool is for bytes received in order: else two ends whose send buffers
-     * took everything would wait for each other. */
     size_t room = TCP_TX_BUFFER_BYTES - t->tx.bytes;
-    size_t memory = (size_t)(pool->free_count - reserve) * CHUNK_ROOM;
+    size_t memory = memory_for(t);
 
     return room < memory ? room : memory;
 }

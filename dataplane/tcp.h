@@ -13,7 +13,8 @@
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
  * TCP_RX_WINDOW_BYTES (the advertised window is the free space, never taken back), to send at most
- * TCP_TX_BUFFER_BYTES. The last eighth of the pool is kept for bytes received in order.
+ * TCP_TX_BUFFER_BYTES. Both take shared chunks of the rank `waits` (chunk.h) beside the floors that
+ * tcp_reserve gives them.
  *
  * Counters: all of COUNTERS_TCP are counted here, the owner counts none of them.
  *
@@ -146,6 +147,9 @@ bool tcp_peer_finished(const struct tcp *); /* FIN received and all bytes before
 size_t tcp_writable(const struct tcp *);                       /* room */
 size_t tcp_write(struct tcp *, const void *bytes, size_t len); /* copies; returns how many */
 size_t tcp_unacked(const struct tcp *);                        /* bytes queued or in flight */
+/* Floors (chunk.h) for what is received and for what is to be sent; 0 and 0: none. False: there are no chunks for higher ones, nothing
+ * changed. */
+bool tcp_reserve(struct tcp *, uint32_t rx_chunks, uint32_t tx_chunks, enum chunk_rank);
 /* FIN after what is queued; the peer may go on sending (a half-close). */
 void tcp_finish(struct tcp *);
 /* tcp_finish by an owner who will not read any more: bytes that were not consumed, or that come

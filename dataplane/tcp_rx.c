@@ -21,11 +21,23 @@ static uint32_t on_grid(const struct tcp_rx *rx, uint32_t seq)
     return rx->grid + (seq - rx->grid) / ROOM * ROOM;
 }
 
-void tcp_rx_init(struct tcp_rx *rx, uint32_t seq)
+static void begin_at(struct tcp_rx *rx, uint32_t seq)
 {
     rx->first = rx->last = rx->seen = NULL;
     rx->grid = rx->start = rx->next = seq;
     rx->range_count = 0;
+}
+
+void tcp_rx_init(struct tcp_rx *rx, uint32_t seq)
+{
+    begin_at(rx, seq);
+    rx->account = (struct chunk_account){0};
+    rx->rank = CHUNK_WAITS;
+}
+
+uint32_t tcp_rx_span(const struct tcp_rx *rx, uint32_t end)
+{
+    return (end - rx->grid + ROOM - 1) / ROOM;
 }
 
 static void range_remove(struct tcp_rx *rx, uint32_t i)
@@ -52,7 +64,7 @@ static bool forget_last(struct tcp_rx *rx, struct chunk_pool *pool, uint32_t bas
     *link = NULL;
     if (rx->seen == last)
         rx->seen = NULL;
-    chunk_give(pool, last);
+    chunk_give(pool, &rx->account, last);
 
     for (uint32_t i = rx->range_count; i-- > 0;) {
         if (seq_le(gone, rx->range[i].start))
@@ -80,13 +92,13 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
     if (before != NULL && base_of(before) == base)
         return before;
 
-    if (is_early && pool->free_count <= pool->count / 8)
-        return NULL;
-
-    struct chunk *chunk = chunk_take(pool);
+    enum chunk_rank rank = is_early                         ? CHUNK_WAITS
+                           : rx->account.held < CHUNK_FIRST ? CHUNK_COMES
+                                                            : (enum chunk_rank)rx->rank;
+    struct chunk *chunk = chunk_take(pool, &rx->account, rank);
 
     if (chunk == NULL && !is_early && before != rx->last && forget_last(rx, pool, base))
-        chunk = chunk_take(pool);
+        chunk = chunk_take(pool, &rx->account, CHUNK_MUST);
     if (chunk == NULL)
         return NULL;
     memcpy(chunk->bytes, &base, sizeof(base));
@@ -233,7 +245,7 @@ void tcp_rx_consume(struct tcp_rx *rx, struct chunk_pool *pool, uint32_t bytes)
             rx->seen = NULL;
         if (rx->last == chunk)
             rx->last = NULL;
-        chunk_give(pool, chunk);
+        chunk_give(pool, &rx->account, chunk);
     }
 }
 
@@ -243,7 +255,13 @@ void tcp_rx_clear(struct tcp_rx *rx, struct chunk_pool *pool)
         struct chunk *chunk = rx->first;
 
         rx->first = chunk->next;
-        chunk_give(pool, chunk);
+        chunk_give(pool, &rx->account, chunk);
     }
-    tcp_rx_init(rx, rx->next);
+    begin_at(rx, rx->next);
+}
+
+void tcp_rx_fini(struct tcp_rx *rx, struct chunk_pool *pool)
+{
+    tcp_rx_clear(rx, pool);
+    chunk_reserve(pool, &rx->account, 0, CHUNK_MUST);
 }

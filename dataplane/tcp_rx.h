@@ -11,7 +11,7 @@
  * Ranges are kept with the most recent first: that is the order in which SACK blocks are sent (RFC
  * 2018 section 4).
  *
- * Early bytes never take the last eighth of the pool, and bytes in order may take an early chunk
+ * Early bytes take shared chunks of the rank `waits` only (chunk.h), and bytes in order may take an early chunk
  * back (RFC 2018 section 8 lets a receiver forget): a core short of memory still moves forward.
  *
  * Units: bytes, sequence numbers. Single thread.
@@ -36,11 +36,17 @@ struct tcp_rx {
                            NULL: none */
     uint32_t grid;      /* a chunk's base at or before start */
     uint32_t start, next;
+    struct chunk_account account;
+    uint8_t
+        rank; /* enum chunk_rank of bytes in order, behind the first ones: CHUNK_WAITS unless the owner says otherwise */
     uint32_t range_count;
     struct tcp_range range[TCP_OOO_RANGES_MAX];
 };
 
+/* Holds nothing, and has no floor. */
 void tcp_rx_init(struct tcp_rx *, uint32_t seq);
+/* Chunks that hold the stream from what is not consumed up to end. */
+uint32_t tcp_rx_span(const struct tcp_rx *, uint32_t end);
 
 /* Copies what is not there yet (seq is not before next). Returns how many bytes were taken from the
  * front: fewer than len when memory or the range list is exhausted; what was not taken must come
@@ -53,6 +59,9 @@ bool tcp_rx_has(const struct tcp_rx *, uint32_t seq, size_t len);
 
 const uint8_t *tcp_rx_peek(struct tcp_rx *, uint32_t offset, size_t *len);
 void tcp_rx_consume(struct tcp_rx *, struct chunk_pool *, uint32_t bytes);
+/* Floor and rank stay. */
 void tcp_rx_clear(struct tcp_rx *, struct chunk_pool *);
+/* The floor goes too. */
+void tcp_rx_fini(struct tcp_rx *, struct chunk_pool *);
 
 #endif

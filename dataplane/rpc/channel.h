@@ -30,8 +30,9 @@
  * Loss: packet threshold 3 and time threshold 9/8 rtt, probe timeout with backoff (RFC 9002); congestion control by
  * tcp_cc.h; pacing at 1.25 cwnd per srtt. Bytes of lost packets are sent again in new packets.
  *
- * Flow control: a stream may have CHANNEL_STREAM_WINDOW bytes beyond what its reader has consumed. Memory is the core's chunk pool:
- * when it runs short, early bytes are refused (not acknowledged) before bytes in order.
+ * Flow control: a stream may have CHANNEL_STREAM_WINDOW bytes beyond what its reader has consumed. Memory is the core's chunk pool
+ * (chunk.h): each stream has a small floor each way, and shared chunks beyond. When they run short, early bytes are refused (not acknowledged)
+ * before bytes in order, and those before none can be sent. A reader that needs many bytes at once says so (stream_expect).
  *
  * Path MTU: starts at CHANNEL_DATAGRAM_MIN, is raised by padded probes up to what the caller allows, falls back when
  * probes or large packets vanish (RFC 8899).
@@ -190,7 +191,7 @@ void channel_timeout(struct channel *, uint64_t now_ns);
 
 /* ---- streams; all of them end with the channel ---- */
 
-/* NULL: the channel is not open, or has CHANNEL_STREAMS_MAX, or the pool is empty. */
+/* NULL: the channel is not open, or has CHANNEL_STREAMS_MAX, or no stream is free, or there are no chunks for its floors. */
 struct stream *channel_open_stream(struct channel *, void *user);
 struct stream *channel_control(struct channel *); /* NULL: not open */
 
@@ -224,6 +225,9 @@ static inline void stream_copy(struct stream *s, uint32_t offset, uint8_t *out, 
     }
 }
 void stream_consume(struct channel *, struct stream *, uint32_t bytes);
+/* Nothing will be consumed until that many bytes are available: they are sure to find room. Holds until the next stream_consume.
+ * False: there are not so many chunks, and waiting for them could be for ever. */
+bool stream_expect(struct channel *, struct stream *, uint32_t bytes);
 /* The peer ended it and everything was consumed. */
 bool stream_is_ended(const struct stream *);
 /* The peer ended it and all of it is here, consumed or not: what is missing will never come. */

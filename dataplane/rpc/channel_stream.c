@@ -9,6 +9,7 @@ enum {
     INDEX_CONTROL = (1 << 24) - 1,
     INDEX_REFUSED = INDEX_CONTROL - 1,
     CREDIT_STEP = CHANNEL_STREAM_WINDOW / 4, /* consumed before the peer hears of it */
+    FLOOR_CHUNKS = 2, /* each way: a small record is whole wherever in a chunk it begins */
 };
 
 /* ---- their memory ---- */
@@ -42,7 +43,6 @@ static void stream_init(struct channel *c, struct stream *s, uint64_t id)
     s->channel = c;
     s->user = NULL;
     s->id = id;
-    s->tx = (struct byte_queue){0};
     s->una = s->nxt = 0;
     s->limit = CHANNEL_STREAM_WINDOW;
     s->send_end = SEND_OPEN;
@@ -52,8 +52,21 @@ static void stream_init(struct channel *c, struct stream *s, uint64_t id)
     s->end_at = s->high = 0;
     s->granted = CHANNEL_STREAM_WINDOW;
     s->lost.count = s->acked.count = 0;
-    tcp_rx_init(&s->rx, 0);
     link_add(&c->all, &s->all);
+}
+
+/* The floors of a stream that begins. False: there are no chunks for them. */
+static bool reserve(struct chunk_pool *chunks, struct stream *s, enum chunk_rank rank)
+{
+    s->tx = (struct byte_queue){0};
+    tcp_rx_init(&s->rx, 0);
+    s->rx.rank = CHUNK_BEGINS;
+    if (!chunk_reserve(chunks, &s->tx.account, FLOOR_CHUNKS, rank))
+        return false;
+    if (chunk_reserve(chunks, &s->rx.account, FLOOR_CHUNKS, rank))
+        return true;
+    byte_queue_fini(&s->tx, chunks);
+    return false;
 }
 
 static uint32_t slot_of(uint64_t id)
@@ -61,8 +74,8 @@ static uint32_t slot_of(uint64_t id)
     return (uint32_t)id & (SLOTS - 1);
 }
 
-/* NULL: the pool is empty. */
-static struct stream *stream_new(struct channel *c, uint32_t slot)
+/* NULL: no stream is free, or no chunks of that rank. */
+static struct stream *stream_new(struct channel *c, uint32_t slot, enum chunk_rank rank)
 {
     struct stream_pool *pool = c->config.streams;
 
@@ -71,6 +84,8 @@ static struct stream *stream_new(struct channel *c, uint32_t slot)
 
     struct stream *s = LINK_OWNER(pool->free, struct stream, all);
 
+    if (!reserve(c->config.chunks, s, rank))
+        return NULL;
     pool->free = s->all.next;
     pool->free_count--;
     c->streams++;
@@ -82,8 +97,8 @@ static struct stream *stream_new(struct channel *c, uint32_t slot)
 
 static void drop_bytes(struct channel *c, struct stream *s)
 {
-    byte_queue_clear(&s->tx, c->config.chunks);
-    tcp_rx_clear(&s->rx, c->config.chunks);
+    byte_queue_fini(&s->tx, c->config.chunks);
+    tcp_rx_fini(&s->rx, c->config.chunks);
     s->lost.count = s->acked.count = 0;
 }
 
@@ -140,6 +155,8 @@ void streams_init(struct channel *c)
 
     c->slot[0].generations = 1;
     c->slot[0].index = INDEX_CONTROL;
+    /* Without floors it works as well: calls do not wait for what is said here. */
+    reserve(c->config.chunks, &c->control, CHUNK_MUST);
     stream_init(c, &c->control, CHANNEL_CONTROL);
 }
 
@@ -193,7 +210,7 @@ static bool let_go(struct channel *c, struct stream *s)
     s->send_end = SEND_DONE;
     s->una = s->nxt;
     s->lost.count = s->acked.count = 0;
-    byte_queue_clear(&s->tx, c->config.chunks);
+    byte_queue_fini(&s->tx, c->config.chunks);
     s->stop_due = s->credit_due = false;
     stream_update_ready(c, s, false);
     return true;
@@ -222,14 +239,14 @@ static enum frame_fate open_by_peer(struct channel *c, uint64_t id, struct strea
 
     if (old != NULL && !let_go(c, old))
         return FRAME_BAD;
-    if (c->config.streams->free == NULL) {
+
+    struct stream *s = stream_new(c, slot, CHUNK_MUST);
+
+    if (s == NULL) {
         c->slot[slot].generations++;
         c->slot[slot].index = INDEX_REFUSED;
         return refuse(c, id);
     }
-
-    struct stream *s = stream_new(c, slot);
-
     c->config.events->opened(c->config.arg, c, s);
     if (c->state != CHANNEL_OPEN)
         return FRAME_GONE;
@@ -263,6 +280,15 @@ void stream_settle(struct channel *c, struct stream *s)
 
 /* ---- what arrives ---- */
 
+/* Room up to there, whatever else takes chunks. False: there are none of that rank. */
+static bool reserve_up_to(struct channel *c, struct stream *s, uint32_t end, enum chunk_rank rank)
+{
+    uint32_t span = tcp_rx_span(&s->rx, end);
+
+    return span <= s->rx.account.floor ||
+           chunk_reserve(c->config.chunks, &s->rx.account, span, rank);
+}
+
 /* False: not all of it found room. */
 static bool store(struct channel *c, struct stream *s, const struct frame_stream *f)
 {
@@ -272,11 +298,12 @@ static bool store(struct channel *c, struct stream *s, const struct frame_stream
     if (skip >= f->bytes)
         return true;
 
-    uint32_t bytes = f->bytes - skip;
-    /* For want of chunks tcp_rx takes early ones back, which TCP may do; but these bytes were acknowledged for good. */
-    bool may_forget = s->rx.range_count > 0 && pool->free_count < bytes / CHUNK_ROOM + 3;
+    uint32_t at = f->offset + skip, bytes = f->bytes - skip;
+    /* For want of chunks tcp_rx takes early ones back, which TCP may do; but these bytes were acknowledged for good. So early ones come in only
+     * if what is missing before them is sure to find room too. */
+    bool has_room = at == s->rx.next || reserve_up_to(c, s, at + bytes, CHUNK_WAITS);
 
-    if (!may_forget && tcp_rx_put(&s->rx, pool, f->offset + skip, f->data + skip, bytes) == bytes)
+    if (has_room && tcp_rx_put(&s->rx, pool, at, f->data + skip, bytes) == bytes)
         return true;
     c->config.counters->rpc_no_memory++;
     return false;
@@ -392,7 +419,7 @@ enum frame_fate stream_take_stop(struct channel *c, uint64_t id)
     s->is_stopped = true;
     s->una = s->nxt;
     s->lost.count = s->acked.count = 0;
-    byte_queue_clear(&s->tx, c->config.chunks);
+    byte_queue_fini(&s->tx, c->config.chunks);
     if (s->send_end == SEND_OPEN)
         s->send_end = SEND_END_DUE;
     if (s->end_acked)
@@ -419,7 +446,7 @@ struct stream *channel_open_stream(struct channel *c, void *user)
         uint32_t slot = c->own_free[c->own_free_first % SLOTS_OWN];
         /* A slot whose generations are used up stays unused for the rest of the session. */
         bool is_used_up = c->slot[slot].generations >> GENERATION_BITS != 0;
-        struct stream *s = is_used_up ? NULL : stream_new(c, slot);
+        struct stream *s = is_used_up ? NULL : stream_new(c, slot, CHUNK_BEGINS);
 
         if (s == NULL && !is_used_up)
             return NULL;
@@ -467,11 +494,21 @@ void stream_consume(struct channel *c, struct stream *s, uint32_t bytes)
 {
     assert_owned(c, s);
     tcp_rx_consume(&s->rx, c->config.chunks, bytes);
+    if (stream_is_ended(s))
+        tcp_rx_fini(&s->rx, c->config.chunks);
+    else if (s->rx.account.floor > FLOOR_CHUNKS && s->rx.range_count == 0)
+        chunk_reserve(c->config.chunks, &s->rx.account, FLOOR_CHUNKS, CHUNK_MUST);
     if (c->state != CHANNEL_OPEN || s->has_end || s->is_detached ||
         s->rx.start + CHANNEL_STREAM_WINDOW - s->granted < CREDIT_STEP)
         return;
     s->credit_due = true;
     stream_update_ready(c, s, true);
+}
+
+bool stream_expect(struct channel *c, struct stream *s, uint32_t bytes)
+{
+    assert_owned(c, s);
+    return c->state != CHANNEL_OPEN || reserve_up_to(c, s, s->rx.start + bytes, CHUNK_MUST);
 }
 
 bool stream_is_ended(const struct stream *s)
@@ -502,7 +539,7 @@ void stream_release(struct channel *c, struct stream *s)
     }
     s->stop_due = !s->has_end;
     s->credit_due = false;
-    tcp_rx_clear(&s->rx, c->config.chunks);
+    tcp_rx_fini(&s->rx, c->config.chunks);
     stream_settle(c, s);
 }
 

@@ -275,8 +275,10 @@ static bool bytes_acked(struct channel *c, struct stream *s, const struct record
             return true;
         }
     }
-    if (s->end_acked && s->tx.bytes == 0)
+    if (s->end_acked && s->tx.bytes == 0) {
         s->send_end = SEND_DONE;
+        byte_queue_fini(&s->tx, c->config.chunks);
+    }
     if (!s->is_released && s->send_end == SEND_OPEN &&
         CHANNEL_STREAM_BUFFER - s->tx.bytes >= ROOM_QUARTER &&
         (room < ROOM_QUARTER || s->is_short)) {
@@ -347,17 +349,11 @@ bool streams_starved(struct channel *c)
 
 /* ---- for the owner ---- */
 
-/* The last quarter of the chunks is for what arrives: two ends whose buffers are full of what they want to say would never
- * hear each other. */
 static size_t room_of(struct channel *c, struct stream *s)
 {
-    const struct chunk_pool *pool = c->config.chunks;
-    uint32_t kept = pool->count / 4;
     size_t room = CHANNEL_STREAM_BUFFER - s->tx.bytes;
-    size_t memory = (size_t)(pool->free_count > kept ? pool->free_count - kept : 0) * CHUNK_ROOM;
+    size_t memory = byte_queue_room(&s->tx, c->config.chunks, CHUNK_WAITS);
 
-    if (s->tx.head != NULL)
-        memory += CHUNK_ROOM - s->tx.tail_bytes;
     if (memory >= room)
         return room;
     if (memory < ROOM_QUARTER && c->starved_at == UINT64_MAX)

@@ -191,6 +191,12 @@ void stream_consume(struct channel *c, struct stream *s, uint32_t bytes)
     s->start += bytes;
 }
 
+bool stream_expect(struct channel *c, struct stream *s, uint32_t bytes)
+{
+    assert_owned(c, s);
+    return s->room % 8 != 7; /* chunks are short at times */
+}
+
 bool stream_is_ended(const struct stream *s)
 {
     return s->has_ended && s->start == s->end;

@@ -45,7 +45,7 @@ static struct {
 struct origin {
     struct call_ref ref;
     bool is_live, has_head, has_body, cancels;
-    uint32_t granted;
+    struct byte_queue answer;
 };
 
 static struct origin origin[ORIGINS];
@@ -176,14 +176,12 @@ static struct origin *origin_at(uint32_t owner)
     return &origin[owner];
 }
 
-static void look_at(const struct head_view *body, uint32_t views, uint32_t *granted)
+/* What was granted finds room: the queue has a floor for it. */
+static void keep(struct core *core, struct origin *o, const struct head_view *body, uint32_t views)
 {
-    volatile unsigned sum = 0;
     for (uint32_t i = 0; i < views; i++) {
-        for (size_t k = 0; k < body[i].len; k++)
-            sum += (unsigned char)body[i].p[k];
-        assert(body[i].len <= *granted);
-        *granted -= (uint32_t)body[i].len;
+        size_t kept = byte_queue_append(&o->answer, &core->chunks, body[i].p, body[i].len);
+        assert(kept == body[i].len && o->answer.account.held <= o->answer.account.floor);
     }
 }
 
@@ -201,7 +199,7 @@ static void on_head(void *core, uint32_t owner, const uint8_t *head, size_t head
     struct origin *o = origin_at(owner);
     assert(!o->has_head && head_bytes > 0 && (is_end || views == 0));
     o->has_head = true;
-    look_at(body, views, &o->granted);
+    keep(core, o, body, views);
     had_enough(core, o, is_end);
 }
 
@@ -210,7 +208,7 @@ static void on_data(void *core, uint32_t owner, const struct head_view *body, ui
 {
     struct origin *o = origin_at(owner);
     assert(o->has_head);
-    look_at(body, views, &o->granted);
+    keep(core, o, body, views);
     had_enough(core, o, is_end);
 }
 
@@ -251,20 +249,19 @@ static void start_origin(struct input *in, struct origin *o)
     struct byte_queue queue = {0};
     const struct world_script *script = &all.script[shape & 1];
     size_t bytes = make_head(head, sizeof(head), script->id_hash, 1);
+    byte_queue_fini(&o->answer, &core->chunks);
     if (byte_queue_append(&queue, &core->chunks, head, bytes) == bytes) {
         struct call_request r = {.events = &origin_events,
                                  .owner = (uint32_t)(o - origin),
                                  .script = script,
                                  .request_id = 1 + input_take(in, 1),
                                  .head = &queue,
+                                 .answer = &o->answer,
                                  .has_body = shape & 2,
                                  .is_idempotent = shape & 4,
                                  .is_traced = shape & 8,
                                  .started_ns = core->now_ns};
-        *o = (struct origin){.is_live = true,
-                             .has_body = r.has_body,
-                             .cancels = shape & 16,
-                             .granted = JOB_CREDIT_INITIAL};
+        *o = (struct origin){.is_live = true, .has_body = r.has_body, .cancels = shape & 16};
         o->is_live = call_start(core, &r, &o->ref, &error);
         assert(o->is_live || queue.bytes == bytes);
     }
@@ -295,8 +292,9 @@ static void use_origin(struct input *in)
         break;
     case 2:
         bytes = input_take(in, 2);
-        o->granted += bytes;
-        call_credit(core, o->ref, bytes);
+        byte_queue_consume(&o->answer, &core->chunks,
+                           bytes < o->answer.bytes ? bytes : o->answer.bytes);
+        call_credit(core, o->ref, 4 * bytes);
         break;
     case 3:
         call_cancel(core, o->ref);
@@ -479,6 +477,7 @@ static void end_all(void)
         if (origin[i].is_live)
             call_cancel(core, origin[i].ref);
         origin[i].is_live = false;
+        byte_queue_fini(&origin[i].answer, &core->chunks);
     }
     if (all.core->streams->channel)
         fake_channel_take_down(all.core->streams->channel);
@@ -491,7 +490,7 @@ static void end_all(void)
     iterate(200000);
     assert(calls_live(core->calls) == 0 && served_live(core->served) == 0);
     assert(subs_live(core->subs) == 0 && core->link[0]->live_jobs == 0);
-    assert(core->chunks.free_count == core->chunks.count);
+    assert(core->chunks.free_count == core->chunks.count && core->chunks.owed == 0);
     assert(stream_pool_free_count(core->streams) == STREAMS);
 }
 

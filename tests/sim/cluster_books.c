@@ -33,7 +33,7 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     if (!r || depth >= MODEL_DEPTH)
         return; /* long ago, or on the side */
     /* What a dead node had called, or a node that stood still had heard, runs although nobody waits for it. */
-    bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns) || s->weather.is_short;
+    bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
     CHECK(!r->is_answered || is_lost, "request %u starts behind its answer", id);
     uint32_t starts = ++r->starts[depth];
     TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
@@ -83,18 +83,13 @@ static bool may_fail(const struct sim *s, const struct record *r, int status)
 {
     const struct weather *w = &s->weather;
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
+    /* What is kept to run again goes first when chunks are short. */
+    bool is_kept = r->is_kept && !w->is_short;
     if (status == 502)
-        return (is_lost && (!r->is_kept || r->opened_ns < s->lost_twice_ns)) || w->is_short;
+        return is_lost && (!is_kept || r->opened_ns < s->lost_twice_ns);
     bool is_loaded = sim_excuses(s, TROUBLE_LOAD, r->opened_ns) || saw_stall(s, r);
     bool is_relay_lost = s->cluster.config.relays && is_lost;
     return status == 503 && (is_loaded || is_relay_lost || w->is_small || w->is_short);
-}
-
-/* With a pool of about a megabyte. Known, and not good: each call's answer is promised what the pool has, so that with enough of
- * them two nodes wait for each other's memory until clients give up (README.md); a burst does it. */
-static bool may_end_short(const struct sim *s, enum caller_end how)
-{
-    return s->weather.is_short && (how != CALLER_STUCK || s->weather.has[WEATHER_BURST]);
 }
 
 static bool may_end(const struct sim *s, const struct record *r, enum caller_end how)
@@ -103,11 +98,12 @@ static bool may_end(const struct sim *s, const struct record *r, enum caller_end
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
     /* What a script called was refused behind the head: it can only fail. */
     bool is_relay_trouble =
-        s->cluster.config.relays && (w->is_small || sim_excuses(s, TROUBLE_LOAD, r->opened_ns));
+        s->cluster.config.relays &&
+        (w->is_small || w->is_short || sim_excuses(s, TROUBLE_LOAD, r->opened_ns));
     /* Its SYN was lost, and when it came again the node took nothing new. */
     bool came_late = s->weather.node[r->entry].doing == FRONT_ENDS && r->starts[0] == 0;
     return how == CALLER_ANSWERED || (how == CALLER_LOST && came_late) ||
-           (how == CALLER_CUT && (is_lost || is_relay_trouble)) || may_end_short(s, how);
+           (how == CALLER_CUT && (is_lost || is_relay_trouble));
 }
 
 void books_on_done(void *arg, struct caller *c, enum caller_end how)

@@ -170,8 +170,8 @@ static inline bool sim_excuses(const struct sim *s, enum trouble kind, uint64_t 
 
 /* ---- cluster_weather.c ---- */
 
-/* Draws the seed's faults; the cluster's configuration with them. */
-struct cluster_config weather_draw(struct sim *, uint32_t nodes);
+/* Draws the seed's faults; the cluster's configuration with them. chunks: not 0: so few, and bursts. */
+struct cluster_config weather_draw(struct sim *, uint32_t nodes, uint32_t chunks);
 void weather_load_begins(struct sim *);
 void weather_run(struct sim *);
 /* Nothing is left of it but excuses, and every node knows. */

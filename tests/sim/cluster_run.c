@@ -89,7 +89,8 @@ static void start(struct sim *s, const struct cluster_options *options)
     s->quota = SCRIPTS + 150 + below(250);
     s->time_ns = options->time_ns;
     s->end_ns = UINT64_MAX;
-    struct cluster_config config = weather_draw(s, options->nodes ? options->nodes : 2 + below(4));
+    struct cluster_config config =
+        weather_draw(s, options->nodes ? options->nodes : 2 + below(4), options->chunks);
     cluster_init(&s->cluster, &config);
     sim_switch_set_tap(s->cluster.net, weather_on_frame, s);
     clients_start(s);

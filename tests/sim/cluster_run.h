@@ -17,6 +17,7 @@
 struct cluster_options {
     uint64_t seed;
     uint32_t nodes;   /* 0: the seed says, 2 to 5; at most CLUSTER_NODES_MAX */
+    uint32_t chunks;  /* of each core, and bursts in every seed; 0: the seed says */
     uint64_t time_ns; /* of load; 0: until some hundred requests were made */
 };
 

@@ -45,15 +45,19 @@ static void draw_kinds(struct sim *s)
     w->is_eager = chance(15);
 }
 
-struct cluster_config weather_draw(struct sim *s, uint32_t nodes)
+struct cluster_config weather_draw(struct sim *s, uint32_t nodes, uint32_t chunks)
 {
     struct weather *w = &s->weather;
     double corrupt = draw_wires(s);
     s->nodes = nodes;
     draw_kinds(s);
+    if (chunks > 0)
+        w->is_short = w->has[WEATHER_BURST] = true;
     struct cluster_config config = {.nodes = nodes,
                                     .scripts = SCRIPTS,
-                                    .chunks = w->is_short ? 600 + below(1500) : 8192,
+                                    .chunks = chunks > 0    ? chunks
+                                              : w->is_short ? 600 + below(1500)
+                                                            : 8192,
                                     .calls = w->is_small ? 8 + below(24) : 0,
                                     .served = w->is_small ? 2 + below(8) : 0,
                                     .streams = w->is_small ? 8 + below(32) : 0,

@@ -352,6 +352,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     peers_fini(core->peers);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
           core->chunks.count - core->chunks.free_count);
+    CHECK(core->chunks.owed == 0, "node %u owes %u chunks to nobody", node, core->chunks.owed);
     CHECK(stream_pool_free_count(core->streams) == core->config.streams, "node %u lost streams",
           node);
     CHECK(subs_live(core->subs) == 0, "node %u has sub-requests left", node);

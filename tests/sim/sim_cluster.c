@@ -57,22 +57,25 @@ struct arguments {
 
 static void usage(FILE *out)
 {
-    fprintf(out,
-            "usage: tools/sim cluster [--seed S] [--nodes N] [--time SECONDS] [--count N] [--seeds "
-            "FILE]\n"
-            "                         [--forever] [--twice] [--trace]\n\n"
-            "Runs a cluster of whole cores on virtual time. Everything that happens is decided by "
-            "the seed.\n\n"
-            "  --seed S        the first seed; without: 1, or with --forever the time of day\n"
-            "  --count N       so many seeds, one after the other; without: 1\n"
-            "  --nodes N       1 to %d nodes; without: the seed says, 2 to 5\n"
-            "  --time SECONDS  virtual seconds of load; without: a few, until some hundred "
-            "requests were made\n"
-            "  --seeds FILE    the seeds in the file, one a line, # for comments\n"
-            "  --forever       seeds until one fails; a line every %d seconds says how far it is\n"
-            "  --twice         runs each seed twice and compares the hashes of what happened\n"
-            "  --trace         prints the story\n",
-            CLUSTER_NODES_MAX, STATUS_S);
+    fprintf(
+        out,
+        "usage: tools/sim cluster [--seed S] [--nodes N] [--time SECONDS] [--count N] [--seeds "
+        "FILE]\n"
+        "                         [--chunks N] [--forever] [--twice] [--trace]\n\n"
+        "Runs a cluster of whole cores on virtual time. Everything that happens is decided by "
+        "the seed.\n\n"
+        "  --seed S        the first seed; without: 1, or with --forever the time of day\n"
+        "  --count N       so many seeds, one after the other; without: 1\n"
+        "  --nodes N       1 to %d nodes; without: the seed says, 2 to 5\n"
+        "  --time SECONDS  virtual seconds of load; without: a few, until some hundred "
+        "requests were made\n"
+        "  --chunks N      each core has only so many chunks, and every seed bursts of requests: "
+        "600 is little\n"
+        "  --seeds FILE    the seeds in the file, one a line, # for comments\n"
+        "  --forever       seeds until one fails; a line every %d seconds says how far it is\n"
+        "  --twice         runs each seed twice and compares the hashes of what happened\n"
+        "  --trace         prints the story\n",
+        CLUSTER_NODES_MAX, STATUS_S);
 }
 
 /* ---- running ---- */
@@ -82,6 +85,8 @@ static void tell_arguments(const struct cluster_options *o)
 {
     static char text[64];
     int at = o->nodes ? snprintf(text, sizeof(text), " --nodes %u", o->nodes) : 0;
+    if (o->chunks)
+        at += snprintf(text + at, sizeof(text) - (size_t)at, " --chunks %u", o->chunks);
     if (o->time_ns)
         snprintf(text + at, sizeof(text) - (size_t)at, " --time %lu",
                  (unsigned long)(o->time_ns / 1000000000));
@@ -218,6 +223,9 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
             a->count = number;
         } else if (strcmp(argv[i], "--time") == 0 && read_number(argc, argv, &i, &number)) {
             a->options.time_ns = number * 1000000000;
+        } else if (strcmp(argv[i], "--chunks") == 0 && read_number(argc, argv, &i, &number) &&
+                   number >= 1 && number <= UINT32_MAX) {
+            a->options.chunks = (uint32_t)number;
         } else if (strcmp(argv[i], "--nodes") == 0 && read_number(argc, argv, &i, &number) &&
                    number >= 1 && number <= CLUSTER_NODES_MAX) {
             a->options.nodes = (uint32_t)number;

@@ -313,6 +313,7 @@ static void check_books(struct sim *s)
         core_iterate(s->core);
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
+    CHECK(s->core->chunks.owed == 0, "%u chunks owed to nobody", s->core->chunks.owed);
     for (uint32_t i = 0; i < RUNTIMES; i++) {
         CHECK(s->core->link[i]->live_jobs == 0, "jobs left");
         if (s->runtime[i].is_up && !s->stopped_ns)

@@ -38,21 +38,127 @@ static int teardown(void **state)
 static void pool_gives_each_chunk_once_and_then_none(void **state)
 {
     struct fixture *f = *state;
+    struct chunk_account account = {0};
     struct chunk *taken[POOL_CHUNKS];
 
     for (int i = 0; i < POOL_CHUNKS; i++) {
-        taken[i] = chunk_take(&f->pool);
+        taken[i] = chunk_take(&f->pool, &account, CHUNK_MUST);
         assert_non_null(taken[i]);
         assert_null(taken[i]->next);
         for (int j = 0; j < i; j++)
             assert_ptr_not_equal(taken[i], taken[j]);
     }
-    assert_null(chunk_take(&f->pool));
+    assert_null(chunk_take(&f->pool, &account, CHUNK_MUST));
     assert_int_equal(f->pool.free_count, 0);
     for (int i = 0; i < POOL_CHUNKS; i++)
-        chunk_give(&f->pool, taken[i]);
+        chunk_give(&f->pool, &account, taken[i]);
     assert_int_equal(f->pool.free_count, POOL_CHUNKS);
-    assert_non_null(chunk_take(&f->pool));
+    assert_int_equal(account.held, 0);
+    assert_non_null(chunk_take(&f->pool, &account, CHUNK_MUST));
+}
+
+/* Takes all that a rank gets; how many. The account keeps them. */
+static uint32_t take_all(struct chunk_pool *pool, struct chunk_account *a, enum chunk_rank rank)
+{
+    uint32_t count = 0, room = chunk_room(pool, a, rank);
+
+    while (chunk_take(pool, a, rank) != NULL)
+        count++;
+    assert_int_equal(count, room);
+    return count;
+}
+
+static void each_rank_leaves_its_part_to_those_that_can_wait_less(void **state)
+{
+    static const struct {
+        const char *name;
+        enum chunk_rank rank;
+        uint32_t left;
+    } row[] = {{"spares: half", CHUNK_SPARES, 32},
+               {"waits: a quarter", CHUNK_WAITS, 16},
+               {"begins: an eighth", CHUNK_BEGINS, 8},
+               {"comes: a sixteenth", CHUNK_COMES, 4},
+               {"must: nothing", CHUNK_MUST, 0}};
+    static struct chunk memory[64];
+    struct chunk_pool pool;
+    struct chunk_account account = {0};
+
+    chunk_pool_init(&pool, memory, 64);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        take_all(&pool, &account, row[i].rank);
+        if (pool.free_count != row[i].left)
+            fail_msg("%s: %u are left", row[i].name, pool.free_count);
+    }
+}
+
+static void a_floor_is_there_whatever_others_take(void **state)
+{
+    struct fixture *f = *state;
+    struct chunk_account mine = {0}, other = {0};
+    struct chunk *chunk;
+
+    assert_true(chunk_reserve(&f->pool, &mine, 3, CHUNK_MUST));
+    assert_int_equal(f->pool.owed, 3);
+    assert_int_equal(take_all(&f->pool, &other, CHUNK_MUST), POOL_CHUNKS - 3);
+    for (int i = 0; i < 3; i++)
+        assert_non_null(chunk = chunk_take(&f->pool, &mine, CHUNK_SPARES));
+    assert_null(chunk_take(&f->pool, &mine, CHUNK_MUST));
+    /* What it gives back below its floor is its own again; what others give is everybody's. */
+    chunk_give(&f->pool, &mine, chunk);
+    assert_int_equal(chunk_shared(&f->pool), 0);
+    assert_null(chunk_take(&f->pool, &other, CHUNK_MUST));
+    assert_non_null(chunk_take(&f->pool, &mine, CHUNK_SPARES));
+}
+
+static void floors_are_never_more_than_there_is(void **state)
+{
+    struct fixture *f = *state;
+    struct chunk_account a = {0}, b = {0};
+
+    assert_true(chunk_reserve(&f->pool, &a, 5, CHUNK_MUST));
+    assert_false(chunk_reserve(&f->pool, &b, 4, CHUNK_MUST));
+    assert_false(chunk_reserve(&f->pool, &b, 3, CHUNK_BEGINS)); /* leaves an eighth */
+    assert_int_equal(b.floor, 0);
+    assert_true(chunk_reserve(&f->pool, &b, 3, CHUNK_MUST));
+    assert_int_equal(chunk_shared(&f->pool), 0);
+    assert_true(chunk_reserve(&f->pool, &a, 2, CHUNK_MUST)); /* lower: always */
+    assert_true(chunk_reserve(&f->pool, &b, 6, CHUNK_MUST));
+    assert_int_equal(chunk_shared(&f->pool), 0);
+}
+
+static void a_higher_floor_counts_what_is_held_already(void **state)
+{
+    struct fixture *f = *state;
+    struct chunk_account a = {0};
+
+    assert_int_equal(take_all(&f->pool, &a, CHUNK_MUST), POOL_CHUNKS);
+    assert_true(chunk_reserve(&f->pool, &a, POOL_CHUNKS, CHUNK_MUST));
+    assert_int_equal(f->pool.owed, 0);
+    assert_false(chunk_reserve(&f->pool, &a, POOL_CHUNKS + 1, CHUNK_MUST));
+}
+
+static void a_queue_holds_with_its_floor_what_it_says(void **state)
+{
+    struct fixture *f = *state;
+    struct chunk_account other = {0};
+    struct byte_queue *q = &f->queue;
+
+    assert_int_equal(byte_queue_own_bytes(q), 0);
+    assert_true(chunk_reserve(&f->pool, &q->account, byte_queue_chunks(5000), CHUNK_MUST));
+    assert_true(byte_queue_own_bytes(q) >= 5000);
+    take_all(&f->pool, &other, CHUNK_MUST);
+
+    /* Wherever in a chunk they begin. */
+    uint32_t own = byte_queue_own_bytes(q);
+
+    for (int i = 0; i < 3 * CHUNK_ROOM; i++) {
+        assert_int_equal(byte_queue_append(q, &f->pool, f->pattern, own - q->bytes),
+                         own - q->bytes);
+        assert_int_equal(q->bytes, own);
+        byte_queue_consume(q, &f->pool, 1);
+    }
+    byte_queue_fini(q, &f->pool);
+    assert_int_equal(f->pool.owed, 0);
 }
 
 static void append_stops_when_the_pool_is_empty(void **state)
@@ -165,6 +271,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pool_gives_each_chunk_once_and_then_none, setup, teardown),
+        cmocka_unit_test(each_rank_leaves_its_part_to_those_that_can_wait_less),
+        cmocka_unit_test_setup_teardown(a_floor_is_there_whatever_others_take, setup, teardown),
+        cmocka_unit_test_setup_teardown(floors_are_never_more_than_there_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_higher_floor_counts_what_is_held_already, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_queue_holds_with_its_floor_what_it_says, setup, teardown),
         cmocka_unit_test_setup_teardown(append_stops_when_the_pool_is_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_queue_holds_no_chunk, setup, teardown),
         cmocka_unit_test_setup_teardown(clear_gives_everything_back, setup, teardown),

@@ -278,6 +278,100 @@ static void without_memory_for_it_a_stream_is_refused(void **state)
     rig_fini(&r);
 }
 
+/* Somebody else takes what an end has, but for the floors. */
+static void take_chunks(struct rig_end *e, struct chunk_account *others, struct chunk **taken)
+{
+    struct chunk *chunk;
+
+    while ((chunk = chunk_take(&e->chunks, others, CHUNK_MUST)) != NULL) {
+        chunk->next = *taken;
+        *taken = chunk;
+    }
+}
+
+static void give_chunks(struct rig_end *e, struct chunk_account *others, struct chunk *taken)
+{
+    while (taken != NULL) {
+        struct chunk *chunk = taken;
+
+        taken = chunk->next;
+        chunk_give(&e->chunks, others, chunk);
+    }
+}
+
+static void a_stream_goes_on_when_others_have_all_chunks(void **state)
+{
+    struct rig r;
+    struct chunk_account others[2] = {{0}};
+    struct chunk *taken[2] = {NULL};
+    uint32_t moved = 0;
+
+    rig_init(&r, 12);
+    rig_open(&r);
+
+    struct channel *a = r.end[0].channel, *b = r.end[1].channel;
+    struct stream *s = channel_open_stream(a, NULL);
+
+    stream_write(a, s, text, 1);
+    rig_advance(&r, 5000000);
+    for (int i = 0; i < 2; i++)
+        take_chunks(&r.end[i], &others[i], &taken[i]);
+    assert_null(channel_open_stream(a, NULL));
+    for (int i = 0; i < 100; i++) {
+        assert_true(stream_room(a, s) >= CHUNK_ROOM);
+        moved += (uint32_t)stream_write(a, s, text, 4000);
+        rig_advance(&r, 5000000);
+        stream_consume(b, r.end[1].last, (uint32_t)stream_available(r.end[1].last));
+    }
+    assert_true(moved >= 200000);
+    stream_end(a, s);
+    stream_end(b, r.end[1].last);
+    rig_advance(&r, 5000000);
+    stream_consume(b, r.end[1].last, (uint32_t)stream_available(r.end[1].last));
+    assert_true(stream_is_ended(r.end[1].last));
+    stream_release(a, s);
+    stream_release(b, r.end[1].last);
+    rig_advance(&r, 5000000);
+    for (int i = 0; i < 2; i++)
+        give_chunks(&r.end[i], &others[i], taken[i]);
+    assert_true(rig_is_clean(&r.end[0]) && rig_is_clean(&r.end[1]));
+    rig_fini(&r);
+}
+
+static void what_is_expected_finds_room(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_expected_in_time; /* before others take the chunks */
+    } row[] = {{"expected: all of it comes", true}, {"too late: it is refused", false}};
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct rig r;
+        struct chunk_account others = {0};
+        struct chunk *taken = NULL;
+
+        rig_init(&r, 13);
+        rig_open(&r);
+
+        struct channel *a = r.end[0].channel, *b = r.end[1].channel;
+        struct stream *s = channel_open_stream(a, NULL);
+
+        stream_write(a, s, text, 8);
+        rig_advance(&r, 5000000);
+        if (row[i].is_expected_in_time)
+            assert_true(stream_expect(b, r.end[1].last, 30000));
+        take_chunks(&r.end[1], &others, &taken);
+        if (!row[i].is_expected_in_time)
+            assert_false(stream_expect(b, r.end[1].last, 30000));
+        stream_write(a, s, text, 29992);
+        rig_advance(&r, 500000000);
+        if ((stream_available(r.end[1].last) == 30000) != row[i].is_expected_in_time)
+            fail_msg("%s: %zu", row[i].name, stream_available(r.end[1].last));
+        give_chunks(&r.end[1], &others, taken);
+        rig_fini(&r);
+    }
+}
+
 /* End 1 opens odd slots. It has opened stream 1 and sent 10 bytes of it; end 0 opened stream 2. */
 static void a_peer_that_lies_is_found_out(void **state)
 {
@@ -397,6 +491,8 @@ int main(void)
         cmocka_unit_test(ids_are_used_again_and_again),
         cmocka_unit_test(an_id_may_be_used_again_before_its_old_bytes_were_read),
         cmocka_unit_test(without_memory_for_it_a_stream_is_refused),
+        cmocka_unit_test(a_stream_goes_on_when_others_have_all_chunks),
+        cmocka_unit_test(what_is_expected_finds_room),
         cmocka_unit_test(a_peer_that_lies_is_found_out),
     };
 

@@ -562,10 +562,11 @@ static void an_exhausted_pool_drops_text_that_then_comes_again(void **state)
 {
     struct fixture f;
     struct chunk *held = NULL, *chunk;
+    struct chunk_account others = {0};
 
     fixture_init(&f, 10, 20);
     open_with_options(&f);
-    while ((chunk = chunk_take(&f.pool)) != NULL) {
+    while ((chunk = chunk_take(&f.pool, &others, CHUNK_MUST)) != NULL) {
         chunk->next = held;
         held = chunk;
     }
@@ -578,10 +579,40 @@ static void an_exhausted_pool_drops_text_that_then_comes_again(void **state)
     while (held != NULL) {
         chunk = held;
         held = held->next;
-        chunk_give(&f.pool, chunk);
+        chunk_give(&f.pool, &others, chunk);
     }
     give_bytes(&f, f.irs + 1, f.iss + 1, text, 100);
     assert_int_equal(tcp_readable(&f.tcp), 100);
+    fixture_fini(&f);
+}
+
+static void with_floors_it_goes_on_when_others_have_the_pool(void **state)
+{
+    struct fixture f;
+    struct chunk *held = NULL, *chunk;
+    struct chunk_account others = {0};
+
+    fixture_init(&f, 10, 20);
+    open_with_options(&f);
+    assert_true(tcp_reserve(&f.tcp, 2, 1, CHUNK_BEGINS));
+    assert_false(tcp_reserve(&f.tcp, 3, f.pool.count, CHUNK_BEGINS)); /* changes neither */
+    while ((chunk = chunk_take(&f.pool, &others, CHUNK_MUST)) != NULL) {
+        chunk->next = held;
+        held = chunk;
+    }
+    for (uint32_t at = 0; at < 10000; at += 100) {
+        give_bytes(&f, f.irs + 1 + at, f.iss + 1, text, 100);
+        assert_int_equal(tcp_readable(&f.tcp), 100);
+        tcp_consume(&f.tcp, 100);
+    }
+    assert_int_equal(tcp_writable(&f.tcp), CHUNK_ROOM);
+    assert_int_equal(tcp_write(&f.tcp, text, 100), 100);
+    assert_true(tcp_reserve(&f.tcp, 0, 0, CHUNK_MUST));
+    while (held != NULL) {
+        chunk = held;
+        held = held->next;
+        chunk_give(&f.pool, &others, chunk);
+    }
     fixture_fini(&f);
 }
 
@@ -650,6 +681,7 @@ int main(void)
         cmocka_unit_test(after_close_the_peers_fin_is_not_awaited_for_ever),
         cmocka_unit_test(silence_is_probed_and_then_ended),
         cmocka_unit_test(an_exhausted_pool_drops_text_that_then_comes_again),
+        cmocka_unit_test(with_floors_it_goes_on_when_others_have_the_pool),
         cmocka_unit_test(a_smaller_path_sends_again_in_smaller_segments),
         cmocka_unit_test(forged_sacks_are_not_believed),
     };

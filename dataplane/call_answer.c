@@ -1,0 +1,87 @@
+/* The memory of a call's answer: no credit without chunks. */
+#include "dataplane/call_state.h"
+#include "dataplane/core_state.h"
+#include "dataplane/mutant.h"
+
+enum {
+    BEGIN_CHUNKS = CALL_ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
+    CREDIT_STEP_BYTES = 16 * 1024,
+    MOST_PART = 32, /* of the pool: what one answer may have */
+};
+
+/* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be for ever, for nobody would give
+ * anything back. What a script calls goes before other calls: until it is answered, its parent gives nothing back either. */
+static enum chunk_rank rank_of(uint32_t others, bool is_sub)
+{
+    return others == 0 ? CHUNK_MUST : is_sub ? CHUNK_COMES : CHUNK_BEGINS;
+}
+
+bool call_has_memory(const struct core *core)
+{
+    return chunk_room(&core->chunks, &(struct chunk_account){0},
+                      rank_of(core->calls->live, false)) >= BEGIN_CHUNKS;
+}
+
+bool call_reserve(struct core *core, struct call *c, uint32_t chunks)
+{
+    return c->answer->account.floor >= chunks ||
+           chunk_reserve(&core->chunks, &c->answer->account, chunks,
+                         rank_of(core->calls->live - 1, c->span != 0));
+}
+
+void call_end_answer(struct core *core, struct call *c)
+{
+    if (c->answer && !MUTANT(FLOOR_KEPT))
+        chunk_reserve(&core->chunks, &c->answer->account, 0, CHUNK_MUST);
+    c->answer = NULL;
+}
+
+/* Faster, as long as chunks abound. A part of the pool at most: credit cannot be taken back from a script that is slow to use it. */
+static void raise_floor(struct core *core, struct byte_queue *q, size_t room)
+{
+    uint32_t chunks = byte_queue_chunks((uint32_t)room), most = core->chunks.count / MOST_PART;
+    if (chunks > most)
+        chunks = most;
+    if (chunks > q->account.floor)
+        chunk_reserve(&core->chunks, &q->account, chunks, CHUNK_SPARES);
+}
+
+static uint32_t outstanding(struct core *core, struct call *c)
+{
+    return c->state == CALL_LOCAL
+               ? c->credit_due + runtime_link_outstanding(core->link[c->link], c->job)
+               : c->recv_credit;
+}
+
+void call_grant_due(struct core *core, struct call *c)
+{
+    if (c->credit_due == 0 || c->state != CALL_LOCAL)
+        return;
+    if (runtime_link_credit(core->link[c->link], c->job, c->credit_due))
+        c->credit_due = 0;
+    else
+        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
+}
+
+void call_credit(struct core *core, struct call_ref ref, size_t room)
+{
+    struct call *c = call_find(core, ref);
+    if (!c)
+        return;
+    raise_floor(core, c->answer, room);
+    uint32_t own = byte_queue_own_bytes(c->answer);
+    uint32_t promised = c->answer->bytes + outstanding(core, c);
+    uint32_t step = own / 2 < CREDIT_STEP_BYTES ? own / 2 : CREDIT_STEP_BYTES;
+    if (own < promised + step)
+        return;
+    if (c->state == CALL_LOCAL) {
+        c->credit_due += own - promised;
+        call_grant_due(core, c);
+        return;
+    }
+    c->recv_credit += own - promised;
+    if (call_is_remote(c)) {
+        c->reads = true; /* not now: the origin may be in the middle of taking what we deliver */
+        call_wait(core, c, core->now_ns);
+    }
+}
