@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/mutant.h"
-
 static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk is exactly its limit");
 
 static size_t min_size(size_t a, size_t b)
@@ -30,8 +28,7 @@ struct chunk *chunk_take(struct chunk_pool *pool, struct chunk_account *a, enum 
 
     if (a->held < a->floor)
         pool->owed--;
-    else if ((MUTANT(FLOORS_IGNORED) ? pool->free_count : chunk_shared(pool)) <= pool->count >>
-             rank)
+    else if (chunk_shared(pool) <= pool->count >> rank)
         return NULL;
     assert(chunk != NULL);
     a->held++;

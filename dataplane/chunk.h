@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "dataplane/limits.h"
+#include "dataplane/mutant.h"
 
 struct chunk {
     struct chunk *next;
@@ -61,8 +62,8 @@ enum chunk_rank {
     CHUNK_SPARES = 1, /* higher floors, for speed */
     CHUNK_WAITS = 2,  /* bytes that can stay where they are: client, script, peer */
     CHUNK_BEGINS = 3, /* floors of a call that begins; bytes of a peer, in order */
-    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client, and to it */
-    CHUNK_MUST = 31,  /* what cannot be refused any more, and heads */
+    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client */
+    CHUNK_MUST = 31,  /* what cannot be refused any more; heads; the first bytes to a client */
 };
 
 enum { CHUNK_FIRST = 2 }; /* "first bytes": a segment, wherever in a chunk it begins */
@@ -78,7 +79,7 @@ bool chunk_reserve(struct chunk_pool *, struct chunk_account *, uint32_t floor, 
 /* Chunks that are free and nobody's. */
 static inline uint32_t chunk_shared(const struct chunk_pool *pool)
 {
-    return pool->free_count - pool->owed;
+    return MUTANT(FLOORS_IGNORED) ? pool->free_count : pool->free_count - pool->owed;
 }
 
 /* Chunks that the account can take now. */
