@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/mutant.h"
-
 static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk is exactly its limit");
 
 static size_t min_size(size_t a, size_t b)
@@ -30,8 +28,7 @@ struct chunk *chunk_take(struct chunk_pool *pool, struct chunk_account *a, enum 
 
     if (a->held < a->floor)
         pool->owed--;
-    else if ((MUTANT(FLOORS_IGNORED) ? pool->free_count : chunk_shared(pool)) <= pool->count >>
-             rank)
+    else if (chunk_shared(pool) <= pool->count >> rank)
         return NULL;
     assert(chunk != NULL);
     a->held++;
@@ -53,23 +50,6 @@ void chunk_give(struct chunk_pool *pool, struct chunk_account *a, struct chunk *
     chunk->next = pool->free;
     pool->free = chunk;
     pool->free_count++;
-}
-
-static uint32_t owed_to(const struct chunk_account *a, uint32_t floor)
-{
-    return floor > a->held ? floor - a->held : 0;
-}
-
-bool chunk_reserve(struct chunk_pool *pool, struct chunk_account *a, uint32_t floor,
-                   enum chunk_rank rank)
-{
-    uint32_t was = owed_to(a, a->floor), owed = owed_to(a, floor);
-
-    if (owed > was && chunk_shared(pool) < (uint64_t)(owed - was) + (pool->count >> rank))
-        return false;
-    pool->owed = pool->owed - was + owed;
-    a->floor = floor;
-    return true;
 }
 
 /* Invariant of a queue: head is NULL exactly when bytes is 0, so that an idle queue holds no chunk.
@@ -207,6 +187,7 @@ void byte_queue_clear(struct byte_queue *q, struct chunk_pool *pool)
 
 void byte_queue_fini(struct byte_queue *q, struct chunk_pool *pool)
 {
-    byte_queue_clear(q, pool);
+    if (q->bytes > 0)
+        byte_queue_clear(q, pool);
     chunk_reserve(pool, &q->account, 0, CHUNK_MUST);
 }

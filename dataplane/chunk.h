@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "dataplane/limits.h"
+#include "dataplane/mutant.h"
 
 struct chunk {
     struct chunk *next;
@@ -61,8 +62,8 @@ enum chunk_rank {
     CHUNK_SPARES = 1, /* higher floors, for speed */
     CHUNK_WAITS = 2,  /* bytes that can stay where they are: client, script, peer */
     CHUNK_BEGINS = 3, /* floors of a call that begins; bytes of a peer, in order */
-    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client, and to it */
-    CHUNK_MUST = 31,  /* what cannot be refused any more, and heads */
+    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client */
+    CHUNK_MUST = 31,  /* what cannot be refused any more; heads; the first bytes to a client */
 };
 
 enum { CHUNK_FIRST = 2 }; /* "first bytes": a segment, wherever in a chunk it begins */
@@ -72,20 +73,36 @@ void chunk_pool_init(struct chunk_pool *, void *memory, uint32_t count);
 /* NULL: there is none for that rank, and the floor is used up. Contents undefined, next NULL. */
 struct chunk *chunk_take(struct chunk_pool *, struct chunk_account *, enum chunk_rank);
 void chunk_give(struct chunk_pool *, struct chunk_account *, struct chunk *);
-/* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed; a lower one is always true. */
-bool chunk_reserve(struct chunk_pool *, struct chunk_account *, uint32_t floor, enum chunk_rank);
-
 /* Chunks that are free and nobody's. */
 static inline uint32_t chunk_shared(const struct chunk_pool *pool)
 {
-    return pool->free_count - pool->owed;
+    return MUTANT(FLOORS_IGNORED) ? pool->free_count : pool->free_count - pool->owed;
+}
+
+/* Of a floor, what the account does not hold yet. */
+static inline uint32_t chunk_owed(const struct chunk_account *a, uint32_t floor)
+{
+    return floor > a->held ? floor - a->held : 0;
+}
+
+/* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed; a lower one is always true. */
+static inline bool chunk_reserve(struct chunk_pool *pool, struct chunk_account *a, uint32_t floor,
+                                 enum chunk_rank rank)
+{
+    uint32_t was = chunk_owed(a, a->floor), owed = chunk_owed(a, floor);
+
+    if (owed > was && chunk_shared(pool) < (uint64_t)(owed - was) + (pool->count >> rank))
+        return false;
+    pool->owed = pool->owed - was + owed;
+    a->floor = floor;
+    return true;
 }
 
 /* Chunks that the account can take now. */
 static inline uint32_t chunk_room(const struct chunk_pool *pool, const struct chunk_account *a,
                                   enum chunk_rank rank)
 {
-    uint32_t own = a->floor > a->held ? a->floor - a->held : 0;
+    uint32_t own = chunk_owed(a, a->floor);
     uint32_t shared = chunk_shared(pool), left = pool->count >> rank;
 
     return own + (shared > left ? shared - left : 0);

@@ -124,7 +124,7 @@ static bool reserve(struct core *core, struct conn *c)
 static bool wait_for_chunks(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    if (core->now_ns - x->started_ns < EXCHANGE_WAIT_MS * 1000000ull) {
+    if (core->now_ns - x->started_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull) {
         conn_retry(c);
         return false;
     }

@@ -21,8 +21,7 @@
 enum {
     EXCHANGE_RX_CHUNKS =
         2, /* floors of the connection while a call runs (chunk.h): a segment of the body */
-    EXCHANGE_TX_CHUNKS = 4,  /* and a response head, beside what the client has not taken yet */
-    EXCHANGE_WAIT_MS = 5000, /* for chunks, before the call is begun */
+    EXCHANGE_TX_CHUNKS = 4, /* and a response head, beside what the client has not taken yet */
     /* Room kept free beside granted credit: a response head, and framing. */
     EXCHANGE_RESERVE_BYTES = 48 * 1024,
     EXCHANGE_START_ROOM_BYTES = JOB_CREDIT_INITIAL + EXCHANGE_RESERVE_BYTES,

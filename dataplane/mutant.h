@@ -22,7 +22,7 @@
     X(SERVED_RUNS_ON, 8, "a home runs on for a peer that has cancelled")                           \
     X(HOP_LIMIT_IGNORED, 16, "a call that was forwarded is forwarded again")                       \
     X(VERSION_IGNORED, 8, "a home runs another version of the script than the caller has")         \
-    X(ANSWER_LEAKS, 24, "an answer that waits for a peer that has left keeps its chunks")          \
+    X(ANSWER_LEAKS, 8, "an answer that waits for a peer that has left keeps its chunks")           \
     X(KEPT_DROPPED_EARLY, 8, "body bytes are dropped once sent, before ACCEPT")                    \
     X(KEPT_SENT_TWICE, 8, "body bytes that went with the CALL go again after ACCEPT")              \
     X(REPLAY_SKIPS, 8, "after a bounce the isolate here does not get what home had got")           \
@@ -49,7 +49,7 @@
     X(DEATH_UNNOTICED, 24, "silence does not end a channel")                                       \
     X(END_NOT_RESENT, 8, "the end of a stream is not sent again when its packet is lost")          \
     X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
-    X(FLOORS_IGNORED, 60, "chunks that a floor promises are given to others")                      \
+    X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
     X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")
 
 enum mutant {

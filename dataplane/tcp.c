@@ -265,7 +265,7 @@ static size_t memory_for(const struct tcp *t)
     if (t->tx.account.held >= CHUNK_FIRST)
         return memory;
 
-    size_t first = byte_queue_room(&t->tx, pool, CHUNK_COMES);
+    size_t first = byte_queue_room(&t->tx, pool, CHUNK_MUST);
     size_t most = (size_t)(CHUNK_FIRST - t->tx.account.held) * CHUNK_ROOM;
 
     if (first > most)

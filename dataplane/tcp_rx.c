@@ -262,6 +262,7 @@ void tcp_rx_clear(struct tcp_rx *rx, struct chunk_pool *pool)
 
 void tcp_rx_fini(struct tcp_rx *rx, struct chunk_pool *pool)
 {
-    tcp_rx_clear(rx, pool);
+    if (rx->first != NULL)
+        tcp_rx_clear(rx, pool);
     chunk_reserve(pool, &rx->account, 0, CHUNK_MUST);
 }

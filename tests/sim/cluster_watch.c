@@ -25,6 +25,14 @@ static void watch_waste(struct sim *s, uint32_t node)
     was->wasted_bytes = now->call_wasted_bytes;
 }
 
+/* What floors promise is there. */
+static void watch_chunks(const struct sim *s, uint32_t node)
+{
+    const struct chunk_pool *pool = &s->cluster.node[node].core->chunks;
+    CHECK(pool->owed <= pool->free_count, "node %u owes %u chunks, and has %u", node, pool->owed,
+          pool->free_count);
+}
+
 /* For the story. */
 static void watch_states(struct sim *s, uint32_t node)
 {
@@ -68,6 +76,7 @@ void watch_run(struct sim *s)
         if (!cluster_is_up(&s->cluster, i))
             continue;
         watch_waste(s, i);
+        watch_chunks(s, i);
         watch_states(s, i);
         if (looks)
             watch_hops(s, i);

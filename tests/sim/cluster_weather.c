@@ -56,7 +56,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes, uint32_t chunk
     struct cluster_config config = {.nodes = nodes,
                                     .scripts = SCRIPTS,
                                     .chunks = chunks > 0    ? chunks
-                                              : w->is_short ? 600 + below(1500)
+                                              : w->is_short ? 300 + below(1200)
                                                             : 8192,
                                     .calls = w->is_small ? 8 + below(24) : 0,
                                     .served = w->is_small ? 2 + below(8) : 0,

@@ -22,6 +22,7 @@
  *   - what came from another node, back from one, or runs again, is sent to no other node
  *   - it runs at its home, whichever node it enters, as long as nothing is wrong with the home
  *   - 503 only under overload, 502 only for what may not run again while something died or was not to be reached; so is a cut answer
+ *   - however few chunks there are, that costs bounces, 503, and the second run of what dies; nobody waits for ever
  *   - body bytes wasted on a bounce are at most W
  *   - a death is known everywhere within a second and a half; a planned leave and join causes no cold start; a change of weights, and a
  *     silence of a third of a second, cost nobody an answer
@@ -70,7 +71,7 @@ static void usage(FILE *out)
         "  --time SECONDS  virtual seconds of load; without: a few, until some hundred "
         "requests were made\n"
         "  --chunks N      each core has only so many chunks, and every seed bursts of requests: "
-        "600 is little\n"
+        "400 is little\n"
         "  --seeds FILE    the seeds in the file, one a line, # for comments\n"
         "  --forever       seeds until one fails; a line every %d seconds says how far it is\n"
         "  --twice         runs each seed twice and compares the hashes of what happened\n"
