@@ -113,9 +113,9 @@ static int print_memory(struct options *o, const struct sweep_run *run, uint32_t
            "first:\n",
            100 * published_after);
     for (uint32_t i = 0; i < n; i++)
-        printf("%-10s %5s%8.0f MB %5s%.4f\n", config[i].variant->name,
+        printf("%-10s %5s%8.0f MB %6s%.4f\n", config[i].variant->name,
                memory[i].is_enough ? "" : "over ", (double)memory[i].bytes / 1e6,
-               memory->is_enough ? "" : "under",
+               i == 0 || memory->is_enough ? "" : "under ",
                ratio((double)memory[i].bytes, (double)memory->bytes));
     return o->out ? report_memory(o->out, run, memory, n) : 0;
 }
