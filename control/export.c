@@ -278,7 +278,9 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     fputs("# TYPE hearth_jobs gauge\n# HELP hearth_jobs requests at work in a runtime\n", out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_jobs{core=\"%u\"} %u\n", i, g[i].jobs);
-    fputs("# TYPE hearth_chunks_free gauge\n# HELP hearth_chunks_free stream buffers that are free and promised to nobody\n", out);
+    fputs("# TYPE hearth_chunks_free gauge\n# HELP hearth_chunks_free stream buffers that are free "
+          "and promised to nobody\n",
+          out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_chunks_free{core=\"%u\"} %u\n", i, g[i].chunks_free);
     fputs("# TYPE hearth_busy_seconds counter\n# HELP hearth_busy_seconds time with work\n", out);

@@ -92,7 +92,7 @@ int core_wake_fd(const struct core *);
 struct core_gauges {
     uint32_t conns, jobs;
     uint32_t chunks_free, chunks; /* free: and promised to nobody */
-    uint64_t busy_ns, idle_ns; /* idle: asleep or found nothing to do */
+    uint64_t busy_ns, idle_ns;    /* idle: asleep or found nothing to do */
 };
 void core_gauges(const struct core *, struct core_gauges *);
 
