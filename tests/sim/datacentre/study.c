@@ -10,7 +10,8 @@
 static const double published_before = 0.999, published_after = 0.9999, published_forwarded = 0.04,
                     published_evictions = 0.1;
 static const double search_hours = 1;
-static const size_t calibrate_bytes = 6000000000;
+static const size_t calibrate_bytes =
+    6000000000; /* where the search for what `none` needs begins */
 
 /* The variants that are asked for. Returns how many. */
 static uint32_t pick(const struct options *o, struct sweep_run *run)
@@ -31,7 +32,7 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
-/* The searches for memory look at the busiest hour only, and begin with what no data centre should need. */
+/* The searches for memory look at the busiest hour only. */
 static struct centre_config searched(const struct options *o, int variant, size_t bytes_max)
 {
     struct centre_config c = o->config;
@@ -125,8 +126,11 @@ int study_memory(struct options *o)
     struct sweep_run run[VARIANTS];
     if (calibrate(o) < 0)
         return 1;
-    uint32_t n = pick(o, run);
-    return print_memory(o, run, n) < 0;
+    if (print_memory(o, run, pick(o, run)) < 0)
+        return 1;
+    putchar('\n');
+    options_print(stdout, o);
+    return 0;
 }
 
 int study_table(struct options *o)
@@ -134,7 +138,12 @@ int study_table(struct options *o)
     struct sweep_run run[VARIANTS];
     if (calibrate(o) < 0)
         return 1;
-    return run_table(o, run, pick(o, run)) < 0;
+    if (run_table(o, run, pick(o, run)) < 0)
+        return 1;
+    putchar('\n');
+    options_print(stdout, o);
+    report_legend(stdout);
+    return 0;
 }
 
 int study_best(struct options *o)

@@ -5,7 +5,7 @@
 
 #include "tests/sim/datacentre/study.h"
 
-enum { CROWD_MINUTES = 10, WATCH_S = 60, SETTLED_S = 120 };
+enum { CROWD_MEMORY_MB = 3000, CROWD_MINUTES = 10, WATCH_S = 60, SETTLED_S = 120 };
 
 struct watch {
     uint32_t script;
@@ -137,12 +137,14 @@ int study_flash(struct options *o)
     double bound = 1 + o->config.tune.bound_percent / 100.0;
     int result = 0;
     if (o->config.bytes_max == 0)
-        o->config.bytes_max = 3000000000;
+        options_set(o, "memory", CROWD_MEMORY_MB);
     for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
         uint32_t rank =
             ranks[i] < o->config.traffic.scripts ? ranks[i] : o->config.traffic.scripts - 1;
         study_flash_one(o, VARIANT_PAPER, rank);
         result |= study_flash_one(o, VARIANT_BEST, rank).worst > bound;
     }
+    putchar('\n');
+    options_print(stdout, o);
     return result;
 }
