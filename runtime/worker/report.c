@@ -115,7 +115,7 @@ void report_stats(struct worker *w)
                 continue;
             s->is_reported = true;
             json_array_append_new(scripts, script_stats(s));
-            if (json_array_size(scripts) == REPORT_SCRIPTS_PER_PACKET) {
+            if (json_array_size(scripts) == START_STATS_ROWS_MAX) {
                 send_stats(w, scripts);
                 scripts = json_array();
             }
