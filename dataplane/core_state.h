@@ -10,6 +10,7 @@
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/heat.h"
+#include "dataplane/hop.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/peers.h"
@@ -34,6 +35,7 @@ struct core {
     uint64_t world_epoch;
     struct net net;
     struct tx tx;
+    struct hops hops;
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;

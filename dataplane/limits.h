@@ -22,6 +22,11 @@
     L(NEIGHBOUR_QUERY_INTERVAL_MS, 250, "between two queries for a neighbour")                     \
     L(NEIGHBOUR_QUERIES_MAX, 8, "queries without an answer until a neighbour is given up")         \
     L(NEIGHBOUR_STALE_S, 60, "until a neighbour in use is asked again")                            \
+    L(HOPS_MAX, 64, "unknown neighbours whose answer one core waits for with what it has to say")  \
+    L(HOPS_LOOK_MS, 10, "until a core sees what another one has learned of them")                  \
+    L(HOPS_BUFFER_MS, 2, "between two tries of those that found no frame buffer")                  \
+    L(HOPS_BUFFER_WAITERS, 64, "of them that try at a time")                                       \
+    L(HOPS_PER_ITERATION, 256, "connections that go on when their neighbour is known")             \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
     L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
     L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
