@@ -61,7 +61,7 @@
     L(HTTP_HEAD_BYTES_MAX, 24 * 1024,                                                              \
       "request line and fields; with what hearth adds it fits JOB_HEAD_BYTES_MAX")                 \
     L(HTTP_FIELDS_MAX, 100, "header fields of a request")                                          \
-    L(HTTP_TARGET_BYTES_MAX, 16 * 1024, "request target")                                          \
+    L(HTTP_TARGET_BYTES_MAX, 16 * 1024, "request target, as sent and as a URL has it")             \
     L(HTTP_CHUNK_EXT_BYTES_MAX, 256, "extensions of one body chunk")                               \
     L(HTTP_IDLE_TIMEOUT_MS, 75000, "keep-alive")                                                   \
     L(HTTP_HEAD_TIMEOUT_MS, 15000, "first byte to the last byte of a head")                        \
