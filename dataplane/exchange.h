@@ -41,7 +41,7 @@ struct exchange {
     struct byte_queue out;  /* payload that waits for room */
     struct http1_body body; /* of the request */
     struct call_ref call;
-    uint64_t request_id;
+    uint64_t request_id; /* 0: none yet */
     uint64_t script_hash;
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */

@@ -12,7 +12,7 @@
 
 enum {
     TICK_NS = 100 * 1000,
-    CONNS = 128,
+    CONNS = 256, /* a quarter may be half-open: all clients at once */
     CALLS = 512,
     SERVED = 256,
     STREAMS = 1024,

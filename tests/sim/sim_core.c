@@ -131,6 +131,7 @@ static void start_world(struct sim *s)
         .tune = world_tune_default,
         .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
         .runtime_count = RUNTIMES};
+    s->world.tune.source_share_percent = 100; /* all clients have one address */
     if (chance(30))
         s->world.tune.optimistic_bytes = 4096 + below(60000);
     CHECK(s->world.routes, "%s", error);
