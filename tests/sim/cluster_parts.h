@@ -101,6 +101,7 @@ struct weather {
     uint32_t cut_from, cut_to;
     uint32_t burst_script;             /* SCRIPTS: any */
     bool is_small, is_short, is_eager; /* tables; chunks; scripts are soon hot or wide */
+    bool is_full;                      /* others hold three quarters of the chunks: no excuse */
     uint32_t rpc_loss; /* of datagrams between nodes, per mille, beside what the wires lose */
     uint32_t deploys, crashes, leaves, partitions, cuts;
 };

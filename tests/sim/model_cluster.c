@@ -256,6 +256,9 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .random = sim_random};
     n->core = core_create(&config, error, sizeof(error));
     CHECK(n->core, "%s", error);
+    n->hog = (struct hog){0};
+    if (c->config.is_full)
+        hog_take(&n->hog, &n->core->chunks, 25);
     n->state_since_ns = sim_now_ns;
 }
 
@@ -350,6 +353,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     check_story(n);
     core_end(core);
     peers_fini(core->peers);
+    hog_give(&n->hog, &core->chunks);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
           core->chunks.count - core->chunks.free_count);
     CHECK(core->chunks.owed == 0, "node %u owes %u chunks to nobody", node, core->chunks.owed);
