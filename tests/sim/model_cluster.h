@@ -28,6 +28,7 @@
 #include "drivers/clock.h"
 #include "tests/sim/hog.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 #include "tests/sim/sim_switch.h"
 
 enum {
@@ -81,6 +82,7 @@ struct cluster_node {
     struct hog hog;
     struct neighbours *neighbours;
     struct model_runtime runtime[CLUSTER_RUNTIMES];
+    struct queue_watch queue[CLUSTER_RUNTIMES];
     struct world world;
     struct world_shared shared;
     struct world_script *scripts;

@@ -23,6 +23,7 @@
 #include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 
 enum {
     CLIENTS = 6,
@@ -47,6 +48,7 @@ struct sim {
     struct port_sim_wire *wire;
     struct core *core;
     struct model_runtime runtime[RUNTIMES];
+    struct queue_watch queue[RUNTIMES];
     struct clients clients;
     struct client client[CLIENTS];
     struct station station; /* the clients' */
@@ -286,6 +288,8 @@ static void step(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)
