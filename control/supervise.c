@@ -2,11 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/log.h"
 #include "control/process.h"
 #include "control/procfs.h"
 
@@ -116,8 +119,22 @@ fail:
     return NULL;
 }
 
+/* Runtime processes of root's hearthd become nobody's (sandbox.h). */
+static bool may_kill(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[2] = {0};
+
+    return geteuid() != 0 || syscall(SYS_capget, &header, caps) ||
+           (caps[0].effective & 1u << CAP_KILL);
+}
+
 void supervise_start(struct supervise *s)
 {
+    if (!may_kill())
+        log_line("runtime",
+                 "advice=\"hearthd has no CAP_KILL: it cannot end a runtime process that hangs; "
+                 "add it to the unit's CapabilityBoundingSet\"");
     for (uint32_t i = 0; i < s->config.count; i++)
         process_respawn(&s->process[i]);
     look_at_processes(s);
