@@ -35,6 +35,8 @@ enum {
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
+static const char http1[] = "http/1.1"; /* in ALPN */
+
 struct tls_context {
     _Atomic uint32_t references; /* the creator's and one of each session */
     WOLFSSL_CTX *ctx;
@@ -136,34 +138,36 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
     return len;
 }
 
+/* Asked by Debian's 5.5.4 alone, whose own search reads beyond a list whose last length lies: such a
+ * list must not get there, and the session ends with the next byte that wolfSSL wants to send. Later
+ * versions check the list themselves and go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
-    static const char http1[] = "http/1.1";
     const unsigned char *p = offered, *end = offered + offered_len;
     struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
     while (p<end && * p> 0 && *p < end - p) {
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
-            s->alpn = http1;
             *out = p + 1;
             *out_len = *p;
             return 0;
         }
         p += 1 + *p;
     }
-    /* wolfSSL's own search reads beyond a list whose last length lies: it must not see this one. The session
-     * ends with the next byte that it wants to send. */
-    if (p < end) {
-        s->is_malformed = true;
-        *out = (const unsigned char *)http1;
-        *out_len = sizeof(http1) - 1;
-        return 0;
-    }
-    /* wolfSSL ignores a refusal from here, but then asks the session's own list: one that cannot
-     * match makes it send no_application_protocol. */
-    char list[] = "http/1.1";
-    wolfSSL_UseALPN(ssl, list, sizeof(list) - 1, WOLFSSL_ALPN_FAILED_ON_MISMATCH);
-    return fatal_return;
+    if (p == end)
+        return fatal_return;
+    s->is_malformed = true;
+    *out = (const unsigned char *)http1;
+    *out_len = sizeof(http1) - 1;
+    return 0;
+}
+
+/* What was agreed on: we speak one protocol. */
+static const char *agreed_alpn(WOLFSSL *ssl)
+{
+    char *name;
+    unsigned short len;
+    return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS && len > 0 ? http1 : "";
 }
 
 static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes, uint8_t *name,
@@ -180,8 +184,9 @@ static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *ae
     return WOLFSSL_TICKET_RET_OK;
 }
 
-static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8_t *name,
-                       const uint8_t *iv, const uint8_t *mac, uint8_t *ticket, int len)
+static int open_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes,
+                       const uint8_t *name, const uint8_t *iv, const uint8_t *mac, uint8_t *ticket,
+                       int len)
 {
     bool is_current = memcmp(name, keys->name, sizeof(keys->name)) == 0;
     if (!is_current && memcmp(name, keys->previous_name, sizeof(keys->previous_name)) != 0)
@@ -191,7 +196,9 @@ static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8
         wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
                          AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
         return WOLFSSL_TICKET_RET_REJECT;
-    return is_current ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_CREATE;
+    /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
+    return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
+                                                                : WOLFSSL_TICKET_RET_CREATE;
 }
 
 static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
@@ -204,7 +211,7 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
     if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
         return is_seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
     int result = is_seal ? seal_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len)
-                         : open_ticket(&context->tickets, &aes, name, iv, mac, ticket, len);
+                         : open_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len);
     wc_AesFree(&aes);
     *out_len = len;
     return result;
@@ -387,7 +394,10 @@ struct tls_session *tls_session_create(struct tls_context *context, const struct
     s->alpn = "";
     s->context = context;
     s->ssl = wolfSSL_new(context->ctx);
-    if (!s->ssl) {
+    char list[] = "http/1.1";
+    if (!s->ssl || wolfSSL_UseALPN(s->ssl, list, sizeof(list) - 1,
+                                   WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS) {
+        wolfSSL_free(s->ssl);
         free(s);
         return NULL;
     }
@@ -448,6 +458,7 @@ enum tls_result tls_handshake(struct tls_session *s)
         if (answer != WOLFSSL_SUCCESS)
             return judge(s, answer);
         s->is_done = true;
+        s->alpn = agreed_alpn(s->ssl);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }
