@@ -52,7 +52,11 @@
     L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
 #define LIMITS_TLS(L)                                                                              \
-    L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \
+    L(HELLO_BYTES_MAX, 64 * 1024, "a ClientHello")                                                 \
+    L(HELLO_WIRE_BYTES_MAX, 128 * 1024, "the same with the headers of its records")                \
+    L(HELLO_SHARES_MAX, 16, "key shares in it")                                                    \
+    L(EARLY_DATA_BYTES_MAX, 16 * 1024, "early data and the like, dropped until the handshake")     \
+    L(TLS_IDLE_RECORDS_MAX, 32, "records in a row that bring no data: KeyUpdates, empty ones")     \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")
