@@ -51,22 +51,16 @@ void conn_mark(struct core *core, struct conn *c)
 
 /* ---- TLS over the TCP stream ---- */
 
-static size_t tls_recv(void *arg, void *buf, size_t len)
+static const uint8_t *tls_peek(void *arg, size_t offset, size_t *len)
 {
     struct conn *c = arg;
-    size_t done = 0;
-    while (done < len) {
-        size_t part;
-        const uint8_t *bytes = tcp_peek(&c->tcp, 0, &part);
-        if (part == 0)
-            break;
-        if (part > len - done)
-            part = len - done;
-        memcpy((uint8_t *)buf + done, bytes, part);
-        tcp_consume(&c->tcp, (uint32_t)part);
-        done += part;
-    }
-    return done;
+    return tcp_peek(&c->tcp, (uint32_t)offset, len);
+}
+
+static void tls_consume(void *arg, size_t len)
+{
+    struct conn *c = arg;
+    tcp_consume(&c->tcp, (uint32_t)len);
 }
 
 static size_t tls_send(void *arg, const void *buf, size_t len)
@@ -78,11 +72,28 @@ static size_t tls_send(void *arg, const void *buf, size_t len)
 static bool tls_is_finished(void *arg)
 {
     struct conn *c = arg;
-    return tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0;
+    return tcp_peer_finished(&c->tcp);
 }
 
 const struct tls_io conn_tls_io = {
-    .recv = tls_recv, .send = tls_send, .is_finished = tls_is_finished};
+    .peek = tls_peek, .consume = tls_consume, .send = tls_send, .is_finished = tls_is_finished};
+
+static size_t read_plain(struct conn *c, uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+    while (done < len) {
+        size_t part;
+        const uint8_t *bytes = tcp_peek(&c->tcp, 0, &part);
+        if (part == 0)
+            break;
+        if (part > len - done)
+            part = len - done;
+        memcpy(buf + done, bytes, part);
+        tcp_consume(&c->tcp, (uint32_t)part);
+        done += part;
+    }
+    return done;
+}
 
 bool conn_read_ended(const struct conn *c)
 {
@@ -93,7 +104,7 @@ bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t 
 {
     *len = 0;
     if (!c->tls) {
-        *len = tls_recv(c, buf, cap);
+        *len = read_plain(c, buf, cap);
         return *len > 0;
     }
     switch (tls_read(c->tls, buf, cap, len)) {

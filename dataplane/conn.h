@@ -1,6 +1,6 @@
 /* conn.h
  *
- * One client connection: TCP and its timer, the peek at the server name, TLS, and the HTTP exchange
+ * One client connection: TCP and its timer, the guard of its handshake, TLS, and the HTTP exchange
  * on top.
  *
  *            segment                      plaintext
@@ -29,8 +29,8 @@
 #include "dataplane/age.h"
 #include "dataplane/exchange.h"
 #include "dataplane/flow.h"
+#include "dataplane/guard.h"
 #include "dataplane/net.h"
-#include "dataplane/sni.h"
 #include "dataplane/source.h"
 #include "dataplane/tcp.h"
 #include "dataplane/timer.h"
@@ -78,7 +78,7 @@ struct conn {
     uint64_t script_hash; /* that the hello asked for; 0: none */
     uint16_t warmed_at;   /* and where an isolate was asked for */
     uint32_t unsaid; /* CLOSING: bytes that the peer had not acknowledged when last looked at */
-    struct sni sni;
+    struct guard guard;
     struct exchange exchange;
 };
 

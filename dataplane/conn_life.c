@@ -78,7 +78,7 @@ struct conn *conn_new(struct core *core, const struct flow_key *key, bool *is_ov
     c->is_starved = false;
     c->syn_ns = core->now_ns;
     c->hello_ns = c->handshake_ns = c->script_hash = 0;
-    sni_init(&c->sni);
+    guard_init(&c->guard);
     exchange_init(&c->exchange);
     c->deadline_ns = conn_after_ms(core, core->world->limits.hello_timeout_ms);
     conn_set_state(core, c, c->is_tls ? CONN_HELLO : CONN_OPEN);

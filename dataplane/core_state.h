@@ -30,7 +30,7 @@ enum {
 struct core {
     struct core_config config;
     struct net_config net_config;
-    uint64_t now_ns;
+    uint64_t now_ns; /* of this iteration, or since the core woke up: the one stored clock */
     const struct world *world; /* of this iteration */
     uint64_t world_epoch;
     struct net net;

@@ -83,10 +83,16 @@
 #define COUNTERS_HTTP(D, E)                                                                        \
     E(sni_ok, "ClientHellos with a host name")                                                     \
     E(sni_none, "ClientHellos without one")                                                        \
-    E(sni_bad, "first bytes that are no ClientHello")                                              \
+    E(sni_address, "ClientHellos with an address for a name: taken as none")                       \
+    E(sni_bad, "ClientHellos refused for a name that no host can have")                            \
+    E(hello_bad, "first bytes that are no ClientHello, or one that cannot be read")                \
+    E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
+    E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
+    E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_dropped_records, "records of early data and for middleboxes, dropped unread")            \
     E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \

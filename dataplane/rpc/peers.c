@@ -204,7 +204,8 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (s->node != NODE_NONE) {
         struct peer *peer = &p->peer[s->node];
         peer->open--;
-        peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN);
+        peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN,
+                    peer->open && peer->is_leaving);
     }
     calls_channel_down(p->core, s->channel);
     serve_channel_down(p->core, s->channel);
@@ -459,22 +460,25 @@ void peers_follow(struct peers *p)
             s->is_always = true;
     }
     uint64_t digest = own_ring_digest(p);
-    want_of_all(p, (cluster->own_state != p->own_state ? WANT_STATE : 0) |
-                       (digest != p->own_digest ? WANT_RING : 0));
+    bool says_more = cluster->own_state != p->own_state || cluster->is_leaving != p->is_leaving;
+    want_of_all(p, (says_more ? WANT_STATE : 0) | (digest != p->own_digest ? WANT_RING : 0));
     p->own_digest = digest;
     p->own_state = cluster->own_state;
     p->is_leaving = cluster->is_leaving;
     handover_follow(p, p->core->now_ns);
 }
 
-void peer_update(struct peers *p, uint16_t node, uint8_t state)
+void peer_update(struct peers *p, uint16_t node, uint8_t state, bool is_leaving)
 {
     struct peer *peer = &p->peer[node];
+    if (peer->state != state || peer->is_leaving != is_leaving)
+        handover_state(p);
     if (peer->state == NODE_SERVING) {
         p->serving--;
         p->serving_load -= peer->load;
     }
     peer->state = state;
+    peer->is_leaving = is_leaving;
     peer->load = 0;
     peer->queue_us = 0;
     for (uint32_t i = peer->first_slot; i != SLOT_NONE; i = p->slot[i].next_of_peer) {

@@ -37,7 +37,8 @@ static uint64_t next_state_ns(const struct peers *p, const struct peers_slot *s,
 static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
     uint8_t out[64];
-    struct record_state state = {.state = p->own_state};
+    struct record_state state = {.state = p->own_state,
+                                 .is_leaving = p->is_leaving && p->own_state == NODE_SERVING};
     state.load = core_load(p->core, &state.queue_us);
     size_t bytes = record_write_state(out, sizeof(out), &state);
     struct channel_stats stats;
@@ -169,7 +170,7 @@ static bool on_state(struct peers *p, struct peers_slot *s, const uint8_t *bytes
     if (state.state == NODE_JOINING && s->said > NODE_JOINING)
         handover_up(p, s);
     s->said = state.state;
-    peer_update(p, s->node, state.state);
+    peer_update(p, s->node, state.state, state.is_leaving);
     return true;
 }
 
@@ -198,7 +199,7 @@ static void warm_ahead(struct peers *p, const struct record_warm *warm, uint64_t
     }
     struct runtime_link *link = core_link_of(core, warm->script);
     if (link)
-        runtime_link_warm(link, script->handle, warm->is_demanded);
+        runtime_link_warm(link, script->handle, warm->is_demanded, now_ns);
 }
 
 static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)

@@ -186,6 +186,7 @@ static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uin
     }
     bool is_more = false;
     if (s->is_open) {
+        control_run(p, s, now_ns); /* what we are goes before what we hand over */
         is_more = handover_run_slot(p, s);
         control_run(p, s, now_ns);
     }

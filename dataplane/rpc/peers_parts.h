@@ -78,7 +78,8 @@ struct peer {
     uint16_t port, cores;
     uint8_t key[NOISE_KEY_BYTES];
     uint32_t first_slot, open;
-    uint8_t state; /* enum node_state */
+    uint8_t state;   /* enum node_state */
+    bool is_leaving; /* it is SERVING, and said that it will not be for long */
     uint16_t load;
     uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
@@ -145,7 +146,7 @@ uint16_t peer_by_id(const struct peers *, uint64_t id);
 /* Whose RPC port that is: *core says which. NODE_NONE: no member's. */
 uint16_t peer_by_address(const struct peers *, const uint8_t ip[16], uint16_t port, uint16_t *core);
 /* state and load as its channels tell them. */
-void peer_update(struct peers *, uint16_t node, uint8_t state);
+void peer_update(struct peers *, uint16_t node, uint8_t state, bool is_leaving);
 uint64_t own_ring_digest(const struct peers *);
 extern const struct channel_events peers_channel_events;
 
@@ -164,6 +165,8 @@ uint32_t control_notes(struct peers *);
 
 void handover_follow(struct peers *, uint64_t now_ns);
 void handover_up(struct peers *, struct peers_slot *);
+/* A peer has another state: other nodes may be the next homes. */
+void handover_state(struct peers *);
 /* A peer hands a script over. False: more than it may at once. */
 bool handover_warm(struct peers *, struct peers_slot *, const struct record_warm *,
                    uint64_t now_ns);

@@ -175,9 +175,9 @@ size_t record_write_state(uint8_t *out, size_t cap, const struct record_state *s
 {
     struct octets_writer w = start(out, cap, RECORD_STATE, STATE_BYTES);
 
-    assert(s->state < NODE_STATES);
+    assert(s->state < NODE_STATES && (!s->is_leaving || s->state == NODE_SERVING));
     octets_put_u8(&w, s->state);
-    octets_put_zero(&w, 1);
+    octets_put_u8(&w, s->is_leaving);
     octets_put_u16(&w, s->load);
     octets_put_u32(&w, s->queue_us);
     return finish(&w, STATE_BYTES);
@@ -314,10 +314,10 @@ bool record_read_state(struct record_state *s, const uint8_t *bytes, size_t len)
     struct octets_reader r = content(RECORD_STATE, bytes, len);
 
     s->state = octets_get_u8(&r);
-    octets_get_zero(&r, 1);
+    s->is_leaving = read_bool(&r);
     s->load = octets_get_u16(&r);
     s->queue_us = octets_get_u32(&r);
-    return octets_end(&r) && s->state < NODE_STATES;
+    return octets_end(&r) && s->state < NODE_STATES && (!s->is_leaving || s->state == NODE_SERVING);
 }
 
 bool record_read_ring(struct record_ring *ring, const uint8_t *bytes, size_t len)

@@ -117,6 +117,7 @@ struct record_state {
     uint16_t
         load; /* per mille of what it can take: jobs in flight, or queueing delay of its target */
     uint32_t queue_us; /* queueing delay of the sender's runtimes, the worst */
+    bool is_leaving;   /* SERVING, but hands over what is warm: not for long */
 };
 
 struct record_ring {
