@@ -191,7 +191,6 @@ static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_l
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
     const unsigned char *p = offered, *end = offered + offered_len;
-    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
     while (p < end) { /* the guard has seen that it is well-formed */
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
             *out = p + 1;
