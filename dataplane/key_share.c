@@ -74,7 +74,7 @@ static bool is_sound_x25519mlkem768(int curve, const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < MLKEM768_BYTES - MLKEM768_SEED_BYTES; i += 3) {
         unsigned low = bytes[i] | (bytes[i + 1] & 0x0fu) << 8;
         unsigned high = bytes[i + 1] >> 4 | (unsigned)bytes[i + 2] << 4;
-        if (low >= MLKEM768_Q || high >= MLKEM_Q)
+        if (low >= MLKEM768_Q || high >= MLKEM768_Q)
             return false;
     }
     return is_sound_x25519(curve, bytes + MLKEM768_BYTES, X25519_BYTES);
