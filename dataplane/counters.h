@@ -52,7 +52,8 @@
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
     D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
-    E(net_unresolved, "packets held back until a neighbour answers")                               \
+    E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
+    E(net_unresolved_dropped, "of these, dropped: resets, cookies, or too many hops to wait for")  \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \
     E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
     E(net_address_conflict, "another host uses one of our addresses")                              \
@@ -82,16 +83,23 @@
 #define COUNTERS_HTTP(D, E)                                                                        \
     E(sni_ok, "ClientHellos with a host name")                                                     \
     E(sni_none, "ClientHellos without one")                                                        \
-    E(sni_bad, "first bytes that are no ClientHello")                                              \
+    E(sni_address, "ClientHellos with an address for a name: taken as none")                       \
+    E(sni_bad, "ClientHellos refused for a name that no host can have")                            \
+    E(hello_bad, "first bytes that are no ClientHello, or one that cannot be read")                \
+    E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
+    E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
+    E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_dropped_records, "records of early data and for middleboxes, dropped unread")            \
     E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
     E(conn_timeout_head, "closed: no request head in time")                                        \
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(conn_unreachable, "half-open connections ended: their next hop does not answer")             \
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \

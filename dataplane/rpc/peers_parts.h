@@ -37,9 +37,10 @@ enum {
     WARM_RECENT_MS = 1000,
     FIRST_TRY_MS =
         1000, /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
-    UNRESOLVED_MS = 5,      /* until a neighbour that is not known is tried again */
-    ON_CALL_OPEN_MS = 2000, /* a slot on call that has not opened by then is freed */
-    WARM_RETRY_MS = 10,     /* the runtime's ring was full, or no runtime was up */
+    UNRESOLVED_MS = 5,        /* until a neighbour that is not known is tried again */
+    UNRESOLVED_DOUBLINGS = 5, /* of that time, while it stays unknown */
+    ON_CALL_OPEN_MS = 2000,   /* a slot on call that has not opened by then is freed */
+    WARM_RETRY_MS = 10,       /* the runtime's ring was full, or no runtime was up */
     WARM_RETRIES = 100,
 };
 static_assert(1 << SLOT_BITS == PEERS_CHANNELS_MAX, "an index holds every slot");
@@ -81,6 +82,7 @@ struct peers_slot {
     uint64_t born_ns, connect_ns, state_ns, blocked_ns;
     uint64_t used_ns;             /* somebody asked for it, or opened a stream on it */
     uint64_t release_ns, keep_ns; /* when we asked to end it; not to be asked before */
+    uint8_t blocked_times;        /* in a row */
     struct peers_pending pending[HANDOVER_WINDOW];
 };
 

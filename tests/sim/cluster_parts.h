@@ -101,6 +101,7 @@ struct weather {
     uint32_t cut_from, cut_to;
     uint32_t burst_script;             /* SCRIPTS: any */
     bool is_small, is_short, is_eager; /* tables; chunks; scripts are soon hot or wide */
+    bool is_full;                      /* others hold three quarters of the chunks: no excuse */
     uint32_t rpc_loss; /* of datagrams between nodes, per mille, beside what the wires lose */
     uint32_t deploys, crashes, leaves, partitions, cuts;
 };
@@ -219,6 +220,8 @@ void books_report(const struct sim *, struct cluster_report *);
 
 /* After each iteration. */
 void watch_run(struct sim *);
+/* All is over, and has been for seconds: nobody reports any load, and nobody believes in any. */
+void watch_idle(const struct sim *);
 /* Of an answer: what the recorder of the node where it entered says of other nodes happened while the request was under way. */
 void watch_spans(struct sim *, const struct record *, const char *request_id);
 

@@ -44,6 +44,8 @@ static void draw_kinds(struct sim *s)
     w->is_small = !is_planned && chance(15);
     w->is_short = !is_planned && chance(15);
     w->is_eager = !is_planned && chance(15);
+    w->is_full = !is_planned && !w->is_short && chance(25);
+    sim_pads = chance(50);
 }
 
 struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
@@ -55,8 +57,10 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
     s->nodes = nodes;
     s->is_planned = options->is_planned;
     draw_kinds(s);
-    if (chunks > 0)
+    if (chunks > 0) {
         w->is_short = w->has[WEATHER_BURST] = true;
+        w->is_full = false;
+    }
     struct cluster_config config = {.nodes = nodes,
                                     .scripts = SCRIPTS,
                                     .chunks = chunks > 0    ? chunks
@@ -65,6 +69,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
                                     .calls = w->is_small ? 8 + below(24) : 0,
                                     .served = w->is_small ? 2 + below(8) : 0,
                                     .streams = w->is_small ? 8 + below(32) : 0,
+                                    .is_full = w->is_full,
                                     .relays = chance(50),
                                     .make_us = 5000 + below(50000),
                                     .mtu = chance(20) ? 9000 : 1500,
@@ -87,10 +92,11 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
         config.tune.widen_rps = 1 + below(4) / 2;
         config.tune.narrow_rps = 1;
     }
-    TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s W %u", nodes, s->faults.loss,
+    TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s%s W %u", nodes, s->faults.loss,
           w->rpc_loss, corrupt, w->is_small ? " small," : "", w->is_short ? " short," : "",
-          w->is_eager ? " eager," : "", config.relays ? " relays," : "",
-          config.skewed ? " skewed," : "", config.tune.optimistic_bytes);
+          w->is_full ? " full," : "", sim_pads ? " padded," : "", w->is_eager ? " eager," : "",
+          config.relays ? " relays," : "", config.skewed ? " skewed," : "",
+          config.tune.optimistic_bytes);
     return config;
 }
 

@@ -18,6 +18,15 @@ void caller_open(struct callers *s, struct caller *c, const struct caller_reques
     if (strcmp(request->method, "GET") != 0)
         c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
                                            "Content-Length: %u\r\n", request->body_bytes);
+    uint32_t pad = request_pad(request->id);
+    if (pad > 0) {
+        c->out_bytes +=
+            (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "x-pad: ");
+        pad_fill(c->out + c->out_bytes, request->id, pad);
+        c->out_bytes += pad;
+        c->out_bytes +=
+            (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
+    }
     c->out_bytes +=
         (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
     tcp_open_active(&c->tcp, &s->station->env, c->port, 80, (uint32_t)rng(), sim_now_ns);
@@ -94,6 +103,12 @@ static void take_head_byte(struct caller *c, uint8_t byte)
     c->is_chunked = caller_field(c, "transfer-encoding", c->line, sizeof(c->line));
     CHECK(has_length != c->is_chunked || c->status == 204, "framing: %s", c->head);
     c->left = has_length ? strtoull(length, NULL, 10) : 0;
+    static char pad[PAD_BYTES_MAX + 1];
+    if (!caller_field(c, "x-pad", pad, sizeof(pad)))
+        pad[0] = 0;
+    CHECK(c->status != 200 || pad_is(pad, strlen(pad), c->request.id, answer_pad(c->request.id)),
+          "answer %u of caller %u: padding of %zu bytes, not %u", c->request.id, c->index,
+          strlen(pad), answer_pad(c->request.id));
     c->in_body = true;
     c->is_whole = !c->is_chunked && c->left == 0;
 }

@@ -35,9 +35,9 @@ struct caller {
     uint16_t port;
     bool is_open, has_finished;
     uint64_t opened_ns, heard_ns, pause_ns;
-    char out[512];
+    char out[PAD_BYTES_MAX + 512];
     uint32_t out_bytes, out_at; /* of the head, then of the body */
-    char head[4096];
+    char head[PAD_BYTES_MAX + 2048];
     uint32_t head_bytes;
     int status; /* 0: none yet */
     bool in_body, is_chunked, is_whole;
