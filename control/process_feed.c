@@ -95,7 +95,7 @@ void process_feed(struct process *p)
     struct loop *loop = p->owner->config.loop;
     bool was_blocked = p->is_blocked, has_fed = false;
 
-    if (p->state == SUPERVISE_DOWN || p->is_killed)
+    if (p->state == SUPERVISE_DOWN || p->state == SUPERVISE_ENDING)
         return;
     p->is_blocked = false;
     while (feed_one(p))

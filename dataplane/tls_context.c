@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "dataplane/host.h"
+#include "dataplane/key_share.h"
 #include "dataplane/tls_ticket.h"
 #include "drivers/aead.h"
 #include "drivers/keypair.h"
 
 enum {
     NAMES_MAX = 256,
+    GROUPS_MAX = 8,
     RSA_BITS_MIN = 2048,
     ECC_BITS_MIN = 256,
 };
@@ -157,13 +159,14 @@ static void add_name(void *arg, const char *name)
 static const char *configure(struct tls_context *c)
 {
     WOLFSSL_CTX *ctx = c->ctx;
-    int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
+    int groups[GROUPS_MAX];
+    int group_count = (int)key_share_groups(groups, GROUPS_MAX);
     struct keypair_bytes chain = keypair_chain(c->keypair), key = keypair_key(c->keypair);
     /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
      * (OPENSSL_COMPATIBLE_DEFAULTS). */
     if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(ctx, groups, 2) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_groups(ctx, groups, group_count) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||

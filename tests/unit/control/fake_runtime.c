@@ -3,6 +3,8 @@
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
+ *   stranger  ready, then another user's process that heeds nothing
+ *   guest     the same, but it ends with its socket
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -198,7 +200,12 @@ int main(int argc, char **argv)
         pause();
     }
     is_mute = !strcmp(how, "mute");
-    if (!strcmp(how, "deaf"))
+    if (!strcmp(how, "stranger") || !strcmp(how, "guest")) {
+        if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+            return 6;
+        say_log(0, "another user's");
+    }
+    if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
         pause();
     take_scripts();
     return 0;
