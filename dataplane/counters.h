@@ -26,6 +26,7 @@
     D(drop_rpc_auth, "datagrams that do not authenticate, or handshakes of no member")             \
     D(drop_rpc_replay, "datagrams whose number was seen before, or is too old")                    \
     D(drop_rpc_index, "datagrams of a channel that is not there")                                  \
+    D(drop_rpc_slot, "handshakes for which no slot is free")                                       \
     D(drop_link_short, "shorter than its Ethernet or VLAN header")                                 \
     D(drop_link_other_mac, "not addressed to this port")                                           \
     D(drop_link_vlan, "VLAN tag that is not ours")                                                 \
@@ -181,6 +182,8 @@
     E(capability_spent, "capabilities used before, or revoked")                                    \
     E(rpc_handshakes, "channels opened")                                                           \
     E(rpc_down, "channels lost")                                                                   \
+    E(rpc_released, "channels on call that were given back for want of slots")                     \
+    E(rpc_no_slot, "channels not made: every slot is taken")                                       \
     E(rpc_lost_packets, "packets of channels taken as lost")                                       \
     E(rpc_rekeys, "changes of a channel's keys")                                                   \
     E(rpc_no_memory, "stream bytes not taken for want of chunks")                                  \

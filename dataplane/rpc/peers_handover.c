@@ -88,7 +88,8 @@ static bool is_warm_here(struct core *core, const struct world_script *script)
     return link && warmth_of(&link->warmth, script->handle) == WARMTH_WARM;
 }
 
-/* False: no room for it now. That we leave is said before: who leaves too hands on what it gets from us. */
+/* False: no room for it now. That we leave is said before: who leaves too hands on what it gets
+ * from us. */
 static bool hand(struct peers *p, struct peers_slot *s, const struct world_script *script)
 {
     uint8_t out[64];
@@ -164,7 +165,8 @@ bool handover_run_slot(struct peers *p, struct peers_slot *s)
 
 /* ---- this node leaves ---- */
 
-/* Gives it to all that may be its home between now and when the others that leave or join are done: those that leave as well serve a
+/* Gives it to all that may be its home between now and when the others that leave or join are done:
+ * those that leave as well serve a
  * little longer perhaps, those that join serve soon. False: no room for it now. */
 static bool hand_to_next_homes(struct peers *p, const struct world_script *script)
 {
@@ -201,7 +203,8 @@ static uint32_t walk_away(struct peers *p)
     return 1;
 }
 
-/* Who got our scripts may leave before we do, and who comes may stand before it: all of it is looked at again. What is warm there
+/* Who got our scripts may leave before we do, and who comes may stand before it: all of it is
+ * looked at again. What is warm there
  * already costs a message. */
 void handover_state(struct peers *p)
 {

@@ -13,11 +13,12 @@
  *   BOUNCE   reason u8 | zero u24 | lazy 56
  *   HEAD     cold us u32 | head
  *   ERROR    error u8 | zero u24
- *   STATE    state u8 | zero u8 | load u16 | queue us u32
+ *   STATE    state u8 | leaving u8 | load u16 | queue us u32
  *   RING     epoch u64 | digest u64
  *   WARM     script u64 | version u64 | handover u8 | demanded u8 | zero u16
  *   WARMED   script u64 | took us u32 | warm u8 | zero u24
  *   EVENT    sink 56 | payload
+ *   RELEASE  what u8 | zero u24
  *   NOTE     bytes
  *   BODY_END, DATA_END, HANDED, GOAWAY: nothing
  */
@@ -30,6 +31,7 @@ enum {
     RING_BYTES = 16,
     WARM_BYTES = 20,
     WARMED_BYTES = 16,
+    RELEASE_BYTES = 4,
     CALL_FLAGS = RECORD_CALL_HAS_BODY | RECORD_CALL_IDEMPOTENT | RECORD_CALL_TRACED,
 };
 
@@ -61,6 +63,7 @@ static const struct {
     [RECORD_EVENT] = {CAPABILITY_BYTES + 1, CAPABILITY_BYTES + RECORD_EVENT_BYTES_MAX},
     [RECORD_NOTE] = {0, RECORD_NOTE_BYTES_MAX},
     [RECORD_GOAWAY] = {0, 0},
+    [RECORD_RELEASE] = {RELEASE_BYTES, RELEASE_BYTES},
 };
 
 static bool fits(uint32_t type, size_t bytes)
@@ -215,6 +218,16 @@ size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed 
     return finish(&w, WARMED_BYTES);
 }
 
+size_t record_write_release(uint8_t *out, size_t cap, enum record_release what)
+{
+    struct octets_writer w = start(out, cap, RECORD_RELEASE, RELEASE_BYTES);
+
+    assert(what > 0 && what < RELEASES);
+    octets_put_u8(&w, (uint8_t)what);
+    octets_put_zero(&w, 3);
+    return finish(&w, RELEASE_BYTES);
+}
+
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *e)
 {
     size_t bytes = CAPABILITY_BYTES + (size_t)e->payload_bytes;
@@ -350,6 +363,16 @@ bool record_read_warmed(struct record_warmed *m, const uint8_t *bytes, size_t le
     m->is_warm = read_bool(&r);
     octets_get_zero(&r, 3);
     return octets_end(&r);
+}
+
+bool record_read_release(enum record_release *what, const uint8_t *bytes, size_t len)
+{
+    struct octets_reader r = content(RECORD_RELEASE, bytes, len);
+    uint8_t value = octets_get_u8(&r);
+
+    octets_get_zero(&r, 3);
+    *what = (enum record_release)value;
+    return octets_end(&r) && value > 0 && value < RELEASES;
 }
 
 bool record_read_event(struct record_event *e, const uint8_t *bytes, size_t len)

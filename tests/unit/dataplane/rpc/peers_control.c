@@ -175,7 +175,8 @@ static void two_nodes_that_leave_at_once_hand_to_who_stays(void **state)
     }
 }
 
-/* The one that comes stands before the next home of some, and is asked by nobody else: while the other serves, these are not its own. */
+/* The one that comes stands before the next home of some, and is asked by nobody else: while the
+ * other serves, these are not its own. */
 static void a_node_that_leaves_hands_to_one_that_joins(void **state)
 {
     static const int32_t ahead_us[] = {-3000, -500, -100, 0, 100, 500, 1000, 3000};

@@ -147,6 +147,17 @@ static size_t again_warmed(const uint8_t *in, size_t len, uint8_t *out)
     return record_read_warmed(&m, in, len) ? record_write_warmed(out, CAP, &m) : 0;
 }
 
+static size_t draw_release(struct rng *r, uint8_t *out, size_t cap)
+{
+    return record_write_release(out, cap, (enum record_release)(1 + rng_below(r, RELEASES - 1)));
+}
+
+static size_t again_release(const uint8_t *in, size_t len, uint8_t *out)
+{
+    enum record_release what;
+    return record_read_release(&what, in, len) ? record_write_release(out, CAP, what) : 0;
+}
+
 static size_t draw_event(struct rng *r, uint8_t *out, size_t cap)
 {
     struct record_event e = {.payload = blob, .payload_bytes = (uint32_t)(1 + rng_below(r, 300))};
@@ -178,6 +189,7 @@ static const struct codec {
     {"WARM", RECORD_WARM, draw_warm, again_warm, 0},
     {"WARMED", RECORD_WARMED, draw_warmed, again_warmed, 0},
     {"EVENT", RECORD_EVENT, draw_event, again_event, CAPABILITY_BYTES + 1},
+    {"RELEASE", RECORD_RELEASE, draw_release, again_release, 0},
 };
 enum { CODECS = sizeof(codecs) / sizeof(codecs[0]) };
 
@@ -236,6 +248,8 @@ static const struct {
     {"WARM: zeros", 7, 19, 0, 0},
     {"WARMED: a truth value", 8, 12, 0, 1},
     {"WARMED: zeros", 8, 15, 0, 0},
+    {"RELEASE: a question or an answer", 10, 0, 1, RELEASES - 1},
+    {"RELEASE: zeros", 10, 2, 0, 0},
 };
 
 static void a_value_that_does_not_exist_is_refused(void **state)
@@ -316,6 +330,7 @@ static const struct {
     {"an event has a payload", RECORD_EVENT, 57, 56 + 4096},
     {"a note has a limit", RECORD_NOTE, 0, 16384},
     {"GOAWAY is empty", RECORD_GOAWAY, 0, 0},
+    {"RELEASE has one size", RECORD_RELEASE, 4, 4},
 };
 
 static void a_header_names_a_type_and_a_length_that_it_can_have(void **state)
