@@ -98,7 +98,7 @@ void channel_go_down(struct channel *c, enum channel_down why)
 {
     assert(c->state == CHANNEL_OPEN);
     c->state = CHANNEL_CLOSED;
-    c->config.counters->rpc_down++;
+    c->config.counters->rpc_down += why != CHANNEL_DROPPED; /* may be agreed: the owner knows */
     packet_keys_wipe(&c->keys);
     /* The streams' memory stays until the owner has heard of it. */
     c->config.events->down(c->config.arg, c, why);

@@ -256,7 +256,7 @@ uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *he
         .keeps_body = true,
         .generation = ++h->generations,
         .may_send = JOB_CREDIT_INITIAL,
-        .may_receive = JOB_CREDIT_INITIAL,
+        .may_receive = JOB_ANSWER_CREDIT_INITIAL,
         .request_id = ++h->next_request_id,
         .handle = handle,
     };
