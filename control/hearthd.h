@@ -24,6 +24,7 @@
 #include "control/store.h"
 #include "control/supervise.h"
 #include "control/tail.h"
+#include "control/trial.h"
 #include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
@@ -70,6 +71,7 @@ struct hearthd {
     struct store store;
     struct catalog catalog;
     struct supervise *supervise;
+    struct trials trials; /* of deploys */
     struct tls_tickets tickets;
     struct loop_timer tickets_timer;
     struct certs_part *certs;
