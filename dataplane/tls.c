@@ -25,6 +25,7 @@ struct tls_session {
     uint32_t held_from, held_bytes, held_cap;
     uint32_t unreported; /* plaintext bytes of tls_write in it */
 
+    uint8_t generation;  /* of its ticket: tls_context.c */
     bool is_done;        /* handshake */
     bool is_finished;    /* close_notify was sent */
     bool is_truncated;   /* the stream ended */
@@ -183,6 +184,12 @@ void tls_set_callbacks(WOLFSSL_CTX *ctx)
 
 /* ---- sessions ---- */
 
+uint8_t *tls_session_generation(WOLFSSL *ssl)
+{
+    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
+    return &s->generation;
+}
+
 struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
                                        const struct tls_io *io, void *io_arg)
 {
@@ -215,6 +222,15 @@ void tls_session_destroy(struct tls_session *s)
     free(s->held);
     tls_context_destroy(s->context);
     free(s);
+}
+
+size_t tls_session_bytes(void)
+{
+#ifdef NO_KEEP_PEER_CERT /* as tools/wolfssl builds it */
+    return 10 * 1024;
+#else
+    return 64 * 1024;
+#endif
 }
 
 /* What wolfSSL's answer means; the sentence if it is the end. */
