@@ -376,6 +376,7 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
+    w->held_count = supervise_held(plan->supervise, w->held);
     w->runtime_count = supervise_count(plan->supervise);
     for (uint32_t i = 0; i < w->runtime_count; i++) {
         w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);

@@ -137,6 +137,8 @@
     E(job_overload, "runtime refused: 503")                                                        \
     E(job_no_script, "runtime has no such script: 503")                                            \
     E(job_lost, "runtime process died: 502, or run again")                                         \
+    E(job_held, "requests of scripts that are held back, since they end their processes: 503")     \
+    E(job_suspect, "of these, of the script that it ran when it died: 502, never run again")       \
     E(job_rerun, "idempotent requests run again after their runtime died")                         \
     E(job_no_runtime, "no runtime process is up: 503")                                             \
     E(job_table_full, "too many jobs: 503")                                                        \

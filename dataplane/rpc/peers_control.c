@@ -202,7 +202,8 @@ static void warm_ahead(struct peers *p, const struct record_warm *warm, uint64_t
 {
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, warm->script);
-    if (!script || script->version_bits != warm->version)
+    if (!script || script->version_bits != warm->version ||
+        world_holds(core->world, script->handle))
         return;
     if (!warm->is_demanded && !token_bucket_take(&core->warm, now_ns)) {
         core->counters.warm_budget++;
