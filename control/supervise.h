@@ -20,19 +20,20 @@
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
  * limits of its own inside.
  *
- * What a runtime says is hostile input: a packet that does not parse is counted and dropped.
+ * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted and dropped, one row is kept for each
+ * live script, and no more than START_BYTES_PER_LOOK are read between two looks.
  * Control thread only.
  */
 #ifndef HEARTH_SUPERVISE_H
 #define HEARTH_SUPERVISE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "control/catalog.h"
 #include "control/loop.h"
 #include "control/part.h"
+#include "control/start_report.h"
 #include "dataplane/limits.h"
 #include "dataplane/world.h"
 
@@ -93,7 +94,6 @@ struct supervise_status {
     char last_exit[64]; /* "" if none yet */
     uint64_t isolates, memory_bytes;
     uint64_t bad_packets, logs_dropped;
-    const json_t *scripts; /* what it last said of each: handle -> row of its stats; may be NULL */
 };
 
 struct supervise;
@@ -119,5 +119,8 @@ uint32_t supervise_up_count(const struct supervise *);
  * if it keeps it. */
 struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
 void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
+/* What runtime i last said of a live script; NULL: nothing in this life. Valid until the loop goes on. */
+const struct script_row *supervise_script(const struct supervise *, uint32_t i,
+                                          const struct script *);
 
 #endif

@@ -293,7 +293,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     byte_queue_copy(&c->head, 0, t->head, bytes);
     enum job_start_result result =
         link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
-                                  c->has_body, &c->job)
+                                  c->has_body, core->now_ns, &c->job)
              : JOB_NO_RUNTIME;
     switch (result) {
     case JOB_STARTED:

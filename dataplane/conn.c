@@ -1,8 +1,8 @@
 #include "dataplane/conn_parts.h"
 
 enum {
-    SEGMENTS_PER_RUN = 64,             /* fairness: a bulk connection gives way after so many */
-    OUTPUT_RETRY_NS = 2 * 1000 * 1000, /* the neighbour or a buffer was missing */
+    SEGMENTS_PER_RUN = 64,                /* fairness: a bulk connection gives way after so many */
+    OUTPUT_RETRY_NS = 1000 * 1000 * 1000, /* there is no room to wait for the next hop in */
     STARVED_RETRY_NS = 5 * 1000 * 1000,
     CLOSING_TIMEOUT_MS = 10000,
     CLOSING_BYTES_MIN =
@@ -236,7 +236,7 @@ static void pump(struct core *core, struct conn *c)
 
 /* ---- the run ---- */
 
-/* False: no buffer or no neighbour yet, try again soon. */
+/* False: there is no buffer, or the next hop is not known (yet). */
 static bool send_segments(struct core *core, struct conn *c)
 {
     struct net_route route = {0};
@@ -278,6 +278,52 @@ static bool is_short_of_chunks(const struct core *core, const struct conn *c)
            chunk_shared(pool) < (pool->count >> CHUNK_WAITS) + TCP_TX_BUFFER_BYTES / CHUNK_ROOM + 1;
 }
 
+/* What never was more than a SYN, or is no more than a RST, has nothing to wait for. */
+static bool is_worth_waiting(const struct conn *c)
+{
+    enum tcp_state state = tcp_state(&c->tcp);
+    return state != TCP_SYN_RECEIVED && state != TCP_CLOSED;
+}
+
+/* There is no way to the peer for now. True: the connection is gone. */
+static bool end_unreachable(struct core *core, struct conn *c)
+{
+    if (is_worth_waiting(c))
+        return false;
+    core->counters.conn_unreachable += tcp_state(&c->tcp) == TCP_SYN_RECEIVED;
+    conn_free(core, c);
+    return true;
+}
+
+/* What could not be sent waits for its next hop. True: the connection is gone. */
+static bool wait_for_hop(struct core *core, struct conn *c)
+{
+    if (hops_wait(&core->hops, &core->net, &c->hop_wait, core->now_ns))
+        return false;
+    core->counters.net_unresolved_dropped += core->net.blocked.why == NET_UNRESOLVED;
+    return end_unreachable(core, c);
+}
+
+static struct conn *conn_of_hop_wait(struct age_link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, hop_wait));
+}
+
+uint32_t conns_run_hops(struct core *core)
+{
+    struct age_link *link;
+    uint32_t count = 0;
+    bool is_lost;
+    while (count < HOPS_PER_ITERATION &&
+           (link = hops_next(&core->hops, &core->net, core->now_ns, &is_lost))) {
+        struct conn *c = conn_of_hop_wait(link);
+        count++;
+        if (!is_lost || !end_unreachable(core, c))
+            conn_mark(core, c);
+    }
+    return count;
+}
+
 void conn_run(struct core *core, struct conn *c)
 {
     if (c->state == CONN_FREE) { /* freed while it was on the dirty list */
@@ -297,6 +343,10 @@ void conn_run(struct core *core, struct conn *c)
         run_closing(c);
 
     bool is_sent = send_segments(core, c);
+    if (is_sent)
+        age_remove(&c->hop_wait);
+    else if (wait_for_hop(core, c))
+        return;
     state = tcp_state(&c->tcp);
     if (tcp_is_done(&c->tcp)) {
         conn_free(core, c);
@@ -311,7 +361,7 @@ void conn_run(struct core *core, struct conn *c)
     uint64_t deadline = tcp_deadline(&c->tcp);
     if (c->deadline_ns < deadline)
         deadline = c->deadline_ns;
-    if (!is_sent && core->now_ns + OUTPUT_RETRY_NS < deadline)
+    if (!is_sent && !age_is_in(&c->hop_wait) && core->now_ns + OUTPUT_RETRY_NS < deadline)
         deadline = core->now_ns + OUTPUT_RETRY_NS;
     if ((c->is_starved || is_short_of_chunks(core, c)) &&
         core->now_ns + STARVED_RETRY_NS < deadline)

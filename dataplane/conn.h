@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/age.h"
 #include "dataplane/exchange.h"
 #include "dataplane/flow.h"
 #include "dataplane/guard.h"
@@ -38,6 +39,7 @@ enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLO
 struct conn {
     struct tcp tcp;
     struct timer timer;
+    struct age_link hop_wait; /* for its next hop, with something to say (hop.h) */
     struct flow_key key;
     struct conn *next_free;
     struct conn *next_dirty;
@@ -70,6 +72,8 @@ void conn_path_mtu(struct core *, const struct net_pmtu *);
  */
 void conn_run(struct core *, struct conn *);
 void conn_timeout(struct core *, struct conn *);
+/* Those that waited for a next hop, and now know what became of it. Returns how many. */
+uint32_t conns_run_hops(struct core *);
 /* At the core's end: resets the peer and frees. */
 void conn_drop(struct core *, struct conn *);
 void conn_mark(struct core *, struct conn *);

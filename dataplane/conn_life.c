@@ -52,6 +52,7 @@ void conn_free(struct core *core, struct conn *c)
     if (conn_is_waiting(c))
         waiting_remove(core, c);
     timer_cancel(&core->timers, &c->timer);
+    age_remove(&c->hop_wait);
     bool was_there = flow_remove(&core->flows, &c->key);
     assert(was_there);
     tcp_fini(&c->tcp);

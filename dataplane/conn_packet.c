@@ -26,6 +26,8 @@ static void send_reply(struct core *core, const struct net_packet *p,
     uint8_t *l4 = net_begin(&core->net, &route, 6, &room, core->now_ns);
     if (l4)
         net_end(&core->net, write(arg, l4, room));
+    else
+        core->counters.net_unresolved_dropped += core->net.blocked.why == NET_UNRESOLVED;
 }
 
 static size_t write_reset(void *arg, uint8_t *buf, size_t cap)

@@ -247,7 +247,7 @@ bool core_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
         core->counters.warm_budget++;
         return false;
     }
-    return runtime_link_warm(link, script_handle, is_demanded);
+    return runtime_link_warm(link, script_handle, is_demanded, core->now_ns);
 }
 
 uint16_t core_load(const struct core *core, uint32_t *queue_us)
@@ -407,6 +407,17 @@ static uint32_t run_port(struct core *core)
     return frames;
 }
 
+/* Before anything is placed: what was known when the core fell asleep is old. */
+static void look_at_links(struct core *core)
+{
+    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
+        struct runtime_link *link = core->link[i];
+        uint64_t delay_ns = runtime_link_look(link, core->now_ns);
+        shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
+        shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
+    }
+}
+
 static uint32_t run_links(struct core *core)
 {
     uint32_t messages = 0;
@@ -414,9 +425,6 @@ static uint32_t run_links(struct core *core)
         struct runtime_link *link = core->link[i];
         messages += runtime_link_poll(link, RUNTIME_MESSAGES_PER_ITERATION, core->now_ns);
         warmth_sweep(&link->warmth, WARMTH_SWEEP_SLOTS, core->now_ns);
-        uint64_t delay_ns = runtime_link_delay_ns(link);
-        shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
-        shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
     }
     return messages;
 }
@@ -492,7 +500,9 @@ uint32_t core_iterate(struct core *core)
         core->is_announced = true;
         net_announce(&core->net, core->now_ns);
     }
+    look_at_links(core);
     uint32_t work = run_port(core);
+    work += conns_run_hops(core);
     work += run_links(core);
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
@@ -515,6 +525,7 @@ uint64_t core_next_ns(const struct core *core)
     if (core->dirty_first)
         return core->now_ns;
     uint64_t next_ns = timers_next_ns(&core->timers);
+    next_ns = earlier(next_ns, hops_next_ns(&core->hops, core->now_ns));
     next_ns = earlier(next_ns, calls_next_ns(core->calls));
     next_ns = earlier(next_ns, subs_next_ns(core->subs, core->now_ns));
     return core->peers ? earlier(next_ns, peers_next_ns(core->peers)) : next_ns;

@@ -10,6 +10,7 @@
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/heat.h"
+#include "dataplane/hop.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/peers.h"
@@ -29,11 +30,12 @@ enum {
 struct core {
     struct core_config config;
     struct net_config net_config;
-    uint64_t now_ns;
+    uint64_t now_ns; /* of this iteration, or since the core woke up: the one stored clock */
     const struct world *world; /* of this iteration */
     uint64_t world_epoch;
     struct net net;
     struct tx tx;
+    struct hops hops;
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;

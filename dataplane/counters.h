@@ -51,7 +51,8 @@
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
     D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
-    E(net_unresolved, "packets held back until a neighbour answers")                               \
+    E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
+    E(net_unresolved_dropped, "of these, dropped: resets, cookies, or too many hops to wait for")  \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \
     E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
     E(net_address_conflict, "another host uses one of our addresses")                              \
@@ -97,6 +98,7 @@
     E(conn_timeout_head, "closed: no request head in time")                                        \
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(conn_unreachable, "half-open connections ended: their next hop does not answer")             \
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \

@@ -134,25 +134,27 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
     exchange_format_id(x->request_id, id);
     int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
                               http1_reason(r.status), r.text, id);
+    bool has_page = r.status != 204;
     assert(page_bytes > 0 && (size_t)page_bytes < sizeof(page));
     x->keep_alive = keeps_alive(core, x);
     x->expects_continue = false;
     struct message m = message_start(core);
     put_head(core, &m,
              &(struct http1_response){.status = r.status,
-                                      .framing = HTTP1_FRAME_LENGTH,
+                                      .framing = has_page ? HTTP1_FRAME_LENGTH : HTTP1_FRAME_NONE,
                                       .length = (uint64_t)page_bytes,
                                       .keep_alive = x->keep_alive,
                                       .minor = x->minor});
-    put_field(&m, view("content-type"), view("text/plain;charset=UTF-8"));
+    if (has_page)
+        put_field(&m, view("content-type"), view("text/plain;charset=UTF-8"));
     put_field(&m, view("cache-control"), view("no-store"));
     if (r.status == 503)
         put_field(&m, view("retry-after"), view("1"));
-    if (r.status == 405)
+    if (r.status == 405 || r.status == 204)
         put_field(&m, view("allow"), view("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     put_debug_fields(core, &m, x, false, false);
     put(&m, "\r\n", 2);
-    if (!x->is_head)
+    if (has_page && !x->is_head)
         put(&m, page, (size_t)page_bytes);
     assert(!m.bad);
     count_status(core, r.status);

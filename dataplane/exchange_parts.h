@@ -30,7 +30,7 @@ enum {
 
 /* An answer that hearth gives itself; text NULL: none. */
 struct refusal {
-    uint16_t status;
+    uint16_t status; /* 204: to OPTIONS *, without a page */
     const char *text;
 };
 

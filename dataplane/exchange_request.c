@@ -1,11 +1,13 @@
 /* The request's half of an exchange: its head, checked and encoded for the runtime, and its body. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dataplane/cert.h"
 #include "dataplane/exchange_parts.h"
 #include "dataplane/host.h"
 #include "dataplane/route.h"
+#include "dataplane/url_path.h"
 #include "runtime/context.h"
 
 enum { PEEK_BYTES = 4096 };
@@ -73,9 +75,41 @@ static void make_context(struct core *core, const struct exchange *x,
     }
 }
 
+/* What is asked for, as routes and the script see it: one serialised URL. */
+struct target {
+    char url[sizeof("https://") + HOST_BYTES_MAX + sizeof(":65535") + HTTP_TARGET_BYTES_MAX];
+    size_t bytes, host_bytes, path_bytes;
+    const char *host, *path; /* in it */
+};
+
+static void put(struct target *t, const char *text, size_t len)
+{
+    assert(len <= sizeof(t->url) - t->bytes);
+    memcpy(t->url + t->bytes, text, len);
+    t->bytes += len;
+}
+
+/* The path has its own limit; the rest always fits. False: it is over it. Without a host, host_bytes is 0. */
+static bool write_target(struct target *t, const struct conn *c, const struct http1_request *r)
+{
+    char host[HOST_BYTES_MAX + 1], port[8];
+    t->bytes = 0;
+    put(t, c->is_tls ? "https://" : "http://", c->is_tls ? 8 : 7);
+    t->host = t->url + t->bytes;
+    t->host_bytes = host_canonical(host, r->host.p, r->host.len);
+    put(t, host, t->host_bytes);
+    if (r->port != 0 && r->port != (c->is_tls ? 443 : 80))
+        put(t, port, (size_t)snprintf(port, sizeof(port), ":%u", r->port));
+    t->path = t->url + t->bytes;
+    size_t bytes = url_path_write(t->url + t->bytes, HTTP_TARGET_BYTES_MAX, r->path.p, r->path.len,
+                                  &t->path_bytes);
+    t->bytes += bytes;
+    return bytes > 0;
+}
+
 /* Encodes the request for the runtime into core->out; 0: too large. */
 static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r,
-                          const struct world_script *script)
+                          const struct world_script *script, const struct target *t)
 {
     struct context context;
     uint8_t stack[CONTEXT_BYTES_MAX];
@@ -83,18 +117,10 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
     make_context(core, &c->exchange, script, r, &context);
     size_t stack_bytes = context_write(&context, stack);
     context_traceparent(&context, traceparent);
-    struct head_view scheme = c->is_tls ? view("https://") : view("http://");
-    char url[HTTP_TARGET_BYTES_MAX + HOST_BYTES_MAX + 32];
-    size_t url_bytes = scheme.len + r->authority.len + r->path.len;
-    if (url_bytes > sizeof(url))
-        return 0;
-    memcpy(url, scheme.p, scheme.len);
-    memcpy(url + scheme.len, r->authority.p, r->authority.len);
-    memcpy(url + scheme.len + r->authority.len, r->path.p, r->path.len);
     struct head_writer w;
     head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX,
                        (struct head_view){(const char *)stack, stack_bytes}, r->method,
-                       (struct head_view){url, url_bytes});
+                       (struct head_view){t->url, t->bytes});
     for (uint32_t i = 0; i < r->field_count; i++) {
         if (is_forwarded(r, r->field[i].name))
             write_lower_field(&w, r->field[i]);
@@ -123,38 +149,36 @@ static bool is_directed_here(struct core *core, const struct conn *c, const char
 
 /* What the request line and fields alone can refuse; NULL text: go on, *script is set. */
 static struct refusal check_request(struct core *core, struct conn *c,
-                                    const struct http1_request *r,
+                                    const struct http1_request *r, struct target *t,
                                     const struct world_script **script)
 {
     struct counters *count = &core->counters;
-    char host[HOST_BYTES_MAX + 1];
     if (view_is(r->method, "CONNECT") || view_is(r->method, "TRACE")) {
         count->http_unsupported++;
         return (struct refusal){405, "hearth speaks neither CONNECT nor TRACE"};
     }
-    if (r->path.len == 1 && r->path.p[0] == '*') {
-        count->http_unsupported++;
-        return (struct refusal){501, "OPTIONS * is not supported"};
-    }
+    if (r->path.len == 1 && r->path.p[0] == '*')
+        return (struct refusal){204, "what the server as a whole can do"};
     uint64_t body_max = core->world->limits.request_body_bytes_max;
     if (body_max && r->body == HTTP1_BODY_LENGTH && r->content_length > body_max) {
         count->http_body_too_large++;
         return (struct refusal){413, "the request body is over this node's limit"};
     }
-    size_t host_bytes = host_canonical(host, r->host.p, r->host.len);
-    if (host_bytes == 0) {
+    if (!write_target(t, c, r)) {
+        count->http_head_too_large++;
+        return (struct refusal){414, "the request target is too long as a URL has it"};
+    }
+    if (t->host_bytes == 0) {
         count->http_bad++;
         return (struct refusal){400, "the request names no valid host"};
     }
-    if (!is_directed_here(core, c, host, host_bytes)) {
+    if (!is_directed_here(core, c, t->host, t->host_bytes)) {
         count->http_misdirected++;
         return (struct refusal){421,
                                 "this connection's certificate does not cover the requested host"};
     }
-    const char *query = memchr(r->path.p, '?', r->path.len);
-    size_t path_bytes = query ? (size_t)(query - r->path.p) : r->path.len;
-    uint32_t index = routes_find(core->world->routes, core->config.index, host, host_bytes,
-                                 r->path.p, path_bytes);
+    uint32_t index = routes_find(core->world->routes, core->config.index, t->host, t->host_bytes,
+                                 t->path, t->path_bytes);
     if (index == ROUTE_NONE) {
         count->http_no_route++;
         return (struct refusal){404, "no script answers this host and path"};
@@ -187,14 +211,15 @@ static bool on_request(struct core *core, struct conn *c, const struct http1_req
 {
     struct exchange *x = &c->exchange;
     const struct world_script *script = NULL;
+    struct target target;
     take_request(core, c, r);
-    struct refusal no = check_request(core, c, r, &script);
+    struct refusal no = check_request(core, c, r, &target, &script);
     if (no.text) {
         exchange_refuse(core, c, no);
         return c->state == CONN_OPEN;
     }
     core->counters.http_requests++;
-    size_t bytes = encode_head(core, c, r, script);
+    size_t bytes = encode_head(core, c, r, script, &target);
     if (bytes == 0) {
         core->counters.http_head_too_large++;
         exchange_refuse(core, c, (struct refusal){431, "the request head is too large"});

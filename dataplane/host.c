@@ -39,8 +39,14 @@ size_t host_canonical(char out[HOST_BYTES_MAX + 1], const char *name, size_t len
 
 bool host_is_numeric(const char *host, size_t len)
 {
-    size_t i = len;
-    while (i > 0 && host[i - 1] >= '0' && host[i - 1] <= '9')
-        i--;
-    return i < len && (i == 0 || host[i - 1] == '.');
+    size_t label = len;
+    while (label > 0 && host[label - 1] != '.')
+        label--;
+    bool is_hex = len - label >= 2 && host[label] == '0' && host[label + 1] == 'x';
+    for (size_t i = is_hex ? label + 2 : label; i < len; i++) {
+        bool is_digit = host[i] >= '0' && host[i] <= '9';
+        if (!is_digit && !(is_hex && host[i] >= 'a' && host[i] <= 'f'))
+            return false;
+    }
+    return label < len;
 }

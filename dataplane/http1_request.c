@@ -96,7 +96,10 @@ static bool take_authority(struct http1_request *r, struct head_view v)
         return is_ipv6_literal(r->host);
     size_t len = host_canonical(canonical, r->host.p, r->host.len);
     r->host.len = len; /* without the trailing dot */
-    return len > 0;
+    /* To a URL parser "1.2.3" is 1.2.0.3: another host than the one that is routed. */
+    struct in_addr address;
+    return len > 0 &&
+           (!host_is_numeric(canonical, len) || inet_pton(AF_INET, canonical, &address) == 1);
 }
 
 /* ---- request line ---- */
@@ -119,13 +122,21 @@ static enum http1_result read_empty_lines(struct reader *in)
     }
 }
 
+/* RFC 9110 9.1 lets a method be any token. All that exist are made of capitals, and what is not is most often the rest of a body that its
+ * sender counted wrong: "12GET". */
+static bool is_method(char c, bool is_first)
+{
+    return (c >= 'A' && c <= 'Z') || (c == '-' && !is_first);
+}
+
 static enum http1_result read_method(struct reader *in)
 {
     const char *start = in->p;
-    in->p = http1_scan_token(in->p, in->end);
+    while (in->p < in->end && is_method(*in->p, in->p == start)) {
+        if (in->p++ - start == HTTP1_METHOD_BYTES_MAX)
+            return bad(in, 501, "method too long");
+    }
     in->r->method = (struct head_view){start, (size_t)(in->p - start)};
-    if (in->r->method.len > HTTP1_METHOD_BYTES_MAX)
-        return bad(in, 501, "method too long");
     if (in->p == in->end)
         return HTTP1_MORE;
     if (in->r->method.len == 0 || *in->p != ' ')
@@ -169,9 +180,9 @@ static enum http1_result read_version(struct reader *in)
         if (pattern[i] == '0' ? c < '0' || c > '9' : c != pattern[i])
             return bad(in, 400, "malformed HTTP version");
     }
-    if (in->p[5] != '1' || in->p[7] > '1')
+    if (in->p[5] != '1')
         return bad(in, 505, "HTTP version not spoken");
-    in->r->minor = (uint8_t)(in->p[7] - '0');
+    in->r->minor = in->p[7] > '0'; /* a later minor version is read as ours (RFC 9110 6.2) */
     in->p += LEN;
     return HTTP1_OK;
 }
@@ -186,8 +197,6 @@ static enum http1_result take_absolute(struct reader *in, size_t scheme_bytes)
     in->target_authority = (struct head_view){start, (size_t)(p - start)};
     if (!take_authority(r, in->target_authority))
         return bad(in, 400, "malformed authority in the request target");
-    if (p < end && *p == '?')
-        return bad(in, 400, "request target without a path");
     r->path = p < end ? (struct head_view){p, (size_t)(end - p)} : (struct head_view){"/", 1};
     r->scheme_given = true;
     r->scheme_is_https = scheme_bytes == sizeof("https://") - 1;

@@ -22,6 +22,11 @@
     L(NEIGHBOUR_QUERY_INTERVAL_MS, 250, "between two queries for a neighbour")                     \
     L(NEIGHBOUR_QUERIES_MAX, 8, "queries without an answer until a neighbour is given up")         \
     L(NEIGHBOUR_STALE_S, 60, "until a neighbour in use is asked again")                            \
+    L(HOPS_MAX, 64, "unknown neighbours whose answer one core waits for with what it has to say")  \
+    L(HOPS_LOOK_MS, 10, "until a core sees what another one has learned of them")                  \
+    L(HOPS_BUFFER_MS, 2, "between two tries of those that found no frame buffer")                  \
+    L(HOPS_BUFFER_WAITERS, 64, "of them that try at a time")                                       \
+    L(HOPS_PER_ITERATION, 256, "connections that go on when their neighbour is known")             \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
     L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
     L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
@@ -60,7 +65,7 @@
     L(HTTP_HEAD_BYTES_MAX, 24 * 1024,                                                              \
       "request line and fields; with what hearth adds it fits JOB_HEAD_BYTES_MAX")                 \
     L(HTTP_FIELDS_MAX, 100, "header fields of a request")                                          \
-    L(HTTP_TARGET_BYTES_MAX, 16 * 1024, "request target")                                          \
+    L(HTTP_TARGET_BYTES_MAX, 16 * 1024, "request target, as sent and as a URL has it")             \
     L(HTTP_CHUNK_EXT_BYTES_MAX, 256, "extensions of one body chunk")                               \
     L(HTTP_IDLE_TIMEOUT_MS, 75000, "keep-alive")                                                   \
     L(HTTP_HEAD_TIMEOUT_MS, 15000, "first byte to the last byte of a head")                        \

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "dataplane/limits.h"
+#include "dataplane/url_path.h"
 
 /* One pattern, taken apart. Rules lie in order of rank: the first that matches wins. */
 struct rule {
@@ -89,13 +90,34 @@ static const char *pattern_fault(const char *pattern)
     return NULL;
 }
 
-bool route_pattern_check(const char *pattern, char *error, size_t error_bytes)
+/* A path that no request has: requests are matched as url_path writes them. */
+static bool is_never_asked(const char *path)
 {
-    const char *fault = pattern_fault(pattern);
+    char some[ROUTE_PATTERN_BYTES_MAX + 1], written[3 * sizeof(some)];
+    size_t len = strlen(path), path_bytes;
+    memcpy(some, path, len);
+    if (some[len - 1] == '*')
+        some[len - 1] = 'x'; /* "/." of "/.*" is no dot segment */
+    size_t bytes = url_path_write(written, sizeof(written), some, len, &path_bytes);
+    return bytes != len || memcmp(some, written, len) != 0;
+}
+
+static bool check(const char *pattern, bool for_requests, char *error, size_t error_bytes)
+{
+    const char *fault = pattern_fault(pattern), *slash = strchr(pattern, '/');
+
+    if (!fault && for_requests && slash && is_never_asked(slash))
+        fault = "the path must be as URLs have it: without \".\" and \"..\" segments, and with "
+                "percent-encoding for what is not ASCII and for \" < > ^ ` { }";
 
     if (fault)
         snprintf(error, error_bytes, "route \"%.200s\": %s", pattern, fault);
     return !fault;
+}
+
+bool route_pattern_check(const char *pattern, char *error, size_t error_bytes)
+{
+    return check(pattern, true, error, error_bytes);
 }
 
 static char *put_backwards(char *to, const char *from, size_t bytes)
@@ -305,7 +327,7 @@ struct routes *routes_build(const struct route_source *source, uint32_t count, u
         return NULL;
     }
     for (uint32_t i = 0; i < count; i++)
-        if (!route_pattern_check(source[i].pattern, error, error_bytes))
+        if (!check(source[i].pattern, false, error, error_bytes))
             return NULL;
     snprintf(error, error_bytes, "no memory for the routes");
     r = calloc(1, sizeof(*r));

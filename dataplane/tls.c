@@ -38,6 +38,8 @@ enum {
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
+static const char http1[] = "http/1.1"; /* in ALPN */
+
 struct tls_context {
     _Atomic uint32_t references; /* the creator's and one of each session */
     WOLFSSL_CTX *ctx;
@@ -53,6 +55,7 @@ struct tls_session {
     struct guard *guard;
     const struct tls_io *io;
     void *io_arg;
+    struct tls_early early; /* while the guard may ask */
 
     /* Ciphertext the stream had no room for: held[held_from..held_bytes). */
     uint8_t *held;
@@ -138,7 +141,7 @@ static bool is_early_over(struct tls_session *s)
 {
     uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
     size_t bytes = guard_copy_record(s->guard, s->io, s->io_arg, record);
-    return tls_early_opens(s->ssl, record, bytes);
+    return tls_early_opens(&s->early, record, bytes);
 }
 
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
@@ -181,29 +184,36 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
     guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    if (guard_awaits_early_data(s->guard) && buf[0] == TLS_RECORD_APPLICATION_DATA &&
+        !s->early.cipher)
+        tls_early_keep(&s->early, s->ssl);
     return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
+/* Asked by Debian's 5.5.4 alone, whose own search reads beyond a list whose last length lies (none
+ * does: the guard has read it). Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this
+ * refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
-    static const char http1[] = "http/1.1";
     const unsigned char *p = offered, *end = offered + offered_len;
-    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
-    while (p < end) { /* the guard has seen that it is well-formed */
+    while (p < end) {
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
-            s->alpn = http1;
             *out = p + 1;
             *out_len = *p;
             return 0;
         }
         p += 1 + *p;
     }
-    /* wolfSSL ignores a refusal from here, but then asks the session's own list: one that cannot
-     * match makes it send no_application_protocol. */
-    char list[] = "http/1.1";
-    wolfSSL_UseALPN(ssl, list, sizeof(list) - 1, WOLFSSL_ALPN_FAILED_ON_MISMATCH);
     return fatal_return;
+}
+
+/* What was agreed on: we speak one protocol. */
+static const char *agreed_alpn(WOLFSSL *ssl)
+{
+    char *name;
+    unsigned short len;
+    return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS && len > 0 ? http1 : "";
 }
 
 static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes, uint8_t *name,
@@ -220,8 +230,9 @@ static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *ae
     return WOLFSSL_TICKET_RET_OK;
 }
 
-static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8_t *name,
-                       const uint8_t *iv, const uint8_t *mac, uint8_t *ticket, int len)
+static int open_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes,
+                       const uint8_t *name, const uint8_t *iv, const uint8_t *mac, uint8_t *ticket,
+                       int len)
 {
     bool is_current = memcmp(name, keys->name, sizeof(keys->name)) == 0;
     if (!is_current && memcmp(name, keys->previous_name, sizeof(keys->previous_name)) != 0)
@@ -231,7 +242,9 @@ static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8
         wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
                          AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
         return WOLFSSL_TICKET_RET_REJECT;
-    return is_current ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_CREATE;
+    /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
+    return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
+                                                                : WOLFSSL_TICKET_RET_CREATE;
 }
 
 static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
@@ -244,7 +257,7 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
     if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
         return is_seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
     int result = is_seal ? seal_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len)
-                         : open_ticket(&context->tickets, &aes, name, iv, mac, ticket, len);
+                         : open_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len);
     wc_AesFree(&aes);
     *out_len = len;
     return result;
@@ -429,7 +442,10 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
     s->alpn = "";
     s->context = context;
     s->ssl = wolfSSL_new(context->ctx);
-    if (!s->ssl) {
+    char list[] = "http/1.1";
+    if (!s->ssl || wolfSSL_UseALPN(s->ssl, list, sizeof(list) - 1,
+                                   WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS) {
+        wolfSSL_free(s->ssl);
         free(s);
         return NULL;
     }
@@ -442,6 +458,7 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
 void tls_session_destroy(struct tls_session *s)
 {
     wolfSSL_free(s->ssl);
+    tls_early_fini(&s->early);
     free(s->held);
     tls_context_destroy(s->context);
     free(s);
@@ -544,6 +561,8 @@ enum tls_result tls_handshake(struct tls_session *s)
         }
         s->is_done = true;
         guard_open(s->guard);
+        tls_early_fini(&s->early);
+        s->alpn = agreed_alpn(s->ssl);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }

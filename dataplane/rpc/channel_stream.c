@@ -147,7 +147,7 @@ void streams_init(struct channel *c)
     link_init(&c->ready);
     link_init(&c->all);
     c->streams = c->refused_count = 0;
-    c->starved_at = UINT64_MAX;
+    c->is_starved = false;
     c->parity = c->config.own_id < c->config.peer_id ? 0 : 1;
     c->own_free_first = c->own_free_count = 0;
     for (uint32_t slot = c->parity == 0 ? 2 : 1; slot < SLOTS; slot += 2)

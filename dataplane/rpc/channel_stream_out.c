@@ -8,8 +8,6 @@ enum {
     PIECE_MIN = 64, /* bytes of a stream that are worth a frame at a packet's end */
 };
 
-#define STARVED_AGAIN_NS (1000ull * 1000)
-
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -325,11 +323,12 @@ void stream_record_lost(struct channel *c, const struct record *r, bool is_urgen
     stream_update_ready(c, s, is_urgent);
 }
 
-bool streams_starved(struct channel *c)
+bool streams_starved(struct channel *c, uint64_t now)
 {
     uint32_t count = c->streams + 1;
 
-    c->starved_at = UINT64_MAX;
+    c->is_starved = false;
+    c->fed_ns = now;
     /* Events may free any stream: each one goes to the end before its turn. */
     for (; count > 0 && !link_is_empty(&c->all); count--) {
         struct stream *s = LINK_OWNER(c->all.next, struct stream, all);
@@ -356,8 +355,7 @@ static size_t room_of(struct channel *c, struct stream *s)
 
     if (memory >= room)
         return room;
-    if (memory < ROOM_QUARTER && c->starved_at == UINT64_MAX)
-        c->starved_at = c->now_ns + STARVED_AGAIN_NS;
+    c->is_starved |= memory < ROOM_QUARTER;
     return memory;
 }
 

@@ -198,7 +198,7 @@ static void warm_ahead(struct peers *p, const struct record_warm *warm, uint64_t
     }
     struct runtime_link *link = core_link_of(core, warm->script);
     if (link)
-        runtime_link_warm(link, script->handle, warm->is_demanded);
+        runtime_link_warm(link, script->handle, warm->is_demanded, now_ns);
 }
 
 static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)

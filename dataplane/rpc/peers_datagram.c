@@ -128,9 +128,11 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
                        ? net_begin(&core->net, &route, PROTOCOL_UDP, &room, now_ns)
                        : NULL;
     if (!udp) {
-        s->blocked_ns = now_ns + UNRESOLVED_MS * 1000000ull;
+        s->blocked_ns = now_ns + (UNRESOLVED_MS * 1000000ull << s->blocked_times);
+        s->blocked_times += s->blocked_times < UNRESOLVED_DOUBLINGS;
         return false;
     }
+    s->blocked_times = 0;
     size_t bytes = channel_output(s->channel, udp + UDP_BYTES, room - UDP_BYTES, now_ns);
     if (bytes == 0) {
         net_end(&core->net, 0);

@@ -31,7 +31,7 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
     if (script && state == WARMTH_UNKNOWN && !pending->is_asked && now_ns >= pending->try_ns &&
         pending->tries < WARM_RETRIES) {
-        if (link && runtime_link_warm(link, script->handle, false))
+        if (link && runtime_link_warm(link, script->handle, false, now_ns))
             state = WARMTH_ASKED;
         pending->tries++;
         pending->try_ns = now_ns + WARM_RETRY_MS * 1000000ull;

@@ -35,9 +35,10 @@ enum {
     WARM_RECENT_MS = 1000,
     FIRST_TRY_MS =
         1000, /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
-    UNRESOLVED_MS = 5,      /* until a neighbour that is not known is tried again */
-    ON_CALL_OPEN_MS = 2000, /* a slot on call that has not opened by then is freed */
-    WARM_RETRY_MS = 10,     /* the runtime's ring was full, or no runtime was up */
+    UNRESOLVED_MS = 5,        /* until a neighbour that is not known is tried again */
+    UNRESOLVED_DOUBLINGS = 5, /* of that time, while it stays unknown */
+    ON_CALL_OPEN_MS = 2000,   /* a slot on call that has not opened by then is freed */
+    WARM_RETRY_MS = 10,       /* the runtime's ring was full, or no runtime was up */
     WARM_RETRIES = 100,
 };
 static_assert(1 << SLOT_BITS == PEERS_CHANNELS_MAX, "an index holds every slot");
@@ -67,6 +68,7 @@ struct peers_slot {
     uint32_t walk, asked; /* asked: WARMs of ours without a WARMED */
     uint32_t pending_count;
     uint64_t born_ns, connect_ns, state_ns, blocked_ns;
+    uint8_t blocked_times; /* in a row */
     struct peers_pending pending[HANDOVER_WINDOW];
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/http1.h"
+#include "dataplane/url_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,6 +21,30 @@ static void note(struct story *s, const void *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         s->hash = (s->hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+}
+
+/* What routes match: written twice it is the same, within its bytes, with nothing in it that a parser reads otherwise. */
+static void check_path(struct head_view target)
+{
+    static char once[3 * HTTP_TARGET_BYTES_MAX + 1], twice[sizeof(once)];
+    size_t path_bytes, again_bytes;
+    if (target.len > 0 && target.p[0] != '/' && target.p[0] != '?')
+        return; /* "*" */
+    size_t bytes = url_path_write(once, sizeof(once), target.p, target.len, &path_bytes);
+    assert(bytes > 0 && path_bytes <= bytes && once[0] == '/');
+    assert(path_bytes == bytes || once[path_bytes] == '?');
+    size_t same = url_path_write(twice, sizeof(twice), once, bytes, &again_bytes);
+    assert(same == bytes && again_bytes == path_bytes && memcmp(once, twice, bytes) == 0);
+    for (size_t at = 0; at < path_bytes; at++) {
+        size_t end = at + 1;
+        while (end < path_bytes && once[end] != '/')
+            end++;
+        size_t segment = end - at - 1;
+        assert(once[at] != '/' || segment == 0 || segment > 2 || once[at + 1] != '.' ||
+               (segment == 2 && once[at + 2] != '.'));
+    }
+    for (size_t cap = 0; cap < bytes; cap += 1 + bytes / 7)
+        assert(url_path_write(twice, cap, target.p, target.len, &again_bytes) == 0);
 }
 
 /* False: the bytes ran out, or the body is bad. */
@@ -70,6 +95,10 @@ static struct story read_all(const uint8_t *data, size_t size, size_t piece)
         assert(r.head_bytes <= len && r.host.len <= r.authority.len &&
                r.field_count <= HTTP_FIELDS_MAX);
         s.requests++;
+        check_path(r.path);
+        for (size_t i = 0; i < r.method.len; i++)
+            assert((r.method.p[i] >= 'A' && r.method.p[i] <= 'Z') ||
+                   (i > 0 && r.method.p[i] == '-'));
         note(&s, r.path.p, r.path.len);
         note(&s, r.host.p, r.host.len);
         for (uint16_t i = 0; i < r.field_count; i++) {

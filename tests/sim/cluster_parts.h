@@ -218,6 +218,8 @@ void books_report(const struct sim *, struct cluster_report *);
 
 /* After each iteration. */
 void watch_run(struct sim *);
+/* All is over, and has been for seconds: nobody reports any load, and nobody believes in any. */
+void watch_idle(const struct sim *);
 /* Of an answer: what the recorder of the node where it entered says of other nodes happened while the request was under way. */
 void watch_spans(struct sim *, const struct record *, const char *request_id);
 

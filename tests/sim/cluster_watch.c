@@ -83,6 +83,25 @@ void watch_run(struct sim *s)
     }
 }
 
+void watch_idle(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        const struct cluster_node *n = &s->cluster.node[i];
+        if (!n->core)
+            continue;
+        uint32_t queue_us;
+        uint16_t load = core_load(n->core, &queue_us);
+        CHECK(load == 0 && queue_us == 0, "node %u is idle: load %u, %u us", i, load, queue_us);
+        for (uint32_t k = 0; k < s->nodes; k++) {
+            uint16_t place = n->plan->place[k];
+            if (k == i || place == CLUSTER_NO_MEMBER)
+                continue;
+            load = peers_load(n->core->peers, place);
+            CHECK(load == 0, "node %u believes that node %u has load %u", i, k, load);
+        }
+    }
+}
+
 /* ---- spans ---- */
 
 struct span_check {

@@ -85,11 +85,13 @@ static void add_request(struct client *c, uint32_t id)
         r->may_close |= r->is_post; /* refused before its body is read */
     }
     is_chunked &= !r->is_old;
-    ADD(c, "%s /%u/%u/%u HTTP/1.%d\r\nHost: %s\r\n",
+    /* However the path is written, the script sees the plain one (model_runtime.c reads it). */
+    static const char *const detours[] = {"", "/x/..", "/.", "/%2E/x/%2e.", "/x//../.%2E"};
+    ADD(c, "%s %s/%u/%u/%u HTTP/1.%d\r\nHost: %s\r\n",
         r->is_post   ? "POST"
         : r->is_head ? "HEAD"
                      : "GET",
-        (unsigned)r->answer, r->id, r->bytes, !r->is_old,
+        chance(70) ? "" : detours[below(5)], (unsigned)r->answer, r->id, r->bytes, !r->is_old,
         is_unknown ? "other.test"
         : c->ssl   ? "rsa.test"
                    : "sim.test");
@@ -136,6 +138,7 @@ static void add_garbage(struct client *c)
          400},
         {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400},
         {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
+        {"12GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: tea\r\n\r\n", 417},
     };
     struct request *r = &c->request[c->request_count++];

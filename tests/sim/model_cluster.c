@@ -229,6 +229,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     make_world(c, n);
     start_clock(c, n);
     n->pause_ns = n->iterates_ns = 0;
+    memset(n->queue, 0, sizeof(n->queue));
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
     net.address[0].prefix_len = 120;
@@ -549,6 +550,8 @@ void cluster_work(struct cluster *c)
             model_runtime_unmap(&n->runtime[k]);
         if (sim_now_ns >= n->iterates_ns) {
             core_iterate(n->core);
+            for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+                queue_watch_check(&n->queue[k], &n->runtime[k], n->core->link[k]);
             if (n->pause_ns)
                 n->iterates_ns = sim_now_ns + n->pause_ns / 2 + below((uint32_t)n->pause_ns);
         }

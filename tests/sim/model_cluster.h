@@ -27,6 +27,7 @@
 #include "dataplane/rpc/noise.h"
 #include "drivers/clock.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 #include "tests/sim/sim_switch.h"
 
 enum {
@@ -78,6 +79,7 @@ struct cluster_node {
     struct core *core; /* NULL: off */
     struct neighbours *neighbours;
     struct model_runtime runtime[CLUSTER_RUNTIMES];
+    struct queue_watch queue[CLUSTER_RUNTIMES];
     struct world world;
     struct world_shared shared;
     struct world_script *scripts;

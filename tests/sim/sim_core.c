@@ -22,6 +22,7 @@
 #include "drivers/port_sim.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 
 enum {
     CLIENTS = 6,
@@ -45,6 +46,7 @@ struct sim {
     struct port_sim_wire *wire;
     struct core *core;
     struct model_runtime runtime[RUNTIMES];
+    struct queue_watch queue[RUNTIMES];
     struct clients clients;
     struct client client[CLIENTS];
     struct station station; /* the clients' */
@@ -280,6 +282,8 @@ static void step(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)

@@ -360,6 +360,22 @@ static void packets_that_do_not_parse_are_counted_and_dropped(void **state)
     assert_int_equal(supervise_up_count(supervise), 1);
 }
 
+static void of_statistics_only_known_fields_of_known_scripts_are_kept(void **state)
+{
+    const struct script *alpha = add_script("alpha", "a"), *beta = add_script("beta", "b");
+    const struct script_row *row;
+
+    start("liar", 1);
+    UNTIL(has_logged(": end"));
+    assert_false(has_logged(": r") || has_logged(": l"));
+    row = supervise_script(supervise, 0, alpha);
+    assert_non_null(row);
+    assert_int_equal(row->warm, 2);
+    assert_int_equal(row->memory_bytes, 77);
+    assert_null(supervise_script(supervise, 0, beta));
+    assert_int_equal(status_of(0).bad_packets, 6);
+}
+
 static void a_process_sees_only_its_own_descriptors(void **state)
 {
     start("stdio", 1);
@@ -392,6 +408,7 @@ int main(void)
         TEST(one_that_answers_pings_stays),
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
+        TEST(of_statistics_only_known_fields_of_known_scripts_are_kept),
         TEST(a_process_sees_only_its_own_descriptors),
         TEST(files_that_are_missing_are_named),
     };

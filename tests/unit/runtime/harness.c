@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/start_report.h"
 #include "runtime/libv8c/v8c_host.h"
 #include "runtime/start.h"
 
@@ -478,8 +479,9 @@ static void take(struct harness *h, const struct job_slot *slot)
 
 static void take_packet(struct harness *h, const char *bytes, size_t len)
 {
+    static struct start_report report;
+    assert(start_report_read(&report, (const uint8_t *)bytes, len));
     json_t *packet = json_loadb(bytes, len, 0, NULL);
-    assert(packet);
     const char *type = json_string_value(json_object_get(packet, "type"));
     assert(type);
     if (strcmp(type, "ready") == 0) {

@@ -243,6 +243,15 @@ static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
     assert_string_equal((char *)harness_get(&h, reads, "/how")->body, "the client is gone");
 }
 
+static void what_no_text_may_have_is_cleaned_from_a_log_line(void **state)
+{
+    uint32_t s = rig_script(&h, "export default { fetch() { console.log('zero\\0byte');"
+                                "console.log('half\\ud800'); return new Response('ok'); } };");
+    rig_expect(&h, rig_get(&h, s), "ok");
+    harness_wait_log(&h, "log", "zero byte");
+    harness_wait_log(&h, "log", "half\xef\xbf\xbd");
+}
+
 static void wait_until_goes_on_after_the_answer(void **state)
 {
     uint32_t s =
@@ -643,6 +652,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(what_no_text_may_have_is_cleaned_from_a_log_line),
         cmocka_unit_test(a_known_body_has_its_true_length),
         cmocka_unit_test(large_bodies_go_down_within_credit),
         cmocka_unit_test(large_bodies_go_up_and_are_read_every_way),

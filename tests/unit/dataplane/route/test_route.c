@@ -310,11 +310,42 @@ static void ten_thousand_routes_are_found(void **state)
     free(text);
 }
 
+static void a_pattern_that_no_request_matches_is_refused_at_a_deploy(void **state)
+{
+    static const struct {
+        const char *what, *pattern;
+        bool is_good;
+    } rows[] = {
+        {"a path", "a.test/api/v1", true},
+        {"a prefix", "a.test/api/*", true},
+        {"a prefix that ends in a dot", "a.test/.*", true},
+        {"a prefix that ends in two dots", "a.test/x/..*", true},
+        {"an escape", "a.test/caf%C3%A9", true},
+        {"a dot segment", "a.test/./api", false},
+        {"two dots in a prefix", "a.test/x/../api/*", false},
+        {"dots in an escape", "a.test/x/%2e%2e", false},
+        {"letters that are not ASCII", "a.test/caf\xc3\xa9", false},
+        {"a byte that a URL escapes", "a.test/{id}", false},
+        {"a backslash", "a.test/a\\b", false},
+    };
+    char error[512];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct route_source source = {rows[i].pattern, 0, false};
+        if (route_pattern_check(rows[i].pattern, error, sizeof(error)) != rows[i].is_good)
+            fail_msg("%s", rows[i].what);
+        /* What was deployed before is no reason not to start. */
+        struct routes *r = routes_build(&source, 1, 1, error, sizeof(error));
+        assert_non_null(r);
+        routes_destroy(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_request_finds_the_most_specific_pattern),
         cmocka_unit_test(a_bad_pattern_is_named),
+        cmocka_unit_test(a_pattern_that_no_request_matches_is_refused_at_a_deploy),
         cmocka_unit_test(the_scripts_of_a_host_are_all_that_its_paths_reach),
         cmocka_unit_test(no_routes_answer_nothing),
         cmocka_unit_test(random_routes_agree_with_a_naive_matcher),
