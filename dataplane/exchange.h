@@ -7,12 +7,13 @@
  *   HEAD     awaits a request head                           deadline: idle, or head once a byte
  * came START    awaits room to answer before the job may start RUN      awaits the response head;
  * request body flows    deadline: stall RESPOND  awaits the rest of the answer deadline: stall
- *   DISCARD  answered early: awaits the rest of a small request body, so that the connection can be
- * kept
+ *   DISCARD  answered early, without having said close: awaits the rest of the request body, so that the connection can be kept
+ *            deadline: stall
  *
- * Response bytes that the connection has no room for wait in `out`, at most the credit that was
- * granted. While a call runs, `out` has chunks of its own (call.h), and so has the connection, both ways: it does not depend
- * on other clients. START waits for these; after a while the client is told 503.
+ * What the client is told and the connection has no room for waits in `out`, in order: the head, as
+ * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
+ * has the connection, both ways: it does not depend on other clients. START waits for these; after
+ * a while the client is told 503.
  */
 #ifndef HEARTH_EXCHANGE_H
 #define HEARTH_EXCHANGE_H
@@ -38,15 +39,16 @@ enum exchange_state {
 struct exchange {
     struct byte_queue in;   /* plaintext read and not used yet */
     struct byte_queue head; /* the encoded request head: until the call starts */
-    struct byte_queue out;  /* payload that waits for room */
+    struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
     struct http1_body body; /* of the request */
     struct call_ref call;
-    uint64_t request_id;
+    uint64_t request_id; /* 0: none yet */
     uint64_t script_hash;
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */
     uint64_t body_bytes;    /* of the request, so far */
     uint32_t seen;          /* bytes of `in` that the head parser looked at */
+    uint32_t head_left;     /* of out: text of a head, or of a refusal */
     uint8_t state;          /* enum exchange_state */
     uint8_t minor;
     uint16_t status; /* of the answer */
@@ -54,6 +56,8 @@ struct exchange {
     bool is_head, is_idempotent, keep_alive;
     bool has_body; /* request body is not wholly decoded yet */
     bool is_ended; /* the whole answer has arrived */
+    bool
+        is_broken; /* the answer will never be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
 };

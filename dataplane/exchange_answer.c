@@ -112,17 +112,39 @@ static void finish(struct core *core, struct conn *c)
     conn_mark(core, c);
 }
 
-/* The connection survives an early answer only if little of the request body is still to come. */
+/* Of an early answer: is little enough of the request body still to come that reading it costs less than a new connection? */
 bool exchange_can_discard(const struct exchange *x)
 {
     return !x->has_body || (x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= DISCARD_BYTES_MAX);
 }
 
-static bool keeps_alive(const struct core *core, const struct exchange *x)
+/* Asked when an answer's head is written, for that has to say it if the connection ends behind the answer (RFC 9112 9.6). is_all: the
+ * script is through with the request's body; else it may be reading it, and whatever it leaves is discarded. */
+static bool keeps_alive(const struct core *core, const struct exchange *x, bool is_all)
 {
     /* Without "100 Continue" the client may or may not send its body: who knows where the next
      * request begins (RFC 9110 10.1.1). */
-    return x->keep_alive && !core->is_stopping && !x->expects_continue && exchange_can_discard(x);
+    return x->keep_alive && !core->is_stopping && !x->expects_continue &&
+           (!is_all || exchange_can_discard(x));
+}
+
+static void clear_out(struct core *core, struct exchange *x)
+{
+    byte_queue_clear(&x->out, &core->chunks);
+    x->head_left = 0;
+}
+
+/* A head, or all of a short answer: at once if nothing waits before it and there is room, else
+ * queued. False: no connection any more. */
+static bool say(struct core *core, struct conn *c, const struct message *m)
+{
+    struct exchange *x = &c->exchange;
+    size_t bytes = message_bytes(core, m);
+    if (x->out.bytes == 0 && bytes <= conn_write_room(c))
+        return conn_write(core, c, core->out, bytes);
+    assert(x->out.bytes == x->head_left); /* no payload before a head */
+    x->head_left += (uint32_t)bytes;
+    return exchange_queue(core, c, &x->out, core->out, bytes);
 }
 
 /* An answer of hearth's own to the current request, which is over with it. */
@@ -130,13 +152,12 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
     char page[ERROR_PAGE_BYTES_MAX], id[17];
-    exchange_cancel_call(core, x);
     exchange_format_id(x->request_id, id);
     int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
                               http1_reason(r.status), r.text, id);
     bool has_page = r.status != 204;
     assert(page_bytes > 0 && (size_t)page_bytes < sizeof(page));
-    x->keep_alive = keeps_alive(core, x);
+    x->keep_alive = keeps_alive(core, x, true);
     x->expects_continue = false;
     struct message m = message_start(core);
     put_head(core, &m,
@@ -159,12 +180,19 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
     assert(!m.bad);
     count_status(core, r.status);
     x->status = r.status;
-    if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_abort(core, c); /* a peer that pipelines and does not read */
+    /* In the memory of the answer that it stands for, which the call gives back when it is
+     * cancelled. */
+    clear_out(core, x);
+    if (!say(core, c, &m))
         return;
-    }
-    if (conn_write(core, c, core->out, message_bytes(core, &m)))
+    exchange_cancel_call(core, x);
+    x->framing = HTTP1_FRAME_LENGTH;
+    x->response_left = 0;
+    x->is_ended = true;
+    if (x->out.bytes == 0)
         finish(core, c);
+    else
+        exchange_set_state(core, c, EXCHANGE_RESPOND);
 }
 
 /* Ends an answer that will never be whole. */
@@ -183,7 +211,7 @@ static void grant_credit(struct core *core, struct conn *c)
 {
     size_t room = conn_write_room(c);
     call_credit(core, c->exchange.call,
-                room > EXCHANGE_RESERVE_BYTES ? room - EXCHANGE_RESERVE_BYTES : 0);
+                room > EXCHANGE_FRAMING_BYTES ? room - EXCHANGE_FRAMING_BYTES : 0);
 }
 
 /* Of a piece of the body, what there is room for now. A small piece is worth writing only if nothing on its way will make more room. */
@@ -227,22 +255,38 @@ static void end_response(struct core *core, struct conn *c)
     finish(core, c);
 }
 
-/* Writes waiting payload while there is room. */
-void exchange_write_answer(struct core *core, struct conn *c)
+/* The first of what waits, as far as there is room: text of the head as it is, or payload in its
+ * framing. False: no room, or no connection any more. */
+static bool write_some(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     uint8_t piece[PIECE_BYTES_MAX];
+    bool is_head = x->head_left > 0;
+    size_t waits = is_head ? x->head_left : x->out.bytes;
+    size_t len = fits(c, waits < sizeof(piece) ? waits : sizeof(piece));
+    if (len == 0)
+        return false;
+    byte_queue_copy(&x->out, 0, piece, len);
+    byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
+    exchange_moved(core, c);
+    if (!is_head)
+        return write_piece(core, c, piece, len);
+    x->head_left -= (uint32_t)len;
+    return conn_write(core, c, piece, len);
+}
+
+void exchange_write_answer(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
     while (x->out.bytes > 0) {
-        size_t len = fits(c, x->out.bytes < sizeof(piece) ? x->out.bytes : sizeof(piece));
-        if (len == 0)
+        if (!write_some(core, c))
             break;
-        byte_queue_copy(&x->out, 0, piece, len);
-        byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
-        exchange_moved(core, c);
-        if (!write_piece(core, c, piece, len))
-            return;
     }
-    if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
+    if (c->state != CONN_OPEN)
+        return;
+    if (x->is_broken && x->out.bytes == 0)
+        exchange_cut(core, c);
+    else if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
         end_response(core, c);
     else
         grant_credit(core, c);
@@ -288,7 +332,9 @@ static void choose_framing(struct exchange *x, uint16_t status, bool has_length,
                            bool is_end, uint64_t body_bytes)
 {
     x->response_left = 0;
-    if (status == 204 || status == 304) {
+    /* The length that the body would have is not known before it is made, and is not made for a HEAD (RFC 9110 9.3.2). */
+    bool is_unmade = x->is_head && !has_length && body_bytes == 0;
+    if (status == 204 || status == 304 || is_unmade) {
         x->framing = HTTP1_FRAME_NONE;
     } else if (has_length || is_end) {
         x->framing = HTTP1_FRAME_LENGTH;
@@ -309,30 +355,50 @@ static size_t total(const struct head_view *body, uint32_t views)
     return bytes;
 }
 
-/* Body bytes from the runtime: written at once when nothing waits before them and there is room,
- * else queued. */
+/* Body bytes from the runtime, queued. What is over the promised length is no part of the answer, but what fits it goes out before the
+ * connection ends. False: no connection any more. */
 static bool take_body(struct core *core, struct conn *c, const struct head_view *body,
                       uint32_t views)
 {
     struct exchange *x = &c->exchange;
-    size_t bytes = total(body, views);
+    size_t left = total(body, views);
     if (x->is_head || x->framing == HTTP1_FRAME_NONE) {
         x->response_left = 0;
         return true;
     }
     if (x->framing == HTTP1_FRAME_LENGTH) {
-        if (bytes > x->response_left) {
+        if (left > x->response_left) {
             core->counters.job_bad_length++;
-            exchange_cut(core, c);
-            return false;
+            left = x->response_left;
+            x->is_broken = true;
         }
-        x->response_left -= bytes;
+        x->response_left -= left;
     }
-    for (uint32_t i = 0; i < views; i++) {
-        if (!exchange_queue(core, c, &x->out, body[i].p, body[i].len))
+    for (uint32_t i = 0; i < views && left > 0; i++) {
+        size_t len = body[i].len < left ? body[i].len : left;
+        if (!exchange_queue(core, c, &x->out, body[i].p, len))
             return false;
+        left -= len;
     }
     return true;
+}
+
+/* The call is over, or not wanted any more, before the answer is whole: no more comes than what is there. */
+static void break_off(struct core *core, struct conn *c)
+{
+    exchange_cancel_call(core, &c->exchange);
+    c->exchange.is_broken = true;
+    exchange_write_answer(core, c);
+}
+
+/* More of the answer is queued. */
+static void take_on(struct core *core, struct conn *c)
+{
+    if (c->exchange.is_broken)
+        break_off(core, c);
+    else
+        exchange_write_answer(core, c);
+    conn_mark(core, c);
 }
 
 static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
@@ -350,12 +416,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         return;
     }
     choose_framing(x, status, has_length, length, is_end, total(body, views));
-    /* An answer that comes before the request body has ended leaves the rest of it to be read and
-     * dropped. */
-    if (is_end && !exchange_can_discard(x))
-        x->keep_alive = false;
-    if (core->is_stopping)
-        x->keep_alive = false;
+    bool is_bare = x->is_head || x->framing == HTTP1_FRAME_NONE; /* the head is all of it */
+    x->keep_alive = keeps_alive(core, x, is_end || is_bare);
 
     struct message m = message_start(core);
     put_head(core, &m,
@@ -386,8 +448,9 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     x->is_ended = is_end;
     exchange_set_state(core, c, EXCHANGE_RESPOND);
 
+    assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
     /* The common answer leaves in one piece: head and body in one TLS record. */
-    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH &&
+    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH && x->out.bytes == 0 &&
                     x->response_left == total(body, views) &&
                     message_bytes(core, &m) + x->response_left <= conn_write_room(c);
     if (is_whole && !x->is_head) {
@@ -397,18 +460,13 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         x->response_left = 0;
         views = 0;
     }
-    if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_give_up(core,
-                     c); /* START waited for the room: the chunks, or the client, are gone since */
+    if (!say(core, c, &m) || !take_body(core, c, body, views))
         return;
+    if (is_bare) { /* whatever the script still makes */
+        exchange_cancel_call(core, x);
+        x->is_ended = true;
     }
-    if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||
-        !take_body(core, c, body, views))
-        return;
-    if (x->is_head)
-        x->response_left = 0;
-    exchange_write_answer(core, c);
-    conn_mark(core, c);
+    take_on(core, c);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
@@ -418,16 +476,12 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     struct conn *c = owner_of(core, owner);
     struct exchange *x = &c->exchange;
     assert(x->state == EXCHANGE_RESPOND);
-    if (is_end) {
+    if (is_end)
         x->call = (struct call_ref){0};
-        if (!exchange_can_discard(x))
-            x->keep_alive = false;
-    }
     if (!take_body(core, c, body, views))
         return;
     x->is_ended = is_end;
-    exchange_write_answer(core, c);
-    conn_mark(core, c);
+    take_on(core, c);
 }
 
 struct refusal exchange_refusal_of(struct core *core, uint32_t error)
@@ -490,7 +544,7 @@ static void fail(struct core *core, struct conn *c, struct refusal r)
         return;
     }
     /* The head is out: only a cut connection says that the rest will not come. */
-    exchange_cut(core, c);
+    break_off(core, c);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)

@@ -181,7 +181,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                               .owner = owner,
                               .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
-                              .recv_credit = JOB_CREDIT_INITIAL,
+                              .recv_credit = JOB_ANSWER_CREDIT_INITIAL,
                               .is_live = true,
                               .is_body_ended = !has_body};
     struct job_slot slot = {.type = JOB_START,

@@ -252,6 +252,12 @@ static void advance(struct channel *c, struct stream *s, uint32_t to)
         ranges_subtract(&s->lost, (struct tcp_range){s->una, to});
     byte_queue_consume(&s->tx, c->config.chunks, to - s->una);
     s->una = to;
+
+    uint32_t held = s->tx.account.held;
+
+    if (s->tx.account.floor > STREAM_FLOOR_CHUNKS && held < s->tx.account.floor)
+        chunk_reserve(c->config.chunks, &s->tx.account,
+                      held > STREAM_FLOOR_CHUNKS ? held : STREAM_FLOOR_CHUNKS, CHUNK_MUST);
 }
 
 /* False: an event closed the channel. */
@@ -371,6 +377,20 @@ size_t stream_room(struct channel *c, struct stream *s)
 
     s->is_short |= room < ROOM_QUARTER;
     return room;
+}
+
+bool stream_set_aside(struct channel *c, struct stream *s, size_t bytes)
+{
+    assert_owned(c, s);
+    if (s->is_stopped)
+        return true;
+    if (c->state != CHANNEL_OPEN || bytes > CHANNEL_STREAM_BUFFER - s->tx.bytes)
+        return false;
+
+    uint32_t chunks = byte_queue_chunks(s->tx.bytes + (uint32_t)bytes);
+
+    return chunks <= s->tx.account.floor ||
+           chunk_reserve(c->config.chunks, &s->tx.account, chunks, CHUNK_BEGINS);
 }
 
 size_t stream_write(struct channel *c, struct stream *s, const void *bytes, size_t len)

@@ -49,8 +49,18 @@ static void watch_states(struct sim *s, uint32_t node)
     }
 }
 
+/* An answer lives in chunks that are its own: nobody else's need can make it lose a byte. */
+static void watch_answer(uint32_t node, const struct call *c)
+{
+    if (!c->answer)
+        return;
+    const struct chunk_account *a = &c->answer->account;
+    CHECK(a->held <= a->floor, "node %u: an answer holds %u chunks, and %u are its own", node,
+          a->held, a->floor);
+}
+
 /* What came from another node, or back from one, or runs for the second time, is at no other node. */
-static void watch_hops(struct sim *s, uint32_t node)
+static void watch_calls(struct sim *s, uint32_t node)
 {
     const struct calls *t = s->cluster.node[node].core->calls;
     uint32_t seen = 0;
@@ -59,6 +69,7 @@ static void watch_hops(struct sim *s, uint32_t node)
         if (c->state == CALL_FREE)
             continue;
         seen++;
+        watch_answer(node, c);
         CHECK(!call_is_remote(c) || !(c->is_forwarded || c->is_bounced || c->was_rerun),
               "node %u: a call that was %s is sent to node %u of its list", node,
               c->is_forwarded ? "forwarded"
@@ -79,7 +90,7 @@ void watch_run(struct sim *s)
         watch_chunks(s, i);
         watch_states(s, i);
         if (looks)
-            watch_hops(s, i);
+            watch_calls(s, i);
     }
 }
 

@@ -23,6 +23,19 @@ static void add_bytes(struct client *c, const void *bytes, size_t len)
         add_bytes(c, text_, (size_t)snprintf(text_, sizeof(text_), __VA_ARGS__));                  \
     } while (0)
 
+/* The field that both ends know the bytes of; none if it has none. */
+static void add_pad(struct client *c, uint32_t id)
+{
+    static char pad[PAD_BYTES_MAX];
+    uint32_t len = request_pad(id);
+    if (len == 0)
+        return;
+    pad_fill(pad, id, len);
+    ADD(c, "X-Pad: ");
+    add_bytes(c, pad, len);
+    ADD(c, "\r\n");
+}
+
 static void add_chunked(struct client *c, const struct request *r)
 {
     uint8_t part[4000];
@@ -78,12 +91,8 @@ static void add_request(struct client *c, uint32_t id)
         r->bytes += 2;
     r->body_bytes = r->is_post ? r->bytes : 0;
     r->expects = r->body_bytes > 0 && !r->is_old && chance(30);
-    r->may_close = r->is_post && r->answer != ANSWER_ECHO;
     r->status = is_unknown ? (c->ssl ? 421 : 404) : status_of(r->answer);
-    if (is_unknown) {
-        r->may_cut = false;
-        r->may_close |= r->is_post; /* refused before its body is read */
-    }
+    r->may_cut &= !is_unknown;
     is_chunked &= !r->is_old;
     /* However the path is written, the script sees the plain one (model_runtime.c reads it). */
     static const char *const detours[] = {"", "/x/..", "/.", "/%2E/x/%2e.", "/x//../.%2E"};
@@ -95,6 +104,7 @@ static void add_request(struct client *c, uint32_t id)
         is_unknown ? "other.test"
         : c->ssl   ? "rsa.test"
                    : "sim.test");
+    add_pad(c, id);
     if (r->is_close)
         ADD(c, "Connection: close\r\n");
     if (r->is_old && !r->is_close && chance(50))
@@ -280,6 +290,16 @@ static void take_chunked_byte(struct clients *s, struct client *c, uint8_t byte)
     }
 }
 
+/* What the script said is all there. */
+static void check_pad(const char *head, uint32_t id)
+{
+    static const char name[] = "\r\nx-pad: ";
+    const char *at = strcasestr(head, name);
+    at = at ? at + sizeof(name) - 1 : "";
+    CHECK(pad_is(at, strcspn(at, "\r"), id, answer_pad(id)),
+          "answer %u: padding of %zu bytes, not %u", id, strcspn(at, "\r"), answer_pad(id));
+}
+
 static void take_head_byte(struct clients *s, struct client *c, uint8_t byte)
 {
     struct request *r = &c->request[c->answered];
@@ -301,6 +321,8 @@ static void take_head_byte(struct clients *s, struct client *c, uint8_t byte)
         c->head_bytes = 0;
         return;
     }
+    if (c->status == r->status && (c->status == 200 || c->status == 204))
+        check_pad(c->head, r->id);
     c->must_close |= strcasestr(c->head, "\r\nconnection: close") != NULL;
     bool is_bare = c->status == 204 || (r->is_head && c->status != 408);
     CHECK(!(c->is_chunked && length), "two framings: %s", c->head);
@@ -341,7 +363,7 @@ static void check_end(struct clients *s, struct client *c, bool is_clean)
     bool may_close =
         c->must_close || c->manner == STOPS || s->is_disturbed || (c->in_body && r->may_cut);
     for (uint32_t i = 0; i < c->answered; i++)
-        may_close |= c->request[i].may_close || c->request[i].answer == ANSWER_LONG;
+        may_close |= c->request[i].answer == ANSWER_LONG;
     if (c->answered < c->request_count)
         may_close |= r->may_cut;
     /* An answer that only the connection's end could delimit is cut by RST, and earlier ones go with it. */

@@ -34,7 +34,6 @@ struct request {
     uint16_t status; /* that a calm world answers */
     bool is_post, is_head, is_old, is_close, expects;
     bool may_cut;   /* the connection ends in the middle of the answer */
-    bool may_close; /* an early answer leaves an unread body */
     uint32_t gate;  /* of pending: written no further before "100 Continue"; 0: none */
 };
 
@@ -50,7 +49,7 @@ struct client {
     uint32_t pending_at, pending_bytes, pending_cap;
     uint64_t gives_up_ns, pause_until_ns;
     /* the answer being read */
-    char head[4096];
+    char head[PAD_BYTES_MAX + 2048];
     uint32_t head_bytes;
     int status;
     bool in_body, is_chunked;

@@ -19,7 +19,9 @@
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"
+#include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_runtime.h"
 #include "tests/sim/queue_watch.h"
@@ -30,6 +32,7 @@ enum {
     TICK_NS = 50 * 1000,
     END_MS = 400 * 1000,
     DRAIN_MS = 2000,
+    FREE_PERCENT = 25, /* of the chunks, where others hold the rest */
 };
 
 const char sim_name[] = "build/tests/sim/sim_core";
@@ -59,6 +62,7 @@ struct sim {
     uint32_t script_index[4];
     uint64_t deploy_ns, deployed_epoch;
     uint64_t stop_ns, stopped_ns;
+    struct hog hog;
 };
 
 static const uint8_t core_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -133,6 +137,7 @@ static void start_world(struct sim *s)
         .tune = world_tune_default,
         .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
         .runtime_count = RUNTIMES};
+    s->world.tune.source_share_percent = 100; /* all clients have one address */
     if (chance(30))
         s->world.tune.optimistic_bytes = 4096 + below(60000);
     CHECK(s->world.routes, "%s", error);
@@ -178,7 +183,8 @@ static struct sim *sim_start(void)
     struct sim *s = calloc(1, sizeof(*s));
     clock_init_virtual(&s->clock, 1000000000);
     sim_now_ns = s->clock.virtual_ns;
-    bool is_troubled = chance(30), is_short = chance(20);
+    bool is_troubled = chance(30), is_short = chance(20), is_full = !is_short && chance(30);
+    sim_pads = chance(50);
     start_wire(s);
     start_world(s);
     bool relays = chance(50);
@@ -192,7 +198,9 @@ static struct sim *sim_start(void)
         s->runtime[1].death_ns = s->runtime[0].death_ns;
     }
     s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
-    start_core(s, is_short ? 200 + below(600) : 4096);
+    start_core(s, is_short ? 200 + below(600) : is_full ? 8192 : 4096);
+    if (is_full)
+        hog_take(&s->hog, &s->core->chunks, FREE_PERCENT);
     start_clients(s);
     s->stop_ns = chance(15) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
     s->clients.is_disturbed = is_short;
@@ -366,6 +374,7 @@ static void sim_run(uint64_t seed)
         step(s);
     }
     core_end(s->core);
+    hog_give(&s->hog, &s->core->chunks);
     check_books(s);
     const uint32_t *seen = s->clients.answers;
     TRACE("2xx: %u  4xx: %u  5xx: %u  cut: %u  deaths: %u  lies: %u", seen[2], seen[4], seen[5],
@@ -377,8 +386,7 @@ static void start_tls(const char *dir)
 {
     char chain[512], key[512], error[160];
     struct cert_source source = {.name = "rsa.test", .context = 0};
-    struct tls_ticket_keys keys = {
-        .name = "sim", .key = "sim", .previous_name = "sim", .previous_key = "sim"};
+    static const struct tls_tickets keys = {.slot = {{"sim", "sim"}}};
     snprintf(chain, sizeof(chain), "%s/rsa.pem", dir);
     snprintf(key, sizeof(key), "%s/rsa.key", dir);
     tls_start();

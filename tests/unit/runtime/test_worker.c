@@ -198,12 +198,12 @@ static void without_credit_nothing_is_sent(void **state)
     uint32_t quick = rig_script(&h, "export default { fetch() { return new Response('q'); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     h.jobs[job].holds_credit = true;
-    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
+    while (h.jobs[job].body_bytes < JOB_ANSWER_CREDIT_INITIAL)
         harness_await(&h);
     harness_get(&h, quick, "/");
-    assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(h.jobs[job].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     harness_credit(&h, job, 1); /* every byte counts */
-    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL + 1)
+    while (h.jobs[job].body_bytes < JOB_ANSWER_CREDIT_INITIAL + 1)
         harness_await(&h);
     harness_credit(&h, job, 1000000);
     assert_int_equal(harness_wait(&h, job)->body_bytes, 200000);

@@ -85,13 +85,13 @@ static void streams_a_body_under_credit(void **state)
     rig_start(r, 0, false);
     struct job_slot start = receive(r);
     send_head(r, &start, 0);
-    for (int i = 0; i < JOB_CREDIT_INITIAL / JOB_HEAD_BYTES_MAX; i++) {
+    for (int i = 0; i < JOB_ANSWER_CREDIT_INITIAL / JOB_HEAD_BYTES_MAX; i++) {
         struct job_slot data = reply_to(&start, JOB_DATA, 0);
         fill(r, &data, block, sizeof(block));
         send(r, &data);
     }
     runtime_link_poll(&r->link, 16, NOW_NS);
-    assert_int_equal(r->owner[0].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(r->owner[0].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
     runtime_link_credit(&r->link, r->owner[0].ref, 10);
     struct job_slot credit = receive(r);

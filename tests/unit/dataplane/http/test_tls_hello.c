@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #include "client_hellos.h"
+#include "dataplane/tls_ticket.h"
 
 /* Directory of make_certs.sh, of fuzz_tls's corpus: argv[1], argv[2]. */
 static const char *certs, *corpus;
 static struct tls_pair pair;
 
-static const struct tls_ticket_keys keys = {
-    .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
+static const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
 
 static WOLFSSL_CTX *client_of(int version)
 {
