@@ -94,7 +94,7 @@ def foreign_ticket():
 
 
 class RawTls:
-    """Sends records and tells what comes back: "ServerHello 1301 1d", "HelloRetryRequest ...", "alert 47", "sealed", "end"."""
+    """Sends records and tells what comes back: "ServerHello 1301 1d", "HelloRetryRequest ...", "alert 47", "sealed", "end", "reset"."""
 
     def __init__(self, address=ADDRESS):
         self.peer, self.unread = connect(address), b""
@@ -123,7 +123,10 @@ class RawTls:
         return header[0], self._exactly(int.from_bytes(header[3:], "big"))
 
     def said(self):
-        got = self.record()
+        try:
+            got = self.record()
+        except ConnectionResetError:
+            return "reset"
         if got is None:
             return "end"
         kind, content = got
@@ -146,6 +149,6 @@ class RawTls:
     def until(self, *words):
         """What is said up to the first of the words, both included."""
         told = []
-        while not told or (told[-1].split()[0] not in words and told[-1] != "end"):
+        while not told or (told[-1].split()[0] not in words and told[-1] not in ("end", "reset")):
             told.append(self.said())
         return told
