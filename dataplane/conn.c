@@ -400,7 +400,7 @@ void conn_timeout(struct core *core, struct conn *c)
         case CONN_HELLO:
         case CONN_HANDSHAKE:
             core->counters.conn_timeout_hello++;
-            conn_abort(core, c);
+            conn_cancel_hello(core, c);
             break;
         case CONN_OPEN:
             exchange_timeout(core, c);
