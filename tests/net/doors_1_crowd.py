@@ -9,6 +9,7 @@ import threading
 
 import nginx
 from cases import case
+from frames import ether, ipv4, raw_socket, tcp
 from node import ADDRESS, counters, run, tls_context, unaccounted, until
 
 CROWD, GUESTS = "10.77.0.100", "10.77.0.101"
@@ -143,3 +144,21 @@ def _():
                 thread.join()
 
     return compare(attack, 60)
+
+
+@case("2,000 SYNs from addresses of the link that nobody has: guests are answered, and the node tries no more often than was sent")
+def _():
+    before = counters()
+    with guests_have_an_address():
+        with raw_socket() as raw:
+            for number in range(2000):
+                # Of the lab's network, but for those that somebody has.
+                raw.send(ether(ipv4(tcp(sport=1024 + number, source=f"10.77.0.{128 + number % 70}"),
+                                    source=f"10.77.0.{128 + number % 70}")))
+        assert all(ask(ADDRESS) for _ in range(10))
+        until(lambda: counters()["conn_unreachable"] > before["conn_unreachable"], "half-open connections to end")
+    after = counters()
+    tries = after["net_unresolved"] - before["net_unresolved"]
+    ended = after["conn_unreachable"] - before["conn_unreachable"]
+    assert 0 < tries <= 2 * 2000, f"{tries} packets found no neighbour"
+    return f"{tries} packets found no neighbour, {ended} half-open connections ended"
