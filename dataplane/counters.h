@@ -172,6 +172,7 @@
     E(call_wasted_bytes, "body bytes sent to a home that handed the call back")                    \
     E(call_lost, "calls whose home died")                                                          \
     E(call_cancelled, "calls to a home whose client left")                                         \
+    E(call_source_limit, "requests refused, as their source has its share of the chunks: 503")     \
     E(call_no_chunks, "calls that found no chunks to begin with: they wait, go back, or get 503")  \
     E(serve_calls, "calls of other nodes")                                                         \
     E(serve_accepted, "of these, accepted")                                                        \

@@ -112,11 +112,12 @@ bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
 
 /* ---- the call ---- */
 
-/* Floors for a call that is about to begin. */
+/* Floors for a call that is about to begin, if its client may have more. */
 static bool reserve(struct core *core, struct conn *c)
 {
     uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
-    return call_has_memory(core) && tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
+    return sources_may(&core->sources, c->source, SOURCE_CHUNKS) && call_has_memory(core) &&
+           tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
 /* START, and there are no chunks. True: go on pumping. */
@@ -127,7 +128,10 @@ static bool wait_for_chunks(struct core *core, struct conn *c)
         conn_retry(c);
         return false;
     }
-    core->counters.call_no_chunks++;
+    if (sources_may(&core->sources, c->source, SOURCE_CHUNKS))
+        core->counters.call_no_chunks++;
+    else
+        core->counters.call_source_limit++;
     exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
     return c->state == CONN_OPEN;
 }
