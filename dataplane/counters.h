@@ -167,6 +167,7 @@
     E(serve_accepted, "of these, accepted")                                                        \
     E(serve_bounced, "of these, handed back")                                                      \
     E(serve_bad, "calls of other nodes that are malformed")                                        \
+    E(serve_false, "calls of other nodes whose context contradicts the scripts here: handed back") \
     E(serve_cancelled, "calls of other nodes that they gave up")                                   \
     E(capability_bad, "malformed capabilities")                                                    \
     E(capability_foreign, "capabilities of another node or core")                                  \

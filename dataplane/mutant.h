@@ -40,6 +40,7 @@
     X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \
     X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
     X(DRAINING_IS_HOME, 80, "a node that drains stays the home of its scripts")                    \
+    X(WORD_UNCHECKED, 24, "a member's word about owners and trust is taken")                       \
     X(MAC_UNCHECKED, 24, "the seal of a capability is not checked")                                \
     X(REVOKE_FORGOTTEN, 8, "a revoked capability is honoured")                                     \
     X(EXPIRY_IGNORED, 24, "an expired capability is honoured")                                     \

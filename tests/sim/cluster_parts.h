@@ -131,7 +131,7 @@ struct watch { /* of a node: what its counters said last, and how it saw the oth
 struct sim {
     struct cluster cluster;
     uint32_t nodes;
-    bool is_planned; /* only leaves and joins are in store */
+    bool is_planned;        /* only leaves and joins are in store */
     struct station station; /* the clients' */
     struct callers callers;
     struct caller caller[CALLERS];

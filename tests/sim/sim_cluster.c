@@ -130,12 +130,13 @@ static void print_total(const struct cluster_report *t)
     printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
            "again, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
            "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
-           "capabilities; %lu spans; %lu crashes, %lu leaves, %lu partitions, %lu cuts, %lu new "
+           "capabilities, %lu false contexts; %lu spans; %lu crashes, %lu leaves, %lu partitions, "
+           "%lu cuts, %lu new "
            "rings; %lu virtual seconds\n",
            t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
            t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
-           t->injected, t->refused_datagrams, t->capabilities, t->spans, t->crashes, t->leaves,
-           t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
+           t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->crashes,
+           t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
 }
 
 /* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never happened. */
@@ -157,6 +158,7 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
         {"left", t->leaves},
         {"was partitioned", t->partitions},
         {"was cut off", t->cuts},
+        {"was a lie", t->lies},
     };
     bool is_seen = true;
     if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned)
