@@ -118,6 +118,7 @@
 #define COUNTERS_JOB(D, E)                                                                         \
     E(job_started, "jobs given to a runtime process")                                              \
     E(job_warm, "answered by a warm isolate")                                                      \
+    E(job_warming, "answered after waiting for an isolate whose start had begun before")           \
     E(job_cold, "answered after a cold start")                                                     \
     E(job_exception, "script threw: 500")                                                          \
     E(job_no_response, "script can never answer: 500")                                             \

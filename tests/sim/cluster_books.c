@@ -41,11 +41,26 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
           starts);
     CHECK(depth > 0 || starts <= RUNS_MAX, "request %u ran %u times", id, starts);
     CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
-    if (depth == 0)
-        check_place(s, m, r, handle);
+    if (depth > 0)
+        return;
+    r->ran_warm |= !is_cold;
+    r->ran_waiting |= is_cold;
+    check_place(s, m, r, handle);
 }
 
 /* ---- it is answered ---- */
+
+/* Whichever node it ran on. */
+static void check_start(const struct caller *c, const struct record *r)
+{
+    char start[16] = "";
+    caller_field(c, "x-hearth-start", start, sizeof(start));
+    bool is_warm = strcmp(start, "warm") == 0;
+    CHECK(is_warm || strcmp(start, "warming") == 0 || strcmp(start, "cold") == 0,
+          "request %u: start \"%s\"", r->id, start);
+    CHECK(is_warm ? r->ran_warm : r->ran_waiting, "request %u is called %s, and did%s wait", r->id,
+          start, is_warm ? "" : " not");
+}
 
 static void check_home(struct sim *s, const struct caller *c, const struct record *r)
 {
@@ -136,6 +151,7 @@ void books_on_done(void *arg, struct caller *c, enum caller_end how)
     CHECK(c->body_at == c->request.bytes, "request %u: %u bytes, not %u", r->id, c->body_at,
           c->request.bytes);
     CHECK(r->starts[0] >= 1, "request %u was answered by nobody", r->id);
+    check_start(c, r);
     check_home(s, c, r);
 }
 

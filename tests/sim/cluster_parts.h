@@ -111,6 +111,7 @@ struct record { /* of a request */
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
+    bool ran_warm, ran_waiting; /* on an isolate that was there, or that it waited for */
     uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };
 

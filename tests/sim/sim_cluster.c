@@ -30,6 +30,8 @@
  *     silence of a third of a second, cost nobody an answer
  *   - when the weather is over, within 15 seconds every node sees every other as it is, and then each script answers 200 at its home
  *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted, each for its own reason
+ *   - an answer says that its isolate was warm if and only if it did not wait for a start, wherever
+ * it ran
  *   - what a home tells of a request lies in the time it was under way, by the clock of the node where it entered
  *   - at the end everything is back (model_cluster), and every frame is accounted for
  *   - equal options give equal hashes, over every line of the story and every frame that a node sent (--twice)
