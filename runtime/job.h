@@ -83,8 +83,7 @@ enum job_type {
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
-    JOB_HEAD, /* job; arg = what its isolate cost it (enum job_start); chunks: response head; END: no
-                    body */
+    JOB_HEAD,   /* job; arg = enum job_start; chunks: response head; END: no body */
     JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
     JOB_ERROR,  /* job; arg = enum job_error; the job is over */
     JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */

@@ -60,8 +60,7 @@ struct isolate {
                        any more */
 
     uint32_t slices_to_measure;
-    uint64_t ready_at
-        [JOB_LANES_MAX]; /* slots that had come over each lane when it had started: lane.h's `taken` */
+    uint64_t ready_at[JOB_LANES_MAX]; /* lane.taken and what waited, when it had started */
     bool heap_is_full;
     bool is_unwanted; /* hearthd asked for its eviction while it was busy */
     bool is_condemned;
