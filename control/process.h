@@ -87,6 +87,8 @@ void process_watch_socket(struct process *);
 /* Tells it what it should know and does not, as far as its socket takes it. */
 void process_feed(struct process *);
 void process_ping(struct process *);
+/* False: not now. */
+bool process_try(struct process *, uint64_t handle);
 /* The first script that it has not been told; NULL: none. */
 const struct script *process_next_script(const struct process *);
 

@@ -175,6 +175,13 @@ void supervise_tell(struct supervise *s)
         process_feed(&s->process[i]);
 }
 
+bool supervise_try(struct supervise *s, uint32_t i, uint64_t handle)
+{
+    struct process *p = &s->process[i];
+
+    return p->state == SUPERVISE_UP && p->told >= handle && process_try(p, handle);
+}
+
 void supervise_forget(struct supervise *s, uint64_t handle)
 {
     for (uint32_t i = 0; i < s->config.count; i++) {

@@ -86,6 +86,9 @@ struct supervise_config {
     /* A runtime came up or went down, or has been told everything: the world may need to follow. */
     void (*on_change)(void *arg);
     void (*on_log)(void *arg, const struct supervise_log *);
+    /* A runtime has started the script of that handle (of one that was not told to it nothing is said). error: NULL, or why it does not
+     * load; valid until the call returns. */
+    void (*on_loaded)(void *arg, uint64_t handle, const char *error);
     void *arg;
 };
 
@@ -114,6 +117,9 @@ void supervise_destroy(struct supervise *);
 
 /* New scripts are in the catalog. */
 void supervise_tell(struct supervise *);
+/* Asks runtime i to start a script and to say whether it loads (on_loaded), now or never. False: it is not up, has not been told of the
+ * script yet, or takes no more now. */
+bool supervise_try(struct supervise *, uint32_t i, uint64_t handle);
 /* No world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
 /* Has every runtime that is up been told all scripts up to this handle, and said that it has taken them (or had SUPERVISE_TAKE_MS to)? */

@@ -52,7 +52,8 @@
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
-    D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
+    D(drop_tcp_conn_limit, "SYN refused: all connections are busy")                                \
+    D(drop_tcp_source_limit, "SYN refused: its source has its share of connections, all busy")     \
     E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
     E(net_unresolved_dropped, "of these, dropped: resets, cookies, or too many hops to wait for")  \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \
@@ -101,6 +102,13 @@
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
     E(conn_unreachable, "half-open connections ended: their next hop does not answer")             \
+    E(conn_evicted_time_wait, "connections that gave way to new ones: in TIME_WAIT")               \
+    E(conn_evicted_ending, "those whose peer had not closed its end")                              \
+    E(conn_evicted_idle, "those that were kept, idle for longest")                                 \
+    E(conn_evicted_fresh, "those that waited for their client's handshake for longest")            \
+    E(conn_evicted_share, "of all these, because their source had more than its share")            \
+    E(conn_source_cookies, "SYN cookies because a source had its share of half-open connections")  \
+    E(conn_cookie_refused, "good SYN cookies for which there was no connection")                   \
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \

@@ -13,7 +13,7 @@ enum {
     X25519_BYTES = 32,
     MLKEM768_BYTES = 1184,
     MLKEM768_SEED_BYTES = 32, /* behind the coefficients */
-    MLKEM_Q = 3329,
+    MLKEM768_Q = 3329,
 };
 
 /* The u of all points of order 1, 2, 4 and 8 on the curve and its twist, and what is the same
@@ -74,7 +74,7 @@ static bool is_sound_x25519mlkem768(int curve, const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < MLKEM768_BYTES - MLKEM768_SEED_BYTES; i += 3) {
         unsigned low = bytes[i] | (bytes[i + 1] & 0x0fu) << 8;
         unsigned high = bytes[i + 1] >> 4 | (unsigned)bytes[i + 2] << 4;
-        if (low >= MLKEM_Q || high >= MLKEM_Q)
+        if (low >= MLKEM768_Q || high >= MLKEM768_Q)
             return false;
     }
     return is_sound_x25519(curve, bytes + MLKEM768_BYTES, X25519_BYTES);

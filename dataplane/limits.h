@@ -15,6 +15,7 @@
     L(CORE_CONNS_DEFAULT, 16384, "connections of one core, all states")                            \
     L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
+    L(SOURCE_SHARE_PERCENT_DEFAULT, 25, "of what is scarce, for one source")                       \
     L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")
 
 #define LIMITS_NET(L)                                                                              \
@@ -36,7 +37,7 @@
     L(TCP_RX_WINDOW_BYTES, 256 * 1024, "received bytes that one connection may hold")              \
     L(TCP_TX_BUFFER_BYTES, 256 * 1024, "bytes to send that one connection may hold")               \
     L(TCP_OOO_RANGES_MAX, 16, "gaps in what one connection has received")                          \
-    L(TCP_SYN_RCVD_MAX, 4096, "half-open connections of one core")                                 \
+    L(TCP_SYN_RCVD_MAX, 4096, "half-open connections of one core, and a quarter of all it has")    \
     L(TCP_SYN_RETRIES, 5, "times a SYN or SYN-ACK is sent again")                                  \
     L(TCP_DATA_RETRIES, 12, "times data is sent again until the connection is given up")           \
     L(TCP_TIME_WAIT_MS, 10000, "2 MSL; short, as RFC 6191 lets timestamps guard reuse")            \

@@ -82,6 +82,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);
     /* Unless it is eager, each script runs at its home only, which can be checked. */
+    config.tune.source_share_percent = 100; /* all clients have one address */
     config.tune.hot_enter_rpm = 1000000;
     config.tune.hot_leave_rpm = 500000;
     config.tune.widen_rps = 5000;

@@ -5,6 +5,8 @@
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
  *   stranger  ready, then another user's process that heeds nothing
  *   guest     the same, but it ends with its socket
+ * Of a script whose source begins with "bad" it says, when asked, that it does not load; with "exit": it ends; with "mute": nothing.
+ * To "hasty" it says so before it is asked.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -79,6 +81,20 @@ static void take_region(void)
 
 static bool is_mute;
 
+enum { SOURCES_MAX = 256 };
+static char source_of[SOURCES_MAX][64]; /* by handle */
+
+static void say_loaded(json_int_t handle)
+{
+    const char *source = handle > 0 && handle < SOURCES_MAX ? source_of[handle] : "";
+
+    if (!strncmp(source, "exit", 4))
+        exit(3);
+    if (strncmp(source, "mute", 4))
+        say(json_pack("{s:s, s:I, s:s}", "type", "loaded", "handle", handle, "error",
+                      strncmp(source, "bad", 3) ? "" : source));
+}
+
 static void take_scripts(void)
 {
     int fds[70], count;
@@ -108,6 +124,12 @@ static void take_scripts(void)
                      (long long)json_integer_value(json_object_get(limits, "subrequests")),
                      bindings, source);
             say_log(handle, text);
+            if (handle < SOURCES_MAX)
+                memcpy(source_of[handle], source, sizeof(source));
+            if (!strncmp(source, "bad hasty", 9))
+                say_loaded(handle);
+        } else if (!strcmp(type, "try")) {
+            say_loaded(handle);
         } else if (!strcmp(type, "ping") && !is_mute) {
             say(json_pack("{s:s, s:O}", "type", "pong", "told", json_object_get(j, "told")));
         } else if (!strcmp(type, "forget")) {
