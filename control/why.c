@@ -341,7 +341,10 @@ static void tell(struct sentence *s, const struct trace_event *e)
         TELL("cold start: top level run in %" PRIu64 " us", e->value);
         return;
     case TRACE_HEAD:
-        if (e->value)
+        if (e->value == JOB_START_WARMING)
+            TELL("the script answers %u, from an isolate that was being started when it came",
+                 e->code);
+        else if (e->value)
             TELL("the script answers %u, after a cold start of %" PRIu64 " us", e->code, e->value);
         else
             TELL("the script answers %u, from a warm isolate", e->code);

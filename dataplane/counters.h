@@ -126,6 +126,7 @@
 #define COUNTERS_JOB(D, E)                                                                         \
     E(job_started, "jobs given to a runtime process")                                              \
     E(job_warm, "answered by a warm isolate")                                                      \
+    E(job_warming, "answered after waiting for an isolate whose start had begun before")           \
     E(job_cold, "answered after a cold start")                                                     \
     E(job_exception, "script threw: 500")                                                          \
     E(job_no_response, "script can never answer: 500")                                             \
@@ -178,6 +179,7 @@
     E(serve_accepted, "of these, accepted")                                                        \
     E(serve_bounced, "of these, handed back")                                                      \
     E(serve_bad, "calls of other nodes that are malformed")                                        \
+    E(serve_false, "calls of other nodes whose context contradicts the scripts here: handed back") \
     E(serve_cancelled, "calls of other nodes that they gave up")                                   \
     E(capability_bad, "malformed capabilities")                                                    \
     E(capability_foreign, "capabilities of another node or core")                                  \

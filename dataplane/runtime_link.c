@@ -546,12 +546,12 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
-    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
-                  now_ns);
-    if (s->arg)
-        l->counters->job_cold++;
-    else
-        l->counters->job_warm++;
+    uint64_t took_us = s->arg > JOB_START_WARMING ? s->arg : 0;
+    warmth_warmed(&l->warmth, j->script_handle,
+                  took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX, now_ns);
+    l->counters->job_cold += s->arg > JOB_START_WARMING;
+    l->counters->job_warming += s->arg == JOB_START_WARMING;
+    l->counters->job_warm += s->arg == JOB_START_WARM;
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
     if (is_wanted)

@@ -6,6 +6,7 @@
 #include "dataplane/call.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/serve_context.h"
 #include "runtime/context.h"
 
 enum {
@@ -285,9 +286,17 @@ static void accept_and_fail(struct core *core, struct served *s, uint32_t error)
 static void on_call(struct core *core, struct served *s, const struct record_call *call)
 {
     struct context context;
-    if (!is_good_head(call, &context)) {
+    enum serve_context word = is_good_head(call, &context)
+                                  ? serve_context(core->world, &context, call->script)
+                                  : SERVE_CONTEXT_BAD;
+    if (word == SERVE_CONTEXT_BAD) {
         core->counters.serve_bad++;
         give_up(core, s, STREAM_BROKEN);
+        return;
+    }
+    if (word == SERVE_CONTEXT_FALSE && !MUTANT(WORD_UNCHECKED)) {
+        core->counters.serve_false++;
+        bounce(core, s, call, BOUNCE_NO_SCRIPT);
         return;
     }
     if (core->is_stopping) {

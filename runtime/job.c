@@ -59,6 +59,11 @@ enum job_ring_result job_consumer_pop(struct job_consumer *c, struct job_slot *o
     return JOB_RING_OK;
 }
 
+uint32_t job_consumer_waiting(const struct job_consumer *c)
+{
+    return atomic_load_explicit(&c->ring->tail, memory_order_acquire) - c->head;
+}
+
 bool job_consumer_pending(struct job_consumer *c)
 {
     return atomic_load_explicit(&c->ring->tail, memory_order_seq_cst) != c->head;

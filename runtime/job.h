@@ -88,8 +88,7 @@ enum job_type {
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
-    JOB_HEAD,   /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
-                    body */
+    JOB_HEAD,   /* job; arg = enum job_start; chunks: response head; END: no body */
     JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
     JOB_ERROR,  /* job; arg = enum job_error; the job is over, but for LINGERS */
     JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */
@@ -103,6 +102,15 @@ enum job_type {
     JOB_SUB_CREDIT, /* arg = sub; arg2 = more body bytes that the receiver of this message may send */
     JOB_CREDIT,     /* job; arg = more body bytes that the receiver of this message may send */
     JOB_TYPES,
+};
+
+/* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
+ * caused. It is a word of the
+ * runtime's about itself, for eyes and counters. */
+enum job_start {
+    JOB_START_WARM = 0, /* it was there when the job came into the ring */
+    JOB_START_WARMING =
+        1, /* it was being started, for another job or a WARM, and the job waited for that */
 };
 
 /* Of a cold start, in the order of JOB_SPAN's chunk[]. */
@@ -225,6 +233,10 @@ void job_producer_publish(struct job_producer *);
 
 /* Copies the next slot to *out: what is checked is what is used. */
 enum job_ring_result job_consumer_pop(struct job_consumer *, struct job_slot *out);
+
+/* How many slots the producer has published that were not popped. More than the ring has: it lies.
+ * */
+uint32_t job_consumer_waiting(const struct job_consumer *);
 
 /* True if the producer has published something that was not popped (used between flag and sleep).
  */

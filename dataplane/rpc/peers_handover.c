@@ -48,6 +48,19 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
     return true;
 }
 
+/* As this node's ring has it: whoever else asks it to start a script is wrong, or lies. */
+static bool may_be_home(const struct peers *p, uint64_t script_hash)
+{
+    const struct ring *ring = p->core->world->cluster.ring;
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    uint32_t count = ring ? ring_successors(ring, script_hash, node, PLACE_SUCCESSORS_MAX) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (node[i] == p->self)
+            return true;
+    }
+    return false;
+}
+
 bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
                    uint64_t now_ns)
 {
@@ -55,7 +68,7 @@ bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_wa
     const struct world_script *script = world_script(p->core->world, warm->script);
     if (s->pending_count == HANDOVER_WINDOW)
         return false;
-    if (!script || script->version_bits != warm->version) {
+    if (!script || script->version_bits != warm->version || !may_be_home(p, warm->script)) {
         answer(p, s, &pending, false, now_ns);
         return true;
     }

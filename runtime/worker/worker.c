@@ -83,7 +83,7 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
     enum job_error why = JOB_ERROR_NONE;
     struct cold_start cold;
     struct isolate *i = isolate_of(w, s, &cold, &why);
-    r->cold_us = cold.us;
+    r->cold_us = i && !cold.us && isolate_was_awaited(i, l) ? JOB_START_WARMING : cold.us;
     if (cold.us)
         tell_phases(l, slot, &cold);
     if (!i) {
@@ -256,6 +256,7 @@ static bool serve_lane(struct worker *w, struct lane *l)
     while (n < WORKER_BURST && job_consumer_pop(&l->down, &slot) == JOB_RING_OK) {
         /* Before its handler runs: hearthd takes the time until then for the delay of its queue. */
         job_consumer_release(&l->down);
+        l->taken++;
         take(w, l, &slot);
         n++;
     }

@@ -111,8 +111,9 @@ struct record { /* of a request */
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
-    uint32_t killed_depth,
-        killed_at; /* node + 1, where its process died while it ran its script; 0: nowhere */
+    bool ran_warm, ran_waiting; /* on an isolate that was there, or that it waited for */
+    uint32_t killed_at;         /* node + 1, where its process died of it; 0: nowhere */
+    uint32_t killed_depth;
     uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };
 

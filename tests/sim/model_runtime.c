@@ -188,6 +188,14 @@ static void check_body(const struct model_runtime *m, const struct job_slot *s, 
     }
 }
 
+static bool has_isolate(const struct model_runtime *m, uint64_t handle)
+{
+    const struct model_isolate *i = m->isolate;
+    while (i < m->isolate + MODEL_ISOLATES && i->handle && i->handle != handle)
+        i++;
+    return i < m->isolate + MODEL_ISOLATES && i->handle == handle;
+}
+
 /* That script's, made if there is none. */
 static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
 {
@@ -227,11 +235,12 @@ static void tell_warmed(struct model_runtime *m)
 static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t handle)
 {
     uint64_t before_ns = sim_now_ns;
+    bool was_there = has_isolate(m, handle);
     struct model_isolate *i = isolate_of(m, handle);
     if (i->ready_ns <= before_ns)
         return;
     m->cold++;
-    j->cold_us = (i->ready_ns - before_ns) / 1000 + 1;
+    j->cold_us = was_there ? JOB_START_WARMING : (i->ready_ns - before_ns) / 1000 + 2;
     j->next_ns = i->ready_ns + below(100) * 1000ull;
 }
 
