@@ -18,6 +18,7 @@
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/json_field.h"
 #include "control/tune.h"
 
 void print_json(const json_t *j)
@@ -110,18 +111,49 @@ static int run_scripts(const struct options *o, const struct command *c)
                NULL, 0);
 }
 
+/* For people on standard error; for machines they are in the reply. */
+static void print_warnings(const struct bundle *b)
+{
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach(b->warnings, i, warning)
+    {
+        fprintf(stderr, "hearthctl: %s:%lld: warning: \"%s\" %s\n", b->wrangler,
+                field_number(warning, "line"), field_text(warning, "key"),
+                field_text(warning, "text"));
+    }
+}
+
+static int send_bundle(const struct options *o, const struct bundle *b, json_t **reply)
+{
+    int fd, rc = reach(o, &fd);
+
+    if (rc)
+        return rc;
+    rc = ask_on(o, fd,
+                json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b->manifest,
+                          "payload", (json_int_t)b->bytes),
+                b->modules, b->bytes, reply);
+    close(fd);
+    return rc;
+}
+
 static int run_deploy(const struct options *o, const struct command *c)
 {
     struct bundle b;
-    char error[512];
+    char error[4096];
+    json_t *reply = NULL;
     int rc;
 
-    if (bundle_pack(o->argv[0], &b, error, sizeof(error)))
-        return fail(o, REFUSED, error);
-    rc = ask(o, c,
-             json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b.manifest, "payload",
-                       (json_int_t)b.bytes),
-             b.modules, b.bytes);
+    rc = bundle_pack(o->argv[0], &b, error, sizeof(error));
+    if (!o->is_json)
+        print_warnings(&b);
+    rc = rc ? fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
+    if (reply) {
+        json_object_set(reply, "warnings", b.warnings);
+        show(o, reply, c->print);
+    }
     bundle_fini(&b);
     return rc;
 }
@@ -219,8 +251,11 @@ static const struct command commands[] = {
      "What cannot change while hearthd runs is named. A bad file changes nothing.", 0, 0, run_plain,
      print_reload},
     {"deploy", "DIR", "deploy the script in DIR",
-     "DIR has wrangler.jsonc or wrangler.json with name, main, routes, vars, limits.cpu_ms.", 1, 1,
-     run_deploy, print_deploy},
+     "DIR has wrangler.jsonc or wrangler.json with name, main, routes, vars, services, limits.\n"
+     "Keys that nobody knows are warned of; bindings that hearth has not are refused. A version "
+     "that "
+     "does not load is refused too, and the one before stays.",
+     1, 1, run_deploy, print_deploy},
     {"scripts", "[NAME]", "deployed scripts; with NAME its versions too", "", 0, 1, run_scripts,
      print_scripts},
     {"rollback", "NAME [VERSION]", "make an earlier version current",
