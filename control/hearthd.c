@@ -283,8 +283,8 @@ static int start_crypto(struct hearthd *h, struct fault *f)
         rc = tls_start();
         h->has_tls = !rc;
     }
-    if (!rc && getrandom(&h->ticket_keys, sizeof(h->ticket_keys), 0) != sizeof(h->ticket_keys))
-        rc = -EIO;
+    if (!rc)
+        rc = hearthd_tickets_start(h);
     if (rc)
         snprintf(f->text, sizeof(f->text), "crypto: %s", strerror(-rc));
     else
@@ -429,7 +429,7 @@ static int start_scripts(struct hearthd *h, struct fault *f)
 
 static int start_certificates(struct hearthd *h, struct fault *f)
 {
-    h->certs = certs_part_build(h->conf, &h->ticket_keys, f->text, sizeof(f->text));
+    h->certs = certs_part_build(h->conf, &h->tickets, f->text, sizeof(f->text));
     if (!h->certs)
         return -1;
     log_line("start", "step=certificates count=%u", h->certs->context_count);
@@ -669,6 +669,7 @@ static void stop(struct hearthd *h)
     free(h->neighbours);
     if (h->port)
         port_close(h->port);
+    hearthd_tickets_stop(h);
     if (h->has_tls)
         tls_stop();
     if (h->has_aead)

@@ -26,6 +26,7 @@
     D(drop_rpc_auth, "datagrams that do not authenticate, or handshakes of no member")             \
     D(drop_rpc_replay, "datagrams whose number was seen before, or is too old")                    \
     D(drop_rpc_index, "datagrams of a channel that is not there")                                  \
+    D(drop_rpc_seal, "handshakes without the seal that only a member can make")                    \
     D(drop_rpc_slot, "handshakes for which no slot is free")                                       \
     D(drop_link_short, "shorter than its Ethernet or VLAN header")                                 \
     D(drop_link_other_mac, "not addressed to this port")                                           \

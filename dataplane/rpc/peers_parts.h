@@ -97,6 +97,7 @@ struct peer {
     uint16_t load;
     uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
+    struct token_bucket handshakes; /* its share */
     bool has_digest;
 };
 
@@ -104,7 +105,8 @@ struct peers {
     struct core *core;
     struct noise_identity identity;
     uint8_t secret[32];
-    bool is_up; /* the world has given us an identity */
+    uint8_t seal_key[NOISE_SEAL_KEY_BYTES]; /* of inits to us */
+    bool is_up;                             /* the world has given us an identity */
     uint64_t own_id;
     uint8_t own_address[16];
     uint16_t own_port, self;

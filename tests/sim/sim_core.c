@@ -19,6 +19,7 @@
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
@@ -385,8 +386,7 @@ static void start_tls(const char *dir)
 {
     char chain[512], key[512], error[160];
     struct cert_source source = {.name = "rsa.test", .context = 0};
-    struct tls_ticket_keys keys = {
-        .name = "sim", .key = "sim", .previous_name = "sim", .previous_key = "sim"};
+    static const struct tls_tickets keys = {.slot = {{"sim", "sim"}}};
     snprintf(chain, sizeof(chain), "%s/rsa.pem", dir);
     snprintf(key, sizeof(key), "%s/rsa.key", dir);
     tls_start();

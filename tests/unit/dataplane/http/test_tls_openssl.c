@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/tls_ticket.h"
 #include "tls_pair.h"
 
 static const char *certs;
@@ -120,10 +121,9 @@ static void serve_once(struct tls_context *context, const char *options, struct 
     close(listener);
 }
 
-static const struct tls_ticket_keys
-    keys = {.name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}},
-    rotated = {.name = {3}, .key = {4}, .previous_name = {1}, .previous_key = {2}},
-    strange = {.name = {5}, .key = {6}, .previous_name = {7}, .previous_key = {8}};
+static const struct tls_tickets keys = {.slot = {{{1}, {2}}}},
+                                rotated = {.rotations = 1, .slot = {{{1}, {2}}, {{3}, {4}}}},
+                                strange = {.slot = {{{5}, {6}}}};
 
 static void the_table_of_clients(void **state)
 {
@@ -182,7 +182,7 @@ static void a_ticket_is_taken_replaced_or_refused(void **state)
 {
     static struct seen seen;
     static const struct {
-        const struct tls_ticket_keys *keys;
+        const struct tls_tickets *keys;
         bool is_resumed;
     } steps[] = {
         {&keys, false}, {&keys, true}, {&rotated, true}, {&strange, false}, {&strange, true}};
