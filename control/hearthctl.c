@@ -14,6 +14,7 @@
 
 #include "control/bundle.h"
 #include "control/conf.h"
+#include "control/credentials.h"
 #include "control/ctl.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
@@ -203,20 +204,20 @@ static int run_check(const struct options *o, const struct command *c)
     const char *file = o->argc ? o->argv[0] : "/etc/hearth/hearth.yaml";
     struct conf_verdict *v = calloc(1, sizeof(*v));
     struct conf *conf = v ? conf_read(file, v) : NULL;
+    bool is_good = conf && credentials_check(conf, v);
     uint32_t kept = v && v->count > CONF_ERRORS_MAX ? CONF_ERRORS_MAX : v ? v->count : 0;
-    int rc = conf ? DONE : REFUSED;
 
     if (o->is_json) {
         json_t *errors = json_array();
         json_t *j =
-            json_pack("{s:b, s:s, s:o}", "ok", conf != NULL, "file", file, "errors", errors);
+            json_pack("{s:b, s:s, s:o}", "ok", (int)is_good, "file", file, "errors", errors);
 
         for (uint32_t i = 0; i < kept; i++)
             json_array_append_new(errors, json_pack("{s:i, s:s}", "line", (int)v->error[i].line,
                                                     "error", v->error[i].text));
         print_json(j);
         json_decref(j);
-    } else if (conf) {
+    } else if (is_good) {
         printf("%s: good\n", file);
     } else {
         for (uint32_t i = 0; i < kept; i++) {
@@ -230,7 +231,7 @@ static int run_check(const struct options *o, const struct command *c)
     }
     conf_free(conf);
     free(v);
-    return rc;
+    return is_good ? DONE : REFUSED;
 }
 
 static int run_doctor(const struct options *o, const struct command *c)
@@ -246,7 +247,10 @@ static const struct command commands[] = {
     {"status", "", "the node, its port, cores and runtime processes", "", 0, 0, run_plain,
      print_status},
     {"check", "[FILE]", "judge a configuration: every error with its line",
-     "FILE defaults to /etc/hearth/hearth.yaml. Needs no hearthd.", 0, 1, run_check, NULL},
+     "FILE defaults to /etc/hearth/hearth.yaml. The certificates and keys that it names are loaded "
+     "as a start would. Needs no "
+     "hearthd.",
+     0, 1, run_check, NULL},
     {"reload", "", "read the configuration and the certificates again",
      "What cannot change while hearthd runs is named. A bad file changes nothing.", 0, 0, run_plain,
      print_reload},
