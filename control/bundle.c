@@ -60,6 +60,30 @@ static bool is_module_name(const char *name)
     return !strstr(name, "//");
 }
 
+/* What is not known is not kept: whoever stores the manifest, or sends it on, has bounds for what is. known ends with NULL. */
+static int check_keys(const json_t *object, const char *what, const char *const *known,
+                      const struct fault *f)
+{
+    const json_t *value;
+    const char *key;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        size_t i = 0;
+
+        while (known[i] && strcmp(known[i], key))
+            i++;
+        if (!known[i])
+            return refuse(f, "%s has a key \"%.100s\" that is not known", what, key);
+    }
+    return 0;
+}
+
+static const char *const manifest_keys[] = {"name",     "main",    "routes",  "vars", "limits",
+                                            "services", "account", "modules", NULL};
+static const char *const module_keys[] = {"name", "bytes", NULL};
+static const char *const service_keys[] = {"binding", "service", "limits", NULL};
+
 static int check_modules(const json_t *manifest, size_t bytes, const struct fault *f)
 {
     const json_t *modules = json_object_get(manifest, "modules");
@@ -81,6 +105,8 @@ static int check_modules(const json_t *manifest, size_t bytes, const struct faul
 
         if (!name || !is_module_name(name))
             return refuse(f, "module %zu has a bad name", i);
+        if (check_keys(module, "a module", module_keys, f))
+            return -1;
         if (strcmp(name, before) <= 0)
             return refuse(f, "modules are not in the order of their names");
         if (!json_is_integer(size) || json_integer_value(size) < 0 ||
@@ -144,8 +170,14 @@ struct limit_range {
 static int check_limits(const json_t *limits, const char *what, const struct limit_range *ranges,
                         const struct fault *f)
 {
+    size_t known = 0;
+
     if (limits && !json_is_object(limits))
         return refuse(f, "\"%s\" must be an object", what);
+    for (const struct limit_range *r = ranges; r->name; r++)
+        known += json_object_get(limits, r->name) != NULL;
+    if (json_object_size(limits) != known)
+        return refuse(f, "\"%s\" has a key that is not known", what);
     for (; ranges->name; ranges++) {
         const json_t *value = json_object_get(limits, ranges->name);
 
@@ -184,6 +216,8 @@ static int check_service(const json_t *manifest, size_t index, const struct faul
     const char *service = json_string_value(json_object_get(entry, "service"));
     char what[BUNDLE_BINDING_BYTES_MAX + 32];
 
+    if (check_keys(entry, "a service", service_keys, f))
+        return -1;
     if (!binding || !is_identifier(binding))
         return refuse(f, "services: entry %zu needs a \"binding\" that is a JavaScript identifier",
                       index);
@@ -240,7 +274,8 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
                       "name \"%.100s\": at most %d lower-case letters, digits, '-' and '_' are "
                       "possible",
                       name, SCRIPT_NAME_BYTES_MAX) == 0;
-    return check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
+    return check_keys(manifest, "the manifest", manifest_keys, &f) == 0 &&
+           check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
            check_vars(manifest, &f) == 0 &&
            check_limits(json_object_get(manifest, "limits"), "limits", script_limits, &f) == 0 &&
            check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0;

@@ -280,6 +280,16 @@ static void a_manifest_that_lies_is_refused(void **state)
         {"routes of numbers",
          "{\"name\":\"a\",\"main\":\"i\",\"routes\":[7],\"modules\":[{\"name\":"
          "\"i\",\"bytes\":4}]}"},
+        {"a key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"x\":1,\"modules\":[{"
+                                    "\"name\":\"i.js\",\"bytes\":1}]}"},
+        {"a module's key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"modules\":[{"
+                                             "\"name\":\"i.js\",\"bytes\":1,\"x\":\"\"}]}"},
+        {"a limit that nobody knows",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"limits\":{\"cpu_ms\":1,\"x\":1},"
+         "\"modules\":[{\"name\":\"i.js\",\"bytes\":1}]}"},
+        {"a service's key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{"
+                                              "\"binding\":\"B\",\"service\":\"b\",\"x\":1}],"
+                                              "\"modules\":[{\"name\":\"i.js\",\"bytes\":1}]}"},
     };
     json_t *good = json_loads(
         "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":4}]}", 0, NULL);
