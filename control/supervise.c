@@ -53,6 +53,7 @@ static void look_at_processes(void *arg)
         if (!p->region || p->pid <= 0)
             continue;
         process_hear_again(p);
+        process_words_again(p);
         if (atomic_load_explicit(&p->region->condemned, memory_order_acquire))
             process_kill(p, "it broke the contract of the job rings");
         else if (looks_at_memory && is_bloated(p))
@@ -110,7 +111,8 @@ struct supervise *supervise_create(const struct supervise_config *config, char *
     if (!s->node_exe || !s->program || !s->blob || !s->preload)
         goto fail;
     for (uint32_t i = 0; i < config->count; i++)
-        s->process[i] = (struct process){.owner = s, .index = i, .pidfd = -1, .socket = -1};
+        s->process[i] =
+            (struct process){.owner = s, .index = i, .pidfd = -1, .socket = -1, .words_fd = -1};
     return s;
 fail:
     snprintf(error, error_bytes, "no memory");

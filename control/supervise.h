@@ -61,6 +61,8 @@ enum {
     SUPERVISE_MEMORY_LOOKS = 4, /* every so many looks at the resident memory too */
     SUPERVISE_MEMORY_SLACK_MB =
         3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
+    SUPERVISE_WORDS_PER_SECOND = 20, /* lines of its standard error; more are dropped and counted */
+    SUPERVISE_WORDS_BYTES_PER_LOOK = 16 * 1024,
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 

@@ -70,6 +70,10 @@ static bool load_contexts(struct certs_part *p, const struct conf *conf,
 
         p->contexts[i] = tls_context_create(c->chain, c->key, tickets, error, error_bytes);
         if (!p->contexts[i]) {
+            char why[512];
+
+            snprintf(why, sizeof(why), "%s", error);
+            snprintf(error, error_bytes, "certificates[%u], line %u: %s", i, c->line, why);
             ok = false;
             break;
         }

@@ -5,6 +5,7 @@
  *   killed  ready, then exit 70 as if the first script had ended it
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
  *   stranger  ready, then another user's process that heeds nothing
+ *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
  * Of a script whose source begins with "bad" it says, when asked, that it does not load; with "exit": it ends; with "mute": nothing.
  * To "hasty" it says so before it is asked.
@@ -240,6 +241,11 @@ int main(int argc, char **argv)
         if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
             return 6;
         say_log(0, "another user's");
+    }
+    if (!strcmp(how, "shouts")) {
+        for (int i = 0; i < 20000; i++)
+            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J more of the same", i);
+        say_log(0, "end");
     }
     if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
         pause();

@@ -298,8 +298,9 @@ static void certificates_serve_the_names_they_carry(void **state)
 static void one_bad_certificate_refuses_them_all(void **state)
 {
     strcpy(certificates[1].chain, "/bad");
+    certificates[1].line = 12;
     assert_null(certs_part_build(&conf, NULL, error, sizeof(error)));
-    assert_string_equal(error, "/bad: no certificate");
+    assert_string_equal(error, "certificates[1], line 12: /bad: no certificate");
 }
 
 static void scripts_answer_their_routes_and_their_own_names(void **state)
