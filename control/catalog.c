@@ -20,23 +20,59 @@ void catalog_fini(struct catalog *c)
             catalog_remove(c, s);
     }
     assert(!c->first);
+    free(c->by_slot);
+    c->by_slot = NULL;
 }
 
-struct script *script_load(struct catalog *c, struct store *store, const char *sha256,
-                           int64_t deployed_at, char *error, size_t error_bytes)
+/* The lowest free one. False: no memory. */
+static bool take_slot(struct catalog *c, struct script *s)
+{
+    uint32_t slot = 0;
+
+    while (slot < c->slots && c->by_slot[slot])
+        slot++;
+    if (slot == c->slots_room) {
+        uint32_t room = c->slots_room ? 2 * c->slots_room : 64;
+        struct script **more = realloc(c->by_slot, room * sizeof(*more));
+
+        if (!more)
+            return false;
+        c->by_slot = more;
+        c->slots_room = room;
+    }
+    if (slot == c->slots)
+        c->slots++;
+    c->by_slot[slot] = s;
+    s->slot = slot;
+    return true;
+}
+
+static struct script **bucket_of(struct catalog *c, uint64_t handle)
+{
+    return &c->bucket[handle % CATALOG_BUCKETS];
+}
+
+struct script *catalog_by_handle(const struct catalog *c, uint64_t handle)
+{
+    struct script *s = c->bucket[handle % CATALOG_BUCKETS];
+
+    while (s && s->handle != handle)
+        s = s->next_in_bucket;
+    return s;
+}
+
+struct script *catalog_add(struct catalog *c, json_t *manifest, int modules_fd, const char *sha256,
+                           int64_t deployed_at)
 {
     struct script *s = calloc(1, sizeof(*s));
     struct script **tail = &c->first;
 
-    if (!s) {
-        snprintf(error, error_bytes, "no memory");
-        return NULL;
-    }
-    s->modules_fd = -1;
-    if (store_get(store, sha256, &s->manifest, &s->modules_fd, error, error_bytes)) {
+    if (!s || !take_slot(c, s)) {
         free(s);
         return NULL;
     }
+    s->manifest = manifest;
+    s->modules_fd = modules_fd;
     s->catalog = c;
     s->holds = 1;
     s->handle = ++c->last_handle;
@@ -48,6 +84,26 @@ struct script *script_load(struct catalog *c, struct store *store, const char *s
     while (*tail)
         tail = &(*tail)->next;
     *tail = s;
+    s->next_in_bucket = *bucket_of(c, s->handle);
+    *bucket_of(c, s->handle) = s;
+    return s;
+}
+
+struct script *script_load(struct catalog *c, struct store *store, const char *sha256,
+                           int64_t deployed_at, char *error, size_t error_bytes)
+{
+    struct script *s;
+    json_t *manifest;
+    int modules_fd;
+
+    if (store_get(store, sha256, &manifest, &modules_fd, error, error_bytes))
+        return NULL;
+    s = catalog_add(c, manifest, modules_fd, sha256, deployed_at);
+    if (!s) {
+        snprintf(error, error_bytes, "no memory");
+        json_decref(manifest);
+        close(modules_fd);
+    }
     return s;
 }
 
@@ -71,6 +127,13 @@ void script_release(struct script *s)
             break;
         }
     }
+    for (struct script **p = bucket_of(c, s->handle); *p; p = &(*p)->next_in_bucket) {
+        if (*p == s) {
+            *p = s->next_in_bucket;
+            break;
+        }
+    }
+    c->by_slot[s->slot] = NULL;
     if (c->on_gone)
         c->on_gone(c->arg, s->handle);
     json_decref(s->manifest);

@@ -3,8 +3,9 @@
  * The scripts that this process serves, in memory: what the store keeps, with a handle for the
  * runtimes.
  *
- *   live    current ones, and replaced ones that a published world may still route to; in order of
- * their handles handle  names (script, version) to the runtimes; grows, never used again
+ *   live    current ones, and replaced ones that a published world may still route to; in order of their handles
+ *   handle  names (script, version) to the runtimes; grows, never used again
+ *   slot    a small number of a live script, for whoever keeps a row for each; used again when it is gone
  *
  * A script lives while it is current or a world holds it (script_hold/script_release); when the
  * last hold goes, on_gone is told, so that the runtimes can forget it. Control thread only.
@@ -19,14 +20,17 @@
 #include "control/store.h"
 #include "dataplane/limits.h"
 
+enum { CATALOG_BUCKETS = 4096 };
+
 struct catalog;
 
 struct script {
-    struct script *next;
+    struct script *next, *next_in_bucket;
     struct catalog *catalog;
     uint32_t holds;
     bool is_current;
     uint64_t handle;
+    uint32_t slot;
     char name[SCRIPT_NAME_BYTES_MAX + 1];
     char sha256[STORE_SHA_CHARS + 1];
     char version[STORE_VERSION_CHARS + 1];
@@ -39,6 +43,9 @@ struct catalog {
     struct script *first;
     uint32_t current_count;
     uint64_t last_handle;
+    struct script *bucket[CATALOG_BUCKETS]; /* by handle */
+    struct script **by_slot;                /* NULL: free */
+    uint32_t slots, slots_room;             /* slots: one more than the highest that was in use */
     void (*on_gone)(void *arg, uint64_t handle); /* may be NULL */
     void *arg;
 };
@@ -47,6 +54,10 @@ void catalog_init(struct catalog *, void (*on_gone)(void *, uint64_t), void *arg
 /* Drops every hold of its own. Worlds must be gone. */
 void catalog_fini(struct catalog *);
 
+/* A script, not yet current: the caller has one hold. Takes the manifest and the descriptor over; NULL: no memory, they stay the
+ * caller's. */
+struct script *catalog_add(struct catalog *, json_t *manifest, int modules_fd, const char *sha256,
+                           int64_t deployed_at);
 /* A script from the store, not yet current: the caller has one hold. NULL and a sentence. */
 struct script *script_load(struct catalog *, struct store *, const char *sha256,
                            int64_t deployed_at, char *error, size_t error_bytes);
@@ -54,6 +65,8 @@ void script_hold(struct script *);
 void script_release(struct script *);
 
 struct script *catalog_find(const struct catalog *, const char *name);
+/* The live script of that handle, or NULL. */
+struct script *catalog_by_handle(const struct catalog *, uint64_t handle);
 /* Makes it the current one of its name: the catalog holds it instead of the one before. */
 void catalog_adopt(struct catalog *, struct script *);
 void catalog_remove(struct catalog *, struct script *);

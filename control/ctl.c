@@ -11,9 +11,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/ctl_reader.h"
 #include "dataplane/limits.h"
 
-enum awaited { AWAITS_LENGTH, AWAITS_JSON, AWAITS_PAYLOAD, AWAITS_REPLY, AWAITS_END };
+enum { MS = 1000 * 1000, OUT_BYTES_KEPT = 64 * 1024, SWEEPS = 8 /* in the time of patience */ };
+
+enum awaited { AWAITS_REQUEST, AWAITS_REPLY, AWAITS_END };
 
 struct buffer {
     uint8_t *bytes;
@@ -26,12 +29,12 @@ struct ctl_client {
     uint64_t id;
     struct loop_watch watch;
     enum awaited awaited;
-    uint8_t head[4];
-    struct buffer in, out;
-    size_t wanted; /* bytes of what is awaited */
-    size_t sent;   /* of out */
-    json_t *request;
-    bool is_writing; /* EPOLLOUT is on */
+    struct ctl_reader in;
+    struct buffer out;
+    size_t sent;       /* of out */
+    uint64_t asked_ns; /* its connection, its last reply, or the first byte of a request */
+    uint64_t sent_ns;  /* the last progress of what is sent, or when there began to be something */
+    bool is_writing;   /* EPOLLOUT is on */
     bool is_subscribed;
     char script[SCRIPT_NAME_BYTES_MAX + 1];
     uint64_t lines_lost;
@@ -44,6 +47,8 @@ struct ctl {
     char path[108];
     ctl_handler handler;
     void *arg;
+    uint64_t patience_ns;
+    struct loop_timer sweep_timer;
     uint64_t last_id;
     uint32_t client_count;
     struct ctl_client *clients;
@@ -64,8 +69,7 @@ static void client_close(struct ctl_client *c)
 
     loop_unwatch(s->loop, &c->watch);
     close(fd);
-    json_decref(c->request);
-    free(c->in.bytes);
+    ctl_reader_fini(&c->in);
     free(c->out.bytes);
     free(c);
 }
@@ -100,9 +104,14 @@ static bool flush(struct ctl_client *c)
         if (n < 0)
             return false;
         c->sent += (size_t)n;
+        c->sent_ns = loop_now_ns();
     }
     if (c->sent == c->out.used) {
         c->sent = c->out.used = 0;
+        if (c->out.room > OUT_BYTES_KEPT) {
+            free(c->out.bytes);
+            c->out = (struct buffer){0};
+        }
         if (c->awaited == AWAITS_END)
             return false;
     }
@@ -127,6 +136,8 @@ static bool queue_frame(struct ctl_client *c, const json_t *json, size_t unsent_
         c->sent = 0;
     }
     ok = ok && buffer_room(&c->out, c->out.used + 4 + len);
+    if (ok && !c->out.used)
+        c->sent_ns = loop_now_ns();
     if (ok) {
         for (int i = 0; i < 4; i++)
             c->out.bytes[c->out.used++] = (uint8_t)(len >> (8 * i));
@@ -152,12 +163,10 @@ void ctl_reply(struct ctl_client *c, json_t *reply)
     if (!reply || !queue_frame(c, reply, SIZE_MAX))
         c->awaited = AWAITS_END;
     else
-        c->awaited = AWAITS_LENGTH;
+        c->awaited = AWAITS_REQUEST;
     json_decref(reply);
-    json_decref(c->request);
-    c->request = NULL;
-    c->in.used = 0;
-    c->wanted = sizeof(c->head);
+    ctl_reader_next(&c->in);
+    c->asked_ns = loop_now_ns();
     want_flush(c);
 }
 
@@ -180,78 +189,40 @@ static void dispatch(struct ctl_client *c)
 {
     struct ctl *s = c->owner;
     struct ctl_request r = {
-        .command = json_string_value(json_object_get(c->request, "command")),
-        .json = c->request,
+        .command = json_string_value(json_object_get(c->in.json, "command")),
+        .json = c->in.json,
         .payload = c->in.bytes,
         .payload_bytes = c->in.used,
     };
 
     c->awaited = AWAITS_REPLY;
-    if (r.command)
-        s->handler(s->arg, c, &r);
-    else
-        end_with(c, "a request has a \"command\"");
-}
-
-static void take_json(struct ctl_client *c)
-{
-    const json_t *payload;
-
-    c->request = json_loadb((char *)c->in.bytes, c->in.used, JSON_REJECT_DUPLICATES, NULL);
-    c->in.used = 0;
-    if (!json_is_object(c->request)) {
-        end_with(c, "a request is a JSON object");
-        return;
-    }
-    payload = json_object_get(c->request, "payload");
-    if (!payload) {
-        dispatch(c);
-    } else if (!json_is_integer(payload) || json_integer_value(payload) < 0 ||
-               json_integer_value(payload) > CTL_PAYLOAD_BYTES_MAX) {
-        end_with(c, "the payload is too large");
-    } else if (!json_integer_value(payload)) {
-        dispatch(c);
-    } else {
-        c->awaited = AWAITS_PAYLOAD;
-        c->wanted = (size_t)json_integer_value(payload);
-        if (!buffer_room(&c->in, c->wanted))
-            end_with(c, "no memory");
-    }
-}
-
-static void take_length(struct ctl_client *c)
-{
-    uint32_t len = c->head[0] | c->head[1] << 8 | c->head[2] << 16 | (uint32_t)c->head[3] << 24;
-
-    c->in.used = 0;
-    c->awaited = AWAITS_JSON;
-    c->wanted = len;
-    if (!len || len > CTL_FRAME_BYTES_MAX)
-        end_with(c, "the request is too large");
-    else if (!buffer_room(&c->in, len))
-        end_with(c, "no memory");
+    s->handler(s->arg, c, &r);
 }
 
 /* False: the client is gone. */
 static bool take_bytes(struct ctl_client *c)
 {
-    bool is_head = c->awaited == AWAITS_LENGTH;
-    uint8_t *to = is_head ? c->head : c->in.bytes;
-    ssize_t n = recv(c->watch.fd, to + c->in.used, c->wanted - c->in.used, MSG_DONTWAIT);
+    bool is_first = ctl_reader_is_idle(&c->in);
+    uint8_t *at;
+    size_t room = ctl_reader_room(&c->in, &at);
+    ssize_t n = recv(c->watch.fd, at, room, MSG_DONTWAIT);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     if (!n)
         return false;
-    c->in.used += (size_t)n;
-    if (c->in.used < c->wanted)
-        return true;
-    if (is_head)
-        take_length(c);
-    else if (c->awaited == AWAITS_JSON)
-        take_json(c);
-    else
+    if (is_first)
+        c->asked_ns = loop_now_ns();
+    switch (ctl_reader_took(&c->in, (size_t)n)) {
+    case CTL_READ_MORE:
+        break;
+    case CTL_READ_WHOLE:
         dispatch(c);
+        break;
+    case CTL_READ_BAD:
+        end_with(c, c->in.reason);
+        break;
+    }
     return true;
 }
 
@@ -261,7 +232,7 @@ static void on_client(void *arg, uint32_t events)
     char ignored[512];
 
     if (events & EPOLLIN) {
-        if (c->awaited < AWAITS_REPLY) {
+        if (c->awaited == AWAITS_REQUEST) {
             if (!take_bytes(c)) {
                 client_close(c);
                 return;
@@ -278,6 +249,52 @@ static void on_client(void *arg, uint32_t events)
         client_close(c);
 }
 
+/* ---- time ---- */
+
+static bool is_overdue(const struct ctl_client *c, uint64_t now_ns)
+{
+    uint64_t patience_ns = c->owner->patience_ns;
+
+    if (c->sent < c->out.used)
+        return now_ns >= c->sent_ns + patience_ns;
+    return c->awaited == AWAITS_REQUEST && !c->is_subscribed && now_ns >= c->asked_ns + patience_ns;
+}
+
+/* Runs while there are clients. */
+static void sweep(void *arg)
+{
+    struct ctl *s = arg;
+    uint64_t now_ns = loop_now_ns();
+
+    for (struct ctl_client *c = s->clients, *next; c; c = next) {
+        next = c->next;
+        /* It may have made room while this thread was busy elsewhere. */
+        if (is_overdue(c, now_ns) && (!flush(c) || is_overdue(c, now_ns)))
+            client_close(c);
+    }
+    if (s->clients)
+        loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
+}
+
+void ctl_set_patience(struct ctl *s, uint32_t ms)
+{
+    s->patience_ns = (uint64_t)ms * MS;
+    if (s->clients)
+        loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
+}
+
+/* One sentence, as far as the socket takes it at once: it is new and empty. */
+static void turn_away(int fd)
+{
+    static const char text[] = "{\"ok\":false,\"error\":\"hearthd has too many clients\"}";
+    uint8_t frame[4 + sizeof(text) - 1] = {sizeof(text) - 1};
+
+    memcpy(frame + 4, text, sizeof(text) - 1);
+    ssize_t n = send(fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)n;
+    close(fd);
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
     struct ctl *s = arg;
@@ -288,17 +305,20 @@ static void on_connect(void *arg, uint32_t events)
         return;
     c = s->client_count < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
-        close(fd);
+        turn_away(fd);
         return;
     }
     c->owner = s;
     c->id = ++s->last_id;
-    c->wanted = sizeof(c->head);
+    ctl_reader_init(&c->in);
+    c->asked_ns = loop_now_ns();
     if (loop_watch(s->loop, &c->watch, fd, EPOLLIN, on_client, c)) {
         close(fd);
         free(c);
         return;
     }
+    if (!s->clients)
+        loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
     c->next = s->clients;
     s->clients = c;
     s->client_count++;
@@ -339,6 +359,7 @@ struct ctl *ctl_create(struct loop *loop, const char *path, ctl_handler handler,
         return NULL;
     }
     *s = (struct ctl){.loop = loop, .handler = handler, .arg = arg, .watch.fd = -1};
+    ctl_set_patience(s, CTL_PATIENCE_MS);
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     rc = s->fd < 0 ? -errno : bind_socket(s->fd, path);
     if (!rc && listen(s->fd, CTL_CLIENTS_MAX))
@@ -363,6 +384,7 @@ void ctl_destroy(struct ctl *s)
         flush(s->clients);
         client_close(s->clients);
     }
+    loop_timer_cancel(s->loop, &s->sweep_timer);
     loop_unwatch(s->loop, &s->watch);
     close(s->fd);
     unlink(s->path);
@@ -380,6 +402,11 @@ struct ctl_client *ctl_find(struct ctl *s, uint64_t id)
         if (c->id == id)
             return c;
     return NULL;
+}
+
+uint32_t ctl_client_count(const struct ctl *s)
+{
+    return s->client_count;
 }
 
 /* ---- tails ---- */

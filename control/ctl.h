@@ -7,7 +7,8 @@
  *   reply     {"ok":true, ...} | {"ok":false,"error":S}; a tail sends frames until one side closes
  *
  * One request at a time per client; a client that breaks the protocol is answered once and closed. Bounded in clients, frame,
- * payload and unsent bytes: a tail that is not read loses lines, counted. Control thread only.
+ * nesting, payload and unsent bytes: a tail that is not read loses lines, counted. Bounded in time, for there are few places: a client that
+ * does not ask, has not asked in full, or takes none of what is sent for CTL_PATIENCE_MS is closed. Control thread only.
  */
 #ifndef HEARTH_CTL_H
 #define HEARTH_CTL_H
@@ -22,9 +23,11 @@
 enum {
     CTL_CLIENTS_MAX = 32,
     CTL_FRAME_BYTES_MAX = 2 << 20,    /* of a request */
+    CTL_DEPTH_MAX = 64,               /* brackets of a request that are open at once */
     CTL_PAYLOAD_BYTES_MAX = 32 << 20, /* = BUNDLE_BYTES_MAX */
     CTL_REPLY_BYTES_MAX = 64 << 20,
     CTL_UNSENT_BYTES_MAX = 1 << 20, /* of a tail */
+    CTL_PATIENCE_MS = 60 * 1000,
 };
 
 struct ctl;
@@ -43,6 +46,8 @@ typedef void (*ctl_handler)(void *arg, struct ctl_client *, const struct ctl_req
 /* NULL and a sentence. A stale socket file is replaced; one that answers is not. */
 struct ctl *ctl_create(struct loop *, const char *path, ctl_handler, void *arg, char *error,
                        size_t error_bytes);
+/* In place of CTL_PATIENCE_MS. */
+void ctl_set_patience(struct ctl *, uint32_t ms);
 /* Sends what it can at once, closes all clients, removes the socket file. */
 void ctl_destroy(struct ctl *);
 
@@ -53,6 +58,7 @@ void ctl_refuse(struct ctl_client *, const char *error);
 /* For answering later: a client may be gone by then (NULL). */
 uint64_t ctl_client_id(const struct ctl_client *);
 struct ctl_client *ctl_find(struct ctl *, uint64_t id);
+uint32_t ctl_client_count(const struct ctl *);
 
 /* The client reads log lines of that script ("": all) from now on. */
 void ctl_subscribe(struct ctl_client *, const char *script);

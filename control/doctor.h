@@ -1,6 +1,6 @@
 /* doctor.h
  *
- * What this machine offers to hearth and how to get more: kernel, clock, CPUs, hugepages, IOMMU, and the ladder of ports for each
+ * What this machine offers to hearth and how to get more: kernel, clock, CPUs, hugepages, IOMMU, the TLS library, and the ladder of ports for each
  * interface. Needs neither hearthd nor EAL; changes nothing.
  *
  *   {"ok":true,"checks":[{"name":S,"state":"good"|"advice"|"bad","found":S,"advice":S}..],

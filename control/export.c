@@ -48,7 +48,7 @@ static json_t *cores_json(const struct hearthd *h)
 
 static json_t *runtimes_json(const struct hearthd *h)
 {
-    static const char *const states[] = {"down", "booting", "up"};
+    static const char *const states[] = {"down", "booting", "up", "ending"};
     json_t *out = json_array();
 
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
@@ -100,28 +100,30 @@ json_t *export_status(const struct hearthd *h)
 
 /* ---- scripts ---- */
 
-static const char *const script_sums[] = {"cold",      "warm",   "evicted",
-                                          "condemned", "cpu_us", "memory_bytes"};
-
 static void add_runtime_stats(const struct hearthd *h, const struct script *script, json_t *out)
 {
-    json_int_t sum[6] = {0};
+    struct script_row sum = {0};
     int warm_in = 0;
 
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
-        struct supervise_status s;
-        const json_t *row;
-        char key[24];
+        const struct script_row *row = supervise_script(h->supervise, i, script);
 
-        supervise_status(h->supervise, i, &s);
-        snprintf(key, sizeof(key), "%llu", (unsigned long long)script->handle);
-        row = json_object_get(s.scripts, key);
-        for (size_t k = 0; k < 6; k++)
-            sum[k] += json_integer_value(json_object_get(row, script_sums[k]));
-        warm_in += json_is_true(json_object_get(row, "is_warm"));
+        if (!row)
+            continue;
+        sum.cold += row->cold;
+        sum.warm += row->warm;
+        sum.evicted += row->evicted;
+        sum.condemned += row->condemned;
+        sum.cpu_us += row->cpu_us;
+        sum.memory_bytes += row->memory_bytes;
+        warm_in += row->is_warm;
     }
-    for (size_t k = 0; k < 6; k++)
-        json_object_set_new(out, script_sums[k], json_integer(sum[k]));
+    json_object_set_new(out, "cold", json_integer((json_int_t)sum.cold));
+    json_object_set_new(out, "warm", json_integer((json_int_t)sum.warm));
+    json_object_set_new(out, "evicted", json_integer((json_int_t)sum.evicted));
+    json_object_set_new(out, "condemned", json_integer((json_int_t)sum.condemned));
+    json_object_set_new(out, "cpu_us", json_integer((json_int_t)sum.cpu_us));
+    json_object_set_new(out, "memory_bytes", json_integer((json_int_t)sum.memory_bytes));
     json_object_set_new(out, "warm_in", json_integer(warm_in));
 }
 

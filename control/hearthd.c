@@ -27,6 +27,7 @@
 #include "drivers/aead.h"
 #include "drivers/eal.h"
 #include "drivers/port_dpdk.h"
+#include "drivers/tls_library.h"
 
 enum { RECLAIM_NS = 2 * 1000 * 1000 };
 
@@ -256,6 +257,13 @@ static int start_eal(struct hearthd *h, struct fault *f)
     return 0;
 }
 
+static void log_tls_library(void)
+{
+    struct tls_library l = tls_library();
+
+    log_line("start", "step=tls wolfssl=%s origin=\"%s\" why=\"%s\"", l.version, l.origin, l.why);
+}
+
 static int start_crypto(struct hearthd *h, struct fault *f)
 {
     int rc = aead_init();
@@ -270,7 +278,7 @@ static int start_crypto(struct hearthd *h, struct fault *f)
     if (rc)
         snprintf(f->text, sizeof(f->text), "crypto: %s", strerror(-rc));
     else
-        log_line("start", "step=tls");
+        log_tls_library();
     return rc ? -1 : 0;
 }
 

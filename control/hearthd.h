@@ -85,7 +85,8 @@ struct hearthd {
     struct cluster_part *cluster;
     uint64_t ring_epoch;
     struct node_life life;
-    struct loop_timer life_timer, leave_timer;
+    struct loop_timer life_timer, leave_timer, reach_timer;
+    uint32_t unreached;          /* members without a channel, over all cores, as was last told */
     uint64_t phase_epoch;        /* of the first world that says the phase */
     uint64_t handed_before;      /* scripts handed over when this node began to leave */
     struct messenger *messenger; /* NULL: a node alone */
@@ -126,6 +127,8 @@ void hearthd_cluster_stop(struct hearthd *);
 bool hearthd_cluster_follow(struct hearthd *);
 /* A world was published, or the runtimes came up: looks whether the node may say something else of itself. */
 void hearthd_cluster_look(struct hearthd *);
+/* Channels to members that cores have no slot for, of all cores together. */
+uint32_t hearthd_unreached(const struct hearthd *);
 bool hearthd_has_others(const struct hearthd *);
 /* The client is answered when the node is DRAINING; NULL: nobody asks. */
 void hearthd_drain(struct hearthd *, struct ctl_client *, uint32_t handover_ms);

@@ -9,6 +9,9 @@
  *        again at once after a life of 10 s or more; else 100 ms, doubling to 30 s (the first death
  * is free)
  *
+ * What is to be killed and is not gone after SUPERVISE_KILL_MS (the kernel holds it, or signals to it are not permitted) is told to end by the
+ * end of its socket, and killed again and again. Its place stays empty meanwhile: another beside it would have its memory twice.
+ *
  * Each life has its own region (memfd, hugepages if there are any, sealed size), eventfd and start
  * socket (runtime/start.h). The region is a part: it is unmapped when the last world that names it
  * is gone.
@@ -20,19 +23,20 @@
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
  * limits of its own inside.
  *
- * What a runtime says is hostile input: a packet that does not parse is counted and dropped.
+ * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted and dropped, one row is kept for each
+ * live script, and no more than START_BYTES_PER_LOOK are read between two looks.
  * Control thread only.
  */
 #ifndef HEARTH_SUPERVISE_H
 #define HEARTH_SUPERVISE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "control/catalog.h"
 #include "control/loop.h"
 #include "control/part.h"
+#include "control/start_report.h"
 #include "dataplane/limits.h"
 #include "dataplane/world.h"
 
@@ -41,6 +45,8 @@ enum {
     SUPERVISE_FEED_MS = 5000,
     SUPERVISE_TAKE_MS = 1000, /* to start new versions of warm scripts; the world waits no longer */
     SUPERVISE_EXIT_MS = 500,  /* from the end of its socket to its own end */
+    SUPERVISE_KILL_MS = 1000, /* from a signal to the next one, if it is still there */
+    SUPERVISE_STOP_MS = 2000, /* at the end of hearthd: from the signals to giving up */
     SUPERVISE_STABLE_MS = 10000,
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
@@ -53,7 +59,8 @@ enum {
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 
-enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP };
+/* ENDING: killed, and its end awaited; no world routes to it any more. */
+enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP, SUPERVISE_ENDING };
 
 struct supervise_log {
     uint32_t runtime;
@@ -93,7 +100,6 @@ struct supervise_status {
     char last_exit[64]; /* "" if none yet */
     uint64_t isolates, memory_bytes;
     uint64_t bad_packets, logs_dropped;
-    const json_t *scripts; /* what it last said of each: handle -> row of its stats; may be NULL */
 };
 
 struct supervise;
@@ -103,7 +109,7 @@ struct supervise *supervise_create(const struct supervise_config *, char *error,
                                    size_t error_bytes);
 /* Starts all processes; what fails is tried again with backoff. */
 void supervise_start(struct supervise *);
-/* Kills what still runs and waits for it; gives the regions up. */
+/* Kills what still runs and waits for it, SUPERVISE_STOP_MS at most, whatever it is; gives the regions up. */
 void supervise_destroy(struct supervise *);
 
 /* New scripts are in the catalog. */
@@ -119,5 +125,8 @@ uint32_t supervise_up_count(const struct supervise *);
  * if it keeps it. */
 struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
 void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
+/* What runtime i last said of a live script; NULL: nothing in this life. Valid until the loop goes on. */
+const struct script_row *supervise_script(const struct supervise *, uint32_t i,
+                                          const struct script *);
 
 #endif

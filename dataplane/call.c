@@ -285,7 +285,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     struct calls *t = core->calls;
     struct runtime_link *link = core_link_of(core, c->script_hash);
     size_t bytes = c->head.bytes;
-    if (!call_reserve(core, c, CALL_ANSWER_CHUNKS)) {
+    if (!call_reserve(core, c, ANSWER_CHUNKS)) {
         core->counters.call_no_chunks += c->wait_until_ns == 0;
         *error = CALL_ERROR_BUSY;
         return may_wait(core, c) ? WAITS : FAILED;
@@ -293,7 +293,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     byte_queue_copy(&c->head, 0, t->head, bytes);
     enum job_start_result result =
         link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
-                                  c->has_body, &c->job)
+                                  c->has_body, core->now_ns, &c->job)
              : JOB_NO_RUNTIME;
     switch (result) {
     case JOB_STARTED:
@@ -537,6 +537,7 @@ static void place_again(struct core *core, struct call *c)
 void call_lost(struct core *core, struct call *c)
 {
     uncount(core, c);
+    call_drop_head(core, c);
     c->job = (struct job_ref){0};
     if (c->state == CALL_LINGER) {
         free_call(core, c);

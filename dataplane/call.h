@@ -21,10 +21,14 @@
  * To its origin a call looks like a job: body under credit upwards, head and data under credit downwards. Origins name it by
  * struct call_ref; a ref whose generation has passed is dead, and all calls on it are refused.
  *
- * Memory of the answer. Body that was granted comes, and cannot be refused: so there is no credit without chunks. The origin has a
- * queue in which body waits until it can be passed on; as long as the call lives, the queue has a floor (chunk.h), and what waits in it and
- * what is granted are never more than the floor holds. A call runs here if there are chunks for the first credit of a job, else it
- * waits for a short time or is refused; it goes to a home with less, since what is not granted can wait in the stream.
+ * Memory of the answer (memory.h). A head, and body that was granted, come and cannot be refused:
+ * so no call begins without chunks for the largest head, and there is no credit without chunks. The
+ * origin has a queue in which head and body wait until they can be passed on; as long as the call
+ * lives, the queue has a floor (chunk.h), and what waits in it and what may still come are never
+ * more than the floor holds. Until the head is told the queue is the call's: in it a head gathers
+ * that comes from home in pieces. A call runs here if there are chunks for a head and the first
+ * credit of a job, else it waits for a short time or is refused; it goes to a home with those for a
+ * head, since body that is not granted can wait in the stream.
  *
  * Thread: the core. Memory: a fixed table. Bounded by CALLS_DEFAULT.
  */
@@ -80,7 +84,7 @@ struct call_request {
     uint64_t request_id;
     struct byte_queue
         *head; /* encoded (runtime/head.h), with its context stack; taken over: empty afterwards */
-    struct byte_queue *answer; /* of the origin: body that cannot be passed on yet; empty */
+    struct byte_queue *answer; /* the origin's, empty: what cannot be passed on yet */
     bool has_body, is_idempotent;
     bool is_forwarded; /* came from a peer: runs here or is refused */
     bool is_traced;

@@ -4,7 +4,7 @@
 #include "dataplane/mutant.h"
 
 enum {
-    BEGIN_CHUNKS = CALL_ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
+    BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
     CREDIT_STEP_BYTES = 16 * 1024,
     MOST_PART = 32, /* of the pool: what one answer may have */
 };
@@ -24,13 +24,29 @@ bool call_has_memory(const struct core *core)
 
 bool call_reserve(struct core *core, struct call *c, uint32_t chunks)
 {
+    if (MUTANT(HEAD_WITHOUT_MEMORY))
+        chunks = 4;
     return c->answer->account.floor >= chunks ||
            chunk_reserve(&core->chunks, &c->answer->account, chunks,
                          rank_of(core->calls->live - 1, c->span != 0));
 }
 
+uint32_t call_first_credit(const struct call *c)
+{
+    uint32_t own = byte_queue_own_bytes(c->answer);
+    return own > ANSWER_HEAD_BYTES_MAX ? own - ANSWER_HEAD_BYTES_MAX : 0;
+}
+
+void call_drop_head(struct core *core, struct call *c)
+{
+    if (c->answer && !c->has_head)
+        byte_queue_clear(c->answer, &core->chunks);
+    c->head_left = 0;
+}
+
 void call_end_answer(struct core *core, struct call *c)
 {
+    call_drop_head(core, c);
     if (c->answer && !MUTANT(FLOOR_KEPT))
         chunk_reserve(&core->chunks, &c->answer->account, 0, CHUNK_MUST);
     c->answer = NULL;
@@ -71,6 +87,8 @@ void call_credit(struct core *core, struct call_ref ref, size_t room)
     raise_floor(core, c->answer, room);
     uint32_t own = byte_queue_own_bytes(c->answer);
     uint32_t promised = c->answer->bytes + outstanding(core, c);
+    if (!c->has_head)
+        promised += ANSWER_HEAD_BYTES_MAX;
     uint32_t step = own / 2 < CREDIT_STEP_BYTES ? own / 2 : CREDIT_STEP_BYTES;
     if (own < promised + step)
         return;

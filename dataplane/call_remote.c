@@ -10,8 +10,6 @@ enum {
     LAZY_LIFE_MS = 60 * 1000,
     VIEWS_MAX = 16, /* of body in one event */
     FRAMING_BYTES = 2 * RECORD_HEADER_BYTES,
-    LEAST_CHUNKS =
-        4, /* for the answer, when chunks are short: what comes slower waits in the stream */
 };
 
 /* ---- there ---- */
@@ -53,15 +51,14 @@ static size_t make_call(struct core *core, struct call *c)
 bool call_send(struct core *core, struct call *c, uint16_t node)
 {
     struct channel *channel = core->peers ? peers_channel(core->peers, node, c->script_hash) : NULL;
-    bool is_ample =
-        chunk_reserve(&core->chunks, &c->answer->account, CALL_ANSWER_CHUNKS, CHUNK_SPARES);
-    if (!is_ample && !call_reserve(core, c, LEAST_CHUNKS))
+    bool is_ample = chunk_reserve(&core->chunks, &c->answer->account, ANSWER_CHUNKS, CHUNK_SPARES);
+    if (!is_ample && !call_reserve(core, c, ANSWER_CHUNKS_LEAST))
         return false;
     struct stream *stream = channel ? channel_open_stream(channel, c) : NULL;
     if (!stream)
         return false;
     size_t bytes = make_call(core, c);
-    if (bytes == 0 || stream_room(channel, stream) < bytes) {
+    if (bytes == 0 || !stream_set_aside(channel, stream, bytes)) {
         call_revoke_lazy(core, c);
         stream_reset(channel, stream, STREAM_CANCELLED);
         peers_mark(core->peers, channel);
@@ -77,8 +74,8 @@ bool call_send(struct core *core, struct call *c, uint16_t node)
     c->node = node;
     c->state = CALL_SENT;
     c->path = CALL_FORWARDED;
-    c->recv_credit = byte_queue_own_bytes(c->answer);
-    c->data_left = 0;
+    c->recv_credit = call_first_credit(c);
+    c->head_left = c->data_left = 0;
     c->sent_bytes = 0;
     core->counters.place_home++;
     call_trace(core, c, TRACE_FORWARD, node, 0);
@@ -198,14 +195,6 @@ static void broken(struct core *core, struct call *c)
     call_lost(core, c);
 }
 
-/* A record must be there in one piece, and this one finds no room. */
-static void short_of_chunks(struct core *core, struct call *c)
-{
-    core->counters.rpc_no_memory++;
-    call_drop_stream(core, c, STREAM_CANCELLED);
-    call_lost(core, c);
-}
-
 static void on_accept(struct core *core, struct call *c, const uint8_t *bytes, size_t len)
 {
     struct record_accept accept;
@@ -261,7 +250,8 @@ static void on_bounce(struct core *core, struct call *c, const uint8_t *bytes, s
     bounced(core, c, bounce.reason);
 }
 
-/* The response head; with it the whole body if it is there already. False: the call is over, or waits for more. */
+/* The response head, of which the whole record is in t->record and out of the stream; with it the
+ * whole body if it is there already. False: the call is over, or waits for more. */
 static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
 {
     struct calls *t = core->calls;
@@ -269,25 +259,25 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
     struct record_header next;
     struct views body = {.count = 0};
     bool is_bad, is_end = false;
-    stream_copy(c->stream, RECORD_HEADER_BYTES, t->record, record_bytes);
-    if (c->state != CALL_REMOTE || c->has_head ||
-        !record_read_head(&head, t->record, record_bytes)) {
+    uint32_t used = 0;
+    if (!record_read_head(&head, t->record, record_bytes)) {
         broken(core, c);
         return false;
     }
-    uint32_t used = RECORD_HEADER_BYTES + record_bytes;
     c->has_head = true;
-    if (ends_at(c->stream, used)) {
+    /* The largest head had its place; this one leaves the rest of it to the body. */
+    c->recv_credit += JOB_HEAD_BYTES_MAX - head.head_bytes;
+    if (ends_at(c->stream, 0)) {
         is_end = true;
-        used += RECORD_HEADER_BYTES;
-    } else if (look_header(c->stream, used, &next, &is_bad) && next.type == RECORD_DATA &&
+        used = RECORD_HEADER_BYTES;
+    } else if (look_header(c->stream, 0, &next, &is_bad) && next.type == RECORD_DATA &&
                next.bytes <= c->recv_credit &&
-               stream_available(c->stream) >= used + RECORD_HEADER_BYTES + next.bytes &&
-               ends_at(c->stream, used + RECORD_HEADER_BYTES + next.bytes)) {
-        gather(c->stream, used + RECORD_HEADER_BYTES, next.bytes, &body);
+               stream_available(c->stream) >= RECORD_HEADER_BYTES + next.bytes &&
+               ends_at(c->stream, RECORD_HEADER_BYTES + next.bytes)) {
+        gather(c->stream, RECORD_HEADER_BYTES, next.bytes, &body);
         is_end = body.bytes == next.bytes;
         if (is_end)
-            used += 2 * RECORD_HEADER_BYTES + next.bytes;
+            used = 2 * RECORD_HEADER_BYTES + next.bytes;
         else
             body.count = 0;
     }
@@ -305,8 +295,36 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
         end_remote(core, c, used);
         return false;
     }
-    stream_consume(c->channel, c->stream, used);
     return true;
+}
+
+/* Some of the HEAD record, into the answer's queue: a head is larger than what a stream is sure to
+ * hold. False: the call is over, or waits for more. */
+static bool gather_head(struct core *core, struct call *c)
+{
+    uint8_t *record = core->calls->record;
+    struct views part;
+    size_t len = stream_available(c->stream);
+    if (len == 0) {
+        if (stream_is_complete(c->stream))
+            broken(core, c);
+        return false;
+    }
+    gather(c->stream, 0, len < c->head_left ? len : c->head_left, &part);
+    for (uint32_t i = 0; i < part.count; i++) {
+        size_t taken =
+            byte_queue_append(c->answer, &core->chunks, part.view[i].p, part.view[i].len);
+        assert(taken == part.view[i].len); /* its floor */
+    }
+    stream_consume(c->channel, c->stream, (uint32_t)part.bytes);
+    peers_mark(core->peers, c->channel);
+    c->head_left -= (uint32_t)part.bytes;
+    if (c->head_left > 0)
+        return true;
+    uint32_t record_bytes = c->answer->bytes;
+    byte_queue_copy(c->answer, 0, record, record_bytes);
+    byte_queue_clear(c->answer, &core->chunks);
+    return on_head(core, c, record_bytes);
 }
 
 /* Some of the current DATA record. False: the call is over, or waits for more. */
@@ -375,6 +393,8 @@ static bool read_record(struct core *core, struct call *c)
     struct record_header h;
     bool is_bad;
     uint8_t small[128];
+    if (c->head_left > 0)
+        return gather_head(core, c);
     if (c->data_left > 0)
         return on_data(core, c);
     if (!look_header(c->stream, 0, &h, &is_bad)) {
@@ -391,21 +411,26 @@ static bool read_record(struct core *core, struct call *c)
         c->data_left = h.bytes;
         return true;
     }
-    if (stream_available(c->stream) < RECORD_HEADER_BYTES + h.bytes) {
-        if (stream_is_complete(c->stream))
+    if (h.type == RECORD_HEAD) {
+        if (c->state != CALL_REMOTE || c->has_head) {
             broken(core, c);
-        else if (!stream_expect(c->channel, c->stream, RECORD_HEADER_BYTES + h.bytes))
-            short_of_chunks(core, c);
-        return false;
+            return false;
+        }
+        stream_consume(c->channel, c->stream, RECORD_HEADER_BYTES);
+        c->head_left = h.bytes;
+        return true;
     }
-    if (h.type == RECORD_HEAD)
-        return on_head(core, c, h.bytes);
     if (h.type == RECORD_DATA_END) {
         on_end(core, c);
         return false;
     }
     if (h.bytes > sizeof(small)) {
         broken(core, c);
+        return false;
+    }
+    if (stream_available(c->stream) < RECORD_HEADER_BYTES + h.bytes) { /* so few find room */
+        if (stream_is_complete(c->stream))
+            broken(core, c);
         return false;
     }
     stream_copy(c->stream, RECORD_HEADER_BYTES, small, h.bytes);

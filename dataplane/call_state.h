@@ -8,10 +8,9 @@
 #define HEARTH_CALL_STATE_H
 
 #include "dataplane/call.h"
+#include "dataplane/memory.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/trace.h"
-
-enum { CALL_ANSWER_CHUNKS = JOB_CREDIT_INITIAL / CHUNK_ROOM + 2 }; /* byte_queue_chunks of it */
 
 enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL, CALL_LINGER };
 
@@ -50,6 +49,7 @@ struct call {
     struct channel *channel;
     struct stream *stream;
     uint32_t recv_credit; /* of an answer from home */
+    uint32_t head_left;   /* of its HEAD record, whose first bytes are in the answer's queue */
     uint32_t data_left;   /* of its current DATA record */
     uint32_t credit_due;  /* of an answer from here: granted, and not told to the runtime yet */
     uint32_t first_sub;   /* sub.c's list */
@@ -81,6 +81,11 @@ uint64_t call_bindings_digest(const struct world_script *);
 
 /* The floor of the answer's queue, at least. False: there are no chunks for it. */
 bool call_reserve(struct core *, struct call *, uint32_t chunks);
+/* Body of an answer from home that can be taken before its head is known: the queue holds the
+ * largest of them. */
+uint32_t call_first_credit(const struct call *);
+/* A head that did not come whole. */
+void call_drop_head(struct core *, struct call *);
 /* No more of the answer will come: the floor goes. */
 void call_end_answer(struct core *, struct call *);
 /* Credit that found no room in the ring goes as soon as there is some. */

@@ -7,6 +7,7 @@
  *       quiescent                              old worlds can go
  *       now                                    the only clock read of the iteration
  *       world = current                        links follow the world's runtimes
+ *       runtime links: how long work waits     what follows is placed by it
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
  *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty

@@ -10,6 +10,7 @@
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/heat.h"
+#include "dataplane/hop.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/peers.h"
@@ -29,23 +30,25 @@ enum {
 struct core {
     struct core_config config;
     struct net_config net_config;
-    uint64_t now_ns;
+    uint64_t now_ns; /* of this iteration, or since the core woke up: the one stored clock */
     const struct world *world; /* of this iteration */
     uint64_t world_epoch;
     struct net net;
     struct tx tx;
+    struct hops hops;
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;
     struct tcp_env tcp_env4, tcp_env6; /* by the peer's address family */
     struct counters counters;
-    void *chunk_memory, *flow_memory, *stream_memory;
+    void *chunk_memory, *flow_memory, *source_memory, *stream_memory;
     struct capability_slot *capability_memory;
     struct conn *conns; /* config.conns_max of them */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
-    struct conn *waiting_first, **waiting_last; /* TIME_WAIT, oldest first */
-    uint32_t conn_count, half_open;
+    struct age_list resting[CONN_RESTS]; /* connections whose peer has the next word */
+    struct sources sources;
+    uint32_t conn_count, half_open, half_open_max;
     struct runtime_link *link[RUNTIMES_MAX];
     uint32_t link_count;
     uint64_t request_seed, request_count;

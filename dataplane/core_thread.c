@@ -53,6 +53,7 @@ static void sleep_until_event(struct core *core)
         rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
         ppoll(fds, (nfds_t)(count + 1), &timeout, NULL);
         rte_rcu_qsbr_thread_online(qsbr, core->config.index);
+        core->now_ns = clock_now_ns(core->config.clock);
         core_follow_world(core);
         if (fds[count].revents & POLLIN) {
             uint64_t ignored;

@@ -115,9 +115,8 @@ bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
 /* Floors for a call that is about to begin. */
 static bool reserve(struct core *core, struct conn *c)
 {
-    uint32_t rx = c->exchange.has_body ? EXCHANGE_RX_CHUNKS : 0;
-    return call_has_memory(core) &&
-           tcp_reserve(&c->tcp, rx, c->tcp.tx.account.held + EXCHANGE_TX_CHUNKS, CHUNK_MUST);
+    uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
+    return call_has_memory(core) && tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
 /* START, and there are no chunks. True: go on pumping. */

@@ -11,9 +11,10 @@
  *   the connection can be kept
  *            deadline: stall
  *
- * Response bytes that the connection has no room for wait in `out`, at most the credit that was
- * granted. While a call runs, `out` has chunks of its own (call.h), and so has the connection, both ways: it does not depend
- * on other clients. START waits for these; after a while the client is told 503.
+ * What the client is told and the connection has no room for waits in `out`, in order: the head, as
+ * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
+ * has the connection, both ways: it does not depend on other clients. START waits for these; after
+ * a while the client is told 503.
  */
 #ifndef HEARTH_EXCHANGE_H
 #define HEARTH_EXCHANGE_H
@@ -39,15 +40,16 @@ enum exchange_state {
 struct exchange {
     struct byte_queue in;   /* plaintext read and not used yet */
     struct byte_queue head; /* the encoded request head: until the call starts */
-    struct byte_queue out;  /* payload that waits for room */
+    struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
     struct http1_body body; /* of the request */
     struct call_ref call;
-    uint64_t request_id;
+    uint64_t request_id; /* 0: none yet */
     uint64_t script_hash;
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */
     uint64_t body_bytes;    /* of the request, so far */
     uint32_t seen;          /* bytes of `in` that the head parser looked at */
+    uint32_t head_left;     /* of out: text of a head, or of a refusal */
     uint8_t state;          /* enum exchange_state */
     uint8_t minor;
     uint16_t status; /* of the answer */

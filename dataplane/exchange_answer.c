@@ -130,12 +130,30 @@ static bool keeps_alive(const struct core *core, const struct exchange *x, bool 
            (!is_all || exchange_can_discard(x));
 }
 
+static void clear_out(struct core *core, struct exchange *x)
+{
+    byte_queue_clear(&x->out, &core->chunks);
+    x->head_left = 0;
+}
+
+/* A head, or all of a short answer: at once if nothing waits before it and there is room, else
+ * queued. False: no connection any more. */
+static bool say(struct core *core, struct conn *c, const struct message *m)
+{
+    struct exchange *x = &c->exchange;
+    size_t bytes = message_bytes(core, m);
+    if (x->out.bytes == 0 && bytes <= conn_write_room(c))
+        return conn_write(core, c, core->out, bytes);
+    assert(x->out.bytes == x->head_left); /* no payload before a head */
+    x->head_left += (uint32_t)bytes;
+    return exchange_queue(core, c, &x->out, core->out, bytes);
+}
+
 /* An answer of hearth's own to the current request, which is over with it. */
 void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
     char page[ERROR_PAGE_BYTES_MAX], id[17];
-    exchange_cancel_call(core, x);
     exchange_format_id(x->request_id, id);
     int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
                               http1_reason(r.status), r.text, id);
@@ -164,12 +182,19 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
     assert(!m.bad);
     count_status(core, r.status);
     x->status = r.status;
-    if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_abort(core, c); /* a peer that pipelines and does not read */
+    /* In the memory of the answer that it stands for, which the call gives back when it is
+     * cancelled. */
+    clear_out(core, x);
+    if (!say(core, c, &m))
         return;
-    }
-    if (conn_write(core, c, core->out, message_bytes(core, &m)))
+    exchange_cancel_call(core, x);
+    x->framing = HTTP1_FRAME_LENGTH;
+    x->response_left = 0;
+    x->is_ended = true;
+    if (x->out.bytes == 0)
         finish(core, c);
+    else
+        exchange_set_state(core, c, EXCHANGE_RESPOND);
 }
 
 /* Ends an answer that will never be whole. */
@@ -188,7 +213,7 @@ static void grant_credit(struct core *core, struct conn *c)
 {
     size_t room = conn_write_room(c);
     call_credit(core, c->exchange.call,
-                room > EXCHANGE_RESERVE_BYTES ? room - EXCHANGE_RESERVE_BYTES : 0);
+                room > EXCHANGE_FRAMING_BYTES ? room - EXCHANGE_FRAMING_BYTES : 0);
 }
 
 /* Of a piece of the body, what there is room for now. A small piece is worth writing only if nothing on its way will make more room. */
@@ -232,21 +257,35 @@ static void end_response(struct core *core, struct conn *c)
     finish(core, c);
 }
 
-/* Writes waiting payload while there is room. */
-void exchange_write_answer(struct core *core, struct conn *c)
+/* The first of what waits, as far as there is room: text of the head as it is, or payload in its
+ * framing. False: no room, or no connection any more. */
+static bool write_some(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     uint8_t piece[PIECE_BYTES_MAX];
+    bool is_head = x->head_left > 0;
+    size_t waits = is_head ? x->head_left : x->out.bytes;
+    size_t len = fits(c, waits < sizeof(piece) ? waits : sizeof(piece));
+    if (len == 0)
+        return false;
+    byte_queue_copy(&x->out, 0, piece, len);
+    byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
+    exchange_moved(core, c);
+    if (!is_head)
+        return write_piece(core, c, piece, len);
+    x->head_left -= (uint32_t)len;
+    return conn_write(core, c, piece, len);
+}
+
+void exchange_write_answer(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
     while (x->out.bytes > 0) {
-        size_t len = fits(c, x->out.bytes < sizeof(piece) ? x->out.bytes : sizeof(piece));
-        if (len == 0)
+        if (!write_some(core, c))
             break;
-        byte_queue_copy(&x->out, 0, piece, len);
-        byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
-        exchange_moved(core, c);
-        if (!write_piece(core, c, piece, len))
-            return;
     }
+    if (c->state != CONN_OPEN)
+        return;
     if (x->is_broken && x->out.bytes == 0)
         exchange_cut(core, c);
     else if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
@@ -413,8 +452,9 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     x->is_ended = is_end;
     exchange_set_state(core, c, EXCHANGE_RESPOND);
 
+    assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
     /* The common answer leaves in one piece: head and body in one TLS record. */
-    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH &&
+    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH && x->out.bytes == 0 &&
                     x->response_left == total(body, views) &&
                     message_bytes(core, &m) + x->response_left <= conn_write_room(c);
     if (is_whole && !x->is_head) {
@@ -424,13 +464,7 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         x->response_left = 0;
         views = 0;
     }
-    if (message_bytes(core, &m) > conn_write_room(c)) {
-        conn_give_up(core,
-                     c); /* START waited for the room: the chunks, or the client, are gone since */
-        return;
-    }
-    if (!conn_write(core, c, core->out, message_bytes(core, &m)) ||
-        !take_body(core, c, body, views))
+    if (!say(core, c, &m) || !take_body(core, c, body, views))
         return;
     if (is_bare) { /* whatever the script still makes */
         exchange_cancel_call(core, x);

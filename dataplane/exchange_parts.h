@@ -17,15 +17,14 @@
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/exchange.h"
+#include "dataplane/memory.h"
 
 enum {
-    EXCHANGE_RX_CHUNKS =
-        2, /* floors of the connection while a call runs (chunk.h): a segment of the body */
-    EXCHANGE_TX_CHUNKS = 4, /* and a response head, beside what the client has not taken yet */
-    /* Room kept free beside granted credit: a response head, and framing. */
-    EXCHANGE_RESERVE_BYTES = 48 * 1024,
-    EXCHANGE_START_ROOM_BYTES = JOB_CREDIT_INITIAL + EXCHANGE_RESERVE_BYTES,
-    EXCHANGE_REFUSAL_BYTES_MAX = 2048, /* an error page with its head */
+    /* Of what the client has been told before, it must have read all but so much before more is
+     * begun. */
+    EXCHANGE_START_ROOM_BYTES = 112 * 1024,
+    EXCHANGE_FRAMING_BYTES = 16 * 1024, /* of the connection's room, not granted as credit */
+    EXCHANGE_REFUSAL_BYTES_MAX = 2048,  /* an error page with its head */
 };
 
 /* An answer that hearth gives itself; text NULL: none. */

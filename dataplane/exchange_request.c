@@ -143,8 +143,8 @@ static bool is_directed_here(struct core *core, const struct conn *c, const char
     if (!c->is_tls)
         return true;
     const struct certs *certs = core->world->certs;
-    const struct tls_context *mine =
-        certs_find(certs, c->sni.host_bytes ? c->sni.host : NULL, c->sni.host_bytes);
+    const struct tls_context *mine = certs_find(
+        certs, c->guard.hello.host_bytes ? c->guard.hello.host : NULL, c->guard.hello.host_bytes);
     return mine && certs_covers(certs, mine, host, host_bytes);
 }
 

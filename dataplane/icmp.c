@@ -39,6 +39,8 @@ static enum net_verdict reply_to_echo(struct net *net, const struct net_rx *rx,
 
         memcpy(p + ICMP_CHECKSUM, &sum, 2);
         net_end(net, bytes);
+    } else {
+        net->counters->net_unresolved_dropped += net->blocked.why == NET_UNRESOLVED;
     }
     return net_done(&net->counters->rx_icmp);
 }

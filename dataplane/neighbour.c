@@ -40,6 +40,7 @@ struct set {
 
 struct neighbours {
     uint64_t seed;
+    _Alignas(64) _Atomic uint64_t learned;
     struct set set[SETS];
 };
 
@@ -158,6 +159,11 @@ void neighbours_init(struct neighbours *n, uint64_t seed)
     n->seed = seed;
 }
 
+uint64_t neighbours_learned(const struct neighbours *n)
+{
+    return get(&n->learned);
+}
+
 uint64_t neighbours_seed(const struct neighbours *n)
 {
     return n->seed;
@@ -239,6 +245,7 @@ enum neighbour_learned neighbour_learn(struct neighbours *n, const uint8_t ip[16
     struct set *set = set_of(n, &key);
     enum neighbour_learned result = NEIGHBOUR_LEARNED;
     uint64_t word = 0;
+    bool is_news = false;
 
     memcpy(&word, mac, 6);
     word |= has_mac;
@@ -260,11 +267,14 @@ enum neighbour_learned neighbour_learn(struct neighbours *n, const uint8_t ip[16
         result = NEIGHBOUR_UNKNOWN;
     }
     if (e != NULL) {
+        is_news = get(&e->mac) == 0;
         put(&e->mac, word);
         put(&e->fresh_until_ns, now_ns + NEIGHBOUR_STALE_S * second_ns);
         put(&e->query_next_ns, 0);
         put(&e->query_count, 0);
     }
     unlock(set);
+    if (is_news)
+        atomic_fetch_add_explicit(&n->learned, 1, memory_order_relaxed);
     return result;
 }

@@ -36,6 +36,9 @@ size_t neighbours_bytes(void);
 /* memory: neighbours_bytes() of it. seed: secret, so that a peer cannot choose which addresses
  * collide. */
 void neighbours_init(struct neighbours *, uint64_t seed);
+/* How often a MAC became known that was not, on any core: whoever waits for one looks again
+ * when it has changed. */
+uint64_t neighbours_learned(const struct neighbours *);
 /* The seed, for other keyed hashes that the node's cores must agree on. */
 uint64_t neighbours_seed(const struct neighbours *);
 

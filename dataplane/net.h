@@ -60,6 +60,8 @@ struct net_pmtu {
     bool is_set;
 };
 
+enum net_block { NET_NO_BUFFER, NET_NO_ROUTE, NET_UNRESOLVED };
+
 struct net {
     struct net_config config;
     struct neighbours *neighbours;
@@ -74,6 +76,10 @@ struct net {
         struct frame *frame; /* NULL: none begun */
         uint8_t protocol, version;
     } packet; /* between net_begin and net_end */
+    struct {
+        enum net_block why;
+        uint8_t hop[16]; /* NET_UNRESOLVED */
+    } blocked;           /* after net_begin has returned NULL */
 };
 
 enum net_verdict {
@@ -114,13 +120,18 @@ struct net_route {
 uint16_t net_l4_room(const struct net *, const uint8_t dst[16]);
 
 /* Starts a packet in the next tx frame: link and IP headers. Returns where the L4 header goes, or
- * NULL when there is no buffer or the neighbour is not known yet (a query is on its way; try again
- * in a few milliseconds). TCP and UDP checksums are left zero: the port computes them. */
+ * NULL: net->blocked says why. If the next hop's MAC is not known yet, a query is on its way;
+ * whoever can wait does so in hop.h. TCP and UDP checksums are left zero: the port computes
+ * them. */
 uint8_t *net_begin(struct net *, const struct net_route *, uint8_t protocol, size_t *room,
                    uint64_t now_ns);
 /* Completes and commits it; l4_bytes may be 0: the packet is abandoned. Between the two nothing
  * else uses the core's tx: no net_input, no tx_flush. */
 void net_end(struct net *, size_t l4_bytes);
+
+/* Is the MAC of a host on the link known? If not, or if it is old, it is asked for when that
+ * is due. */
+bool net_resolve(struct net *, const uint8_t ip[16], uint64_t now_ns);
 
 /* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA):
  * once at start. */

@@ -41,6 +41,13 @@ static bool resolve(struct net *net, const uint8_t ip[16], uint64_t now_ns, uint
     return known;
 }
 
+bool net_resolve(struct net *net, const uint8_t ip[16], uint64_t now_ns)
+{
+    uint8_t mac[6];
+
+    return resolve(net, ip, now_ns, mac);
+}
+
 static void write_ip4(struct net *net, uint8_t *p, const struct net_route *route, uint8_t protocol)
 {
     memset(p, 0, IP4_BYTES);
@@ -79,18 +86,23 @@ uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t proto
 
     if (hop == NULL) {
         net->counters->net_no_route++;
+        net->blocked.why = NET_NO_ROUTE;
         return NULL;
     }
     /* Before the frame is taken: a query is a frame of its own. */
     if (!resolve(net, hop, now_ns, mac)) {
         net->counters->net_unresolved++;
+        net->blocked.why = NET_UNRESOLVED;
+        memcpy(net->blocked.hop, hop, 16);
         return NULL;
     }
 
     struct frame *f = link_begin(net, mac, is_ip4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6, &l3);
 
-    if (f == NULL)
+    if (f == NULL) {
+        net->blocked.why = NET_NO_BUFFER;
         return NULL;
+    }
     if (is_ip4)
         write_ip4(net, l3, route, protocol);
     else

@@ -55,7 +55,7 @@ static void detach(struct runtime_link *l)
     l->is_let_go = false;
     l->wake_fd = -1;
     l->has_pushed = false;
-    l->watched_ns = l->delay_ns = 0;
+    l->watched_ns = l->waited_ns = l->delay_ns = 0;
     shed_init(&l->shed);
     shed_init(&l->full);
     warmth_clear(&l->warmth);
@@ -161,7 +161,7 @@ enum { RING_RESERVE = 64 };
 enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                                          uint64_t script_handle, uint64_t request_id,
                                          const uint8_t *head, size_t head_bytes, bool has_body,
-                                         struct job_ref *out)
+                                         uint64_t now_ns, struct job_ref *out)
 {
     uint32_t chunks = chunks_for(head_bytes);
     assert(head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
@@ -181,7 +181,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                               .owner = owner,
                               .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
-                              .recv_credit = JOB_CREDIT_INITIAL,
+                              .recv_credit = JOB_ANSWER_CREDIT_INITIAL,
                               .is_live = true,
                               .is_body_ended = !has_body};
     struct job_slot slot = {.type = JOB_START,
@@ -193,16 +193,17 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     fill(l, &slot, head, head_bytes);
     push(l, &slot);
     l->counters->job_started++;
-    warmth_started(&l->warmth, script_handle, l->now_ns);
+    warmth_started(&l->warmth, script_handle, now_ns);
     if (l->watched_ns == 0) {
         l->watched_tail = l->down.tail;
-        l->watched_ns = l->now_ns;
+        l->watched_ns = MUTANT(STALE_CLOCK) ? l->answered_ns + 1 : now_ns;
+        l->waited_ns = 0;
     }
     *out = (struct job_ref){index, j->generation};
     return JOB_STARTED;
 }
 
-uint64_t runtime_link_delay_ns(struct runtime_link *l)
+uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
 {
     if (!l->region || (l->watched_ns == 0 && l->delay_ns == 0))
         return 0;
@@ -210,18 +211,18 @@ uint64_t runtime_link_delay_ns(struct runtime_link *l)
     uint32_t head = atomic_load_explicit(&l->down.ring->head, memory_order_relaxed);
     if (l->watched_ns == 0) {
         bool is_empty = head == l->down.tail;
-        if (is_empty && l->now_ns - l->answered_ns >= LINK_DELAY_MEMORY_NS)
+        if (is_empty && now_ns - l->answered_ns >= LINK_DELAY_MEMORY_NS)
             l->delay_ns = 0;
         return l->delay_ns;
     }
-    uint64_t age_ns = l->now_ns - l->watched_ns;
     if ((int32_t)(head - l->watched_tail) >= 0) {
-        l->delay_ns = age_ns;
-        l->answered_ns = l->now_ns;
+        l->delay_ns = l->waited_ns;
+        l->answered_ns = now_ns;
         l->watched_ns = 0;
-        return age_ns;
+        return l->delay_ns;
     }
-    return age_ns > l->delay_ns ? age_ns : l->delay_ns;
+    l->waited_ns = now_ns - l->watched_ns;
+    return l->waited_ns > l->delay_ns ? l->waited_ns : l->delay_ns;
 }
 
 static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
@@ -325,10 +326,10 @@ bool runtime_link_is_warm(const struct runtime_link *l, uint64_t handle)
     return warmth_of(&l->warmth, handle) == WARMTH_WARM;
 }
 
-bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded)
+bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded, uint64_t now_ns)
 {
     if (!l->region || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
-        !warmth_ask(&l->warmth, handle, l->now_ns))
+        !warmth_ask(&l->warmth, handle, now_ns))
         return false;
     push(l, &(struct job_slot){
                 .type = JOB_WARM, .flags = is_demanded ? JOB_F_DEMANDED : 0, .arg = handle});
@@ -511,7 +512,7 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
 
 /* next: the slot after the head if it is DATA|END of the same job, else NULL. */
 static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s,
-                    const struct job_slot *next)
+                    const struct job_slot *next, uint64_t now_ns)
 {
     struct body_views head, body = {.count = 0};
     if (j->has_head || !views_of(l, s, &head) || head.count == 0)
@@ -527,7 +528,7 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
     warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
-                  l->now_ns);
+                  now_ns);
     if (s->arg)
         l->counters->job_cold++;
     else
@@ -657,14 +658,14 @@ static bool is_whole_body_of(const struct job_slot *head, const struct job_slot 
 }
 
 static bool on_message(struct runtime_link *l, const struct job_slot *s,
-                       const struct job_slot *next)
+                       const struct job_slot *next, uint64_t now_ns)
 {
     if (s->type == JOB_WARMED || s->type == JOB_EVICTED) {
         if (s->arg == 0)
             return false;
         if (s->type == JOB_WARMED)
             warmth_warmed(&l->warmth, s->arg, s->arg2 < UINT32_MAX ? (uint32_t)s->arg2 : UINT32_MAX,
-                          l->now_ns);
+                          now_ns);
         else
             warmth_evicted(&l->warmth, s->arg);
         return true;
@@ -686,7 +687,7 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
     }
     switch (s->type) {
     case JOB_HEAD:
-        return on_head(l, j, s, next);
+        return on_head(l, j, s, next, now_ns);
     case JOB_DATA:
         return on_data(l, j, s);
     case JOB_ERROR:
@@ -705,7 +706,6 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
 uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns)
 {
     uint32_t count = 0;
-    l->now_ns = now_ns;
     struct job_slot slot, next;
     bool has_next = false;
     /* One more pop than max at most: the look-ahead is handled before we leave. */
@@ -736,7 +736,7 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns
             is_pair = has_next && is_whole_body_of(&slot, &next);
         }
         uint64_t life = l->life;
-        bool is_fine = on_message(l, &slot, is_pair ? &next : NULL);
+        bool is_fine = on_message(l, &slot, is_pair ? &next : NULL, now_ns);
         if (!l->region || l->life != life)
             break;
         if (is_fine && is_pair) {

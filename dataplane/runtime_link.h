@@ -12,10 +12,15 @@
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
  * process. A message for a job that is over is late: counted, ignored.
  *
- * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at a time is watched: how long until the
- * consumer's index passes it. runtime_link_delay_ns is the last answer, or the age of the one that is watched if that is more; 0 when
- * nothing has waited for LINK_DELAY_MEMORY_NS: else one slow moment would count as overload for ever, and what is refused for it never
- * brings a better answer.
+ * Queueing delay. The runtime takes a START out of the ring when its handler begins. One START at
+ * a time is watched: until the consumer's index passes it, each look notes its age, and the age at
+ * the last look at which it still lay there is the answer. What happens between two looks is not
+ * known and is not held against the runtime: a core that slept meanwhile had nothing else to do.
+ * runtime_link_look returns the last answer, or the age of the START that is watched if that is
+ * more; 0 when nothing has waited for LINK_DELAY_MEMORY_NS: else one slow moment would count as
+ * overload for ever, and what is refused for it never brings a better answer.
+ *
+ * Time is a parameter; the *_ns fields are when something happened, none of them is a clock.
  *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
@@ -107,13 +112,13 @@ struct runtime_link {
     uint32_t live_jobs;
     uint32_t jobs_max;
     uint32_t free_head;
-    uint32_t index;  /* of the process */
-    uint64_t now_ns; /* of this iteration: runtime_link_poll's */
+    uint32_t index; /* of the process */
     struct shed shed;
     struct shed
         full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
     uint32_t watched_tail; /* of the down ring, behind the START that is watched */
     uint64_t watched_ns;   /* when it was pushed; 0: none is */
+    uint64_t waited_ns;    /* its age at the last look */
     uint64_t delay_ns;     /* the last answer */
     uint64_t answered_ns;  /* and when it was given */
     struct warmth warmth;
@@ -144,7 +149,7 @@ enum job_start_result {
 enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
                                          uint64_t script_handle, uint64_t request_id,
                                          const uint8_t *head, size_t head_bytes, bool has_body,
-                                         struct job_ref *out);
+                                         uint64_t now_ns, struct job_ref *out);
 
 /* Sends request body bytes: as many as credit, arena and ring allow; returns how many. is_end with
  * all bytes taken completes the body; *ended tells whether that was sent. */
@@ -174,11 +179,12 @@ bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
 
 /* Asks for a warm isolate unless this script is known warm or was just asked for (warmth.h). is_demanded: no guess (JOB_F_DEMANDED).
  * True: a message was sent. */
-bool runtime_link_warm(struct runtime_link *, uint64_t script_handle, bool is_demanded);
+bool runtime_link_warm(struct runtime_link *, uint64_t script_handle, bool is_demanded,
+                       uint64_t now_ns);
 bool runtime_link_is_warm(const struct runtime_link *, uint64_t script_handle);
 
-/* How long a START waits, as far as is known. */
-uint64_t runtime_link_delay_ns(struct runtime_link *);
+/* How long a START waits, as far as is known. First thing in an iteration: work is placed by it. */
+uint64_t runtime_link_look(struct runtime_link *, uint64_t now_ns);
 
 /* ---- sub-requests: sub is the runtime's index of a live one ---- */
 

@@ -26,13 +26,14 @@ struct served {
     struct served *next_free;
     uint8_t state; /* enum serve_state */
     bool body_complete, is_ended;
+    uint8_t error; /* enum job_error: what an answer that is_ended ends with; 0: DATA_END */
     uint64_t opened_ns;
     struct channel *channel;
     struct stream *stream;
     struct call_ref call;
     uint32_t body_left; /* of the current BODY record */
-    struct byte_queue
-        out; /* answer bytes that wait for room in the stream, at most the credit that was granted */
+    uint32_t head_left; /* first bytes of out that are a HEAD record; body follows */
+    struct byte_queue out; /* what waits for room in the stream (memory.h) */
 };
 
 struct served_table {
@@ -127,10 +128,42 @@ static struct served *owner_of(struct core *core, uint32_t owner)
     return s;
 }
 
-/* Waiting bytes as DATA records while there is room; then the end, or credit for more. */
+/* The HEAD record as it is. False: there is more of it, or the stream was given up. */
+static bool write_head(struct core *core, struct served *s)
+{
+    struct served_table *t = core->served;
+    while (s->head_left > 0) {
+        size_t room = stream_room(s->channel, s->stream), len = s->head_left;
+        if (len > room)
+            len = room;
+        if (len == 0)
+            return false;
+        byte_queue_copy(&s->out, 0, t->out, len);
+        byte_queue_consume(&s->out, &core->chunks, (uint32_t)len);
+        s->head_left -= (uint32_t)len;
+        if (!say(core, s, len))
+            return false;
+    }
+    return true;
+}
+
+/* Once everything before it is written. */
+static void write_end(struct core *core, struct served *s)
+{
+    struct served_table *t = core->served;
+    size_t bytes = s->error ? record_write_error(t->out, sizeof(t->out), (enum job_error)s->error)
+                            : record_write_empty(t->out, sizeof(t->out), RECORD_DATA_END);
+    if (stream_room(s->channel, s->stream) >= bytes && say(core, s, bytes))
+        end_stream(core, s);
+}
+
+/* What waits, while there is room: the head, body as DATA records; then the end, or credit for
+ * more. */
 static void write_answer(struct core *core, struct served *s)
 {
     struct served_table *t = core->served;
+    if (!write_head(core, s))
+        return;
     while (s->out.bytes > 0) {
         size_t room = stream_room(s->channel, s->stream), len = s->out.bytes;
         if (room <= FRAMING_BYTES)
@@ -146,28 +179,27 @@ static void write_answer(struct core *core, struct served *s)
         if (!say(core, s, RECORD_HEADER_BYTES + len))
             return;
     }
-    if (s->is_ended && s->out.bytes == 0 &&
-        stream_room(s->channel, s->stream) >= RECORD_HEADER_BYTES) {
-        if (say(core, s, record_write_empty(t->out, sizeof(t->out), RECORD_DATA_END)))
-            end_stream(core, s);
+    if (s->is_ended) {
+        if (s->out.bytes == 0)
+            write_end(core, s);
         return;
     }
-    if (s->is_ended)
-        return;
     size_t room = stream_room(s->channel, s->stream);
     call_credit(core, s->call, room > FRAMING_BYTES ? room - FRAMING_BYTES : 0);
 }
 
-static void take_answer(struct core *core, struct served *s, const struct head_view *body,
-                        uint32_t views, bool is_end)
+/* Its floor holds all that the call lets come. */
+static void queue(struct core *core, struct served *s, const void *bytes, size_t len)
 {
-    for (uint32_t i = 0; i < views; i++) {
-        if (byte_queue_append(&s->out, &core->chunks, body[i].p, body[i].len) != body[i].len) {
-            core->counters.rpc_no_memory++;
-            give_up(core, s, STREAM_BROKEN);
-            return;
-        }
-    }
+    size_t taken = byte_queue_append(&s->out, &core->chunks, bytes, len);
+    assert(taken == len);
+}
+
+static void take_body(struct core *core, struct served *s, const struct head_view *body,
+                      uint32_t views, bool is_end)
+{
+    for (uint32_t i = 0; i < views; i++)
+        queue(core, s, body[i].p, body[i].len);
     s->is_ended = is_end;
     write_answer(core, s);
 }
@@ -177,14 +209,16 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
 {
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
+    struct served_table *t = core->served;
     struct record_head record = {.cold_us = cold_us < UINT32_MAX ? (uint32_t)cold_us : UINT32_MAX,
                                  .head = head,
                                  .head_bytes = (uint32_t)head_bytes};
     if (is_end)
         s->call = (struct call_ref){0};
     s->state = SERVE_ANSWER;
-    if (say(core, s, record_write_head(core->served->out, sizeof(core->served->out), &record)))
-        take_answer(core, s, body, views, is_end);
+    s->head_left = (uint32_t)record_write_head(t->out, sizeof(t->out), &record);
+    queue(core, s, t->out, s->head_left);
+    take_body(core, s, body, views, is_end);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
@@ -194,7 +228,7 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     struct served *s = owner_of(core, owner);
     if (is_end)
         s->call = (struct call_ref){0};
-    take_answer(core, s, body, views, is_end);
+    take_body(core, s, body, views, is_end);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)
@@ -202,10 +236,10 @@ static void on_error(void *arg, uint32_t owner, uint32_t error)
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
     s->call = (struct call_ref){0};
-    if (say(core, s,
-            record_write_error(core->served->out, sizeof(core->served->out),
-                               call_job_error(error))))
-        end_stream(core, s);
+    s->state = SERVE_ANSWER;
+    s->error = (uint8_t)call_job_error(error);
+    s->is_ended = true;
+    write_answer(core, s);
 }
 
 static void read_body(struct core *core, struct served *s);

@@ -5,6 +5,7 @@
 
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/memory.h"
 #include "dataplane/mutant.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"
@@ -21,7 +22,8 @@ struct sub {
     bool is_live, is_replied, in_ended, is_ended;
     uint8_t error;       /* enum job_error that found no room yet; 0: none */
     uint32_t credit_due; /* of the sub's body: to be given back */
-    struct byte_queue in, head, out;
+    uint32_t head_bytes; /* the first of out: the reply's head, until it has gone */
+    struct byte_queue in, out;
 };
 
 struct subs {
@@ -113,7 +115,6 @@ static void free_sub(struct core *core, struct sub *s)
     struct subs *t = core->subs;
     unwait(s);
     byte_queue_fini(&s->in, &core->chunks);
-    byte_queue_fini(&s->head, &core->chunks);
     byte_queue_fini(&s->out, &core->chunks);
     if (s->next != SUB_NONE)
         t->sub[s->next].prev = s->prev;
@@ -151,15 +152,16 @@ static void write_reply(struct core *core, struct sub *s)
             retry(core, s);
         return;
     }
-    if (s->head.bytes > 0) {
-        size_t bytes = s->head.bytes;
-        bool is_end = s->is_ended && s->out.bytes == 0;
-        byte_queue_copy(&s->head, 0, t->piece, bytes);
+    if (s->head_bytes > 0) {
+        uint32_t bytes = s->head_bytes;
+        bool is_end = s->is_ended && s->out.bytes == bytes;
+        byte_queue_copy(&s->out, 0, t->piece, bytes);
         if (!runtime_link_reply(link, s->slot, t->piece, bytes, is_end)) {
             retry(core, s);
             return;
         }
-        byte_queue_clear(&s->head, &core->chunks);
+        byte_queue_consume(&s->out, &core->chunks, bytes);
+        s->head_bytes = 0;
         if (is_end) {
             free_sub(core, s);
             return;
@@ -195,26 +197,20 @@ static void refuse(struct core *core, struct sub *s, enum job_error error)
     write_reply(core, s);
 }
 
-/* False: there was no memory; the sub is refused, and maybe gone. */
-static bool take_reply(struct core *core, struct sub *s, struct byte_queue *q, const void *bytes,
-                       size_t len)
+/* Its floor holds all that is granted (memory.h). */
+static void queue(struct core *core, struct byte_queue *q, const void *bytes, size_t len)
 {
-    if (byte_queue_append(q, &core->chunks, bytes, len) == len)
-        return true;
-    call_cancel(core, s->call);
-    refuse(core, s, JOB_ERROR_REFUSED);
-    return false;
+    size_t taken = byte_queue_append(q, &core->chunks, bytes, len);
+    assert(taken == len);
 }
 
-static bool take_views(struct core *core, struct sub *s, const struct head_view *body,
-                       uint32_t views, bool is_end)
+static void take_body(struct core *core, struct sub *s, const struct head_view *body,
+                      uint32_t views, bool is_end)
 {
-    for (uint32_t i = 0; i < views; i++) {
-        if (!take_reply(core, s, &s->out, body[i].p, body[i].len))
-            return false;
-    }
+    for (uint32_t i = 0; i < views; i++)
+        queue(core, &s->out, body[i].p, body[i].len);
     s->is_ended = is_end;
-    return true;
+    write_reply(core, s);
 }
 
 static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
@@ -236,8 +232,9 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         refuse(core, s, JOB_ERROR_EXCEPTION);
         return;
     }
-    if (take_reply(core, s, &s->head, head, head_bytes) && take_views(core, s, body, views, is_end))
-        write_reply(core, s);
+    queue(core, &s->out, head, head_bytes);
+    s->head_bytes = (uint32_t)head_bytes;
+    take_body(core, s, body, views, is_end);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
@@ -247,8 +244,7 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     struct sub *s = sub_at(core, owner);
     if (is_end)
         s->call = (struct call_ref){0};
-    if (take_views(core, s, body, views, is_end))
-        write_reply(core, s);
+    take_body(core, s, body, views, is_end);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)
@@ -399,8 +395,7 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     if (bytes == 0)
         return JOB_ERROR_EXCEPTION;
     /* The script has its first credit already. */
-    if (has_body &&
-        !chunk_reserve(&core->chunks, &s->in.account, CALL_ANSWER_CHUNKS, CHUNK_COMES)) {
+    if (has_body && !chunk_reserve(&core->chunks, &s->in.account, SUB_BODY_CHUNKS, CHUNK_COMES)) {
         core->counters.call_no_chunks++;
         return JOB_ERROR_REFUSED;
     }
@@ -462,10 +457,8 @@ void sub_body(void *arg, uint32_t owner, const struct head_view *body, uint32_t 
     struct sub *s = sub_at(core, owner);
     if (s->error || s->call.generation == 0)
         return; /* answered already */
-    for (uint32_t i = 0; i < views; i++) {
-        if (!take_reply(core, s, &s->in, body[i].p, body[i].len))
-            return;
-    }
+    for (uint32_t i = 0; i < views; i++)
+        queue(core, &s->in, body[i].p, body[i].len);
     s->in_ended = is_end;
     if (is_end && s->in.bytes == 0)
         call_body(core, s->call, NULL, 0, true);

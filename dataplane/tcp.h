@@ -1,7 +1,7 @@
 /* tcp.h
  *
  * One TCP connection, sans-I/O: segments and time in, segments and the next deadline out. The owner
- * (conn.c) has the addresses, the flow table entry and the timer.
+ * (conn.h) has the addresses, the flow table entry and the timer.
  *
  *      tcp_input(segment, now) --> [ rcv: reassembly -> in-order bytes ] --> tcp_peek / tcp_consume
  *      tcp_output(buf, now)    <-- [ snd: retained until acknowledged  ] <-- tcp_write / tcp_finish

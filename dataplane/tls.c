@@ -17,13 +17,16 @@
 #include <time.h>
 
 #include "dataplane/host.h"
+#include "dataplane/key_share.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_early.h"
 #include "drivers/aead.h"
 
 enum {
     ERROR_BYTES = 160,
     NAMES_MAX = 256,
     NAME_BYTES = 256,
+    GROUPS_MAX = 8,
     TICKET_SECONDS = 24 * 3600, /* at most two rotations of the keys */
     RSA_BITS_MIN = 2048,
     ECC_BITS_MIN = 256,
@@ -34,6 +37,8 @@ enum {
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+
+static const char http1[] = "http/1.1"; /* in ALPN */
 
 struct tls_context {
     _Atomic uint32_t references; /* the creator's and one of each session */
@@ -47,6 +52,7 @@ struct tls_context {
 struct tls_session {
     struct tls_context *context;
     WOLFSSL *ssl;
+    struct guard *guard;
     const struct tls_io *io;
     void *io_arg;
 
@@ -58,7 +64,9 @@ struct tls_session {
     bool is_done;        /* handshake */
     bool is_finished;    /* close_notify was sent */
     bool is_truncated;   /* the stream ended */
-    bool is_malformed;   /* the client's ALPN list */
+    bool is_flooded;     /* with records that bring no data */
+    uint8_t flood_from;  /* of flood_answer, read by the library so far */
+    uint32_t fruitful;   /* guard->records when there was data last */
     enum tls_result end; /* TLS_CLOSED or TLS_FAILED: for good; TLS_OK: not yet */
     const char *alpn;
     char error[ERROR_BYTES];
@@ -110,60 +118,96 @@ static bool flush(struct tls_session *s)
 
 /* ---- wolfSSL's callbacks ---- */
 
+/* A record that brings no data costs its sender nothing. */
+static bool is_flood(const struct tls_session *s)
+{
+    return s->is_done && s->guard->records - s->fruitful > TLS_IDLE_RECORDS_MAX;
+}
+
+/* A change_cipher_spec in the open session: the library answers it with unexpected_message, under
+ * the keys that only it has. */
+static size_t read_flood_answer(struct tls_session *s, char *buf, size_t len)
+{
+    static const uint8_t flood_answer[] = {TLS_RECORD_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
+    size_t left = sizeof(flood_answer) - s->flood_from;
+    len = len < left ? len : left;
+    memcpy(buf, flood_answer + s->flood_from, len);
+    s->flood_from += (uint8_t)len;
+    return len;
+}
+
+static bool is_early_over(struct tls_session *s)
+{
+    uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
+    size_t bytes = guard_copy_record(s->guard, s->io, s->io_arg, record);
+    return tls_early_opens(s->ssl, record, bytes);
+}
+
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
-    size_t n = s->io->recv(s->io_arg, buf, (size_t)len);
-    if (n > 0)
-        return (int)n;
-    if (!s->io->is_finished(s->io_arg))
-        return WOLFSSL_CBIO_ERR_WANT_READ;
-    s->is_truncated = true;
-    return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+    for (;;) {
+        if (s->is_flooded)
+            return (int)read_flood_answer(s, buf, (size_t)len);
+        switch (guard_look(s->guard, s->io, s->io_arg)) {
+        case GUARD_OK:
+            s->is_flooded = is_flood(s);
+            if (s->is_flooded)
+                break;
+            return (int)guard_read(s->guard, s->io, s->io_arg, (uint8_t *)buf, (size_t)len);
+        case GUARD_TRY:
+            guard_tried(s->guard, s->io, s->io_arg, is_early_over(s));
+            break;
+        case GUARD_BAD:
+            return WOLFSSL_CBIO_ERR_GENERAL;
+        case GUARD_MORE:
+            if (!s->io->is_finished(s->io_arg))
+                return WOLFSSL_CBIO_ERR_WANT_READ;
+            s->is_truncated = true;
+            return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+        }
+    }
+}
+
+/* False: held bytes are at their limit. */
+static bool send_or_hold(struct tls_session *s, const uint8_t *bytes, size_t want)
+{
+    size_t sent = 0;
+    if (!s->held || flush(s))
+        sent = s->io->send(s->io_arg, bytes, want);
+    return sent == want || hold(s, bytes + sent, want - sent);
 }
 
 /* Always takes everything: see tls.h. */
 static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
-    size_t sent = 0, want = (size_t)len;
-    if (s->is_malformed)
-        return WOLFSSL_CBIO_ERR_GENERAL;
-    if (!s->held || flush(s))
-        sent = s->io->send(s->io_arg, buf, want);
-    if (sent < want && !hold(s, (uint8_t *)buf + sent, want - sent))
-        return WOLFSSL_CBIO_ERR_GENERAL;
-    return len;
+    guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
+/* Asked by Debian's 5.5.4 alone. Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
-    static const char http1[] = "http/1.1";
     const unsigned char *p = offered, *end = offered + offered_len;
-    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
-    while (p<end && * p> 0 && *p < end - p) {
+    while (p < end) { /* the guard has seen that it is well-formed */
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
-            s->alpn = http1;
             *out = p + 1;
             *out_len = *p;
             return 0;
         }
         p += 1 + *p;
     }
-    /* wolfSSL's own search reads beyond a list whose last length lies: it must not see this one. The session
-     * ends with the next byte that it wants to send. */
-    if (p < end) {
-        s->is_malformed = true;
-        *out = (const unsigned char *)http1;
-        *out_len = sizeof(http1) - 1;
-        return 0;
-    }
-    /* wolfSSL ignores a refusal from here, but then asks the session's own list: one that cannot
-     * match makes it send no_application_protocol. */
-    char list[] = "http/1.1";
-    wolfSSL_UseALPN(ssl, list, sizeof(list) - 1, WOLFSSL_ALPN_FAILED_ON_MISMATCH);
     return fatal_return;
+}
+
+/* What was agreed on: we speak one protocol. */
+static const char *agreed_alpn(WOLFSSL *ssl)
+{
+    char *name;
+    unsigned short len;
+    return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS && len > 0 ? http1 : "";
 }
 
 static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes, uint8_t *name,
@@ -180,8 +224,9 @@ static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *ae
     return WOLFSSL_TICKET_RET_OK;
 }
 
-static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8_t *name,
-                       const uint8_t *iv, const uint8_t *mac, uint8_t *ticket, int len)
+static int open_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes,
+                       const uint8_t *name, const uint8_t *iv, const uint8_t *mac, uint8_t *ticket,
+                       int len)
 {
     bool is_current = memcmp(name, keys->name, sizeof(keys->name)) == 0;
     if (!is_current && memcmp(name, keys->previous_name, sizeof(keys->previous_name)) != 0)
@@ -191,7 +236,9 @@ static int open_ticket(const struct tls_ticket_keys *keys, Aes *aes, const uint8
         wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
                          AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
         return WOLFSSL_TICKET_RET_REJECT;
-    return is_current ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_CREATE;
+    /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
+    return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
+                                                                : WOLFSSL_TICKET_RET_CREATE;
 }
 
 static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
@@ -204,7 +251,7 @@ static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
     if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
         return is_seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
     int result = is_seal ? seal_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len)
-                         : open_ticket(&context->tickets, &aes, name, iv, mac, ticket, len);
+                         : open_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len);
     wc_AesFree(&aes);
     *out_len = len;
     return result;
@@ -291,12 +338,13 @@ static bool is_ecc_pair(const char *chain_file, const char *key_file)
 static const char *configure(struct tls_context *c, const char *chain_file, const char *key_file)
 {
     WOLFSSL_CTX *ctx = c->ctx;
-    int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
+    int groups[GROUPS_MAX];
+    int group_count = (int)key_share_groups(groups, GROUPS_MAX);
     /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
      * (OPENSSL_COMPATIBLE_DEFAULTS). */
     if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(ctx, groups, 2) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_groups(ctx, groups, group_count) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
@@ -376,18 +424,22 @@ int64_t tls_context_expires(const struct tls_context *c)
 
 /* ---- sessions ---- */
 
-struct tls_session *tls_session_create(struct tls_context *context, const struct tls_io *io,
-                                       void *io_arg)
+struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
+                                       const struct tls_io *io, void *io_arg)
 {
     struct tls_session *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
+    s->guard = guard;
     s->io = io;
     s->io_arg = io_arg;
     s->alpn = "";
     s->context = context;
     s->ssl = wolfSSL_new(context->ctx);
-    if (!s->ssl) {
+    char list[] = "http/1.1";
+    if (!s->ssl || wolfSSL_UseALPN(s->ssl, list, sizeof(list) - 1,
+                                   WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS) {
+        wolfSSL_free(s->ssl);
         free(s);
         return NULL;
     }
@@ -434,6 +486,59 @@ static enum tls_result judge(struct tls_session *s, int answer)
     return s->end;
 }
 
+/* The library's errors that it says no alert for, of those that a client can cause. */
+static enum tls_alert alert_for(int error)
+{
+    switch (error) {
+    case BUFFER_ERROR:
+    case PARSE_ERROR:
+    case INCOMPLETE_DATA:
+        return TLS_ALERT_DECODE_ERROR;
+    case HANDSHAKE_SIZE_ERROR:
+    case BAD_KEY_SHARE_DATA:
+    case PEER_KEY_ERROR:
+    case ECC_PEERKEY_ERROR:
+    case ECC_CURVE_ERROR:
+    case INVALID_PARAMETER:
+    case EXT_NOT_ALLOWED:
+    case PSK_KEY_ERROR:
+        return TLS_ALERT_ILLEGAL_PARAMETER;
+    case OUT_OF_ORDER_E:
+    case DUPLICATE_MSG_E:
+    case UNKNOWN_HANDSHAKE_TYPE:
+    case UNKNOWN_RECORD_TYPE:
+        return TLS_ALERT_UNEXPECTED_MESSAGE;
+    case LENGTH_ERROR:
+        return TLS_ALERT_RECORD_OVERFLOW;
+    case VERSION_ERROR:
+        return TLS_ALERT_PROTOCOL_VERSION;
+    case MEMORY_E:
+        return TLS_ALERT_INTERNAL_ERROR;
+    default:
+        return TLS_ALERT_HANDSHAKE_FAILURE;
+    }
+}
+
+/* A handshake that ends without a word looks like a broken path (RFC 8446 6.2): says it where the
+ * library has not. Where only the library has the keys, it can be made to say close_notify. */
+static void tell_why(struct tls_session *s, int error)
+{
+    uint8_t record[TLS_ALERT_RECORD_BYTES];
+    WOLFSSL_ALERT_HISTORY alerts = {0};
+    wolfSSL_get_alert_history(s->ssl, &alerts);
+    if (s->is_truncated || alerts.last_rx.code >= 0 || alerts.last_tx.code >= 0)
+        return;
+    if (s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST) {
+        wolfSSL_shutdown(s->ssl);
+        return;
+    }
+    enum tls_alert alert = s->guard->alert ? s->guard->alert : alert_for(error);
+    tls_alert_record(record, alert);
+    send_or_hold(s, record, sizeof(record));
+    snprintf(s->error, sizeof(s->error), "%s: alert sent %d",
+             s->guard->alert ? "refused before the library" : "the library failed", alert);
+}
+
 enum tls_result tls_handshake(struct tls_session *s)
 {
     if (s->end != TLS_OK)
@@ -441,13 +546,15 @@ enum tls_result tls_handshake(struct tls_session *s)
     bool is_flushed = flush(s);
     if (!s->is_done) {
         int answer = wolfSSL_accept(s->ssl);
-        if (s->is_malformed) {
-            snprintf(s->error, sizeof(s->error), "the client's ALPN list is malformed");
-            return s->end = TLS_FAILED;
+        if (answer != WOLFSSL_SUCCESS) {
+            int error = wolfSSL_get_error(s->ssl, answer);
+            if (judge(s, answer) == TLS_FAILED)
+                tell_why(s, error);
+            return s->end == TLS_OK ? TLS_WANT : s->end;
         }
-        if (answer != WOLFSSL_SUCCESS)
-            return judge(s, answer);
         s->is_done = true;
+        s->alpn = agreed_alpn(s->ssl);
+        guard_open(s->guard);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }
@@ -466,6 +573,7 @@ enum tls_result tls_read(struct tls_session *s, void *buf, size_t cap, size_t *l
         size_t room = cap - *len;
         int n =
             wolfSSL_read(s->ssl, (uint8_t *)buf + *len, room < INT32_MAX ? (int)room : INT32_MAX);
+        s->fruitful = n > 0 ? s->guard->records : s->fruitful;
         if (n > 0)
             *len += (size_t)n;
         else
@@ -478,12 +586,12 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
 {
     *taken = 0;
     bool is_flushed = flush(s);
+    if (len == 0) /* of a session that failed too: its alert may be held */
+        return is_flushed ? TLS_OK : TLS_WANT;
     if (s->end == TLS_FAILED)
         return TLS_FAILED;
     if (!is_flushed)
         return TLS_WANT;
-    if (len == 0)
-        return TLS_OK;
     assert(s->is_done && !s->is_finished);
     *taken = s->unreported < len ? s->unreported : len;
     s->unreported -= (uint32_t)*taken;
@@ -499,6 +607,7 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
             return result;
         }
         assert((size_t)answer == n);
+        s->fruitful = s->guard->records;
         if (s->held) {
             s->unreported = (uint32_t)n;
             return TLS_WANT;

@@ -3,8 +3,11 @@
  * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the
  * records are wolfSSL's; AES-GCM goes through drivers/aead.
  *
- *   tcp bytes --recv--> [ wolfSSL ] --tls_read--> plaintext
- *   tcp room  <--send-- [ held    ] <--tls_write-- plaintext
+ *   tcp bytes --> [ guard ] --> [ wolfSSL ] --tls_read--> plaintext
+ *   tcp room  <------send------ [ held    ] <--tls_write-- plaintext
+ *
+ * What a client may say in its handshake is the guard's to judge (guard.h). An open session in
+ * which TLS_IDLE_RECORDS_MAX records in a row bring no data (KeyUpdates, empty ones) is ended.
  *
  * What wolfSSL has encrypted and the stream has no room for is held in the session
  * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
@@ -12,11 +15,14 @@
  * of any kind.
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
- * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
- * by the keys of the world; a ticket of the previous key is honoured and replaced. No early
- * data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
- * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
- * wolfSSL: X25519 is 3x as fast).
+ * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a
+ * reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by the
+ * keys of the world; a ticket of the previous key is honoured and replaced. Early data is not
+ * accepted, but skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD,
+ * renegotiation, compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
+ *
+ * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
+ * itself or left.
  *
  * Truncation: a stream that ends without close_notify is TLS_FAILED, never TLS_CLOSED, so that
  * nobody takes it for the end of the data.
@@ -30,6 +36,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/guard.h"
+
 enum {
     TLS_RECORD_BYTES = 16384, /* plaintext of one record */
     TLS_HELD_BYTES_MAX = 64 * 1024,
@@ -41,14 +49,6 @@ enum tls_result {
     TLS_CLOSED, /* close_notify received */
     TLS_FAILED, /* alert sent or received, the peer broke the protocol or left without close_notify;
                    see tls_error */
-};
-
-/* How a session reaches its stream: each moves up to len bytes and returns how many (0: none now).
- */
-struct tls_io {
-    size_t (*recv)(void *arg, void *buf, size_t len);
-    size_t (*send)(void *arg, const void *buf, size_t len);
-    bool (*is_finished)(void *arg); /* no more bytes will ever come */
 };
 
 struct tls_context; /* one certificate chain and key */
@@ -79,8 +79,10 @@ int64_t tls_context_expires(const struct tls_context *);
 
 /* ---- dp core ---- */
 
-/* io must outlive the session. NULL: no memory. */
-struct tls_session *tls_session_create(struct tls_context *, const struct tls_io *, void *io_arg);
+/* The guard, which has looked at the ClientHello or not yet, and io must outlive the session. NULL:
+ * no memory. */
+struct tls_session *tls_session_create(struct tls_context *, struct guard *, const struct tls_io *,
+                                       void *io_arg);
 void tls_session_destroy(struct tls_session *);
 enum tls_result tls_handshake(struct tls_session *);
 /* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may

@@ -33,8 +33,10 @@
  * It is over after END or REPLY_ERROR down, or SUB_CANCEL up; it may outlive its parent's answer
  * and client, not its parent's last message: then hearthd drops it without a word.
  *
- * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes and never has more than
- * the granted number outstanding. A head does not use credit.
+ * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes, a job's answer with
+ * JOB_ANSWER_CREDIT_INITIAL, and never has more than the granted number outstanding. A head does
+ * not use credit: it is as large as JOB_HEAD_BYTES_MAX, and hearthd has set memory aside for it and
+ * for the answer's first credit before the job starts.
  *
  * Trust: hearthd believes nothing that it reads here. It copies a slot before it looks at it,
  * checks every id against its own private books, and takes every breach of the contract as
@@ -64,9 +66,10 @@ enum {
     JOB_ARENA_CHUNKS = 2048,        /* per direction and lane: 8 MiB; a power of two */
     JOB_HEAD_BYTES_MAX = 32768,     /* an encoded request or response head: one slot's chunks */
     JOB_CREDIT_INITIAL = 64 * 1024, /* body bytes that may be sent before any CREDIT */
-    JOB_JOBS_MAX = 4096,            /* concurrent jobs of one lane */
-    JOB_SUBS_MAX = 4096,            /* concurrent sub-requests of one lane */
-    JOB_BINDINGS_MAX = 64,          /* of one script */
+    JOB_ANSWER_CREDIT_INITIAL = 32 * 1024, /* the same, of a job's answer */
+    JOB_JOBS_MAX = 4096,                   /* concurrent jobs of one lane */
+    JOB_SUBS_MAX = 4096,                   /* concurrent sub-requests of one lane */
+    JOB_BINDINGS_MAX = 64,                 /* of one script */
 };
 
 static_assert(JOB_HEAD_BYTES_MAX == JOB_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");

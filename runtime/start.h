@@ -34,7 +34,9 @@
  *
  * A script's packet is sent before any world that routes to it is published, so a runtime that
  * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is
- * hostile input: a packet that does not parse is counted and dropped.
+ * hostile input: a packet that does not parse, has a field of another type or over its bound, is counted and dropped; nothing of
+ * it is kept. A log line without a script has handle 0; one without a request has "". More than START_BYTES_PER_LOOK in
+ * 50 ms wait in the socket, and what does not fit there the runtime drops.
  */
 #ifndef HEARTH_START_H
 #define HEARTH_START_H
@@ -42,7 +44,12 @@
 enum {
     START_FD = 3,
     START_PACKET_BYTES_MAX = 192 * 1024,
+    START_BYTES_PER_LOOK = 512 * 1024, /* read from one process; 10 MiB/s */
     START_LOG_TEXT_BYTES_MAX = 4096,
+    START_LEVEL_BYTES_MAX = 7,  /* "debug", "log", "info", "warn", "error" */
+    START_REQUEST_CHARS = 16,   /* hexadecimal digits of a request's id */
+    START_V8_BYTES_MAX = 31,    /* V8's version */
+    START_STATS_ROWS_MAX = 512, /* of one packet */
     START_MODULES_MAX = 256,
 };
 

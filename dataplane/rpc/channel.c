@@ -55,8 +55,7 @@ void channel_init(struct channel *c, const struct channel_config *config, uint64
         c->config.rekey_packets = CHANNEL_REKEY_PACKETS;
     if (c->config.rekey_ns == 0)
         c->config.rekey_ns = CHANNEL_REKEY_NS;
-    c->now_ns = now;
-    c->init_at = c->ack_at = c->ping_at = c->starved_at = UINT64_MAX;
+    c->init_at = c->ack_at = c->ping_at = UINT64_MAX;
     link_init(&c->ready);
     link_init(&c->all);
     recovery_init(c, now);
@@ -99,7 +98,7 @@ void channel_go_down(struct channel *c, enum channel_down why)
 {
     assert(c->state == CHANNEL_OPEN);
     c->state = CHANNEL_CLOSED;
-    c->config.counters->rpc_down++;
+    c->config.counters->rpc_down += why != CHANNEL_DROPPED; /* may be agreed: the owner knows */
     packet_keys_wipe(&c->keys);
     /* The streams' memory stays until the owner has heard of it. */
     c->config.events->down(c->config.arg, c, why);
@@ -110,7 +109,6 @@ void channel_close(struct channel *c, uint64_t now)
 {
     bool was_open = c->state == CHANNEL_OPEN;
 
-    c->now_ns = now;
     c->state = CHANNEL_CLOSED;
     if (was_open) {
         c->farewell[DATA_HEADER_BYTES] = FRAME_CLOSE;
@@ -154,7 +152,6 @@ void channel_install(struct channel *c, const struct noise_keys *keys, uint32_t 
 
 void channel_connect(struct channel *c, uint64_t now)
 {
-    c->now_ns = now;
     if (c->state != CHANNEL_CLOSED)
         return;
     c->state = CHANNEL_INIT;
@@ -261,7 +258,6 @@ void channel_accept(struct channel *c, struct datagram_init *init, uint64_t now)
     uint8_t *d = c->response_datagram;
 
     assert(init->node_id == c->config.peer_id);
-    c->now_ns = now;
     if (!is_wanted(c, init)) {
         noise_fini(&init->noise);
         return;
@@ -488,7 +484,6 @@ enum channel_result channel_input(struct channel *c, uint8_t *bytes, size_t len,
 {
     uint32_t index;
 
-    c->now_ns = now;
     switch (datagram_peek(bytes, len, &index)) {
     case DATAGRAM_RESPONSE:
         return index == c->config.index ? response_input(c, bytes, len, now)
@@ -599,7 +594,6 @@ size_t channel_output(struct channel *c, uint8_t *out, size_t cap, uint64_t now)
     size_t len = 0;
 
     assert(cap >= CHANNEL_DATAGRAM_MIN);
-    c->now_ns = now;
     if (c->is_farewell_due) {
         c->is_farewell_due = false;
         len = DATA_BYTES_MIN;
@@ -641,7 +635,8 @@ uint64_t channel_deadline(const struct channel *c)
         return at;
     at = min_u64(at, c->heard_ns + c->config.silence_ns);
     at = min_u64(at, c->ping_at);
-    at = min_u64(at, c->starved_at);
+    if (c->is_starved)
+        at = min_u64(at, c->fed_ns + STARVED_AGAIN_NS);
     if (!c->is_ack_due)
         at = min_u64(at, c->ack_at);
     return min_u64(at, recovery_deadline(c));
@@ -649,7 +644,6 @@ uint64_t channel_deadline(const struct channel *c)
 
 void channel_timeout(struct channel *c, uint64_t now)
 {
-    c->now_ns = now;
     if (c->has_responded && c->responded_ns + RESPONDED_NS <= now)
         responded_drop(c);
     if (c->state != CHANNEL_OPEN)
@@ -665,8 +659,8 @@ void channel_timeout(struct channel *c, uint64_t now)
     }
     c->is_ack_due |= c->ack_at <= now;
     recovery_timeout(c, now);
-    if (c->starved_at <= now)
-        streams_starved(c);
+    if (c->is_starved && c->fed_ns + STARVED_AGAIN_NS <= now)
+        streams_starved(c, now);
 }
 
 void channel_stats(const struct channel *c, struct channel_stats *stats)

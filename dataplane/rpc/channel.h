@@ -201,6 +201,9 @@ uint64_t stream_id(const struct stream *);
 
 /* Bytes that stream_write is sure to take now. */
 size_t stream_room(struct channel *, struct stream *);
+/* Sees to it that stream_write takes so many bytes now; the chunks are given back as they are
+ * acknowledged. False: there are not so many. */
+bool stream_set_aside(struct channel *, struct stream *, size_t bytes);
 /* Takes up to len bytes; returns how many. */
 size_t stream_write(struct channel *, struct stream *, const void *bytes, size_t len);
 /* Nothing follows what was written. */

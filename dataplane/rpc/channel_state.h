@@ -196,7 +196,6 @@ struct channel {
     uint64_t ack_at;
     uint64_t top_at_ns; /* when window.top arrived */
     struct number_window window;
-    uint64_t now_ns; /* of the last call that said it */
     uint64_t heard_ns, ping_at;
     uint64_t phase_first; /* the number of the first packet under the send key */
     uint64_t phase_ns;
@@ -223,8 +222,9 @@ struct channel {
     struct stream control;
     uint64_t refused[REFUSED_MAX];
     uint32_t refused_count;
-    uint32_t streams;    /* besides the control stream */
-    uint64_t starved_at; /* an owner was told of less room than there would be with more chunks */
+    uint32_t streams; /* besides the control stream */
+    uint64_t fed_ns;  /* when those without room were told last to look again */
+    bool is_starved;  /* an owner was told of less room than there would be with more chunks */
     uint16_t own_free[SLOTS_OWN]; /* a ring: the slot that was free the longest is taken */
     uint32_t own_free_first, own_free_count;
     struct slot slot[SLOTS];

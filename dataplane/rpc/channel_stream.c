@@ -9,7 +9,6 @@ enum {
     INDEX_CONTROL = (1 << 24) - 1,
     INDEX_REFUSED = INDEX_CONTROL - 1,
     CREDIT_STEP = CHANNEL_STREAM_WINDOW / 4, /* consumed before the peer hears of it */
-    FLOOR_CHUNKS = 2, /* each way: a small record is whole wherever in a chunk it begins */
 };
 
 /* ---- their memory ---- */
@@ -61,9 +60,9 @@ static bool reserve(struct chunk_pool *chunks, struct stream *s, enum chunk_rank
     s->tx = (struct byte_queue){0};
     tcp_rx_init(&s->rx, 0);
     s->rx.rank = CHUNK_BEGINS;
-    if (!chunk_reserve(chunks, &s->tx.account, FLOOR_CHUNKS, rank))
+    if (!chunk_reserve(chunks, &s->tx.account, STREAM_FLOOR_CHUNKS, rank))
         return false;
-    if (chunk_reserve(chunks, &s->rx.account, FLOOR_CHUNKS, rank))
+    if (chunk_reserve(chunks, &s->rx.account, STREAM_FLOOR_CHUNKS, rank))
         return true;
     byte_queue_fini(&s->tx, chunks);
     return false;
@@ -147,7 +146,7 @@ void streams_init(struct channel *c)
     link_init(&c->ready);
     link_init(&c->all);
     c->streams = c->refused_count = 0;
-    c->starved_at = UINT64_MAX;
+    c->is_starved = false;
     c->parity = c->config.own_id < c->config.peer_id ? 0 : 1;
     c->own_free_first = c->own_free_count = 0;
     for (uint32_t slot = c->parity == 0 ? 2 : 1; slot < SLOTS; slot += 2)
@@ -496,8 +495,8 @@ void stream_consume(struct channel *c, struct stream *s, uint32_t bytes)
     tcp_rx_consume(&s->rx, c->config.chunks, bytes);
     if (stream_is_ended(s))
         tcp_rx_fini(&s->rx, c->config.chunks);
-    else if (s->rx.account.floor > FLOOR_CHUNKS && s->rx.range_count == 0)
-        chunk_reserve(c->config.chunks, &s->rx.account, FLOOR_CHUNKS, CHUNK_MUST);
+    else if (s->rx.account.floor > STREAM_FLOOR_CHUNKS && s->rx.range_count == 0)
+        chunk_reserve(c->config.chunks, &s->rx.account, STREAM_FLOOR_CHUNKS, CHUNK_MUST);
     if (c->state != CHANNEL_OPEN || s->has_end || s->is_detached ||
         s->rx.start + CHANNEL_STREAM_WINDOW - s->granted < CREDIT_STEP)
         return;

@@ -48,7 +48,8 @@ bool stream_record_acked(struct channel *, const struct record *);
 /* It is taken as lost: what the stream still needs of it is sent again; urgent: before anything else. */
 void stream_record_lost(struct channel *, const struct record *, bool is_urgent);
 
+#define STARVED_AGAIN_NS (1000ull * 1000) /* at most so often: */
 /* Owners that waited for chunks look again. False: an event closed the channel. */
-bool streams_starved(struct channel *);
+bool streams_starved(struct channel *, uint64_t now);
 
 #endif

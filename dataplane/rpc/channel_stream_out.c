@@ -8,8 +8,6 @@ enum {
     PIECE_MIN = 64, /* bytes of a stream that are worth a frame at a packet's end */
 };
 
-#define STARVED_AGAIN_NS (1000ull * 1000)
-
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -254,6 +252,12 @@ static void advance(struct channel *c, struct stream *s, uint32_t to)
         ranges_subtract(&s->lost, (struct tcp_range){s->una, to});
     byte_queue_consume(&s->tx, c->config.chunks, to - s->una);
     s->una = to;
+
+    uint32_t held = s->tx.account.held;
+
+    if (s->tx.account.floor > STREAM_FLOOR_CHUNKS && held < s->tx.account.floor)
+        chunk_reserve(c->config.chunks, &s->tx.account,
+                      held > STREAM_FLOOR_CHUNKS ? held : STREAM_FLOOR_CHUNKS, CHUNK_MUST);
 }
 
 /* False: an event closed the channel. */
@@ -325,11 +329,12 @@ void stream_record_lost(struct channel *c, const struct record *r, bool is_urgen
     stream_update_ready(c, s, is_urgent);
 }
 
-bool streams_starved(struct channel *c)
+bool streams_starved(struct channel *c, uint64_t now)
 {
     uint32_t count = c->streams + 1;
 
-    c->starved_at = UINT64_MAX;
+    c->is_starved = false;
+    c->fed_ns = now;
     /* Events may free any stream: each one goes to the end before its turn. */
     for (; count > 0 && !link_is_empty(&c->all); count--) {
         struct stream *s = LINK_OWNER(c->all.next, struct stream, all);
@@ -356,8 +361,7 @@ static size_t room_of(struct channel *c, struct stream *s)
 
     if (memory >= room)
         return room;
-    if (memory < ROOM_QUARTER && c->starved_at == UINT64_MAX)
-        c->starved_at = c->now_ns + STARVED_AGAIN_NS;
+    c->is_starved |= memory < ROOM_QUARTER;
     return memory;
 }
 
@@ -373,6 +377,20 @@ size_t stream_room(struct channel *c, struct stream *s)
 
     s->is_short |= room < ROOM_QUARTER;
     return room;
+}
+
+bool stream_set_aside(struct channel *c, struct stream *s, size_t bytes)
+{
+    assert_owned(c, s);
+    if (s->is_stopped)
+        return true;
+    if (c->state != CHANNEL_OPEN || bytes > CHANNEL_STREAM_BUFFER - s->tx.bytes)
+        return false;
+
+    uint32_t chunks = byte_queue_chunks(s->tx.bytes + (uint32_t)bytes);
+
+    return chunks <= s->tx.account.floor ||
+           chunk_reserve(c->config.chunks, &s->tx.account, chunks, CHUNK_BEGINS);
 }
 
 size_t stream_write(struct channel *c, struct stream *s, const void *bytes, size_t len)

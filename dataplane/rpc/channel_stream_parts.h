@@ -10,6 +10,10 @@
 
 #include "dataplane/rpc/channel_stream.h"
 
+enum {
+    STREAM_FLOOR_CHUNKS = 2, /* each way: a small record is whole wherever in a chunk it begins */
+};
+
 /* ---- channel_stream.c ---- */
 
 enum found { FOUND_OPEN, FOUND_OVER, FOUND_NEW, FOUND_REFUSED, FOUND_BAD };

@@ -40,11 +40,13 @@ static bool is_zero(const uint8_t bytes[32])
 /* Low order points give zeros: a secret that everybody knows (RFC 7748, section 6.1). */
 static bool dh(uint8_t out[32], const uint8_t private_key[32], const uint8_t public_key[32])
 {
-    uint8_t scalar[32];
+    uint8_t scalar[32], point[32];
 
     memcpy(scalar, private_key, sizeof(scalar));
     clamp(scalar); /* wolfCrypt takes no other */
-    int err = wc_curve25519_generic(32, out, 32, scalar, 32, public_key);
+    memcpy(point, public_key, sizeof(point));
+    point[31] &= 127; /* section 5: not part of the number; wolfCrypt's assembly takes it for one */
+    int err = wc_curve25519_generic(32, out, 32, scalar, 32, point);
     explicit_bzero(scalar, sizeof(scalar));
     return err == 0 && !is_zero(out);
 }

@@ -27,6 +27,10 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
 {
     struct counters *counters = &p->core->counters;
     struct datagram_init init;
+    if (p->free_slot == SLOT_NONE && !slot_find(p, node, core, false)) {
+        counters->drop_rpc_slot++;
+        return;
+    }
     if (!token_bucket_take(&p->handshakes, now_ns)) {
         counters->drop_rpc_rate++;
         return;
@@ -43,11 +47,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         return;
     }
     struct peers_slot *s = slot_find(p, node, core, true);
-    if (!s) {
-        noise_fini(&init.noise);
-        counters->drop_rpc_index++;
-        return;
-    }
+    assert(s); /* there was one */
     counters->rx_rpc++;
     channel_accept(s->channel, &init, now_ns);
     s->connect_ns = now_ns + PEERS_RECONNECT_MS * 1000000ull; /* theirs first */
@@ -128,9 +128,11 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
                        ? net_begin(&core->net, &route, PROTOCOL_UDP, &room, now_ns)
                        : NULL;
     if (!udp) {
-        s->blocked_ns = now_ns + UNRESOLVED_MS * 1000000ull;
+        s->blocked_ns = now_ns + (UNRESOLVED_MS * 1000000ull << s->blocked_times);
+        s->blocked_times += s->blocked_times < UNRESOLVED_DOUBLINGS;
         return false;
     }
+    s->blocked_times = 0;
     size_t bytes = channel_output(s->channel, udp + UDP_BYTES, room - UDP_BYTES, now_ns);
     if (bytes == 0) {
         net_end(&core->net, 0);
@@ -142,6 +144,13 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     wire_put_u16(udp + UDP_CHECKSUM, 0); /* the port's (FRAME_TX_UDP) */
     net_end(&core->net, UDP_BYTES + bytes);
     return true;
+}
+
+void slot_say_goodbye(struct peers *p, struct peers_slot *s)
+{
+    uint64_t now_ns = p->core->now_ns;
+    channel_close(s->channel, now_ns);
+    (void)send_one(p, s, now_ns); /* if it is lost, silence says the same */
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -184,6 +193,7 @@ static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uin
     }
     bool is_more = false;
     if (s->is_open) {
+        control_run(p, s, now_ns); /* what we are goes before what we hand over */
         is_more = handover_run_slot(p, s);
         control_run(p, s, now_ns);
     }
@@ -235,6 +245,7 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
     if (p->core->config.notes)
         work += control_notes(p);
     work += handover_run(p, now_ns);
+    release_run(p, now_ns);
     if (now_ns >= p->next_ns)
         run_deadlines(p, now_ns);
     /* What becomes dirty while we are at it waits for the next iteration. */
@@ -255,7 +266,7 @@ uint64_t peers_next_ns(const struct peers *p)
     uint64_t now_ns = p->core->now_ns;
     if (p->dirty_first != SLOT_NONE)
         return now_ns;
-    return min_u64(p->next_ns, handover_next_ns(p, now_ns));
+    return min_u64(min_u64(p->next_ns, release_next_ns(p)), handover_next_ns(p, now_ns));
 }
 
 void peers_leave(struct peers *p, uint64_t now_ns)

@@ -54,6 +54,9 @@ void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const ch
         while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
             len--; /* never half a character */
     }
+    char clean[START_LOG_TEXT_BYTES_MAX]; /* start.h: no zero byte inside */
+    for (size_t i = 0; i < len; i++)
+        clean[i] = text[i] ? text[i] : ' ';
     if (!take_token(r, w->now_ns)) {
         r->dropped++;
         return;
@@ -64,7 +67,7 @@ void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const ch
         if (send_packet(w, log_packet(0, 0, "warn", told, (size_t)n)))
             r->dropped = 0;
     }
-    if (!send_packet(w, log_packet(handle, request_id, level, text, len)))
+    if (!send_packet(w, log_packet(handle, request_id, level, clean, len)))
         r->dropped++;
 }
 
@@ -115,7 +118,7 @@ void report_stats(struct worker *w)
                 continue;
             s->is_reported = true;
             json_array_append_new(scripts, script_stats(s));
-            if (json_array_size(scripts) == REPORT_SCRIPTS_PER_PACKET) {
+            if (json_array_size(scripts) == START_STATS_ROWS_MAX) {
                 send_stats(w, scripts);
                 scripts = json_array();
             }

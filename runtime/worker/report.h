@@ -13,7 +13,7 @@
 struct script;
 struct worker;
 
-enum { REPORT_LINES_PER_S = 500, REPORT_LINES_BURST = 1000, REPORT_SCRIPTS_PER_PACKET = 512 };
+enum { REPORT_LINES_PER_S = 500, REPORT_LINES_BURST = 1000 };
 
 struct report {
     uint64_t tokens, refilled_ns;

@@ -89,7 +89,7 @@ struct request *request_start(struct worker *w, struct lane *l, const struct job
     r->slot = slot->job;
     r->generation = slot->generation;
     r->moved_ns = w->now_ns;
-    r->out_credit = JOB_CREDIT_INITIAL;
+    r->out_credit = JOB_ANSWER_CREDIT_INITIAL;
     r->in.is_ended = slot->flags & JOB_F_END;
     r->head = slot->bytes <= REQUEST_HEAD_INLINE ? r->inline_head : malloc(slot->bytes);
     assert(r->head);

@@ -59,7 +59,7 @@ void honest_runtime_read(struct honest_runtime *r)
                                          .has_input = s.flags & JOB_F_END,
                                          .index = s.job,
                                          .generation = s.generation,
-                                         .credit = JOB_CREDIT_INITIAL};
+                                         .credit = JOB_ANSWER_CREDIT_INITIAL};
             break;
         case JOB_BODY:
             assert(!j || !j->has_input);

@@ -77,7 +77,9 @@ static bool run_phase(struct sim *s)
             enter(s, PHASE_END);
         break;
     case PHASE_END: /* what servers do behind their answers */
-        return sim_now_ns >= s->phase_ns + 3000 * MS && is_idle(s);
+        if (!is_idle(s))
+            s->phase_ns = sim_now_ns;
+        return sim_now_ns >= s->phase_ns + 3000 * MS;
     }
     return false;
 }
@@ -90,7 +92,7 @@ static void start(struct sim *s, const struct cluster_options *options)
     s->time_ns = options->time_ns;
     s->end_ns = UINT64_MAX;
     struct cluster_config config =
-        weather_draw(s, options->nodes ? options->nodes : 2 + below(4), options->chunks);
+        weather_draw(s, options->nodes ? options->nodes : 2 + below(4), options);
     cluster_init(&s->cluster, &config);
     sim_switch_set_tap(s->cluster.net, weather_on_frame, s);
     clients_start(s);
@@ -105,6 +107,7 @@ static void end(struct sim *s, struct cluster_report *report)
           s->ends[CALLER_ANSWERED], s->by_status[2], s->by_status[5], s->ends[CALLER_CUT],
           s->ends[CALLER_LEFT], s->forwarded, s->bounced, (unsigned long)s->datagrams,
           (unsigned long)s->attacker.injected);
+    watch_idle(s);
     for (uint32_t i = 0; i < s->nodes; i++)
         cluster_stop(&s->cluster, i);
     books_check(s);

@@ -49,8 +49,18 @@ static void watch_states(struct sim *s, uint32_t node)
     }
 }
 
+/* An answer lives in chunks that are its own: nobody else's need can make it lose a byte. */
+static void watch_answer(uint32_t node, const struct call *c)
+{
+    if (!c->answer)
+        return;
+    const struct chunk_account *a = &c->answer->account;
+    CHECK(a->held <= a->floor, "node %u: an answer holds %u chunks, and %u are its own", node,
+          a->held, a->floor);
+}
+
 /* What came from another node, or back from one, or runs for the second time, is at no other node. */
-static void watch_hops(struct sim *s, uint32_t node)
+static void watch_calls(struct sim *s, uint32_t node)
 {
     const struct calls *t = s->cluster.node[node].core->calls;
     uint32_t seen = 0;
@@ -59,6 +69,7 @@ static void watch_hops(struct sim *s, uint32_t node)
         if (c->state == CALL_FREE)
             continue;
         seen++;
+        watch_answer(node, c);
         CHECK(!call_is_remote(c) || !(c->is_forwarded || c->is_bounced || c->was_rerun),
               "node %u: a call that was %s is sent to node %u of its list", node,
               c->is_forwarded ? "forwarded"
@@ -79,7 +90,26 @@ void watch_run(struct sim *s)
         watch_chunks(s, i);
         watch_states(s, i);
         if (looks)
-            watch_hops(s, i);
+            watch_calls(s, i);
+    }
+}
+
+void watch_idle(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        const struct cluster_node *n = &s->cluster.node[i];
+        if (!n->core)
+            continue;
+        uint32_t queue_us;
+        uint16_t load = core_load(n->core, &queue_us);
+        CHECK(load == 0 && queue_us == 0, "node %u is idle: load %u, %u us", i, load, queue_us);
+        for (uint32_t k = 0; k < s->nodes; k++) {
+            uint16_t place = n->plan->place[k];
+            if (k == i || place == CLUSTER_NO_MEMBER)
+                continue;
+            load = peers_load(n->core->peers, place);
+            CHECK(load == 0, "node %u believes that node %u has load %u", i, k, load);
+        }
     }
 }
 

@@ -23,6 +23,19 @@ static void add_bytes(struct client *c, const void *bytes, size_t len)
         add_bytes(c, text_, (size_t)snprintf(text_, sizeof(text_), __VA_ARGS__));                  \
     } while (0)
 
+/* The field that both ends know the bytes of; none if it has none. */
+static void add_pad(struct client *c, uint32_t id)
+{
+    static char pad[PAD_BYTES_MAX];
+    uint32_t len = request_pad(id);
+    if (len == 0)
+        return;
+    pad_fill(pad, id, len);
+    ADD(c, "X-Pad: ");
+    add_bytes(c, pad, len);
+    ADD(c, "\r\n");
+}
+
 static void add_chunked(struct client *c, const struct request *r)
 {
     uint8_t part[4000];
@@ -91,6 +104,7 @@ static void add_request(struct client *c, uint32_t id)
         is_unknown ? "other.test"
         : c->ssl   ? "rsa.test"
                    : "sim.test");
+    add_pad(c, id);
     if (r->is_close)
         ADD(c, "Connection: close\r\n");
     if (r->is_old && !r->is_close && chance(50))
@@ -276,6 +290,16 @@ static void take_chunked_byte(struct clients *s, struct client *c, uint8_t byte)
     }
 }
 
+/* What the script said is all there. */
+static void check_pad(const char *head, uint32_t id)
+{
+    static const char name[] = "\r\nx-pad: ";
+    const char *at = strcasestr(head, name);
+    at = at ? at + sizeof(name) - 1 : "";
+    CHECK(pad_is(at, strcspn(at, "\r"), id, answer_pad(id)),
+          "answer %u: padding of %zu bytes, not %u", id, strcspn(at, "\r"), answer_pad(id));
+}
+
 static void take_head_byte(struct clients *s, struct client *c, uint8_t byte)
 {
     struct request *r = &c->request[c->answered];
@@ -297,6 +321,8 @@ static void take_head_byte(struct clients *s, struct client *c, uint8_t byte)
         c->head_bytes = 0;
         return;
     }
+    if (c->status == r->status && (c->status == 200 || c->status == 204))
+        check_pad(c->head, r->id);
     c->must_close |= strcasestr(c->head, "\r\nconnection: close") != NULL;
     bool is_bare = c->status == 204 || (r->is_head && c->status != 408);
     CHECK(!(c->is_chunked && length), "two framings: %s", c->head);

@@ -49,7 +49,7 @@ struct client {
     uint32_t pending_at, pending_bytes, pending_cap;
     uint64_t gives_up_ns, pause_until_ns;
     /* the answer being read */
-    char head[4096];
+    char head[PAD_BYTES_MAX + 2048];
     uint32_t head_bytes;
     int status;
     bool in_body, is_chunked;

@@ -12,7 +12,7 @@
 
 enum {
     TICK_NS = 100 * 1000,
-    CONNS = 128,
+    CONNS = 256, /* a quarter may be half-open: all clients at once */
     CALLS = 512,
     SERVED = 256,
     STREAMS = 1024,
@@ -229,6 +229,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     make_world(c, n);
     start_clock(c, n);
     n->pause_ns = n->iterates_ns = 0;
+    memset(n->queue, 0, sizeof(n->queue));
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
     net.address[0].prefix_len = 120;
@@ -250,12 +251,15 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .calls = c->config.calls ? c->config.calls : CALLS,
                                  .served = c->config.served ? c->config.served : SERVED,
                                  .streams = c->config.streams ? c->config.streams : STREAMS,
-                                 .channels = CHANNELS,
+                                 .channels = c->config.channels ? c->config.channels : CHANNELS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()},
                                  .random = sim_random};
     n->core = core_create(&config, error, sizeof(error));
     CHECK(n->core, "%s", error);
+    n->hog = (struct hog){0};
+    if (c->config.is_full)
+        hog_take(&n->hog, &n->core->chunks, 25);
     n->state_since_ns = sim_now_ns;
 }
 
@@ -352,6 +356,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     check_story(n);
     core_end(core);
     peers_fini(core->peers);
+    hog_give(&n->hog, &core->chunks);
     CHECK(core->chunks.free_count == core->chunks.count, "node %u lost %u chunks", node,
           core->chunks.count - core->chunks.free_count);
     CHECK(core->chunks.owed == 0, "node %u owes %u chunks to nobody", node, core->chunks.owed);
@@ -551,6 +556,8 @@ void cluster_work(struct cluster *c)
             model_runtime_unmap(&n->runtime[k]);
         if (sim_now_ns >= n->iterates_ns) {
             core_iterate(n->core);
+            for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
+                queue_watch_check(&n->queue[k], &n->runtime[k], n->core->link[k]);
             if (n->pause_ns)
                 n->iterates_ns = sim_now_ns + n->pause_ns / 2 + below((uint32_t)n->pause_ns);
         }

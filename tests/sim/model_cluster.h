@@ -26,7 +26,9 @@
 #include "dataplane/ring.h"
 #include "dataplane/rpc/noise.h"
 #include "drivers/clock.h"
+#include "tests/sim/hog.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 #include "tests/sim/sim_switch.h"
 
 enum {
@@ -40,7 +42,8 @@ enum {
 struct cluster_config {
     uint32_t nodes, scripts;
     uint32_t chunks;                 /* of each core */
-    uint32_t calls, served, streams; /* sizes of its tables; 0: plenty */
+    bool is_full;                    /* three quarters of them are held by others, for ever */
+    uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
     uint16_t mtu;
@@ -76,8 +79,10 @@ struct cluster_node {
     uint64_t iterates_ns; /* the next one, if it pauses */
     const struct cluster_plan *plan;
     struct core *core; /* NULL: off */
+    struct hog hog;
     struct neighbours *neighbours;
     struct model_runtime runtime[CLUSTER_RUNTIMES];
+    struct queue_watch queue[CLUSTER_RUNTIMES];
     struct world world;
     struct world_shared shared;
     struct world_script *scripts;

@@ -55,6 +55,8 @@ void model_runtime_free(struct model_runtime *m)
     if (m->region)
         munmap(m->region, job_region_bytes(1));
     m->region = NULL;
+    free(m->reply_head);
+    m->reply_head = NULL;
 }
 
 void model_runtime_crash(struct model_runtime *m)
@@ -106,6 +108,41 @@ static void push(struct model_runtime *m, const struct job_slot *s)
 {
     CHECK(job_producer_push(&m->up, s), "the up ring is full");
     job_producer_publish(&m->up);
+}
+
+/* A head, in chunks. False: there are not so many. */
+static bool put_head(struct model_runtime *m, struct job_slot *s, const uint8_t *bytes, size_t len)
+{
+    uint32_t chunks = (uint32_t)(len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    CHECK(len > 0 && chunks <= JOB_SLOT_CHUNKS, "a head of %zu bytes", len);
+    if (arena_available(&m->arena_up, chunks) < chunks)
+        return false;
+    s->bytes = (uint32_t)len;
+    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
+        uint32_t chunk = arena_take(&m->arena_up);
+        memcpy(arena_bytes(&m->arena_up, chunk), bytes + at,
+               len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES);
+        s->chunk[s->chunk_count++] = chunk;
+    }
+    return true;
+}
+
+static void take_head(const struct model_runtime *m, const struct job_slot *s, uint8_t *out)
+{
+    for (uint32_t i = 0; i < s->chunk_count; i++) {
+        uint32_t at = i * JOB_CHUNK_BYTES;
+        memcpy(out + at, arena_view(&m->arena_down, s->chunk[i]),
+               s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES);
+    }
+}
+
+static void write_pad(struct head_writer *w, uint32_t id, uint32_t len)
+{
+    static char pad[PAD_BYTES_MAX];
+    if (len == 0)
+        return;
+    pad_fill(pad, id, len);
+    head_write_field(w, (struct head_view){"x-pad", 5}, (struct head_view){pad, len});
 }
 
 /* The next s->bytes bytes of a body, in chunks. */
@@ -193,27 +230,26 @@ static struct model_job *find_sub(struct model_runtime *m, uint64_t sub)
 static void start_relay(struct model_runtime *m, struct model_job *j,
                         const struct head_request *request)
 {
-    uint8_t bytes[512];
+    static uint8_t bytes[JOB_HEAD_BYTES_MAX];
     char url[128];
     struct head_writer w;
-    if (job_producer_free(&m->up, 8) < 8 || arena_available(&m->arena_up, 1) == 0)
+    if (job_producer_free(&m->up, 8) < 8)
         return;
     snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", j->answer, j->id, j->bytes,
              j->depth + 1);
     head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0}, request->method,
                        (struct head_view){url, strlen(url)});
+    write_pad(&w, j->id, request_pad(j->id));
+    struct job_slot s = slot_of(j, JOB_SUB);
+    if (!put_head(m, &s, bytes, head_write_end(&w)))
+        return;
     m->sub_generation[j - m->job]++;
     m->relayed++;
     j->is_relay = true;
     j->sub_credit = j->reply_credit = JOB_CREDIT_INITIAL;
     j->sub_ended = j->has_all_input;
-    struct job_slot s = slot_of(j, JOB_SUB);
     s.flags = j->has_all_input ? JOB_F_END : 0;
     s.arg = sub_of(m, j);
-    s.bytes = (uint32_t)head_write_end(&w);
-    s.chunk_count = 1;
-    s.chunk[0] = arena_take(&m->arena_up);
-    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
     push(m, &s);
 }
 
@@ -243,9 +279,10 @@ static void on_reply(struct model_runtime *m, struct model_job *j, const struct 
     j->reply_ended = s->flags & JOB_F_END;
     switch (s->type) {
     case JOB_REPLY:
-        CHECK(j->reply_head_bytes == 0 && s->bytes <= sizeof(j->reply_head) && s->chunk_count == 1,
-              "reply head");
-        memcpy(j->reply_head, arena_view(&m->arena_down, s->chunk[0]), s->bytes);
+        CHECK(j->reply_head_bytes == 0 && s->bytes > 0, "reply head");
+        if (!m->reply_head)
+            m->reply_head = malloc(sizeof(m->reply_head[0]) * MODEL_JOBS);
+        take_head(m, s, m->reply_head[j - m->job]);
         j->reply_head_bytes = s->bytes;
         break;
     case JOB_REPLY_DATA:
@@ -407,23 +444,23 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     if (m->jobs_end < (uint32_t)(j - m->job) + 1)
         m->jobs_end = (uint32_t)(j - m->job) + 1;
     CHECK(s->arg >= m->handle_min, "script %lu was forgotten", (unsigned long)s->arg);
-    for (uint32_t i = 0; i < s->chunk_count; i++) {
-        uint32_t at = i * JOB_CHUNK_BYTES;
-        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
-        memcpy(head + at, arena_view(&m->arena_down, s->chunk[i]), part);
-    }
+    take_head(m, s, head);
     struct head_reader r;
     struct head_request request = head_read_request(&r, head, s->bytes);
     struct head_field f;
-    while (head_read_field(&r, &f))
+    struct head_view pad = {"", 0};
+    while (head_read_field(&r, &f)) {
         CHECK(f.name.len != 6 || memcmp(f.name.p, "expect", 6) != 0, "Expect is not for scripts");
+        if (f.name.len == 5 && memcmp(f.name.p, "x-pad", 5) == 0)
+            pad = f.value;
+    }
     CHECK(head_read_end(&r), "a malformed request head");
     char url[256];
     snprintf(url, sizeof(url), "%.*s", (int)request.url.len, request.url.p);
     *j = (struct model_job){.is_live = true,
                             .index = s->job,
                             .generation = s->generation,
-                            .send_credit = JOB_CREDIT_INITIAL,
+                            .send_credit = JOB_ANSWER_CREDIT_INITIAL,
                             .recv_credit = JOB_CREDIT_INITIAL,
                             .has_all_input = s->flags & JOB_F_END,
                             .is_head_request =
@@ -436,9 +473,12 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     CHECK(path && sscanf(path, "/%u/%u/%u/%u", &j->answer, &j->id, &j->bytes, &j->depth) >= 3,
           "url %s", url);
     CHECK(j->answer < ANSWERS, "url %s", url);
-    if (m->relays && j->depth + 1 < MODEL_DEPTH && s->bytes < 4000 && chance(30))
+    uint32_t padded = j->depth == MODEL_SIDE ? 0 : request_pad(j->id);
+    CHECK(pad_is(pad.p, pad.len, j->id, padded), "request %u.%u: padding of %zu bytes, not %u",
+          j->id, j->depth, pad.len, padded);
+    if (m->relays && j->depth + 1 < MODEL_DEPTH && chance(30))
         start_relay(m, j, &request);
-    j->wants_side = m->relays && j->depth < MODEL_DEPTH && s->bytes < 4000 && chance(15);
+    j->wants_side = m->relays && j->depth < MODEL_DEPTH && chance(15);
     j->cold_us = below(2) * below(5000);
     if (m->make_us) {
         j->cold_us = 0;
@@ -513,7 +553,7 @@ static bool is_bodiless(const struct model_job *j)
 
 static void send_head(struct model_runtime *m, struct model_job *j)
 {
-    uint8_t bytes[512];
+    static uint8_t bytes[JOB_HEAD_BYTES_MAX];
     char length[16];
     struct head_writer w;
     struct job_slot s = slot_of(j, JOB_HEAD);
@@ -526,16 +566,13 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     if (j->with_length || j->answer == ANSWER_SHORT || j->answer == ANSWER_LONG)
         head_write_field(&w, (struct head_view){"content-length", 14},
                          (struct head_view){length, strlen(length)});
-    s.bytes = (uint32_t)head_write_end(&w);
-    if (j->is_relay) {
-        s.bytes = j->reply_head_bytes;
-        memcpy(bytes, j->reply_head, s.bytes);
-    }
-    s.chunk_count = 1;
-    s.chunk[0] = arena_take(&m->arena_up);
+    write_pad(&w, j->id, answer_pad(j->id));
+    bool has_room = j->is_relay ? put_head(m, &s, m->reply_head[j - m->job], j->reply_head_bytes)
+                                : put_head(m, &s, bytes, head_write_end(&w));
+    if (!has_room)
+        return;
     s.flags = is_end ? JOB_F_END | may_linger(m, j) : 0;
     s.arg = j->cold_us;
-    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
     push(m, &s);
     j->has_head = true;
 }
@@ -632,7 +669,7 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         return; /* mostly after the request body, at times before its end */
     if (!j->has_head)
         send_head(m, j);
-    if (j->is_live && !j->lingers && !chance(30))
+    if (j->is_live && j->has_head && !j->lingers && !chance(30))
         send_data(m, j);
 }
 

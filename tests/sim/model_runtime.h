@@ -44,7 +44,6 @@ struct model_job {
     uint32_t depth, sub_sent, sub_credit, reply_received, reply_credit;
     enum job_error reply_error;
     uint32_t reply_head_bytes;
-    uint8_t reply_head[512];
     bool wants_side, lingers;
     bool is_cancelled; /* and lingers */
     uint64_t done_ns;  /* of one that lingers */
@@ -68,6 +67,7 @@ struct model_runtime {
     struct model_job job[MODEL_JOBS];
     uint32_t jobs_end; /* behind the last place that may be live */
     uint32_t sub_generation[MODEL_JOBS];
+    uint8_t (*reply_head)[JOB_HEAD_BYTES_MAX]; /* of each relay; NULL: none had one yet */
     uint32_t deaths, lies, relayed, sides, abandoned, lingered;
     bool relays;
     uint32_t side_generation;

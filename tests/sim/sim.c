@@ -9,7 +9,7 @@
 #include "drivers/rng.h"
 
 uint64_t sim_seed, sim_now_ns;
-bool sim_trace;
+bool sim_trace, sim_pads;
 const char *sim_arguments = "";
 static struct rng random_state;
 static uint64_t story;
@@ -108,4 +108,41 @@ uint32_t body_compare(const uint8_t *bytes, uint32_t id, uint32_t at, uint32_t l
         return done;
     }
     return len;
+}
+
+/* Half of the heads are as small as most are; the others are of any size up to the most that is
+ * allowed. */
+static uint32_t pad_of(uint32_t id, uint64_t kind, uint32_t most)
+{
+    static const uint32_t sizes[] = {1024, 8 * 1024, 16 * 1024, PAD_BYTES_MAX};
+    uint64_t draw = XXH3_64bits_withSeed(&id, sizeof(id), sim_seed * 2 + kind);
+    uint32_t size = sizes[draw / 2 % 4];
+    if (!sim_pads || draw % 2 == 0)
+        return 0;
+    return 200 + (uint32_t)((draw >> 32) % ((size < most ? size : most) - 200));
+}
+
+/* HTTP_HEAD_BYTES_MAX, less what a request says beside. */
+uint32_t request_pad(uint32_t id)
+{
+    return pad_of(id, 0, 24000);
+}
+
+/* JOB_HEAD_BYTES_MAX, less what an answer says beside. */
+uint32_t answer_pad(uint32_t id)
+{
+    return pad_of(id, 1, 32600);
+}
+
+void pad_fill(char *out, uint32_t id, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++)
+        out[i] = (char)('a' + (id + i + i / 26) % 26);
+}
+
+bool pad_is(const char *bytes, size_t len, uint32_t id, uint32_t want)
+{
+    static char right[PAD_BYTES_MAX];
+    pad_fill(right, id, want);
+    return len == want && memcmp(bytes, right, want) == 0;
 }

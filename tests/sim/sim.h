@@ -60,6 +60,17 @@ void body_fill(uint8_t *out, uint32_t id, uint32_t at, uint32_t len);
 /* How many of these bytes are those of the body from `at` on. */
 uint32_t body_compare(const uint8_t *bytes, uint32_t id, uint32_t at, uint32_t len);
 
+/* Padding of heads: the field "x-pad" of request `id`, and of its answer, has so many bytes; 0:
+ * there is none. */
+extern bool sim_pads; /* in this run */
+uint32_t request_pad(uint32_t id);
+uint32_t answer_pad(uint32_t id);
+void pad_fill(char *out, uint32_t id, uint32_t len);
+/* Are these all bytes of the padding of id? */
+bool pad_is(const char *bytes, size_t len, uint32_t id, uint32_t want);
+
+enum { PAD_BYTES_MAX = 32 * 1024 };
+
 /* Byte `at` of body `id`: both ends know what must arrive. */
 static inline uint8_t body_byte(uint32_t id, uint32_t at)
 {

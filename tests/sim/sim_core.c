@@ -20,8 +20,10 @@
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
 #include "drivers/port_sim.h"
+#include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_runtime.h"
+#include "tests/sim/queue_watch.h"
 
 enum {
     CLIENTS = 6,
@@ -29,6 +31,7 @@ enum {
     TICK_NS = 50 * 1000,
     END_MS = 400 * 1000,
     DRAIN_MS = 2000,
+    FREE_PERCENT = 25, /* of the chunks, where others hold the rest */
 };
 
 const char sim_name[] = "build/tests/sim/sim_core";
@@ -45,6 +48,7 @@ struct sim {
     struct port_sim_wire *wire;
     struct core *core;
     struct model_runtime runtime[RUNTIMES];
+    struct queue_watch queue[RUNTIMES];
     struct clients clients;
     struct client client[CLIENTS];
     struct station station; /* the clients' */
@@ -57,6 +61,7 @@ struct sim {
     uint32_t script_index[4];
     uint64_t deploy_ns, deployed_epoch;
     uint64_t stop_ns, stopped_ns;
+    struct hog hog;
 };
 
 static const uint8_t core_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -131,6 +136,7 @@ static void start_world(struct sim *s)
         .tune = world_tune_default,
         .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
         .runtime_count = RUNTIMES};
+    s->world.tune.source_share_percent = 100; /* all clients have one address */
     if (chance(30))
         s->world.tune.optimistic_bytes = 4096 + below(60000);
     CHECK(s->world.routes, "%s", error);
@@ -176,7 +182,8 @@ static struct sim *sim_start(void)
     struct sim *s = calloc(1, sizeof(*s));
     clock_init_virtual(&s->clock, 1000000000);
     sim_now_ns = s->clock.virtual_ns;
-    bool is_troubled = chance(30), is_short = chance(20);
+    bool is_troubled = chance(30), is_short = chance(20), is_full = !is_short && chance(30);
+    sim_pads = chance(50);
     start_wire(s);
     start_world(s);
     bool relays = chance(50);
@@ -190,7 +197,9 @@ static struct sim *sim_start(void)
         s->runtime[1].death_ns = s->runtime[0].death_ns;
     }
     s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
-    start_core(s, is_short ? 200 + below(600) : 4096);
+    start_core(s, is_short ? 200 + below(600) : is_full ? 8192 : 4096);
+    if (is_full)
+        hog_take(&s->hog, &s->core->chunks, FREE_PERCENT);
     start_clients(s);
     s->stop_ns = chance(15) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
     s->clients.is_disturbed = is_short;
@@ -280,6 +289,8 @@ static void step(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
+    for (uint32_t i = 0; i < RUNTIMES; i++)
+        queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)
@@ -362,6 +373,7 @@ static void sim_run(uint64_t seed)
         step(s);
     }
     core_end(s->core);
+    hog_give(&s->hog, &s->core->chunks);
     check_books(s);
     const uint32_t *seen = s->clients.answers;
     TRACE("2xx: %u  4xx: %u  5xx: %u  cut: %u  deaths: %u  lies: %u", seen[2], seen[4], seen[5],

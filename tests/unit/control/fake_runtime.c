@@ -2,6 +2,9 @@
  *   good    ready; logs every script and every forgotten handle; exits 0 when the socket ends
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
+ *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
+ *   stranger  ready, then another user's process that heeds nothing
+ *   guest     the same, but it ends with its socket
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -31,8 +34,8 @@ static void say(json_t *j)
 
 static void say_log(json_int_t handle, const char *text)
 {
-    say(json_pack("{s:s, s:I, s:s, s:s, s:s}", "type", "log", "handle", handle, "request", "r1",
-                  "level", "info", "text", text));
+    say(json_pack("{s:s, s:I, s:s, s:s, s:s}", "type", "log", "handle", handle, "request",
+                  "00000000000000a1", "level", "info", "text", text));
 }
 
 /* NULL: the socket ended. */
@@ -117,6 +120,38 @@ static void take_scripts(void)
     }
 }
 
+/* One row of statistics. memory: JSON text. */
+static void say_stats(json_int_t handle, const char *memory)
+{
+    json_t *bytes = json_loads(memory, JSON_DECODE_ANY, NULL);
+
+    say(json_pack("{s:s, s:i, s:i, s:[{s:I, s:i, s:i, s:i, s:i, s:i, s:o, s:b}]}", "type", "stats",
+                  "isolates", 1, "memory_bytes", 4096, "scripts", "handle", handle, "cold", 1,
+                  "warm", 2, "evicted", 0, "condemned", 0, "cpu_us", 3, "memory_bytes", bytes,
+                  "is_warm", 1));
+}
+
+static void say_lies(void)
+{
+    char *long_text = malloc(65000);
+
+    memset(long_text, 'x', 64999);
+    long_text[64999] = 0;
+    for (json_int_t handle = 2; handle < 600; handle++)
+        say_stats(handle * 1000, "5");
+    say_stats(1, "{\"a\": [[[[[]]]]]}");
+    say_stats(-1, "5");
+    say_stats(1, "-5");
+    say_stats(1, "77");
+    say(json_pack("{s:s, s:s}", "type", "ready", "v8", long_text));
+    say(json_pack("{s:s, s:i, s:s, s:s, s:s}", "type", "log", "handle", 0, "request", long_text,
+                  "level", "info", "text", "r"));
+    say(json_pack("{s:s, s:i, s:s, s:s, s:s}", "type", "log", "handle", 0, "request", "", "level",
+                  long_text, "text", "l"));
+    free(long_text);
+    say_log(0, "end");
+}
+
 static void say_descriptors(void)
 {
     char text[256] = "fds";
@@ -157,13 +192,20 @@ int main(int argc, char **argv)
         say(json_pack("{s:s}", "type", "log"));
         say_log(0, "end");
     }
+    if (!strcmp(how, "liar"))
+        say_lies();
     if (!strcmp(how, "hungry")) {
         mmap(NULL, (size_t)200 << 20, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         pause();
     }
     is_mute = !strcmp(how, "mute");
-    if (!strcmp(how, "deaf"))
+    if (!strcmp(how, "stranger") || !strcmp(how, "guest")) {
+        if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+            return 6;
+        say_log(0, "another user's");
+    }
+    if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
         pause();
     take_scripts();
     return 0;

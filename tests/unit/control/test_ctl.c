@@ -29,6 +29,11 @@ static void handle(void *arg, struct ctl_client *c, const struct ctl_request *r)
         ctl_reply(c, json_pack("{s:b, s:I, s:s%}", "ok", 1, "bytes", (json_int_t)r->payload_bytes,
                                "payload", r->payload ? (const char *)r->payload : "",
                                r->payload_bytes));
+    } else if (!strcmp(r->command, "large")) {
+        static char large[4 << 20];
+
+        memset(large, 'x', sizeof(large));
+        ctl_reply(c, json_pack("{s:b, s:s%}", "ok", 1, "x", large, sizeof(large)));
     } else if (!strcmp(r->command, "later")) {
         deferred = ctl_client_id(c);
     } else if (!strcmp(r->command, "tail")) {
@@ -169,7 +174,7 @@ static void a_client_that_breaks_the_protocol_is_told_once_and_closed(void **sta
         size_t len;
         const char *said;
     } rows[] = {
-        {"a length of nothing", "\0\0\0\0", 4, "the request is too large"},
+        {"a length of nothing", "\0\0\0\0", 4, "the request is empty"},
         {"a length beyond all", "\xff\xff\xff\xff", 4, "the request is too large"},
         {"no JSON", "\x03\0\0\0abc", 7, "a request is a JSON object"},
         {"no object", "\x02\0\0\0[]", 6, "a request is a JSON object"},
@@ -238,9 +243,100 @@ static void too_many_clients_are_turned_away(void **state)
         fds[i] = connect_client();
         loop_step(&loop, 100);
     }
+    expect_text(receive(fds[CTL_CLIENTS_MAX]),
+                "{\"error\":\"hearthd has too many clients\",\"ok\":false}");
     assert_false(wait_readable(fds[CTL_CLIENTS_MAX]));
     for (int i = 0; i <= CTL_CLIENTS_MAX; i++)
         close(fds[i]);
+}
+
+static void brackets_may_be_nested_so_deeply_and_no_deeper(void **state)
+{
+    enum { DEEP = CTL_DEPTH_MAX - 1 }; /* and the object itself */
+    char bytes[4 + 64 + 2 * (DEEP + 1)];
+
+    for (int deep = DEEP; deep <= DEEP + 1; deep++) {
+        int fd = connect_client();
+        int len = snprintf(bytes + 4, sizeof(bytes) - 4, "{\"command\":\"echo\",\"[\\\"[\":");
+
+        memset(bytes + 4 + len, '[', (size_t)deep);
+        memset(bytes + 4 + len + deep, ']', (size_t)deep);
+        len += 2 * deep;
+        bytes[4 + len++] = '}';
+        memcpy(bytes, (char[]){(char)len, (char)(len >> 8), 0, 0}, 4);
+        assert_int_equal(send(fd, bytes, (size_t)len + 4, MSG_NOSIGNAL), len + 4);
+        expect_text(receive(fd),
+                    deep == DEEP ? "{\"bytes\":0,\"ok\":true,\"payload\":\"\"}"
+                                 : "{\"error\":\"the request is nested too deeply\",\"ok\":false}");
+        close(fd);
+    }
+}
+
+/* How it has come so far: each holds one of the few places. */
+static void clients_that_do_not_get_on_make_room(void **state)
+{
+    enum {
+        SILENT,
+        HALF_A_LENGTH,
+        HALF_A_REQUEST,
+        HALF_A_PAYLOAD,
+        NOT_READING,
+        TAIL_NOT_READING,
+        WAYS
+    };
+    static const char payload[] = "\x1e\0\0\0{\"command\":\"echo\",\"payload\":9}ab";
+    json_t *line = json_pack("{s:s}", "text", "12345678");
+    int fd[WAYS], tail, asking;
+
+    for (int i = 0; i < WAYS; i++)
+        fd[i] = connect_client();
+    (void)!send(fd[HALF_A_LENGTH], "\x1e", 1, 0);
+    (void)!send(fd[HALF_A_REQUEST], payload, 9, 0);
+    (void)!send(fd[HALF_A_PAYLOAD], payload, sizeof(payload) - 1, 0);
+    for (int i = NOT_READING; i < WAYS; i++) {
+        json_t *j = json_pack("{s:s, s:i}", "command", i == NOT_READING ? "large" : "tail", "x", 1);
+
+        assert_int_equal(ctl_send(fd[i], j, NULL, 0), 0);
+        json_decref(j);
+    }
+    tail = connect_client();
+    request(tail, "{\"command\":\"tail\"}", "");
+    expect_text(receive(tail), "{\"ok\":true}");
+    while (handled < 3)
+        loop_step(&loop, 100);
+    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++) /* more than the socket takes */
+        ctl_broadcast(ctl, "other", line);
+    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++)
+        ctl_broadcast(ctl, "hello", line);
+    asking = connect_client();
+    request(asking, "{\"command\":\"later\"}", "");
+    while (handled < 4)
+        loop_step(&loop, 100);
+
+    ctl_set_patience(ctl, 200);
+    for (int i = 0; i < WAYS; i++) {
+        char drop[4096];
+        ssize_t n = 0;
+
+        /* Those that do not read stay so until hearthd has given them up. */
+        for (int turn = 0; turn < 400 && ctl_client_count(ctl) > 2; turn++) {
+            loop_step(&loop, 100);
+            while (recv(tail, drop, sizeof(drop), MSG_DONTWAIT) > 0)
+                ;
+        }
+        do
+            n = recv(fd[i], drop, sizeof(drop), MSG_DONTWAIT);
+        while (n > 0);
+        if (n)
+            fail_msg("client %d: %s, %u clients", i, strerror(errno), ctl_client_count(ctl));
+        close(fd[i]);
+    }
+    /* A tail that is read, and one that awaits its answer, stay. */
+    assert_int_equal(ctl_client_count(ctl), 2);
+    assert_non_null(ctl_find(ctl, deferred));
+    json_decref(line);
+    close(tail);
+    close(asking);
 }
 
 static void a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost(void **state)
@@ -310,6 +406,8 @@ int main(void)
         TEST(a_client_that_breaks_the_protocol_is_told_once_and_closed),
         TEST(random_bytes_hurt_nobody),
         TEST(too_many_clients_are_turned_away),
+        TEST(brackets_may_be_nested_so_deeply_and_no_deeper),
+        TEST(clients_that_do_not_get_on_make_room),
         TEST(a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost),
         TEST(scripts_that_are_read_are_told_once_each),
         TEST(a_socket_in_use_is_not_taken),

@@ -1,4 +1,5 @@
 /* Starting, feeding and replacing runtime processes: with a small program (fake_runtime.c) in their place. */
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -278,6 +281,75 @@ static void a_condemned_process_is_replaced(void **state)
     assert_int_equal(atomic_load(r.condemned), 0);
 }
 
+/* Root, but for the privilege to signal other users' processes. */
+static void set_kill_privilege(bool is_on)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[2];
+
+    assert_int_equal(syscall(SYS_capget, &header, caps), 0);
+    if (is_on)
+        caps[0].effective |= 1u << CAP_KILL;
+    else
+        caps[0].effective &= ~(1u << CAP_KILL);
+    assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+}
+
+/* A process of another user is up and has broken the contract; this one may not kill it. Returns its pid; 0: not root. */
+static int start_beyond_reach(const char *how)
+{
+    struct part *region;
+
+    if (geteuid()) {
+        skip();
+        return 0;
+    }
+    start(how, 1);
+    UNTIL(has_logged(": another user's"));
+    set_kill_privilege(false);
+    atomic_store(supervise_runtime(supervise, 0, &region).condemned, 1);
+    return status_of(0).pid;
+}
+
+static void one_that_may_not_be_killed_is_out_of_service_and_tried_again(void **state)
+{
+    struct part *region;
+    int pid = start_beyond_reach("stranger");
+
+    UNTIL(!strcmp(status_of(0).last_exit, "cannot be killed: Operation not permitted"));
+    assert_int_equal(supervise_up_count(supervise), 0);
+    assert_null(supervise_runtime(supervise, 0, &region).region);
+    assert_null(region);
+    assert_int_equal(status_of(0).pid, pid);
+    assert_int_equal(status_of(0).restarts, 0);
+    set_kill_privilege(true);
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+    assert_int_not_equal(status_of(0).pid, pid);
+}
+
+static void one_that_may_not_be_killed_is_asked_to_end(void **state)
+{
+    int pid = start_beyond_reach("guest");
+
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
+    set_kill_privilege(true);
+}
+
+static void the_end_waits_only_so_long_for_one_that_may_not_be_killed(void **state)
+{
+    int pid = start_beyond_reach("stranger");
+    uint64_t before_ns = loop_now_ns();
+
+    supervise_destroy(supervise);
+    supervise = NULL;
+    assert_true(loop_now_ns() - before_ns >= (uint64_t)SUPERVISE_STOP_MS * 1000000);
+    set_kill_privilege(true);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void one_that_is_never_ready_is_replaced(void **state)
 {
     start("silent", 1);
@@ -360,6 +432,22 @@ static void packets_that_do_not_parse_are_counted_and_dropped(void **state)
     assert_int_equal(supervise_up_count(supervise), 1);
 }
 
+static void of_statistics_only_known_fields_of_known_scripts_are_kept(void **state)
+{
+    const struct script *alpha = add_script("alpha", "a"), *beta = add_script("beta", "b");
+    const struct script_row *row;
+
+    start("liar", 1);
+    UNTIL(has_logged(": end"));
+    assert_false(has_logged(": r") || has_logged(": l"));
+    row = supervise_script(supervise, 0, alpha);
+    assert_non_null(row);
+    assert_int_equal(row->warm, 2);
+    assert_int_equal(row->memory_bytes, 77);
+    assert_null(supervise_script(supervise, 0, beta));
+    assert_int_equal(status_of(0).bad_packets, 6);
+}
+
 static void a_process_sees_only_its_own_descriptors(void **state)
 {
     start("stdio", 1);
@@ -385,6 +473,9 @@ int main(void)
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
         TEST(a_condemned_process_is_replaced),
+        TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
+        TEST(one_that_may_not_be_killed_is_asked_to_end),
+        TEST(the_end_waits_only_so_long_for_one_that_may_not_be_killed),
         TEST(one_that_is_never_ready_is_replaced),
         TEST(one_that_takes_all_memory_is_replaced),
         TEST(one_that_answers_no_ping_is_replaced),
@@ -392,6 +483,7 @@ int main(void)
         TEST(one_that_answers_pings_stays),
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
+        TEST(of_statistics_only_known_fields_of_known_scripts_are_kept),
         TEST(a_process_sees_only_its_own_descriptors),
         TEST(files_that_are_missing_are_named),
     };

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/start_report.h"
 #include "runtime/libv8c/v8c_host.h"
 #include "runtime/start.h"
 
@@ -246,7 +247,7 @@ uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *he
         .keeps_body = true,
         .generation = ++h->generations,
         .may_send = JOB_CREDIT_INITIAL,
-        .may_receive = JOB_CREDIT_INITIAL,
+        .may_receive = JOB_ANSWER_CREDIT_INITIAL,
         .request_id = ++h->next_request_id,
         .handle = handle,
     };
@@ -486,8 +487,9 @@ static void take(struct harness *h, const struct job_slot *slot)
 
 static void take_packet(struct harness *h, const char *bytes, size_t len)
 {
+    static struct start_report report;
+    assert(start_report_read(&report, (const uint8_t *)bytes, len));
     json_t *packet = json_loadb(bytes, len, 0, NULL);
-    assert(packet);
     const char *type = json_string_value(json_object_get(packet, "type"));
     assert(type);
     if (strcmp(type, "ready") == 0) {

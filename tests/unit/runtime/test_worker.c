@@ -198,12 +198,12 @@ static void without_credit_nothing_is_sent(void **state)
     uint32_t quick = rig_script(&h, "export default { fetch() { return new Response('q'); } }");
     uint32_t job = harness_open(&h, s, "GET", "https://test.example/", NULL, false);
     h.jobs[job].holds_credit = true;
-    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
+    while (h.jobs[job].body_bytes < JOB_ANSWER_CREDIT_INITIAL)
         harness_await(&h);
     harness_get(&h, quick, "/");
-    assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(h.jobs[job].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     harness_credit(&h, job, 1); /* every byte counts */
-    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL + 1)
+    while (h.jobs[job].body_bytes < JOB_ANSWER_CREDIT_INITIAL + 1)
         harness_await(&h);
     harness_credit(&h, job, 1000000);
     assert_int_equal(harness_wait(&h, job)->body_bytes, 200000);
@@ -241,6 +241,15 @@ static void cancelling_midway_tells_the_stream_and_frees_the_job(void **state)
     harness_send(&h, job, "x", 1, false);
     harness_cancel(&h, job);
     assert_string_equal((char *)harness_get(&h, reads, "/how")->body, "the client is gone");
+}
+
+static void what_no_text_may_have_is_cleaned_from_a_log_line(void **state)
+{
+    uint32_t s = rig_script(&h, "export default { fetch() { console.log('zero\\0byte');"
+                                "console.log('half\\ud800'); return new Response('ok'); } };");
+    rig_expect(&h, rig_get(&h, s), "ok");
+    harness_wait_log(&h, "log", "zero byte");
+    harness_wait_log(&h, "log", "half\xef\xbf\xbd");
 }
 
 static void wait_until_goes_on_after_the_answer(void **state)
@@ -643,6 +652,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(what_no_text_may_have_is_cleaned_from_a_log_line),
         cmocka_unit_test(a_known_body_has_its_true_length),
         cmocka_unit_test(large_bodies_go_down_within_credit),
         cmocka_unit_test(large_bodies_go_up_and_are_read_every_way),

@@ -250,25 +250,26 @@ static void nothing_is_sent_without_credit_and_none_is_given_without_a_read(void
 /* The client takes nothing: the other script's answer waits where it is made. */
 static void a_slow_client_holds_the_called_script_back(void **state)
 {
-    static const uint8_t bytes[3 * JOB_CREDIT_INITIAL];
+    enum { HELD = JOB_CREDIT_INITIAL + JOB_ANSWER_CREDIT_INITIAL };
+    static const uint8_t bytes[HELD];
     uint32_t job =
         rig_get(&h, rig_caller(&h, "export default { fetch: (r, env) => env.OTHER.fetch(r) }"));
     h.jobs[job].holds_credit = true;
     uint32_t sub = harness_wait_sub(&h);
     harness_reply(&h, sub, 200, NULL, true);
-    harness_reply_data(&h, sub, bytes, 2 * JOB_CREDIT_INITIAL, false);
-    while (h.jobs[job].body_bytes < JOB_CREDIT_INITIAL)
+    harness_reply_data(&h, sub, bytes, HELD, false);
+    while (h.jobs[job].body_bytes < JOB_ANSWER_CREDIT_INITIAL)
         harness_await(&h);
     rig_expect(
         &h,
         rig_get(&h, rig_script(&h, "export default { fetch() { return new Response('idle'); } }")),
         "idle");
-    assert_int_equal(h.jobs[job].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(h.jobs[job].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     assert_int_equal(h.subs[sub].may_send, 0);
     h.jobs[job].holds_credit = false;
     harness_credit(&h, job, JOB_CREDIT_INITIAL);
     harness_reply_data(&h, sub, bytes, JOB_CREDIT_INITIAL, true);
-    assert_int_equal(harness_wait(&h, job)->body_bytes, 3 * JOB_CREDIT_INITIAL);
+    assert_int_equal(harness_wait(&h, job)->body_bytes, HELD + JOB_CREDIT_INITIAL);
     harness_close(&h, job);
     rig_expect_nothing_left(&h);
 }

@@ -16,7 +16,7 @@
 #include "dataplane/sub.h"
 #include "dataplane/world.h"
 
-enum { RIG_OWNERS = 8, RIG_SUBS = 8 };
+enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
 
 struct rig_owner {
     struct job_ref ref;
@@ -38,6 +38,7 @@ struct rig_sub {
 
 struct link_rig {
     struct runtime_link link;
+    uint64_t now_ns; /* when rig_start starts */
     struct counters counters;
     void *region;
     size_t region_bytes;
@@ -251,6 +252,7 @@ static void rig_detach(struct link_rig *r)
 static struct link_rig *rig_create(uint32_t jobs_max)
 {
     struct link_rig *r = calloc(1, sizeof(*r));
+    r->now_ns = RIG_NOW_NS;
     r->region_bytes = job_region_bytes(1);
     r->region = aligned_alloc(4096, r->region_bytes);
     memset(r->region, 0, r->region_bytes);
@@ -282,7 +284,7 @@ static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool 
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
     enum job_start_result result = runtime_link_start(&r->link, owner, 77, 1000 + owner, head,
-                                                      sizeof(head), has_body, &o->ref);
+                                                      sizeof(head), has_body, r->now_ns, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};

@@ -85,13 +85,13 @@ static void streams_a_body_under_credit(void **state)
     rig_start(r, 0, false);
     struct job_slot start = receive(r);
     send_head(r, &start, 0);
-    for (int i = 0; i < JOB_CREDIT_INITIAL / JOB_HEAD_BYTES_MAX; i++) {
+    for (int i = 0; i < JOB_ANSWER_CREDIT_INITIAL / JOB_HEAD_BYTES_MAX; i++) {
         struct job_slot data = reply_to(&start, JOB_DATA, 0);
         fill(r, &data, block, sizeof(block));
         send(r, &data);
     }
     runtime_link_poll(&r->link, 16, NOW_NS);
-    assert_int_equal(r->owner[0].body_bytes, JOB_CREDIT_INITIAL);
+    assert_int_equal(r->owner[0].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
     runtime_link_credit(&r->link, r->owner[0].ref, 10);
     struct job_slot credit = receive(r);
@@ -209,14 +209,13 @@ static void keeps_a_ring_reserve_for_control(void **state)
 static void asks_once_for_a_warm_isolate(void **state)
 {
     struct link_rig *r = rig_create(4);
-    assert_true(runtime_link_warm(&r->link, 5, false));
-    assert_false(runtime_link_warm(&r->link, 5, false));
+    assert_true(runtime_link_warm(&r->link, 5, false, NOW_NS));
+    assert_false(runtime_link_warm(&r->link, 5, false, NOW_NS));
     assert_int_equal(receive(r).type, JOB_WARM);
     send(r, &(struct job_slot){.type = JOB_EVICTED, .arg = 5});
     runtime_link_poll(&r->link, 16, NOW_NS);
-    assert_false(runtime_link_warm(&r->link, 5, false));
-    runtime_link_poll(&r->link, 16, NOW_NS + WARMTH_AGAIN_NS);
-    assert_true(runtime_link_warm(&r->link, 5, true));
+    assert_false(runtime_link_warm(&r->link, 5, false, NOW_NS));
+    assert_true(runtime_link_warm(&r->link, 5, true, NOW_NS + WARMTH_AGAIN_NS));
     struct job_slot again = receive(r);
     assert_int_equal(again.type, JOB_WARM);
     assert_int_equal(again.flags, JOB_F_DEMANDED);
@@ -225,7 +224,7 @@ static void asks_once_for_a_warm_isolate(void **state)
     rig_destroy(r);
 }
 
-/* ---- sub-requests, lingering jobs, spans, queueing delay ---- */
+/* ---- sub-requests, lingering jobs, spans ---- */
 
 enum { SUB_5 = 5 };
 
@@ -413,36 +412,70 @@ static void a_job_lingers_behind_its_answer(void **state)
     rig_destroy(r);
 }
 
+/* ---- queueing delay ---- */
+
+enum { US = 1000, MS = 1000 * 1000 };
+
+static uint64_t look_at(struct link_rig *r, uint64_t now_ns)
+{
+    r->now_ns = now_ns;
+    return runtime_link_look(&r->link, now_ns);
+}
+
+static void take_all(struct link_rig *r)
+{
+    receive(r);
+    job_consumer_release(&r->down);
+}
+
 static void measures_how_long_a_start_waits(void **state)
 {
     struct link_rig *r = rig_create(4);
-    runtime_link_poll(&r->link, 16, 1000000);
+    look_at(r, 1 * MS);
     rig_start(r, 0, false);
     runtime_link_flush(&r->link);
-    runtime_link_poll(&r->link, 16, 1700000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 700000); /* it still waits */
-    receive(r);
-    job_consumer_release(&r->down);
-    runtime_link_poll(&r->link, 16, 1900000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 900000);
+    assert_int_equal(look_at(r, 1 * MS + 700 * US), 700 * US); /* it still waits */
+    take_all(r);
+    assert_int_equal(look_at(r, 1 * MS + 900 * US), 700 * US);
+    rig_destroy(r);
+}
+
+static void a_start_after_a_sleep_has_waited_only_since_then(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    runtime_link_poll(&r->link, 16, 1 * MS);
+    look_at(r, 1 * MS);
+    r->now_ns = 100 * MS; /* the core slept until a frame came */
+    rig_start(r, 0, false);
+    runtime_link_flush(&r->link);
+    assert_int_equal(look_at(r, 100 * MS + 10 * US), 10 * US);
+    rig_destroy(r);
+}
+
+static void what_the_runtime_took_while_the_core_slept_did_not_wait(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    look_at(r, 1 * MS);
+    rig_start(r, 0, false);
+    runtime_link_flush(&r->link);
+    take_all(r); /* at once; its handler awaits something for 80 ms */
+    assert_int_equal(look_at(r, 81 * MS), 0);
     rig_destroy(r);
 }
 
 static void a_queue_that_has_been_empty_for_a_while_has_no_delay(void **state)
 {
     struct link_rig *r = rig_create(4);
-    runtime_link_poll(&r->link, 16, 1000000);
+    look_at(r, 1 * MS);
     rig_start(r, 0, false);
     rig_start(r, 1, false);
     runtime_link_flush(&r->link);
+    assert_int_equal(look_at(r, 700 * MS), 699 * MS);
     receive(r);
-    runtime_link_poll(&r->link, 16, 701000000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 700000000);
-    runtime_link_poll(&r->link, 16, 801000000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 700000000); /* the other START waits still */
+    assert_int_equal(look_at(r, 701 * MS), 699 * MS);
+    assert_int_equal(look_at(r, 801 * MS), 699 * MS); /* the other START waits still */
     receive(r);
-    runtime_link_poll(&r->link, 16, 801100000);
-    assert_int_equal(runtime_link_delay_ns(&r->link), 0);
+    assert_int_equal(look_at(r, 801 * MS + 100 * US), 0);
     rig_destroy(r);
 }
 
@@ -620,7 +653,7 @@ static void impossible_ring_words_end_the_link(void **state)
     rig_start(r, 0, false);
     atomic_store(&lane->down.head, 12345); /* beyond what was produced: counts as full */
     for (int i = 0; i < JOB_RING_SLOTS; i++)
-        runtime_link_warm(&r->link, 1000 + (uint64_t)i, false);
+        runtime_link_warm(&r->link, 1000 + (uint64_t)i, false, NOW_NS);
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
     runtime_link_poll(
         &r->link, 16,
@@ -723,6 +756,8 @@ int main(void)
         cmocka_unit_test(a_job_that_fails_may_linger),
         cmocka_unit_test(a_job_lingers_behind_its_answer),
         cmocka_unit_test(measures_how_long_a_start_waits),
+        cmocka_unit_test(a_start_after_a_sleep_has_waited_only_since_then),
+        cmocka_unit_test(what_the_runtime_took_while_the_core_slept_did_not_wait),
         cmocka_unit_test(a_queue_that_has_been_empty_for_a_while_has_no_delay),
         cmocka_unit_test(a_region_that_the_world_has_no_more_is_not_touched),
         cmocka_unit_test(wakes_the_process_only_when_it_sleeps),

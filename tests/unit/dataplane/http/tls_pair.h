@@ -34,6 +34,7 @@ struct pipe {
 
 struct tls_pair {
     struct pipe to_client, to_server;
+    struct guard guard;
     struct tls_session *server;
     WOLFSSL *client;
     bool is_client_done;

@@ -1,0 +1,183 @@
+#include "dataplane/conn_parts.h"
+
+enum {
+    COOKIE_LIFE_MS =
+        60000, /* an ACK without a connection is looked at for so long after the last cookie */
+};
+
+/* The two differ in the largest segment. */
+static struct tcp_env *env_of(struct core *core, const uint8_t remote[16])
+{
+    return conn_is_ip4(remote) ? &core->tcp_env4 : &core->tcp_env6;
+}
+
+static bool is_listening(const struct core *core, uint16_t port)
+{
+    return port != 0 && (port == core->config.tls_port || port == core->config.plain_port);
+}
+
+static void send_reply(struct core *core, const struct net_packet *p,
+                       size_t (*write)(void *, uint8_t *, size_t), void *arg)
+{
+    struct net_route route = {0};
+    memcpy(route.src, p->dst, sizeof(route.src));
+    memcpy(route.dst, p->src, sizeof(route.dst));
+    size_t room;
+    uint8_t *l4 = net_begin(&core->net, &route, 6, &room, core->now_ns);
+    if (l4)
+        net_end(&core->net, write(arg, l4, room));
+    else
+        core->counters.net_unresolved_dropped += core->net.blocked.why == NET_UNRESOLVED;
+}
+
+static size_t write_reset(void *arg, uint8_t *buf, size_t cap)
+{
+    return tcp_reset_for(arg, buf, cap);
+}
+
+struct cookie_args {
+    struct core *core;
+    const struct net_packet *packet;
+    const struct tcp_segment *segment;
+};
+
+static size_t write_cookie(void *arg, uint8_t *buf, size_t cap)
+{
+    struct cookie_args *a = arg;
+    return tcp_cookie_syn_ack(env_of(a->core, a->packet->src), a->packet->dst, a->packet->src,
+                              a->segment, buf, cap, a->core->now_ns);
+}
+
+static struct flow_key key_of(const struct net_packet *p, const struct tcp_segment *s)
+{
+    struct flow_key key = {.local_port = s->dst_port, .remote_port = s->src_port};
+    memcpy(key.local, p->dst, sizeof(key.local));
+    memcpy(key.remote, p->src, sizeof(key.remote));
+    return key;
+}
+
+/* Else it gets a cookie: too many are half-open, of all or of its source. */
+static bool may_be_half_open(struct core *core, const struct flow_key *key)
+{
+    struct source *source[SOURCE_LEVELS];
+    if (core->half_open >= core->half_open_max)
+        return false;
+    sources_find(&core->sources, key->remote, source);
+    if (sources_may(&core->sources, source, SOURCE_HALF_OPEN))
+        return true;
+    core->counters.conn_source_cookies++;
+    return false;
+}
+
+/* A SYN for nobody: a new connection, a cookie, or a refusal. */
+static void on_syn(struct core *core, const struct net_packet *p, struct tcp_segment *s,
+                   const struct flow_key *key)
+{
+    struct counters *count = &core->counters;
+    if (core->is_stopping) {
+        count->drop_tcp_no_port++;
+        send_reply(core, p, write_reset, s);
+        return;
+    }
+    bool is_over_share;
+    if (!may_be_half_open(core, key)) {
+        count->rx_tcp++;
+        core->cookies_until_ns = conn_after_ms(core, COOKIE_LIFE_MS);
+        send_reply(core, p, write_cookie, &(struct cookie_args){core, p, s});
+        return;
+    }
+    struct conn *c = conn_new(core, key, &is_over_share);
+    if (!c) {
+        *(is_over_share ? &count->drop_tcp_source_limit : &count->drop_tcp_conn_limit) += 1;
+        return;
+    }
+    count->rx_tcp++;
+    struct tcp_env *env = env_of(core, key->remote);
+    uint32_t iss =
+        tcp_isn(env, key->local, key->remote, key->local_port, key->remote_port, core->now_ns);
+    tcp_open_passive(&c->tcp, env, key->local_port, key->remote_port, s, iss, core->now_ns);
+    c->is_half_open = true;
+    core->half_open++;
+    sources_hold(&core->sources, c->source, SOURCE_HALF_OPEN, 1);
+    conn_mark(core, c);
+}
+
+/* An ACK for nobody may carry a cookie of ours. */
+static bool on_cookie(struct core *core, const struct net_packet *p, const struct tcp_segment *s,
+                      const struct flow_key *key)
+{
+    bool is_plain_ack = (s->flags & TCP_ACK) && !(s->flags & (TCP_SYN | TCP_RST));
+    if (!is_plain_ack || core->is_stopping || core->now_ns >= core->cookies_until_ns)
+        return false;
+    struct tcp opened;
+    if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
+        return false;
+    bool is_over_share;
+    struct conn *c = conn_new(core, key, &is_over_share);
+    if (!c) {
+        core->counters.conn_cookie_refused++;
+        tcp_fini(&opened);
+        return false;
+    }
+    c->tcp = opened; /* holds no pointer to itself */
+    tcp_input(&c->tcp, s, core->now_ns);
+    conn_mark(core, c);
+    return true;
+}
+
+void conn_packet(struct core *core, const struct net_packet *p)
+{
+    struct counters *count = &core->counters;
+    struct tcp_segment s;
+    if (!tcp_segment_parse(&s, p->l4, p->l4_bytes)) {
+        count->drop_tcp_bad++;
+        return;
+    }
+    s.ecn = p->ecn;
+    struct flow_key key = key_of(p, &s);
+    uint32_t index = flow_find(&core->flows, &key);
+    struct conn *c = index == UINT32_MAX ? NULL : &core->conns[index];
+    bool is_syn = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+
+    if (c && is_syn && tcp_may_reuse(&c->tcp, &s)) {
+        conn_free(core, c); /* RFC 6191: a new incarnation takes the TIME_WAIT's place */
+        c = NULL;
+    }
+    if (c) {
+        count->rx_tcp++;
+        if (s.payload_bytes > 0 || (s.flags & (TCP_FIN | TCP_RST)))
+            conn_disturb(c);
+        tcp_input(&c->tcp, &s, core->now_ns);
+        conn_mark(core, c);
+        return;
+    }
+    if (!is_listening(core, s.dst_port)) {
+        count->drop_tcp_no_port++;
+        send_reply(core, p, write_reset, &s);
+        return;
+    }
+    if (is_syn) {
+        on_syn(core, p, &s, &key);
+        return;
+    }
+    if (on_cookie(core, p, &s, &key)) {
+        count->rx_tcp++;
+        return;
+    }
+    count->drop_tcp_no_conn++;
+    send_reply(core, p, write_reset, &s);
+}
+
+void conn_path_mtu(struct core *core, const struct net_pmtu *report)
+{
+    struct flow_key key = {.local_port = report->local_port, .remote_port = report->remote_port};
+    memcpy(key.local, report->local, sizeof(key.local));
+    memcpy(key.remote, report->remote, sizeof(key.remote));
+    uint32_t index = flow_find(&core->flows, &key);
+    if (index == UINT32_MAX)
+        return;
+    struct conn *c = &core->conns[index];
+    tcp_path_mtu(&c->tcp, report->seq,
+                 (uint16_t)(report->mtu - (conn_is_ip4(key.remote) ? 20 : 40) - TCP_HEADER_BYTES));
+    conn_mark(core, c);
+}
