@@ -745,16 +745,12 @@ static void let_go(struct core *core, struct call *c)
 
 void calls_end(struct core *core)
 {
+    /* What its script has called is cancelled, and lingers then: so from the front again. */
     struct calls *t = core->calls;
-    bool is_found = true;
-    /* One's end cancels what its script has called, which lingers then. */
-    while (is_found) {
-        is_found = false;
-        for (uint32_t i = 0; i < t->count; i++) {
-            if (t->call[i].state != CALL_LINGER)
-                continue;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->call[i].state == CALL_LINGER) {
             let_go(core, &t->call[i]);
-            is_found = true;
+            i = UINT32_MAX;
         }
     }
 }
