@@ -5,6 +5,8 @@
 
 #include "dataplane/tls.h"
 
+enum { HEADS_LEAVE_PART = 16 }; /* of the pool, beside what calls that begin leave */
+
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
@@ -17,8 +19,8 @@ void exchange_set_state(struct core *core, struct conn *c, enum exchange_state s
     x->state = (uint8_t)state;
     switch (state) {
     case EXCHANGE_HEAD:
-        conn_set_deadline(c, exchange_after_ms(core, x->in.bytes ? limits->head_timeout_ms
-                                                                 : limits->idle_timeout_ms));
+        conn_set_deadline(c, exchange_after_ms(core, x->seen ? limits->head_timeout_ms
+                                                             : limits->idle_timeout_ms));
         break;
     case EXCHANGE_RUN: /* the runtime's wall-clock limit comes first; this is for one that never
                           speaks */
@@ -48,7 +50,7 @@ void exchange_start(struct core *core, struct conn *c)
 
 bool exchange_is_idle(const struct exchange *x)
 {
-    return x->state == EXCHANGE_HEAD && x->in.bytes == 0;
+    return x->state == EXCHANGE_HEAD && x->seen == 0 && x->head_waits_ns == 0;
 }
 
 void exchange_cancel_call(struct core *core, struct exchange *x)
@@ -92,22 +94,34 @@ size_t exchange_look(struct core *core, struct conn *c, size_t cap)
     size_t len = in->bytes < cap ? in->bytes : cap;
     assert(cap <= sizeof(core->scratch));
     byte_queue_copy(in, 0, core->scratch, len);
-    while (len < cap) {
-        size_t part;
-        if (!conn_read(core, c, core->scratch + len, cap - len, &part))
-            break;
-        len += part;
-    }
+    if (len < cap)
+        len += conn_peek(core, c, core->scratch + len, cap - len);
     return len;
 }
 
-bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
+void exchange_used(struct core *core, struct conn *c, size_t used)
 {
     struct byte_queue *in = &c->exchange.in;
-    size_t old = in->bytes < len ? in->bytes : len; /* of scratch, what is in the queue already */
-    size_t from = used > old ? used : old;
-    byte_queue_consume(in, &core->chunks, (uint32_t)(used < old ? used : old));
-    return from == len || exchange_queue(core, c, in, core->scratch + from, len - from);
+    size_t old = in->bytes < used ? in->bytes : used;
+    byte_queue_consume(in, &core->chunks, (uint32_t)old);
+    if (used > old)
+        conn_skip(core, c, used - old);
+}
+
+size_t exchange_keep(struct core *core, struct conn *c, size_t len)
+{
+    struct byte_queue *in = &c->exchange.in;
+    size_t old = in->bytes;
+    bool is_first = in->account.held < CHUNK_FIRST;
+    size_t room = byte_queue_room(in, &core->chunks, is_first ? CHUNK_COMES : CHUNK_BEGINS);
+    /* Heads that do not come to an end must leave calls something to begin with. */
+    size_t left = is_first ? 0 : (size_t)(core->chunks.count / HEADS_LEAVE_PART) * CHUNK_ROOM;
+    room = room > left ? room - left : 0;
+    size_t bytes = len - old < room ? len - old : room;
+    byte_queue_append(in, &core->chunks, core->scratch + old, bytes);
+    if (bytes > 0)
+        conn_skip(core, c, bytes);
+    return bytes;
 }
 
 /* ---- the call ---- */
@@ -206,7 +220,7 @@ void exchange_timeout(struct core *core, struct conn *c)
     struct exchange *x = &c->exchange;
     switch ((enum exchange_state)x->state) {
     case EXCHANGE_HEAD:
-        if (x->in.bytes == 0) {
+        if (exchange_is_idle(x)) {
             core->counters.conn_timeout_idle++;
             conn_close(core, c, false);
             return;

@@ -1,8 +1,9 @@
 /* exchange.h
  *
- * The HTTP/1.1 server side of one connection: one request at a time, its call, its answer. Pipelined
- * requests wait in the stream. Bodies flow through in both directions under credit: nothing holds a
- * whole body.
+ * The HTTP/1.1 server side of one connection: one request at a time, its call, its answer.
+ * Pipelined requests wait in the stream, as body does that the call has no room for: only a head
+ * that is not whole yet is taken in. Bodies flow through in both directions under credit: nothing
+ * holds a whole body.
  *
  *   HEAD     awaits a request head                           deadline: idle, or head once a byte
  * came START    awaits room to answer before the job may start RUN      awaits the response head;
@@ -37,7 +38,7 @@ enum exchange_state {
 };
 
 struct exchange {
-    struct byte_queue in;   /* plaintext read and not used yet */
+    struct byte_queue in;   /* a request head's first bytes, until it is whole */
     struct byte_queue head; /* the encoded request head: until the call starts */
     struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
     struct http1_body body; /* of the request */
@@ -47,7 +48,8 @@ struct exchange {
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */
     uint64_t body_bytes;    /* of the request, so far */
-    uint32_t seen;          /* bytes of `in` that the head parser looked at */
+    uint32_t seen; /* bytes of a head that the parser looked at: `in`, and the stream's next */
+    uint64_t head_waits_ns; /* since when a whole head finds no chunks; 0: none does */
     uint32_t head_left;     /* of out: text of a head, or of a refusal */
     uint8_t state;          /* enum exchange_state */
     uint8_t minor;

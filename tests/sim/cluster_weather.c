@@ -43,7 +43,10 @@ static void draw_kinds(struct sim *s)
     w->is_small = chance(15);
     w->is_short = chance(15);
     w->is_eager = chance(15);
-    w->is_full = !w->is_short && chance(25);
+    /* Who stood still finds segments of seconds in a heap; those of a head for which there is no
+     * place cost their client timeouts of as many seconds as that took. */
+    bool stands_still = w->has[WEATHER_PAUSE] || w->has[WEATHER_SLOW_NODE];
+    w->is_full = !w->is_short && !stands_still && chance(25);
     sim_pads = chance(50);
 }
 

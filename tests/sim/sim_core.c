@@ -283,6 +283,20 @@ static uint32_t deaths(const struct sim *s)
     return s->runtime[0].deaths + s->runtime[1].deaths;
 }
 
+/* What a client sends ahead stays in its TCP: only a head that is not whole yet is taken in. */
+static void check_taken_in(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->core->config.conns_max; i++) {
+        const struct conn *c = &s->core->conns[i];
+        const struct exchange *x = &c->exchange;
+        if (c->state != CONN_OPEN)
+            continue;
+        CHECK(x->in.bytes == 0 || x->state == EXCHANGE_HEAD, "%u bytes taken in behind a request",
+              x->in.bytes);
+        CHECK(x->in.bytes <= HTTP_HEAD_BYTES_MAX, "a head of %u bytes", x->in.bytes);
+    }
+}
+
 static void step(struct sim *s)
 {
     for (uint32_t i = 0; i < RUNTIMES; i++)
@@ -290,6 +304,7 @@ static void step(struct sim *s)
     core_iterate(s->core);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
+    check_taken_in(s);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)
