@@ -5,11 +5,15 @@
  * that is not whole yet is taken in. Bodies flow through in both directions under credit: nothing
  * holds a whole body.
  *
- *   HEAD     awaits a request head                           deadline: idle, or head once a byte
- * came START    awaits room to answer before the job may start RUN      awaits the response head;
- * request body flows    deadline: stall RESPOND  awaits the rest of the answer deadline: stall
- *   DISCARD  answered early, without having said close: awaits the rest of the request body, so that the connection can be kept
- *            deadline: stall
+ *   HEAD     awaits a request head         deadline: idle, or head once a byte came
+ *   START    awaits room to answer before the job may start
+ *   RUN      awaits the response head; request body flows        deadline: stall
+ *   RESPOND  awaits the rest of the answer                       deadline: stall
+ *   DISCARD  answered early, without having said close: awaits the rest of the request body, so
+ *            that the connection can be kept                     deadline: stall
+ *
+ * A client that is to give body, or to take what was sent, must keep a pace (pace.h, min_rate):
+ * else 408, or the end.
  *
  * What the client is told and the connection has no room for waits in `out`, in order: the head, as
  * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
@@ -25,6 +29,7 @@
 #include "dataplane/call.h"
 #include "dataplane/chunk.h"
 #include "dataplane/http1.h"
+#include "dataplane/pace.h"
 
 struct core;
 struct conn;
@@ -51,6 +56,9 @@ struct exchange {
     uint32_t seen; /* bytes of a head that the parser looked at: `in`, and the stream's next */
     uint64_t head_waits_ns; /* since when a whole head finds no chunks; 0: none does */
     uint32_t head_left;     /* of out: text of a head, or of a refusal */
+    uint64_t stall_ns;      /* the state's deadline; c->deadline_ns is that, or a slow pace's */
+    struct pace gives, takes; /* the client: request body, and the answer */
+    uint32_t acked_seen;      /* tcp_acked_count */
     uint8_t state;          /* enum exchange_state */
     uint8_t minor;
     uint16_t status; /* of the answer */
@@ -62,6 +70,7 @@ struct exchange {
         is_broken; /* the answer will never be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
+    bool is_asked; /* for request body: all that was there is read, and there is room for more */
 };
 
 void exchange_init(struct exchange *);

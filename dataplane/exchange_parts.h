@@ -62,6 +62,8 @@ static inline void exchange_trace(struct core *core, const struct exchange *x, e
 void exchange_set_state(struct core *, struct conn *, enum exchange_state);
 /* Bytes of a body moved: the stall deadline starts again. */
 void exchange_moved(struct core *, struct conn *);
+/* So many came from the client. */
+void exchange_got(struct core *, struct conn *, size_t bytes);
 void exchange_cancel_call(struct core *, struct exchange *);
 /* The call is over: so are the connection's floors. */
 void exchange_unreserve(struct conn *);

@@ -384,6 +384,7 @@ static size_t decode_body(struct core *core, struct exchange *x, size_t len, siz
 void exchange_read_body(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
+    x->is_asked = false;
     while (x->has_body && c->state == CONN_OPEN) {
         size_t room = call_body_room(core, x->call);
         if (room == 0)
@@ -413,7 +414,8 @@ void exchange_read_body(struct core *core, struct conn *c)
             return;
         }
         if (at > 0)
-            exchange_moved(core, c);
+            exchange_got(core, c, at);
+        x->is_asked = x->has_body && at == 0;
         if (x->has_body && at == 0) {
             if (conn_read_ended(c)) {
                 core->counters.http_bad++;
@@ -442,7 +444,8 @@ bool exchange_discard(struct core *core, struct conn *c)
         return false;
     ate_body(core, c, at);
     if (at > 0)
-        exchange_moved(core, c);
+        exchange_got(core, c, at);
+    x->is_asked = true;
     uint64_t body_max = core->world->limits.request_body_bytes_max;
     if (body_max && x->body_bytes > body_max) {
         core->counters.http_body_too_large++;
