@@ -64,10 +64,9 @@ struct exchange {
     uint16_t status; /* of the answer */
     uint8_t framing; /* enum http1_framing */
     bool is_head, is_idempotent, keep_alive;
-    bool has_body; /* request body is not wholly decoded yet */
-    bool is_ended; /* the whole answer has arrived */
-    bool
-        is_broken; /* the answer will never be whole: the connection ends behind what there is of it */
+    bool has_body;  /* request body is not wholly decoded yet */
+    bool is_ended;  /* the whole answer has arrived */
+    bool is_broken; /* never to be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
     bool is_asked; /* for request body: all that was there is read, and there is room for more */

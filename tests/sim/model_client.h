@@ -26,15 +26,15 @@ enum manner {
     GARBLES,     /* ends with a malformed request */
     RESETS,
     VANISHES,
-    STOPS, /* sends a part and then nothing, or a byte a second, but stays; without a part: silent */
+    STOPS, /* sends a part, then nothing or a byte a second, but stays; without a part: silent */
 };
 
 struct request {
     uint32_t answer, id, bytes, body_bytes;
     uint16_t status; /* that a calm world answers */
     bool is_post, is_head, is_old, is_close, expects;
-    bool may_cut;   /* the connection ends in the middle of the answer */
-    uint32_t gate;  /* of pending: written no further before "100 Continue"; 0: none */
+    bool may_cut;  /* the connection ends in the middle of the answer */
+    uint32_t gate; /* of pending: written no further before "100 Continue"; 0: none */
 };
 
 struct client {
