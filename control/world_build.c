@@ -338,6 +338,7 @@ static struct world_limits limits_of(const struct conf_limits *l)
         .head_timeout_ms = l->head_timeout_ms,
         .idle_timeout_ms = l->idle_timeout_ms,
         .stall_timeout_ms = l->stall_timeout_ms,
+        .min_rate = l->min_rate,
         .request_body_bytes_max = (uint64_t)l->request_body_mb << 20,
     };
 }

@@ -101,6 +101,8 @@
     E(conn_timeout_head, "closed: no request head in time")                                        \
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
+    E(http_slow_body, "request bodies that came more slowly than min_rate: 408, or cut")           \
+    E(http_slow_reader, "answers cut, taken more slowly than min_rate")                            \
     E(conn_unreachable, "half-open connections ended: their next hop does not answer")             \
     E(conn_evicted_time_wait, "connections that gave way to new ones: in TIME_WAIT")               \
     E(conn_evicted_ending, "those whose peer had not closed its end")                              \

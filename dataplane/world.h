@@ -48,6 +48,7 @@ struct world_binding {
 /* Tunable limits; see limits.h for what they start from. */
 struct world_limits {
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
+    uint32_t min_rate;               /* bytes a second that a client must give or take; 0: any */
     uint64_t request_body_bytes_max; /* 0: no limit */
 };
 
