@@ -352,11 +352,12 @@ char *export_metrics(const struct hearthd *h)
 char *export_limits(const struct hearthd *h)
 {
     const struct conf_limits *l = &h->conf->limits;
-    const size_t rest = core_bytes(0, l->chunks, h->conf->runtimes.count),
-                 conns = core_bytes(l->conns, l->chunks, h->conf->runtimes.count) - rest;
+    const uint32_t runtimes = h->conf->runtimes.count;
+    const size_t all = core_bytes(l->conns, l->chunks, runtimes),
+                 each = (core_bytes(2 * l->conns, l->chunks, runtimes) - all) / l->conns;
     const struct limits_memory memory[] = {
-        {"connections, in tables", l->conns, conns / l->conns},
-        {"stream chunks, job tables of a core", 1, rest},
+        {"connections, in tables", l->conns, each},
+        {"stream chunks, job tables of a core", 1, all - l->conns * each},
         {"channels, calls and streams of a cluster", h->channels ? 1 : 0,
          h->channels ? core_cluster_bytes(h->channels) : 0},
         {"TLS sessions, taken while they last (wolfSSL)", l->conns, tls_session_bytes()},
