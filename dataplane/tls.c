@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/tls_early.h"
+#include "drivers/wolfssl_cpu.h"
 
 enum { ERROR_BYTES = 160 };
 
@@ -40,6 +41,7 @@ struct tls_session {
 
 int tls_start(void)
 {
+    wolfssl_cpu_limit(); /* programs without aead_init */
     return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
 }
 

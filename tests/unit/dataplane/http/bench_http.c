@@ -139,7 +139,7 @@ static const struct {
     int version_min;
 } groups[] = {
     {"P-256", WOLFSSL_ECC_SECP256R1, 2},
-    {"X25519", WOLFSSL_ECC_X25519, 3}, /* in TLS 1.2 5.9.2's client fails: test_tls.c */
+    {"X25519", WOLFSSL_ECC_X25519, 2},
 #ifdef WOLFSSL_HAVE_MLKEM
     {"X25519MLKEM768", WOLFSSL_X25519MLKEM768, 3},
 #endif
