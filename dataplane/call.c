@@ -6,6 +6,7 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/slice.h"
 #include "runtime/context.h"
 
 enum {
@@ -25,7 +26,8 @@ struct calls *calls_init(void *memory, uint32_t count)
     struct calls *t = memory;
     t->count = count;
     t->live = 0;
-    t->free = t->waiting = NULL;
+    t->free = NULL;
+    t->waiting = (struct age_list){0};
     t->next_ns = UINT64_MAX;
     for (uint32_t i = count; i-- > 0;) {
         t->call[i].index = i;
@@ -64,27 +66,13 @@ void call_wait(struct core *core, struct call *c, uint64_t at_ns)
     struct calls *t = core->calls;
     if (at_ns < t->next_ns)
         t->next_ns = at_ns;
-    if (c->prev_waiting) {
+    if (age_is_in(&c->wait)) {
         if (at_ns < c->try_at_ns)
             c->try_at_ns = at_ns;
         return;
     }
     c->try_at_ns = at_ns;
-    c->next_waiting = t->waiting;
-    if (c->next_waiting)
-        c->next_waiting->prev_waiting = &c->next_waiting;
-    c->prev_waiting = &t->waiting;
-    t->waiting = c;
-}
-
-static void unwait(struct call *c)
-{
-    if (!c->prev_waiting)
-        return;
-    *c->prev_waiting = c->next_waiting;
-    if (c->next_waiting)
-        c->next_waiting->prev_waiting = c->prev_waiting;
-    c->prev_waiting = NULL;
+    age_add(&t->waiting, &c->wait);
 }
 
 void call_trace(struct core *core, struct call *c, enum trace_kind kind, uint16_t code,
@@ -128,7 +116,7 @@ static void free_call(struct core *core, struct call *c)
     send_spans(core, c);
     uncount(core, c);
     call_revoke_lazy(core, c);
-    unwait(c);
+    age_remove(&c->wait);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     byte_queue_clear(&c->context, &core->chunks);
@@ -577,7 +565,7 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->is_over = false;
     c->events = NULL;
     call_end_answer(core, c);
-    unwait(c);
+    age_remove(&c->wait);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     send_spans(core, c);
@@ -720,7 +708,6 @@ uint16_t call_home(struct core *core, struct call_ref ref)
 
 static void run_waiting(struct core *core, struct call *c)
 {
-    unwait(c);
     if (c->state == CALL_PLACE) {
         place_again(core, c);
         return;
@@ -742,29 +729,33 @@ static void run_waiting(struct core *core, struct call *c)
     call_on_room(core, c);
 }
 
+static struct call *call_of_wait(struct age_link *link)
+{
+    return (struct call *)((char *)link - offsetof(struct call, wait));
+}
+
 uint32_t calls_run(struct core *core)
 {
     struct calls *t = core->calls;
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
     uint32_t count = 0;
     if (core->now_ns < t->next_ns)
         return 0;
     t->next_ns = UINT64_MAX;
-    /* One turn for each: what waits again does so from the front, behind us. */
-    struct call *c = t->waiting, *next;
-    for (; c; c = next) {
-        next = c->next_waiting;
-        if (c->try_at_ns > core->now_ns) {
-            if (c->try_at_ns < t->next_ns)
-                t->next_ns = c->try_at_ns;
-            continue;
-        }
-        uint32_t next_generation = next ? next->generation : 0;
-        run_waiting(core, c);
-        count++;
-        /* The next one may have ended with it. */
-        if (next && (next->generation != next_generation || !next->prev_waiting)) {
+    /* A turn for each; what waits still, or again, does so behind those whose turn is to come. */
+    for (uint32_t left = t->waiting.count; left > 0 && t->waiting.count > 0; left--) {
+        struct call *c = call_of_wait(t->waiting.oldest);
+        bool is_due = c->try_at_ns <= core->now_ns;
+        if (is_due && !slice_take(&slice)) {
             t->next_ns = core->now_ns;
             break;
+        }
+        age_remove(&c->wait);
+        if (is_due) {
+            run_waiting(core, c);
+            count++;
+        } else {
+            call_wait(core, c, c->try_at_ns);
         }
     }
     return count;

@@ -7,6 +7,7 @@
 #ifndef HEARTH_CALL_STATE_H
 #define HEARTH_CALL_STATE_H
 
+#include "dataplane/age.h"
 #include "dataplane/call.h"
 #include "dataplane/memory.h"
 #include "dataplane/rpc/record.h"
@@ -17,7 +18,7 @@ enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL,
 struct call {
     uint32_t index, generation;
     struct call *next_free;
-    struct call *next_waiting, **prev_waiting; /* prev NULL: not in the list */
+    struct age_link wait; /* to be looked at again */
     const struct call_events *events;
     uint32_t owner;
     uint8_t state; /* enum call_state */
@@ -44,7 +45,7 @@ struct call {
     uint64_t body_total,
         sent_bytes; /* of the body: given by the origin; sent to a home that has not accepted */
     uint64_t wait_until_ns; /* PLACE: for a runtime process; 0: not waiting yet */
-    uint64_t try_at_ns;     /* in the waiting list: when to look again */
+    uint64_t try_at_ns;     /* it waits: when to look again */
     struct job_ref job;
     struct channel *channel;
     struct stream *stream;
@@ -58,7 +59,8 @@ struct call {
 };
 
 struct calls {
-    struct call *free, *waiting;
+    struct call *free;
+    struct age_list waiting;
     uint32_t count, live;
     uint64_t next_ns; /* none of those that wait is due before */
     uint8_t head[JOB_HEAD_BYTES_MAX];

@@ -28,6 +28,15 @@ static void warm_scripts_of(struct core *core, struct conn *c)
     }
 }
 
+/* A fatal unrecognized_name (RFC 6066 3), in the record version that every client reads. */
+static void refuse_name(struct core *core, struct conn *c)
+{
+    static const uint8_t alert[] = {21, 3, 1, 0, 2, 2, 112};
+    core->counters.tls_no_cert++;
+    tcp_write(&c->tcp, alert, sizeof(alert));
+    conn_close(core, c, true);
+}
+
 bool conn_run_hello(struct core *core, struct conn *c)
 {
     enum sni_result result = SNI_MORE;
@@ -52,6 +61,11 @@ bool conn_run_hello(struct core *core, struct conn *c)
         conn_close(core, c, true);
         return false;
     }
+    if (handshakes_are_full(&core->handshakes)) {
+        core->counters.tls_refused++;
+        conn_abort(core, c);
+        return false;
+    }
     const char *host = NULL;
     c->hello_ns = core->now_ns;
     if (result == SNI_OK) {
@@ -61,12 +75,21 @@ bool conn_run_hello(struct core *core, struct conn *c)
     } else {
         core->counters.sni_none++;
     }
+    if (!certs_find(core->world->certs, host, c->sni.host_bytes)) {
+        refuse_name(core, c);
+        return false;
+    }
+    conn_set_state(core, c, CONN_HANDSHAKE);
+    return true;
+}
+
+/* By the certificates of now: the world may have changed since the hello came. */
+static bool begin_session(struct core *core, struct conn *c)
+{
+    const char *host = c->sni.result == SNI_OK ? c->sni.host : NULL;
     struct tls_context *context = certs_find(core->world->certs, host, c->sni.host_bytes);
     if (!context) {
-        static const uint8_t alert[] = {21, 3, 1, 0, 2, 2, 112}; /* unrecognized_name, RFC 6066 3 */
-        core->counters.tls_no_cert++;
-        tcp_write(&c->tcp, alert, sizeof(alert));
-        conn_close(core, c, true);
+        refuse_name(core, c);
         return false;
     }
     c->tls = tls_session_create(context, &conn_tls_io, c);
@@ -75,12 +98,25 @@ bool conn_run_hello(struct core *core, struct conn *c)
         conn_abort(core, c);
         return false;
     }
-    conn_set_state(core, c, CONN_HANDSHAKE);
     return true;
+}
+
+/* There is no step to take without bytes, or their end. */
+static void wait_for_turn(struct core *core, struct conn *c)
+{
+    if (!c->tls || tcp_readable(&c->tcp) > 0 || conn_read_ended(c))
+        handshakes_add(&core->handshakes, &c->turn_wait, c->tls != NULL);
 }
 
 bool conn_run_handshake(struct core *core, struct conn *c)
 {
+    if (!c->has_turn) {
+        wait_for_turn(core, c);
+        return false;
+    }
+    c->has_turn = false;
+    if (!c->tls && !begin_session(core, c))
+        return false;
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
         core->counters.tls_handshakes++;

@@ -11,11 +11,16 @@
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
  *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty
- *       calls that wait for a runtime process
+ *       calls and sub-requests that waited
  *       dirty connections: conn_run (pump, then segments out)
+ *       handshakes that have their turn
  *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
+ *
+ * Each kind of work has a slice (slice.h): strangers and scripts decide how much there is, so what
+ * there is no time for waits for the next iteration, and an iteration is bounded by their sum. The
+ * longest ones are in the gauges.
  *
  * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control
  * thread.

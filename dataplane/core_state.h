@@ -9,6 +9,7 @@
 #include "dataplane/call.h"
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
+#include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/hop.h"
 #include "dataplane/place.h"
@@ -36,6 +37,7 @@ struct core {
     struct net net;
     struct tx tx;
     struct hops hops;
+    struct handshakes handshakes;
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;
@@ -48,8 +50,9 @@ struct core {
     struct conn *dirty_first, **dirty_last;
     struct conn *waiting_first, **waiting_last; /* TIME_WAIT, oldest first */
     uint32_t conn_count, half_open;
+    bool is_behind; /* work was left for the next iteration */
     struct runtime_link *link[RUNTIMES_MAX];
-    uint32_t link_count;
+    uint32_t link_count, link_turn; /* turn: who is polled first */
     uint64_t request_seed, request_count;
     uint64_t cookies_until_ns; /* SYN cookies are out until then */
     uint32_t warm_per_s;

@@ -85,6 +85,7 @@
     E(sni_bad, "first bytes that are no ClientHello")                                              \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
+    E(tls_refused, "of those that begin, refused: too many wait for their turn")                   \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
     E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \

@@ -15,7 +15,10 @@
     L(CORE_CONNS_DEFAULT, 16384, "connections of one core, all states")                            \
     L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
-    L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")
+    L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
+    L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \
+    L(CORE_SLICE_UNITS, 512, "pieces of work in a slice")                                          \
+    L(CORE_LONG_ITERATION_US, 10000, "an iteration that takes longer is counted")
 
 #define LIMITS_NET(L)                                                                              \
     L(NEIGHBOURS_MAX, 1024, "neighbours of the node: hosts on its link")                           \
@@ -52,6 +55,8 @@
     L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
 #define LIMITS_TLS(L)                                                                              \
+    L(HANDSHAKES_WAITING_MAX, 512, "handshakes that wait for their first turn; more are refused")  \
+    L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
     L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
