@@ -103,11 +103,11 @@ static const cyaml_schema_field_t cluster_fields[] = {
 
 #define TUNE(name) CYAML_FIELD_UINT(#name, OPT, struct world_tune, name)
 static const cyaml_schema_field_t tune_fields[] = {
-    TUNE(hot_enter_rpm),      TUNE(hot_leave_rpm),     TUNE(widen_rps),
-    TUNE(narrow_rps),         TUNE(bound_percent),     TUNE(shed_target_us),
-    TUNE(shed_interval_ms),   TUNE(shed_jobs_percent), TUNE(shed_chunks_percent),
-    TUNE(shed_share_percent), TUNE(warm_per_s),        TUNE(optimistic_bytes),
-    TUNE(trace_one_in),       CYAML_FIELD_END,
+    TUNE(hot_enter_rpm),      TUNE(hot_leave_rpm),        TUNE(widen_rps),
+    TUNE(narrow_rps),         TUNE(bound_percent),        TUNE(shed_target_us),
+    TUNE(shed_interval_ms),   TUNE(shed_jobs_percent),    TUNE(shed_chunks_percent),
+    TUNE(shed_share_percent), TUNE(source_share_percent), TUNE(warm_per_s),
+    TUNE(optimistic_bytes),   TUNE(trace_one_in),         CYAML_FIELD_END,
 };
 #undef TUNE
 

@@ -594,6 +594,23 @@ static void check_self(const struct meaning *m)
                       self->port, k->port);
 }
 
+/* Each core of theirs keeps a channel to one of ours; they are spread evenly (peers.h). */
+static void check_channels(const struct meaning *m)
+{
+    const struct conf_cluster *k = m->c->cluster;
+    uint32_t own = m->c->cores_count ? m->c->cores_count : 1, channels = 0;
+
+    for (uint32_t i = 0; i < k->members_count; i++) {
+        if (strcmp(k->members[i].name, m->c->node))
+            channels += (k->members[i].cores + own - 1) / own;
+    }
+    if (channels > PEERS_CHANNELS_MAX)
+        conf_complain(m->v, line_of(m, "cluster.members"),
+                      "cluster.members: their cores need %u channels of each core here, at most %d "
+                      "are possible: give this node more cores, or them fewer",
+                      channels, PEERS_CHANNELS_MAX);
+}
+
 static void check_cluster(const struct meaning *m)
 {
     struct conf_cluster *k = m->c->cluster;
@@ -612,6 +629,7 @@ static void check_cluster(const struct meaning *m)
     for (uint32_t i = 0; i < k->members_count; i++)
         check_member(m, i);
     check_self(m);
+    check_channels(m);
 }
 
 void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct conf_verdict *v)

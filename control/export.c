@@ -48,7 +48,7 @@ static json_t *cores_json(const struct hearthd *h)
 
 static json_t *runtimes_json(const struct hearthd *h)
 {
-    static const char *const states[] = {"down", "booting", "up"};
+    static const char *const states[] = {"down", "booting", "up", "ending"};
     json_t *out = json_array();
 
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {

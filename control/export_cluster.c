@@ -90,9 +90,10 @@ json_t *export_cluster(const struct hearthd *h)
         json_array_append_new(members, member_json(h, (uint16_t)i));
     }
     snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)ring_digest(ring));
-    return json_pack("{s:s, s:b, s:s, s:s, s:i, s:{s:I, s:s, s:i}, s:o}", "node", h->conf->node,
-                     "alone", (int)!h->keys.is_set, "state", node_phase_name(h->life.phase),
-                     "source", h->members->source->name, "up", (int)up, "ring", "epoch",
+    return json_pack("{s:s, s:b, s:s, s:s, s:i, s:i, s:{s:I, s:s, s:i}, s:o}", "node",
+                     h->conf->node, "alone", (int)!h->keys.is_set, "state",
+                     node_phase_name(h->life.phase), "source", h->members->source->name, "up",
+                     (int)up, "unreached", (int)hearthd_unreached(h), "ring", "epoch",
                      (json_int_t)ring_epoch(ring), "digest", digest, "points",
                      (int)ring_points(ring), "members", members);
 }

@@ -76,6 +76,11 @@ void print_cluster(const json_t *j)
     printf("%s is %s; %lld of %zu members are up; ring epoch %lld, digest %s\n\n",
            field_text(j, "node"), field_text(j, "state"), field_number(j, "up"),
            json_array_size(members), field_number(ring, "epoch"), field_text(ring, "digest"));
+    if (field_number(j, "unreached"))
+        printf("%lld channels to members are missing, for every one that a core has is in use: "
+               "restart "
+               "hearthd\n\n",
+               field_number(j, "unreached"));
     printf("%-16s %-9s %-24s %6s  %6s %8s %8s %5s  %-7s HEARD\n", "MEMBER", "STATE", "ADDRESS",
            "SHARE", "LOAD", "QUEUE us", "RTT us", "CHANS", "RING");
     json_array_foreach(members, i, m)

@@ -20,6 +20,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "control/deploy_commands.h"
 #include "control/install.h"
 #include "control/log.h"
 #include "dataplane/core_thread.h"
@@ -150,6 +151,15 @@ static void on_runtime_change(void *arg)
 
     if (h->has_publisher && h->scripts)
         hearthd_change(h);
+    if (h->trials.supervise)
+        trials_look(&h->trials);
+}
+
+static void on_runtime_loaded(void *arg, uint64_t handle, const char *error)
+{
+    struct hearthd *h = arg;
+
+    trial_take(&h->trials, handle, error);
 }
 
 static void on_runtime_log(void *arg, const struct supervise_log *l)
@@ -273,8 +283,8 @@ static int start_crypto(struct hearthd *h, struct fault *f)
         rc = tls_start();
         h->has_tls = !rc;
     }
-    if (!rc && getrandom(&h->ticket_keys, sizeof(h->ticket_keys), 0) != sizeof(h->ticket_keys))
-        rc = -EIO;
+    if (!rc)
+        rc = hearthd_tickets_start(h);
     if (rc)
         snprintf(f->text, sizeof(f->text), "crypto: %s", strerror(-rc));
     else
@@ -419,7 +429,7 @@ static int start_scripts(struct hearthd *h, struct fault *f)
 
 static int start_certificates(struct hearthd *h, struct fault *f)
 {
-    h->certs = certs_part_build(h->conf, &h->ticket_keys, f->text, sizeof(f->text));
+    h->certs = certs_part_build(h->conf, &h->tickets, f->text, sizeof(f->text));
     if (!h->certs)
         return -1;
     log_line("start", "step=certificates count=%u", h->certs->context_count);
@@ -446,6 +456,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
         .catalog = &h->catalog,
         .on_change = on_runtime_change,
         .on_log = on_runtime_log,
+        .on_loaded = on_runtime_loaded,
         .arg = h,
     };
 
@@ -454,6 +465,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
     h->supervise = supervise_create(&config, f->text, sizeof(f->text));
     if (!h->supervise)
         return -1;
+    trials_init(&h->trials, &h->loop, h->supervise, on_trial_verdict, h);
     log_line("start", "step=runtimes count=%u", r->count);
     return 0;
 }
@@ -639,6 +651,7 @@ static void stop(struct hearthd *h)
     if (h->has_publisher)
         publisher_fini(&h->publisher);
     hearthd_cluster_stop(h);
+    trials_fini(&h->trials);
     if (h->supervise)
         supervise_destroy(h->supervise);
     h->supervise = NULL;
@@ -656,6 +669,7 @@ static void stop(struct hearthd *h)
     free(h->neighbours);
     if (h->port)
         port_close(h->port);
+    hearthd_tickets_stop(h);
     if (h->has_tls)
         tls_stop();
     if (h->has_aead)

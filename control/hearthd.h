@@ -24,9 +24,11 @@
 #include "control/store.h"
 #include "control/supervise.h"
 #include "control/tail.h"
+#include "control/trial.h"
 #include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port.h"
 
 #define HEARTH_VERSION "0.1.0"
@@ -69,7 +71,9 @@ struct hearthd {
     struct store store;
     struct catalog catalog;
     struct supervise *supervise;
-    struct tls_ticket_keys ticket_keys;
+    struct trials trials; /* of deploys */
+    struct tls_tickets tickets;
+    struct loop_timer tickets_timer;
     struct certs_part *certs;
     struct scripts_part *scripts;
     struct world_shared shared;
@@ -85,7 +89,8 @@ struct hearthd {
     struct cluster_part *cluster;
     uint64_t ring_epoch;
     struct node_life life;
-    struct loop_timer life_timer, leave_timer;
+    struct loop_timer life_timer, leave_timer, reach_timer;
+    uint32_t unreached;          /* members without a channel, over all cores, as was last told */
     uint64_t phase_epoch;        /* of the first world that says the phase */
     uint64_t handed_before;      /* scripts handed over when this node began to leave */
     struct messenger *messenger; /* NULL: a node alone */
@@ -126,10 +131,18 @@ void hearthd_cluster_stop(struct hearthd *);
 bool hearthd_cluster_follow(struct hearthd *);
 /* A world was published, or the runtimes came up: looks whether the node may say something else of itself. */
 void hearthd_cluster_look(struct hearthd *);
+/* Channels to members that cores have no slot for, of all cores together. */
+uint32_t hearthd_unreached(const struct hearthd *);
 bool hearthd_has_others(const struct hearthd *);
 /* The client is answered when the node is DRAINING; NULL: nobody asks. */
 void hearthd_drain(struct hearthd *, struct ctl_client *, uint32_t handover_ms);
 void hearthd_undrain(struct hearthd *, struct ctl_client *);
+
+/* ---- hearthd_tickets.c: the keys of session tickets ---- */
+
+/* The first key, and a timer for the next. 0 or -errno. */
+int hearthd_tickets_start(struct hearthd *);
+void hearthd_tickets_stop(struct hearthd *);
 
 /* ---- hearthd_notes.c: log lines and stories, of this node and of the others ---- */
 

@@ -9,6 +9,7 @@
 
 enum {
     MS = 1000 * 1000,
+    REACH_MS = 1000, /* cores have found slots for the members of a new world, or have not */
     STATE_SPREAD_MS = 2 * PEERS_STATE_MS, /* until every node has heard of a new state */
 };
 
@@ -56,6 +57,7 @@ void hearthd_cluster_stop(struct hearthd *h)
     if (h->has_loop) {
         loop_timer_cancel(&h->loop, &h->life_timer);
         loop_timer_cancel(&h->loop, &h->leave_timer);
+        loop_timer_cancel(&h->loop, &h->reach_timer);
     }
     if (h->cluster)
         part_release(&h->cluster->part);
@@ -175,8 +177,40 @@ static void look(void *arg)
         loop_timer_set(&h->loop, &h->life_timer, (uint64_t)NODE_LIFE_LOOK_MS * MS, look, h);
 }
 
+uint32_t hearthd_unreached(const struct hearthd *h)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < h->core_count; i++) {
+        const struct peers *peers = core_peers(h->core[i].core);
+
+        sum += peers ? peers_unreached(peers) : 0;
+    }
+    return sum;
+}
+
+/* Members that cores have no channel left for are down to them: nobody shall have to guess why. */
+static void look_at_reach(void *arg)
+{
+    struct hearthd *h = arg;
+    uint32_t unreached = hearthd_unreached(h);
+
+    if (unreached > 0 && unreached != h->unreached)
+        log_line("members",
+                 "unreached=%u channels=%u: every channel of a core is in use; a restart "
+                 "makes as many as this list needs",
+                 unreached, h->channels);
+    else if (unreached == 0 && h->unreached > 0)
+        log_line("members", "unreached=0");
+    h->unreached = unreached;
+    if (unreached > 0)
+        loop_timer_set(&h->loop, &h->reach_timer, (uint64_t)REACH_MS * MS, look_at_reach, h);
+}
+
 void hearthd_cluster_look(struct hearthd *h)
 {
+    if (hearthd_has_others(h) && !h->reach_timer.deadline_ns)
+        loop_timer_set(&h->loop, &h->reach_timer, (uint64_t)REACH_MS * MS, look_at_reach, h);
     if (node_life_awaits(&h->life) && !h->life_timer.deadline_ns)
         loop_timer_set(&h->loop, &h->life_timer, 0, look, h);
 }

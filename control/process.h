@@ -24,7 +24,6 @@ struct process {
     struct supervise *owner;
     uint32_t index;
     enum supervise_state state;
-    bool is_killed; /* waiting for its end */
     pid_t pid;
     uint64_t life;
     uint32_t restarts;
@@ -33,7 +32,10 @@ struct process {
     int pidfd, socket;
     struct region *region;
     struct loop_watch pid_watch, socket_watch;
-    struct loop_timer boot_timer, feed_timer, respawn_timer;
+    struct loop_timer boot_timer, feed_timer, respawn_timer, kill_timer;
+    uint32_t strikes; /* times that it was to be killed */
+    bool is_struck;   /* the signal reached it */
+    const char *kill_reason;
     /* what it has been told */
     bool knows_region, is_blocked;
     uint64_t told;       /* the highest handle */
@@ -72,10 +74,10 @@ struct supervise {
 
 /* Starts it now; what fails is tried again with backoff. arg: the process. */
 void process_respawn(void *arg);
-/* Its end is seen later. Does nothing if it is down, or killed already. */
+/* Its end is seen later. Does nothing if it is down, or killed already. why: a constant. */
 void process_kill(struct process *, const char *why);
-/* It has ended: gives its region and descriptors up. */
-void process_free_life(struct process *);
+/* hearthd ends: waits for the end of one that was killed, and gives its region and descriptors up, come what may. */
+void process_await_end(struct process *, uint64_t deadline_ns);
 void process_set_state(struct process *, enum supervise_state);
 /* Awaits what it has to say, if that is to be heard now, and room for what it is to be told. */
 void process_watch_socket(struct process *);
@@ -85,6 +87,8 @@ void process_watch_socket(struct process *);
 /* Tells it what it should know and does not, as far as its socket takes it. */
 void process_feed(struct process *);
 void process_ping(struct process *);
+/* False: not now. */
+bool process_try(struct process *, uint64_t handle);
 /* The first script that it has not been told; NULL: none. */
 const struct script *process_next_script(const struct process *);
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "control/process.h"
 
 static void respawn_later(struct process *);
+static void free_life(struct process *);
 
 void process_set_state(struct process *p, enum supervise_state state)
 {
@@ -23,13 +25,51 @@ void process_set_state(struct process *p, enum supervise_state state)
     p->since_ns = loop_now_ns();
 }
 
+/* 0, or why it cannot be: the kernel asks whose process it is (CAP_KILL). One that has just ended is killed enough. */
+static int send_kill(const struct process *p)
+{
+    if (!pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) || errno == ESRCH)
+        return 0;
+    return errno;
+}
+
+static void strike(void *arg)
+{
+    struct process *p = arg;
+    struct supervise *s = p->owner;
+    const int rc = send_kill(p);
+    const bool was_struck = p->is_struck;
+
+    p->is_struck |= !rc;
+    if (rc)
+        snprintf(p->last_exit, sizeof(p->last_exit), "cannot be killed: %s", strerror(rc));
+    else
+        snprintf(p->last_exit, sizeof(p->last_exit), "killed%s",
+                 was_struck ? ", and still there" : "");
+    /* A line for what is new, then one a minute. */
+    if (p->strikes % 60 < 2 || p->is_struck != was_struck)
+        log_line("runtime", "index=%u pid=%d %s because=\"%s\"", p->index, (int)p->pid,
+                 p->last_exit, p->kill_reason);
+    p->strikes++;
+    loop_timer_set(s->config.loop, &p->kill_timer, (uint64_t)SUPERVISE_KILL_MS * PROCESS_MS, strike,
+                   p);
+    if (!rc && !was_struck)
+        return;
+    /* It will not be gone in a moment. If it listens at all, it ends by itself; no request should wait for it. */
+    shutdown(p->socket, SHUT_RDWR);
+    if (p->strikes <= 2 && s->config.on_change && !s->is_stopping)
+        s->config.on_change(s->config.arg);
+}
+
 void process_kill(struct process *p, const char *why)
 {
-    if (p->is_killed || p->state == SUPERVISE_DOWN)
+    if (p->state == SUPERVISE_DOWN || p->state == SUPERVISE_ENDING)
         return;
-    p->is_killed = true;
-    log_line("runtime", "index=%u pid=%d killed because=\"%s\"", p->index, (int)p->pid, why);
-    pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+    process_set_state(p, SUPERVISE_ENDING);
+    p->strikes = 0;
+    p->is_struck = false;
+    p->kill_reason = why;
+    strike(p);
 }
 
 static void on_closed_timeout(void *arg)
@@ -122,7 +162,7 @@ static void on_boot_timeout(void *arg)
     process_kill(arg, "it was not ready in time");
 }
 
-void process_free_life(struct process *p)
+static void free_life(struct process *p)
 {
     struct loop *loop = p->owner->config.loop;
 
@@ -130,6 +170,7 @@ void process_free_life(struct process *p)
     loop_unwatch(loop, &p->socket_watch);
     loop_timer_cancel(loop, &p->boot_timer);
     loop_timer_cancel(loop, &p->feed_timer);
+    loop_timer_cancel(loop, &p->kill_timer);
     if (p->pidfd >= 0)
         close(p->pidfd);
     if (p->socket >= 0)
@@ -147,30 +188,60 @@ void process_free_life(struct process *p)
     process_set_state(p, SUPERVISE_DOWN);
 }
 
-static void on_exit_event(void *arg, uint32_t events)
+/* True: it has ended, and last_exit says how. */
+static bool has_ended(struct process *p)
 {
-    struct process *p = arg;
-    struct supervise *s = p->owner;
     siginfo_t info = {0};
-    uint64_t lived_ms = (loop_now_ns() - p->started_ns) / PROCESS_MS;
 
-    if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG) || !info.si_pid)
-        return;
-    p->heard_bytes = 0;
-    process_hear(p);
+    if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG)) {
+        /* Somebody else has taken its status; its pidfd would be readable for ever. */
+        snprintf(p->last_exit, sizeof(p->last_exit), "its end was not seen: %s", strerror(errno));
+        return errno != EINTR;
+    }
+    if (!info.si_pid)
+        return false;
     if (info.si_code == CLD_EXITED)
         snprintf(p->last_exit, sizeof(p->last_exit), "exit %d", info.si_status);
     else
         snprintf(p->last_exit, sizeof(p->last_exit), "signal %d (%s)", info.si_status,
                  sigdescr_np(info.si_status) ? sigdescr_np(info.si_status) : "unknown");
+    return true;
+}
+
+static void on_exit_event(void *arg, uint32_t events)
+{
+    struct process *p = arg;
+    struct supervise *s = p->owner;
+    uint64_t lived_ms = (loop_now_ns() - p->started_ns) / PROCESS_MS;
+
+    if (!has_ended(p))
+        return;
+    p->heard_bytes = 0;
+    process_hear(p);
     log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
              p->last_exit, (unsigned long long)lived_ms);
-    process_free_life(p);
+    free_life(p);
     if (lived_ms >= SUPERVISE_STABLE_MS)
         p->backoff_ms = 0;
     respawn_later(p);
     if (s->config.on_change)
         s->config.on_change(s->config.arg);
+}
+
+void process_await_end(struct process *p, uint64_t deadline_ns)
+{
+    struct pollfd wait = {.fd = p->pidfd, .events = POLLIN};
+    uint64_t now_ns = loop_now_ns();
+    bool is_over = false;
+
+    while (!(is_over = has_ended(p)) && now_ns < deadline_ns) {
+        poll(&wait, 1, (int)((deadline_ns - now_ns) / PROCESS_MS) + 1);
+        now_ns = loop_now_ns();
+    }
+    if (!is_over)
+        log_line("runtime", "index=%u pid=%d is left behind: %s", p->index, (int)p->pid,
+                 p->last_exit[0] ? p->last_exit : "it does not end");
+    free_life(p);
 }
 
 static int open_life(struct process *p, int *child_socket)
@@ -212,7 +283,7 @@ static int spawn(struct process *p)
         child.cpus = &cpus;
     }
     child.socket = child_socket;
-    p->is_killed = p->knows_region = p->is_blocked = p->is_unheard = false;
+    p->knows_region = p->is_blocked = p->is_unheard = false;
     p->heard_bytes = 0;
     p->told = p->taken = 0;
     p->life = ++s->lives;
@@ -239,11 +310,12 @@ fail:
     if (child_socket >= 0)
         close(child_socket);
     if (p->pid > 0) {
+        /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up. */
         kill(p->pid, SIGKILL);
         waitpid(p->pid, NULL, 0);
     }
     snprintf(p->last_exit, sizeof(p->last_exit), "not started: %s", strerror(-rc));
-    process_free_life(p);
+    free_life(p);
     return rc;
 }
 

@@ -2,14 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/log.h"
 #include "control/process.h"
 #include "control/procfs.h"
 
@@ -119,8 +119,22 @@ fail:
     return NULL;
 }
 
+/* Runtime processes of root's hearthd become nobody's (sandbox.h). */
+static bool may_kill(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[2] = {0};
+
+    return geteuid() != 0 || syscall(SYS_capget, &header, caps) ||
+           (caps[0].effective & 1u << CAP_KILL);
+}
+
 void supervise_start(struct supervise *s)
 {
+    if (!may_kill())
+        log_line("runtime",
+                 "advice=\"hearthd has no CAP_KILL: it cannot end a runtime process that hangs; "
+                 "add it to the unit's CapabilityBoundingSet\"");
     for (uint32_t i = 0; i < s->config.count; i++)
         process_respawn(&s->process[i]);
     look_at_processes(s);
@@ -128,18 +142,22 @@ void supervise_start(struct supervise *s)
 
 void supervise_destroy(struct supervise *s)
 {
+    uint64_t deadline_ns;
+
     s->is_stopping = true;
     loop_timer_cancel(s->config.loop, &s->look_timer);
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
         loop_timer_cancel(s->config.loop, &p->respawn_timer);
-        if (p->state != SUPERVISE_DOWN) {
-            pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
-            while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-            process_free_life(p);
-        }
+        process_kill(p, "hearthd ends");
+    }
+    deadline_ns = loop_now_ns() + (uint64_t)SUPERVISE_STOP_MS * PROCESS_MS;
+    for (uint32_t i = 0; i < s->config.count; i++) {
+        struct process *p = &s->process[i];
+
+        if (p->state != SUPERVISE_DOWN)
+            process_await_end(p, deadline_ns);
         free(p->forgets);
     }
     free(s->node_exe);
@@ -157,12 +175,19 @@ void supervise_tell(struct supervise *s)
         process_feed(&s->process[i]);
 }
 
+bool supervise_try(struct supervise *s, uint32_t i, uint64_t handle)
+{
+    struct process *p = &s->process[i];
+
+    return p->state == SUPERVISE_UP && p->told >= handle && process_try(p, handle);
+}
+
 void supervise_forget(struct supervise *s, uint64_t handle)
 {
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
-        if (p->state == SUPERVISE_DOWN || p->told < handle)
+        if (p->state == SUPERVISE_DOWN || p->state == SUPERVISE_ENDING || p->told < handle)
             continue;
         if (p->forget_count == p->forget_room) {
             uint32_t room = p->forget_room ? 2 * p->forget_room : 64;
@@ -184,7 +209,7 @@ bool supervise_is_told(const struct supervise *s, uint64_t handle)
         const struct process *p = &s->process[i];
         const struct script *next = process_next_script(p);
 
-        if (p->state != SUPERVISE_UP || p->is_killed)
+        if (p->state != SUPERVISE_UP)
             continue;
         if (p->taken < p->told || (next && next->handle <= handle))
             return false;

@@ -9,6 +9,9 @@
  *        again at once after a life of 10 s or more; else 100 ms, doubling to 30 s (the first death
  * is free)
  *
+ * What is to be killed and is not gone after SUPERVISE_KILL_MS (the kernel holds it, or signals to it are not permitted) is told to end by the
+ * end of its socket, and killed again and again. Its place stays empty meanwhile: another beside it would have its memory twice.
+ *
  * Each life has its own region (memfd, hugepages if there are any, sealed size), eventfd and start
  * socket (runtime/start.h). The region is a part: it is unmapped when the last world that names it
  * is gone.
@@ -42,6 +45,8 @@ enum {
     SUPERVISE_FEED_MS = 5000,
     SUPERVISE_TAKE_MS = 1000, /* to start new versions of warm scripts; the world waits no longer */
     SUPERVISE_EXIT_MS = 500,  /* from the end of its socket to its own end */
+    SUPERVISE_KILL_MS = 1000, /* from a signal to the next one, if it is still there */
+    SUPERVISE_STOP_MS = 2000, /* at the end of hearthd: from the signals to giving up */
     SUPERVISE_STABLE_MS = 10000,
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
@@ -54,7 +59,8 @@ enum {
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 
-enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP };
+/* ENDING: killed, and its end awaited; no world routes to it any more. */
+enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP, SUPERVISE_ENDING };
 
 struct supervise_log {
     uint32_t runtime;
@@ -80,6 +86,9 @@ struct supervise_config {
     /* A runtime came up or went down, or has been told everything: the world may need to follow. */
     void (*on_change)(void *arg);
     void (*on_log)(void *arg, const struct supervise_log *);
+    /* A runtime has started the script of that handle (of one that was not told to it nothing is said). error: NULL, or why it does not
+     * load; valid until the call returns. */
+    void (*on_loaded)(void *arg, uint64_t handle, const char *error);
     void *arg;
 };
 
@@ -103,11 +112,14 @@ struct supervise *supervise_create(const struct supervise_config *, char *error,
                                    size_t error_bytes);
 /* Starts all processes; what fails is tried again with backoff. */
 void supervise_start(struct supervise *);
-/* Kills what still runs and waits for it; gives the regions up. */
+/* Kills what still runs and waits for it, SUPERVISE_STOP_MS at most, whatever it is; gives the regions up. */
 void supervise_destroy(struct supervise *);
 
 /* New scripts are in the catalog. */
 void supervise_tell(struct supervise *);
+/* Asks runtime i to start a script and to say whether it loads (on_loaded), now or never. False: it is not up, has not been told of the
+ * script yet, or takes no more now. */
+bool supervise_try(struct supervise *, uint32_t i, uint64_t handle);
 /* No world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
 /* Has every runtime that is up been told all scripts up to this handle, and said that it has taken them (or had SUPERVISE_TAKE_MS to)? */

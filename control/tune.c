@@ -24,6 +24,7 @@ const struct tune_key tune_keys[TUNE_KEYS] = {
     KEY(shed_jobs_percent, 0, 100, "of the job table in use: overloaded; 0: always"),
     KEY(shed_chunks_percent, 0, 100, "of the stream buffers in use: overloaded; 0: always"),
     KEY(shed_share_percent, 1, 100, "of the jobs that one script may have while they are tight"),
+    KEY(source_share_percent, 1, 100, "of scarce connections, for one source; 100: no limit"),
     KEY(warm_per_s, 0, 1000000, "isolates that one core asks for ahead of requests; 0: none"),
     KEY(optimistic_bytes, 0, JOB_CREDIT_INITIAL, "body bytes sent to a home before it accepts"),
     KEY(trace_one_in, 0, 1000000, "one request in so many is recorded for `why`; 1: all, 0: none"),

@@ -19,7 +19,7 @@ struct tune_key {
     const char *text;
 };
 
-enum { TUNE_KEYS = 13 };
+enum { TUNE_KEYS = 14 };
 extern const struct tune_key tune_keys[TUNE_KEYS];
 
 uint32_t tune_get(const struct world_tune *, const struct tune_key *);

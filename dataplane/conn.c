@@ -52,22 +52,16 @@ void conn_mark(struct core *core, struct conn *c)
 
 /* ---- TLS over the TCP stream ---- */
 
-static size_t tls_recv(void *arg, void *buf, size_t len)
+static const uint8_t *tls_peek(void *arg, size_t offset, size_t *len)
 {
     struct conn *c = arg;
-    size_t done = 0;
-    while (done < len) {
-        size_t part;
-        const uint8_t *bytes = tcp_peek(&c->tcp, 0, &part);
-        if (part == 0)
-            break;
-        if (part > len - done)
-            part = len - done;
-        memcpy((uint8_t *)buf + done, bytes, part);
-        tcp_consume(&c->tcp, (uint32_t)part);
-        done += part;
-    }
-    return done;
+    return tcp_peek(&c->tcp, (uint32_t)offset, len);
+}
+
+static void tls_consume(void *arg, size_t len)
+{
+    struct conn *c = arg;
+    tcp_consume(&c->tcp, (uint32_t)len);
 }
 
 static size_t tls_send(void *arg, const void *buf, size_t len)
@@ -79,11 +73,28 @@ static size_t tls_send(void *arg, const void *buf, size_t len)
 static bool tls_is_finished(void *arg)
 {
     struct conn *c = arg;
-    return tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0;
+    return tcp_peer_finished(&c->tcp);
 }
 
 const struct tls_io conn_tls_io = {
-    .recv = tls_recv, .send = tls_send, .is_finished = tls_is_finished};
+    .peek = tls_peek, .consume = tls_consume, .send = tls_send, .is_finished = tls_is_finished};
+
+static size_t read_plain(struct conn *c, uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+    while (done < len) {
+        size_t part;
+        const uint8_t *bytes = tcp_peek(&c->tcp, 0, &part);
+        if (part == 0)
+            break;
+        if (part > len - done)
+            part = len - done;
+        memcpy(buf + done, bytes, part);
+        tcp_consume(&c->tcp, (uint32_t)part);
+        done += part;
+    }
+    return done;
+}
 
 bool conn_read_ended(const struct conn *c)
 {
@@ -94,7 +105,7 @@ bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t 
 {
     *len = 0;
     if (!c->tls) {
-        *len = tls_recv(c, buf, cap);
+        *len = read_plain(c, buf, cap);
         return *len > 0;
     }
     switch (tls_read(c->tls, buf, cap, len)) {
@@ -152,8 +163,7 @@ void conn_give_up(struct core *core, struct conn *c)
     conn_abort(core, c);
 }
 
-/* The FIN goes behind what TLS still holds. */
-static void finish_stream(struct conn *c)
+void conn_finish_stream(struct conn *c)
 {
     size_t none;
     if (!c->tls || !tls_is_holding(c->tls) || tls_write(c->tls, NULL, 0, &none) != TLS_WANT)
@@ -168,7 +178,7 @@ void conn_close(struct core *core, struct conn *c, bool truncated)
         tls_finish(c->tls);
     exchange_fini(core, c);
     conn_set_state(core, c, CONN_CLOSING);
-    finish_stream(c);
+    conn_finish_stream(c);
     conn_mark(core, c);
 }
 
@@ -204,7 +214,7 @@ void conn_trace(struct core *core, struct conn *c)
 /* What the peer still sends is of no interest, but its FIN is. */
 static void run_closing(struct conn *c)
 {
-    finish_stream(c);
+    conn_finish_stream(c);
     size_t len = tcp_readable(&c->tcp);
     if (len > 0)
         tcp_consume(&c->tcp, (uint32_t)len);
@@ -226,8 +236,7 @@ static void pump(struct core *core, struct conn *c)
 
 /* ---- the run ---- */
 
-/* False: there is no buffer, or the next hop is not known (yet). */
-static bool send_segments(struct core *core, struct conn *c)
+bool conn_send(struct core *core, struct conn *c)
 {
     struct net_route route = {0};
     memcpy(route.src, c->key.local, sizeof(route.src));
@@ -332,6 +341,18 @@ uint32_t conns_run_handshakes(struct core *core)
     return count;
 }
 
+/* What it holds now is what its sources hold. */
+static void charge_chunks(struct core *core, struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    uint32_t chunks = c->tcp.rx.account.held + c->tcp.tx.account.held + x->in.account.held +
+                      x->head.account.held + x->out.account.held;
+    if (chunks == c->chunks)
+        return;
+    sources_hold(&core->sources, c->source, SOURCE_CHUNKS, (int32_t)(chunks - c->chunks));
+    c->chunks = chunks;
+}
+
 void conn_run(struct core *core, struct conn *c)
 {
     if (c->state == CONN_FREE) { /* freed while it was on the dirty list */
@@ -350,22 +371,25 @@ void conn_run(struct core *core, struct conn *c)
     if (c->state == CONN_CLOSING)
         run_closing(c);
 
-    bool is_sent = send_segments(core, c);
+    bool is_sent = conn_send(core, c);
     if (is_sent)
         age_remove(&c->hop_wait);
     else if (wait_for_hop(core, c))
         return;
+    if (MUTANT(HOP_NOT_WAITED) && !is_sent)
+        conn_mark(core, c);
     state = tcp_state(&c->tcp);
     if (tcp_is_done(&c->tcp)) {
         conn_free(core, c);
         return;
     }
-    if (state == TCP_TIME_WAIT && !conn_is_waiting(c)) {
+    if (state == TCP_TIME_WAIT && c->resting != CONN_REST_TIME_WAIT) {
         conn_release_upper(core, c);
         conn_set_state(core, c, CONN_CLOSING);
         c->deadline_ns = UINT64_MAX;
-        conn_waiting_add(core, c);
     }
+    conn_settle(core, c);
+    charge_chunks(core, c);
     uint64_t deadline = tcp_deadline(&c->tcp);
     if (c->deadline_ns < deadline)
         deadline = c->deadline_ns;
@@ -421,6 +445,6 @@ void conn_drop(struct core *core, struct conn *c)
 {
     exchange_fini(core, c);
     tcp_abort(&c->tcp);
-    send_segments(core, c);
+    conn_send(core, c);
     conn_free(core, c);
 }

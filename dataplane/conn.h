@@ -1,6 +1,6 @@
 /* conn.h
  *
- * One client connection: TCP and its timer, the peek at the server name, TLS, and the HTTP exchange
+ * One client connection: TCP and its timer, the guard of its handshake, TLS, and the HTTP exchange
  * on top.
  *
  *            segment                      plaintext
@@ -12,6 +12,9 @@
  *   OPEN       awaits requests and answers (exchange.h)
  *   CLOSING    all is said; awaits the peer's end as long as it takes what is still on its way,
  *              discards what it still sends
+ *
+ * A full table locks nobody out: a new connection takes the place of one at rest (conn_rest.c),
+ * first of a source that holds more than its share (source.h).
  *
  * Events mark a connection dirty; conn_run does the work once per iteration. Connections live in a
  * fixed array; an index is their name. Thread: the core.
@@ -26,8 +29,9 @@
 #include "dataplane/age.h"
 #include "dataplane/exchange.h"
 #include "dataplane/flow.h"
+#include "dataplane/guard.h"
 #include "dataplane/net.h"
-#include "dataplane/sni.h"
+#include "dataplane/source.h"
 #include "dataplane/tcp.h"
 #include "dataplane/timer.h"
 
@@ -36,19 +40,35 @@ struct tls_session;
 
 enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING };
 
+/* Whose turn it is. Not ours: the connection is at rest, and gives way when connections run out,
+ * in this order; one that is busy never does. Within each, the one goes whose peer has been
+ * silent for longest. */
+enum conn_rest {
+    CONN_BUSY = 0,
+    CONN_REST_TIME_WAIT,
+    CONN_REST_ENDING, /* all was said and taken; the peer's end is awaited */
+    CONN_REST_IDLE,   /* kept: no request is under way, nothing is unsaid */
+    CONN_REST_FRESH,  /* half-open, in the handshake, or before its first request */
+    CONN_RESTS
+};
+
 struct conn {
     struct tcp tcp;
     struct timer timer;
     struct age_link hop_wait;  /* for its next hop, with something to say (hop.h) */
     struct age_link turn_wait; /* for a turn of its handshake (handshakes.h) */
+    struct age_link rest;      /* in the core's list of `resting` */
+    struct source *source[SOURCE_LEVELS];
+    struct age_link source_rest[SOURCE_LEVELS]; /* in the lists of its sources */
     struct flow_key key;
     struct conn *next_free;
     struct conn *next_dirty;
-    struct conn *waiting_next, **waiting_prev; /* TIME_WAIT, oldest first */
-    struct tls_session *tls;                   /* NULL: plain */
-    uint64_t deadline_ns;                      /* the state's own; UINT64_MAX: none */
+    struct tls_session *tls; /* NULL: plain */
+    uint64_t deadline_ns;    /* the state's own; UINT64_MAX: none */
     uint32_t index;
-    uint8_t state; /* enum conn_state; written by set_state only */
+    uint32_t chunks; /* that its sources are charged with */
+    uint8_t state;   /* enum conn_state; written by set_state only */
+    uint8_t resting; /* enum conn_rest; written by conn_rest.c only */
     bool is_dirty;
     bool is_tls;
     bool is_read_ended; /* close_notify was read */
@@ -60,7 +80,7 @@ struct conn {
     uint64_t script_hash; /* that the hello asked for; 0: none */
     uint16_t warmed_at;   /* and where an isolate was asked for */
     uint32_t unsaid; /* CLOSING: bytes that the peer had not acknowledged when last looked at */
-    struct sni sni;
+    struct guard guard;
     struct exchange exchange;
 };
 

@@ -10,9 +10,10 @@ enum {
  */
 static void warm_scripts_of(struct core *core, struct conn *c)
 {
+    const struct client_hello *hello = &c->guard.hello;
     uint32_t scripts[WARM_SCRIPTS_MAX];
-    uint32_t count = routes_of_host(core->world->routes, core->config.index, c->sni.host,
-                                    c->sni.host_bytes, scripts, WARM_SCRIPTS_MAX);
+    uint32_t count = routes_of_host(core->world->routes, core->config.index, hello->host,
+                                    hello->host_bytes, scripts, WARM_SCRIPTS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         const struct world_script *script = &core->world->scripts[scripts[i]];
         uint16_t home = core_home_of(core, script->id_hash);
@@ -28,57 +29,86 @@ static void warm_scripts_of(struct core *core, struct conn *c)
     }
 }
 
-/* A fatal unrecognized_name (RFC 6066 3), in the record version that every client reads. */
-static void refuse_name(struct core *core, struct conn *c)
+/* A fatal alert in clear, and the end. */
+static void refuse(struct core *core, struct conn *c, enum tls_alert alert)
 {
-    static const uint8_t alert[] = {21, 3, 1, 0, 2, 2, 112};
-    core->counters.tls_no_cert++;
-    tcp_write(&c->tcp, alert, sizeof(alert));
+    uint8_t record[TLS_ALERT_RECORD_BYTES];
+    tls_alert_record(record, alert);
+    tcp_write(&c->tcp, record, sizeof(record));
     conn_close(core, c, true);
+}
+
+/* The guard refused the first ClientHello. */
+static void count_refusal(struct counters *count, const struct guard *guard)
+{
+    if (guard->hello.name == CLIENT_HELLO_BAD_NAME)
+        count->sni_bad++;
+    else if (guard->alert == TLS_ALERT_DECODE_ERROR ||
+             guard->alert == TLS_ALERT_UNEXPECTED_MESSAGE ||
+             guard->alert == TLS_ALERT_RECORD_OVERFLOW)
+        count->hello_bad++;
+    else
+        count->hello_refused++;
+}
+
+static void count_name(struct counters *count, const struct client_hello *hello)
+{
+    switch ((enum client_hello_name)hello->name) {
+    case CLIENT_HELLO_HOST:
+        count->sni_ok++;
+        break;
+    case CLIENT_HELLO_ADDRESS:
+        count->sni_address++;
+        break;
+    case CLIENT_HELLO_NO_NAME:
+        count->sni_none++;
+        break;
+    case CLIENT_HELLO_BAD_NAME:
+        assert(!"it was refused");
+    }
+}
+
+/* NULL: there is none, and the client is told. */
+static struct tls_context *find_certificate(struct core *core, struct conn *c)
+{
+    const struct client_hello *hello = &c->guard.hello;
+    const char *host = hello->name == CLIENT_HELLO_HOST ? hello->host : NULL;
+    struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
+    if (context)
+        return context;
+    core->counters.tls_no_cert++;
+    refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    return NULL;
 }
 
 bool conn_run_hello(struct core *core, struct conn *c)
 {
-    enum sni_result result = SNI_MORE;
-    while (result == SNI_MORE) {
-        size_t len;
-        const uint8_t *bytes = tcp_peek(&c->tcp, c->sni.fed_bytes, &len);
-        if (len == 0)
-            break;
-        result = sni_input(&c->sni, bytes, len);
-    }
-    if (result == SNI_MORE) {
+    const struct client_hello *hello = &c->guard.hello;
+    switch (guard_look(&c->guard, &conn_tls_io, c)) {
+    case GUARD_MORE:
         if (tcp_peer_finished(&c->tcp))
             conn_close(core, c, true);
         return false;
-    }
-    if (result == SNI_BAD) {
-        /* A fatal decode_error alert (RFC 8446 6.2), in the record version that every client reads.
-         */
-        static const uint8_t alert[] = {21, 3, 1, 0, 2, 2, 50};
-        core->counters.sni_bad++;
-        tcp_write(&c->tcp, alert, sizeof(alert));
-        conn_close(core, c, true);
+    case GUARD_BAD:
+        count_refusal(&core->counters, &c->guard);
+        refuse(core, c, c->guard.alert);
         return false;
+    case GUARD_OK:
+        break;
+    case GUARD_TRY:
+        assert(!"nothing is encrypted yet");
     }
     if (handshakes_are_full(&core->handshakes)) {
         core->counters.tls_refused++;
         conn_abort(core, c);
         return false;
     }
-    const char *host = NULL;
     c->hello_ns = core->now_ns;
-    if (result == SNI_OK) {
-        core->counters.sni_ok++;
-        host = c->sni.host;
+    count_name(&core->counters, hello);
+    if (hello->name == CLIENT_HELLO_HOST)
         warm_scripts_of(core, c);
-    } else {
-        core->counters.sni_none++;
-    }
-    if (!certs_find(core->world->certs, host, c->sni.host_bytes)) {
-        refuse_name(core, c);
+    if (!find_certificate(core, c))
         return false;
-    }
     conn_set_state(core, c, CONN_HANDSHAKE);
     return true;
 }
@@ -86,16 +116,13 @@ bool conn_run_hello(struct core *core, struct conn *c)
 /* By the certificates of now: the world may have changed since the hello came. */
 static bool begin_session(struct core *core, struct conn *c)
 {
-    const char *host = c->sni.result == SNI_OK ? c->sni.host : NULL;
-    struct tls_context *context = certs_find(core->world->certs, host, c->sni.host_bytes);
-    if (!context) {
-        refuse_name(core, c);
+    struct tls_context *context = find_certificate(core, c);
+    if (!context)
         return false;
-    }
-    c->tls = tls_session_create(context, &conn_tls_io, c);
+    c->tls = tls_session_create(context, &c->guard, &conn_tls_io, c);
     if (!c->tls) {
         core->counters.conn_no_memory++;
-        conn_abort(core, c);
+        refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
     return true;
@@ -106,6 +133,13 @@ static void wait_for_turn(struct core *core, struct conn *c)
 {
     if (!c->tls || tcp_readable(&c->tcp) > 0 || conn_read_ended(c))
         handshakes_add(&core->handshakes, &c->turn_wait, c->tls != NULL);
+}
+
+static void count_guard(struct counters *count, const struct guard *guard)
+{
+    count->hello_retried += guard->is_retried;
+    count->hello_changed += guard->is_changed;
+    count->tls_dropped_records += guard->dropped_records;
 }
 
 bool conn_run_handshake(struct core *core, struct conn *c)
@@ -120,6 +154,7 @@ bool conn_run_handshake(struct core *core, struct conn *c)
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
         core->counters.tls_handshakes++;
+        count_guard(&core->counters, &c->guard);
         c->handshake_ns = core->now_ns;
         if (tls_is_resumed(c->tls))
             core->counters.tls_resumed++;
@@ -132,6 +167,7 @@ bool conn_run_handshake(struct core *core, struct conn *c)
     case TLS_CLOSED:
     case TLS_FAILED:
         core->counters.tls_failed++;
+        count_guard(&core->counters, &c->guard);
         conn_close(core, c, true);
         return false;
     }

@@ -56,6 +56,19 @@ static struct flow_key key_of(const struct net_packet *p, const struct tcp_segme
     return key;
 }
 
+/* Else it gets a cookie: too many are half-open, of all or of its source. */
+static bool may_be_half_open(struct core *core, const struct flow_key *key)
+{
+    struct source *source[SOURCE_LEVELS];
+    if (core->half_open >= core->half_open_max)
+        return false;
+    sources_find(&core->sources, key->remote, source);
+    if (sources_may(&core->sources, source, SOURCE_HALF_OPEN))
+        return true;
+    core->counters.conn_source_cookies++;
+    return false;
+}
+
 /* A SYN for nobody: a new connection, a cookie, or a refusal. */
 static void on_syn(struct core *core, const struct net_packet *p, struct tcp_segment *s,
                    const struct flow_key *key)
@@ -66,15 +79,16 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
         send_reply(core, p, write_reset, s);
         return;
     }
-    if (core->half_open >= TCP_SYN_RCVD_MAX) {
+    bool is_over_share;
+    if (!may_be_half_open(core, key)) {
         count->rx_tcp++;
         core->cookies_until_ns = conn_after_ms(core, COOKIE_LIFE_MS);
         send_reply(core, p, write_cookie, &(struct cookie_args){core, p, s});
         return;
     }
-    struct conn *c = conn_new(core, key);
+    struct conn *c = conn_new(core, key, &is_over_share);
     if (!c) {
-        count->drop_tcp_conn_limit++;
+        *(is_over_share ? &count->drop_tcp_source_limit : &count->drop_tcp_conn_limit) += 1;
         return;
     }
     count->rx_tcp++;
@@ -84,6 +98,7 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     tcp_open_passive(&c->tcp, env, key->local_port, key->remote_port, s, iss, core->now_ns);
     c->is_half_open = true;
     core->half_open++;
+    sources_hold(&core->sources, c->source, SOURCE_HALF_OPEN, 1);
     conn_mark(core, c);
 }
 
@@ -97,8 +112,10 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
     struct tcp opened;
     if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
         return false;
-    struct conn *c = conn_new(core, key);
+    bool is_over_share;
+    struct conn *c = conn_new(core, key, &is_over_share);
     if (!c) {
+        core->counters.conn_cookie_refused++;
         tcp_fini(&opened);
         return false;
     }
@@ -128,6 +145,8 @@ void conn_packet(struct core *core, const struct net_packet *p)
     }
     if (c) {
         count->rx_tcp++;
+        if (s.payload_bytes > 0 || (s.flags & (TCP_FIN | TCP_RST)))
+            conn_disturb(c);
         tcp_input(&c->tcp, &s, core->now_ns);
         conn_mark(core, c);
         return;

@@ -1,12 +1,12 @@
 /* conn_parts.h
  *
  * What the files of a connection share, and nobody else includes: conn.c (states, the stream under
- * the exchange, the run), conn_life.c (birth, TIME_WAIT, death), conn_packet.c (TCP packets, the
- * listener), conn_hello.c (server name and handshake).
+ * the exchange, the run), conn_life.c (birth, death), conn_rest.c (who gives way), conn_packet.c
+ * (TCP packets, the listener), conn_hello.c (server name and handshake).
  *
  *   packet --> conn_packet.c --> conn_new --> conn.c: conn_run --> conn_hello.c --> exchange
  *                                                |
- *                                                +--> conn_waiting_add, conn_free
+ *                                                +--> conn_settle, conn_free
  */
 #ifndef HEARTH_CONN_PARTS_H
 #define HEARTH_CONN_PARTS_H
@@ -34,20 +34,33 @@ static inline bool conn_is_ip4(const uint8_t ip[16])
 
 /* The one writer of the state, and of the deadline that goes with it. */
 void conn_set_state(struct core *, struct conn *, enum conn_state);
+/* The FIN, behind what TLS still holds. */
+void conn_finish_stream(struct conn *);
+/* What TCP wants to send. False: there is no buffer, or the next hop is not known (yet). */
+bool conn_send(struct core *, struct conn *);
 /* TLS over the TCP stream; the argument is the connection. */
 extern const struct tls_io conn_tls_io;
 
 /* ---- conn_life.c ---- */
 
-/* Everything of a new connection but its TCP, which the caller opens. NULL: all are in use. */
-struct conn *conn_new(struct core *, const struct flow_key *);
+/* Everything of a new connection but its TCP, which the caller opens. NULL: all are busy, or, if
+ * *is_over_share, all of a source that may have no more. */
+struct conn *conn_new(struct core *, const struct flow_key *, bool *is_over_share);
 void conn_free(struct core *, struct conn *);
 /* Ends what stands above TCP. */
 void conn_release_upper(struct core *, struct conn *);
 void conn_half_open_end(struct core *, struct conn *);
-/* TIME_WAIT: kept in order of age, so that the oldest gives way when connections run out. */
-bool conn_is_waiting(const struct conn *);
-void conn_waiting_add(struct core *, struct conn *);
+
+/* ---- conn_rest.c ---- */
+
+/* After a run: it is at rest, or busy. How long it has been at rest already stays. */
+void conn_settle(struct core *, struct conn *);
+/* Something came for it to work on: until it has run it is busy. */
+void conn_disturb(struct conn *);
+/* Ends the connection that has to give way, and returns it, free; NULL: all are busy. */
+struct conn *conn_evict(struct core *);
+/* These sources hold what they may: one of theirs gives way. False: all are busy. */
+bool conn_evict_own(struct core *, struct source *const[SOURCE_LEVELS]);
 
 /* ---- conn_hello.c: each is true if there is more to do in the next state ---- */
 

@@ -15,6 +15,7 @@
 enum {
     LINK_MESSAGES_AT_ONCE = 32, /* between two looks at the clock */
     WARMTH_SWEEP_SLOTS = 4,
+    HALF_OPEN_MIN = 8,
 };
 
 /* ---- start and end ---- */
@@ -30,9 +31,9 @@ static void *take_memory(const struct core_config *config, size_t bytes)
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
 {
     return sizeof(struct core) + conns_max * sizeof(struct conn) + chunks * sizeof(struct chunk) +
-           flow_table_bytes(conns_max) + runtimes * sizeof(struct runtime_link) +
-           calls_bytes(CALLS_DEFAULT) + subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) +
-           sizeof(struct trace);
+           flow_table_bytes(conns_max) + sources_bytes(conns_max) +
+           runtimes * sizeof(struct runtime_link) + calls_bytes(CALLS_DEFAULT) +
+           subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) + sizeof(struct trace);
 }
 
 /* What a cluster takes beside that. */
@@ -91,20 +92,35 @@ static bool take_cluster_parts(struct core *core)
     return true;
 }
 
+/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a cookie and the first data are lost,
+ * what comes after them is reset. */
+static uint32_t half_open_max(uint32_t conns_max)
+{
+    uint32_t part = conns_max / 4 > HALF_OPEN_MIN ? conns_max / 4 : HALF_OPEN_MIN;
+    return part < TCP_SYN_RCVD_MAX ? part : TCP_SYN_RCVD_MAX;
+}
+
 static bool take_parts(struct core *core)
 {
     const struct core_config *config = &core->config;
     void *chunks = take_memory(config, config->chunks * sizeof(struct chunk));
     void *flows = take_memory(config, flow_table_bytes(config->conns_max));
+    void *sources = take_memory(config, sources_bytes(config->conns_max));
     core->conns = take_memory(config, config->conns_max * sizeof(struct conn));
     core->chunk_memory = chunks;
     core->flow_memory = flows;
-    if (!chunks || !flows || !core->conns || !take_call_parts(core) ||
+    core->source_memory = sources;
+    if (!chunks || !flows || !sources || !core->conns || !take_call_parts(core) ||
         (config->rpc_port && !take_cluster_parts(core)))
         return false;
     core->request_seed = config->secret[0];
     chunk_pool_init(&core->chunks, chunks, config->chunks);
     flow_table_init(&core->flows, flows, config->conns_max, config->secret[3]);
+    core->half_open_max = half_open_max(config->conns_max);
+    const uint32_t most[SOURCE_KINDS] = {[SOURCE_CONNS] = config->conns_max,
+                                         [SOURCE_HALF_OPEN] = core->half_open_max,
+                                         [SOURCE_CHUNKS] = config->chunks};
+    sources_init(&core->sources, sources, config->conns_max, most, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
         core->conns[i].index = i;
         core->conns[i].next_free = core->free_conns;
@@ -135,7 +151,6 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     core->config.net = &core->net_config;
     core->wake_fd = -1;
     core->dirty_last = &core->dirty_first;
-    core->waiting_last = &core->waiting_first;
     if (!take_parts(core)) {
         snprintf(error, error_bytes,
                  "core %u: %zu MiB for %u connections and %u chunks are not to be had: lower "
@@ -181,6 +196,7 @@ void core_destroy(struct core *core)
     give(core->trace);
     give(core->conns);
     give(core->flow_memory);
+    give(core->source_memory);
     give(core->chunk_memory);
     give(core);
 }
@@ -328,6 +344,7 @@ static void take_tune(struct core *core)
     if (t->warm_per_s != core->warm_per_s)
         token_bucket_init(&core->warm, t->warm_per_s, WARM_BURST, core->now_ns);
     core->warm_per_s = t->warm_per_s;
+    core->sources.share_percent = t->source_share_percent;
 }
 
 static void start_capabilities(struct core *core)
@@ -501,9 +518,7 @@ bool core_is_drained(struct core *core)
         return false;
     if (!core->is_stopping)
         start_stopping(core);
-    uint32_t waiting = 0;
-    for (struct conn *c = core->waiting_first; c; c = c->waiting_next)
-        waiting++;
+    uint32_t waiting = core->resting[CONN_REST_TIME_WAIT].count;
     /* Calls of peers and of waitUntil too. */
     bool is_idle =
         core->conn_count == waiting && calls_live(core->calls) == 0 && is_all_delivered(core);

@@ -43,14 +43,15 @@ struct core {
     struct flow_table flows;
     struct tcp_env tcp_env4, tcp_env6; /* by the peer's address family */
     struct counters counters;
-    void *chunk_memory, *flow_memory, *stream_memory;
+    void *chunk_memory, *flow_memory, *source_memory, *stream_memory;
     struct capability_slot *capability_memory;
     struct conn *conns; /* config.conns_max of them */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
-    struct conn *waiting_first, **waiting_last; /* TIME_WAIT, oldest first */
-    uint32_t conn_count, half_open;
-    bool is_behind; /* work was left for the next iteration */
+    bool is_behind;                      /* work was left for the next iteration */
+    struct age_list resting[CONN_RESTS]; /* connections whose peer has the next word */
+    struct sources sources;
+    uint32_t conn_count, half_open, half_open_max;
     struct runtime_link *link[RUNTIMES_MAX];
     uint32_t link_count, link_turn; /* turn: who is polled first */
     uint64_t request_seed, request_count;

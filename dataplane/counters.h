@@ -26,6 +26,8 @@
     D(drop_rpc_auth, "datagrams that do not authenticate, or handshakes of no member")             \
     D(drop_rpc_replay, "datagrams whose number was seen before, or is too old")                    \
     D(drop_rpc_index, "datagrams of a channel that is not there")                                  \
+    D(drop_rpc_seal, "handshakes without the seal that only a member can make")                    \
+    D(drop_rpc_slot, "handshakes for which no slot is free")                                       \
     D(drop_link_short, "shorter than its Ethernet or VLAN header")                                 \
     D(drop_link_other_mac, "not addressed to this port")                                           \
     D(drop_link_vlan, "VLAN tag that is not ours")                                                 \
@@ -50,7 +52,8 @@
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
-    D(drop_tcp_conn_limit, "SYN refused: no free connection")                                      \
+    D(drop_tcp_conn_limit, "SYN refused: all connections are busy")                                \
+    D(drop_tcp_source_limit, "SYN refused: its source has its share of connections, all busy")     \
     E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
     E(net_unresolved_dropped, "of these, dropped: resets, cookies, or too many hops to wait for")  \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \
@@ -82,11 +85,17 @@
 #define COUNTERS_HTTP(D, E)                                                                        \
     E(sni_ok, "ClientHellos with a host name")                                                     \
     E(sni_none, "ClientHellos without one")                                                        \
-    E(sni_bad, "first bytes that are no ClientHello")                                              \
+    E(sni_address, "ClientHellos with an address for a name: taken as none")                       \
+    E(sni_bad, "ClientHellos refused for a name that no host can have")                            \
+    E(hello_bad, "first bytes that are no ClientHello, or one that cannot be read")                \
+    E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
+    E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
+    E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_refused, "of those that begin, refused: too many wait for their turn")                   \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_dropped_records, "records of early data and for middleboxes, dropped unread")            \
     E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \
     E(conn_timeout_hello, "closed: no handshake in time")                                          \
@@ -94,6 +103,13 @@
     E(conn_timeout_idle, "closed: idle keep-alive")                                                \
     E(conn_timeout_stall, "closed: peer takes or gives no body bytes")                             \
     E(conn_unreachable, "half-open connections ended: their next hop does not answer")             \
+    E(conn_evicted_time_wait, "connections that gave way to new ones: in TIME_WAIT")               \
+    E(conn_evicted_ending, "those whose peer had not closed its end")                              \
+    E(conn_evicted_idle, "those that were kept, idle for longest")                                 \
+    E(conn_evicted_fresh, "those that waited for their client's handshake for longest")            \
+    E(conn_evicted_share, "of all these, because their source had more than its share")            \
+    E(conn_source_cookies, "SYN cookies because a source had its share of half-open connections")  \
+    E(conn_cookie_refused, "good SYN cookies for which there was no connection")                   \
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \
@@ -168,6 +184,8 @@
     E(capability_spent, "capabilities used before, or revoked")                                    \
     E(rpc_handshakes, "channels opened")                                                           \
     E(rpc_down, "channels lost")                                                                   \
+    E(rpc_released, "channels on call that were given back for want of slots")                     \
+    E(rpc_no_slot, "channels not made: every slot is taken")                                       \
     E(rpc_lost_packets, "packets of channels taken as lost")                                       \
     E(rpc_rekeys, "changes of a channel's keys")                                                   \
     E(rpc_no_memory, "stream bytes not taken for want of chunks")                                  \

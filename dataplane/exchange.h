@@ -7,8 +7,8 @@
  *   HEAD     awaits a request head                           deadline: idle, or head once a byte
  * came START    awaits room to answer before the job may start RUN      awaits the response head;
  * request body flows    deadline: stall RESPOND  awaits the rest of the answer deadline: stall
- *   DISCARD  answered early: awaits the rest of a small request body, so that the connection can be
- * kept
+ *   DISCARD  answered early, without having said close: awaits the rest of the request body, so that the connection can be kept
+ *            deadline: stall
  *
  * What the client is told and the connection has no room for waits in `out`, in order: the head, as
  * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
@@ -42,7 +42,7 @@ struct exchange {
     struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
     struct http1_body body; /* of the request */
     struct call_ref call;
-    uint64_t request_id;
+    uint64_t request_id; /* 0: none yet */
     uint64_t script_hash;
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */
@@ -56,6 +56,8 @@ struct exchange {
     bool is_head, is_idempotent, keep_alive;
     bool has_body; /* request body is not wholly decoded yet */
     bool is_ended; /* the whole answer has arrived */
+    bool
+        is_broken; /* the answer will never be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
 };

@@ -112,17 +112,20 @@ static void finish(struct core *core, struct conn *c)
     conn_mark(core, c);
 }
 
-/* The connection survives an early answer only if little of the request body is still to come. */
+/* Of an early answer: is little enough of the request body still to come that reading it costs less than a new connection? */
 bool exchange_can_discard(const struct exchange *x)
 {
     return !x->has_body || (x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= DISCARD_BYTES_MAX);
 }
 
-static bool keeps_alive(const struct core *core, const struct exchange *x)
+/* Asked when an answer's head is written, for that has to say it if the connection ends behind the answer (RFC 9112 9.6). is_all: the
+ * script is through with the request's body; else it may be reading it, and whatever it leaves is discarded. */
+static bool keeps_alive(const struct core *core, const struct exchange *x, bool is_all)
 {
     /* Without "100 Continue" the client may or may not send its body: who knows where the next
      * request begins (RFC 9110 10.1.1). */
-    return x->keep_alive && !core->is_stopping && !x->expects_continue && exchange_can_discard(x);
+    return x->keep_alive && !core->is_stopping && !x->expects_continue &&
+           (!is_all || exchange_can_discard(x));
 }
 
 static void clear_out(struct core *core, struct exchange *x)
@@ -154,7 +157,7 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
                               http1_reason(r.status), r.text, id);
     bool has_page = r.status != 204;
     assert(page_bytes > 0 && (size_t)page_bytes < sizeof(page));
-    x->keep_alive = keeps_alive(core, x);
+    x->keep_alive = keeps_alive(core, x, true);
     x->expects_continue = false;
     struct message m = message_start(core);
     put_head(core, &m,
@@ -281,7 +284,9 @@ void exchange_write_answer(struct core *core, struct conn *c)
     }
     if (c->state != CONN_OPEN)
         return;
-    if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
+    if (x->is_broken && x->out.bytes == 0)
+        exchange_cut(core, c);
+    else if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
         end_response(core, c);
     else
         grant_credit(core, c);
@@ -327,7 +332,9 @@ static void choose_framing(struct exchange *x, uint16_t status, bool has_length,
                            bool is_end, uint64_t body_bytes)
 {
     x->response_left = 0;
-    if (status == 204 || status == 304) {
+    /* The length that the body would have is not known before it is made, and is not made for a HEAD (RFC 9110 9.3.2). */
+    bool is_unmade = x->is_head && !has_length && body_bytes == 0;
+    if (status == 204 || status == 304 || is_unmade) {
         x->framing = HTTP1_FRAME_NONE;
     } else if (has_length || is_end) {
         x->framing = HTTP1_FRAME_LENGTH;
@@ -348,30 +355,50 @@ static size_t total(const struct head_view *body, uint32_t views)
     return bytes;
 }
 
-/* Body bytes from the runtime: written at once when nothing waits before them and there is room,
- * else queued. */
+/* Body bytes from the runtime, queued. What is over the promised length is no part of the answer, but what fits it goes out before the
+ * connection ends. False: no connection any more. */
 static bool take_body(struct core *core, struct conn *c, const struct head_view *body,
                       uint32_t views)
 {
     struct exchange *x = &c->exchange;
-    size_t bytes = total(body, views);
+    size_t left = total(body, views);
     if (x->is_head || x->framing == HTTP1_FRAME_NONE) {
         x->response_left = 0;
         return true;
     }
     if (x->framing == HTTP1_FRAME_LENGTH) {
-        if (bytes > x->response_left) {
+        if (left > x->response_left) {
             core->counters.job_bad_length++;
-            exchange_cut(core, c);
-            return false;
+            left = x->response_left;
+            x->is_broken = true;
         }
-        x->response_left -= bytes;
+        x->response_left -= left;
     }
-    for (uint32_t i = 0; i < views; i++) {
-        if (!exchange_queue(core, c, &x->out, body[i].p, body[i].len))
+    for (uint32_t i = 0; i < views && left > 0; i++) {
+        size_t len = body[i].len < left ? body[i].len : left;
+        if (!exchange_queue(core, c, &x->out, body[i].p, len))
             return false;
+        left -= len;
     }
     return true;
+}
+
+/* The call is over, or not wanted any more, before the answer is whole: no more comes than what is there. */
+static void break_off(struct core *core, struct conn *c)
+{
+    exchange_cancel_call(core, &c->exchange);
+    c->exchange.is_broken = true;
+    exchange_write_answer(core, c);
+}
+
+/* More of the answer is queued. */
+static void take_on(struct core *core, struct conn *c)
+{
+    if (c->exchange.is_broken)
+        break_off(core, c);
+    else
+        exchange_write_answer(core, c);
+    conn_mark(core, c);
 }
 
 static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
@@ -389,12 +416,8 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         return;
     }
     choose_framing(x, status, has_length, length, is_end, total(body, views));
-    /* An answer that comes before the request body has ended leaves the rest of it to be read and
-     * dropped. */
-    if (is_end && !exchange_can_discard(x))
-        x->keep_alive = false;
-    if (core->is_stopping)
-        x->keep_alive = false;
+    bool is_bare = x->is_head || x->framing == HTTP1_FRAME_NONE; /* the head is all of it */
+    x->keep_alive = keeps_alive(core, x, is_end || is_bare);
 
     struct message m = message_start(core);
     put_head(core, &m,
@@ -439,10 +462,11 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     }
     if (!say(core, c, &m) || !take_body(core, c, body, views))
         return;
-    if (x->is_head)
-        x->response_left = 0;
-    exchange_write_answer(core, c);
-    conn_mark(core, c);
+    if (is_bare) { /* whatever the script still makes */
+        exchange_cancel_call(core, x);
+        x->is_ended = true;
+    }
+    take_on(core, c);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
@@ -452,16 +476,12 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     struct conn *c = owner_of(core, owner);
     struct exchange *x = &c->exchange;
     assert(x->state == EXCHANGE_RESPOND);
-    if (is_end) {
+    if (is_end)
         x->call = (struct call_ref){0};
-        if (!exchange_can_discard(x))
-            x->keep_alive = false;
-    }
     if (!take_body(core, c, body, views))
         return;
     x->is_ended = is_end;
-    exchange_write_answer(core, c);
-    conn_mark(core, c);
+    take_on(core, c);
 }
 
 struct refusal exchange_refusal_of(struct core *core, uint32_t error)
@@ -524,7 +544,7 @@ static void fail(struct core *core, struct conn *c, struct refusal r)
         return;
     }
     /* The head is out: only a cut connection says that the rest will not come. */
-    exchange_cut(core, c);
+    break_off(core, c);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)

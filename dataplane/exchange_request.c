@@ -142,8 +142,8 @@ static bool is_directed_here(struct core *core, const struct conn *c, const char
     if (!c->is_tls)
         return true;
     const struct certs *certs = core->world->certs;
-    const struct tls_context *mine =
-        certs_find(certs, c->sni.host_bytes ? c->sni.host : NULL, c->sni.host_bytes);
+    const struct tls_context *mine = certs_find(
+        certs, c->guard.hello.host_bytes ? c->guard.hello.host : NULL, c->guard.hello.host_bytes);
     return mine && certs_covers(certs, mine, host, host_bytes);
 }
 
@@ -196,7 +196,7 @@ static void take_request(struct core *core, struct conn *c, const struct http1_r
     x->is_head = r->is_head;
     x->is_idempotent = r->is_idempotent;
     x->has_body = r->body != HTTP1_BODY_NONE;
-    x->is_ended = false;
+    x->is_ended = x->is_broken = false;
     x->started_ns = core->now_ns;
     uint32_t one_in = core->world->tune.trace_one_in;
     x->is_traced = one_in > 0 && core->request_count % one_in == 0;
@@ -388,16 +388,26 @@ bool exchange_discard(struct core *core, struct conn *c)
         struct head_view payload;
         size_t eaten;
         result = http1_body_input(&x->body, core->scratch + at, len - at, &eaten, &payload);
+        x->body_bytes += payload.len;
         at += eaten;
     }
     if (c->state != CONN_OPEN || !exchange_used(core, c, at, len))
         return false;
+    if (at > 0)
+        exchange_moved(core, c);
+    uint64_t body_max = core->world->limits.request_body_bytes_max;
+    if (body_max && x->body_bytes > body_max) {
+        core->counters.http_body_too_large++;
+        result = HTTP1_BAD;
+    }
     if (result == HTTP1_OK) {
         x->has_body = false;
         exchange_set_state(core, c, EXCHANGE_HEAD);
         return true;
     }
-    if (result == HTTP1_BAD || conn_read_ended(c))
+    if (result == HTTP1_BAD || conn_read_ended(c)) {
         conn_close(core, c, false);
-    return false;
+        return false;
+    }
+    return len == sizeof(core->scratch);
 }

@@ -15,6 +15,7 @@
     L(CORE_CONNS_DEFAULT, 16384, "connections of one core, all states")                            \
     L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
+    L(SOURCE_SHARE_PERCENT_DEFAULT, 25, "of what is scarce, for one source")                       \
     L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
     L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \
     L(CORE_SLICE_UNITS, 512, "pieces of work in a slice")                                          \
@@ -39,7 +40,7 @@
     L(TCP_RX_WINDOW_BYTES, 256 * 1024, "received bytes that one connection may hold")              \
     L(TCP_TX_BUFFER_BYTES, 256 * 1024, "bytes to send that one connection may hold")               \
     L(TCP_OOO_RANGES_MAX, 16, "gaps in what one connection has received")                          \
-    L(TCP_SYN_RCVD_MAX, 4096, "half-open connections of one core")                                 \
+    L(TCP_SYN_RCVD_MAX, 4096, "half-open connections of one core, and a quarter of all it has")    \
     L(TCP_SYN_RETRIES, 5, "times a SYN or SYN-ACK is sent again")                                  \
     L(TCP_DATA_RETRIES, 12, "times data is sent again until the connection is given up")           \
     L(TCP_TIME_WAIT_MS, 10000, "2 MSL; short, as RFC 6191 lets timestamps guard reuse")            \
@@ -55,9 +56,13 @@
     L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
 #define LIMITS_TLS(L)                                                                              \
+    L(HELLO_BYTES_MAX, 64 * 1024, "a ClientHello")                                                 \
+    L(HELLO_WIRE_BYTES_MAX, 128 * 1024, "the same with the headers of its records")                \
+    L(HELLO_SHARES_MAX, 16, "key shares in it")                                                    \
+    L(EARLY_DATA_BYTES_MAX, 16 * 1024, "early data and the like, dropped until the handshake")     \
+    L(TLS_IDLE_RECORDS_MAX, 32, "records in a row that bring no data: KeyUpdates, empty ones")     \
     L(HANDSHAKES_WAITING_MAX, 512, "handshakes that wait for their first turn; more are refused")  \
     L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
-    L(SNI_HELLO_BYTES_MAX, 16384, "a ClientHello with all its records")                            \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")

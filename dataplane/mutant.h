@@ -1,6 +1,6 @@
 /* mutant.h
  *
- * Deliberate bugs, to prove that the cluster simulation finds them.
+ * Deliberate bugs, to prove that the simulations of a cluster and of a crowd find them.
  *
  *   if (MUTANT(BOUNCE_LOST))      false at compile time in every build that runs anywhere
  *       return;                   the chosen one in tests/sim/sim_mutants.c, whose objects are compiled with HEARTH_MUTANTS
@@ -53,7 +53,10 @@
     X(HEAD_WITHOUT_MEMORY, 8, "a call begins without chunks for the head of its answer")           \
     X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")                          \
     X(UNBOUNDED_ITERATION, 40, "an iteration does all the work there is")                          \
-    X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")
+    X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \
+    X(EVICT_BUSY, 16, "a connection whose script runs is taken for an idle one, and gives way")    \
+    X(SHARES_IGNORED, 24, "one source may have all connections")                                   \
+    X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")
 
 enum mutant {
     MUTANT_NONE = 0,

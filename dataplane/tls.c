@@ -1,12 +1,4 @@
-#include <wolfssl/options.h>
-
-#include <wolfssl/wolfcrypt/settings.h>
-
-#include <wolfssl/error-ssl.h>
-#include <wolfssl/ssl.h>
-#include <wolfssl/wolfcrypt/aes.h>
-#include <wolfssl/wolfcrypt/asn_public.h>
-#include <wolfssl/wolfcrypt/ecc.h>
+#include "dataplane/tls_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,41 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "dataplane/host.h"
-#include "dataplane/tls.h"
-#include "drivers/aead.h"
+#include "dataplane/tls_early.h"
 
-enum {
-    ERROR_BYTES = 160,
-    NAMES_MAX = 256,
-    NAME_BYTES = 256,
-    TICKET_SECONDS = 24 * 3600, /* at most two rotations of the keys */
-    RSA_BITS_MIN = 2048,
-    ECC_BITS_MIN = 256,
-};
-
-#define CIPHERS                                                                                    \
-    "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:"              \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+enum { ERROR_BYTES = 160 };
 
 static const char http1[] = "http/1.1"; /* in ALPN */
-
-struct tls_context {
-    _Atomic uint32_t references; /* the creator's and one of each session */
-    WOLFSSL_CTX *ctx;
-    struct tls_ticket_keys tickets;
-    int64_t expires_s;
-    uint32_t name_count;
-    char (*names)[NAME_BYTES];
-};
 
 struct tls_session {
     struct tls_context *context;
     WOLFSSL *ssl;
+    struct guard *guard;
     const struct tls_io *io;
     void *io_arg;
 
@@ -60,7 +28,9 @@ struct tls_session {
     bool is_done;        /* handshake */
     bool is_finished;    /* close_notify was sent */
     bool is_truncated;   /* the stream ended */
-    bool is_malformed;   /* the client's ALPN list */
+    bool is_flooded;     /* with records that bring no data */
+    uint8_t flood_from;  /* of flood_answer, read by the library so far */
+    uint32_t fruitful;   /* guard->records when there was data last */
     enum tls_result end; /* TLS_CLOSED or TLS_FAILED: for good; TLS_OK: not yet */
     const char *alpn;
     char error[ERROR_BYTES];
@@ -112,41 +82,80 @@ static bool flush(struct tls_session *s)
 
 /* ---- wolfSSL's callbacks ---- */
 
+/* A record that brings no data costs its sender nothing. */
+static bool is_flood(const struct tls_session *s)
+{
+    return s->is_done && s->guard->records - s->fruitful > TLS_IDLE_RECORDS_MAX;
+}
+
+/* A change_cipher_spec in the open session: the library answers it with unexpected_message, under
+ * the keys that only it has. */
+static size_t read_flood_answer(struct tls_session *s, char *buf, size_t len)
+{
+    static const uint8_t flood_answer[] = {TLS_RECORD_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
+    size_t left = sizeof(flood_answer) - s->flood_from;
+    len = len < left ? len : left;
+    memcpy(buf, flood_answer + s->flood_from, len);
+    s->flood_from += (uint8_t)len;
+    return len;
+}
+
+static bool is_early_over(struct tls_session *s)
+{
+    uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
+    size_t bytes = guard_copy_record(s->guard, s->io, s->io_arg, record);
+    return tls_early_opens(s->ssl, record, bytes);
+}
+
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
-    size_t n = s->io->recv(s->io_arg, buf, (size_t)len);
-    if (n > 0)
-        return (int)n;
-    if (!s->io->is_finished(s->io_arg))
-        return WOLFSSL_CBIO_ERR_WANT_READ;
-    s->is_truncated = true;
-    return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+    for (;;) {
+        if (s->is_flooded)
+            return (int)read_flood_answer(s, buf, (size_t)len);
+        switch (guard_look(s->guard, s->io, s->io_arg)) {
+        case GUARD_OK:
+            s->is_flooded = is_flood(s);
+            if (s->is_flooded)
+                break;
+            return (int)guard_read(s->guard, s->io, s->io_arg, (uint8_t *)buf, (size_t)len);
+        case GUARD_TRY:
+            guard_tried(s->guard, s->io, s->io_arg, is_early_over(s));
+            break;
+        case GUARD_BAD:
+            return WOLFSSL_CBIO_ERR_GENERAL;
+        case GUARD_MORE:
+            if (!s->io->is_finished(s->io_arg))
+                return WOLFSSL_CBIO_ERR_WANT_READ;
+            s->is_truncated = true;
+            return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+        }
+    }
+}
+
+/* False: held bytes are at their limit. */
+static bool send_or_hold(struct tls_session *s, const uint8_t *bytes, size_t want)
+{
+    size_t sent = 0;
+    if (!s->held || flush(s))
+        sent = s->io->send(s->io_arg, bytes, want);
+    return sent == want || hold(s, bytes + sent, want - sent);
 }
 
 /* Always takes everything: see tls.h. */
 static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
-    size_t sent = 0, want = (size_t)len;
-    if (s->is_malformed)
-        return WOLFSSL_CBIO_ERR_GENERAL;
-    if (!s->held || flush(s))
-        sent = s->io->send(s->io_arg, buf, want);
-    if (sent < want && !hold(s, (uint8_t *)buf + sent, want - sent))
-        return WOLFSSL_CBIO_ERR_GENERAL;
-    return len;
+    guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
-/* Asked by Debian's 5.5.4 alone, whose own search reads beyond a list whose last length lies: such a
- * list must not get there, and the session ends with the next byte that wolfSSL wants to send. Later
- * versions check the list themselves and go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
+/* Asked by Debian's 5.5.4 alone. Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
     const unsigned char *p = offered, *end = offered + offered_len;
-    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
-    while (p<end && * p> 0 && *p < end - p) {
+    while (p < end) { /* the guard has seen that it is well-formed */
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
             *out = p + 1;
             *out_len = *p;
@@ -154,12 +163,7 @@ static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_l
         }
         p += 1 + *p;
     }
-    if (p == end)
-        return fatal_return;
-    s->is_malformed = true;
-    *out = (const unsigned char *)http1;
-    *out_len = sizeof(http1) - 1;
-    return 0;
+    return fatal_return;
 }
 
 /* What was agreed on: we speak one protocol. */
@@ -170,225 +174,22 @@ static const char *agreed_alpn(WOLFSSL *ssl)
     return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS && len > 0 ? http1 : "";
 }
 
-static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes, uint8_t *name,
-                       uint8_t *iv, uint8_t *mac, uint8_t *ticket, int len)
+void tls_set_callbacks(WOLFSSL_CTX *ctx)
 {
-    memcpy(name, keys->name, sizeof(keys->name));
-    memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
-    memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-    if (wc_RNG_GenerateBlock(wolfSSL_GetRNG(ssl), iv, AEAD_NONCE_BYTES) != 0 ||
-        wc_AesGcmSetKey(aes, keys->key, sizeof(keys->key)) != 0 ||
-        wc_AesGcmEncrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
-        return WOLFSSL_TICKET_RET_FATAL;
-    return WOLFSSL_TICKET_RET_OK;
-}
-
-static int open_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes,
-                       const uint8_t *name, const uint8_t *iv, const uint8_t *mac, uint8_t *ticket,
-                       int len)
-{
-    bool is_current = memcmp(name, keys->name, sizeof(keys->name)) == 0;
-    if (!is_current && memcmp(name, keys->previous_name, sizeof(keys->previous_name)) != 0)
-        return WOLFSSL_TICKET_RET_REJECT;
-    const uint8_t *key = is_current ? keys->key : keys->previous_key;
-    if (wc_AesGcmSetKey(aes, key, sizeof(keys->key)) != 0 ||
-        wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
-        return WOLFSSL_TICKET_RET_REJECT;
-    /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
-    return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
-                                                                : WOLFSSL_TICKET_RET_CREATE;
-}
-
-static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
-                     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
-                     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_seal, unsigned char *ticket,
-                     int len, int *out_len, void *arg)
-{
-    const struct tls_context *context = arg;
-    Aes aes;
-    if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
-        return is_seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
-    int result = is_seal ? seal_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len)
-                         : open_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len);
-    wc_AesFree(&aes);
-    *out_len = len;
-    return result;
-}
-
-/* ---- contexts ---- */
-
-/* Keeps DNS names, "*." in front allowed: alternative names hold addresses and mailboxes too. */
-static void add_name(struct tls_context *c, const char *name)
-{
-    char host[HOST_BYTES_MAX + 1];
-    bool is_wildcard = strncmp(name, "*.", 2) == 0;
-    if (is_wildcard)
-        name += 2;
-    size_t len = host_canonical(host, name, strlen(name));
-    if (len == 0 || host_is_numeric(host, len) || c->name_count == NAMES_MAX)
-        return;
-    snprintf(c->names[c->name_count++], NAME_BYTES, "%s%s", is_wildcard ? "*." : "", host);
-}
-
-static const char *read_leaf(struct tls_context *c, const char *chain_file)
-{
-    WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_file(chain_file, WOLFSSL_FILETYPE_PEM);
-    if (!leaf)
-        return "the certificate cannot be read";
-    bool has_alternatives = false;
-    for (char *name; (name = wolfSSL_X509_get_next_altname(leaf));) {
-        has_alternatives = true;
-        add_name(c, name);
-    }
-    char *common = wolfSSL_X509_get_subjectCN(leaf);
-    if (!has_alternatives && common)
-        add_name(c, common);
-
-    struct tm after;
-    WOLFSSL_ASN1_TIME *time = wolfSSL_X509_get_notAfter(leaf);
-    bool has_time = time && wolfSSL_ASN1_TIME_to_tm(time, &after) == WOLFSSL_SUCCESS;
-    if (has_time)
-        c->expires_s = timegm(&after);
-    wolfSSL_X509_free(leaf);
-    return has_time ? NULL : "the certificate has no readable end date";
-}
-
-static size_t read_file(const char *name, uint8_t *buf, size_t cap)
-{
-    FILE *file = fopen(name, "r");
-    if (!file)
-        return 0;
-    size_t n = fread(buf, 1, cap, file);
-    fclose(file);
-    return n;
-}
-
-/* wolfSSL_CTX_check_private_key takes any curve point for any key in Debian's build: compares the points themselves. True for keys
- * that are not of a curve; those wolfSSL does compare. */
-static bool is_ecc_pair(const char *chain_file, const char *key_file)
-{
-    uint8_t pem[16384], der[4096], ours[133], leafs[2048];
-    word32 ours_bytes = sizeof(ours), at = 0;
-    int leaf_bytes = sizeof(leafs);
-    ecc_key key;
-    size_t pem_bytes = read_file(key_file, pem, sizeof(pem));
-    int der_bytes = wc_KeyPemToDer(pem, (int)pem_bytes, der, sizeof(der), NULL);
-    if (der_bytes <= 0 || wc_ecc_init(&key) != 0)
-        return false;
-    bool is_ecc = wc_EccPrivateKeyDecode(der, &at, &key, (word32)der_bytes) == 0;
-    bool is_pair = !is_ecc;
-    if (is_ecc && wc_ecc_make_pub(&key, NULL) == 0 &&
-        wc_ecc_export_x963(&key, ours, &ours_bytes) == 0) {
-        WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_file(chain_file, WOLFSSL_FILETYPE_PEM);
-        is_pair = leaf &&
-                  wolfSSL_X509_get_pubkey_buffer(leaf, leafs, &leaf_bytes) == WOLFSSL_SUCCESS &&
-                  /* SubjectPublicKeyInfo: the point is its end. */
-                  leaf_bytes > (int)ours_bytes &&
-                  memcmp(leafs + leaf_bytes - ours_bytes, ours, ours_bytes) == 0;
-        wolfSSL_X509_free(leaf);
-    }
-    wc_ecc_free(&key);
-    explicit_bzero(pem, sizeof(pem));
-    explicit_bzero(der, sizeof(der));
-    return is_pair;
-}
-
-static const char *configure(struct tls_context *c, const char *chain_file, const char *key_file)
-{
-    WOLFSSL_CTX *ctx = c->ctx;
-    int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
-    /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
-     * (OPENSSL_COMPATIBLE_DEFAULTS). */
-    if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(ctx, groups, 2) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketEncCtx(ctx, c) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketHint(ctx, TICKET_SECONDS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_timeout(ctx, TICKET_SECONDS) < 0 ||
-        /* Off, and no internal store either: "off" alone still copies every ticket's session (37 KB) into a table under a lock. */
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) != WOLFSSL_SUCCESS)
-        return "wolfSSL refuses the settings";
-    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
     wolfSSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-
-    if (wolfSSL_CTX_use_certificate_chain_file(ctx, chain_file) != WOLFSSL_SUCCESS)
-        return "the certificate chain cannot be used (missing, not PEM, or a key that is too "
-               "short)";
-    if (wolfSSL_CTX_use_PrivateKey_file(ctx, key_file, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
-        return "the private key cannot be used (missing, not PEM, encrypted, or too short)";
-    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !is_ecc_pair(chain_file, key_file))
-        return "the private key is not the certificate's";
-    /* Last: with a device, wolfSSL asks the device whether key and certificate match. */
-    if (wolfSSL_CTX_SetDevId(ctx, AEAD_WOLFSSL_DEVICE) != WOLFSSL_SUCCESS)
-        return "wolfSSL refuses the crypto device";
-    return read_leaf(c, chain_file);
-}
-
-struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
-                                       const struct tls_ticket_keys *tickets, char *error,
-                                       size_t error_bytes)
-{
-    const char *why = "no memory";
-    struct tls_context *c = calloc(1, sizeof(*c));
-    if (c) {
-        c->references = 1;
-        c->tickets = *tickets;
-        c->names = calloc(NAMES_MAX, NAME_BYTES);
-        c->ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
-    }
-    if (c && c->names && c->ctx)
-        why = configure(c, chain_file, key_file);
-    wolfSSL_ERR_clear_error();
-    if (!why) {
-        char(*names)[NAME_BYTES] = realloc(c->names, (size_t)(c->name_count + 1) * NAME_BYTES);
-        c->names = names ? names : c->names;
-        return c;
-    }
-    snprintf(error, error_bytes, "%s: %s", chain_file, why);
-    if (c)
-        tls_context_destroy(c);
-    return NULL;
-}
-
-void tls_context_destroy(struct tls_context *c)
-{
-    if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) > 1)
-        return;
-    if (c->ctx)
-        wolfSSL_CTX_free(c->ctx);
-    free(c->names);
-    explicit_bzero(&c->tickets, sizeof(c->tickets));
-    free(c);
-}
-
-size_t tls_context_names(const struct tls_context *c, char (*out)[256], size_t max)
-{
-    size_t count = c->name_count < max ? c->name_count : max;
-    memcpy(out, c->names, count * NAME_BYTES);
-    return count;
-}
-
-int64_t tls_context_expires(const struct tls_context *c)
-{
-    return c->expires_s;
 }
 
 /* ---- sessions ---- */
 
-struct tls_session *tls_session_create(struct tls_context *context, const struct tls_io *io,
-                                       void *io_arg)
+struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
+                                       const struct tls_io *io, void *io_arg)
 {
     struct tls_session *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
+    s->guard = guard;
     s->io = io;
     s->io_arg = io_arg;
     s->alpn = "";
@@ -403,6 +204,7 @@ struct tls_session *tls_session_create(struct tls_context *context, const struct
     }
     wolfSSL_SetIOReadCtx(s->ssl, s);
     wolfSSL_SetIOWriteCtx(s->ssl, s);
+    tls_context_sign_for(context, s->ssl);
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     return s;
 }
@@ -444,6 +246,59 @@ static enum tls_result judge(struct tls_session *s, int answer)
     return s->end;
 }
 
+/* The library's errors that it says no alert for, of those that a client can cause. */
+static enum tls_alert alert_for(int error)
+{
+    switch (error) {
+    case BUFFER_ERROR:
+    case PARSE_ERROR:
+    case INCOMPLETE_DATA:
+        return TLS_ALERT_DECODE_ERROR;
+    case HANDSHAKE_SIZE_ERROR:
+    case BAD_KEY_SHARE_DATA:
+    case PEER_KEY_ERROR:
+    case ECC_PEERKEY_ERROR:
+    case ECC_CURVE_ERROR:
+    case INVALID_PARAMETER:
+    case EXT_NOT_ALLOWED:
+    case PSK_KEY_ERROR:
+        return TLS_ALERT_ILLEGAL_PARAMETER;
+    case OUT_OF_ORDER_E:
+    case DUPLICATE_MSG_E:
+    case UNKNOWN_HANDSHAKE_TYPE:
+    case UNKNOWN_RECORD_TYPE:
+        return TLS_ALERT_UNEXPECTED_MESSAGE;
+    case LENGTH_ERROR:
+        return TLS_ALERT_RECORD_OVERFLOW;
+    case VERSION_ERROR:
+        return TLS_ALERT_PROTOCOL_VERSION;
+    case MEMORY_E:
+        return TLS_ALERT_INTERNAL_ERROR;
+    default:
+        return TLS_ALERT_HANDSHAKE_FAILURE;
+    }
+}
+
+/* A handshake that ends without a word looks like a broken path (RFC 8446 6.2): says it where the
+ * library has not. Where only the library has the keys, it can be made to say close_notify. */
+static void tell_why(struct tls_session *s, int error)
+{
+    uint8_t record[TLS_ALERT_RECORD_BYTES];
+    WOLFSSL_ALERT_HISTORY alerts = {0};
+    wolfSSL_get_alert_history(s->ssl, &alerts);
+    if (s->is_truncated || alerts.last_rx.code >= 0 || alerts.last_tx.code >= 0)
+        return;
+    if (s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST) {
+        wolfSSL_shutdown(s->ssl);
+        return;
+    }
+    enum tls_alert alert = s->guard->alert ? s->guard->alert : alert_for(error);
+    tls_alert_record(record, alert);
+    send_or_hold(s, record, sizeof(record));
+    snprintf(s->error, sizeof(s->error), "%s: alert sent %d",
+             s->guard->alert ? "refused before the library" : "the library failed", alert);
+}
+
 enum tls_result tls_handshake(struct tls_session *s)
 {
     if (s->end != TLS_OK)
@@ -451,14 +306,15 @@ enum tls_result tls_handshake(struct tls_session *s)
     bool is_flushed = flush(s);
     if (!s->is_done) {
         int answer = wolfSSL_accept(s->ssl);
-        if (s->is_malformed) {
-            snprintf(s->error, sizeof(s->error), "the client's ALPN list is malformed");
-            return s->end = TLS_FAILED;
+        if (answer != WOLFSSL_SUCCESS) {
+            int error = wolfSSL_get_error(s->ssl, answer);
+            if (judge(s, answer) == TLS_FAILED)
+                tell_why(s, error);
+            return s->end == TLS_OK ? TLS_WANT : s->end;
         }
-        if (answer != WOLFSSL_SUCCESS)
-            return judge(s, answer);
         s->is_done = true;
         s->alpn = agreed_alpn(s->ssl);
+        guard_open(s->guard);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }
@@ -477,6 +333,7 @@ enum tls_result tls_read(struct tls_session *s, void *buf, size_t cap, size_t *l
         size_t room = cap - *len;
         int n =
             wolfSSL_read(s->ssl, (uint8_t *)buf + *len, room < INT32_MAX ? (int)room : INT32_MAX);
+        s->fruitful = n > 0 ? s->guard->records : s->fruitful;
         if (n > 0)
             *len += (size_t)n;
         else
@@ -489,12 +346,12 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
 {
     *taken = 0;
     bool is_flushed = flush(s);
+    if (len == 0) /* of a session that failed too: its alert may be held */
+        return is_flushed ? TLS_OK : TLS_WANT;
     if (s->end == TLS_FAILED)
         return TLS_FAILED;
     if (!is_flushed)
         return TLS_WANT;
-    if (len == 0)
-        return TLS_OK;
     assert(s->is_done && !s->is_finished);
     *taken = s->unreported < len ? s->unreported : len;
     s->unreported -= (uint32_t)*taken;
@@ -510,6 +367,7 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
             return result;
         }
         assert((size_t)answer == n);
+        s->fruitful = s->guard->records;
         if (s->held) {
             s->unreported = (uint32_t)n;
             return TLS_WANT;

@@ -3,8 +3,11 @@
  * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the
  * records are wolfSSL's; AES-GCM goes through drivers/aead.
  *
- *   tcp bytes --recv--> [ wolfSSL ] --tls_read--> plaintext
- *   tcp room  <--send-- [ held    ] <--tls_write-- plaintext
+ *   tcp bytes --> [ guard ] --> [ wolfSSL ] --tls_read--> plaintext
+ *   tcp room  <------send------ [ held    ] <--tls_write-- plaintext
+ *
+ * What a client may say in its handshake is the guard's to judge (guard.h). An open session in
+ * which TLS_IDLE_RECORDS_MAX records in a row bring no data (KeyUpdates, empty ones) is ended.
  *
  * What wolfSSL has encrypted and the stream has no room for is held in the session
  * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
@@ -12,11 +15,15 @@
  * of any kind.
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
- * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM
- * by the keys of the world; a ticket of the previous key is honoured and replaced. No early
- * data. Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
- * compression, a client whose ALPN has no "http/1.1". Groups: X25519, then P-256 (measured in
- * wolfSSL: X25519 is 3x as fast).
+ * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a
+ * reload. Files are read by libcrypto, which also signs with short RSA keys (drivers/keypair.h).
+ * Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by keys that rotate
+ * (tls_ticket.h); a ticket of an older key is honoured and replaced. Early data is not accepted, but
+ * skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
+ * compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
+ *
+ * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
+ * itself or left.
  *
  * Truncation: a stream that ends without close_notify is TLS_FAILED, never TLS_CLOSED, so that
  * nobody takes it for the end of the data.
@@ -29,6 +36,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "dataplane/guard.h"
 
 enum {
     TLS_RECORD_BYTES = 16384, /* plaintext of one record */
@@ -43,14 +52,6 @@ enum tls_result {
                    see tls_error */
 };
 
-/* How a session reaches its stream: each moves up to len bytes and returns how many (0: none now).
- */
-struct tls_io {
-    size_t (*recv)(void *arg, void *buf, size_t len);
-    size_t (*send)(void *arg, const void *buf, size_t len);
-    bool (*is_finished)(void *arg); /* no more bytes will ever come */
-};
-
 struct tls_context; /* one certificate chain and key */
 struct tls_session; /* one connection */
 
@@ -59,16 +60,12 @@ struct tls_session; /* one connection */
 int tls_start(void); /* once per process, after aead_init: 0 or -errno */
 void tls_stop(void);
 
-struct tls_ticket_keys {
-    uint8_t name[16], key[32];                   /* seal and open */
-    uint8_t previous_name[16], previous_key[32]; /* open only; equal to the current ones: none */
-};
+struct tls_tickets; /* tls_ticket.h */
 
-/* PEM files: certificate chain (leaf first) and private key; the key must be the leaf's. NULL and a
+/* Files as drivers/keypair.h has them; the tickets' keys outlive all contexts and sessions. NULL and a
  * sentence in error. */
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
-                                       const struct tls_ticket_keys *, char *error,
-                                       size_t error_bytes);
+                                       const struct tls_tickets *, char *error, size_t error_bytes);
 /* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
 void tls_context_destroy(struct tls_context *);
 /* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
@@ -79,8 +76,10 @@ int64_t tls_context_expires(const struct tls_context *);
 
 /* ---- dp core ---- */
 
-/* io must outlive the session. NULL: no memory. */
-struct tls_session *tls_session_create(struct tls_context *, const struct tls_io *, void *io_arg);
+/* The guard, which has looked at the ClientHello or not yet, and io must outlive the session. NULL:
+ * no memory. */
+struct tls_session *tls_session_create(struct tls_context *, struct guard *, const struct tls_io *,
+                                       void *io_arg);
 void tls_session_destroy(struct tls_session *);
 enum tls_result tls_handshake(struct tls_session *);
 /* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may

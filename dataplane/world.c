@@ -12,6 +12,7 @@ const struct world_tune world_tune_default = {
     .shed_chunks_percent = SHED_CHUNKS_PERCENT_DEFAULT,
     .shed_share_percent = SHED_SHARE_PERCENT_DEFAULT,
     .warm_per_s = WARM_PER_SECOND,
+    .source_share_percent = SOURCE_SHARE_PERCENT_DEFAULT,
     .optimistic_bytes = OPTIMISTIC_BYTES_DEFAULT,
     .trace_one_in = TRACE_ONE_IN_DEFAULT,
 };

@@ -58,6 +58,7 @@ void peers_fini(struct peers *p)
     }
     explicit_bzero(&p->identity, sizeof(p->identity));
     explicit_bzero(p->secret, sizeof(p->secret));
+    explicit_bzero(p->seal_key, sizeof(p->seal_key));
 }
 
 /* ---- slots ---- */
@@ -124,8 +125,10 @@ static void init_channel(struct peers *p, struct peers_slot *s)
 static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t core, bool is_always)
 {
     uint32_t number = p->free_slot;
-    if (number == SLOT_NONE)
+    if (number == SLOT_NONE) {
+        p->core->counters.rpc_no_slot++;
         return NULL;
+    }
     struct peers_slot *s = &p->slot[number];
     struct peer *peer = &p->peer[node];
     p->free_slot = s->next_free;
@@ -140,6 +143,7 @@ static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t cor
                              .core = core,
                              .next_of_peer = peer->first_slot,
                              .born_ns = p->core->now_ns,
+                             .used_ns = p->core->now_ns,
                              .connect_ns = p->core->now_ns};
     peer->first_slot = number;
     p->used++;
@@ -194,6 +198,7 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (!s->is_open)
         return;
     s->is_open = s->is_handed = s->is_walking = false;
+    release_end(p, s);
     s->said = NODE_DOWN;
     s->wants = 0;
     p->pending -= s->pending_count;
@@ -204,7 +209,8 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (s->node != NODE_NONE) {
         struct peer *peer = &p->peer[s->node];
         peer->open--;
-        peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN);
+        peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN,
+                    peer->open && peer->is_leaving);
     }
     calls_channel_down(p->core, s->channel);
     serve_channel_down(p->core, s->channel);
@@ -213,14 +219,23 @@ static void close_slot(struct peers *p, struct peers_slot *s)
 
 static void on_down(void *arg, struct channel *c, enum channel_down why)
 {
-    (void)why;
-    close_slot(arg, slot_of(arg, c));
+    struct peers *p = arg;
+    struct peers_slot *s = slot_of(p, c);
+    if (why == CHANNEL_DROPPED) {
+        bool is_agreed = s->release != RELEASE_IN_USE;
+        p->core->counters.rpc_released += is_agreed;
+        p->core->counters.rpc_down += !is_agreed;
+    }
+    close_slot(p, s);
 }
 
 void slot_drop(struct peers *p, struct peers_slot *s)
 {
-    if (s->is_open)
-        p->core->counters.rpc_down++;
+    bool is_agreed = s->release == RELEASE_OVER && s->node != NODE_NONE;
+    p->core->counters.rpc_down += s->is_open && !is_agreed;
+    p->core->counters.rpc_released += s->is_open && is_agreed;
+    if (s->is_open && is_agreed)
+        slot_say_goodbye(p, s);
     channel_fini(s->channel);
     close_slot(p, s);
     s->is_condemned = false;
@@ -252,6 +267,7 @@ static void on_opened(void *arg, struct channel *c, struct stream *stream)
 {
     struct peers *p = arg;
     assert(is_theirs(c, stream));
+    slot_of(p, c)->used_ns = p->core->now_ns;
     serve_opened(p->core, c, stream);
 }
 
@@ -374,6 +390,7 @@ static bool take_identity(struct peers *p, const struct world_cluster *cluster)
     memcpy(p->own_address, self->address, 16);
     p->identity = *cluster->identity;
     memcpy(p->secret, cluster->secret, sizeof(p->secret));
+    noise_seal_key(p->seal_key, p->secret, p->identity.public_key);
     return is_same;
 }
 
@@ -402,6 +419,8 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
         p->peer[i].cores = m->cores ? m->cores : 1;
         memcpy(p->peer[i].address, m->address, 16);
         memcpy(p->peer[i].key, m->public_key, NOISE_KEY_BYTES);
+        token_bucket_init(&p->peer[i].handshakes, CHANNEL_HANDSHAKES_OF_MEMBER_PER_S,
+                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, p->core->now_ns);
     }
     for (uint16_t i = 0; i < previous_count; i++) {
         for (uint32_t s = p->previous[i].first_slot; s != SLOT_NONE; s = p->slot[s].next_of_peer) {
@@ -432,6 +451,24 @@ static void want_of_all(struct peers *p, uint8_t wants)
     }
 }
 
+void slots_fill(struct peers *p)
+{
+    uint32_t missing = 0;
+    for (uint16_t node = 0; node < p->peer_count && !p->is_gone; node++) {
+        uint16_t core = (uint16_t)(p->core->config.index % p->peer[node].cores);
+        if (node == p->self)
+            continue;
+        struct peers_slot *s = slot_find(p, node, core, false);
+        if (!s && p->free_slot != SLOT_NONE)
+            s = slot_make(p, node, core, true);
+        if (s)
+            s->is_always = true;
+        missing += !s;
+    }
+    p->core->counters.rpc_no_slot += missing > p->missing ? missing - p->missing : 0;
+    p->missing = missing;
+}
+
 void peers_follow(struct peers *p)
 {
     static const struct world_cluster alone;
@@ -448,33 +485,27 @@ void peers_follow(struct peers *p)
             slot_drop(p, s);
         s->walk = 0; /* scripts have new places */
     }
-    for (uint16_t node = 0; node < p->peer_count && !p->is_gone; node++) {
-        uint16_t core = (uint16_t)(p->core->config.index % p->peer[node].cores);
-        if (node == p->self)
-            continue;
-        struct peers_slot *s = slot_find(p, node, core, false);
-        if (!s)
-            s = slot_make(p, node, core, true);
-        if (s)
-            s->is_always = true;
-    }
+    slots_fill(p);
     uint64_t digest = own_ring_digest(p);
-    want_of_all(p, (cluster->own_state != p->own_state ? WANT_STATE : 0) |
-                       (digest != p->own_digest ? WANT_RING : 0));
+    bool says_more = cluster->own_state != p->own_state || cluster->is_leaving != p->is_leaving;
+    want_of_all(p, (says_more ? WANT_STATE : 0) | (digest != p->own_digest ? WANT_RING : 0));
     p->own_digest = digest;
     p->own_state = cluster->own_state;
     p->is_leaving = cluster->is_leaving;
     handover_follow(p, p->core->now_ns);
 }
 
-void peer_update(struct peers *p, uint16_t node, uint8_t state)
+void peer_update(struct peers *p, uint16_t node, uint8_t state, bool is_leaving)
 {
     struct peer *peer = &p->peer[node];
+    if (peer->state != state || peer->is_leaving != is_leaving)
+        handover_state(p);
     if (peer->state == NODE_SERVING) {
         p->serving--;
         p->serving_load -= peer->load;
     }
     peer->state = state;
+    peer->is_leaving = is_leaving;
     peer->load = 0;
     peer->queue_us = 0;
     for (uint32_t i = peer->first_slot; i != SLOT_NONE; i = p->slot[i].next_of_peer) {
@@ -512,7 +543,7 @@ uint32_t peers_mean_load(const struct peers *p, uint16_t own_load)
 
 static bool is_usable(const struct peers_slot *s)
 {
-    return s->is_open && !s->is_condemned;
+    return s->is_open && !s->is_condemned && s->release == RELEASE_IN_USE;
 }
 
 struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_hash)
@@ -523,13 +554,13 @@ struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_ha
         return NULL;
     /* Like the runtime process of a script: by the upper half of its hash (core_link_of). */
     struct peers_slot *s = slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
-    if (s && is_usable(s))
-        return s->channel;
-    for (uint32_t i = peer->first_slot; i != SLOT_NONE; i = p->slot[i].next_of_peer) {
-        if (is_usable(&p->slot[i]))
-            return p->slot[i].channel;
-    }
-    return NULL;
+    for (uint32_t i = peer->first_slot; (!s || !is_usable(s)) && i != SLOT_NONE;
+         i = p->slot[i].next_of_peer)
+        s = &p->slot[i];
+    if (!s || !is_usable(s))
+        return NULL;
+    s->used_ns = p->core->now_ns;
+    return s->channel;
 }
 
 struct channel *peers_channel_of(struct peers *p, uint64_t node_id, uint16_t core)
@@ -538,7 +569,15 @@ struct channel *peers_channel_of(struct peers *p, uint64_t node_id, uint16_t cor
     if (node == NODE_NONE || node == p->self || core >= p->peer[node].cores)
         return NULL;
     struct peers_slot *s = slot_find(p, node, core, p->peer[node].open > 0);
-    return s && is_usable(s) ? s->channel : NULL;
+    if (!s || !is_usable(s))
+        return NULL;
+    s->used_ns = p->core->now_ns;
+    return s->channel;
+}
+
+uint32_t peers_unreached(const struct peers *p)
+{
+    return p->missing;
 }
 
 uint16_t peers_node_of(const struct peers *p, const struct channel *c)

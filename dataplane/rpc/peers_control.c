@@ -37,7 +37,8 @@ static uint64_t next_state_ns(const struct peers *p, const struct peers_slot *s,
 static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
     uint8_t out[64];
-    struct record_state state = {.state = p->own_state};
+    struct record_state state = {.state = p->own_state,
+                                 .is_leaving = p->is_leaving && p->own_state == NODE_SERVING};
     state.load = core_load(p->core, &state.queue_us);
     size_t bytes = record_write_state(out, sizeof(out), &state);
     struct channel_stats stats;
@@ -64,6 +65,12 @@ static bool say_handed(struct peers *p, struct peers_slot *s)
     return control_say(p, s, out, record_write_empty(out, sizeof(out), RECORD_HANDED));
 }
 
+static bool say_release(struct peers *p, struct peers_slot *s, enum record_release what)
+{
+    uint8_t out[16];
+    return control_say(p, s, out, record_write_release(out, sizeof(out), what));
+}
+
 void control_run(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
     if (s->wants & WANT_RING && say_ring(p, s))
@@ -72,6 +79,11 @@ void control_run(struct peers *p, struct peers_slot *s, uint64_t now_ns)
         s->wants &= (uint8_t)~WANT_STATE;
     if (s->wants & WANT_HANDED && say_handed(p, s))
         s->wants &= (uint8_t)~WANT_HANDED;
+    if (s->wants & WANT_ASK && say_release(p, s, RELEASE_ASK))
+        s->wants &= (uint8_t)~WANT_ASK;
+    if (s->wants & WANT_ANSWER &&
+        say_release(p, s, s->release == RELEASE_IN_USE ? RELEASE_NO : RELEASE_YES))
+        s->wants &= (uint8_t)~WANT_ANSWER;
 }
 
 static struct peers_slot *open_slot(struct peers *p, uint16_t node, uint64_t script_hash)
@@ -169,7 +181,7 @@ static bool on_state(struct peers *p, struct peers_slot *s, const uint8_t *bytes
     if (state.state == NODE_JOINING && s->said > NODE_JOINING)
         handover_up(p, s);
     s->said = state.state;
-    peer_update(p, s->node, state.state);
+    peer_update(p, s->node, state.state, state.is_leaving);
     return true;
 }
 
@@ -227,6 +239,12 @@ static bool on_event(struct peers *p, struct peers_slot *s, const uint8_t *bytes
     return true;
 }
 
+static bool on_release(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
+{
+    enum record_release what;
+    return record_read_release(&what, bytes, len) && release_heard(p, s, what, p->core->now_ns);
+}
+
 static void on_note(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     struct notes *notes = p->core->config.notes;
@@ -252,6 +270,8 @@ static bool on_record(struct peers *p, struct peers_slot *s, uint8_t type, const
         return true;
     case RECORD_EVENT:
         return on_event(p, s, bytes, len);
+    case RECORD_RELEASE:
+        return on_release(p, s, bytes, len);
     case RECORD_NOTE:
         on_note(p, s, bytes, len);
         return true;

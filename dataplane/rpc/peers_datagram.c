@@ -22,13 +22,25 @@ static void settle(struct peers *p, struct peers_slot *s)
     slot_mark(p, s);
 }
 
-/* From cheap to expensive: where from, how often, who (two X25519), and only then something is remembered. */
+/* From cheap to expensive: where from, made by whom, how often, who (two X25519), and only then
+ * something is remembered. */
 static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t *bytes, size_t len,
                     uint64_t now_ns)
 {
     struct counters *counters = &p->core->counters;
     struct datagram_init init;
-    if (!token_bucket_take(&p->handshakes, now_ns)) {
+    if (p->free_slot == SLOT_NONE && !slot_find(p, node, core, false)) {
+        counters->drop_rpc_slot++;
+        return;
+    }
+    if (!datagram_is_sealed(p->seal_key, bytes, len)) {
+        counters->drop_rpc_seal++;
+        return;
+    }
+    /* Sealed ones can be sent again by who has seen them: those of one member leave the others
+     * theirs. */
+    if (!token_bucket_take(&p->peer[node].handshakes, now_ns) ||
+        !token_bucket_take(&p->handshakes, now_ns)) {
         counters->drop_rpc_rate++;
         return;
     }
@@ -44,11 +56,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         return;
     }
     struct peers_slot *s = slot_find(p, node, core, true);
-    if (!s) {
-        noise_fini(&init.noise);
-        counters->drop_rpc_index++;
-        return;
-    }
+    assert(s); /* there was one */
     counters->rx_rpc++;
     channel_accept(s->channel, &init, now_ns);
     s->connect_ns = now_ns + PEERS_RECONNECT_MS * 1000000ull; /* theirs first */
@@ -147,6 +155,13 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     return true;
 }
 
+void slot_say_goodbye(struct peers *p, struct peers_slot *s)
+{
+    uint64_t now_ns = p->core->now_ns;
+    channel_close(s->channel, now_ns);
+    (void)send_one(p, s, now_ns); /* if it is lost, silence says the same */
+}
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -187,6 +202,7 @@ static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uin
     }
     bool is_more = false;
     if (s->is_open) {
+        control_run(p, s, now_ns); /* what we are goes before what we hand over */
         is_more = handover_run_slot(p, s);
         control_run(p, s, now_ns);
     }
@@ -262,6 +278,7 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
     if (p->core->config.notes)
         work += control_notes(p);
     work += handover_run(p, now_ns);
+    release_run(p, now_ns);
     if (now_ns >= p->next_ns)
         run_deadlines(p, now_ns);
     return work + run_dirty(p, now_ns);
@@ -272,7 +289,7 @@ uint64_t peers_next_ns(const struct peers *p)
     uint64_t now_ns = p->core->now_ns;
     if (p->dirty_first != SLOT_NONE)
         return now_ns;
-    return min_u64(p->next_ns, handover_next_ns(p, now_ns));
+    return min_u64(min_u64(p->next_ns, release_next_ns(p)), handover_next_ns(p, now_ns));
 }
 
 void peers_leave(struct peers *p, uint64_t now_ns)

@@ -88,13 +88,14 @@ static bool is_warm_here(struct core *core, const struct world_script *script)
     return link && warmth_of(&link->warmth, script->handle) == WARMTH_WARM;
 }
 
-/* False: no room for it now. */
+/* False: no room for it now. That we leave is said before: who leaves too hands on what it gets
+ * from us. */
 static bool hand(struct peers *p, struct peers_slot *s, const struct world_script *script)
 {
     uint8_t out[64];
     struct record_warm warm = {
         .script = script->id_hash, .version = script->version_bits, .is_handover = true};
-    if (s->asked >= HANDOVER_WINDOW ||
+    if (s->asked >= HANDOVER_WINDOW || s->wants & WANT_STATE ||
         !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
         return false;
     s->asked++;
@@ -119,14 +120,21 @@ void handover_up(struct peers *p, struct peers_slot *s)
     slot_mark(p, s);
 }
 
-/* Once it serves: the first on the ring that does. What stands before it there may be on its way out, or in. */
+/* It serves, and as far as it has said goes on serving. */
+static bool stays(const struct peers *p, uint16_t node)
+{
+    return peers_state(p, node) == NODE_SERVING &&
+           !(node == p->self ? p->is_leaving : p->peer[node].is_leaving);
+}
+
+/* Once it serves: the first on the ring that does, now or when those before it have left. */
 static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
         ring_successors(p->core->world->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
-        if (node[i] == peer || peers_state(p, node[i]) == NODE_SERVING)
+        if (node[i] == peer || stays(p, node[i]))
             return node[i] == peer;
     }
     return false;
@@ -157,18 +165,27 @@ bool handover_run_slot(struct peers *p, struct peers_slot *s)
 
 /* ---- this node leaves ---- */
 
-static struct peers_slot *next_home(struct peers *p, uint64_t script_hash)
+/* Gives it to all that may be its home between now and when the others that leave or join are done:
+ * those that leave as well serve a
+ * little longer perhaps, those that join serve soon. False: no room for it now. */
+static bool hand_to_next_homes(struct peers *p, const struct world_script *script)
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
-        ring_successors(p->core->world->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+        ring_successors(p->core->world->cluster.ring, script->id_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
-        if (node[i] == p->self || p->peer[node[i]].state != NODE_SERVING)
+        uint8_t state = p->peer[node[i]].state;
+        if (node[i] == p->self || (state != NODE_SERVING && state != NODE_JOINING))
             continue;
-        struct channel *c = peers_channel(p, node[i], script_hash);
-        return c ? slot_of(p, c) : NULL;
+        struct channel *c = peers_channel(p, node[i], script->id_hash);
+        if (!c)
+            continue;
+        if (!hand(p, slot_of(p, c), script))
+            return false;
+        if (stays(p, node[i]))
+            break;
     }
-    return NULL;
+    return true;
 }
 
 static uint32_t walk_away(struct peers *p)
@@ -179,12 +196,22 @@ static uint32_t walk_away(struct peers *p)
         const struct world_script *script = &world->scripts[p->handover.walk];
         if (looked++ == HANDOVER_SLICE)
             return looked;
-        struct peers_slot *s = is_warm_here(p->core, script) ? next_home(p, script->id_hash) : NULL;
-        if (s && !hand(p, s, script))
+        if (is_warm_here(p->core, script) && !hand_to_next_homes(p, script))
             return looked > 1;
     }
     p->handover.is_walking = false;
     return 1;
+}
+
+/* Who got our scripts may leave before we do, and who comes may stand before it: all of it is
+ * looked at again. What is warm there
+ * already costs a message. */
+void handover_state(struct peers *p)
+{
+    if (p->handover.leaving_ns == 0 || p->handover.is_over)
+        return;
+    p->handover.walk = 0;
+    p->handover.is_walking = true;
 }
 
 /* ---- is it done? ---- */

@@ -6,13 +6,15 @@
  *   peers_datagram.c  UDP in and out, timers, the run
  *   peers_control.c   records of the control streams
  *   peers_handover.c  joining and leaving
+ *   peers_release.c   channels given back when slots run short
  *
  * A slot is the place of one channel. Its address in memory is fixed; the channel's index names the slot in its low bits and this
  * life of it in the others, so that a datagram of an earlier life finds nothing.
  *
  *   FREE     on the free list
  *   always   made with the member, stays as long as it; reconnects for ever
- *   on call  made when somebody asks, or when a peer's handshake comes for it; freed when it is down
+ *   on call  made when somebody asks, or when a peer's handshake comes for it; freed when it is
+ * down, or released
  */
 #ifndef HEARTH_PEERS_PARTS_H
 #define HEARTH_PEERS_PARTS_H
@@ -50,7 +52,16 @@ struct peers_pending {
     bool is_asked; /* the runtime was told */
 };
 
-enum peers_want { WANT_STATE = 1, WANT_RING = 2, WANT_HANDED = 4 };
+enum peers_want {
+    WANT_STATE = 1,
+    WANT_RING = 2,
+    WANT_HANDED = 4,
+    WANT_ASK = 8,     /* RELEASE: may it end? */
+    WANT_ANSWER = 16, /* RELEASE: what we think of the peer's question */
+};
+
+/* May a channel on call end? Only in the first state streams are opened on it. */
+enum slot_release { RELEASE_IN_USE = 0, RELEASE_ASKED, RELEASE_OVER, RELEASE_GRANTED };
 
 struct peers_slot {
     struct channel *channel;
@@ -61,6 +72,7 @@ struct peers_slot {
     bool was_open;     /* once at least */
     bool is_condemned; /* the peer broke the protocol, or goes: dropped when its events are over */
     bool is_handed;    /* it said HANDED since it is open, or since this node joins */
+    uint8_t release;   /* enum slot_release */
     uint8_t said;      /* enum node_state: its last STATE; NODE_DOWN: none since it is open */
     bool is_walking;   /* we are handing over to it: from script `walk` on */
     uint16_t load;
@@ -68,7 +80,9 @@ struct peers_slot {
     uint32_t walk, asked; /* asked: WARMs of ours without a WARMED */
     uint32_t pending_count;
     uint64_t born_ns, connect_ns, state_ns, blocked_ns;
-    uint8_t blocked_times; /* in a row */
+    uint64_t used_ns;             /* somebody asked for it, or opened a stream on it */
+    uint64_t release_ns, keep_ns; /* when we asked to end it; not to be asked before */
+    uint8_t blocked_times;        /* in a row */
     struct peers_pending pending[HANDOVER_WINDOW];
 };
 
@@ -78,10 +92,12 @@ struct peer {
     uint16_t port, cores;
     uint8_t key[NOISE_KEY_BYTES];
     uint32_t first_slot, open;
-    uint8_t state; /* enum node_state */
+    uint8_t state;   /* enum node_state */
+    bool is_leaving; /* it is SERVING, and said that it will not be for long */
     uint16_t load;
     uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
+    struct token_bucket handshakes; /* its share */
     bool has_digest;
 };
 
@@ -89,7 +105,8 @@ struct peers {
     struct core *core;
     struct noise_identity identity;
     uint8_t secret[32];
-    bool is_up; /* the world has given us an identity */
+    uint8_t seal_key[NOISE_SEAL_KEY_BYTES]; /* of inits to us */
+    bool is_up;                             /* the world has given us an identity */
     uint64_t own_id;
     uint8_t own_address[16];
     uint16_t own_port, self;
@@ -98,7 +115,9 @@ struct peers {
     bool is_leaving, is_gone;
     uint32_t pending; /* of all slots */
     uint32_t capacity, used, free_slot, dirty_first, dirty_last;
-    uint64_t next_ns;
+    uint64_t next_ns, release_ns; /* release_ns: the next look for channels to give back */
+    uint32_t releasing;           /* slots that are ASKED or OVER */
+    _Atomic uint32_t missing;     /* members to which there is no slot for a channel */
     struct token_bucket handshakes;
 
     uint16_t peer_count;
@@ -141,11 +160,13 @@ void slot_mark(struct peers *, struct peers_slot *);
 /* Ends the channel, tells who has streams on it; the slot starts anew or is freed. Not from a channel's events. */
 void slot_drop(struct peers *, struct peers_slot *);
 void slot_free(struct peers *, struct peers_slot *);
+/* A slot for the channel that each member has always, as far as there are any. */
+void slots_fill(struct peers *);
 uint16_t peer_by_id(const struct peers *, uint64_t id);
 /* Whose RPC port that is: *core says which. NODE_NONE: no member's. */
 uint16_t peer_by_address(const struct peers *, const uint8_t ip[16], uint16_t port, uint16_t *core);
 /* state and load as its channels tell them. */
-void peer_update(struct peers *, uint16_t node, uint8_t state);
+void peer_update(struct peers *, uint16_t node, uint8_t state, bool is_leaving);
 uint64_t own_ring_digest(const struct peers *);
 extern const struct channel_events peers_channel_events;
 
@@ -160,10 +181,26 @@ bool control_say(struct peers *, struct peers_slot *, const uint8_t *record, siz
 /* Of core 0: what the control thread wants to say. */
 uint32_t control_notes(struct peers *);
 
+/* ---- peers_datagram.c ---- */
+
+/* Closes the channel and says so, as far as one datagram can. Not from a channel's events. */
+void slot_say_goodbye(struct peers *, struct peers_slot *);
+
+/* ---- peers_release.c ---- */
+
+void release_run(struct peers *, uint64_t now_ns);
+uint64_t release_next_ns(const struct peers *);
+/* The peer asks, or answers. False: nothing was asked. */
+bool release_heard(struct peers *, struct peers_slot *, enum record_release, uint64_t now_ns);
+/* The channel is down: whatever was asked of it is over. */
+void release_end(struct peers *, struct peers_slot *);
+
 /* ---- peers_handover.c ---- */
 
 void handover_follow(struct peers *, uint64_t now_ns);
 void handover_up(struct peers *, struct peers_slot *);
+/* A peer has another state: other nodes may be the next homes. */
+void handover_state(struct peers *);
 /* A peer hands a script over. False: more than it may at once. */
 bool handover_warm(struct peers *, struct peers_slot *, const struct record_warm *,
                    uint64_t now_ns);

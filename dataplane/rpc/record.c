@@ -13,11 +13,12 @@
  *   BOUNCE   reason u8 | zero u24 | lazy 56
  *   HEAD     cold us u32 | head
  *   ERROR    error u8 | zero u24
- *   STATE    state u8 | zero u8 | load u16 | queue us u32
+ *   STATE    state u8 | leaving u8 | load u16 | queue us u32
  *   RING     epoch u64 | digest u64
  *   WARM     script u64 | version u64 | handover u8 | demanded u8 | zero u16
  *   WARMED   script u64 | took us u32 | warm u8 | zero u24
  *   EVENT    sink 56 | payload
+ *   RELEASE  what u8 | zero u24
  *   NOTE     bytes
  *   BODY_END, DATA_END, HANDED, GOAWAY: nothing
  */
@@ -30,6 +31,7 @@ enum {
     RING_BYTES = 16,
     WARM_BYTES = 20,
     WARMED_BYTES = 16,
+    RELEASE_BYTES = 4,
     CALL_FLAGS = RECORD_CALL_HAS_BODY | RECORD_CALL_IDEMPOTENT | RECORD_CALL_TRACED,
 };
 
@@ -61,6 +63,7 @@ static const struct {
     [RECORD_EVENT] = {CAPABILITY_BYTES + 1, CAPABILITY_BYTES + RECORD_EVENT_BYTES_MAX},
     [RECORD_NOTE] = {0, RECORD_NOTE_BYTES_MAX},
     [RECORD_GOAWAY] = {0, 0},
+    [RECORD_RELEASE] = {RELEASE_BYTES, RELEASE_BYTES},
 };
 
 static bool fits(uint32_t type, size_t bytes)
@@ -175,9 +178,9 @@ size_t record_write_state(uint8_t *out, size_t cap, const struct record_state *s
 {
     struct octets_writer w = start(out, cap, RECORD_STATE, STATE_BYTES);
 
-    assert(s->state < NODE_STATES);
+    assert(s->state < NODE_STATES && (!s->is_leaving || s->state == NODE_SERVING));
     octets_put_u8(&w, s->state);
-    octets_put_zero(&w, 1);
+    octets_put_u8(&w, s->is_leaving);
     octets_put_u16(&w, s->load);
     octets_put_u32(&w, s->queue_us);
     return finish(&w, STATE_BYTES);
@@ -213,6 +216,16 @@ size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed 
     octets_put_u8(&w, m->is_warm);
     octets_put_zero(&w, 3);
     return finish(&w, WARMED_BYTES);
+}
+
+size_t record_write_release(uint8_t *out, size_t cap, enum record_release what)
+{
+    struct octets_writer w = start(out, cap, RECORD_RELEASE, RELEASE_BYTES);
+
+    assert(what > 0 && what < RELEASES);
+    octets_put_u8(&w, (uint8_t)what);
+    octets_put_zero(&w, 3);
+    return finish(&w, RELEASE_BYTES);
 }
 
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *e)
@@ -314,10 +327,10 @@ bool record_read_state(struct record_state *s, const uint8_t *bytes, size_t len)
     struct octets_reader r = content(RECORD_STATE, bytes, len);
 
     s->state = octets_get_u8(&r);
-    octets_get_zero(&r, 1);
+    s->is_leaving = read_bool(&r);
     s->load = octets_get_u16(&r);
     s->queue_us = octets_get_u32(&r);
-    return octets_end(&r) && s->state < NODE_STATES;
+    return octets_end(&r) && s->state < NODE_STATES && (!s->is_leaving || s->state == NODE_SERVING);
 }
 
 bool record_read_ring(struct record_ring *ring, const uint8_t *bytes, size_t len)
@@ -350,6 +363,16 @@ bool record_read_warmed(struct record_warmed *m, const uint8_t *bytes, size_t le
     m->is_warm = read_bool(&r);
     octets_get_zero(&r, 3);
     return octets_end(&r);
+}
+
+bool record_read_release(enum record_release *what, const uint8_t *bytes, size_t len)
+{
+    struct octets_reader r = content(RECORD_RELEASE, bytes, len);
+    uint8_t value = octets_get_u8(&r);
+
+    octets_get_zero(&r, 3);
+    *what = (enum record_release)value;
+    return octets_end(&r) && value > 0 && value < RELEASES;
 }
 
 bool record_read_event(struct record_event *e, const uint8_t *bytes, size_t len)

@@ -8,6 +8,7 @@
  *   a call's stream      ingress -> home   CALL  BODY*  BODY_END            CANCEL is the stream's reset
  *                        home -> ingress   ACCEPT  HEAD  DATA*  DATA_END    or BOUNCE, or ERROR at any point
  *   the control stream   both ways         STATE  RING  WARM  WARMED  HANDED  EVENT  NOTE  GOAWAY
+ * RELEASE
  *
  * Offsets of BODY and DATA, CREDIT and retransmission are the stream's (channel.h): its bytes are in order, each exactly
  * once, so a record carries none.
@@ -47,6 +48,7 @@ enum record_type {
     RECORD_EVENT,
     RECORD_NOTE,
     RECORD_GOAWAY,
+    RECORD_RELEASE,
     RECORD_TYPES,
 };
 
@@ -117,6 +119,7 @@ struct record_state {
     uint16_t
         load; /* per mille of what it can take: jobs in flight, or queueing delay of its target */
     uint32_t queue_us; /* queueing delay of the sender's runtimes, the worst */
+    bool is_leaving;   /* SERVING, but hands over what is warm: not for long */
 };
 
 struct record_ring {
@@ -135,6 +138,10 @@ struct record_warmed {
     bool is_warm;     /* false: it could not be */
 };
 
+/* May this channel end? Who asks opens no stream on it any more; who agrees does not either, and
+ * has none. */
+enum record_release { RELEASE_ASK = 1, RELEASE_YES, RELEASE_NO, RELEASES };
+
 struct record_event {
     uint8_t sink[CAPABILITY_BYTES];
     const uint8_t *payload; /* trace.h */
@@ -151,6 +158,7 @@ size_t record_write_state(uint8_t *out, size_t cap, const struct record_state *)
 size_t record_write_ring(uint8_t *out, size_t cap, const struct record_ring *);
 size_t record_write_warm(uint8_t *out, size_t cap, const struct record_warm *);
 size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed *);
+size_t record_write_release(uint8_t *out, size_t cap, enum record_release);
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *);
 /* BODY_END, DATA_END, HANDED, GOAWAY. */
 size_t record_write_empty(uint8_t *out, size_t cap, enum record_type);
@@ -165,6 +173,7 @@ bool record_read_state(struct record_state *, const uint8_t *bytes, size_t len);
 bool record_read_ring(struct record_ring *, const uint8_t *bytes, size_t len);
 bool record_read_warm(struct record_warm *, const uint8_t *bytes, size_t len);
 bool record_read_warmed(struct record_warmed *, const uint8_t *bytes, size_t len);
+bool record_read_release(enum record_release *, const uint8_t *bytes, size_t len);
 bool record_read_event(struct record_event *, const uint8_t *bytes, size_t len);
 
 #endif

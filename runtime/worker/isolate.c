@@ -68,6 +68,15 @@ static size_t heap_bytes(const struct isolate *i)
 
 /* ---- start ---- */
 
+/* For the log, and for whoever asks later why it does not load. */
+static void log_load_failure(struct isolate *i, const char *text, size_t len)
+{
+    report_log(i->worker, i->script->handle, 0, "error", text, len);
+    free(i->script->load_error);
+    i->script->load_error = strndup(text, len);
+    assert(i->script->load_error);
+}
+
 static void log_load_error(struct isolate *i, const struct v8c_error *error)
 {
     char text[sizeof(error->stack) + sizeof(error->text)];
@@ -82,7 +91,7 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
                        error->text);
     else
         len = snprintf(text, sizeof(text), "%s", error->text);
-    report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
+    log_load_failure(i, text, (size_t)len);
 }
 
 static struct v8c_value *bindings_of(struct isolate *i)
@@ -116,7 +125,7 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     if (!v8c_bool_value(i->v8, has_fetch)) {
         static const char text[] =
             "the script has no handler: its main module must `export default { fetch }`";
-        report_log(i->worker, i->script->handle, 0, "error", text, sizeof(text) - 1);
+        log_load_failure(i, text, sizeof(text) - 1);
         return false;
     }
     return true;
@@ -226,6 +235,8 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
         dispose(i);
         return NULL;
     }
+    free(s->load_error);
+    s->load_error = NULL;
     s->isolate = i;
     s->stats.cold++;
     /* The script's own part. Whether a spare was there says nothing about the script. */
@@ -265,6 +276,22 @@ struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demande
         return NULL;
     }
     return start_cold(w, s, cold, why);
+}
+
+bool isolate_try(struct worker *w, struct script *s, struct cold_start *cold)
+{
+    enum job_error why;
+    bool fits = s->isolate || isolate_make_room(w, ISOLATE_BYTES_GUESS, WARM_IDLE_NS);
+    *cold = (struct cold_start){0};
+    if (!s->isolate) {
+        report_news(w, s);
+        start_cold(w, s, cold, &why);
+    }
+    if (!s->isolate)
+        return false;
+    if (!fits)
+        isolate_free(s->isolate);
+    return true;
 }
 
 /* ---- life and end ---- */

@@ -89,6 +89,10 @@ struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *
 struct isolate *isolate_warm(struct worker *, struct script *, bool is_demanded,
                              struct cold_start *, enum job_error *why);
 
+/* Finds out whether the script loads: starts it if it is cold. It stays warm if that takes nobody's place. False: it does not,
+ * s->load_error says why. */
+bool isolate_try(struct worker *, struct script *s, struct cold_start *);
+
 /* Makes the spare if there is none and memory for it. True if it took the time to. */
 bool isolate_refill_spare(struct worker *);
 

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -86,6 +87,8 @@ void sandbox_leave_world(struct sandbox *s)
     s->has_namespaces = enter_namespaces();
     s->has_empty_root = s->has_namespaces && enter_empty_root();
     s->has_no_ids = drop_ids();
+    /* hearthd asked for it; the kernel forgets it when the ids change. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, FILES_MAX);

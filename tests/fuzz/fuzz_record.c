@@ -28,6 +28,7 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
         struct record_ring ring;
         struct record_warm warm;
         struct record_warmed warmed;
+        enum record_release release;
         struct record_event event;
     } u;
 
@@ -65,6 +66,10 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
     case RECORD_WARMED:
         return record_read_warmed(&u.warmed, in, len)
                    ? record_write_warmed(out, sizeof(out), &u.warmed)
+                   : 0;
+    case RECORD_RELEASE:
+        return record_read_release(&u.release, in, len)
+                   ? record_write_release(out, sizeof(out), u.release)
                    : 0;
     case RECORD_EVENT:
         if (!record_read_event(&u.event, in, len))

@@ -75,6 +75,44 @@ def unaccounted(node="n1"):
     return ctl_json("stats", node=node)["unaccounted"]
 
 
+class Tail:
+    """What `hearthctl tail SCRIPT` says while the block runs: lines as {"level", "text", ...}."""
+
+    def __init__(self, script, node="n1"):
+        self.script, self.node, self.lines, self.rest = script, node, [], b""
+
+    def __enter__(self):
+        hearthctl = os.path.join(ROOT, "build", "control", "hearthctl")
+        self.process = subprocess.Popen([hearthctl, "--socket", f"/run/hearth-lab/{self.node}/ctl.sock", "tail", self.script, "--json"],
+                                        stdout=subprocess.PIPE)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def heard(self, text):
+        """The lines so far that hold the text."""
+        *whole, self.rest = (self.rest + (self.process.stdout.read() or b"")).split(b"\n")
+        self.lines += map(json.loads, whole)
+        return [line for line in self.lines if text in line.get("text", "")]
+
+    def await_line(self, text, patience=PATIENCE):
+        try:
+            return until(lambda: self.heard(text), text, patience)[0]
+        except AssertionError:
+            raise AssertionError(f"no line with {text!r} among {[line.get('text') for line in self.lines]}") from None
+
+    def begin(self, ask):
+        """Until it listens: ask() makes the script log "ready"."""
+        def is_heard():
+            ask()
+            return self.heard("ready")
+        until(is_heard, "the tail to begin")
+
+
 def hearthd_pid(node="n1"):
     with open(os.path.join(ROOT, "build", "lab", node, "pid")) as file:
         return int(file.read())

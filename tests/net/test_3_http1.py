@@ -1,7 +1,10 @@
 """HTTP/1.1 as written: pipelines, HEAD, 100-continue, chunks; and what must be refused."""
 
+import contextlib
+
 from cases import case
-from node import Http, connect, counter, get, https
+from cluster import make_script
+from node import Http, connect, counter, deploy, get, https
 
 HOST = "Host: hello.hearth.test\r\n"
 
@@ -79,6 +82,138 @@ def _():
         assert client.rest().endswith(b"\r\n\r\nHello, world!\n")
 
 
+@case("OPTIONS * is answered by hearth itself, and the connection goes on")
+def _():
+    with https() as client:
+        answer = client.request("OPTIONS * HTTP/1.1")
+        assert answer.status == 204 and "GET" in answer.headers["allow"] and "content-length" not in answer.headers, answer.headers
+        assert client.request("GET / HTTP/1.1").status == 200
+
+
+@case("HTTP/1.2 is read as HTTP/1.1")
+def _():
+    with https() as client:
+        assert client.request("GET /?name=later HTTP/1.2").body == b"Hello, later!\n"
+        assert client.request("GET / HTTP/1.1").status == 200
+
+
+@case("an absolute target with a query and no path")
+def _():
+    with https("echo.hearth.test") as client:
+        for target, path in (("?x=1", "/?x=1"), ("", "/"), ("/?", "/?"), ("?", "/?")):
+            answer = client.request(f"GET https://echo.hearth.test{target} HTTP/1.1", "echo.hearth.test")
+            assert answer.status == 200 and answer.headers["x-echo-url"] == f"https://echo.hearth.test{path}", (answer, answer.headers)
+
+
+PATH_OF = "export default { fetch(r) { return new Response(`NAME ${new URL(r.url).pathname} ${r.url}`); } };"
+
+
+@case("a route sees the path that its script sees")
+def _():
+    deploy(make_script("pub", PATH_OF.replace("NAME", "pub"), routes=["www.hearth.test/public/*"]),
+           make_script("adm", PATH_OF.replace("NAME", "adm"), routes=["www.hearth.test/admin/*"]))
+    rows = [("/public/../admin/x", "adm /admin/x"), ("/public/%2e%2E/admin/x", "adm /admin/x"),
+            ("/public/.%2e/admin/x", "adm /admin/x"), ("/public//../../admin/secret", "adm /admin/secret"),
+            ("/./public/./x", "pub /public/x"), ("/admin/../public/", "pub /public/"), ("/public//x", "pub /public//x"),
+            ("/public/..%2fadmin/x", "pub /public/..%2fadmin/x"), ("/public/a%2e%2e", "pub /public/a%2e%2e"),
+            ("/public/%61\"{x}", "pub /public/%61%22%7Bx%7D"), ("/../../public/x/..", "pub /public/")]
+    with https("www.hearth.test") as client:
+        for target, seen in rows:
+            for query in ("", "?a=/../b"):
+                answer = client.request(f"GET {target}{query} HTTP/1.1", "www.hearth.test")
+                path = seen.split(" ")[1]
+                assert answer.body.decode() == f"{seen} https://www.hearth.test{path}{query}", (target, answer)
+        assert client.request("GET /public/.. HTTP/1.1", "www.hearth.test").status == 404
+        assert client.request("GET /public/x HTTP/1.1", "WWW.Hearth.Test.:443").body == b"pub /public/x https://www.hearth.test/public/x"
+
+
+EARLY = """const sizes = { '/small': 10, '/large': 200000 };
+export default { async fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname == '/stream')
+    return new Response(new ReadableStream({ async start(c) { for (let i = 0; i < 5; i++) c.enqueue(new Uint8Array(20000)); c.close(); } }));
+  if (pathname == '/late') await new Promise((go) => setTimeout(go, 20));
+  return new Response('e'.repeat(sizes[pathname] ?? 10), { status: 403 });
+} };"""
+
+
+@case("an early answer says close, or the connection goes on: every size of body, every size of answer")
+def _():
+    deploy(make_script("early", EARLY))
+    host = "early.hearth.test"
+    kept = 0
+    for path in ("/small", "/large", "/stream", "/late"):
+        for length in (1, 60000, 70000, 300000, 2000000):
+            for coding in ("length", "chunked"):
+                body = b"x" * length
+                head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n".encode()
+                if coding == "length":
+                    head += b"Content-Length: %d\r\n\r\n" % length
+                else:
+                    head += b"Transfer-Encoding: chunked\r\n\r\n"
+                    body = b"%x\r\n" % length + body + b"\r\n0\r\n\r\n"
+                with https(host) as client:
+                    client.send(head)
+                    answer = client.response()
+                    is_closing = answer.headers.get("connection") == "close"
+                    with contextlib.suppress(OSError):
+                        client.send(body + f"GET /small HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    if is_closing:
+                        assert client.is_closed(), (path, length, coding)
+                    else:
+                        assert client.response().status == 403, (path, length, coding)
+                        kept += 1
+    assert kept, "no connection was kept"
+
+
+KINDS = """const text = (path) => new Response(path);
+export default { fetch(request) {
+  const { pathname } = new URL(request.url);
+  switch (pathname) {
+  case '/204': return new Response(null, { status: 204 });
+  case '/304': return new Response(null, { status: 304 });
+  case '/throw': throw new Error('thrown');
+  case '/stream': return new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode(pathname)); c.close(); } }));
+  }
+  return text(pathname);
+} };"""
+BEFORE = [("HEAD", b"HEAD /x HTTP/1.1\r\n@\r\n", [200]), ("HEAD of a stream", b"HEAD /stream HTTP/1.1\r\n@\r\n", [200]),
+          ("204", b"GET /204 HTTP/1.1\r\n@\r\n", [204]), ("304", b"GET /304 HTTP/1.1\r\n@\r\n", [304]),
+          ("500", b"GET /throw HTTP/1.1\r\n@\r\n", [500]), ("a stream", b"GET /stream HTTP/1.1\r\n@\r\n", [200]),
+          ("405", b"TRACE / HTTP/1.1\r\n@\r\n", [405]), ("OPTIONS *", b"OPTIONS * HTTP/1.1\r\n@\r\n", [204]),
+          ("404", b"GET / HTTP/1.1\r\nHost: none.hearth.test\r\n\r\n", [404]),
+          ("100 and its body", b"POST /x HTTP/1.1\r\n@Content-Length: 4\r\nExpect: 100-continue\r\n\r\nbody", [100, 200]),
+          ("404 to a body that waits for 100", b"POST / HTTP/1.1\r\nHost: none.hearth.test\r\nContent-Length: 4\r\n"
+           b"Expect: 100-continue\r\n\r\nbody", [404]),
+          ("404 to a body", b"POST / HTTP/1.1\r\nHost: none.hearth.test\r\nContent-Length: 4\r\n\r\nbody", [404]),
+          ("400", b"GET / HTTP/1.1\r\n@: x\r\n\r\n", [400]), ("417", b"GET / HTTP/1.1\r\n@Expect: x\r\n\r\n", [417])]
+
+
+def pipelined(what, first, statuses):
+    @case(f"what is pipelined behind it is answered, or the connection says close: {what}")
+    def _():
+        host = "kinds.hearth.test"
+        field = f"Host: {host}\r\n".encode()
+        with https(host) as client:
+            client.send(first.replace(b"@", field) + b"GET /behind HTTP/1.1\r\n" + field + b"\r\n" + b"GET /last HTTP/1.1\r\n" + field + b"\r\n")
+            for status in statuses:
+                answer = client.response(first.startswith(b"HEAD"))
+                assert answer.status == status, answer
+            if answer.headers.get("connection") == "close":
+                assert client.is_closed()
+            else:
+                assert client.response().body == b"/behind" and client.response().body == b"/last"
+
+
+@case("the script for pipelines deploys")
+def _():
+    deploy(make_script("kinds", KINDS))
+
+
+for row in BEFORE:
+    pipelined(*row)
+
+
 @case("a client that sends its request and half-closes is answered")
 def _():
     with Http(connect(port=80)) as client:
@@ -126,6 +261,8 @@ PROBES = [
     ("an unknown version", b"GET / HTTP/9.9\r\nHost: hello.hearth.test\r\n\r\n"),
     ("a space in the target", b"GET /a b HTTP/1.1\r\nHost: hello.hearth.test\r\n\r\n"),
     ("a method that is no token", b"G(T / HTTP/1.1\r\nHost: hello.hearth.test\r\n\r\n"),
+    ("a method in lower case", b"get / HTTP/1.1\r\nHost: hello.hearth.test\r\n\r\n"),
+    ("a method behind the rest of a body", b"12" + SMUGGLED),
     ("a field name that is no token", b"GET / HTTP/1.1\r\nHost: hello.hearth.test\r\nX[]: a\r\n\r\n"),
     ("TLS on the plain port", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)),
 ]

@@ -221,7 +221,7 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->refused_datagrams += CLUSTER_COUNT(c, drop_rpc_bad) + CLUSTER_COUNT(c, drop_rpc_rate) +
                                  CLUSTER_COUNT(c, drop_rpc_auth) +
                                  CLUSTER_COUNT(c, drop_rpc_replay) +
-                                 CLUSTER_COUNT(c, drop_rpc_index);
+                                 CLUSTER_COUNT(c, drop_rpc_index) + CLUSTER_COUNT(c, drop_rpc_slot) + CLUSTER_COUNT(c, drop_rpc_seal);
     report->capabilities +=
         s->attacker.forged + s->attacker.expired + s->attacker.revoked + s->attacker.foreign;
     report->spans += s->spans;

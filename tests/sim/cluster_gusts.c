@@ -6,7 +6,9 @@ enum {
     DEPLOYED = 8, /* scripts that are deployed again */
     SHORT_MS =
         350, /* so long nobody may notice: silence is 800 ms, and a STATE comes every 100 ms */
-    BACK_MS = 4500, /* a runtime process is back by then */
+    BACK_MS = 4500,   /* a runtime process is back by then */
+    PLANNED_MS = 150, /* with nothing else in store: several nodes are always about it */
+    WHIM_MS = 60,     /* a node that leaves may change its mind: most are not done by then */
 };
 
 static uint64_t span_ns(uint32_t from_ms, uint32_t to_ms)
@@ -96,6 +98,7 @@ static void leave(struct sim *s)
     s->weather.node[node].doing = FRONT_DRAINS;
     s->weather.node[node].since_ns = sim_now_ns;
     s->weather.node[node].is_ending = chance(70);
+    s->weather.node[node].until_ns = chance(15) ? sim_now_ns + below(WHIM_MS) * MS : UINT64_MAX;
 }
 
 static void run_leaving(struct sim *s, uint32_t node)
@@ -106,8 +109,13 @@ static void run_leaving(struct sim *s, uint32_t node)
     case FRONT_DRAINS: /* its scripts are handed over */
         CHECK(sim_now_ns < f->since_ns + (PEERS_HANDOVER_MS + 1000) * MS,
               "node %u hands over for ever", node);
-        if (cluster_state(&s->cluster, node) != NODE_DRAINING)
+        if (cluster_state(&s->cluster, node) != NODE_DRAINING) {
+            if (sim_now_ns < f->until_ns)
+                break;
+            cluster_undrain(&s->cluster, node);
+            calm_down(f);
             break;
+        }
         f->doing = FRONT_DRAINED;
         f->until_ns = sim_now_ns + below(3000) * MS;
         break;
@@ -377,7 +385,7 @@ uint64_t gust(struct sim *s, enum weather_kind kind)
         return 2000 * MS;
     case WEATHER_LEAVE:
         leave(s);
-        return 2000 * MS;
+        return s->is_planned ? PLANNED_MS * MS : 2000 * MS;
     case WEATHER_RUNTIME_CRASH:
     case WEATHER_HANG:
         end_runtime(s, kind == WEATHER_HANG);

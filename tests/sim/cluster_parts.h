@@ -86,7 +86,7 @@ struct node_front {
     uint8_t doing;        /* enum front */
     bool is_ending;       /* DRAINED: it ends, rather than coming back */
     bool was_seen;        /* CRASHED: its death was looked for */
-    uint64_t until_ns;    /* when the next thing happens to it */
+    uint64_t until_ns;    /* when the next thing happens to it; DRAINS: it changes its mind */
     uint64_t since_ns;    /* it is at it, or is calm */
     uint64_t adopt_ns;    /* gets the newest plan then; UINT64_MAX: has it */
     uint64_t slow_run_ns; /* a runtime of it is slow until then */
@@ -131,6 +131,7 @@ struct watch { /* of a node: what its counters said last, and how it saw the oth
 struct sim {
     struct cluster cluster;
     uint32_t nodes;
+    bool is_planned; /* only leaves and joins are in store */
     struct station station; /* the clients' */
     struct callers callers;
     struct caller caller[CALLERS];
@@ -172,7 +173,7 @@ static inline bool sim_excuses(const struct sim *s, enum trouble kind, uint64_t 
 /* ---- cluster_weather.c ---- */
 
 /* Draws the seed's faults; the cluster's configuration with them. chunks: not 0: so few, and bursts. */
-struct cluster_config weather_draw(struct sim *, uint32_t nodes, uint32_t chunks);
+struct cluster_config weather_draw(struct sim *, uint32_t nodes, const struct cluster_options *);
 void weather_load_begins(struct sim *);
 void weather_run(struct sim *);
 /* Nothing is left of it but excuses, and every node knows. */

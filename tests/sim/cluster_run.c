@@ -92,7 +92,7 @@ static void start(struct sim *s, const struct cluster_options *options)
     s->time_ns = options->time_ns;
     s->end_ns = UINT64_MAX;
     struct cluster_config config =
-        weather_draw(s, options->nodes ? options->nodes : 2 + below(4), options->chunks);
+        weather_draw(s, options->nodes ? options->nodes : 2 + below(4), options);
     cluster_init(&s->cluster, &config);
     sim_switch_set_tap(s->cluster.net, weather_on_frame, s);
     clients_start(s);

@@ -12,6 +12,7 @@
 #ifndef HEARTH_SIM_CLUSTER_RUN_H
 #define HEARTH_SIM_CLUSTER_RUN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cluster_options {
@@ -19,6 +20,7 @@ struct cluster_options {
     uint32_t nodes;   /* 0: the seed says, 2 to 5; at most CLUSTER_NODES_MAX */
     uint32_t chunks;  /* of each core, and bursts in every seed; 0: the seed says */
     uint64_t time_ns; /* of load; 0: until some hundred requests were made */
+    bool is_planned;  /* nodes leave and join, and nothing else is wrong: no cold start */
 };
 
 /* Over all seeds: runs that never bounced, or lost nothing, prove nothing. */

@@ -32,7 +32,8 @@ static double draw_wires(struct sim *s)
 static void draw_kinds(struct sim *s)
 {
     struct weather *w = &s->weather;
-    uint32_t only = chance(33) ? below(WEATHERS + 1) : WEATHERS + 1;
+    bool is_planned = s->is_planned;
+    uint32_t only = is_planned ? WEATHER_LEAVE : chance(33) ? below(WEATHERS + 1) : WEATHERS + 1;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {
         bool is_drawn = chance(percents[kind]);
         w->has[kind] = only == kind || (only > WEATHERS && is_drawn);
@@ -41,18 +42,21 @@ static void draw_kinds(struct sim *s)
     }
     for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
         w->node[i].adopt_ns = UINT64_MAX;
-    w->is_small = chance(15);
-    w->is_short = chance(15);
-    w->is_eager = chance(15);
-    w->is_full = !w->is_short && chance(25);
+    w->is_small = !is_planned && chance(15);
+    w->is_short = !is_planned && chance(15);
+    w->is_eager = !is_planned && chance(15);
+    w->is_full = !is_planned && !w->is_short && chance(25);
     sim_pads = chance(50);
 }
 
-struct cluster_config weather_draw(struct sim *s, uint32_t nodes, uint32_t chunks)
+struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
+                                   const struct cluster_options *options)
 {
     struct weather *w = &s->weather;
+    uint32_t chunks = options->chunks;
     double corrupt = draw_wires(s);
     s->nodes = nodes;
+    s->is_planned = options->is_planned;
     draw_kinds(s);
     if (chunks > 0) {
         w->is_short = w->has[WEATHER_BURST] = true;
@@ -79,6 +83,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes, uint32_t chunk
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);
     /* Unless it is eager, each script runs at its home only, which can be checked. */
+    config.tune.source_share_percent = 100; /* all clients have one address */
     config.tune.hot_enter_rpm = 1000000;
     config.tune.hot_leave_rpm = 500000;
     config.tune.widen_rps = 5000;

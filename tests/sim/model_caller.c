@@ -3,18 +3,15 @@
 #include <assert.h>
 #include <string.h>
 
-void caller_open(struct callers *s, struct caller *c, const struct caller_request *request)
+static void write_request(struct caller *c)
 {
-    assert(!c->is_open);
-    uint32_t index = c->index;
-    *c = (struct caller){.index = index, .request = *request, .is_open = true};
-    c->opened_ns = c->heard_ns = sim_now_ns;
-    c->port = ++s->last_port;
-    if (s->last_port == 65000)
-        s->last_port = 10000;
-    c->out_bytes = (uint32_t)snprintf(
-        c->out, sizeof(c->out), "%s /%u/%u/%u HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n",
-        request->method, (unsigned)request->answer, request->id, request->bytes, request->host);
+    const struct caller_request *request = &c->request;
+    if (request->is_mute)
+        return;
+    c->out_bytes =
+        (uint32_t)snprintf(c->out, sizeof(c->out), "%s /%u/%u/%u HTTP/1.1\r\nHost: %s\r\n%s",
+                           request->method, (unsigned)request->answer, request->id, request->bytes,
+                           request->host, request->keeps ? "" : "Connection: close\r\n");
     if (strcmp(request->method, "GET") != 0)
         c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
                                            "Content-Length: %u\r\n", request->body_bytes);
@@ -29,7 +26,34 @@ void caller_open(struct callers *s, struct caller *c, const struct caller_reques
     }
     c->out_bytes +=
         (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
-    tcp_open_active(&c->tcp, &s->station->env, c->port, 80, (uint32_t)rng(), sim_now_ns);
+}
+
+void caller_open(struct callers *s, struct caller *c, const struct caller_request *request)
+{
+    assert(!c->is_open);
+    uint32_t index = c->index;
+    *c = (struct caller){.index = index, .request = *request, .is_open = true, .is_first = true};
+    c->opened_ns = c->heard_ns = sim_now_ns;
+    c->port = ++s->last_port;
+    if (s->last_port == 65000)
+        s->last_port = 10000;
+    write_request(c);
+    tcp_open_active(&c->tcp, &s->station->env, c->port,
+                    request->server_port ? request->server_port : 80, (uint32_t)rng(), sim_now_ns);
+}
+
+void caller_again(struct callers *s, struct caller *c, const struct caller_request *request)
+{
+    assert(c->is_open && c->is_idle);
+    struct caller old = *c;
+    *c = (struct caller){.index = old.index,
+                         .request = *request,
+                         .is_open = true,
+                         .tcp = old.tcp, /* holds no pointer to itself */
+                         .port = old.port,
+                         .opened_ns = old.opened_ns,
+                         .heard_ns = sim_now_ns};
+    write_request(c);
 }
 
 void caller_free(struct caller *c)
@@ -153,7 +177,7 @@ static void write_some(struct caller *c)
             return;
         c->out_at += (uint32_t)n;
     }
-    while (c->out_at < all && most > 0) {
+    while (c->out_at < all && most > 0 && !c->request.withholds) {
         uint32_t at = c->out_at - c->out_bytes, len = all - c->out_at;
         len = len < sizeof(part) ? len : (uint32_t)sizeof(part);
         len = len < most ? len : most;
@@ -167,11 +191,18 @@ static void write_some(struct caller *c)
     }
 }
 
+static void send_due(struct callers *s, struct caller *c)
+{
+    const struct caller_request *r = &c->request;
+    station_send_from(s->station, &c->tcp, r->from_ip ? r->from_ip : station_ip(s->station),
+                      r->server_ip);
+}
+
 static void end(struct callers *s, struct caller *c, enum caller_end how)
 {
     if (how != CALLER_ANSWERED) {
         tcp_abort(&c->tcp);
-        station_send(s->station, &c->tcp, c->request.server_ip);
+        send_due(s, c);
     }
     tcp_fini(&c->tcp);
     c->is_open = false;
@@ -195,12 +226,15 @@ void caller_work(struct callers *s, struct caller *c)
         if (c->request.crawls)
             c->pause_ns = sim_now_ns + below(3000) * 1000ull;
     }
-    if (c->is_whole && !c->has_finished) {
+    if (c->is_whole && !c->has_finished && !c->request.keeps) {
         tcp_finish(&c->tcp);
         c->has_finished = true;
     }
-    station_send(s->station, &c->tcp, c->request.server_ip);
+    send_due(s, c);
     enum tcp_state state = tcp_state(&c->tcp);
+    if (!c->request.is_mute && !c->is_idle && c->out_at == c->out_bytes + c->request.body_bytes &&
+        state != TCP_CLOSED && tcp_unacked(&c->tcp) == 0)
+        c->is_taken = true;
     bool is_over = tcp_is_done(&c->tcp) || state == TCP_TIME_WAIT ||
                    (tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0);
     if (is_over && tcp_readable(&c->tcp) > 0) {
@@ -208,12 +242,19 @@ void caller_work(struct callers *s, struct caller *c)
         is_over = tcp_readable(&c->tcp) == 0;
     }
     /* With the whole answer here, and our end of it said, how the connection goes down is TCP's business (sim_core). */
-    if (c->is_whole && (is_over || c->has_finished))
+    if (c->is_whole && c->request.keeps && !c->is_idle) {
+        c->is_idle = true;
+        s->done(s->arg, c, CALLER_ANSWERED);
+    } else if (c->is_idle || c->request.is_mute) {
+        if (is_over)
+            end(s, c, CALLER_CLOSED);
+    } else if (c->is_whole && (is_over || c->has_finished)) {
         end(s, c, CALLER_ANSWERED);
-    else if (is_over)
+    } else if (is_over) {
         end(s, c, c->in_body ? CALLER_CUT : CALLER_LOST);
-    else if (sim_now_ns - c->heard_ns >= s->patience_ns)
+    } else if (sim_now_ns - c->heard_ns >= s->patience_ns) {
         end(s, c, CALLER_STUCK);
+    }
 }
 
 uint64_t caller_next_ns(const struct callers *s, const struct caller *c)
@@ -221,7 +262,8 @@ uint64_t caller_next_ns(const struct callers *s, const struct caller *c)
     if (!c->is_open)
         return UINT64_MAX;
     uint64_t next = tcp_deadline(&c->tcp);
-    uint64_t impatient = c->heard_ns + s->patience_ns;
+    bool is_patient = c->is_idle || c->request.is_mute;
+    uint64_t impatient = is_patient ? UINT64_MAX : c->heard_ns + s->patience_ns;
     if (c->pause_ns > sim_now_ns && c->pause_ns < next)
         next = c->pause_ns;
     if (c->request.leave_ns < next)

@@ -1,9 +1,13 @@
 /* model_caller.h
  *
- * A client that makes one request after the other, each over a TCP connection of its own, and knows every byte of the answer in
- * advance: the quiet sibling of model_client, for simulations that are about what happens behind the first node.
+ * A client that makes one request after the other, each over a TCP connection of its own, and knows
+ * every byte of the answer in advance: the quiet sibling of model_client, for simulations that are
+ * about what happens behind the first node.
  *
  *   caller_open -> connect -> head and body as TCP takes them -> answer checked as it comes -> callers.done(how it ended)
+ *
+ * One that keeps its connection is then idle, and makes its next request by caller_again; one that
+ * is mute never says anything.
  */
 #ifndef HEARTH_SIM_MODEL_CALLER_H
 #define HEARTH_SIM_MODEL_CALLER_H
@@ -17,6 +21,7 @@ enum caller_end {
     CALLER_LOST,     /* reset, or ended, before the head */
     CALLER_STUCK,    /* nothing came for callers.patience_ns */
     CALLER_LEFT,     /* by its own will */
+    CALLER_CLOSED,   /* by the other end: while idle, or of a mute one */
 };
 
 struct caller_request {
@@ -24,6 +29,10 @@ struct caller_request {
     uint32_t answer, id, bytes; /* sim.h: what the path asks for */
     uint32_t body_bytes;
     const uint8_t *server_ip;
+    const uint8_t *from_ip; /* of the station; NULL: its first one */
+    uint16_t server_port;   /* 0: 80 */
+    bool is_mute, keeps;
+    bool withholds;    /* its body, for ever */
     bool crawls;       /* reads and writes slowly */
     uint64_t leave_ns; /* when it goes away; UINT64_MAX: it stays */
 };
@@ -34,6 +43,9 @@ struct caller {
     struct tcp tcp;
     uint16_t port;
     bool is_open, has_finished;
+    bool is_idle;  /* answered, and kept */
+    bool is_taken; /* the other end has acknowledged the whole request */
+    bool is_first; /* request of its connection */
     uint64_t opened_ns, heard_ns, pause_ns;
     char out[PAD_BYTES_MAX + 512];
     uint32_t out_bytes, out_at; /* of the head, then of the body */
@@ -55,6 +67,8 @@ struct callers {
 };
 
 void caller_open(struct callers *, struct caller *, const struct caller_request *);
+/* The next request of one that is idle, on its connection. */
+void caller_again(struct callers *, struct caller *, const struct caller_request *);
 void caller_work(struct callers *, struct caller *);
 uint64_t caller_next_ns(const struct callers *, const struct caller *);
 /* Value of a header of the answer; false: not there. */

@@ -91,12 +91,8 @@ static void add_request(struct client *c, uint32_t id)
         r->bytes += 2;
     r->body_bytes = r->is_post ? r->bytes : 0;
     r->expects = r->body_bytes > 0 && !r->is_old && chance(30);
-    r->may_close = r->is_post && r->answer != ANSWER_ECHO;
     r->status = is_unknown ? (c->ssl ? 421 : 404) : status_of(r->answer);
-    if (is_unknown) {
-        r->may_cut = false;
-        r->may_close |= r->is_post; /* refused before its body is read */
-    }
+    r->may_cut &= !is_unknown;
     is_chunked &= !r->is_old;
     /* However the path is written, the script sees the plain one (model_runtime.c reads it). */
     static const char *const detours[] = {"", "/x/..", "/.", "/%2E/x/%2e.", "/x//../.%2E"};
@@ -367,7 +363,7 @@ static void check_end(struct clients *s, struct client *c, bool is_clean)
     bool may_close =
         c->must_close || c->manner == STOPS || s->is_disturbed || (c->in_body && r->may_cut);
     for (uint32_t i = 0; i < c->answered; i++)
-        may_close |= c->request[i].may_close || c->request[i].answer == ANSWER_LONG;
+        may_close |= c->request[i].answer == ANSWER_LONG;
     if (c->answered < c->request_count)
         may_close |= r->may_cut;
     /* An answer that only the connection's end could delimit is cut by RST, and earlier ones go with it. */

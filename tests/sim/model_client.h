@@ -34,7 +34,6 @@ struct request {
     uint16_t status; /* that a calm world answers */
     bool is_post, is_head, is_old, is_close, expects;
     bool may_cut;   /* the connection ends in the middle of the answer */
-    bool may_close; /* an early answer leaves an unread body */
     uint32_t gate;  /* of pending: written no further before "100 Continue"; 0: none */
 };
 

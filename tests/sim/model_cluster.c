@@ -12,7 +12,7 @@
 
 enum {
     TICK_NS = 100 * 1000,
-    CONNS = 128,
+    CONNS = 256, /* a quarter may be half-open: all clients at once */
     CALLS = 512,
     SERVED = 256,
     STREAMS = 1024,
@@ -251,7 +251,7 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .calls = c->config.calls ? c->config.calls : CALLS,
                                  .served = c->config.served ? c->config.served : SERVED,
                                  .streams = c->config.streams ? c->config.streams : STREAMS,
-                                 .channels = CHANNELS,
+                                 .channels = c->config.channels ? c->config.channels : CHANNELS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()},
                                  .random = sim_random};

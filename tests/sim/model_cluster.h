@@ -43,7 +43,7 @@ struct cluster_config {
     uint32_t nodes, scripts;
     uint32_t chunks;                 /* of each core */
     bool is_full;                    /* three quarters of them are held by others, for ever */
-    uint32_t calls, served, streams; /* sizes of its tables; 0: plenty */
+    uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
     uint16_t mtu;

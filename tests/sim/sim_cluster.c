@@ -41,12 +41,17 @@
 #include <time.h>
 
 #include "drivers/aead.h"
+#include "drivers/rng.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/model_cluster.h"
 
 enum {
     STATUS_S = 10,
     SEEDS_FOR_ALL = 150, /* what is rare must have happened in so many */
+    FOREVER_NODES_MIN = 2,
+    FOREVER_NODES_MAX = 8,
+    FOREVER_TIME_S = 30,
+    WORDS_MAX = 12, /* of a line in a file of seeds */
 };
 
 const char sim_name[] = "tools/sim cluster";
@@ -64,7 +69,7 @@ static void usage(FILE *out)
         out,
         "usage: tools/sim cluster [--seed S] [--nodes N] [--time SECONDS] [--count N] [--seeds "
         "FILE]\n"
-        "                         [--chunks N] [--forever] [--twice] [--trace]\n\n"
+        "                         [--chunks N] [--planned] [--forever] [--twice] [--trace]\n\n"
         "Runs a cluster of whole cores on virtual time. Everything that happens is decided by "
         "the seed.\n\n"
         "  --seed S        the first seed; without: 1, or with --forever the time of day\n"
@@ -74,11 +79,14 @@ static void usage(FILE *out)
         "requests were made\n"
         "  --chunks N      each core has only so many chunks, and every seed bursts of requests: "
         "400 is little\n"
-        "  --seeds FILE    the seeds in the file, one a line, # for comments\n"
-        "  --forever       seeds until one fails; a line every %d seconds says how far it is\n"
+        "  --planned       nodes leave and join, and nothing else is wrong: no cold start\n"
+        "  --seeds FILE    the seeds in the file: one a line with its options, # for comments\n"
+        "  --forever       seeds until one fails, of %u to %u nodes and up to %u virtual seconds "
+        "unless\n"
+        "                  said otherwise; a line every %d seconds says how far it is\n"
         "  --twice         runs each seed twice and compares the hashes of what happened\n"
         "  --trace         prints the story\n",
-        CLUSTER_NODES_MAX, STATUS_S);
+        CLUSTER_NODES_MAX, FOREVER_NODES_MIN, FOREVER_NODES_MAX, FOREVER_TIME_S, STATUS_S);
 }
 
 /* ---- running ---- */
@@ -86,13 +94,15 @@ static void usage(FILE *out)
 /* How the run's options are said again. */
 static void tell_arguments(const struct cluster_options *o)
 {
-    static char text[64];
+    static char text[96];
     int at = o->nodes ? snprintf(text, sizeof(text), " --nodes %u", o->nodes) : 0;
     if (o->chunks)
         at += snprintf(text + at, sizeof(text) - (size_t)at, " --chunks %u", o->chunks);
     if (o->time_ns)
-        snprintf(text + at, sizeof(text) - (size_t)at, " --time %lu",
-                 (unsigned long)(o->time_ns / 1000000000));
+        at += snprintf(text + at, sizeof(text) - (size_t)at, " --time %lu",
+                       (unsigned long)(o->time_ns / 1000000000));
+    if (o->is_planned)
+        snprintf(text + at, sizeof(text) - (size_t)at, " --planned");
     sim_arguments = text;
 }
 
@@ -101,6 +111,7 @@ static void run_seed(const struct arguments *a, uint64_t seed, struct cluster_re
     struct cluster_options options = a->options;
     struct cluster_report before = *total;
     options.seed = seed;
+    tell_arguments(&options);
     cluster_run(&options, total);
     if (!a->is_forever)
         printf("seed %lu: hash %016lx, %lu requests in %lu virtual ms\n", (unsigned long)seed,
@@ -148,7 +159,7 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
         {"was cut off", t->cuts},
     };
     bool is_seen = true;
-    if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns)
+    if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned)
         return true;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].times > 0)
@@ -160,13 +171,26 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
     return is_seen;
 }
 
+/* A seed has its size by its number: half of them as they are, the others larger and longer. */
+static void run_sized(const struct arguments *a, uint64_t seed, struct cluster_report *total)
+{
+    struct arguments sized = *a;
+    uint64_t shape = rng_mix(seed);
+    if (!a->options.nodes && shape % 2 == 0)
+        sized.options.nodes =
+            FOREVER_NODES_MIN + (shape >> 8) % (FOREVER_NODES_MAX - FOREVER_NODES_MIN + 1);
+    if (!a->options.time_ns && shape % 4 == 0)
+        sized.options.time_ns = (1 + (shape >> 32) % FOREVER_TIME_S) * 1000000000ull;
+    run_seed(&sized, seed, total);
+}
+
 static void run_forever(const struct arguments *a)
 {
     struct cluster_report total = {0};
     time_t started = time(NULL), told = started;
     uint64_t seed = a->has_seed ? a->options.seed : (uint64_t)started;
     for (uint64_t count = 1;; count++) {
-        run_seed(a, seed++, &total);
+        run_sized(a, seed++, &total);
         if (time(NULL) - told < STATUS_S)
             continue;
         told = time(NULL);
@@ -177,25 +201,6 @@ static void run_forever(const struct arguments *a)
     }
 }
 
-/* False: not to be read. */
-static bool run_file(const struct arguments *a, struct cluster_report *total, uint64_t *count)
-{
-    char line[256];
-    FILE *file = fopen(a->file, "r");
-    if (!file)
-        return false;
-    while (fgets(line, sizeof(line), file)) {
-        char *end;
-        uint64_t seed = strtoull(line, &end, 0);
-        if (end == line)
-            continue;
-        run_seed(a, seed, total);
-        ++*count;
-    }
-    fclose(file);
-    return true;
-}
-
 /* ---- what was asked for ---- */
 
 static bool read_number(int argc, char **argv, int *i, uint64_t *out)
@@ -204,6 +209,28 @@ static bool read_number(int argc, char **argv, int *i, uint64_t *out)
     if (*i + 1 < argc)
         *out = strtoull(argv[++*i], &end, 0);
     return end && *end == 0;
+}
+
+/* What makes a seed another run: of the command line, and of a line in a file. */
+static bool read_shape(struct arguments *a, int argc, char **argv, int *i)
+{
+    uint64_t number = 0;
+    if (strcmp(argv[*i], "--planned") == 0) {
+        a->options.is_planned = true;
+        return true;
+    }
+    const char *name = argv[*i];
+    if (!read_number(argc, argv, i, &number) || number < 1)
+        return false;
+    if (strcmp(name, "--time") == 0 && number <= UINT32_MAX)
+        a->options.time_ns = number * 1000000000;
+    else if (strcmp(name, "--chunks") == 0 && number <= UINT32_MAX)
+        a->options.chunks = (uint32_t)number;
+    else if (strcmp(name, "--nodes") == 0 && number <= CLUSTER_NODES_MAX)
+        a->options.nodes = (uint32_t)number;
+    else
+        return false;
+    return true;
 }
 
 static bool read_arguments(struct arguments *a, int argc, char **argv)
@@ -224,18 +251,43 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
             a->has_seed = true;
         } else if (strcmp(argv[i], "--count") == 0 && read_number(argc, argv, &i, &number)) {
             a->count = number;
-        } else if (strcmp(argv[i], "--time") == 0 && read_number(argc, argv, &i, &number)) {
-            a->options.time_ns = number * 1000000000;
-        } else if (strcmp(argv[i], "--chunks") == 0 && read_number(argc, argv, &i, &number) &&
-                   number >= 1 && number <= UINT32_MAX) {
-            a->options.chunks = (uint32_t)number;
-        } else if (strcmp(argv[i], "--nodes") == 0 && read_number(argc, argv, &i, &number) &&
-                   number >= 1 && number <= CLUSTER_NODES_MAX) {
-            a->options.nodes = (uint32_t)number;
-        } else {
+        } else if (!read_shape(a, argc, argv, &i)) {
             return false;
         }
     }
+    return true;
+}
+
+/* "SEED [options of its shape] [# why it is here]". False: none. */
+static bool run_line(const struct arguments *a, char *line, struct cluster_report *total)
+{
+    struct arguments of_line = *a;
+    char *word[WORDS_MAX], *rest = NULL, *end;
+    int words = 0;
+    line[strcspn(line, "#\n")] = 0;
+    for (char *w = strtok_r(line, " ", &rest); w && words < WORDS_MAX;
+         w = strtok_r(NULL, " ", &rest))
+        word[words++] = w;
+    if (words == 0)
+        return false;
+    uint64_t seed = strtoull(word[0], &end, 0);
+    CHECK(*end == 0, "%s is no seed", word[0]);
+    for (int i = 1; i < words; i++)
+        CHECK(read_shape(&of_line, words, word, &i), "seed %s: %s is no option", word[0], word[i]);
+    run_seed(&of_line, seed, total);
+    return true;
+}
+
+/* False: not to be read. */
+static bool run_file(const struct arguments *a, struct cluster_report *total, uint64_t *count)
+{
+    char line[256];
+    FILE *file = fopen(a->file, "r");
+    if (!file)
+        return false;
+    while (fgets(line, sizeof(line), file))
+        *count += run_line(a, line, total);
+    fclose(file);
     return true;
 }
 
@@ -261,7 +313,6 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     setvbuf(stdout, NULL, _IOLBF,
             0); /* an assertion of the product's ends the story where it happened */
-    tell_arguments(&a.options);
     if (a.is_forever)
         run_forever(&a);
     if (a.file && !run_file(&a, &total, &count)) {

@@ -19,6 +19,7 @@
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/hog.h"
@@ -137,6 +138,7 @@ static void start_world(struct sim *s)
         .tune = world_tune_default,
         .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
         .runtime_count = RUNTIMES};
+    s->world.tune.source_share_percent = 100; /* all clients have one address */
     if (chance(30))
         s->world.tune.optimistic_bytes = 4096 + below(60000);
     CHECK(s->world.routes, "%s", error);
@@ -388,8 +390,7 @@ static void start_tls(const char *dir)
 {
     char chain[512], key[512], error[160];
     struct cert_source source = {.name = "rsa.test", .context = 0};
-    struct tls_ticket_keys keys = {
-        .name = "sim", .key = "sim", .previous_name = "sim", .previous_key = "sim"};
+    static const struct tls_tickets keys = {.slot = {{"sim", "sim"}}};
     snprintf(chain, sizeof(chain), "%s/rsa.pem", dir);
     snprintf(key, sizeof(key), "%s/rsa.key", dir);
     tls_start();

@@ -1,5 +1,5 @@
-/* Runs the cluster simulation on every mutant of the data plane (dataplane/mutant.h): each must be found, or the simulation proves
- * nothing about such a bug.
+/* Runs the simulations of a crowd and of a cluster on every mutant of the data plane (dataplane/mutant.h): each must be found, or
+ * they prove nothing about such a bug.
  *
  *   unmutated, seeds 1..CLEAN_SEEDS --all clean--> mutant, seed 1 --clean--> seed 2 ... --broken--> FOUND
  *                                                                     +--all its seeds clean--> SURVIVED
@@ -20,6 +20,7 @@
 #include "dataplane/mutant.h"
 #include "drivers/aead.h"
 #include "tests/sim/cluster_run.h"
+#include "tests/sim/doors.h"
 #include "tests/sim/sim.h"
 
 const char sim_name[] = "tools/sim mutants";
@@ -55,6 +56,7 @@ static int run_one(enum mutant mutant, uint64_t seed)
     snprintf(arguments, sizeof(arguments), " %s", mutants[mutant].name);
     sim_arguments = arguments;
     mutant_chosen = mutant;
+    doors_run(seed);
     cluster_run(&(struct cluster_options){.seed = seed}, &report);
     if (sim_trace || mutant == MUTANT_NONE)
         printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)report.hash);

@@ -51,10 +51,25 @@ void station_input(struct station *s, struct tcp *(*find)(void *arg, uint16_t po
     }
 }
 
+const uint8_t *station_add_address(struct station *s, const char *address)
+{
+    assert(s->net.address_count < NET_ADDRESSES_MAX);
+    struct net_address *a = &s->net.address[s->net.address_count++];
+    bool ok = net_parse_address(address, a);
+    assert(ok);
+    return a->ip;
+}
+
 void station_send(struct station *s, struct tcp *tcp, const uint8_t server_ip[16])
 {
+    station_send_from(s, tcp, station_ip(s), server_ip);
+}
+
+void station_send_from(struct station *s, struct tcp *tcp, const uint8_t ip[16],
+                       const uint8_t server_ip[16])
+{
     struct net_route route = {0};
-    memcpy(route.src, s->net.config.address[0].ip, 16);
+    memcpy(route.src, ip, 16);
     memcpy(route.dst, server_ip, 16);
     while (tcp_wants_output(tcp, sim_now_ns)) {
         size_t room;

@@ -3,6 +3,10 @@
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
+ *   stranger  ready, then another user's process that heeds nothing
+ *   guest     the same, but it ends with its socket
+ * Of a script whose source begins with "bad" it says, when asked, that it does not load; with "exit": it ends; with "mute": nothing.
+ * To "hasty" it says so before it is asked.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -77,6 +81,20 @@ static void take_region(void)
 
 static bool is_mute;
 
+enum { SOURCES_MAX = 256 };
+static char source_of[SOURCES_MAX][64]; /* by handle */
+
+static void say_loaded(json_int_t handle)
+{
+    const char *source = handle > 0 && handle < SOURCES_MAX ? source_of[handle] : "";
+
+    if (!strncmp(source, "exit", 4))
+        exit(3);
+    if (strncmp(source, "mute", 4))
+        say(json_pack("{s:s, s:I, s:s}", "type", "loaded", "handle", handle, "error",
+                      strncmp(source, "bad", 3) ? "" : source));
+}
+
 static void take_scripts(void)
 {
     int fds[70], count;
@@ -106,6 +124,12 @@ static void take_scripts(void)
                      (long long)json_integer_value(json_object_get(limits, "subrequests")),
                      bindings, source);
             say_log(handle, text);
+            if (handle < SOURCES_MAX)
+                memcpy(source_of[handle], source, sizeof(source));
+            if (!strncmp(source, "bad hasty", 9))
+                say_loaded(handle);
+        } else if (!strcmp(type, "try")) {
+            say_loaded(handle);
         } else if (!strcmp(type, "ping") && !is_mute) {
             say(json_pack("{s:s, s:O}", "type", "pong", "told", json_object_get(j, "told")));
         } else if (!strcmp(type, "forget")) {
@@ -198,7 +222,12 @@ int main(int argc, char **argv)
         pause();
     }
     is_mute = !strcmp(how, "mute");
-    if (!strcmp(how, "deaf"))
+    if (!strcmp(how, "stranger") || !strcmp(how, "guest")) {
+        if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+            return 6;
+        say_log(0, "another user's");
+    }
+    if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
         pause();
     take_scripts();
     return 0;

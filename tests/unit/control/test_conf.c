@@ -322,6 +322,53 @@ static void each_mistake_is_told_with_its_line(void **state)
     }
 }
 
+/* A list of so many members with so many cores each; of one core is the first, which is this node.
+ * */
+static char *write_members(uint32_t count, uint32_t cores)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+
+    fprintf(f, "node: n0\nport:\n  device: auto:eth1\n  addresses: [10.9.0.1/16]\ncores: [1]\n"
+               "listen: {https: 0, http: 80}\ncluster:\n  key: /k\n  secret: /s\n  members:\n");
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(f, "  - {name: n%u, address: 10.9.%u.%u, cores: %u, key: \"%08x%035x=\"}\n", i,
+                i / 250, 1 + i % 250, i ? cores : 1, i, 0);
+    fclose(f);
+    return text;
+}
+
+static void a_cluster_that_is_too_large_is_told_with_its_line(void **state)
+{
+    static const struct {
+        uint32_t members, cores;
+        const char *said; /* NULL: it is good */
+    } rows[] = {
+        {MEMBERS_MAX, 2, NULL},
+        {MEMBERS_MAX + 1, 1, "cluster.members: has 513 entries, at most 512 are possible"},
+        {33, 32, NULL},
+        {34, 32,
+         "cluster.members: their cores need 1056 channels of each core here, at most 1024 are "
+         "possible: give this node more cores, or them fewer"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = write_members(rows[i].members, rows[i].cores);
+        struct conf *c = parse(text);
+
+        if ((c != NULL) != !rows[i].said)
+            fail_msg("%u members: %s", rows[i].members, verdict.count ? verdict.error[0].text : "");
+        if (rows[i].said) {
+            assert_int_equal(verdict.count, 1);
+            assert_string_equal(verdict.error[0].text, rows[i].said);
+            assert_int_equal(verdict.error[0].line, 10);
+        }
+        conf_free(c);
+        free(text);
+    }
+}
+
 static void more_mistakes_than_room_are_counted(void **state)
 {
     char text[8192] = SMALL;
@@ -350,6 +397,7 @@ int main(void)
         cmocka_unit_test(what_is_printed_reads_back_equal),
         cmocka_unit_test(the_example_is_good),
         cmocka_unit_test(each_mistake_is_told_with_its_line),
+        cmocka_unit_test(a_cluster_that_is_too_large_is_told_with_its_line),
         cmocka_unit_test(more_mistakes_than_room_are_counted),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error),
     };

@@ -339,6 +339,40 @@ static void versions_can_be_found_again(void **state)
     store_close(&s);
 }
 
+static void what_did_not_become_current_is_not_kept(void **state)
+{
+    struct store s;
+    char one[65], two[65], tried[65];
+    json_t *m = manifest_of("hello", 5);
+    json_t *kept;
+    int fd;
+
+    open_store(&s, "tried");
+    assert_int_equal(store_put(&s, m, (const uint8_t *)"first", 5, tried, error, sizeof(error)), 0);
+    store_discard(&s, "hello", tried); /* there is no script of that name at all */
+    assert_int_equal(store_get(&s, tried, &kept, &fd, error, sizeof(error)), -1);
+    deploy(&s, "hello", "one", 1, one);
+    deploy(&s, "hello", "two", 2, two);
+    assert_int_equal(store_put(&s, m, (const uint8_t *)"tried", 5, tried, error, sizeof(error)), 0);
+    store_discard(&s, "hello", tried);
+    store_discard(&s, "hello", one); /* a version that was to come back */
+    store_discard(&s, "hello", two);
+    assert_int_equal(store_get(&s, tried, &kept, &fd, error, sizeof(error)), -1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_get(&s, i ? one : two, &kept, &fd, error, sizeof(error)), 0);
+        json_decref(kept);
+        close(fd);
+    }
+    /* Nobody knows what a damaged record names. */
+    put("tried/scripts/hello.json", "{");
+    store_discard(&s, "hello", one);
+    assert_int_equal(store_get(&s, one, &kept, &fd, error, sizeof(error)), 0);
+    json_decref(kept);
+    close(fd);
+    json_decref(m);
+    store_close(&s);
+}
+
 static void old_versions_go(void **state)
 {
     struct store s;
@@ -459,6 +493,7 @@ int main(void)
         cmocka_unit_test(what_is_deployed_survives_a_restart),
         cmocka_unit_test(the_same_content_is_the_same_version),
         cmocka_unit_test(versions_can_be_found_again),
+        cmocka_unit_test(what_did_not_become_current_is_not_kept),
         cmocka_unit_test(old_versions_go),
         cmocka_unit_test(what_is_deleted_is_gone),
         cmocka_unit_test(a_damaged_artifact_is_refused_and_a_deploy_repairs_it),

@@ -1,183 +1,14 @@
-/* Starting, feeding and replacing runtime processes: with a small program (fake_runtime.c) in their place. */
-#include <setjmp.h>
+/* Starting, feeding and replacing runtime processes. */
+#include <linux/capability.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "control/supervise.h"
-
-enum { LANES = 2 };
-
-static char root[64];
-static char error[512];
-static struct loop loop;
-static struct store store;
-static struct catalog catalog;
-static struct supervise *supervise;
-static int core_fd[LANES];
-static int changes;
-static char logs[64][256];
-static int log_count;
-
-static void on_change(void *arg)
-{
-    changes++;
-}
-
-static void on_log(void *arg, const struct supervise_log *l)
-{
-    if (log_count < 64)
-        snprintf(logs[log_count++], sizeof(logs[0]), "%s: %s", l->script, l->text);
-}
-
-static void on_gone(void *arg, uint64_t handle)
-{
-    if (supervise)
-        supervise_forget(supervise, handle);
-}
-
-/* Consumes more: keys of the manifest besides the usual. */
-static struct script *add_script_with(const char *name, const char *source, const char *var,
-                                      json_t *more)
-{
-    char sha[65];
-    json_t *m = json_pack("{s:s, s:s, s:{s:i}, s:{s:s}, s:[{s:s, s:i}]}", "name", name, "main",
-                          "i.js", "limits", "cpu_ms", 7, "vars", "V", var, "modules", "name",
-                          "i.js", "bytes", (int)strlen(source));
-    struct script *s;
-
-    json_object_update(m, more);
-    json_decref(more);
-    if (store_put(&store, m, (const uint8_t *)source, strlen(source), sha, error, sizeof(error)))
-        fail_msg("%s", error);
-    json_decref(m);
-    s = script_load(&catalog, &store, sha, 1, error, sizeof(error));
-    if (!s)
-        fail_msg("%s", error);
-    catalog_adopt(&catalog, s);
-    script_release(s);
-    return s;
-}
-
-static struct script *add_script_with_var(const char *name, const char *source, const char *var)
-{
-    return add_script_with(name, source, var, NULL);
-}
-
-static struct script *add_script(const char *name, const char *source)
-{
-    return add_script_with(name, source, "", NULL);
-}
-
-static int set_up(void **state)
-{
-    snprintf(root, sizeof(root), "/tmp/hearth-test-supervise-XXXXXX");
-    assert_non_null(mkdtemp(root));
-    assert_int_equal(loop_init(&loop), 0);
-    if (store_open(&store, root, error, sizeof(error)))
-        fail_msg("%s", error);
-    catalog_init(&catalog, on_gone, NULL);
-    for (int i = 0; i < LANES; i++)
-        core_fd[i] = eventfd(0, EFD_CLOEXEC);
-    changes = log_count = 0;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    char command[128];
-
-    if (supervise)
-        supervise_destroy(supervise);
-    supervise = NULL;
-    catalog_fini(&catalog);
-    store_close(&store);
-    for (int i = 0; i < LANES; i++)
-        close(core_fd[i]);
-    loop_fini(&loop);
-    snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command);
-}
-
-static void behave(const char *how)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/how", root);
-    f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(how, f);
-    fclose(f);
-}
-
-static uint32_t hang_ms; /* 0: the default */
-
-static void start(const char *how, uint32_t count)
-{
-    char path[128];
-    struct supervise_config config = {
-        .count = count,
-        .memory_bytes = 1 << 20,
-        .memory_slack_bytes = 100 << 20,
-        .hang_ms = hang_ms,
-        .node_exe = FAKE_RUNTIME,
-        .program = "/dev/null",
-        .blob = path,
-        .cpu_ms = 50,
-        .subrequests = 9,
-        .wall_ms = 1000,
-        .heap_mb = 16,
-        .lanes = LANES,
-        .core_wake_fd = {core_fd[0], core_fd[1]},
-        .loop = &loop,
-        .catalog = &catalog,
-        .on_change = on_change,
-        .on_log = on_log,
-    };
-
-    behave(how);
-    snprintf(path, sizeof(path), "%s/how", root);
-    supervise = supervise_create(&config, error, sizeof(error));
-    if (!supervise)
-        fail_msg("%s", error);
-    supervise_start(supervise);
-}
-
-static struct supervise_status status_of(uint32_t i)
-{
-    struct supervise_status s;
-
-    supervise_status(supervise, i, &s);
-    return s;
-}
-
-/* Turns the loop until the condition holds; gives up after 30 s of waiting. */
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t give_up_ns = loop_now_ns() + 30000000000u;                                        \
-        while (!(condition)) {                                                                     \
-            if (loop_now_ns() > give_up_ns)                                                        \
-                fail_msg("never: %s", #condition);                                                 \
-            loop_step(&loop, 100);                                                                 \
-        }                                                                                          \
-    } while (0)
-
-static bool has_logged(const char *line)
-{
-    for (int i = 0; i < log_count; i++)
-        if (!strcmp(logs[i], line))
-            return true;
-    return false;
-}
+#include "supervise_rig.h"
 
 static void a_process_that_is_ready_has_a_region_for_the_cores(void **state)
 {
@@ -276,6 +107,75 @@ static void a_condemned_process_is_replaced(void **state)
     UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
     r = supervise_runtime(supervise, 0, &region);
     assert_int_equal(atomic_load(r.condemned), 0);
+}
+
+/* Root, but for the privilege to signal other users' processes. */
+static void set_kill_privilege(bool is_on)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[2];
+
+    assert_int_equal(syscall(SYS_capget, &header, caps), 0);
+    if (is_on)
+        caps[0].effective |= 1u << CAP_KILL;
+    else
+        caps[0].effective &= ~(1u << CAP_KILL);
+    assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+}
+
+/* A process of another user is up and has broken the contract; this one may not kill it. Returns its pid; 0: not root. */
+static int start_beyond_reach(const char *how)
+{
+    struct part *region;
+
+    if (geteuid()) {
+        skip();
+        return 0;
+    }
+    start(how, 1);
+    UNTIL(has_logged(": another user's"));
+    set_kill_privilege(false);
+    atomic_store(supervise_runtime(supervise, 0, &region).condemned, 1);
+    return status_of(0).pid;
+}
+
+static void one_that_may_not_be_killed_is_out_of_service_and_tried_again(void **state)
+{
+    struct part *region;
+    int pid = start_beyond_reach("stranger");
+
+    UNTIL(!strcmp(status_of(0).last_exit, "cannot be killed: Operation not permitted"));
+    assert_int_equal(supervise_up_count(supervise), 0);
+    assert_null(supervise_runtime(supervise, 0, &region).region);
+    assert_null(region);
+    assert_int_equal(status_of(0).pid, pid);
+    assert_int_equal(status_of(0).restarts, 0);
+    set_kill_privilege(true);
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+    assert_int_not_equal(status_of(0).pid, pid);
+}
+
+static void one_that_may_not_be_killed_is_asked_to_end(void **state)
+{
+    int pid = start_beyond_reach("guest");
+
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
+    set_kill_privilege(true);
+}
+
+static void the_end_waits_only_so_long_for_one_that_may_not_be_killed(void **state)
+{
+    int pid = start_beyond_reach("stranger");
+    uint64_t before_ns = loop_now_ns();
+
+    supervise_destroy(supervise);
+    supervise = NULL;
+    assert_true(loop_now_ns() - before_ns >= (uint64_t)SUPERVISE_STOP_MS * 1000000);
+    set_kill_privilege(true);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void one_that_is_never_ready_is_replaced(void **state)
@@ -401,6 +301,9 @@ int main(void)
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
         TEST(a_condemned_process_is_replaced),
+        TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
+        TEST(one_that_may_not_be_killed_is_asked_to_end),
+        TEST(the_end_waits_only_so_long_for_one_that_may_not_be_killed),
         TEST(one_that_is_never_ready_is_replaced),
         TEST(one_that_takes_all_memory_is_replaced),
         TEST(one_that_answers_no_ping_is_replaced),

@@ -33,7 +33,7 @@ static uint32_t certs_default;
 static char certs_sources[256];
 
 struct tls_context *tls_context_create(const char *chain, const char *key,
-                                       const struct tls_ticket_keys *keys, char *error,
+                                       const struct tls_tickets *keys, char *error,
                                        size_t error_bytes)
 {
     struct tls_context *c;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -192,6 +193,44 @@ static bool is_refused(const struct row *row)
     return ok;
 }
 
+/* In the place of hearthd: starts a process as hearthd does, tells its pid when it is in the sandbox, and waits. */
+static void be_hearthd(int told)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct sandbox sandbox;
+        pid = getpid();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sandbox_leave_world(&sandbox);
+        if (sandbox_seal() != 0 || write(told, &pid, sizeof(pid)) != sizeof(pid))
+            _exit(1);
+        for (;;) /* whatever the script does, it does not look up */
+            ;
+    }
+    for (;;)
+        pause();
+}
+
+static bool ends_with_hearthd(void)
+{
+    int told[2];
+    bool ok = pipe(told) == 0;
+    pid_t hearthd = fork(), pid = 0;
+    if (hearthd == 0)
+        be_hearthd(told[1]);
+    close(told[1]);
+    ok = ok && read(told[0], &pid, sizeof(pid)) == sizeof(pid);
+    kill(hearthd, SIGKILL);
+    waitpid(hearthd, NULL, 0);
+    /* Its end of the pipe is closed when it is gone. */
+    struct pollfd gone = {.fd = told[0], .events = POLLIN};
+    ok = ok && poll(&gone, 1, 20 * 1000) == 1;
+    if (!ok && pid > 0)
+        kill(pid, SIGKILL);
+    printf("%s - a process that computes ends with hearthd\n", ok ? "ok" : "not ok");
+    return ok;
+}
+
 /* Work that compiles to machine code, allocates enough to collect, and uses regular expressions. */
 static const char work[] =
     "function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
@@ -249,6 +288,7 @@ int v8c_main(int argc, char **argv)
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         ok &= is_refused(&rows[i]);
+    ok &= ends_with_hearthd();
     ok = ok && v8_works_inside(argv[1]);
     _exit(ok ? 0 : 1);
 }

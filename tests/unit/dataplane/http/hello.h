@@ -1,4 +1,4 @@
-/* hello.h: builds ClientHello messages for the SNI tests. */
+/* hello.h: builds ClientHello messages. */
 #ifndef HEARTH_TEST_HELLO_H
 #define HEARTH_TEST_HELLO_H
 
@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct hello {
-    uint8_t bytes[8192]; /* the handshake message, header included */
+    uint8_t bytes[1 << 17]; /* the handshake message, header included */
     size_t len, extensions_at;
 };
 
@@ -63,17 +63,24 @@ static inline void hello_end(struct hello *h)
     h->bytes[3] = (uint8_t)message;
 }
 
+/* What TLS 1.3 wants beside a key share: versions, groups (GREASE, X25519MLKEM768, X25519, P-256),
+ * signature algorithms. */
+static inline void hello_tls13(struct hello *h)
+{
+    hello_extension(h, 43, "\x04\x03\x04\x03\x03", 5);
+    hello_extension(h, 10, "\x00\x08\x1a\x1a\x11\xec\x00\x1d\x00\x17", 10);
+    hello_extension(h, 13, "\x00\x04\x04\x03\x08\x04", 6);
+}
+
 /* What a browser of today sends: GREASE around, a 1.2 KB key share of a post-quantum group, the name in the middle. */
 static inline void hello_post_quantum(struct hello *h, const char *name)
 {
-    uint8_t key_share[1216 + 6] = {0x04, 0xc4, 0x11, 0xec, 0x04, 0xc0};
-    for (size_t i = 6; i < sizeof(key_share); i++)
-        key_share[i] = (uint8_t)(i * 31);
+    uint8_t key_share[1216 + 6] = {0x04, 0xc4, 0x11, 0xec, 0x04, 0xc0, [1221] = 9};
     hello_start(h);
     hello_extension(h, 0x2a2a, "", 0);
     hello_extension(h, 51, key_share, sizeof(key_share));
     hello_name(h, name);
-    hello_extension(h, 43, "\x04\x03\x04\x03\x03", 5);
+    hello_tls13(h);
     hello_extension(h, 0x8a8a, "\x00", 1);
     hello_end(h);
 }

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/tls_ticket.h"
 #include "tls_pair.h"
 
 static const char *certs;
@@ -22,15 +23,28 @@ static const char *certs;
 struct end {
     int fd;
     bool is_finished;
+    size_t from, to;
+    uint8_t bytes[1 << 17];
 };
 
-static size_t end_recv(void *arg, void *buf, size_t len)
+static const uint8_t *end_peek(void *arg, size_t offset, size_t *len)
 {
     struct end *e = arg;
-    ssize_t n = recv(e->fd, buf, len, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN))
+    memmove(e->bytes, e->bytes + e->from, e->to - e->from);
+    e->to -= e->from;
+    e->from = 0;
+    ssize_t n = recv(e->fd, e->bytes + e->to, sizeof(e->bytes) - e->to, MSG_DONTWAIT);
+    if (n > 0)
+        e->to += (size_t)n;
+    else if (n == 0 || errno != EAGAIN)
         e->is_finished = true;
-    return n > 0 ? (size_t)n : 0;
+    *len = offset < e->to ? e->to - offset : 0;
+    return e->bytes + offset;
+}
+
+static void end_consume(void *arg, size_t len)
+{
+    ((struct end *)arg)->from += len;
 }
 
 static size_t end_send(void *arg, const void *buf, size_t len)
@@ -44,7 +58,7 @@ static bool end_is_finished(void *arg)
     return ((struct end *)arg)->is_finished;
 }
 
-static const struct tls_io io = {end_recv, end_send, end_is_finished};
+static const struct tls_io io = {end_peek, end_consume, end_send, end_is_finished};
 
 /* Waits for the peer's bytes. */
 static void await(struct end *e)
@@ -76,8 +90,11 @@ static void serve_once(struct tls_context *context, const char *options, struct 
         ntohs(address.sin_port), certs, options);
     FILE *client = popen(command, "r");
     assert_non_null(client);
-    struct end end = {.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)};
-    struct tls_session *s = tls_session_create(context, &io, &end);
+    static struct end end;
+    end = (struct end){.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)};
+    struct guard guard;
+    guard_init(&guard);
+    struct tls_session *s = tls_session_create(context, &guard, &io, &end);
     memset(seen, 0, sizeof(*seen));
     while ((seen->handshake = tls_handshake(s)) == TLS_WANT)
         await(&end);
@@ -104,10 +121,9 @@ static void serve_once(struct tls_context *context, const char *options, struct 
     close(listener);
 }
 
-static const struct tls_ticket_keys
-    keys = {.name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}},
-    rotated = {.name = {3}, .key = {4}, .previous_name = {1}, .previous_key = {2}},
-    strange = {.name = {5}, .key = {6}, .previous_name = {7}, .previous_key = {8}};
+static const struct tls_tickets keys = {.slot = {{{1}, {2}}}},
+                                rotated = {.rotations = 1, .slot = {{{1}, {2}}, {{3}, {4}}}},
+                                strange = {.slot = {{{5}, {6}}}};
 
 static void the_table_of_clients(void **state)
 {
@@ -126,9 +142,17 @@ static void the_table_of_clients(void **state)
          "Verification: OK"},
         {"only P-256", "ec", "-groups P-256", TLS_OK, "TLSv1.3", "",
          "Server Temp Key: ECDH, prime256v1"},
-        {"a first share that we do not speak", "ec", "-groups P-384:X25519", TLS_OK, "TLSv1.3", "",
+        {"a first share that we do not speak", "ec", "-groups X448:X25519", TLS_OK, "TLSv1.3", "",
          "Server Temp Key: X25519"},
-        {"only P-384", "ec", "-groups P-384", TLS_FAILED, "", "", "no peer certificate"},
+        {"only P-384", "ec", "-groups P-384", TLS_OK, "TLSv1.3", "",
+         "Server Temp Key: ECDH, secp384r1"},
+        {"only P-521", "ec", "-groups P-521", TLS_OK, "TLSv1.3", "",
+         "Server Temp Key: ECDH, secp521r1"},
+        {"only X448", "ec", "-groups X448", TLS_FAILED, "", "", "alert handshake failure"},
+        {"only ffdhe2048", "ec", "-tls1_3 -groups ffdhe2048", TLS_FAILED, "", "",
+         "alert handshake failure"},
+        {"TLS 1.2, only X448", "ec", "-tls1_2 -groups X448", TLS_FAILED, "", "",
+         "alert handshake failure"},
         {"TLS 1.1", "rsa", "-tls1_1 -cipher ALL:@SECLEVEL=0", TLS_FAILED, "", "", "alert"},
         {"TLS 1.2 with CBC", "rsa", "-tls1_2 -cipher ECDHE-RSA-AES128-SHA", TLS_FAILED, "", "",
          "alert handshake failure"},
@@ -158,7 +182,7 @@ static void a_ticket_is_taken_replaced_or_refused(void **state)
 {
     static struct seen seen;
     static const struct {
-        const struct tls_ticket_keys *keys;
+        const struct tls_tickets *keys;
         bool is_resumed;
     } steps[] = {
         {&keys, false}, {&keys, true}, {&rotated, true}, {&strange, false}, {&strange, true}};

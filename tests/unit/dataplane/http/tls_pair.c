@@ -38,9 +38,19 @@ size_t pipe_read(struct pipe *p, void *bytes, size_t len)
     return n;
 }
 
-static size_t server_recv(void *arg, void *buf, size_t len)
+static const uint8_t *server_peek(void *arg, size_t offset, size_t *len)
 {
-    return pipe_read(&((struct tls_pair *)arg)->to_server, buf, len);
+    struct pipe *p = &((struct tls_pair *)arg)->to_server;
+    size_t filled = p->to - p->from;
+    *len = offset < filled ? min3(filled - offset, p->piece, SIZE_MAX) : 0;
+    return p->bytes + p->from + offset;
+}
+
+static void server_consume(void *arg, size_t len)
+{
+    struct pipe *p = &((struct tls_pair *)arg)->to_server;
+    assert(len <= p->to - p->from);
+    p->from += len;
 }
 
 static size_t server_send(void *arg, const void *buf, size_t len)
@@ -50,11 +60,11 @@ static size_t server_send(void *arg, const void *buf, size_t len)
 
 static bool server_is_finished(void *arg)
 {
-    struct pipe *p = &((struct tls_pair *)arg)->to_server;
-    return p->is_closed && p->from == p->to;
+    return ((struct tls_pair *)arg)->to_server.is_closed;
 }
 
-static const struct tls_io server_io = {server_recv, server_send, server_is_finished};
+static const struct tls_io server_io = {server_peek, server_consume, server_send,
+                                        server_is_finished};
 
 static int client_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
@@ -72,7 +82,7 @@ static int client_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 }
 
 struct tls_context *tls_pair_context(const char *directory, const char *name,
-                                     const struct tls_ticket_keys *keys)
+                                     const struct tls_tickets *keys)
 {
     char chain[512], key[512], error[256] = "";
     snprintf(chain, sizeof(chain), "%s/%s.pem", directory, name);
@@ -90,7 +100,8 @@ void tls_pair_init(struct tls_pair *p, struct tls_context *context, WOLFSSL_CTX 
     memset(p, 0, sizeof(*p));
     p->to_client.room = p->to_client.piece = SIZE_MAX;
     p->to_server.room = p->to_server.piece = SIZE_MAX;
-    p->server = tls_session_create(context, &server_io, p);
+    guard_init(&p->guard);
+    p->server = tls_session_create(context, &p->guard, &server_io, p);
     assert(p->server);
     if (!ctx)
         return;

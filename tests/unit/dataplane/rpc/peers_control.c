@@ -129,6 +129,87 @@ static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **st
     rig_free(r);
 }
 
+static void make_warm(struct rig *r, uint32_t node)
+{
+    for (uint32_t i = 0; i < 20; i++) {
+        struct runtime_link *link = core_link_of(core_of(r, node), r->c.scripts[i].id_hash);
+        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
+    }
+}
+
+/* The first of the script's successors that is neither. */
+static uint32_t home_without(struct rig *r, uint32_t script, uint32_t a, uint32_t b)
+{
+    uint16_t node[CLUSTER_NODES_MAX];
+    uint32_t count = ring_successors(r->c.plan[0]->ring, r->c.scripts[script].id_hash, node,
+                                     CLUSTER_NODES_MAX),
+             i = 0;
+    while (node[i] == a || node[i] == b)
+        i++;
+    assert_true(i < count);
+    return node[i];
+}
+
+/* Each may be the other's next home, and neither has it for long. */
+static void two_nodes_that_leave_at_once_hand_to_who_stays(void **state)
+{
+    static const uint32_t apart_us[] = {0, 30, 100, 500, 2000, 4000};
+    for (uint32_t row = 0; row < sizeof(apart_us) / sizeof(apart_us[0]); row++) {
+        struct rig *r = rig_start(5, 5);
+        make_warm(r, 1);
+        cluster_drain(&r->c, 1);
+        uint64_t at_ns = sim_now_ns + apart_us[row] * 1000ull;
+        while (sim_now_ns < at_ns) {
+            cluster_work(&r->c);
+            cluster_advance(&r->c, at_ns);
+        }
+        cluster_drain(&r->c, 2);
+        rig_run(r, 100);
+        assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
+        assert_int_equal(cluster_state(&r->c, 2), NODE_DRAINING);
+        for (uint32_t i = 0; i < 20; i++) {
+            if (!isolate_at(r, home_without(r, i, 1, 2), i))
+                fail_msg("%u us apart: script %u is cold", apart_us[row], i);
+        }
+        rig_free(r);
+    }
+}
+
+/* The one that comes stands before the next home of some, and is asked by nobody else: while the
+ * other serves, these are not its own. */
+static void a_node_that_leaves_hands_to_one_that_joins(void **state)
+{
+    static const int32_t ahead_us[] = {-3000, -500, -100, 0, 100, 500, 1000, 3000};
+    for (uint32_t row = 0; row < sizeof(ahead_us) / sizeof(ahead_us[0]); row++) {
+        struct rig *r = rig_start(5, 5);
+        cluster_drain(&r->c, 2);
+        rig_run(r, 50);
+        make_warm(r, 1);
+        uint32_t first_us = ahead_us[row] < 0 ? (uint32_t)-ahead_us[row] : (uint32_t)ahead_us[row];
+        if (ahead_us[row] < 0)
+            cluster_drain(&r->c, 1);
+        else
+            cluster_undrain(&r->c, 2);
+        uint64_t at_ns = sim_now_ns + first_us * 1000ull;
+        while (sim_now_ns < at_ns) {
+            cluster_work(&r->c);
+            cluster_advance(&r->c, at_ns);
+        }
+        if (ahead_us[row] < 0)
+            cluster_undrain(&r->c, 2);
+        else
+            cluster_drain(&r->c, 1);
+        rig_run(r, 100);
+        assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
+        assert_int_equal(cluster_state(&r->c, 2), NODE_SERVING);
+        for (uint32_t i = 0; i < 20; i++) {
+            if (!isolate_at(r, home_without(r, i, 1, 1), i))
+                fail_msg("%d us ahead: script %u is cold", ahead_us[row], i);
+        }
+        rig_free(r);
+    }
+}
+
 static void rings_that_differ_are_seen_and_counted(void **state)
 {
     struct rig *r = rig_start(3, 3);
@@ -249,6 +330,8 @@ int main(void)
         cmocka_unit_test(nobody_is_asked_who_is_not_there),
         cmocka_unit_test(a_warm_isolate_is_handed_to_the_home_that_joins),
         cmocka_unit_test(a_node_that_leaves_hands_all_that_is_warm_to_the_next_home),
+        cmocka_unit_test(two_nodes_that_leave_at_once_hand_to_who_stays),
+        cmocka_unit_test(a_node_that_leaves_hands_to_one_that_joins),
         cmocka_unit_test(rings_that_differ_are_seen_and_counted),
         cmocka_unit_test(a_note_reaches_the_control_threads_it_is_for),
         cmocka_unit_test(a_member_that_breaks_the_protocol_loses_its_channel_only),

@@ -55,19 +55,27 @@ static inline void rig_settle(struct rig *r)
     assert_true(cluster_is_settled(&r->c));
 }
 
-/* Nodes 0 to started - 1 of the cluster are up; settled. */
-static inline struct rig *rig_start(uint32_t nodes, uint32_t started)
+/* All nodes are off. channels: of each core; 0: plenty. */
+static inline struct rig *rig_make(uint32_t nodes, uint32_t channels)
 {
     struct rig *r = calloc(1, sizeof(*r));
     struct cluster_config config = {.nodes = nodes,
                                     .scripts = 20,
                                     .chunks = 4096,
+                                    .channels = channels,
                                     .make_us = 3000,
                                     .mtu = 1500,
                                     .tune = world_tune_default,
                                     .faults = {.delay_ns = 50 * 1000}};
     sim_seed_with(1);
     cluster_init(&r->c, &config);
+    return r;
+}
+
+/* Nodes 0 to started - 1 of the cluster are up; settled. */
+static inline struct rig *rig_start(uint32_t nodes, uint32_t started)
+{
+    struct rig *r = rig_make(nodes, 0);
     for (uint32_t i = 0; i < started; i++)
         cluster_start(&r->c, i);
     if (started == nodes)

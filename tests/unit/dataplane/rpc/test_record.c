@@ -101,6 +101,7 @@ static size_t draw_state(struct rng *r, uint8_t *out, size_t cap)
 {
     struct record_state s = {(uint8_t)rng_below(r, NODE_STATES), (uint16_t)rng_next(r),
                              (uint32_t)rng_next(r)};
+    s.is_leaving = s.state == NODE_SERVING && rng_below(r, 2);
     return record_write_state(out, cap, &s);
 }
 
@@ -146,6 +147,17 @@ static size_t again_warmed(const uint8_t *in, size_t len, uint8_t *out)
     return record_read_warmed(&m, in, len) ? record_write_warmed(out, CAP, &m) : 0;
 }
 
+static size_t draw_release(struct rng *r, uint8_t *out, size_t cap)
+{
+    return record_write_release(out, cap, (enum record_release)(1 + rng_below(r, RELEASES - 1)));
+}
+
+static size_t again_release(const uint8_t *in, size_t len, uint8_t *out)
+{
+    enum record_release what;
+    return record_read_release(&what, in, len) ? record_write_release(out, CAP, what) : 0;
+}
+
 static size_t draw_event(struct rng *r, uint8_t *out, size_t cap)
 {
     struct record_event e = {.payload = blob, .payload_bytes = (uint32_t)(1 + rng_below(r, 300))};
@@ -177,6 +189,7 @@ static const struct codec {
     {"WARM", RECORD_WARM, draw_warm, again_warm, 0},
     {"WARMED", RECORD_WARMED, draw_warmed, again_warmed, 0},
     {"EVENT", RECORD_EVENT, draw_event, again_event, CAPABILITY_BYTES + 1},
+    {"RELEASE", RECORD_RELEASE, draw_release, again_release, 0},
 };
 enum { CODECS = sizeof(codecs) / sizeof(codecs[0]) };
 
@@ -231,11 +244,12 @@ static const struct {
     {"ERROR: a kind exists", 4, 0, 1, JOB_ERROR_KINDS - 1},
     {"ERROR: zeros", 4, 2, 0, 0},
     {"STATE: a state exists", 5, 0, 0, NODE_STATES - 1},
-    {"STATE: zeros", 5, 1, 0, 0},
     {"WARM: a truth value", 7, 16, 0, 1},
     {"WARM: zeros", 7, 19, 0, 0},
     {"WARMED: a truth value", 8, 12, 0, 1},
     {"WARMED: zeros", 8, 15, 0, 0},
+    {"RELEASE: a question or an answer", 10, 0, 1, RELEASES - 1},
+    {"RELEASE: zeros", 10, 2, 0, 0},
 };
 
 static void a_value_that_does_not_exist_is_refused(void **state)
@@ -253,6 +267,25 @@ static void a_value_that_does_not_exist_is_refused(void **state)
             in[RECORD_HEADER_BYTES + range[i].at] = (uint8_t)v;
             if ((k->again(in + RECORD_HEADER_BYTES, len, out) > 0) != may)
                 fail_msg("%s: %d", range[i].name, v);
+        }
+    }
+}
+
+static void only_a_node_that_serves_says_that_it_leaves(void **state)
+{
+    uint8_t out[64];
+    struct record_state s = {.state = NODE_SERVING, .is_leaving = true}, read;
+    size_t len = record_write_state(out, sizeof(out), &s) - RECORD_HEADER_BYTES;
+    uint8_t *content = out + RECORD_HEADER_BYTES;
+
+    assert_true(record_read_state(&read, content, len));
+    assert_true(read.is_leaving);
+    for (uint32_t v = 0; v < 256; v++) {
+        for (uint8_t of = 0; of < NODE_STATES; of++) {
+            content[0] = of;
+            content[1] = (uint8_t)v;
+            bool may = v == 0 || (v == 1 && of == NODE_SERVING);
+            assert_int_equal(record_read_state(&read, content, len), may);
         }
     }
 }
@@ -297,6 +330,7 @@ static const struct {
     {"an event has a payload", RECORD_EVENT, 57, 56 + 4096},
     {"a note has a limit", RECORD_NOTE, 0, 16384},
     {"GOAWAY is empty", RECORD_GOAWAY, 0, 0},
+    {"RELEASE has one size", RECORD_RELEASE, 4, 4},
 };
 
 static void a_header_names_a_type_and_a_length_that_it_can_have(void **state)
@@ -384,6 +418,7 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(a_record_of_another_length_is_refused),
         cmocka_unit_test(a_value_that_does_not_exist_is_refused),
+        cmocka_unit_test(only_a_node_that_serves_says_that_it_leaves),
         cmocka_unit_test(a_buffer_one_byte_short_gives_nothing),
         cmocka_unit_test(a_header_names_a_type_and_a_length_that_it_can_have),
     };

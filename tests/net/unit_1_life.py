@@ -1,0 +1,125 @@
+"""Processes that die, hang and end while hearthd has the capabilities of its unit only."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+from cases import case
+from cluster import NODES, address, all_serving, ask, others
+from node import LAB, ROOT, ctl, ctl_json, hearthd_pid, https, run, runtime_pids, stat_fields, until
+
+VICTIM = "n2"
+
+
+def is_gone(pid):
+    return not (fields := stat_fields(pid)) or fields[0] == "Z"
+
+
+def runtimes_up(node=VICTIM):
+    return [r["pid"] for r in ctl_json("status", node=node)["runtimes"] if r["state"] == "up"]
+
+
+def log_of(node):
+    with open(os.path.join(ROOT, "build", "lab", node, "hearthd.log")) as file:
+        return file.read()
+
+
+def all_answer():
+    for node in NODES:
+        answer = ask("hello", node)
+        assert answer.status == 200, answer
+
+
+def both_up_without(pid):
+    return lambda: len(up := runtimes_up()) == 2 and pid not in up
+
+
+@case("unit: a runtime process that hangs is killed and replaced, and the log says so")
+def _():
+    pid = runtimes_up()[0]
+    os.kill(pid, signal.SIGSTOP)
+    until(both_up_without(pid), "the process to be replaced", 40)
+    assert is_gone(pid)
+    assert f"pid={pid} killed because=" in log_of(VICTIM), log_of(VICTIM)[-500:]
+    assert "cannot be killed" not in log_of(VICTIM)
+    all_answer()
+
+
+@case("unit: a runtime process that crashes is replaced")
+def _():
+    pid = runtimes_up()[0]
+    os.kill(pid, signal.SIGSEGV)
+    until(both_up_without(pid), "the process to be replaced", 40)
+    all_answer()
+
+
+@case("unit: hearthctl reload and SIGHUP take a new configuration")
+def _():
+    assert ctl_json("reload", node=VICTIM)["ok"]
+    before = log_of(VICTIM).count("reload certificates=")
+    os.kill(hearthd_pid(VICTIM), signal.SIGHUP)
+    until(lambda: log_of(VICTIM).count("reload certificates=") > before, "the reload")
+    all_answer()
+
+
+@contextlib.contextmanager
+def spinning():
+    """Requests that compute without an end, one after the other, while the block runs."""
+    over = threading.Event()
+
+    def spin():
+        while not over.is_set():
+            with contextlib.suppress(OSError, EOFError), \
+                    https("spin.hearth.test", address=address(VICTIM), timeout=60) as client:
+                client.request("GET / HTTP/1.1", "spin.hearth.test")
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def ticks(pid):
+    return int(fields[11]) if (fields := stat_fields(pid)) else 0
+
+
+def busy_node():
+    """A node one of whose runtime processes computes now, and its processes."""
+    def busy():
+        pids = {node: runtime_pids(node) for node in NODES}
+        before = {pid: ticks(pid) for node in NODES for pid in pids[node]}
+        time.sleep(0.3)
+        return next(((node, pids[node]) for node in NODES for pid in pids[node] if ticks(pid) - before[pid] > 5), None)
+    return until(busy, "a runtime process to compute", 60)
+
+
+@case("unit: SIGTERM ends hearthd and a runtime process that computes, in bounded time, and leaves nothing")
+def _():
+    with spinning():
+        node, family = busy_node()
+        daemon = hearthd_pid(node)
+        started = time.monotonic()
+        os.kill(daemon, signal.SIGTERM)
+        until(lambda: all(is_gone(pid) for pid in [daemon, *family]), "all processes to end", 30)
+        took = time.monotonic() - started
+    assert "left behind" not in log_of(node)
+    run(LAB, "start", node)
+    until(all_serving, "the node to be back", 30)
+    return f"{took:.1f} s, of which the drain may take 2"
+
+
+@case("unit: kill -9 of hearthd takes a runtime process that computes with it")
+def _():
+    with spinning():
+        node, family = busy_node()
+        os.kill(hearthd_pid(node), signal.SIGKILL)
+        until(lambda: all(is_gone(pid) for pid in family), "the runtime processes to end", 30)
+    run(LAB, "kill", node)
+    run(LAB, "start", node)
+    until(all_serving, "the node to be back", 30)
+    for name in others(node):
+        assert ask("hello", name).status == 200
