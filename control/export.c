@@ -38,10 +38,12 @@ static json_t *cores_json(const struct hearthd *h)
 
         core_gauges(h->core[i].core, &g);
         json_array_append_new(
-            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "index", (int)i, "cpu",
-                           (int)h->conf->cores[i], "conns", (int)g.conns, "jobs", (int)g.jobs,
-                           "chunks_free", (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns",
-                           (json_int_t)g.busy_ns, "idle_ns", (json_int_t)g.idle_ns));
+            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "index", (int)i,
+                           "cpu", (int)h->conf->cores[i], "conns", (int)g.conns, "jobs",
+                           (int)g.jobs, "chunks_free", (int)g.chunks_free, "chunks", (int)g.chunks,
+                           "busy_ns", (json_int_t)g.busy_ns, "idle_ns", (json_int_t)g.idle_ns,
+                           "longest_ns", (json_int_t)g.longest_ns, "longest_lately_ns",
+                           (json_int_t)g.longest_lately_ns));
     }
     return out;
 }
@@ -211,15 +213,20 @@ json_t *export_stats(const struct hearthd *h)
 
     for (uint32_t i = 0; i < h->core_count; i++) {
         struct counters c = settled_counters(h->core[i].core);
+        struct core_gauges g;
         json_t *counters = json_object();
 
+        core_gauges(h->core[i].core, &g);
         counters_each(&c, put_counter, counters);
         counters_each(&c, add_counter, sum);
         unaccounted += counters_unaccounted(&c);
-        json_array_append_new(cores, json_pack("{s:i, s:i, s:o, s:I, s:o}", "index", (int)i, "cpu",
-                                               (int)h->conf->cores[i], "counters", counters,
-                                               "unaccounted", (json_int_t)counters_unaccounted(&c),
-                                               "port", port_stats_json(h, (uint16_t)i)));
+        json_array_append_new(cores,
+                              json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:o}", "index", (int)i,
+                                        "cpu", (int)h->conf->cores[i], "counters", counters,
+                                        "unaccounted", (json_int_t)counters_unaccounted(&c),
+                                        "longest_ns", (json_int_t)g.longest_ns, "longest_lately_ns",
+                                        (json_int_t)g.longest_lately_ns, "port",
+                                        port_stats_json(h, (uint16_t)i)));
     }
     return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "counters", sum, "unaccounted",
                      (json_int_t)unaccounted, "cores", cores);
@@ -289,6 +296,12 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_busy_seconds_total{core=\"%u\"} %.9f\n", i,
                 (double)g[i].busy_ns / 1e9);
+    fputs("# TYPE hearth_longest_iteration_seconds gauge\n# HELP hearth_longest_iteration_seconds "
+          "longest iteration of the last five to ten seconds\n",
+          out);
+    for (uint32_t i = 0; i < h->core_count; i++)
+        fprintf(out, "hearth_longest_iteration_seconds{core=\"%u\"} %.9f\n", i,
+                (double)g[i].longest_lately_ns / 1e9);
     fputs("# TYPE hearth_runtime_up gauge\n# HELP hearth_runtime_up runtime process serves\n", out);
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
         struct supervise_status s;

@@ -99,6 +99,9 @@ struct core_gauges {
     uint32_t conns, jobs;
     uint32_t chunks_free, chunks; /* free: and promised to nobody */
     uint64_t busy_ns, idle_ns;    /* idle: asleep or found nothing to do */
+    /* The longest iteration since the start, and of the last five to ten seconds. Time on the wall:
+     * what peers and clients wait for, whoever had the CPU. */
+    uint64_t longest_ns, longest_lately_ns;
 };
 void core_gauges(const struct core *, struct core_gauges *);
 

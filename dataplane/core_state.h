@@ -12,6 +12,7 @@
 #include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/hop.h"
+#include "dataplane/longest.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/peers.h"
@@ -79,6 +80,7 @@ struct core {
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
     struct core_gauges gauges;
+    struct longest longest;
 };
 
 /* The runtime link that serves a script here: by the second hash, the next one if that process is

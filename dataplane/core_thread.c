@@ -76,6 +76,10 @@ static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns
         g->jobs += core->link[i]->live_jobs;
     g->chunks = core->chunks.count;
     g->chunks_free = chunk_shared(&core->chunks);
+    longest_note(&core->longest, busy_ns, core->now_ns);
+    core->counters.core_long_iterations += busy_ns >= CORE_LONG_ITERATION_US * 1000ull;
+    g->longest_ns = core->longest.ever_ns;
+    g->longest_lately_ns = longest_lately_ns(&core->longest);
 }
 
 int core_run(void *arg)

@@ -91,6 +91,7 @@
     E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
     E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
     E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
+    E(core_long_iterations, "iterations of a core that took more than 10 ms")                      \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
     E(tls_refused, "of those that begin, refused: too many wait for their turn")                   \
