@@ -482,13 +482,17 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
 
 /* ---- the end ---- */
 
-void call_fail(struct core *core, struct call *c, uint32_t error)
+static void fail(struct core *core, struct call *c, uint32_t error, bool lingers)
 {
     c->is_over = true;
     call_trace(core, c, TRACE_ERROR, (uint16_t)error, 0);
-    if (c->events)
-        c->events->error(core, c->owner, error);
-    free_call(core, c);
+    c->events->error(core, c->owner, error);
+    call_finish(core, c, lingers);
+}
+
+void call_fail(struct core *core, struct call *c, uint32_t error)
+{
+    fail(core, c, error, false);
 }
 
 /* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the event of a link or a channel whose
@@ -546,12 +550,13 @@ void call_cancel(struct core *core, struct call_ref ref)
     if (!c)
         return;
     call_trace(core, c, TRACE_CANCEL, 0, 0);
-    if (c->state == CALL_LOCAL)
+    bool is_local = c->state == CALL_LOCAL;
+    if (is_local) /* what the script has given to waitUntil goes on */
         runtime_link_cancel(link_of(core, c), c->job);
     if (c->stream)
         core->counters.call_cancelled++;
     call_drop_stream(core, c, STREAM_CANCELLED);
-    free_call(core, c);
+    call_finish(core, c, is_local);
 }
 
 /* Its last event has been told. */
@@ -620,7 +625,7 @@ static void on_error(void *arg, uint32_t owner, enum job_error error)
     if (c->state == CALL_LINGER)
         free_call(core, c);
     else
-        call_fail(core, c, error);
+        fail(core, c, error, runtime_link_lingers(link_of(core, c), c->job));
 }
 
 void call_on_room(struct core *core, struct call *c)
@@ -706,6 +711,29 @@ uint16_t call_home(struct core *core, struct call_ref ref)
 
 /* ---- the core's part ---- */
 
+static void let_go(struct core *core, struct call *c)
+{
+    assert(c->state == CALL_LINGER);
+    runtime_link_abandon(link_of(core, c), c->job);
+    free_call(core, c);
+}
+
+void calls_end(struct core *core)
+{
+    struct calls *t = core->calls;
+    bool is_found = true;
+    /* One's end cancels what its script has called, which lingers then. */
+    while (is_found) {
+        is_found = false;
+        for (uint32_t i = 0; i < t->count; i++) {
+            if (t->call[i].state != CALL_LINGER)
+                continue;
+            let_go(core, &t->call[i]);
+            is_found = true;
+        }
+    }
+}
+
 static void run_waiting(struct core *core, struct call *c)
 {
     if (c->state == CALL_PLACE) {
@@ -721,8 +749,7 @@ static void run_waiting(struct core *core, struct call *c)
     }
     if (c->state == CALL_LINGER) { /* a runtime that does not even keep its own limit */
         core->counters.job_linger_limit++;
-        runtime_link_cancel(link_of(core, c), c->job);
-        free_call(core, c);
+        let_go(core, c);
         return;
     }
     call_grant_due(core, c);

@@ -572,6 +572,7 @@ void core_end(struct core *core)
         if (core->conns[i].state != CONN_FREE)
             conn_drop(core, &core->conns[i]);
     }
+    calls_end(core);
     if (core->peers)
         peers_leave(core->peers, core->now_ns);
     tx_flush(&core->tx);

@@ -7,7 +7,8 @@
  *   HEAD     awaits a request head                           deadline: idle, or head once a byte
  * came START    awaits room to answer before the job may start RUN      awaits the response head;
  * request body flows    deadline: stall RESPOND  awaits the rest of the answer deadline: stall
- *   DISCARD  answered early, without having said close: awaits the rest of the request body, so that the connection can be kept
+ *   DISCARD answered early, without having said close: awaits the rest of the request body, so that
+ *   the connection can be kept
  *            deadline: stall
  *
  * What the client is told and the connection has no room for waits in `out`, in order: the head, as
@@ -54,10 +55,9 @@ struct exchange {
     uint16_t status; /* of the answer */
     uint8_t framing; /* enum http1_framing */
     bool is_head, is_idempotent, keep_alive;
-    bool has_body; /* request body is not wholly decoded yet */
-    bool is_ended; /* the whole answer has arrived */
-    bool
-        is_broken; /* the answer will never be whole: the connection ends behind what there is of it */
+    bool has_body;  /* request body is not wholly decoded yet */
+    bool is_ended;  /* the whole answer has arrived */
+    bool is_broken; /* never to be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
 };

@@ -112,14 +112,16 @@ static void finish(struct core *core, struct conn *c)
     conn_mark(core, c);
 }
 
-/* Of an early answer: is little enough of the request body still to come that reading it costs less than a new connection? */
+/* Of an early answer: is little enough of the request body still to come that reading it costs less
+ * than a new connection? */
 bool exchange_can_discard(const struct exchange *x)
 {
     return !x->has_body || (x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= DISCARD_BYTES_MAX);
 }
 
-/* Asked when an answer's head is written, for that has to say it if the connection ends behind the answer (RFC 9112 9.6). is_all: the
- * script is through with the request's body; else it may be reading it, and whatever it leaves is discarded. */
+/* Asked when an answer's head is written, for that has to say it if the connection ends behind the
+ * answer (RFC 9112 9.6). is_all: the script is through with the request's body; else it may be
+ * reading it, and whatever it leaves is discarded. */
 static bool keeps_alive(const struct core *core, const struct exchange *x, bool is_all)
 {
     /* Without "100 Continue" the client may or may not send its body: who knows where the next
@@ -332,7 +334,8 @@ static void choose_framing(struct exchange *x, uint16_t status, bool has_length,
                            bool is_end, uint64_t body_bytes)
 {
     x->response_left = 0;
-    /* The length that the body would have is not known before it is made, and is not made for a HEAD (RFC 9110 9.3.2). */
+    /* The length that the body would have is not known before it is made, and is not made for a
+     * HEAD (RFC 9110 9.3.2). */
     bool is_unmade = x->is_head && !has_length && body_bytes == 0;
     if (status == 204 || status == 304 || is_unmade) {
         x->framing = HTTP1_FRAME_NONE;
@@ -355,8 +358,8 @@ static size_t total(const struct head_view *body, uint32_t views)
     return bytes;
 }
 
-/* Body bytes from the runtime, queued. What is over the promised length is no part of the answer, but what fits it goes out before the
- * connection ends. False: no connection any more. */
+/* Body bytes from the runtime, queued. What is over the promised length is no part of the answer,
+ * but what fits it goes out before the connection ends. False: no connection any more. */
 static bool take_body(struct core *core, struct conn *c, const struct head_view *body,
                       uint32_t views)
 {
@@ -383,7 +386,8 @@ static bool take_body(struct core *core, struct conn *c, const struct head_view 
     return true;
 }
 
-/* The call is over, or not wanted any more, before the answer is whole: no more comes than what is there. */
+/* The call is over, or not wanted any more, before the answer is whole: no more comes than what is
+ * there. */
 static void break_off(struct core *core, struct conn *c)
 {
     exchange_cancel_call(core, &c->exchange);

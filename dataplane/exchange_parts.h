@@ -92,7 +92,8 @@ extern const struct call_events exchange_events;
 void exchange_cut(struct core *, struct conn *);
 /* Writes waiting payload while there is room, and lets as much more come as there is room left. */
 void exchange_write_answer(struct core *, struct conn *);
-/* Of an early answer: is little enough of the request body still to come that reading it costs less than a new connection? */
+/* Of an early answer: is little enough of the request body still to come that reading it costs less
+ * than a new connection? */
 bool exchange_can_discard(const struct exchange *);
 struct head_view exchange_format_id(uint64_t id, char out[17]);
 

@@ -89,7 +89,8 @@ static void put(struct target *t, const char *text, size_t len)
     t->bytes += len;
 }
 
-/* The path has its own limit; the rest always fits. False: it is over it. Without a host, host_bytes is 0. */
+/* The path has its own limit; the rest always fits. False: it is over it. Without a host,
+ * host_bytes is 0. */
 static bool write_target(struct target *t, const struct conn *c, const struct http1_request *r)
 {
     char host[HOST_BYTES_MAX + 1], port[8];

@@ -299,13 +299,20 @@ uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref r
 
 void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
 {
-    if (!find(l, ref))
+    struct runtime_job *j = find(l, ref);
+    if (!j || j->lingers || j->is_cancelled)
         return;
-    /* Without room the runtime finishes the job for nobody: its messages will be late. */
+    j->is_cancelled = j->is_body_ended = true;
+    /* Without room the runtime finishes the job for nobody. */
     if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
-    free_job(l, ref.index);
+}
+
+void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)
+{
+    if (find(l, ref))
+        free_job(l, ref.index);
 }
 
 bool runtime_link_lingers(const struct runtime_link *l, struct job_ref ref)
@@ -474,13 +481,19 @@ static bool take_credit(struct runtime_job *j, const struct job_slot *s)
     return true;
 }
 
-/* The answer is complete; the job itself may have more to do. */
+/* The answer is complete, or failed; the job itself may have more to do. */
 static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags)
 {
-    if (flags & JOB_F_LINGERS)
-        l->job[index].lingers = true;
-    else
-        free_job(l, index);
+    struct runtime_job *j = &l->job[index];
+    bool is_cancelled = j->is_cancelled;
+    uint32_t owner = j->owner;
+    if (flags & JOB_F_LINGERS) {
+        j->lingers = true;
+        return;
+    }
+    free_job(l, index);
+    if (is_cancelled)
+        l->events->done(l->core, owner);
 }
 
 static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
@@ -489,10 +502,11 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     if (!views_of(l, s, &body) || !take_credit(j, s))
         return false;
     uint32_t owner = j->owner;
-    bool is_end = s->flags & JOB_F_END;
+    bool is_end = s->flags & JOB_F_END, is_wanted = !j->is_cancelled;
     if (is_end)
         end_answer(l, s->job, s->flags);
-    l->events->data(l->core, owner, body.view, body.count, is_end);
+    if (is_wanted)
+        l->events->data(l->core, owner, body.view, body.count, is_end);
     return true;
 }
 
@@ -512,7 +526,7 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
         head_bytes += head.view[i].len;
     }
     uint32_t owner = j->owner;
-    bool is_end = next || (s->flags & JOB_F_END);
+    bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
     warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
                   now_ns);
     if (s->arg)
@@ -521,8 +535,9 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
         l->counters->job_warm++;
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
-    l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
-                    is_end);
+    if (is_wanted)
+        l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
+                        is_end);
     return true;
 }
 
@@ -531,8 +546,11 @@ static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct
     if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_REFUSED)
         return false;
     uint32_t owner = j->owner;
-    free_job(l, s->job);
-    l->events->error(l->core, owner, (enum job_error)s->arg);
+    bool is_wanted = !j->is_cancelled;
+    /* Of one that lingers this is the end, whatever its flags say. */
+    end_answer(l, s->job, j->lingers ? 0 : s->flags);
+    if (is_wanted)
+        l->events->error(l->core, owner, (enum job_error)s->arg);
     return true;
 }
 
@@ -541,13 +559,14 @@ static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struc
     if (s->arg > CREDIT_MAX || j->send_credit + s->arg > CREDIT_MAX)
         return false;
     j->send_credit += (uint32_t)s->arg;
-    l->events->credit(l->core, j->owner);
+    if (!j->is_cancelled)
+        l->events->credit(l->core, j->owner);
     return true;
 }
 
 static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (!j->lingers)
+    if (!j->lingers && !j->is_cancelled)
         return false;
     uint32_t owner = j->owner;
     free_job(l, s->job);

@@ -18,15 +18,20 @@
  *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends
  * it
  *
- * A job may outlive its answer (waitUntil): its last HEAD or DATA then has JOB_F_LINGERS beside JOB_F_END, and JOB_DONE comes when the script is through
- * with it. Until then it can still make sub-requests.
+ * A job may outlive its answer (waitUntil): its last HEAD or DATA then has JOB_F_LINGERS beside
+ * JOB_F_END, or its ERROR has it, and JOB_DONE comes when the script is through with it. Until then
+ * it can still make sub-requests.
+ *
+ * CANCEL: the client is gone. What the job still answers is dropped; it lives on until the script
+ * is through with it, which JOB_DONE says (at once, without waitUntil), or what crossed the CANCEL:
+ * an END or ERROR without JOB_F_LINGERS. So every job has just one last message.
  *
  * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot of its own table (per lane, SUBS_MAX) and a
  * generation, together `sub` = generation << 32 | index. Its parent is a live job.
  *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
  *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*               or REPLY_ERROR at any point, which ends it
- * It is over after END or REPLY_ERROR down, or SUB_CANCEL up; it may outlive its parent's answer, not its parent's JOB_DONE, ERROR or
- * CANCEL: then hearthd drops it without a word.
+ * It is over after END or REPLY_ERROR down, or SUB_CANCEL up; it may outlive its parent's answer
+ * and client, not its parent's last message: then hearthd drops it without a word.
  *
  * Flow control: each direction starts with JOB_CREDIT_INITIAL body bytes, a job's answer with
  * JOB_ANSWER_CREDIT_INITIAL, and never has more than the granted number outstanding. A head does
@@ -75,7 +80,7 @@ enum job_type {
     JOB_START,  /* job; arg = script handle; arg2 = request id; chunks: request head (head.h); END:
                    no body */
     JOB_BODY,   /* job; chunks: request body bytes, possibly none; END: the body is complete */
-    JOB_CANCEL, /* job; the client is gone: free everything, answer nothing */
+    JOB_CANCEL, /* job; the client is gone: answer nothing more. JOB_DONE will follow */
     JOB_WARM,   /* arg = script handle: have an isolate ready; DEMANDED */
     JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */
     JOB_STOP,   /* finish what runs, then exit 0 */
@@ -86,10 +91,10 @@ enum job_type {
     JOB_HEAD,   /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
                     body */
     JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
-    JOB_ERROR,  /* job; arg = enum job_error; the job is over */
+    JOB_ERROR,  /* job; arg = enum job_error; the job is over, but for LINGERS */
     JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */
     JOB_EVICTED, /* arg = script handle */
-    JOB_DONE,    /* job; the end of one that lingered */
+    JOB_DONE,    /* job; the end of one that lingered or was cancelled */
     JOB_SPAN, /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before its HEAD */
     JOB_SUB, /* job = the parent; arg = sub; arg2 = index of the binding; chunks: request head (no context); END: no body */
     JOB_SUB_BODY,   /* arg = sub; chunks: request body bytes, possibly none; END: complete */
@@ -110,7 +115,7 @@ enum job_phase {
 
 enum job_flag {
     JOB_F_END = 1,     /* the last message of this body */
-    JOB_F_LINGERS = 2, /* with END, up: JOB_DONE will follow */
+    JOB_F_LINGERS = 2, /* with END or of ERROR, up: JOB_DONE will follow */
     JOB_F_DEMANDED =
         4, /* of WARM: no guess, requests are waiting to come here. It makes room as a START does */
 };

@@ -156,6 +156,8 @@ void slice_exit(struct slice *s)
     struct isolate *i = s->isolate;
 
     run_microtasks(s);
+    if (slice_request(s))
+        request_flush_head(w, slice_request(s));
     if (i->forget_count)
         run_forgets(s);
     if (i->rejection_count)

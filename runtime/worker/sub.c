@@ -304,7 +304,7 @@ void sub_feed_answer(struct worker *w, struct sub *s)
 {
     struct request *r = s->parent;
     double ref = request_ref(r);
-    if (r->out_head)
+    if (r->out_head && !r->has_length)
         return; /* it is on the stalled list already */
     if (s->in.len == 0) {
         if (s->in.is_ended)

@@ -143,10 +143,23 @@ static void tell_room(struct worker *w, struct request *r)
     slice_exit(&slice);
 }
 
+/* The client is gone. What the script does for it ends, but for what it gave to waitUntil. */
 static void take_cancel(struct worker *w, struct request *r)
 {
     struct isolate *i = r->isolate;
-    request_cancel(w, r);
+    double ref = request_ref(r);
+    bool has_ears = request_has_ears(r);
+    request_leave(w, r);
+    if (has_ears) {
+        struct slice slice;
+        slice_enter(&slice, w, i, r);
+        struct v8c_value *argument = v8c_number(i->v8, ref);
+        slice_call(&slice, WEB_LEFT, 1, &argument);
+        slice_exit(&slice);
+    }
+    if (!request_find(w, ref))
+        return; /* and perhaps its isolate is gone with it */
+    request_review(w, r);
     slice_clean_up(w, i);
 }
 

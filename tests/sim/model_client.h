@@ -33,8 +33,8 @@ struct request {
     uint32_t answer, id, bytes, body_bytes;
     uint16_t status; /* that a calm world answers */
     bool is_post, is_head, is_old, is_close, expects;
-    bool may_cut;   /* the connection ends in the middle of the answer */
-    uint32_t gate;  /* of pending: written no further before "100 Continue"; 0: none */
+    bool may_cut;  /* the connection ends in the middle of the answer */
+    uint32_t gate; /* of pending: written no further before "100 Continue"; 0: none */
 };
 
 struct client {

@@ -298,7 +298,9 @@ static void check_jobs(struct cluster_node *n, uint32_t k)
     model_runtime_read(m);
     for (uint32_t i = 0; i < MODEL_JOBS; i++) {
         const struct model_job *j = &m->job[i];
-        CHECK(!j->is_live || link->job[j->index].generation == j->generation,
+        const struct runtime_job *known = &link->job[j->index];
+        CHECK(!j->is_live ||
+                  (known->generation == j->generation && known->is_cancelled <= j->is_cancelled),
               "runtime %u of node %u runs request %u for nobody", k, n->index, j->id);
     }
 }

@@ -391,17 +391,36 @@ static void work_on_side(struct model_runtime *m, struct model_job *j)
     push(m, &s);
 }
 
-/* The flags of an answer's last message; with LINGERS the job lives on. */
-static uint8_t end_flags(struct model_runtime *m, struct model_job *j)
+static void linger(struct model_runtime *m, struct model_job *j)
 {
-    j->is_live = m->relays && chance(10);
-    if (!j->is_live)
-        return JOB_F_END;
     m->lingered++;
     j->lingers = true;
     j->wants_side |= j->side.generation == 0 && chance(50);
     j->done_ns = sim_now_ns + below(40) * 1000000ull;
-    return JOB_F_END | JOB_F_LINGERS;
+}
+
+/* JOB_F_LINGERS if the job lives on behind its answer or error. */
+static uint8_t may_linger(struct model_runtime *m, struct model_job *j)
+{
+    j->is_live = m->relays && chance(10);
+    if (!j->is_live)
+        return 0;
+    linger(m, j);
+    return JOB_F_LINGERS;
+}
+
+/* The client has left: it is through with that at once, or goes on for a while. */
+static void on_cancel(struct model_runtime *m, struct model_job *j)
+{
+    bool goes_on = m->relays && chance(30);
+    j->is_cancelled = true;
+    if (j->lingers)
+        return; /* its answer crossed the message */
+    linger(m, j);
+    j->wants_side &= goes_on;
+    if (!goes_on)
+        j->done_ns = sim_now_ns;
+    j->next_ns = sim_now_ns;
 }
 
 static void work_on_lingering(struct model_runtime *m, struct model_job *j)
@@ -465,6 +484,13 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
         j->cold_us = 0;
         find_isolate(m, j, s->arg);
     }
+    /* What it says once more of an earlier job in the same place is late, and nobody's. */
+    if (s->generation > 1 && chance(3) && job_producer_free(&m->up, 8) >= 8) {
+        struct job_slot late = slot_of(j, JOB_ERROR);
+        late.generation--;
+        late.arg = JOB_ERROR_EXCEPTION;
+        push(m, &late);
+    }
     if (m->started)
         m->started(m->arg, m, j->id, j->depth, s->arg, j->cold_us > 0);
 }
@@ -494,7 +520,7 @@ void model_runtime_read(struct model_runtime *m)
         else if (j && s.type == JOB_CREDIT)
             j->send_credit += (uint32_t)s.arg;
         else if (j && s.type == JOB_CANCEL)
-            j->is_live = false;
+            on_cancel(m, j);
         else if (s.type == JOB_WARM)
             on_warm(m, s.arg);
         else if (s.type == JOB_REPLY || s.type == JOB_REPLY_DATA || s.type == JOB_REPLY_ERROR ||
@@ -545,7 +571,7 @@ static void send_head(struct model_runtime *m, struct model_job *j)
                                 : put_head(m, &s, bytes, head_write_end(&w));
     if (!has_room)
         return;
-    s.flags = is_end ? end_flags(m, j) : 0;
+    s.flags = is_end ? JOB_F_END | may_linger(m, j) : 0;
     s.arg = j->cold_us;
     push(m, &s);
     j->has_head = true;
@@ -557,8 +583,8 @@ static void send_error(struct model_runtime *m, struct model_job *j)
     bool is_trouble = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST ||
                       j->reply_error == JOB_ERROR_OVERLOAD;
     s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
+    s.flags = may_linger(m, j);
     push(m, &s);
-    j->is_live = false;
 }
 
 static void send_data(struct model_runtime *m, struct model_job *j)
@@ -586,7 +612,7 @@ static void send_data(struct model_runtime *m, struct model_job *j)
     }
     s.bytes = n;
     put_body(m, &s, j->id, j->sent);
-    s.flags = is_end ? end_flags(m, j) : 0;
+    s.flags = is_end ? JOB_F_END | may_linger(m, j) : 0;
     j->sent += n;
     j->send_credit -= n;
     push(m, &s);

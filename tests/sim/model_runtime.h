@@ -9,7 +9,7 @@
  * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
  * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference. And some make a
  * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
- * answer, and make theirs then.
+ * answer or error, or when their client has left, and make theirs then.
  *
  * A process that died has another region in its next life; the old one is unmapped by model_runtime_unmap, before the core's next
  * iteration, as the real one may be.
@@ -45,7 +45,8 @@ struct model_job {
     enum job_error reply_error;
     uint32_t reply_head_bytes;
     bool wants_side, lingers;
-    uint64_t done_ns; /* of one that lingers */
+    bool is_cancelled; /* and lingers */
+    uint64_t done_ns;  /* of one that lingers */
     struct {
         uint32_t generation; /* 0: none yet */
         bool is_live, has_body, has_head;

@@ -20,7 +20,7 @@ enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
 
 struct rig_owner {
     struct job_ref ref;
-    bool is_live, has_head, lingers;
+    bool is_live, has_head, lingers, is_cancelled;
     int dones, spans;
     int heads, datas, ends, errors, losts, credits;
     size_t body_bytes, head_bytes;
@@ -95,7 +95,8 @@ static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t h
                         uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(!o->has_head && !o->lingers && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
+    assert(!o->has_head && !o->lingers && !o->is_cancelled && head_bytes > 0 &&
+           head_bytes <= JOB_HEAD_BYTES_MAX);
     volatile unsigned sum = 0;
     for (size_t i = 0; i < head_bytes; i++)
         sum += head[i];
@@ -112,7 +113,7 @@ static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body,
                         bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(o->has_head && !o->lingers);
+    assert(o->has_head && !o->lingers && !o->is_cancelled);
     o->datas++;
     rig_body(o, body, views);
     if (is_end)
@@ -123,14 +124,20 @@ static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
 {
     struct rig_owner *o = rig_live(arg, owner);
     assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
+    bool was_lingering = o->lingers;
+    assert(!o->is_cancelled);
     o->errors++;
     o->error = error;
-    rig_end(o);
+    o->lingers = !was_lingering && runtime_link_lingers(&((struct link_rig *)arg)->link, o->ref);
+    if (!o->lingers)
+        rig_end(o);
 }
 
 static void rig_on_credit(void *arg, uint32_t owner)
 {
-    rig_live(arg, owner)->credits++;
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(!o->is_cancelled);
+    o->credits++;
 }
 
 static void rig_on_lost(void *arg, uint32_t owner)
@@ -143,7 +150,7 @@ static void rig_on_lost(void *arg, uint32_t owner)
 static void rig_on_done(void *arg, uint32_t owner)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(o->lingers);
+    assert(o->lingers || o->is_cancelled);
     o->dones++;
     rig_end(o);
 }
@@ -261,6 +268,15 @@ static void rig_destroy(struct link_rig *r)
     close(r->runtime.wake_fd);
     free(r->region);
     free(r);
+}
+
+/* The client leaves. It is live until `done`. */
+static void rig_cancel(struct link_rig *r, uint32_t owner)
+{
+    struct rig_owner *o = rig_live(r, owner);
+    if (!o->lingers)
+        o->is_cancelled = true;
+    runtime_link_cancel(&r->link, o->ref);
 }
 
 static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
