@@ -77,6 +77,7 @@
     E(tcp_bad_seq, "segments outside the window")                                                  \
     E(tcp_bad_ack, "segments with an impossible acknowledgement")                                  \
     E(tcp_paws, "segments with an old timestamp")                                                  \
+    E(tcp_old_unanswered, "segments that brought nothing, one too many to be acknowledged")        \
     E(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                                        \
     E(tcp_no_memory, "payload not taken for want of chunks")                                       \
     E(tcp_syn_cookies, "SYN cookies sent")                                                         \

@@ -52,6 +52,7 @@
     L(TCP_KEEPALIVE_INTERVAL_S, 10, "between two keepalive probes")                                \
     L(TCP_FIN_WAIT_2_MS, 20000, "for the FIN of a peer whose connection has no owner any more")    \
     L(TCP_CHALLENGE_INTERVAL_MS, 100, "between challenge ACKs of one connection (RFC 5961)")       \
+    L(TCP_OLD_ACKS_MAX, 16, "ACKs in that time to segments that bring nothing")                    \
     L(TCP_MSS_MIN, 64, "a peer that announces less is taken to mean this")                         \
     L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
