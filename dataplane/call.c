@@ -361,7 +361,8 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
     q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
-    bool may_go = (is_first || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
+    bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
+    c->wants_home = false;
     q.self = core->world->cluster.self;
     if (may_go)
         ask_ring(core, c, &q);
@@ -387,8 +388,17 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             *error = CALL_ERROR_REFUSED;
             return FAILED;
         }
-        if (call_send(core, c, v.node))
+        switch (call_send(core, c, v.node)) {
+        case CALL_GONE:
             return STARTED;
+        case CALL_NO_MEMORY: /* that is ours to wait for: the node is as good as ever */
+            core->counters.call_no_chunks += c->wait_until_ns == 0;
+            c->wants_home = true;
+            *error = CALL_ERROR_BUSY;
+            return may_wait(core, c) ? WAITS : FAILED;
+        case CALL_NO_WAY:
+            break;
+        }
         /* No way there now: as good as down. Each round has one node less. */
         for (uint32_t i = 0; i < q.count; i++) {
             if (q.successor[i].node == v.node)
@@ -513,8 +523,8 @@ static void place_again(struct core *core, struct call *c)
     uint32_t error = CALL_ERROR_BUSY;
     enum started result = FAILED;
     if (!script || script->handle == c->script_handle || take_script(core, c, script))
-        result =
-            c->wait_until_ns ? start_local(core, c, &error) : place_call(core, c, false, &error);
+        result = c->wait_until_ns && !c->wants_home ? start_local(core, c, &error)
+                                                    : place_call(core, c, false, &error);
     if (result == FAILED)
         call_fail(core, c, error);
     else if (result == STARTED)
@@ -677,37 +687,6 @@ const struct runtime_link_events call_job_events = {.head = on_head,
                                                     .sub_body = sub_body,
                                                     .sub_cancel = sub_cancelled,
                                                     .sub_credit = sub_credit};
-
-/* ---- what origins ask ---- */
-
-enum job_error call_job_error(uint32_t error)
-{
-    if (error < JOB_ERROR_KINDS)
-        return (enum job_error)error;
-    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
-}
-
-/* Also while its last event is being told. */
-static const struct call *look(struct core *core, struct call_ref ref)
-{
-    const struct call *c = &core->calls->call[ref.index < core->calls->count ? ref.index : 0];
-    return ref.generation != 0 && c->generation == ref.generation && c->state != CALL_FREE ? c
-                                                                                           : NULL;
-}
-
-enum call_path call_path(struct core *core, struct call_ref ref)
-{
-    const struct call *c = look(core, ref);
-    return c ? (enum call_path)c->path : CALL_HERE;
-}
-
-uint16_t call_home(struct core *core, struct call_ref ref)
-{
-    const struct call *c = look(core, ref);
-    const struct world_cluster *cluster = &core->world->cluster;
-    /* Of the world in which it was placed, which may have had more members. */
-    return c && c->home < cluster->member_count ? c->home : cluster->self;
-}
 
 /* ---- the core's part ---- */
 

@@ -34,7 +34,8 @@ struct call {
     bool body_complete, end_told;
     bool is_counted; /* in heat.h's jobs in flight */
     bool has_lazy, has_sink;
-    bool reads; /* an answer from home may have more to deliver: calls_run looks */
+    bool reads;      /* an answer from home may have more to deliver: calls_run looks */
+    bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
     uint64_t script_hash, script_handle, script_version, bindings_digest;
     uint64_t request_id, span, started_ns;
     struct byte_queue head;    /* encoded; until it cannot be needed again */
@@ -115,8 +116,14 @@ void call_lost(struct core *, struct call *);
 /* Back from a home: here, or not at all. */
 void call_run_here(struct core *, struct call *);
 
-/* Opens a stream to that node and sends the CALL. False: no way there now, nothing happened. */
-bool call_send(struct core *, struct call *, uint16_t node);
+enum call_sent {
+    CALL_GONE,      /* it is on its way */
+    CALL_NO_WAY,    /* no open channel, no stream: as good as down */
+    CALL_NO_MEMORY, /* no chunks here for the CALL or its answer; the node has nothing to do with it */
+};
+
+/* Opens a stream to that node and sends the CALL; if it cannot, nothing happened. */
+enum call_sent call_send(struct core *, struct call *, uint16_t node);
 /* Body bytes that call_write_body takes now. */
 size_t call_remote_room(struct core *, struct call *);
 /* False: the end found no room. */
