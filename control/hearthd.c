@@ -345,6 +345,14 @@ static void random_bytes(void *arg, void *out, size_t bytes)
     }
 }
 
+static bool is_runtimes_cpu(const struct conf_runtimes *r, uint16_t cpu)
+{
+    for (uint32_t i = 0; i < r->cpus_count; i++)
+        if (r->cpus[i] == cpu)
+            return true;
+    return false;
+}
+
 static int start_cores(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
@@ -378,6 +386,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
             .tls_port = c->listen.https,
             .plain_port = c->listen.http,
             .idle_adaptive = c->idle == CONF_IDLE_ADAPTIVE,
+            .shares_cpu = is_runtimes_cpu(&c->runtimes, c->cores[i]),
             .conns_max = c->limits.conns,
             .chunks = c->limits.chunks,
             .runtimes_max = c->runtimes.count,

@@ -61,6 +61,7 @@ struct core_config {
     struct core_memory memory;
     uint16_t tls_port, plain_port; /* 0: off */
     bool idle_adaptive;
+    bool shares_cpu; /* with a runtime process, which does not run while the core spins */
     uint32_t conns_max, chunks;
     uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
     uint16_t rpc_port;               /* UDP, of this core: the node's port + index; 0: no cluster */
