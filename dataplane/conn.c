@@ -101,16 +101,12 @@ bool conn_read_ended(const struct conn *c)
     return c->is_read_ended || (tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0);
 }
 
-bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t *len)
+/* What TLS says of reading, with len bytes read: true if there are some. */
+static bool has_read(struct core *core, struct conn *c, enum tls_result result, size_t len)
 {
-    *len = 0;
-    if (!c->tls) {
-        *len = read_plain(c, buf, cap);
-        return *len > 0;
-    }
-    switch (tls_read(c->tls, buf, cap, len)) {
+    switch (result) {
     case TLS_OK:
-        return *len > 0;
+        return len > 0;
     case TLS_WANT:
         return false;
     case TLS_CLOSED:
@@ -125,6 +121,57 @@ bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t 
         return false;
     }
     return false;
+}
+
+bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t *len)
+{
+    *len = 0;
+    if (c->tls) {
+        enum tls_result result = tls_read(c->tls, buf, cap, len);
+        return has_read(core, c, result, *len);
+    }
+    *len = read_plain(c, buf, cap);
+    return *len > 0;
+}
+
+size_t conn_peek(struct core *core, struct conn *c, void *buf, size_t cap)
+{
+    size_t len = 0;
+    if (c->tls) {
+        enum tls_result result = tls_look(c->tls, buf, cap, &len);
+        return has_read(core, c, result, len) ? len : 0;
+    }
+    while (len < cap) {
+        size_t part;
+        const uint8_t *bytes = tcp_peek(&c->tcp, (uint32_t)len, &part);
+        if (part == 0)
+            break;
+        if (part > cap - len)
+            part = cap - len;
+        memcpy((uint8_t *)buf + len, bytes, part);
+        len += part;
+    }
+    return len;
+}
+
+void conn_skip(struct core *core, struct conn *c, size_t bytes)
+{
+    uint8_t dropped[2048];
+    if (!c->tls) {
+        tcp_consume(&c->tcp, (uint32_t)bytes);
+        return;
+    }
+    while (bytes > 0) {
+        size_t len = bytes < sizeof(dropped) ? bytes : sizeof(dropped);
+        bool is_there = conn_read(core, c, dropped, len, &len);
+        assert(is_there); /* of a record that has been shown */
+        bytes -= len;
+    }
+}
+
+size_t conn_pending(const struct conn *c)
+{
+    return tcp_readable(&c->tcp) + (c->tls ? tls_pending(c->tls) : 0);
 }
 
 size_t conn_write_room(const struct conn *c)
@@ -438,7 +485,7 @@ void conn_timeout(struct core *core, struct conn *c)
         case CONN_HELLO:
         case CONN_HANDSHAKE:
             core->counters.conn_timeout_hello++;
-            conn_abort(core, c);
+            conn_cancel_hello(core, c);
             break;
         case CONN_OPEN:
             exchange_timeout(core, c);

@@ -109,6 +109,13 @@ void conn_trace(struct core *, struct conn *);
 
 /* Plaintext in: *len > 0 and true, or false when there is none now. */
 bool conn_read(struct core *, struct conn *, void *buf, size_t cap, size_t *len);
+/* Copies up to cap bytes of it out, and leaves them where they are; of TLS at most the rest of one
+ * record. Returns how many. */
+size_t conn_peek(struct core *, struct conn *, void *buf, size_t cap);
+/* Drops the first bytes of what conn_peek has just shown. */
+void conn_skip(struct core *, struct conn *, size_t bytes);
+/* Bytes that are here and not read: payload, and what TLS has around it. */
+size_t conn_pending(const struct conn *);
 /* The peer will send no more, and all it sent was read. */
 bool conn_read_ended(const struct conn *);
 /* Plaintext that conn_write is sure to take now. */

@@ -257,7 +257,8 @@ bool core_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
     struct runtime_link *link = core_link_of(core, script_hash);
     const struct heat_script *heat = heat_find(core->heat, script_hash);
     bool is_demanded = heat && heat->is_hot;
-    if (!link || runtime_link_is_warm(link, script_handle))
+    if (!link || world_holds(core->world, script_handle) ||
+        runtime_link_is_warm(link, script_handle))
         return false;
     if (!is_demanded && !token_bucket_take(&core->warm, core->now_ns)) {
         core->counters.warm_budget++;

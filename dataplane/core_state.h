@@ -22,7 +22,7 @@
 #include "dataplane/trace_sink.h"
 
 enum {
-    CORE_SCRATCH_BYTES = HTTP_PIPELINE_BYTES_MAX,
+    CORE_SCRATCH_BYTES = 64 * 1024, /* of a client, as it is read */
     CORE_OUT_BYTES =
         96 * 1024, /* a response head (limit 32 KiB, wider as text) and one slot of body */
 };

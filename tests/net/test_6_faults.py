@@ -1,5 +1,6 @@
 """What goes wrong around a node: processes that die, packets that lie, clients that dawdle, reloads, stops."""
 
+import json
 import os
 import random
 import signal
@@ -10,8 +11,8 @@ import time
 from cases import case
 from frames import ether, ipv4, ipv6, raw_socket, tcp
 from load import Load
-from node import (LAB, connect, connect_tls, counters, ctl, descendants, get, good_answers, hearthd_pid, https, run, runtime_pids,
-                  stat_fields, unaccounted, until, wait_closed)
+from node import (LAB, ROOT, connect, connect_tls, counters, ctl, descendants, get, good_answers, hearthd_pid, https, run,
+                  runtime_pids, stat_fields, unaccounted, until, wait_closed)
 
 
 @case("kill -9 of a runtime process under load: good answers again within a second, hearthd the same")
@@ -72,6 +73,33 @@ def _():
             refused = ctl(*command, check=False)
             assert refused.returncode and line in refused.stdout + refused.stderr, refused
         good_answers(3)
+    finally:
+        with open(config, "w") as file:
+            file.write(good)
+    ctl("reload")
+
+
+@case("certificates that cannot be used: check and reload say the same, with the line, and the running ones stay")
+def _():
+    lab = os.path.join(ROOT, "build", "lab")
+    config, certs = os.path.join(lab, "n1", "hearth.yaml"), os.path.join(lab, "certs")
+    with open(config) as file:
+        good = file.read()
+    assert ctl("check", config).returncode == 0
+    rsa, ec = f"{certs}/rsa.hearth.test", f"{certs}/hearth.test"
+    line = next(number for number, text in enumerate(good.splitlines(), 1) if f"{rsa}.pem" in text)
+    try:
+        for chain, key in ((f"{rsa}.none", f"{rsa}.key"), (f"{rsa}.pem", f"{rsa}.none"), ("/dev/null", f"{rsa}.key"),
+                           (f"{rsa}.pem", f"{ec}.key"), (f"{lab}/ca.pem", f"{rsa}.key")):
+            with open(config, "w") as file:
+                file.write(good.replace(f"{rsa}.pem", chain).replace(f"{rsa}.key", key))
+            checked, reloaded = ctl("check", config, check=False), ctl("reload", check=False)
+            assert checked.returncode == 1 and f"hearth.yaml:{line}: certificates[1]: " in checked.stderr, checked
+            sentence = checked.stderr.split("certificates[1]: ", 1)[1].strip()
+            assert reloaded.returncode == 1 and sentence in reloaded.stderr and f"line {line}" in reloaded.stderr, (checked, reloaded)
+            told = json.loads(ctl("check", config, "--json", check=False).stdout)
+            assert not told["ok"] and [e["line"] for e in told["errors"]] == [line], told
+            assert get("rsa.hearth.test").status in (200, 404)
     finally:
         with open(config, "w") as file:
             file.write(good)
