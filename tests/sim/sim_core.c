@@ -128,7 +128,8 @@ static void start_world(struct sim *s)
         .limits = {.hello_timeout_ms = 10000,
                    .head_timeout_ms = 30000,
                    .idle_timeout_ms = 30000,
-                   .stall_timeout_ms = 30000},
+                   .stall_timeout_ms = 30000,
+                   .min_rate = HTTP_MIN_RATE_DEFAULT},
         .routes = routes_build(routes, 2, 1, error, sizeof(error)),
         .certs = tls.certs,
         .script_count = 2,
@@ -287,6 +288,20 @@ static uint32_t deaths(const struct sim *s)
     return s->runtime[0].deaths + s->runtime[1].deaths;
 }
 
+/* What a client sends ahead stays in its TCP: only a head that is not whole yet is taken in. */
+static void check_taken_in(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->core->config.conns_max; i++) {
+        const struct conn *c = &s->core->conns[i];
+        const struct exchange *x = &c->exchange;
+        if (c->state != CONN_OPEN)
+            continue;
+        CHECK(x->in.bytes == 0 || x->state == EXCHANGE_HEAD, "%u bytes taken in behind a request",
+              x->in.bytes);
+        CHECK(x->in.bytes <= HTTP_HEAD_BYTES_MAX, "a head of %u bytes", x->in.bytes);
+    }
+}
+
 static void step(struct sim *s)
 {
     for (uint32_t i = 0; i < RUNTIMES; i++)
@@ -295,6 +310,7 @@ static void step(struct sim *s)
     cpu_cost_check(s->core, clock_now_ns(&s->clock) - s->core->now_ns);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
+    check_taken_in(s);
     sim_now_ns = clock_now_ns(&s->clock);
     deploy(s);
     bool has_changed = false;
@@ -351,6 +367,9 @@ static void check_books(struct sim *s)
           "answers that were not counted");
     CHECK(c->http_2xx + c->http_5xx <= c->http_requests + c->http_unsupported,
           "more answers than requests");
+    CHECK(c->net_unresolved <= c->rx_frames + c->tcp_rto,
+          "%lu packets found no neighbour, and %lu frames came", (unsigned long)c->net_unresolved,
+          (unsigned long)c->rx_frames);
     CHECK(c->tcp_closed <= c->tcp_accepted, "%lu connections closed, %lu accepted",
           (unsigned long)c->tcp_closed, (unsigned long)c->tcp_accepted);
 }
