@@ -5,6 +5,9 @@
 
 #include "dataplane/tls.h"
 
+enum {
+    HEADS_PER_RUN = 16, /* of requests that a client pipelines, before other connections' turn */
+};
 enum { HEADS_LEAVE_PART = 16 }; /* of the pool, beside what calls that begin leave */
 
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
@@ -235,7 +238,12 @@ static void pump(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     bool goes_on = true;
+    uint32_t heads = 0;
     while (goes_on && c->state == CONN_OPEN) {
+        if (x->state == EXCHANGE_HEAD && ++heads > HEADS_PER_RUN) {
+            conn_mark(core, c); /* what is pipelined beyond them waits for the others */
+            return;
+        }
         switch ((enum exchange_state)x->state) {
         case EXCHANGE_HEAD:
             goes_on = exchange_read_head(core, c);
