@@ -369,12 +369,17 @@ uint32_t conns_run_hops(struct core *core)
     return count;
 }
 
+uint32_t conn_chunks(const struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    return chunk_kept(&c->tcp.rx.account) + chunk_kept(&c->tcp.tx.account) +
+           chunk_kept(&x->in.account) + chunk_kept(&x->head.account) + chunk_kept(&x->out.account);
+}
+
 /* What it holds now is what its sources hold. */
 static void charge_chunks(struct core *core, struct conn *c)
 {
-    const struct exchange *x = &c->exchange;
-    uint32_t chunks = c->tcp.rx.account.held + c->tcp.tx.account.held + x->in.account.held +
-                      x->head.account.held + x->out.account.held;
+    uint32_t chunks = conn_chunks(c);
     if (chunks == c->chunks)
         return;
     sources_hold(&core->sources, c->source, SOURCE_CHUNKS, (int32_t)(chunks - c->chunks));
