@@ -126,6 +126,8 @@ bool conn_read_ended(const struct conn *);
 size_t conn_write_room(const struct conn *);
 /* False: the connection was given up (out of stream memory). */
 bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
+/* Chunks that this connection keeps from others: what it holds, and its floors (memory.h). */
+uint32_t conn_chunks(const struct conn *);
 /* Ends the connection after what is written. truncated: the answer is cut short, so say no
  * close_notify. */
 void conn_close(struct core *, struct conn *, bool truncated);
