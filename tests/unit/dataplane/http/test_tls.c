@@ -104,7 +104,11 @@ static void every_group_works_with_every_certificate_and_version(void **state)
         struct tls_context *context = tls_pair_context(certs, cert, &keys);
         WOLFSSL_CTX *ctx =
             client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
-        assert_int_equal(wolfSSL_CTX_set_groups(ctx, list, count), WOLFSSL_SUCCESS);
+        if (version == 3)
+            assert_int_equal(wolfSSL_CTX_set_groups(ctx, list, count), WOLFSSL_SUCCESS);
+        for (int k = 0; version == 2 && k < count; k++)
+            assert_int_equal(wolfSSL_CTX_UseSupportedCurve(ctx, (unsigned short)list[k]),
+                             WOLFSSL_SUCCESS);
         for (int turn = 0; turn < 8; turn++) {
             tls_pair_init(&pair, context, ctx);
             if (tls_pair_handshake(&pair) != TLS_OK)
