@@ -8,8 +8,10 @@ enum {
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
  */
-static void warm_scripts_of(struct core *core, struct conn *c)
+/* True: somebody is asked for an isolate. */
+static bool warm_scripts_of(struct core *core, struct conn *c)
 {
+    bool is_asked = false;
     const struct client_hello *hello = &c->guard.hello;
     uint32_t scripts[WARM_SCRIPTS_MAX];
     uint32_t count = routes_of_host(core->world->routes, core->config.index, hello->host,
@@ -18,15 +20,16 @@ static void warm_scripts_of(struct core *core, struct conn *c)
         const struct world_script *script = &core->world->scripts[scripts[i]];
         uint16_t home = core_home_of(core, script->id_hash);
         if (home != core->world->cluster.self)
-            peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
-                       core->now_ns);
+            is_asked |= peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
+                                   core->now_ns);
         else
-            core_warm(core, script->id_hash, script->handle);
+            is_asked |= core_warm(core, script->id_hash, script->handle);
         if (i == 0) {
             c->script_hash = script->id_hash;
             c->warmed_at = home;
         }
     }
+    return is_asked;
 }
 
 /* A fatal alert in clear, and the end. */
@@ -88,9 +91,10 @@ bool conn_run_hello(struct core *core, struct conn *c)
     c->hello_ns = core->now_ns;
     count_name(&core->counters, hello);
     const char *host = NULL;
+    bool is_asked = false;
     if (hello->name == CLIENT_HELLO_HOST) {
         host = hello->host;
-        warm_scripts_of(core, c);
+        is_asked = warm_scripts_of(core, c);
     }
     struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
     if (!context) {
@@ -105,7 +109,12 @@ bool conn_run_hello(struct core *core, struct conn *c)
         return false;
     }
     conn_set_state(core, c, CONN_HANDSHAKE);
-    return true;
+    if (!is_asked)
+        return true;
+    /* What asks leaves at the end of this iteration, and the handshake's arithmetic would hold it
+     * up for as long as it is to hide. */
+    conn_mark(core, c);
+    return false;
 }
 
 static void count_guard(struct counters *count, const struct guard *guard)
