@@ -215,6 +215,7 @@ static const char *job_error_name(uint32_t error)
         [JOB_ERROR_LOST] = "the process or node that ran it died",
         [JOB_ERROR_DEPTH] = "the chain of scripts is too deep",
         [JOB_ERROR_SUBREQUESTS] = "too many sub-requests",
+        [JOB_ERROR_HELD] = "held back: it has ended its process several times",
     };
 
     return error < JOB_ERROR_KINDS && names[error] ? names[error] : "error";

@@ -537,6 +537,9 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
         return (struct refusal){502, "the process or node that ran the script died"};
     case JOB_ERROR_DEPTH:
         return (struct refusal){508, "too many scripts call each other"};
+    case JOB_ERROR_HELD: /* counted where it was decided */
+        return (struct refusal){503,
+                                "the script has ended its process several times, and is held back"};
     case JOB_ERROR_SUBREQUESTS:
         return (struct refusal){503, "the script made too many requests of its own"};
     }

@@ -31,6 +31,7 @@
     X(CRASH_UNTOLD, 8, "calls do not hear that their runtime died")                                \
     X(CREDIT_NOT_RESENT, 90, "a stream's credit is not sent again when its packet is lost")        \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
+    X(SUSPECT_RERUN, 80, "what a runtime executed when it died runs again")                        \
     X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
     X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \

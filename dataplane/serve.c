@@ -274,6 +274,14 @@ static uint64_t span_of(const struct context *context)
     return context->count == 1 ? 0 : span;
 }
 
+/* Of a script that would end its process elsewhere too: this is the answer. */
+static void accept_and_fail(struct core *core, struct served *s, uint32_t error)
+{
+    struct record_accept accept = {.width = 1};
+    if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
+        on_error(core, s->index, error);
+}
+
 /* Accepts and starts it, or hands it back: decided on the CALL alone. */
 static void on_call(struct core *core, struct served *s, const struct record_call *call)
 {
@@ -335,6 +343,10 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     s->body_complete = !request.has_body;
     if (!call_start(core, &request, &s->call, &error)) {
         byte_queue_clear(&head, &core->chunks);
+        if (error == JOB_ERROR_HELD) { /* handed back it would end a process there */
+            accept_and_fail(core, s, error);
+            return;
+        }
         bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
         return;
     }

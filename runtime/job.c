@@ -109,6 +109,15 @@ void job_region_format(void *region, uint32_t lanes)
     h->lanes = lanes;
 }
 
+struct job_blame job_region_blame(const void *region)
+{
+    const struct job_region_header *header = region;
+    return (struct job_blame){
+        .script = atomic_load_explicit(&header->executing.script, memory_order_acquire),
+        .job = atomic_load_explicit(&header->executing.job, memory_order_relaxed),
+    };
+}
+
 int job_region_check(const void *region, size_t bytes)
 {
     const struct job_region_header *h = region;

@@ -145,6 +145,7 @@ enum job_error {
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
+    JOB_ERROR_HELD, /* hearthd: the script has ended its process several times, and may not run now: 503 */
     JOB_ERROR_KINDS,
 };
 
@@ -169,6 +170,25 @@ struct job_ring_shared {
     _Alignas(64) _Atomic uint32_t head; /* written by the consumer */
     _Alignas(64) struct job_slot slot[JOB_RING_SLOTS];
 };
+
+/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf. hearthd reads it when the process is
+ * dead, to tell what may have killed it from what was beside it. A process that lies here only decides which of its own jobs are
+ * run again, each at most once. */
+struct job_executing {
+    _Alignas(64) _Atomic uint64_t script; /* handle; 0: nobody's */
+    _Atomic uint64_t job;                 /* job_name of the one whose turn it is; 0: no job's */
+};
+
+/* The plain words of it. */
+struct job_blame {
+    uint64_t script, job;
+};
+
+/* Never 0. */
+static inline uint64_t job_name(uint32_t lane, uint32_t index, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | lane << 16 | index;
+}
 
 /* A wake flag has its own line: it is read after every push. */
 struct job_sleeper {
@@ -245,6 +265,7 @@ struct job_region_header {
     uint32_t version;
     uint32_t lanes;
     uint32_t zero;
+    struct job_executing executing;                /* written by the process */
     struct job_sleeper runtime_asleep;             /* one for the process */
     struct job_sleeper core_asleep[JOB_LANES_MAX]; /* one per dp core */
 };
@@ -257,6 +278,8 @@ struct job_lane_shared *job_region_lane(void *region, uint32_t lane);
 
 /* hearthd: writes a fresh header into zeroed memory. */
 void job_region_format(void *region, uint32_t lanes);
+/* hearthd: what the process says that it runs, or ran at its end. */
+struct job_blame job_region_blame(const void *region);
 /* runtime: 0, or -EPROTO if the region is not one of ours or too short. */
 int job_region_check(const void *region, size_t bytes);
 

@@ -207,7 +207,8 @@ static void warm_ahead(struct peers *p, struct peers_slot *s, const struct recor
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, warm->script);
     struct token_bucket *budget = warm->is_demanded ? &p->peer[s->node].demands : &core->warm;
-    if (!script || script->version_bits != warm->version)
+    if (!script || script->version_bits != warm->version ||
+        world_holds(core->world, script->handle))
         return;
     if (!token_bucket_take(budget, now_ns)) {
         core->counters.warm_budget++;

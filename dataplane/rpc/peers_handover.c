@@ -26,6 +26,8 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
 {
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, pending->script);
+    if (script && world_holds(core->world, script->handle))
+        script = NULL;
     struct runtime_link *link = script ? core_link_of(core, pending->script) : NULL;
     enum warmth_state state = link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;

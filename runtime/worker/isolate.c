@@ -137,6 +137,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
+    worker_executes(w, i->script, NULL);
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
     bool is_loaded = load(i, compiled_ns);
@@ -151,6 +152,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
         *bytes = heap_bytes(i);
     }
     v8c_scope_exit(&scope);
+    worker_executes(w, NULL, NULL);
     return is_loaded;
 }
 

@@ -30,6 +30,14 @@ uint64_t worker_cpu_ns(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+void worker_executes(struct worker *w, const struct script *script, const struct request *r)
+{
+    struct job_executing *e = &((struct job_region_header *)w->region)->executing;
+    uint64_t job = r ? job_name(r->lane->index, r->slot, r->generation) : 0;
+    atomic_store_explicit(&e->job, job, memory_order_relaxed);
+    atomic_store_explicit(&e->script, script ? script->handle : 0, memory_order_release);
+}
+
 void worker_publish(struct worker *w)
 {
     for (uint32_t i = 0; i < w->lane_count; i++)

@@ -51,6 +51,7 @@ struct cluster_config {
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
     bool skewed; /* clocks */
+    void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
     void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
                     bool is_cold);
     void *arg;
