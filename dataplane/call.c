@@ -447,6 +447,11 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     struct calls *t = core->calls;
     struct call *c = t->free;
     *ref = (struct call_ref){0};
+    if (world_holds(core->world, r->script->handle)) {
+        core->counters.job_held++;
+        *error = JOB_ERROR_HELD;
+        return false;
+    }
     if (!c) {
         core->counters.job_table_full++;
         *error = CALL_ERROR_BUSY;
@@ -494,13 +499,17 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
 
 /* ---- the end ---- */
 
-void call_fail(struct core *core, struct call *c, uint32_t error)
+static void fail(struct core *core, struct call *c, uint32_t error, bool lingers)
 {
     c->is_over = true;
     call_trace(core, c, TRACE_ERROR, (uint16_t)error, 0);
-    if (c->events)
-        c->events->error(core, c->owner, error);
-    free_call(core, c);
+    c->events->error(core, c->owner, error);
+    call_finish(core, c, lingers);
+}
+
+void call_fail(struct core *core, struct call *c, uint32_t error)
+{
+    fail(core, c, error, false);
 }
 
 /* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the event of a link or a channel whose
@@ -520,6 +529,11 @@ static void place_again(struct core *core, struct call *c)
     const struct world_script *script = world_script(core->world, c->script_hash);
     uint32_t error = CALL_ERROR_BUSY;
     enum started result = FAILED;
+    if (world_holds(core->world, script ? script->handle : c->script_handle)) {
+        core->counters.job_held++;
+        call_fail(core, c, JOB_ERROR_HELD);
+        return;
+    }
     if (!script || script->handle == c->script_handle || take_script(core, c, script))
         result =
             c->wait_until_ns ? start_local(core, c, &error) : place_call(core, c, false, &error);
@@ -529,8 +543,9 @@ static void place_again(struct core *core, struct call *c)
         call_on_room(core, c); /* the origin was told that there is none */
 }
 
-/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2). */
-void call_lost(struct core *core, struct call *c)
+/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2): that allows to repeat what a failure of communication
+ * ended, not what ended the process. */
+void call_lost(struct core *core, struct call *c, bool is_suspect)
 {
     uncount(core, c);
     call_drop_head(core, c);
@@ -540,7 +555,9 @@ void call_lost(struct core *core, struct call *c)
         return;
     }
     bool has_all = c->head.bytes > 0 && c->keeps && c->body_total == c->kept.bytes;
-    if (!c->is_idempotent || (c->has_head && !MUTANT(RERUN_ANSWERED)) || c->was_rerun || !has_all) {
+    bool may_rerun = c->is_idempotent && (!c->has_head || MUTANT(RERUN_ANSWERED)) &&
+                     !c->was_rerun && !is_suspect && !c->has_suspect;
+    if (!may_rerun || !has_all) {
         call_fail(core, c, CALL_ERROR_LOST);
         return;
     }
@@ -558,12 +575,13 @@ void call_cancel(struct core *core, struct call_ref ref)
     if (!c)
         return;
     call_trace(core, c, TRACE_CANCEL, 0, 0);
-    if (c->state == CALL_LOCAL)
+    bool is_local = c->state == CALL_LOCAL;
+    if (is_local) /* what the script has given to waitUntil goes on */
         runtime_link_cancel(link_of(core, c), c->job);
     if (c->stream)
         core->counters.call_cancelled++;
     call_drop_stream(core, c, STREAM_CANCELLED);
-    free_call(core, c);
+    call_finish(core, c, is_local);
 }
 
 /* Its last event has been told. */
@@ -632,7 +650,7 @@ static void on_error(void *arg, uint32_t owner, enum job_error error)
     if (c->state == CALL_LINGER)
         free_call(core, c);
     else
-        call_fail(core, c, error);
+        fail(core, c, error, runtime_link_lingers(link_of(core, c), c->job));
 }
 
 void call_on_room(struct core *core, struct call *c)
@@ -650,10 +668,10 @@ static void on_credit(void *arg, uint32_t owner)
         call_on_room(core, c);
 }
 
-static void on_lost(void *arg, uint32_t owner)
+static void on_lost(void *arg, uint32_t owner, bool is_suspect)
 {
     struct core *core = arg;
-    call_lost(core, call_at(core, owner));
+    call_lost(core, call_at(core, owner), is_suspect);
 }
 
 static void on_done(void *arg, uint32_t owner)
@@ -718,6 +736,25 @@ uint16_t call_home(struct core *core, struct call_ref ref)
 
 /* ---- the core's part ---- */
 
+static void let_go(struct core *core, struct call *c)
+{
+    assert(c->state == CALL_LINGER);
+    runtime_link_abandon(link_of(core, c), c->job);
+    free_call(core, c);
+}
+
+void calls_end(struct core *core)
+{
+    /* What its script has called is cancelled, and lingers then: so from the front again. */
+    struct calls *t = core->calls;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->call[i].state == CALL_LINGER) {
+            let_go(core, &t->call[i]);
+            i = UINT32_MAX;
+        }
+    }
+}
+
 static void run_waiting(struct core *core, struct call *c)
 {
     unwait(c);
@@ -734,8 +771,7 @@ static void run_waiting(struct core *core, struct call *c)
     }
     if (c->state == CALL_LINGER) { /* a runtime that does not even keep its own limit */
         core->counters.job_linger_limit++;
-        runtime_link_cancel(link_of(core, c), c->job);
-        free_call(core, c);
+        let_go(core, c);
         return;
     }
     call_grant_due(core, c);

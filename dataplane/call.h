@@ -10,7 +10,8 @@
  *   SENT    awaits ACCEPT or BOUNCE of the home; at most W body bytes have gone with the CALL
  *   REMOTE  awaits the home's answer
  *   LOCAL   awaits the runtime's answer
- *   LINGER  is answered; awaits the end of the script's waitUntil (its sub-requests need the context)
+ *   LINGER is answered, or cancelled; awaits the end of the script's waitUntil (its sub-requests
+ *   need the context)
  *
  * Kept bytes. The head, and body bytes up to W, are kept until they cannot be needed again: until ACCEPT, and for idempotent
  * requests (RFC 9110 9.2.2) whose whole body fits until the response head. From these a bounced, or an
@@ -99,6 +100,8 @@ enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
 /* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that can wait asks first. */
 bool call_has_memory(const struct core *);
+/* And for the head of such a call, while it waits? */
+bool call_has_head_memory(const struct core *);
 
 /* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to ask again. */
 size_t call_body_room(struct core *, struct call_ref);
@@ -107,7 +110,8 @@ void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len,
 /* Body was passed on, or there is more room for it: lets as much more come as the queue's floor holds. room: bytes that the way on from the queue
  * takes now; if that is more than the floor, and chunks abound, the floor is raised. */
 void call_credit(struct core *, struct call_ref, size_t room);
-/* The origin is gone: the job or stream is cancelled, the ref dead. */
+/* The origin is gone: the job or stream is cancelled, the ref dead. A job lives on for its
+ * waitUntil, here or at its home. */
 void call_cancel(struct core *, struct call_ref);
 
 /* For debug headers: names of nodes by their index in the world. */
@@ -124,6 +128,8 @@ uint32_t calls_live(const struct calls *);
 /* Retries and deadlines of PLACE; a few per iteration. */
 uint32_t calls_run(struct core *);
 uint64_t calls_next_ns(const struct calls *);
+/* The core ends: nobody waits for what lingers. */
+void calls_end(struct core *);
 
 /* From peers.c: streams that calls opened (stream_user is the call), and a channel that went down. */
 void call_readable(struct core *, struct stream *);

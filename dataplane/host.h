@@ -20,7 +20,8 @@
  * name if it has the room. */
 size_t host_canonical(char out[HOST_BYTES_MAX + 1], const char *name, size_t len);
 
-/* The last label is a number, also a hexadecimal one: an IPv4 literal or nothing that exists (WHATWG URL, "ends in a
+/* The last label is a number, also a hexadecimal one: an IPv4 literal or nothing that exists
+ * (WHATWG URL, "ends in a
  * number"). host is canonical. */
 bool host_is_numeric(const char *host, size_t len);
 

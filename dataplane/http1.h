@@ -12,8 +12,9 @@
  * and Transfer-Encoding, a second Content-Length, a length that is not plain decimal,
  * Transfer-Encoding other than one field "chunked", obs-fold, bare CR, bare LF, white space before
  * a colon, NUL and control bytes, chunk sizes with anything but hex digits, HTTP/1.1 without
- * exactly one Host, an absolute-form or CONNECT authority that differs from Host, a Host that a URL parser reads as another address, '\'
- * and '#' in a target, a method that is not made of capitals. Empty lines before a request line are skipped (RFC 9112 2.2), at most 2. The outcome does
+ * exactly one Host, an absolute-form or CONNECT authority that differs from Host, a Host that a URL
+ * parser reads as another address, '\' and '#' in a target, a method that is not made of capitals.
+ * Empty lines before a request line are skipped (RFC 9112 2.2), at most 2. The outcome does
  * not depend on how the bytes were split.
  *
  * Limits: HTTP_* of limits.h. Sources: RFC 9110, 9112.
@@ -43,8 +44,9 @@ enum http1_body_kind { HTTP1_BODY_NONE, HTTP1_BODY_LENGTH, HTTP1_BODY_CHUNKED };
 
 struct http1_request {
     struct head_view method;
-    struct head_view
-        path; /* path and query as sent, "/..." or "?..." ("*": OPTIONS *; empty: CONNECT); url_path.h makes one of it */
+    /* Path and query as sent, "/..." or "?..." ("*": OPTIONS *; empty: CONNECT); url_path.h makes
+     * one of it. */
+    struct head_view path;
     struct head_view authority; /* Host as sent; empty: an HTTP/1.0 request without one */
     struct head_view host;      /* of it: without port and trailing dot; case as sent */
     uint16_t port;              /* 0: none given */

@@ -122,8 +122,8 @@ static enum http1_result read_empty_lines(struct reader *in)
     }
 }
 
-/* RFC 9110 9.1 lets a method be any token. All that exist are made of capitals, and what is not is most often the rest of a body that its
- * sender counted wrong: "12GET". */
+/* RFC 9110 9.1 lets a method be any token. All that exist are made of capitals, and what is not is
+ * most often the rest of a body that its sender counted wrong: "12GET". */
 static bool is_method(char c, bool is_first)
 {
     return (c >= 'A' && c <= 'Z') || (c == '-' && !is_first);

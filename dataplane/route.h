@@ -38,8 +38,8 @@ struct routes *routes_build(const struct route_source *, uint32_t count, uint32_
                             char *error, size_t error_bytes);
 void routes_destroy(struct routes *);
 
-/* Index of the script, or ROUTE_NONE. host lower case; path as url_path.h writes it, query excluded: bytes are compared, so "%61" does
- * not match "a". Never allocates. */
+/* Index of the script, or ROUTE_NONE. host lower case; path as url_path.h writes it, query
+ * excluded: bytes are compared, so "%61" does not match "a". Never allocates. */
 uint32_t routes_find(const struct routes *, uint32_t core, const char *host, size_t host_bytes,
                      const char *path, size_t path_bytes);
 
@@ -48,8 +48,8 @@ uint32_t routes_find(const struct routes *, uint32_t core, const char *host, siz
 uint32_t routes_of_host(const struct routes *, uint32_t core, const char *host, size_t host_bytes,
                         uint32_t *scripts, uint32_t max);
 
-/* Is it a pattern, and one that requests can match? If not, why. routes_build asks only the first: a script that is deployed
- * already must not keep the node from starting. */
+/* Is it a pattern, and one that requests can match? If not, why. routes_build asks only the first:
+ * a script that is deployed already must not keep the node from starting. */
 bool route_pattern_check(const char *pattern, char *error, size_t error_bytes);
 
 #endif

@@ -49,7 +49,31 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
     return j->is_live && (j->generation == ref.generation || MUTANT(GENERATION_IGNORED)) ? j : NULL;
 }
 
-static void detach(struct runtime_link *l)
+/* Did the process end while it ran this job? If it was the turn of the script, but of no job, any of the script's may be why. */
+static bool is_suspect(const struct runtime_link *l, const struct runtime_job *j,
+                       const struct job_blame *by)
+{
+    return j->script_handle == by->script &&
+           (by->job == 0 || by->job == job_name(l->lane, (uint32_t)(j - l->job), j->generation));
+}
+
+/* Tells the owners of suspects, or of all others, that their jobs are lost. */
+static void lose_jobs(struct runtime_link *l, const struct job_blame *by, bool suspects)
+{
+    for (uint32_t i = 0; i < l->jobs_max; i++) {
+        struct runtime_job *j = &l->job[i];
+        if (!j->is_live || is_suspect(l, j, by) != suspects)
+            continue;
+        uint32_t owner = j->owner;
+        free_job(l, i);
+        l->counters->job_lost++;
+        l->counters->job_suspect += suspects;
+        if (!MUTANT(CRASH_UNTOLD))
+            l->events->lost(l->core, owner, suspects && !MUTANT(SUSPECT_RERUN));
+    }
+}
+
+static void detach(struct runtime_link *l, struct job_blame by)
 {
     l->region = NULL;
     l->is_let_go = false;
@@ -59,6 +83,7 @@ static void detach(struct runtime_link *l)
     shed_init(&l->shed);
     shed_init(&l->full);
     warmth_clear(&l->warmth);
+    lose_jobs(l, &by, true);
     for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
         struct runtime_sub *sub = &l->sub[i];
         if (sub->generation == 0)
@@ -66,15 +91,7 @@ static void detach(struct runtime_link *l)
         sub->generation = 0;
         l->events->sub_cancel(l->core, sub->owner);
     }
-    for (uint32_t i = 0; i < l->jobs_max; i++) {
-        if (!l->job[i].is_live)
-            continue;
-        uint32_t owner = l->job[i].owner;
-        free_job(l, i);
-        l->counters->job_lost++;
-        if (!MUTANT(CRASH_UNTOLD))
-            l->events->lost(l->core, owner);
-    }
+    lose_jobs(l, &by, false);
 }
 
 static void attach(struct runtime_link *l, const struct world_runtime *r)
@@ -106,9 +123,11 @@ void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
         l->is_given_up = false;
     else if (l->region == r->region && !l->is_let_go)
         return;
+    /* Of a life before the last one nothing is known; jobs do not get that old, as a core follows each world. */
+    struct job_blame by = r->ended_life == l->life ? r->ended_by : (struct job_blame){0};
     l->life = r->life;
     if (l->region || l->is_let_go)
-        detach(l);
+        detach(l, by);
     /* A life may be announced before it is up; one that we gave up stays down until the next. */
     if (r->region && !l->is_given_up)
         attach(l, r);
@@ -121,7 +140,7 @@ static void condemn(struct runtime_link *l)
     if (l->condemned)
         atomic_store_explicit(l->condemned, 1, memory_order_release);
     l->is_given_up = true;
-    detach(l);
+    detach(l, job_region_blame(l->region));
 }
 
 /* ---- down ---- */
@@ -299,13 +318,20 @@ uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref r
 
 void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
 {
-    if (!find(l, ref))
+    struct runtime_job *j = find(l, ref);
+    if (!j || j->lingers || j->is_cancelled)
         return;
-    /* Without room the runtime finishes the job for nobody: its messages will be late. */
+    j->is_cancelled = j->is_body_ended = true;
+    /* Without room the runtime finishes the job for nobody. */
     if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
-    free_job(l, ref.index);
+}
+
+void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)
+{
+    if (find(l, ref))
+        free_job(l, ref.index);
 }
 
 bool runtime_link_lingers(const struct runtime_link *l, struct job_ref ref)
@@ -474,13 +500,19 @@ static bool take_credit(struct runtime_job *j, const struct job_slot *s)
     return true;
 }
 
-/* The answer is complete; the job itself may have more to do. */
+/* The answer is complete, or failed; the job itself may have more to do. */
 static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags)
 {
-    if (flags & JOB_F_LINGERS)
-        l->job[index].lingers = true;
-    else
-        free_job(l, index);
+    struct runtime_job *j = &l->job[index];
+    bool is_cancelled = j->is_cancelled;
+    uint32_t owner = j->owner;
+    if (flags & JOB_F_LINGERS) {
+        j->lingers = true;
+        return;
+    }
+    free_job(l, index);
+    if (is_cancelled)
+        l->events->done(l->core, owner);
 }
 
 static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
@@ -489,10 +521,11 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     if (!views_of(l, s, &body) || !take_credit(j, s))
         return false;
     uint32_t owner = j->owner;
-    bool is_end = s->flags & JOB_F_END;
+    bool is_end = s->flags & JOB_F_END, is_wanted = !j->is_cancelled;
     if (is_end)
         end_answer(l, s->job, s->flags);
-    l->events->data(l->core, owner, body.view, body.count, is_end);
+    if (is_wanted)
+        l->events->data(l->core, owner, body.view, body.count, is_end);
     return true;
 }
 
@@ -512,17 +545,18 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
         head_bytes += head.view[i].len;
     }
     uint32_t owner = j->owner;
-    bool is_end = next || (s->flags & JOB_F_END);
-    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
-                  now_ns);
-    if (s->arg)
-        l->counters->job_cold++;
-    else
-        l->counters->job_warm++;
+    bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
+    uint64_t took_us = s->arg > JOB_START_WARMING ? s->arg : 0;
+    warmth_warmed(&l->warmth, j->script_handle,
+                  took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX, now_ns);
+    l->counters->job_cold += s->arg > JOB_START_WARMING;
+    l->counters->job_warming += s->arg == JOB_START_WARMING;
+    l->counters->job_warm += s->arg == JOB_START_WARM;
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
-    l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
-                    is_end);
+    if (is_wanted)
+        l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
+                        is_end);
     return true;
 }
 
@@ -531,8 +565,11 @@ static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct
     if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_REFUSED)
         return false;
     uint32_t owner = j->owner;
-    free_job(l, s->job);
-    l->events->error(l->core, owner, (enum job_error)s->arg);
+    bool is_wanted = !j->is_cancelled;
+    /* Of one that lingers this is the end, whatever its flags say. */
+    end_answer(l, s->job, j->lingers ? 0 : s->flags);
+    if (is_wanted)
+        l->events->error(l->core, owner, (enum job_error)s->arg);
     return true;
 }
 
@@ -541,13 +578,14 @@ static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struc
     if (s->arg > CREDIT_MAX || j->send_credit + s->arg > CREDIT_MAX)
         return false;
     j->send_credit += (uint32_t)s->arg;
-    l->events->credit(l->core, j->owner);
+    if (!j->is_cancelled)
+        l->events->credit(l->core, j->owner);
     return true;
 }
 
 static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (!j->lingers)
+    if (!j->lingers && !j->is_cancelled)
         return false;
     uint32_t owner = j->owner;
     free_job(l, s->job);

@@ -8,6 +8,9 @@
  *   sub.c  --reply/credit--------------> [ sub table ]
  *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
  *
+ * When a process dies, the world says what it was executing (world_runtime.ended_by). That job is a suspect: whoever runs it again may
+ * lose the next process. Suspects are told first, so that what waits for them knows before its own end.
+ *
  * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
  * process. A message for a job that is over is late: counted, ignored.
@@ -58,8 +61,9 @@ struct runtime_link_events {
                  bool is_end);
     void (*error)(void *core, uint32_t owner, enum job_error);
     void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
-    void (*lost)(void *core, uint32_t owner);   /* the runtime is gone */
-    void (*done)(void *core, uint32_t owner); /* the end of a job that lingered behind its answer */
+    /* The runtime is gone. is_suspect: it died while it ran this job. */
+    void (*lost)(void *core, uint32_t owner, bool is_suspect);
+    void (*done)(void *core, uint32_t owner); /* the end of a job that lingered or was cancelled */
     void (*span)(void *core, uint32_t owner,
                  const uint32_t phase_us[JOB_PHASES]); /* of its cold start */
 
@@ -80,7 +84,9 @@ struct runtime_job {
     uint32_t send_credit; /* request body bytes the runtime will take */
     uint32_t recv_credit; /* response body bytes it may still send */
     uint32_t next_free;
-    bool is_live, has_head, is_body_ended, lingers;
+    bool is_live, has_head, is_body_ended;
+    bool lingers;      /* answered; awaits DONE */
+    bool is_cancelled; /* nobody wants the answer; awaits what ends the job */
 };
 
 struct runtime_sub {
@@ -166,8 +172,11 @@ bool runtime_link_is_short(struct runtime_link *);
 /* Response body bytes granted and not yet received. */
 uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
 
-/* The client is gone: the job is over, the ref dead. */
+/* The client is gone: of a live job that does not linger. Of the events only sub, span, lost and
+ * done follow. */
 void runtime_link_cancel(struct runtime_link *, struct job_ref);
+/* The owner waits for `done` no more: the job is over, the ref dead, what still comes is late. */
+void runtime_link_abandon(struct runtime_link *, struct job_ref);
 
 /* Has the job's answer ended, and lives on until `done`? */
 bool runtime_link_lingers(const struct runtime_link *, struct job_ref);

@@ -368,6 +368,26 @@ enum tls_result tls_read(struct tls_session *s, void *buf, size_t cap, size_t *l
     return *len > 0 ? TLS_OK : result;
 }
 
+enum tls_result tls_look(struct tls_session *s, void *buf, size_t cap, size_t *len)
+{
+    assert(s->is_done && cap > 0 && cap <= INT32_MAX);
+    *len = 0;
+    flush(s);
+    if (s->end != TLS_OK)
+        return s->end;
+    int n = wolfSSL_peek(s->ssl, buf, (int)cap);
+    if (n <= 0)
+        return judge(s, n);
+    s->fruitful = s->guard->records;
+    *len = (size_t)n;
+    return TLS_OK;
+}
+
+size_t tls_pending(const struct tls_session *s)
+{
+    return (size_t)wolfSSL_pending(s->ssl);
+}
+
 enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, size_t *taken)
 {
     *taken = 0;

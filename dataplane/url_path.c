@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The percent-encode sets of a path and of a special scheme's query; beside them, control bytes and all above 0x7e. */
+/* The percent-encode sets of a path and of a special scheme's query; beside them, control bytes and
+ * all above 0x7e. */
 enum { IN_PATH = 1, IN_QUERY = 2 };
 static const uint8_t encoded[128] = {
     [' '] = IN_PATH | IN_QUERY,

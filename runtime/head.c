@@ -61,7 +61,7 @@ void head_write_response(struct head_writer *w, uint8_t *buf, size_t cap, uint16
 void head_write_field(struct head_writer *w, struct head_view name, struct head_view value)
 {
     if (w->count == HEAD_FIELDS_MAX)
-        w->bad = true;
+        w->bad = w->has_too_many = true;
     put_view16(w, name);
     put_view16(w, value);
     w->count++;

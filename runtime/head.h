@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HEAD_FIELDS_MAX = 128 };
+enum { HEAD_FIELDS_MAX = 1024 };
 
 struct head_view {
     const char *p;
@@ -38,6 +38,7 @@ struct head_writer {
     uint8_t *count_at;
     uint16_t count;
     bool bad;
+    bool has_too_many; /* bad, for more than HEAD_FIELDS_MAX fields */
 };
 
 void head_write_request(struct head_writer *, uint8_t *buf, size_t cap, struct head_view context,

@@ -67,6 +67,7 @@ using namespace libv8c;
 void v8c_error_describe(v8c_isolate *isolate, v8c_value *thrown, v8c_error *error)
 {
     v8::Local<v8::Value> value = local<v8::Value>(thrown);
+    v8::TryCatch quiet(isolate->v8); /* what looks at a hostile value may throw */
     fill(isolate, value, v8::Exception::CreateMessage(isolate->v8, value), error);
 }
 

@@ -4,13 +4,14 @@ import { takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
 import { ERROR_EXCEPTION, ERROR_NO_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
-import { inspect } from './inspect.js';
-import { requestOfJob } from './request.js';
-import { encodeFields, Response } from './response.js';
+import { describe, inspect } from './inspect.js';
+import { abortClient, forgetClient, requestOfJob } from './request.js';
+import { encodeFields, statusOf } from './response.js';
 import { Fetcher } from './service.js';
 
 const encoder = new TextEncoder();
 const { then } = Promise.prototype;
+const { reject, resolve } = Promise;
 const { apply, defineProperty } = Reflect;
 
 let handler; // the default export
@@ -18,11 +19,6 @@ let handle; // its fetch
 let env;
 
 const writing = new Map(); // ref -> {wake, cancel} of a response body that streams
-
-// An error as text for the log.
-export function describe(error) {
-    return error instanceof Error && typeof error.stack === 'string' ? inspect(error) : `Uncaught ${inspect(error)}`;
-}
 
 // The worker: the main module's default export, the script's vars and the names of its service bindings, in the order of their
 // indexes. False: there is no handler.
@@ -43,14 +39,23 @@ class ExecutionContext {
 
     waitUntil(promise) {
         const ref = this.#ref;
+        let promised = promise;
+        try {
+            promised = apply(resolve, Promise, [promise]);
+        } catch (error) {
+            promised = apply(reject, Promise, [error]); // of a hostile "constructor"
+        }
         host.hold(ref);
-        Promise.resolve(promise).then(
-            () => host.release(ref),
-            (error) => {
-                host.log('error', describe(error));
-                host.release(ref);
-            },
-        );
+        const settled = () => host.release(ref);
+        const failed = (error) => {
+            host.log('error', describe(error));
+            host.release(ref);
+        };
+        try {
+            apply(then, promised, [settled, failed]);
+        } catch (error) {
+            failed(error);
+        }
     }
 
     // There is no origin behind a script to pass a request on to: errors are answered as without it.
@@ -66,23 +71,24 @@ function failed(ref, error) {
 // The worker: a request. An exception goes to the worker.
 export function dispatch(ref, hasBody) {
     const answer = apply(handle, handler, [requestOfJob(ref, hasBody), env, new ExecutionContext(ref)]);
-    if (answer instanceof Response) respond(ref, answer);
-    else if (answer instanceof Promise) apply(then, answer, [(response) => respond(ref, response), (e) => failed(ref, e)]);
-    else Promise.resolve(answer).then((response) => respond(ref, response), (e) => failed(ref, e));
+    if (statusOf(answer) !== undefined) respond(ref, answer);
+    else apply(then, apply(resolve, Promise, [answer]), [(response) => respond(ref, response), (e) => failed(ref, e)]);
 }
 
 function respond(ref, response) {
-    let body;
     try {
-        if (!(response instanceof Response))
-            return host.fail(ref, ERROR_NO_RESPONSE, `the handler answered ${inspect(response)}, which is no Response`);
-        if (response.status === 0)
-            return host.fail(ref, ERROR_NO_RESPONSE, 'the handler answered Response.error()');
-        body = takeSource(response);
+        answerWith(ref, response);
     } catch (error) {
-        return failed(ref, error);
+        failed(ref, error);
     }
-    const { status } = response;
+}
+
+function answerWith(ref, response) {
+    const status = statusOf(response);
+    if (status === undefined)
+        return host.fail(ref, ERROR_NO_RESPONSE, `the handler answered ${inspect(response)}, which is no Response`);
+    if (status === 0) return host.fail(ref, ERROR_NO_RESPONSE, 'the handler answered Response.error()');
+    const body = takeSource(response);
     const fields = encodeFields(response);
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {
@@ -90,17 +96,26 @@ function respond(ref, response) {
         if (taken >= 0) sendRest(ref, typeof body === 'string' ? encoder.encode(body) : body, taken);
         return;
     }
-    host.respond(ref, status, fields, true);
+    if (host.respond(ref, status, fields, true) < 0) return discard(body);
     const incoming = untouchedIncoming(body);
     if (!incoming?.relayTo(ref)) pump(ref, incoming === body ? incomingStream(body) : body);
     else if (incoming !== body) body.getReader(); // used: the stream shows as locked
 }
 
-// Sends bytes from `at` on, as credit comes.
+// Nobody reads it: to a HEAD, or when the client has left.
+function discard(body) {
+    const incoming = untouchedIncoming(body);
+    if (incoming) incoming.cancel();
+    else body.cancel(new TypeError('nobody reads the body')).catch(() => {});
+}
+
+// Sends bytes from `at` on, as credit comes. False: nobody wants them.
 async function sendAll(ref, bytes, at) {
     for (;;) {
-        at += host.write(ref, bytes, at);
-        if (at >= bytes.length) return;
+        const taken = host.write(ref, bytes, at);
+        if (taken < 0) return false;
+        at += taken;
+        if (at >= bytes.length) return true;
         await new Promise((wake) => writing.set(ref, { ...writing.get(ref), wake }));
     }
 }
@@ -119,7 +134,10 @@ async function pump(ref, stream) {
             const { done, value } = await reader.read();
             if (done) break;
             if (!(value instanceof Uint8Array)) throw new TypeError('a response body stream must give Uint8Array chunks');
-            await sendAll(ref, value, 0);
+            if (!(await sendAll(ref, value, 0))) {
+                reader.cancel(new TypeError('nobody reads the body')).catch(() => {});
+                return;
+            }
         }
         host.end(ref);
     } catch (error) {
@@ -135,10 +153,21 @@ export function onCredit(ref) {
     writing.get(ref)?.wake?.();
 }
 
-// The worker: the job is over while it streamed in or out.
-export function forget(ref) {
+function stop(ref, why) {
     const writer = writing.get(ref);
     writing.delete(ref);
     writer?.cancel?.();
-    forgetIncoming(ref);
+    forgetIncoming(ref, why);
+}
+
+// The worker: the client has left. The request lives on if waitUntil holds it when this is over.
+export function left(ref) {
+    abortClient(ref);
+    stop(ref, 'the client is gone');
+}
+
+// The worker: the job is over, or answered, while it streamed in or out or had a signal.
+export function forget(ref) {
+    forgetClient(ref);
+    stop(ref, 'the request was answered before its whole body had come');
 }

@@ -1,4 +1,10 @@
 // Event, CustomEvent, EventTarget (DOM 2): no tree, so a dispatch visits one target.
+let report; // console.js gives it: everything is built on events, so they import nothing
+
+export function reportBy(given) {
+    report = given;
+}
+
 const DISPATCH = Symbol('dispatch');
 
 export class Event {
@@ -51,7 +57,7 @@ export class Event {
                 if (typeof callback === 'function') callback.call(target, this);
                 else callback.handleEvent(this);
             } catch (error) {
-                console.error(error); // a listener's error is its own (DOM 2.9, "report")
+                report(error); // a listener's error is its own (DOM 2.9)
             }
         }
         this.#passive = false;

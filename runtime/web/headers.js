@@ -18,6 +18,11 @@ function checkedValue(value) {
     return value;
 }
 
+// Cookie lines are one list of cookies (RFC 9113 8.2.3, which asks it of whoever hands them on; the Fetch standard knows no Cookie here).
+function combine(name, value, next) {
+    return value + (name === 'cookie' ? '; ' : ', ') + next;
+}
+
 // The module's inner door: what Request, Response and the dispatcher do with a Headers.
 export let headersOfJob, headersOfText, encodeHeaders, freezeHeaders;
 
@@ -102,7 +107,7 @@ export class Headers {
         name = checkedName(name);
         let found = null;
         for (const field of this.#list())
-            if (field[0] === name) found = found === null ? field[1] : found + ', ' + field[1];
+            if (field[0] === name) found = found === null ? field[1] : combine(name, found, field[1]);
         return found;
     }
 
@@ -132,7 +137,7 @@ export class Headers {
         const all = [];
         const seen = new Map();
         for (const [name, value] of this.#list()) {
-            if (name !== 'set-cookie' && seen.has(name)) seen.get(name)[1] += ', ' + value;
+            if (name !== 'set-cookie' && seen.has(name)) seen.get(name)[1] = combine(name, seen.get(name)[1], value);
             else {
                 const entry = [name, value];
                 seen.set(name, entry);

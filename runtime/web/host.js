@@ -5,14 +5,16 @@
 //
 //   respond(ref, status, fields, body)  sends the head. fields: "name\0value\0..." or "". body: undefined (none),
 //                                       a string, a Uint8Array, or true (writes follow). Returns the bytes of body that
-//                                       were taken, or -1: all of it, and the response is complete
-//   write(ref, bytes, from)             returns how many bytes from `from` on were taken; fewer than all: wait for onCredit
+//                                       were taken, or -1: all of it, or nobody wants it, and the response is complete
+//   write(ref, bytes, from)             returns how many bytes from `from` on were taken; fewer than all: wait for onCredit;
+//                                       -1: nobody wants it any more
 //   relay(ref)                          the rest of the request body is the response body
 //   end(ref)                            the response body is complete
 //   fail(ref, kind, text)               the job is over with an error (enum job_error) and a log line
 //   hold(ref) release(ref)              waitUntil: one more, one less promise pending
+//   watch(ref)                          1: onLeft will come if the client leaves before it is answered; -1: it has; 0: it will not
 //   method(ref) url(ref) fields(ref)    of the request
-//   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete
+//   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete. Throws when the rest will not come
 //   discard(ref)                        nobody wants the rest of the body
 //   sub(binding, method, url, fields, hasBody, bytes)
 //                                       calls another script for the request that runs. bytes: of the body; -1: unknown,

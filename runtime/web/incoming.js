@@ -42,10 +42,10 @@ export function onBody(ref, bytes) {
     read?.resolve(bytes);
 }
 
-export function forgetIncoming(ref) {
+export function forgetIncoming(ref, why) {
     const read = waiting.get(ref);
     waiting.delete(ref);
-    read?.reject(new TypeError('the client is gone'));
+    read?.reject(new TypeError(why));
 }
 
 export async function incomingBytes(incoming) {

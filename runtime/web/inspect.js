@@ -1,7 +1,18 @@
-// Values as text for the log: what console.log shows.
+// Values as text for the log: what console.log shows. They are a script's: each property access, each hook, and each builtin that the
+// script has replaced may throw. What cannot be read is said to be so; nothing gets out of here but text.
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 100;
 const LINE = 76;
+
+const FAILED = Symbol('failed');
+
+function attempt(read) {
+    try {
+        return read();
+    } catch {
+        return FAILED;
+    }
+}
 
 const quote = (text) => (text.includes("'") && !text.includes('"') ? JSON.stringify(text) : `'${text
     .replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}'`);
@@ -57,13 +68,26 @@ function isIndex(key) {
     return typeof key === 'string' && /^(?:0|[1-9]\d*)$/.test(key);
 }
 
+// Its stack; or what else there is of it.
+function errorText(error) {
+    const stack = attempt(() => error.stack);
+    if (typeof stack === 'string' && stack) return stack;
+    const own = attempt(() => String(error.name));
+    const name = own === FAILED ? nameOf(error) : own;
+    const message = attempt(() => String(error.message));
+    const text = message === FAILED || message === '' ? name : `${name}: ${message}`;
+    return stack === FAILED ? `${text}, whose stack cannot be read` : text;
+}
+
 function showObject(value, depth, seen, indent) {
     if (value instanceof Error) {
-        const stack = typeof value.stack === 'string' && value.stack ? value.stack : String(value);
-        const extra = properties(value, depth, seen, indent, (k) => k === 'stack' || k === 'message');
-        if ('cause' in value && value.cause !== undefined && depth < DEPTH_MAX)
-            extra.push(`[cause]: ${show(value.cause, depth + 1, seen, indent + '  ')}`);
-        return extra.length ? `${stack} ${wrap('{', extra, '}', indent)}` : stack;
+        const text = errorText(value);
+        const extra = attempt(() => properties(value, depth, seen, indent, (k) => k === 'stack' || k === 'message'));
+        if (extra === FAILED) return text;
+        const cause = attempt(() => ('cause' in value ? value.cause : undefined));
+        if (cause !== undefined && depth < DEPTH_MAX)
+            extra.push(`[cause]: ${cause === FAILED ? 'cannot be read' : show(cause, depth + 1, seen, indent + '  ')}`);
+        return extra.length ? `${text} ${wrap('{', extra, '}', indent)}` : text;
     }
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
     if (value instanceof RegExp) return String(value);
@@ -125,8 +149,8 @@ function show(value, depth, seen, indent) {
         seen.push(value);
         try {
             return showObject(value, depth, seen, indent);
-        } catch (error) {
-            return `[${typeof value}: not shown]`; // a hostile proxy or getter
+        } catch {
+            return unshown(value); // a hostile proxy or getter
         } finally {
             seen.pop();
         }
@@ -134,12 +158,32 @@ function show(value, depth, seen, indent) {
     }
 }
 
+function unshown(value) {
+    return `[${typeof value}: not shown]`;
+}
+
 export function inspect(value) {
-    return show(value, 0, [], '');
+    try {
+        return show(value, 0, [], '');
+    } catch {
+        return unshown(value); // the script has replaced what this here is made with
+    }
+}
+
+// What nobody caught, as text for the log.
+export function describe(error) {
+    const hasStack = attempt(() => error instanceof Error && typeof error.stack === 'string');
+    const text = inspect(error);
+    return hasStack === true ? text : `Uncaught ${text}`;
+}
+
+function numberText(convert, value) {
+    const number = typeof value === 'symbol' ? FAILED : attempt(() => convert(value, 10));
+    return typeof number === 'number' ? String(number) : 'NaN';
 }
 
 // console's formatter (Console 2.2.1): %s %d %i %f %j %o %O %c %%
-export function format(args) {
+function formatted(args) {
     let at = 0;
     let text = '';
     if (typeof args[0] === 'string' && args.length > 1) {
@@ -149,16 +193,27 @@ export function format(args) {
             if (at >= args.length) return spec;
             const value = args[at++];
             switch (spec[1]) {
-            case 's': return typeof value === 'object' && value !== null ? inspect(value) : String(value);
-            case 'd': return typeof value === 'symbol' ? 'NaN' : String(Number(value));
-            case 'i': return typeof value === 'symbol' ? 'NaN' : String(parseInt(value, 10));
-            case 'f': return typeof value === 'symbol' ? 'NaN' : String(parseFloat(value));
-            case 'j': return JSON.stringify(value);
+            case 's': {
+                const text = typeof value === 'object' && value !== null ? FAILED : attempt(() => String(value));
+                return text === FAILED ? inspect(value) : text;
+            }
+            case 'd': return numberText(Number, value);
+            case 'i': return numberText(parseInt, value);
+            case 'f': return numberText(parseFloat, value);
+            case 'j': {
+                const text = attempt(() => JSON.stringify(value));
+                return text === FAILED ? inspect(value) : text;
+            }
             case 'c': return '';
             default: return show(value, 1, [], '');
             }
         });
         if (at < args.length) text += ' ';
     }
-    return text + args.slice(at).map(inspect).join(' ');
+    return text + args.slice(at).map((value) => inspect(value)).join(' ');
+}
+
+export function format(args) {
+    const text = attempt(() => formatted(args));
+    return typeof text === 'string' ? text : '[a line that cannot be shown]';
 }

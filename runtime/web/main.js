@@ -4,9 +4,9 @@ import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { structuredClone } from './clone.js';
-import { console } from './console.js';
+import { console, report } from './console.js';
 import { Crypto } from './crypto.js';
-import { describe, dispatch, forget, load, onCredit } from './dispatch.js';
+import { dispatch, forget, left, load, onCredit } from './dispatch.js';
 import { DOMException } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { CustomEvent, Event, EventTarget } from './event.js';
@@ -15,6 +15,7 @@ import { FormData } from './form_data.js';
 import { Headers } from './headers.js';
 import { host } from './host.js';
 import { onBody } from './incoming.js';
+import { describe } from './inspect.js';
 import { navigator, performance, Navigator, Performance } from './navigator.js';
 import { Request } from './request.js';
 import { Response } from './response.js';
@@ -30,7 +31,7 @@ function queueMicrotask(callback) {
         try {
             callback();
         } catch (error) {
-            console.error(error);
+            report(error);
         }
     });
 }
@@ -63,4 +64,5 @@ warmUp();
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     (message) => new DOMException(message, 'DataCloneError'), onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
+    left,
 ];

@@ -1,6 +1,7 @@
 // Request (Fetch 5.4). The one a handler is given reads its method, url and fields from the worker when asked.
 import { AbortController, AbortSignal } from './abort.js';
 import { Body, cloneSource, extract, setSource, takeSource } from './body.js';
+import { DOMException } from './dom_exception.js';
 import { Headers, headersOfJob } from './headers.js';
 import { host } from './host.js';
 import { Incoming } from './incoming.js';
@@ -21,8 +22,33 @@ function checkedMethod(method) {
 
 export let signalOfRequest; // undefined if it has none yet
 
+const clients = new Map(); // ref -> AbortController of the signal that somebody asked for, until the request is over
+
+function clientGone() {
+    return new DOMException('the client is gone', 'AbortError');
+}
+
+function signalOfClient(ref) {
+    let controller = clients.get(ref);
+    if (controller) return controller.signal;
+    controller = new AbortController();
+    const is = host.watch(ref);
+    if (is > 0) clients.set(ref, controller);
+    else if (is < 0) controller.abort(clientGone());
+    return controller.signal;
+}
+
+export function abortClient(ref) {
+    clients.get(ref)?.abort(clientGone());
+}
+
+export function forgetClient(ref) {
+    clients.delete(ref);
+}
+
 export class Request extends Body {
     #ref = 0;
+    #client = 0; // ref of the request whose client's leaving aborts the signal; its copies have it too
     #method;
     #url;
     #headers;
@@ -32,7 +58,7 @@ export class Request extends Body {
     constructor(input, init, hasBody) {
         if (input === INCOMING) {
             super(hasBody ? new Incoming(init) : null);
-            this.#ref = init;
+            this.#ref = this.#client = init;
             return;
         }
         if (arguments.length === 0) throw new TypeError('Request: an argument is required');
@@ -63,6 +89,7 @@ export class Request extends Body {
         this.#url = typeof url === 'string' ? url : url.href;
         this.#headers = headers;
         this.#signal = how.signal !== undefined ? how.signal ?? undefined : from?.#signal;
+        if (from && how.signal === undefined) this.#client = from.#client;
         if (this.#signal !== undefined && !(this.#signal instanceof AbortSignal))
             throw new TypeError('Request: the signal is not an AbortSignal');
         this.#redirect = how.redirect ?? from?.redirect ?? 'follow';
@@ -87,7 +114,7 @@ export class Request extends Body {
     }
 
     get signal() {
-        return (this.#signal ??= new AbortController().signal);
+        return (this.#signal ??= this.#client ? signalOfClient(this.#client) : new AbortController().signal);
     }
 
     get redirect() { return this.#redirect; }
@@ -106,6 +133,7 @@ export class Request extends Body {
         const copy = new Request(this.url, { method: this.method, headers: this.headers, redirect: this.redirect });
         setSource(copy, source);
         copy.#signal = this.#signal;
+        copy.#client = this.#client;
         return copy;
     }
 

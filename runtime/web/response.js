@@ -11,6 +11,7 @@ function isNullBody(status) {
 
 export let encodeFields; // the fields of a response for natives, without making a Headers for it
 export let responseOfReply; // what another script answered
+export let statusOf; // undefined: not a Response, whatever its prototype says
 
 export class Response extends Body {
     #status = 200;
@@ -50,6 +51,7 @@ export class Response extends Body {
     }
 
     static {
+        statusOf = (value) => (typeof value === 'object' && value !== null && #status in value ? value.#status : undefined);
         encodeFields = (response) => {
             if (response.#headers) return encodeHeaders(response.#headers);
             return response.#type === null ? '' : `content-type\0${response.#type}\0`;

@@ -51,6 +51,13 @@ uint32_t intake_discard(struct intake *in)
     return intake_took(in, in->len);
 }
 
+bool intake_cut(struct intake *in)
+{
+    in->is_cut |= !in->is_ended;
+    in->is_ended = in->is_unwanted = true;
+    return in->is_cut;
+}
+
 void intake_fini(struct intake *in)
 {
     free(in->bytes);

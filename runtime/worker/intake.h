@@ -24,6 +24,7 @@ struct intake {
     size_t len, cap;
     uint32_t owed;    /* credit to give back */
     bool is_ended;    /* nothing more comes */
+    bool is_cut;      /* and that was not all: whoever reads must learn of it */
     bool is_unwanted; /* what comes is dropped */
 };
 
@@ -33,6 +34,8 @@ uint32_t intake_put(struct intake *, const struct lane *, const struct job_slot 
 uint32_t intake_took(struct intake *, size_t bytes);
 /* Nobody wants the rest. Returns the credit to send now, 0 for none. */
 uint32_t intake_discard(struct intake *);
+/* Nothing more comes. False: all had come before. */
+bool intake_cut(struct intake *);
 void intake_fini(struct intake *);
 
 #endif

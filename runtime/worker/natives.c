@@ -92,6 +92,12 @@ static void native_read(struct v8c_call *c)
     struct request *r = natives_request(c, 0);
     if (!r || r->relays || r->feeds)
         return;
+    if (r->in.len == 0 && r->in.is_cut) {
+        v8c_throw_new(c->isolate, V8C_TYPE_ERROR,
+                      r->is_gone ? "the client is gone"
+                                 : "the request was answered before its whole body had come");
+        return;
+    }
     if (r->in.len) {
         struct v8c_value *bytes = v8c_uint8_array_copy(c->isolate, r->in.bytes, r->in.len);
         if (!bytes)
@@ -146,30 +152,78 @@ void natives_write_length(struct head_writer *w, size_t body_bytes)
                      (struct head_view){number + at, sizeof(number) - at});
 }
 
-/* "name\0value\0..." and, if the whole body is known, its length. 0: too large. */
+/* "name\0value\0..." and, if the whole body is known, its length. 0: too large, *why says how. */
 static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields,
-                          bool is_known, size_t body_bytes, uint8_t *buf, size_t cap)
+                          bool is_known, size_t body_bytes, uint8_t *buf, size_t cap,
+                          const char **why)
 {
     struct head_writer w;
     head_write_response(&w, buf, cap, status);
+    *why = "the response head is larger than 32 KB";
     if (!natives_write_fields(c, &w, fields, is_known))
         return 0;
     if (is_known)
         natives_write_length(&w, body_bytes);
+    if (w.has_too_many)
+        *why = "the response has more than 1024 header fields";
     return head_write_end(&w);
 }
+static_assert(JOB_HEAD_BYTES_MAX == 32 * 1024 && HEAD_FIELDS_MAX == 1024, "sentences say so");
 
-static void return_taken(struct v8c_call *c, struct worker *w, struct request *r, size_t taken,
-                         bool is_all)
+/* The length that the script itself gave for a body that is to come. */
+enum promise { PROMISE_NONE, PROMISE_MADE, PROMISE_BAD };
+
+static enum promise read_promise(const uint8_t *head, size_t head_bytes, uint64_t *length)
 {
-    if (is_all) {
-        v8c_call_return_int(c, -1);
-        return;
+    struct head_reader reader;
+    struct head_field field;
+    enum promise promise = PROMISE_NONE;
+    head_read_response(&reader, head, head_bytes);
+    while (head_read_field(&reader, &field)) {
+        if (field.name.len != 14 || memcmp(field.name.p, "content-length", 14) != 0)
+            continue;
+        if (promise != PROMISE_NONE || field.value.len == 0 || field.value.len > 18)
+            return PROMISE_BAD;
+        promise = PROMISE_MADE;
+        *length = 0;
+        for (size_t i = 0; i < field.value.len; i++) {
+            if (field.value.p[i] < '0' || field.value.p[i] > '9')
+                return PROMISE_BAD;
+            *length = *length * 10 + (uint64_t)(field.value.p[i] - '0');
+        }
     }
-    /* JavaScript goes on with write(), which asks for onCredit. */
-    (void)w;
+    return promise;
+}
+
+/* JavaScript goes on with write(), which asks for onCredit. */
+static void return_taken(struct v8c_call *c, struct request *r, size_t taken)
+{
     r->out_streams = true;
     v8c_call_return_number(c, (double)taken);
+}
+
+/* A response without a body, or one whose body JavaScript will write. */
+static void respond_without(struct v8c_call *c, struct worker *w, struct request *r,
+                            uint16_t status, const uint8_t *head, size_t head_bytes, bool is_none)
+{
+    uint64_t length = 0;
+    /* To a HEAD it is the length of what is not made; 204 and 304 never have a body (RFC 9110
+     * 8.6). */
+    bool is_free = r->is_head || status == 204 || status == 304;
+    enum promise promise = is_free ? PROMISE_NONE : read_promise(head, head_bytes, &length);
+    if (promise == PROMISE_BAD) {
+        request_fail(w, r, JOB_ERROR_EXCEPTION, "the response's Content-Length is no length");
+    } else if (promise == PROMISE_MADE) {
+        request_promise(w, r, head, head_bytes, length);
+        if (is_none)
+            request_end_body(w, r);
+        else
+            return_taken(c, r, 0);
+    } else {
+        request_send_head(w, r, head, head_bytes, is_none || r->is_head);
+        if (!is_none && !r->is_head)
+            return_taken(c, r, 0);
+    }
 }
 
 static void native_respond(struct v8c_call *c)
@@ -197,26 +251,27 @@ static void native_respond(struct v8c_call *c)
     } else if (is_known) {
         bytes = v8c_bytes_of(body);
     }
-    size_t head_bytes = encode_head(c, (uint16_t)v8c_int_value(v8c_call_arg(c, 1)), fields,
-                                    is_known, bytes.len, head, sizeof(head));
+    const char *why;
+    uint16_t status = (uint16_t)v8c_int_value(v8c_call_arg(c, 1));
+    size_t head_bytes =
+        encode_head(c, status, fields, is_known, bytes.len, head, sizeof(head), &why);
     if (head_bytes == 0) {
-        request_fail(w, r, JOB_ERROR_EXCEPTION,
-                     "the response head is larger than 32 KB or has over 128 fields");
+        request_fail(w, r, JOB_ERROR_EXCEPTION, why);
         return;
     }
-    bool is_end = is_none || (is_known && bytes.len == 0);
+    if (!is_known) {
+        respond_without(c, w, r, status, head, head_bytes, is_none);
+        return;
+    }
+    bool is_end = bytes.len == 0 || r->is_head;
     request_send_head(w, r, head, head_bytes, is_end);
     if (is_end)
         return;
-    if (!is_known) {
-        return_taken(c, w, r, 0, false);
-        return;
-    }
     size_t taken = 0;
     if (bytes.data)
         taken = request_send_body(w, r, bytes.data, bytes.len, true);
     if (taken < bytes.len)
-        return_taken(c, w, r, taken, false);
+        return_taken(c, r, taken);
 }
 
 static void native_write(struct v8c_call *c)
@@ -227,19 +282,16 @@ static void native_write(struct v8c_call *c)
     size_t at = from > 0 ? (size_t)from : 0;
     if (at > bytes.len)
         at = bytes.len;
-    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays || r->relayed) {
-        v8c_throw_new(c->isolate, V8C_TYPE_ERROR, "the response is over");
+    v8c_call_return_int(c, -1);
+    if (!r || r->state != REQUEST_AWAITS_BODY || r->relays || r->relayed)
         return;
-    }
     struct worker *w = natives_isolate(c)->worker;
     size_t left = bytes.len - at;
     double ref = request_ref(r);
     size_t taken = left ? request_send_body(w, r, bytes.data + at, left, false) : 0;
     r = request_find(w, ref);
-    if (!r) {
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the response body is over its limit");
-        return;
-    }
+    if (!r || r->state != REQUEST_AWAITS_BODY)
+        return; /* it is over its limit, or its promised length */
     request_set_out_waits(r, taken < left);
     v8c_call_return_number(c, (double)taken);
 }
@@ -276,6 +328,8 @@ static void native_fail(struct v8c_call *c)
     struct isolate *i = natives_isolate(c);
     if (strstr(text, "Array buffer allocation failed"))
         isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
+    else if (r->state == REQUEST_AWAITS_PROMISES) /* the client has left meanwhile */
+        report_log(i->worker, i->script->handle, r->id, "error", text, len);
     else
         request_fail(i->worker, r, (enum job_error)v8c_int_value(v8c_call_arg(c, 1)), text);
 }
@@ -285,6 +339,17 @@ static void native_hold(struct v8c_call *c)
     struct request *r = natives_request(c, 0);
     if (r)
         request_hold(r);
+}
+
+/* The signal of the request: 1: it is to be aborted when the client leaves, -1: that has left, 0:
+ * it will not any more. */
+static void native_watch(struct v8c_call *c)
+{
+    struct request *r = natives_request(c, 0);
+    bool is_on = r && !r->is_gone && r->state != REQUEST_AWAITS_PROMISES;
+    if (is_on)
+        r->is_watched = true;
+    v8c_call_return_int(c, is_on ? 1 : r && r->is_gone ? -1 : 0);
 }
 
 static void native_release(struct v8c_call *c)
@@ -502,6 +567,7 @@ const struct v8c_native_entry natives[] = {
     {"fail", native_fail},
     {"hold", native_hold},
     {"release", native_release},
+    {"watch", native_watch},
     {"method", native_method},
     {"url", native_url},
     {"fields", native_fields},

@@ -23,10 +23,12 @@ static bool is_sending(const struct sub *s)
            !s->is_fed;
 }
 
-/* Encodes (.., method, url, fields, has a body, its bytes). 0: too large, or thrown. bytes: undefined if fields are right about
+/* Encodes (.., method, url, fields, has a body, its bytes). 0: too large (*why says how), or
+ * thrown. bytes: undefined if fields are right about
  * them, negative if nobody knows. */
-static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap)
+static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap, const char **why)
 {
+    *why = "the request head is larger than 32 KB";
     static char method[128], url[JOB_HEAD_BYTES_MAX];
     struct v8c_value *parts[3];
     for (unsigned n = 0; n < 3; n++)
@@ -48,6 +50,8 @@ static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap)
         return 0;
     if (has_body && bytes >= 0 && bytes < 0x1p53)
         natives_write_length(&w, (size_t)bytes);
+    if (w.has_too_many)
+        *why = "the request has more than 1024 header fields";
     return head_write_end(&w);
 }
 
@@ -64,8 +68,7 @@ void native_sub(struct v8c_call *c)
     if (!i || !i->worker->slice) {
         why = "calls are not allowed at the top level of a script";
     } else if (r && binding >= 0 && (uint32_t)binding < i->script->binding_count) {
-        head_bytes = encode_head(c, head, sizeof(head));
-        why = "the request head is larger than 32 KB or has over 128 fields";
+        head_bytes = encode_head(c, head, sizeof(head), &why);
     }
     if (head_bytes)
         s = sub_open(i->worker, r, (uint32_t)binding, head, head_bytes,

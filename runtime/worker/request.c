@@ -1,5 +1,6 @@
 #include "runtime/worker/request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,8 @@ static uint64_t least(uint64_t own, uint64_t told)
     return told && told < own ? told : own;
 }
 
-static void set_limits(struct request *r, const struct script_limits *own)
+/* Its method, and its limits. */
+static void read_head(struct request *r, const struct script_limits *own)
 {
     struct head_reader reader;
     struct head_request head = head_read_request(&reader, r->head, r->head_bytes);
@@ -58,6 +60,7 @@ static void set_limits(struct request *r, const struct script_limits *own)
     }
     /* memory_mb is not here: a heap has the limit it was made with. */
     r->cpu_limit_ns = least(own->cpu_ns, told.cpu_ms * 1000000ull);
+    r->is_head = head.method.len == 4 && memcmp(head.method.p, "HEAD", 4) == 0;
     r->wall_limit_ns = least(own->wall_ns, told.wall_ms * 1000000ull);
     r->subrequest_limit = (uint32_t)least(own->subrequests, told.subrequests);
 }
@@ -92,7 +95,7 @@ struct request *request_start(struct worker *w, struct lane *l, const struct job
     assert(r->head);
     r->head_bytes = slot->bytes;
     lane_copy(l, slot, r->head);
-    set_limits(r, limits);
+    read_head(r, limits);
     l->by_slot[slot->job] = r;
     return r;
 }
@@ -125,10 +128,15 @@ static struct job_slot message(const struct request *r, enum job_type type)
     return (struct job_slot){.type = (uint8_t)type, .job = r->slot, .generation = r->generation};
 }
 
+bool request_has_ears(const struct request *r)
+{
+    return r->in_waits || r->out_streams || r->is_watched;
+}
+
 static void forget(struct worker *w, struct request *r)
 {
     struct isolate *i = r->isolate;
-    if (r->in_waits || r->out_streams)
+    if (request_has_ears(r))
         isolate_forget_later(i, WEB_FORGET, request_ref(r));
     request_set_in_waits(r, false);
     request_set_out_waits(r, false);
@@ -196,19 +204,36 @@ static uint8_t end_flags(const struct request *r)
     return r->holds ? JOB_F_END | JOB_F_LINGERS : JOB_F_END;
 }
 
+/* Nothing goes out and nothing comes in any more. */
+static void linger(struct worker *w, struct request *r)
+{
+    r->state = REQUEST_AWAITS_PROMISES;
+    r->answered_ns = w->now_ns;
+    if (r->relayed)
+        sub_close(w, r->relayed);
+    free(r->out_head);
+    r->out_head = NULL;
+    request_set_out_waits(r, false);
+    bool is_cut = intake_cut(&r->in);
+    if (is_cut && r->feeds) { /* its body will never be whole */
+        isolate_forget_later(r->isolate, WEB_FORGET_CALL, sub_ref(r->feeds));
+        sub_close(w, r->feeds);
+    }
+    if (r->relays || (is_cut && r->in_waits)) {
+        if (!r->relays && !r->is_gone) /* else WEB_LEFT tells it */
+            isolate_forget_later(r->isolate, WEB_FORGET, request_ref(r));
+        r->relays = false;
+        request_set_in_waits(r, false);
+    }
+}
+
 /* The response is complete. */
 static void answered(struct worker *w, struct request *r)
 {
-    r->answered_ns = w->now_ns;
-    if (r->holds == 0) {
+    if (r->holds == 0)
         over(w, r);
-        return;
-    }
-    r->state = REQUEST_AWAITS_PROMISES;
-    if (r->relayed)
-        sub_close(w, r->relayed);
-    /* Nothing more comes; a read that waits is told so by forget. */
-    r->in.is_ended = r->in.is_unwanted = true;
+    else
+        linger(w, r);
 }
 
 /* ---- down ---- */
@@ -254,19 +279,34 @@ static uint32_t chunks_for(size_t bytes)
     return (uint32_t)((bytes + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
 }
 
+static void keep_head(struct worker *w, struct request *r, const uint8_t *head, size_t len)
+{
+    r->out_head = malloc(len);
+    assert(r->out_head);
+    memcpy(r->out_head, head, len);
+    r->out_head_bytes = len;
+    request_stall(w, r);
+}
+
+void request_promise(struct worker *w, struct request *r, const uint8_t *head, size_t len,
+                     uint64_t length)
+{
+    assert(r->state == REQUEST_AWAITS_HEAD);
+    r->state = REQUEST_AWAITS_BODY;
+    r->has_length = true;
+    r->length = r->length_left = length;
+    keep_head(w, r, head, len);
+}
+
 void request_send_head(struct worker *w, struct request *r, const uint8_t *head, size_t len,
                        bool is_end)
 {
     assert(r->state == REQUEST_AWAITS_HEAD);
     r->state = REQUEST_AWAITS_BODY;
     if (!lane_room(r->lane, chunks_for(len))) {
-        r->out_head = malloc(len);
-        assert(r->out_head);
-        memcpy(r->out_head, head, len);
-        r->out_head_bytes = len;
+        keep_head(w, r, head, len);
         r->out_ended = is_end;
         request_set_out_waits(r, true);
-        request_stall(w, r);
         return;
     }
     struct job_slot slot = message(r, JOB_HEAD);
@@ -277,13 +317,58 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
         answered(w, r);
 }
 
+/* A head that waits. False: there is no room for it still. */
+static bool send_waiting_head(struct worker *w, struct request *r)
+{
+    uint8_t *head = r->out_head;
+    if (!lane_room(r->lane, chunks_for(r->out_head_bytes)))
+        return false;
+    r->out_head = NULL;
+    r->state = REQUEST_AWAITS_HEAD;
+    request_send_head(w, r, head, r->out_head_bytes, r->out_ended);
+    free(head);
+    return true;
+}
+
+void request_flush_head(struct worker *w, struct request *r)
+{
+    if (r->out_head && r->has_length)
+        send_waiting_head(w, r);
+}
+
+static void break_promise(struct worker *w, struct request *r, const char *what)
+{
+    char text[96];
+    snprintf(text, sizeof(text), "the response body is %s than its Content-Length, %llu", what,
+             (unsigned long long)r->length);
+    request_fail(w, r, JOB_ERROR_EXCEPTION, text);
+}
+
+/* Will the promised length be wrong, if these are the next bytes, or the last? */
+static const char *is_promise_broken(const struct request *r, size_t len, bool is_end)
+{
+    if (!r->has_length)
+        return NULL;
+    return len > r->length_left ? "longer" : is_end && len < r->length_left ? "shorter" : NULL;
+}
+
 size_t request_send_body(struct worker *w, struct request *r, const uint8_t *bytes, size_t len,
                          bool is_end)
 {
     size_t sent = 0;
+    const char *broken = is_promise_broken(r, len, is_end);
     assert(r->state == REQUEST_AWAITS_BODY);
-    if (r->out_head)
+    if (r->out_head && broken) { /* nothing is out: it can fail as a whole */
+        break_promise(w, r, broken);
+        return 0;
+    }
+    if (r->out_head && !send_waiting_head(w, r))
         return 0; /* it is on the stalled list already */
+    if (broken) {
+        is_end = false;
+        if (len > r->length_left)
+            len = (size_t)r->length_left;
+    }
     do {
         size_t n = len - sent;
         if (n > r->out_credit)
@@ -302,8 +387,11 @@ size_t request_send_body(struct worker *w, struct request *r, const uint8_t *byt
         sent += n;
         r->out_credit -= n;
         r->out_total += n;
+        r->length_left -= r->has_length ? n : 0;
     } while (sent < len);
-    if (is_end)
+    if (broken)
+        break_promise(w, r, broken);
+    else if (is_end)
         answered(w, r);
     else if (r->out_total > REQUEST_OUTPUT_BYTES_MAX)
         request_fail(w, r, JOB_ERROR_OUTPUT_LIMIT, "the response body is over the limit");
@@ -313,6 +401,10 @@ size_t request_send_body(struct worker *w, struct request *r, const uint8_t *byt
 void request_end_body(struct worker *w, struct request *r)
 {
     assert(r->state == REQUEST_AWAITS_BODY);
+    if (is_promise_broken(r, 0, true)) {
+        break_promise(w, r, "shorter");
+        return;
+    }
     if (r->out_head) {
         r->out_ended = true; /* the head will be all there is */
         return;
@@ -328,7 +420,7 @@ void request_relay(struct worker *w, struct request *r)
     double ref = request_ref(r);
     r->relays = true;
     request_set_in_waits(r, true); /* it is not stuck */
-    if (r->out_head)
+    if (r->out_head && !r->has_length)
         return; /* it is on the stalled list already */
     if (r->in.len == 0) {
         if (r->in.is_ended)
@@ -345,15 +437,25 @@ void request_fail(struct worker *w, struct request *r, enum job_error error, con
     if (text)
         report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text,
                    strlen(text));
-    if (r->state == REQUEST_AWAITS_PROMISES)
+    bool may_linger = error == JOB_ERROR_EXCEPTION || error == JOB_ERROR_NO_RESPONSE;
+    if (r->state == REQUEST_AWAITS_PROMISES) {
         done(w, r); /* it has been answered */
-    else
+    } else if (r->holds == 0 || !may_linger) {
         say_last(w, r, JOB_ERROR, error);
+    } else {
+        struct job_slot slot = message(r, JOB_ERROR);
+        slot.arg = error;
+        slot.flags = JOB_F_LINGERS;
+        lane_send(r->lane, &slot);
+        linger(w, r);
+    }
 }
 
-void request_cancel(struct worker *w, struct request *r)
+void request_leave(struct worker *w, struct request *r)
 {
-    over(w, r);
+    r->is_gone = true;
+    if (r->state != REQUEST_AWAITS_PROMISES) /* else its answer crossed the message */
+        linger(w, r);
 }
 
 void request_abandon(struct worker *w, struct request *r)
@@ -370,22 +472,21 @@ void request_hold(struct request *r)
 void request_release(struct worker *w, struct request *r)
 {
     assert(r->holds > 0);
-    if (--r->holds == 0 && r->state == REQUEST_AWAITS_PROMISES)
+    r->holds--;
+    request_review(w, r);
+}
+
+void request_review(struct worker *w, struct request *r)
+{
+    if (r->holds == 0 && r->state == REQUEST_AWAITS_PROMISES)
         done(w, r);
 }
 
 bool request_retry(struct worker *w, struct request *r)
 {
     if (r->out_head) {
-        if (!lane_room(r->lane, chunks_for(r->out_head_bytes)))
-            return false;
-        uint8_t *head = r->out_head;
-        r->out_head = NULL;
-        r->state = REQUEST_AWAITS_HEAD;
         bool is_end = r->out_ended;
-        request_send_head(w, r, head, r->out_head_bytes, is_end);
-        free(head);
-        return !is_end && r->out_waits;
+        return send_waiting_head(w, r) && !is_end && r->out_waits;
     }
     return r->out_waits && lane_room(r->lane, 1);
 }

@@ -3,11 +3,16 @@
  * One job of job.h as the runtime sees it, from START to the last thing that its script does for it.
  *
  *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
- *                  |                        |                      |
- *                  +------------------------+---- fail, cancel ----+--> over
+ *                  |                        |               ^      |
+ *                  +------------------------+-- fail, leave-+      +-- limits --> over
  *
- * The job ends with the last DATA or the ERROR. If waitUntil holds it then, it lingers (JOB_F_LINGERS) until JOB_DONE, and may
- * make sub-requests meanwhile. Those that still run when it is over are cancelled.
+ * The job ends with the last DATA, the ERROR, or its client's CANCEL. If waitUntil holds it then,
+ * it lingers (JOB_F_LINGERS) until JOB_DONE, and may make sub-requests meanwhile. Those that still
+ * run when it is over are cancelled. What broke a limit does not linger.
+ *
+ * A body whose length the script has promised is held to it: what fits goes out, the author is
+ * told, and the job fails. For that its head waits until the slice ends or the first bytes come: so
+ * long, the failure can still be an answer of its own.
  *
  * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over finds nothing.
  *
@@ -40,7 +45,7 @@ enum request_state {
     REQUEST_FREE = 0,
     REQUEST_AWAITS_HEAD,     /* the handler's answer */
     REQUEST_AWAITS_BODY,     /* the rest of the response body */
-    REQUEST_AWAITS_PROMISES, /* answered; waitUntil */
+    REQUEST_AWAITS_PROMISES, /* answered, failed, or left by its client; waitUntil */
 };
 
 struct request {
@@ -61,7 +66,10 @@ struct request {
     uint64_t cpu_limit_ns, wall_limit_ns;
     uint32_t subrequests, subrequest_limit;
     uint32_t cold_us;
-    uint32_t holds; /* waitUntil promises pending */
+    uint32_t holds;  /* waitUntil promises pending */
+    bool is_head;    /* HEAD: the answer has no body */
+    bool is_gone;    /* the client has left */
+    bool is_watched; /* JavaScript keeps a signal for the ref: aborted when the client leaves */
 
     struct sub *subs;
     uint32_t sub_count;
@@ -78,6 +86,8 @@ struct request {
     struct sub *feeds; /* it is that sub-request's: it passes without JavaScript */
 
     uint64_t out_credit, out_total;
+    bool has_length; /* the head promised it: */
+    uint64_t length, length_left;
     uint8_t *out_head; /* a response head that found no room */
     size_t out_head_bytes;
     bool out_waits;      /* JavaScript waits for onCredit */
@@ -120,24 +130,34 @@ void request_discard_in(struct request *);
 /* Sends the response head (encoded, head.h), now or when there is room. is_end: no body. */
 void request_send_head(struct worker *, struct request *, const uint8_t *head, size_t len,
                        bool is_end);
+/* The same for a head that promises the length of the body that follows: when the slice ends, or
+ * with the body's first bytes. */
+void request_promise(struct worker *, struct request *, const uint8_t *head, size_t len,
+                     uint64_t length);
+/* The slice ends: what request_promise left goes. */
+void request_flush_head(struct worker *, struct request *);
 /* Sends as much of the body as credit and room allow; returns how much. is_end counts if all was
- * sent. */
+ * sent. The request may have failed then (length, limit). */
 size_t request_send_body(struct worker *, struct request *, const uint8_t *bytes, size_t len,
                          bool is_end);
 /* From now on what comes in goes out, as credit and room allow; called again whenever either changed. */
 void request_relay(struct worker *, struct request *);
 /* The body is complete. */
 void request_end_body(struct worker *, struct request *);
-/* Ends the job with an error. text, if any, goes to the log. */
+/* Ends the job with an error. text, if any, goes to the log. After an exception it may linger. */
 void request_fail(struct worker *, struct request *, enum job_error, const char *text);
-/* Ends it without a word: the client is gone, and hearthd knows. */
-void request_cancel(struct worker *, struct request *);
+/* The client is gone: nothing goes out or comes in any more. What the script has for the ref must
+ * be told (WEB_LEFT) if request_has_ears. */
+void request_leave(struct worker *, struct request *);
+bool request_has_ears(const struct request *);
 /* Ends one that lingers: its promises will not settle, or not in time. */
 void request_abandon(struct worker *, struct request *);
 
 /* One more, one less waitUntil promise. */
 void request_hold(struct request *);
 void request_release(struct worker *, struct request *);
+/* Is it over, but for promises of which there are none? Then it is over. */
+void request_review(struct worker *, struct request *);
 
 /* Room was awaited, and the request is off the stalled list: sends a head that waits. True if
  * JavaScript is to be told (onCredit); false with the head still waiting, or nothing to tell. */

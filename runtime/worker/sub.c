@@ -34,6 +34,7 @@ static const char *const sentences[] = {
     [JOB_ERROR_REFUSED] = "every node that could run the called script is overloaded",
     [JOB_ERROR_LOST] = "the process or node that ran the called script is gone",
     [JOB_ERROR_DEPTH] = "16 scripts call each other already, as deep as calls may go",
+    [JOB_ERROR_HELD] = "the called script has ended its process several times, and is held back",
     [JOB_ERROR_SUBREQUESTS] = "the request made as many calls as it may",
 };
 static_assert(sizeof(sentences) / sizeof(*sentences) == JOB_ERROR_KINDS, "a sentence for each");
@@ -304,7 +305,7 @@ void sub_feed_answer(struct worker *w, struct sub *s)
 {
     struct request *r = s->parent;
     double ref = request_ref(r);
-    if (r->out_head)
+    if (r->out_head && !r->has_length)
         return; /* it is on the stalled list already */
     if (s->in.len == 0) {
         if (s->in.is_ended)

@@ -21,6 +21,7 @@ enum web_entry {
     WEB_ON_REPLY_ERROR, /* (sub, text) */
     WEB_ON_SUB_CREDIT,  /* (sub) */
     WEB_FORGET_CALL,    /* (sub) */
+    WEB_LEFT,           /* (ref) */
     WEB_ENTRIES,
 };
 

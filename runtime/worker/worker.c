@@ -30,6 +30,14 @@ uint64_t worker_cpu_ns(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+void worker_executes(struct worker *w, const struct script *script, const struct request *r)
+{
+    struct job_executing *e = &((struct job_region_header *)w->region)->executing;
+    uint64_t job = r ? job_name(r->lane->index, r->slot, r->generation) : 0;
+    atomic_store_explicit(&e->job, job, memory_order_relaxed);
+    atomic_store_explicit(&e->script, script ? script->handle : 0, memory_order_release);
+}
+
 void worker_publish(struct worker *w)
 {
     for (uint32_t i = 0; i < w->lane_count; i++)
@@ -75,7 +83,7 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
     enum job_error why = JOB_ERROR_NONE;
     struct cold_start cold;
     struct isolate *i = isolate_of(w, s, &cold, &why);
-    r->cold_us = cold.us;
+    r->cold_us = i && !cold.us && isolate_was_awaited(i, l) ? JOB_START_WARMING : cold.us;
     if (cold.us)
         tell_phases(l, slot, &cold);
     if (!i) {
@@ -143,10 +151,23 @@ static void tell_room(struct worker *w, struct request *r)
     slice_exit(&slice);
 }
 
+/* The client is gone. What the script does for it ends, but for what it gave to waitUntil. */
 static void take_cancel(struct worker *w, struct request *r)
 {
     struct isolate *i = r->isolate;
-    request_cancel(w, r);
+    double ref = request_ref(r);
+    bool has_ears = request_has_ears(r);
+    request_leave(w, r);
+    if (has_ears) {
+        struct slice slice;
+        slice_enter(&slice, w, i, r);
+        struct v8c_value *argument = v8c_number(i->v8, ref);
+        slice_call(&slice, WEB_LEFT, 1, &argument);
+        slice_exit(&slice);
+    }
+    if (!request_find(w, ref))
+        return; /* and perhaps its isolate is gone with it */
+    request_review(w, r);
     slice_clean_up(w, i);
 }
 
@@ -235,6 +256,7 @@ static bool serve_lane(struct worker *w, struct lane *l)
     while (n < WORKER_BURST && job_consumer_pop(&l->down, &slot) == JOB_RING_OK) {
         /* Before its handler runs: hearthd takes the time until then for the delay of its queue. */
         job_consumer_release(&l->down);
+        l->taken++;
         take(w, l, &slot);
         n++;
     }

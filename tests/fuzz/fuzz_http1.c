@@ -23,7 +23,8 @@ static void note(struct story *s, const void *bytes, size_t len)
         s->hash = (s->hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
 }
 
-/* What routes match: written twice it is the same, within its bytes, with nothing in it that a parser reads otherwise. */
+/* What routes match: written twice it is the same, within its bytes, with nothing in it that a
+ * parser reads otherwise. */
 static void check_path(struct head_view target)
 {
     static char once[3 * HTTP_TARGET_BYTES_MAX + 1], twice[sizeof(once)];

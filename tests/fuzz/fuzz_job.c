@@ -103,8 +103,10 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
             rig_start(r, owner, input_take(in, 1) & 1);
         break;
     case 1:
-        if (o->is_live) {
-            runtime_link_cancel(&r->link, o->ref);
+        if (o->is_live && input_take(in, 1) % 4) {
+            rig_cancel(r, owner);
+        } else if (o->is_live) {
+            runtime_link_abandon(&r->link, o->ref);
             rig_end(o);
         }
         break;

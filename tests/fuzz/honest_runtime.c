@@ -74,7 +74,7 @@ void honest_runtime_read(struct honest_runtime *r)
             break;
         case JOB_CANCEL:
             if (j)
-                j->is_live = false;
+                j->lingers = true; /* what it says next is DONE */
             break;
         case JOB_REPLY:
         case JOB_REPLY_DATA:

@@ -26,6 +26,13 @@ export default suite({
         equal([...h], [['set-cookie', 'a=1'], ['set-cookie', 'b=2']]);
         equal(h.get('set-cookie'), 'a=1, b=2');
     },
+    'Cookie lines are joined as cookies are, others by commas': () => {
+        const h = new Headers([['cookie', 'a=1'], ['x', '1'], ['Cookie', 'b=2; c=3'], ['X', '2']]);
+        equal(h.get('cookie'), 'a=1; b=2; c=3');
+        equal([...h], [['cookie', 'a=1; b=2; c=3'], ['x', '1, 2']]);
+        equal(new Headers(h).get('cookie'), 'a=1; b=2; c=3');
+        equal(new Request('https://x/', { headers: h }).headers.get('cookie'), 'a=1; b=2; c=3');
+    },
     'values are trimmed and checked': () => {
         equal(new Headers({ a: ' \t x y \n' }).get('a'), 'x y');
         throws(() => new Headers({ a: 'x\ny' }), TypeError);

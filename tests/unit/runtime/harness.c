@@ -330,9 +330,11 @@ static void stop_lingering(struct harness *h, uint32_t job, uint32_t generation)
 void harness_cancel(struct harness *h, uint32_t job)
 {
     struct job_slot slot = harness_slot_of(h, JOB_CANCEL, job);
+    struct harness_job *j = &h->jobs[job];
+    assert(!j->is_done);
     harness_push(h, &slot);
-    harness_drop_subs(h, job);
-    stop_lingering(h, job, h->jobs[job].generation);
+    h->lingering[job] = j->generation;
+    h->lingering_count++;
     harness_close(h, job);
 }
 
@@ -430,10 +432,10 @@ static void take(struct harness *h, const struct job_slot *slot)
         give_back(h, slot);
         return;
     case JOB_DONE:
-        if (h->jobs[slot->job].is_open && h->jobs[slot->job].generation == slot->generation) {
-            harness_drop_subs(h, slot->job);
+        assert(h->lingering[slot->job] == slot->generation);
+        if (h->jobs[slot->job].is_open && h->jobs[slot->job].generation == slot->generation)
             h->jobs[slot->job].lingers = false;
-        }
+        harness_drop_subs(h, slot->job, slot->generation);
         stop_lingering(h, slot->job, slot->generation);
         return;
     }
@@ -441,6 +443,12 @@ static void take(struct harness *h, const struct job_slot *slot)
     struct harness_job *j = &h->jobs[slot->job];
     bool is_late = !j->is_open || j->generation != slot->generation ||
                    (j->is_done && slot->type == JOB_CREDIT);
+    bool is_last =
+        (slot->type == JOB_ERROR || slot->flags & JOB_F_END) && !(slot->flags & JOB_F_LINGERS);
+    if (is_late && is_last && h->lingering[slot->job] == slot->generation) {
+        harness_drop_subs(h, slot->job, slot->generation); /* it crossed the cancel */
+        stop_lingering(h, slot->job, slot->generation);
+    }
     if (!is_late) {
         assert(!j->is_done);
         switch (slot->type) {
@@ -470,12 +478,12 @@ static void take(struct harness *h, const struct job_slot *slot)
         if (slot->flags & JOB_F_END)
             done(h, j, JOB_ERROR_NONE);
         if (slot->flags & JOB_F_LINGERS) {
-            assert(slot->flags & JOB_F_END);
+            assert(j->is_done);
             j->lingers = true;
             h->lingering[slot->job] = j->generation;
             h->lingering_count++;
         } else if (j->is_done) {
-            harness_drop_subs(h, slot->job);
+            harness_drop_subs(h, slot->job, slot->generation);
         }
         if (j->caller && slot->type != JOB_SPAN)
             harness_pass_up(h, j, slot);

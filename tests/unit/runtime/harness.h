@@ -146,6 +146,8 @@ uint32_t harness_open_in(struct harness *, struct head_view context, uint32_t ha
                          const char *method, const char *url, const char *fields, bool has_body);
 /* Sends body bytes, waiting for credit. */
 void harness_send(struct harness *, uint32_t job, const void *bytes, size_t len, bool is_end);
+/* The client leaves; the job's index may be used again when it lingers no more. Of one that is not
+ * done. */
 void harness_cancel(struct harness *, uint32_t job);
 void harness_credit(struct harness *, uint32_t job, uint64_t bytes);
 void harness_control(struct harness *, enum job_type, uint32_t handle);

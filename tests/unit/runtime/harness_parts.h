@@ -31,6 +31,6 @@ void harness_take_sub(struct harness *, const struct job_slot *);
 /* A message of a job that serves one goes on to its caller. */
 void harness_pass_up(struct harness *, const struct harness_job *, const struct job_slot *);
 /* The job that made them is over. */
-void harness_drop_subs(struct harness *, uint32_t job);
+void harness_drop_subs(struct harness *, uint32_t job, uint32_t generation);
 
 #endif

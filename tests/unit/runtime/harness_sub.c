@@ -29,11 +29,10 @@ static void end_sub(struct harness *h, uint32_t sub)
 }
 
 /* Their parent is over. */
-void harness_drop_subs(struct harness *h, uint32_t job)
+void harness_drop_subs(struct harness *h, uint32_t job, uint32_t generation)
 {
     for (uint32_t i = 0; i < JOB_SUBS_MAX && h->open_subs; i++)
-        if (h->subs[i].is_open && h->subs[i].job == job &&
-            h->subs[i].job_generation == h->jobs[job].generation)
+        if (h->subs[i].is_open && h->subs[i].job == job && h->subs[i].job_generation == generation)
             end_sub(h, i);
 }
 

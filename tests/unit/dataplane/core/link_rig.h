@@ -20,9 +20,10 @@ enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
 
 struct rig_owner {
     struct job_ref ref;
-    bool is_live, has_head, lingers;
+    bool is_live, has_head, lingers, is_cancelled;
     int dones, spans;
     int heads, datas, ends, errors, losts, credits;
+    bool is_suspect;
     size_t body_bytes, head_bytes;
     uint64_t cold_us;
     enum job_error error;
@@ -95,7 +96,8 @@ static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t h
                         uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(!o->has_head && !o->lingers && head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
+    assert(!o->has_head && !o->lingers && !o->is_cancelled && head_bytes > 0 &&
+           head_bytes <= JOB_HEAD_BYTES_MAX);
     volatile unsigned sum = 0;
     for (size_t i = 0; i < head_bytes; i++)
         sum += head[i];
@@ -112,7 +114,7 @@ static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body,
                         bool is_end)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(o->has_head && !o->lingers);
+    assert(o->has_head && !o->lingers && !o->is_cancelled);
     o->datas++;
     rig_body(o, body, views);
     if (is_end)
@@ -123,27 +125,34 @@ static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
 {
     struct rig_owner *o = rig_live(arg, owner);
     assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
+    bool was_lingering = o->lingers;
+    assert(!o->is_cancelled);
     o->errors++;
     o->error = error;
-    rig_end(o);
+    o->lingers = !was_lingering && runtime_link_lingers(&((struct link_rig *)arg)->link, o->ref);
+    if (!o->lingers)
+        rig_end(o);
 }
 
 static void rig_on_credit(void *arg, uint32_t owner)
 {
-    rig_live(arg, owner)->credits++;
+    struct rig_owner *o = rig_live(arg, owner);
+    assert(!o->is_cancelled);
+    o->credits++;
 }
 
-static void rig_on_lost(void *arg, uint32_t owner)
+static void rig_on_lost(void *arg, uint32_t owner, bool is_suspect)
 {
     struct rig_owner *o = rig_live(arg, owner);
     o->losts++;
+    o->is_suspect = is_suspect;
     rig_end(o);
 }
 
 static void rig_on_done(void *arg, uint32_t owner)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(o->lingers);
+    assert(o->lingers || o->is_cancelled);
     o->dones++;
     rig_end(o);
 }
@@ -263,17 +272,32 @@ static void rig_destroy(struct link_rig *r)
     free(r);
 }
 
-static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+/* The client leaves. It is live until `done`. */
+static void rig_cancel(struct link_rig *r, uint32_t owner)
+{
+    struct rig_owner *o = rig_live(r, owner);
+    if (!o->lingers)
+        o->is_cancelled = true;
+    runtime_link_cancel(&r->link, o->ref);
+}
+
+static enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner, uint64_t handle,
+                                              bool has_body)
 {
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
-    enum job_start_result result = runtime_link_start(&r->link, owner, 77, 1000 + owner, head,
+    enum job_start_result result = runtime_link_start(&r->link, owner, handle, 1000 + owner, head,
                                                       sizeof(head), has_body, r->now_ns, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};
     }
     return result;
+}
+
+static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+{
+    return rig_start_script(r, owner, 77, has_body);
 }
 
 #endif

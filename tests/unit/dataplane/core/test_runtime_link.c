@@ -153,9 +153,8 @@ static void late_messages_are_counted_not_punished(void **state)
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
     struct job_slot start = receive(r);
-    runtime_link_cancel(&r->link, r->owner[0].ref);
+    runtime_link_abandon(&r->link, r->owner[0].ref);
     r->owner[0].is_live = false;
-    assert_int_equal(receive(r).type, JOB_CANCEL);
     rig_start(r, 1, false); /* the same job index, another generation */
     send_head(r, &start, JOB_F_END);
     runtime_link_poll(&r->link, 16, NOW_NS);
@@ -184,6 +183,64 @@ static void refuses_when_the_table_is_full_and_recovers(void **state)
     assert_int_equal(rig_start(r, 3, false), JOB_NO_RUNTIME);
     rig_attach(r);
     assert_int_equal(rig_start(r, 3, false), JOB_STARTED);
+    rig_destroy(r);
+}
+
+static void what_ran_at_the_end_is_suspect(void **state)
+{
+    static const struct {
+        const char *what;
+        uint64_t script;
+        uint32_t
+            job; /* 1 to 3: the first to the third; 4: a fourth, of long ago; 0: no job's turn */
+        uint32_t lives_ago; /* 1: the life that has just ended */
+        bool is_suspect[3];
+    } rows[] = {
+        {"the first job", 77, 1, 1, {true, false, false}},
+        {"the third job", 77, 3, 1, {false, false, true}},
+        {"another script's", 88, 2, 1, {false, true, false}},
+        {"a script, but no job of it", 77, 0, 1, {true, false, true}},
+        {"a job that is over", 77, 4, 1, {false, false, false}},
+        {"a job, but not its script", 88, 1, 1, {false, false, false}},
+        {"nothing", 0, 0, 1, {false, false, false}},
+        {"a script that has no job here", 99, 0, 1, {false, false, false}},
+        {"of an older life", 77, 1, 2, {false, false, false}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start_script(r, 0, 77, false);
+        rig_start_script(r, 1, 88, false);
+        rig_start_script(r, 2, 77, true);
+        uint32_t n = rows[i].job;
+        struct job_ref ref = n >= 1 && n <= 3 ? r->owner[n - 1].ref : (struct job_ref){0, 99};
+        r->runtime.ended_life = r->runtime.life + 1 - rows[i].lives_ago;
+        r->runtime.ended_by.script = rows[i].script;
+        r->runtime.ended_by.job = n ? job_name(0, ref.index, ref.generation) : 0;
+        rig_detach(r);
+        uint32_t suspects = 0;
+        for (int owner = 0; owner < 3; owner++) {
+            if (r->owner[owner].losts != 1 ||
+                r->owner[owner].is_suspect != rows[i].is_suspect[owner])
+                fail_msg("%s: job %d", rows[i].what, owner + 1);
+            suspects += rows[i].is_suspect[owner];
+        }
+        assert_int_equal(r->counters.job_suspect, suspects);
+        rig_destroy(r);
+    }
+}
+
+static void a_process_that_lies_is_asked_for_its_suspect_at_once(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_region_header *header = r->region;
+    rig_start_script(r, 0, 77, false);
+    rig_start_script(r, 1, 88, false);
+    atomic_store(&header->executing.script, 88);
+    send(r, &(struct job_slot){.type = JOB_TYPES});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->counters.job_bad_message, 1);
+    assert_true(r->owner[0].losts == 1 && !r->owner[0].is_suspect);
+    assert_true(r->owner[1].losts == 1 && r->owner[1].is_suspect);
     rig_destroy(r);
 }
 
@@ -317,6 +374,70 @@ static void a_sub_request_that_breaks_the_contract_condemns(void **state)
         assert_int_equal(r->sub[0].cancels, 1); /* its owner was told */
         rig_destroy(r);
     }
+}
+
+/* What a runtime may say of a job whose client has left, until one of it is the last. */
+static void a_cancelled_job_has_one_last_message(void **state)
+{
+    static const struct {
+        const char *what;
+        enum job_type type[3];
+        uint8_t flags[3];
+        bool is_fine;
+    } rows[] = {
+        {"it is through at once", {JOB_DONE}, {0}, true},
+        {"its head crossed the cancel", {JOB_HEAD, JOB_DONE}, {0}, true},
+        {"its whole answer crossed it", {JOB_HEAD}, {JOB_F_END}, true},
+        {"head and data crossed it", {JOB_HEAD, JOB_DATA}, {0, JOB_F_END}, true},
+        {"it lingered already", {JOB_HEAD, JOB_DONE}, {JOB_F_END | JOB_F_LINGERS}, true},
+        {"its error crossed it", {JOB_ERROR}, {0}, true},
+        {"its error crossed it, and it lingers", {JOB_ERROR, JOB_DONE}, {JOB_F_LINGERS}, true},
+        {"it fails behind its answer", {JOB_HEAD, JOB_ERROR}, {JOB_F_END | JOB_F_LINGERS}, true},
+        {"credit crossed it", {JOB_CREDIT, JOB_DONE}, {0}, true},
+        {"its last message twice", {JOB_DONE, JOB_DONE}, {0}, true}, /* the second is late */
+        {"data without a head", {JOB_DATA}, {0}, false},
+        {"two heads", {JOB_HEAD, JOB_HEAD}, {0}, false},
+        {"data behind the end", {JOB_HEAD, JOB_DATA}, {JOB_F_END | JOB_F_LINGERS}, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start(r, 0, true);
+        struct job_slot start = receive(r);
+        rig_cancel(r, 0);
+        assert_int_equal(receive(r).type, JOB_CANCEL);
+        assert_int_equal(r->link.live_jobs, 1);
+        assert_int_equal(runtime_link_body_room(&r->link, r->owner[0].ref), 0);
+        for (int k = 0; k < 3 && rows[i].type[k]; k++) {
+            struct job_slot s = reply_to(&start, rows[i].type[k], rows[i].flags[k]);
+            s.arg = s.type == JOB_ERROR ? JOB_ERROR_EXCEPTION : 1;
+            if (s.type == JOB_HEAD)
+                send_head(r, &start, rows[i].flags[k]);
+            else
+                send(r, &s);
+            runtime_link_poll(&r->link, 16, NOW_NS);
+        }
+        bool is_fine = r->owner[0].dones == 1 && !atomic_load(&r->condemned);
+        if (is_fine != rows[i].is_fine || r->link.live_jobs != 0)
+            fail_msg("%s: %u jobs, %d dones", rows[i].what, r->link.live_jobs, r->owner[0].dones);
+        rig_destroy(r);
+    }
+}
+
+static void a_job_that_fails_may_linger(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    struct job_slot start = receive(r), error = reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
+    error.arg = JOB_ERROR_EXCEPTION;
+    send(r, &error);
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_true(r->owner[0].errors == 1 && r->owner[0].lingers && r->link.live_jobs == 1);
+    struct job_slot done = reply_to(&start, JOB_DONE, 0);
+    send(r, &done);
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_true(r->owner[0].dones == 1 && r->link.live_jobs == 0);
+    assert_int_equal(atomic_load(&r->condemned), 0);
+    rig_destroy(r);
 }
 
 static void a_job_lingers_behind_its_answer(void **state)
@@ -606,7 +727,7 @@ static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
     struct job_slot start = receive(r);
-    runtime_link_cancel(&r->link, r->owner[0].ref);
+    runtime_link_abandon(&r->link, r->owner[0].ref);
     r->owner[0].is_live = false;
     send_head(r, &start, 0);
     struct job_slot data = reply_to(&start, JOB_DATA, JOB_F_END);
@@ -685,10 +806,14 @@ int main(void)
         cmocka_unit_test(sends_a_request_body_under_credit),
         cmocka_unit_test(late_messages_are_counted_not_punished),
         cmocka_unit_test(refuses_when_the_table_is_full_and_recovers),
+        cmocka_unit_test(what_ran_at_the_end_is_suspect),
+        cmocka_unit_test(a_process_that_lies_is_asked_for_its_suspect_at_once),
         cmocka_unit_test(keeps_a_ring_reserve_for_control),
         cmocka_unit_test(asks_once_for_a_warm_isolate),
         cmocka_unit_test(a_sub_request_is_answered_under_its_credit),
         cmocka_unit_test(a_sub_request_that_breaks_the_contract_condemns),
+        cmocka_unit_test(a_cancelled_job_has_one_last_message),
+        cmocka_unit_test(a_job_that_fails_may_linger),
         cmocka_unit_test(a_job_lingers_behind_its_answer),
         cmocka_unit_test(measures_how_long_a_start_waits),
         cmocka_unit_test(a_start_after_a_sleep_has_waited_only_since_then),
