@@ -202,6 +202,26 @@ def _():
     return f"{len(CASES)} kinds"
 
 
+@case("what may not follow a ServerHello ends with an alert under its keys")
+def _():
+    wrong = []
+    for what, data in (("a Finished in clear", record(b"\x14" + vector(bytes(32), 3))), ("a second hello", record(message())),
+                       ("a change_cipher_spec of 2", record(b"\2", kind=20)), ("a long change_cipher_spec", record(b"\1\1", kind=20)),
+                       ("what no key opens", record(bytes(60), kind=23)), ("a sealed record that is too short", record(bytes(9), kind=23)),
+                       ("an empty sealed record", record(b"", kind=23)), ("a record that is too long", b"\x17\3\3\x48\0"),
+                       ("an unknown kind of record", record(b"x", kind=99)),
+                       ("change_cipher_specs without end", CHANGE_CIPHER_SPEC * 3000)):
+        client = RawTls()
+        client.sendall(record(message()) + CHANGE_CIPHER_SPEC)
+        client.until("sealed")
+        client.sendall(data)
+        told = client.until("alert")
+        if told[-2:] != ["sealed alert", "end"]:
+            wrong.append(f"{what}: {told}")
+        client.close()
+    assert not wrong, "\n".join(wrong)
+
+
 @case("a handshake that takes too long is told so")
 def _():
     half = message()[:40]
