@@ -59,6 +59,7 @@
     L(EARLY_DATA_BYTES_MAX, 16 * 1024, "early data and the like, dropped until the handshake")     \
     L(TLS_IDLE_RECORDS_MAX, 32, "records in a row that bring no data: KeyUpdates, empty ones")     \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
+    L(HELLO_CANCEL_MS, 1000, "that a client whose handshake took too long gets to take leave")     \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")
 
