@@ -80,6 +80,7 @@ static bool buffer_room(struct buffer *b, size_t room)
 
     if (room <= b->room)
         return true;
+    room = room > 2 * b->room ? room : 2 * b->room;
     more = realloc(b->bytes, room);
     if (!more)
         return false;

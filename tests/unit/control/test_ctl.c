@@ -285,7 +285,8 @@ static void clients_that_do_not_get_on_make_room(void **state)
         WAYS
     };
     static const char payload[] = "\x1e\0\0\0{\"command\":\"echo\",\"payload\":9}ab";
-    json_t *line = json_pack("{s:s}", "text", "12345678");
+    static char text[1000];
+    json_t *line;
     int fd[WAYS], tail, asking;
 
     for (int i = 0; i < WAYS; i++)
@@ -304,9 +305,9 @@ static void clients_that_do_not_get_on_make_room(void **state)
     expect_text(receive(tail), "{\"ok\":true}");
     while (handled < 3)
         loop_step(&loop, 100);
-    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++) /* more than the socket takes */
-        ctl_broadcast(ctl, "other", line);
-    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++)
+    memset(text, 'x', sizeof(text) - 1);
+    line = json_pack("{s:s}", "text", text);
+    for (size_t i = 0; i < 2 * CTL_UNSENT_BYTES_MAX / sizeof(text); i++)
         ctl_broadcast(ctl, "hello", line);
     asking = connect_client();
     request(asking, "{\"command\":\"later\"}", "");
