@@ -76,6 +76,7 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_UINT("head_timeout_ms", OPT, struct conf_limits, head_timeout_ms),
     CYAML_FIELD_UINT("idle_timeout_ms", OPT, struct conf_limits, idle_timeout_ms),
     CYAML_FIELD_UINT("stall_timeout_ms", OPT, struct conf_limits, stall_timeout_ms),
+    CYAML_FIELD_UINT("min_rate", OPT, struct conf_limits, min_rate),
     CYAML_FIELD_UINT("request_body_mb", OPT, struct conf_limits, request_body_mb),
     CYAML_FIELD_END,
 };

@@ -70,6 +70,7 @@ struct conf_limits {
     uint32_t calls, served,
         streams; /* of one dp core: requests under way, those of other nodes, streams to them */
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
+    uint32_t min_rate;
     uint32_t request_body_mb; /* 0: no limit */
 };
 

@@ -12,6 +12,7 @@
 #ifndef HEARTH_PROCESS_H
 #define HEARTH_PROCESS_H
 
+#include "control/hold.h"
 #include "control/region.h"
 #include "control/start_report.h"
 #include "control/supervise.h"
@@ -47,6 +48,8 @@ struct process {
     uint32_t forget_count, forget_room;
     /* what it said */
     char v8[32], last_exit[64];
+    uint64_t ended_life;       /* the life before */
+    struct job_blame ended_by; /* and what it executed at its end */
     uint64_t isolates, memory_bytes, bad_packets, logs_dropped;
     struct script_row
         *row; /* what it last said of the script of that slot; of another handle: nothing yet */
@@ -69,7 +72,8 @@ struct supervise {
     char *node_exe, *program, *blob, *preload;
     uint64_t lives;
     bool is_stopping;
-    struct loop_timer look_timer;
+    struct loop_timer look_timer, hold_timer;
+    struct hold_table holds;
     uint32_t looks;
     uint8_t packet[START_PACKET_BYTES_MAX];
     struct start_report report;

@@ -179,8 +179,11 @@ static void free_life(struct process *p)
     if (p->socket >= 0)
         close(p->socket);
     p->pidfd = p->socket = -1;
-    if (p->region)
+    if (p->region) {
+        p->ended_life = p->life;
+        p->ended_by = job_region_blame(p->region->map);
         part_release(&p->region->part);
+    }
     p->region = NULL;
     p->pid = 0;
     p->forget_count = 0;
@@ -189,6 +192,48 @@ static void free_life(struct process *p)
     p->rows = 0;
     p->isolates = p->memory_bytes = p->ping_ns = 0;
     process_set_state(p, SUPERVISE_DOWN);
+}
+
+static void on_hold_over(void *arg);
+
+static void await_hold(struct supervise *s)
+{
+    uint64_t now_ns = loop_now_ns(), next_ns = hold_next_ns(&s->holds, now_ns);
+
+    if (next_ns != UINT64_MAX)
+        loop_timer_set(s->config.loop, &s->hold_timer, next_ns - now_ns, on_hold_over, s);
+}
+
+static void on_hold_over(void *arg)
+{
+    struct supervise *s = arg;
+
+    await_hold(s);
+    if (s->config.on_change)
+        s->config.on_change(s->config.arg);
+}
+
+/* Whose code was it? What a process says of that is its own word, but it names only scripts that it was given. True: a script's, which
+ * is held back if it goes on. */
+static bool blame(struct process *p)
+{
+    struct supervise *s = p->owner;
+    const struct script *script = p->ended_by.script <= p->told
+                                      ? catalog_by_handle(s->config.catalog, p->ended_by.script)
+                                      : NULL;
+    uint64_t now_ns = loop_now_ns();
+    const struct hold *h;
+
+    if (!script || s->is_stopping)
+        return false;
+    h = hold_ended(&s->holds, script->handle, now_ns);
+    log_line("script",
+             "name=%s version=%s level=error text=\"the process ended while it ran this script "
+             "(%s)\" ends=%u held_s=%llu",
+             script->name, script->version, p->last_exit, h->ends,
+             (unsigned long long)(h->until_ns > now_ns ? (h->until_ns - now_ns) / 1000000000u : 0));
+    await_hold(s);
+    return true;
 }
 
 /* True: it has ended, and last_exit says how. */
@@ -225,7 +270,10 @@ static void on_exit_event(void *arg, uint32_t events)
     log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
              p->last_exit, (unsigned long long)lived_ms);
     free_life(p);
-    if (lived_ms >= SUPERVISE_STABLE_MS)
+    /* What a script did is no fault of the process, and the others' requests wait for the next one. */
+    if (blame(p))
+        p->backoff_ms = lived_ms >= SUPERVISE_BLAMED_MS ? 0 : SUPERVISE_BACKOFF_FIRST_MS;
+    else if (lived_ms >= SUPERVISE_STABLE_MS)
         p->backoff_ms = 0;
     respawn_later(p);
     if (s->config.on_change)

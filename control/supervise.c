@@ -148,6 +148,7 @@ void supervise_destroy(struct supervise *s)
 
     s->is_stopping = true;
     loop_timer_cancel(s->config.loop, &s->look_timer);
+    loop_timer_cancel(s->config.loop, &s->hold_timer);
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
@@ -238,15 +239,15 @@ struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, st
     const struct process *p = &s->process[i];
 
     *region = NULL;
+    struct world_runtime r = {
+        .wake_fd = -1, .life = p->life, .ended_life = p->ended_life, .ended_by = p->ended_by};
     if (p->state != SUPERVISE_UP)
-        return (struct world_runtime){.wake_fd = -1, .life = p->life};
+        return r;
     *region = &p->region->part;
-    return (struct world_runtime){
-        .region = p->region->map,
-        .life = p->life,
-        .wake_fd = p->region->wake_fd,
-        .condemned = &p->region->condemned,
-    };
+    r.region = p->region->map;
+    r.wake_fd = p->region->wake_fd;
+    r.condemned = &p->region->condemned;
+    return r;
 }
 
 const struct script_row *supervise_script(const struct supervise *s, uint32_t i,
@@ -256,6 +257,11 @@ const struct script_row *supervise_script(const struct supervise *s, uint32_t i,
     const struct script_row *row = script->slot < p->rows ? &p->row[script->slot] : NULL;
 
     return row && row->handle == script->handle ? row : NULL;
+}
+
+uint32_t supervise_held(const struct supervise *s, uint64_t handle[WORLD_HELD_MAX])
+{
+    return hold_list(&s->holds, loop_now_ns(), handle);
 }
 
 void supervise_status(const struct supervise *s, uint32_t i, struct supervise_status *out)

@@ -338,6 +338,7 @@ static struct world_limits limits_of(const struct conf_limits *l)
         .head_timeout_ms = l->head_timeout_ms,
         .idle_timeout_ms = l->idle_timeout_ms,
         .stall_timeout_ms = l->stall_timeout_ms,
+        .min_rate = l->min_rate,
         .request_body_bytes_max = (uint64_t)l->request_body_mb << 20,
     };
 }
@@ -380,6 +381,7 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
+    w->held_count = supervise_held(plan->supervise, w->held);
     w->runtime_count = supervise_count(plan->supervise);
     for (uint32_t i = 0; i < w->runtime_count; i++) {
         w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);

@@ -4,15 +4,15 @@ import json
 import os
 import random
 import signal
-import socket
 import struct
 import threading
 import time
 
 from cases import case
+from frames import ether, ipv4, ipv6, raw_socket, tcp
 from load import Load
-from node import (ADDRESS, ADDRESS6, CLIENT_MAC, LAB, NODE_MAC, ROOT, connect, connect_tls, counters, ctl, descendants, get,
-                  good_answers, hearthd_pid, https, run, runtime_pids, stat_fields, unaccounted, until, wait_closed)
+from node import (LAB, ROOT, connect, connect_tls, counters, ctl, descendants, get, good_answers, hearthd_pid, https, run,
+                  runtime_pids, stat_fields, unaccounted, until, wait_closed)
 
 
 @case("kill -9 of a runtime process under load: good answers again within a second, hearthd the same")
@@ -129,38 +129,6 @@ def _():
 # ---- malformed packets ---------------------------------------------------------------------------------------------
 
 
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def ether(payload, kind=0x0800, to=NODE_MAC):
-    return to + CLIENT_MAC + struct.pack("!H", kind) + payload
-
-
-def ipv4(payload, protocol=6, **changes):
-    """A good IPv4 header, less what is changed: version_ihl, length, fragment, checksum, source, to."""
-    field = {"version_ihl": 0x45, "length": 20 + len(payload), "fragment": 0, "source": "10.77.0.100", "to": ADDRESS, **changes}
-    head = struct.pack("!BBHHHBBH4s4s", field["version_ihl"], 0, field["length"], 1, field["fragment"], 64, protocol, 0,
-                       socket.inet_aton(field["source"]), socket.inet_aton(field["to"]))
-    return head[:10] + struct.pack("!H", field.get("checksum", checksum(head))) + head[12:] + payload
-
-
-def ipv6(payload, next_header):
-    return (struct.pack("!IHBB", 6 << 28, len(payload), next_header, 64) + socket.inet_pton(socket.AF_INET6, "fd77::100") +
-            socket.inet_pton(socket.AF_INET6, ADDRESS6) + payload)
-
-
-def tcp(flags=0x02, offset=5, options=b"", payload=b"", port=443, good=True):
-    head = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, offset << 4, flags, 1024, 0, 0) + options + payload
-    pseudo = socket.inet_aton("10.77.0.100") + socket.inet_aton(ADDRESS) + struct.pack("!BBH", 0, 6, len(head))
-    total = checksum(pseudo + head) if good else 0x1234
-    return head[:16] + struct.pack("!H", total) + head[18:]
-
-
 FRAMES = [
     ("for another MAC", "drop_link_other_mac", ether(ipv4(tcp()), to=b"\x02\0\0\0\0\x07")),
     ("an unknown EtherType", "drop_link_ethertype", ether(bytes(46), kind=0x88B5)),
@@ -185,12 +153,6 @@ FRAMES = [
     ("an IPv6 header cut short", "drop_ip_bad", ether(b"\x60" + bytes(20), kind=0x86DD)),
     ("a VLAN tag that is not ours", "drop_link_vlan", ether(struct.pack("!HH", 77, 0x0800) + ipv4(tcp()), kind=0x8100)),
 ]
-
-
-def raw_socket():
-    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    raw.bind(("eth0", 0))
-    return raw
 
 
 def send_frame(description, counted, frame):

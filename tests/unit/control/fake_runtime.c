@@ -2,6 +2,7 @@
  *   good    ready; logs every script and every forgotten handle; exits 0 when the socket ends
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
+ *   killed  ready, then exit 70 as if the first script had ended it
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
  *   stranger  ready, then another user's process that heeds nothing
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
@@ -63,12 +64,13 @@ static json_t *hear(int *fds, int *fd_count)
     return json_loadb(packet, (size_t)n, 0, NULL);
 }
 
+static void *map; /* the region */
+
 static void take_region(void)
 {
     int fds[70], count;
     json_t *j = hear(fds, &count);
     struct stat st;
-    void *map;
 
     if (!j || count != 2 + (int)json_integer_value(json_object_get(j, "lanes")) ||
         fstat(fds[0], &st))
@@ -80,7 +82,16 @@ static void take_region(void)
     json_decref(j);
 }
 
-static bool is_mute;
+static bool is_mute, is_killed;
+
+static void die_of(json_int_t handle)
+{
+    struct job_region_header *header = map;
+
+    atomic_store(&header->executing.job, job_name(1, 5, 7));
+    atomic_store(&header->executing.script, (uint64_t)handle);
+    exit(70);
+}
 
 enum { SOURCES_MAX = 256 };
 static char source_of[SOURCES_MAX][64]; /* by handle */
@@ -106,6 +117,8 @@ static void take_scripts(void)
         const char *type = json_string_value(json_object_get(j, "type"));
         char text[256], source[64] = "";
 
+        if (!strcmp(type, "script") && is_killed)
+            die_of(handle);
         if (!strcmp(type, "script") && count == 1) {
             ssize_t n = pread(fds[0], source, sizeof(source) - 1, 0);
             const json_t *limits = json_object_get(j, "limits");
@@ -199,6 +212,7 @@ int main(int argc, char **argv)
     } else {
         take_region();
     }
+    is_killed = !strcmp(how, "killed");
     if (!strcmp(how, "silent")) {
         pause();
         return 0;

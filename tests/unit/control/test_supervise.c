@@ -98,6 +98,30 @@ static void one_that_keeps_dying_waits_longer_each_time(void **state)
     UNTIL(supervise_up_count(supervise) == 1);
 }
 
+static void what_it_executed_at_its_end_is_told_and_held_back(void **state)
+{
+    uint64_t held[WORLD_HELD_MAX];
+    struct world_runtime r;
+    struct part *region;
+
+    add_script("alpha", "a");
+    start("killed", 1);
+    UNTIL(status_of(0).restarts >= 1 && !status_of(0).pid);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_null(r.region);
+    assert_int_equal(r.ended_life, r.life);
+    assert_int_equal(r.ended_by.script, catalog.last_handle);
+    assert_true(r.ended_by.job == job_name(1, 5, 7));
+    assert_int_equal(supervise_held(supervise, held), 0);
+    UNTIL(status_of(0).restarts >= HOLD_ENDS);
+    assert_int_equal(supervise_held(supervise, held), 1);
+    assert_int_equal(held[0], catalog.last_handle);
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_true(r.life > r.ended_life); /* the end of the life before is still told */
+}
+
 static void a_condemned_process_is_replaced(void **state)
 {
     struct part *region;
@@ -386,6 +410,7 @@ int main(void)
         TEST(the_largest_script_is_told),
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
+        TEST(what_it_executed_at_its_end_is_told_and_held_back),
         TEST(a_condemned_process_is_replaced),
         TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
         TEST(one_that_may_not_be_killed_is_asked_to_end),
