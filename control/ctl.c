@@ -50,7 +50,7 @@ struct ctl {
     uint64_t patience_ns;
     struct loop_timer sweep_timer;
     uint64_t last_id;
-    uint32_t client_count;
+    struct ctl_counts counts;
     struct ctl_client *clients;
 };
 
@@ -64,7 +64,7 @@ static void client_close(struct ctl_client *c)
             break;
         }
     }
-    s->client_count--;
+    s->counts.clients--;
     int fd = c->watch.fd;
 
     loop_unwatch(s->loop, &c->watch);
@@ -181,6 +181,7 @@ void ctl_refuse(struct ctl_client *c, const char *error)
 /* The client broke the protocol: one sentence, then the end. */
 static void end_with(struct ctl_client *c, const char *error)
 {
+    c->owner->counts.bad++;
     c->awaited = AWAITS_REPLY;
     ctl_refuse(c, error);
     c->awaited = AWAITS_END;
@@ -270,8 +271,10 @@ static void sweep(void *arg)
     for (struct ctl_client *c = s->clients, *next; c; c = next) {
         next = c->next;
         /* It may have made room while this thread was busy elsewhere. */
-        if (is_overdue(c, now_ns) && (!flush(c) || is_overdue(c, now_ns)))
+        if (is_overdue(c, now_ns) && (!flush(c) || is_overdue(c, now_ns))) {
+            s->counts.given_up++;
             client_close(c);
+        }
     }
     if (s->clients)
         loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
@@ -304,8 +307,9 @@ static void on_connect(void *arg, uint32_t events)
 
     if (fd < 0)
         return;
-    c = s->client_count < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    c = s->counts.clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
+        s->counts.turned_away++;
         turn_away(fd);
         return;
     }
@@ -322,7 +326,7 @@ static void on_connect(void *arg, uint32_t events)
         loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
     c->next = s->clients;
     s->clients = c;
-    s->client_count++;
+    s->counts.clients++;
 }
 
 /* ---- life ---- */
@@ -405,9 +409,9 @@ struct ctl_client *ctl_find(struct ctl *s, uint64_t id)
     return NULL;
 }
 
-uint32_t ctl_client_count(const struct ctl *s)
+struct ctl_counts ctl_counts(const struct ctl *s)
 {
-    return s->client_count;
+    return s->counts;
 }
 
 /* ---- tails ---- */

@@ -201,6 +201,7 @@ static void a_client_that_breaks_the_protocol_is_told_once_and_closed(void **sta
         close(fd);
     }
     assert_int_equal(handled, 0);
+    assert_int_equal(ctl_counts(ctl).bad, sizeof(rows) / sizeof(rows[0]));
 }
 
 /* Enough turns for all that a client of a few bytes can cause. */
@@ -246,6 +247,7 @@ static void too_many_clients_are_turned_away(void **state)
     expect_text(receive(fds[CTL_CLIENTS_MAX]),
                 "{\"error\":\"hearthd has too many clients\",\"ok\":false}");
     assert_false(wait_readable(fds[CTL_CLIENTS_MAX]));
+    assert_int_equal(ctl_counts(ctl).turned_away, 1);
     for (int i = 0; i <= CTL_CLIENTS_MAX; i++)
         close(fds[i]);
 }
@@ -320,7 +322,7 @@ static void clients_that_do_not_get_on_make_room(void **state)
         ssize_t n = 0;
 
         /* Those that do not read stay so until hearthd has given them up. */
-        for (int turn = 0; turn < 400 && ctl_client_count(ctl) > 2; turn++) {
+        for (int turn = 0; turn < 400 && ctl_counts(ctl).clients > 2; turn++) {
             loop_step(&loop, 100);
             while (recv(tail, drop, sizeof(drop), MSG_DONTWAIT) > 0)
                 ;
@@ -329,11 +331,12 @@ static void clients_that_do_not_get_on_make_room(void **state)
             n = recv(fd[i], drop, sizeof(drop), MSG_DONTWAIT);
         while (n > 0);
         if (n)
-            fail_msg("client %d: %s, %u clients", i, strerror(errno), ctl_client_count(ctl));
+            fail_msg("client %d: %s, %u clients", i, strerror(errno), ctl_counts(ctl).clients);
         close(fd[i]);
     }
     /* A tail that is read, and one that awaits its answer, stay. */
-    assert_int_equal(ctl_client_count(ctl), 2);
+    assert_int_equal(ctl_counts(ctl).clients, 2);
+    assert_int_equal(ctl_counts(ctl).given_up, WAYS);
     assert_non_null(ctl_find(ctl, deferred));
     json_decref(line);
     close(tail);
