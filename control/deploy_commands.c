@@ -40,7 +40,8 @@ static json_t *deployed_json(const struct hearthd *h, const struct script *s, bo
                      json_object_get(s->manifest, "routes"), "hosts", hosts);
 }
 
-/* Gives the hold up, and what the store has of it, if it is no version of its script. The client may be gone. */
+/* Gives the hold up, and what the store has of it, if it is no version of its script. The client
+ * may be gone. */
 static void reject(struct hearthd *h, struct script *s, struct ctl_client *client,
                    const char *error)
 {

@@ -25,7 +25,8 @@ void process_set_state(struct process *p, enum supervise_state state)
     p->since_ns = loop_now_ns();
 }
 
-/* 0, or why it cannot be: the kernel asks whose process it is (CAP_KILL). One that has just ended is killed enough. */
+/* 0, or why it cannot be: the kernel asks whose process it is (CAP_KILL). One that has just ended
+ * is killed enough. */
 static int send_kill(const struct process *p)
 {
     if (!pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) || errno == ESRCH)
@@ -55,7 +56,8 @@ static void strike(void *arg)
                    p);
     if (!rc && !was_struck)
         return;
-    /* It will not be gone in a moment. If it listens at all, it ends by itself; no request should wait for it. */
+    /* It will not be gone in a moment. If it listens at all, it ends by itself; no request should
+     * wait for it. */
     shutdown(p->socket, SHUT_RDWR);
     if (p->strikes <= 2 && s->config.on_change && !s->is_stopping)
         s->config.on_change(s->config.arg);
@@ -139,7 +141,8 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
         fcntl(START_FD, F_SETFD, 0);
     else
         dup2(c->socket, START_FD);
-    /* When the machine runs out of memory, the kernel should take this process, not the data plane. */
+    /* When the machine runs out of memory, the kernel should take this process, not the data plane.
+     * */
     int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (oom >= 0 && write(oom, "1000", 4) != 4)
         close(oom);
@@ -373,7 +376,8 @@ fail:
     if (child_words >= 0)
         close(child_words);
     if (p->pid > 0) {
-        /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up. */
+        /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up.
+         * */
         kill(p->pid, SIGKILL);
         waitpid(p->pid, NULL, 0);
     }

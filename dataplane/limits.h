@@ -1,9 +1,9 @@
 /* limits.h
  *
- * Every maximum of the data plane, in one place. What an operator may tune is in struct
- * world_limits (world.h) and starts from the *_DEFAULT values here. One list: the constants and
- * what limits_print shows are made from it; it also sums the bytes that one dp core can ever use.
- * Units are the ends of the names.
+ * Every maximum of the data plane, and those of the control thread that face strangers, in one
+ * place. What an operator may tune is in struct world_limits (world.h) and starts from the
+ * *_DEFAULT values here. One list: the constants and what limits_print shows are made from it; it
+ * also sums the bytes that one dp core can ever use. Units are the ends of the names.
  */
 #ifndef HEARTH_LIMITS_H
 #define HEARTH_LIMITS_H
@@ -112,9 +112,23 @@
     L(OPTIMISTIC_BYTES_DEFAULT, 65536, "W: body bytes sent to a home before it accepts")           \
     L(TRACE_ONE_IN_DEFAULT, 1, "requests whose spans are recorded")
 
+#define LIMITS_CONTROL(L)                                                                          \
+    L(SUPERVISE_HEARD_BYTES_PER_LOOK, 512 * 1024,                                                  \
+      "read from the start socket of one runtime process in 50 ms")                                \
+    L(SUPERVISE_WORDS_BYTES_PER_LOOK, 16 * 1024, "read from the standard error of one in 50 ms")   \
+    L(SUPERVISE_WORDS_PER_SECOND, 20, "lines of the standard error of one that are logged")        \
+    L(SUPERVISE_WORDS_LINE_BYTES, 500, "of such a line")                                           \
+    L(SUPERVISE_KILL_MS, 1000, "from a signal to the next, for one that is to end")                \
+    L(SUPERVISE_STOP_MS, 2000, "at the end of hearthd, for all of them to end")                    \
+    L(TRIALS_MAX, 32, "deployed versions that are tried at once")                                  \
+    L(TRIAL_MS, 20000, "for a runtime process to say whether a deployed version loads")            \
+    L(CTL_PATIENCE_MS, 60000, "for a client of the control socket to ask, or to take its answer")  \
+    L(CTL_DEPTH_MAX, 64, "brackets of a request to the control socket that are open at once")
+
 #define LIMIT_LIST(L)                                                                              \
     LIMITS_CORE(L)                                                                                 \
-    LIMITS_NET(L) LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L)
+    LIMITS_NET(L)                                                                                  \
+    LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_CONTROL(L)
 
 enum {
 #define LIMIT_ENUM(name, value, text) name = value,

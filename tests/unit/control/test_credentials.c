@@ -1,4 +1,5 @@
-/* test_credentials CERTS: what a configuration names is loaded by the judge as by a start. CERTS: the directory of make_certs.sh. */
+/* test_credentials CERTS: what a configuration names is loaded by the judge as by a start. CERTS:
+ * the directory of make_certs.sh. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

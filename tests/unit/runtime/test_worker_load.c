@@ -65,7 +65,8 @@ static void a_try_says_what_is_in_the_log(void **state)
         if (rows[i].says && !harness_logged(&h, "error", said))
             fail_msg("%s: not in the log", rows[i].what);
     }
-    /* The process is as good as before, and what it said of a script it says again, without a second start. */
+    /* The process is as good as before, and what it said of a script it says again, without a
+     * second start. */
     size_t lines = h.line_count;
     assert_non_null(strstr(harness_try(&h, 5), "Error: at top"));
     assert_int_equal(h.line_count, lines);
