@@ -4,118 +4,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/bundle.h"
+#include "control/deploy_commands.h"
 #include "control/hearthd.h"
 #include "control/json_field.h"
 #include "control/log.h"
 #include "control/ring_commands.h"
 #include "control/tune.h"
-
-/* Puts the script in its name's place, on disk and here. Consumes the caller's hold. */
-static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)
-{
-    struct scripts_part *scripts =
-        scripts_part_build(&h->catalog, s, NULL, h->conf, error, error_bytes);
-    int rc = -1;
-
-    if (scripts) {
-        s->deployed_at = time(NULL);
-        rc = store_set_current(&h->store, s->name, s->sha256, s->deployed_at, error, error_bytes);
-        if (rc) {
-            part_release(&scripts->part);
-        } else {
-            catalog_adopt(&h->catalog, s);
-            part_release(&h->scripts->part);
-            h->scripts = scripts;
-            supervise_tell(h->supervise);
-            log_line("deploy", "script=%s version=%s", s->name, s->version);
-        }
-    }
-    script_release(s);
-    return rc;
-}
-
-static json_t *deployed_json(const struct hearthd *h, const struct script *s, bool is_new)
-{
-    json_t *hosts = json_array();
-
-    for (uint32_t z = 0; z < h->conf->zones_count; z++)
-        json_array_append_new(hosts, json_sprintf("%s.%s", s->name, h->conf->zones[z]));
-    return json_pack("{s:b, s:s, s:s, s:s, s:b, s:O, s:o}", "ok", 1, "name", s->name, "version",
-                     s->version, "sha256", s->sha256, "changed", (int)is_new, "routes",
-                     json_object_get(s->manifest, "routes"), "hosts", hosts);
-}
-
-static void activate_sha(struct hearthd *h, struct ctl_client *client, const char *name,
-                         const char *sha256)
-{
-    char error[512];
-    struct script *current = catalog_find(&h->catalog, name);
-    struct script *s;
-
-    if (current && !strcmp(current->sha256, sha256)) {
-        ctl_reply(client, deployed_json(h, current, false));
-        return;
-    }
-    s = script_load(&h->catalog, &h->store, sha256, 0, error, sizeof(error));
-    if (!s || activate(h, s, error, sizeof(error)))
-        ctl_refuse(client, error);
-    else
-        hearthd_reply_when_published(h, client,
-                                     deployed_json(h, catalog_find(&h->catalog, name), true));
-}
-
-static void on_deploy(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
-{
-    const json_t *manifest = json_object_get(r->json, "manifest");
-    char error[512], sha256[STORE_SHA_CHARS + 1];
-
-    if (!bundle_check(manifest, r->payload_bytes, error, sizeof(error)) ||
-        store_put(&h->store, manifest, r->payload, r->payload_bytes, sha256, error, sizeof(error)))
-        ctl_refuse(client, error);
-    else
-        activate_sha(h, client, json_string_value(json_object_get(manifest, "name")), sha256);
-}
-
-static void on_rollback(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
-{
-    char error[512], sha256[STORE_SHA_CHARS + 1];
-
-    if (store_find_version(&h->store, field_text(r->json, "name"), field_text(r->json, "version"),
-                           sha256, error, sizeof(error)))
-        ctl_refuse(client, error);
-    else
-        activate_sha(h, client, field_text(r->json, "name"), sha256);
-}
-
-static void on_delete(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
-{
-    char error[512], name[SCRIPT_NAME_BYTES_MAX + 1];
-    struct script *s = catalog_find(&h->catalog, field_text(r->json, "name"));
-    struct scripts_part *scripts = NULL;
-
-    snprintf(name, sizeof(name), "%s", field_text(r->json, "name"));
-    if (s) {
-        scripts = scripts_part_build(&h->catalog, NULL, s, h->conf, error, sizeof(error));
-        if (!scripts) {
-            ctl_refuse(client, error);
-            return;
-        }
-    }
-    if (store_delete(&h->store, name, error, sizeof(error))) {
-        if (scripts)
-            part_release(&scripts->part);
-        ctl_refuse(client, error);
-        return;
-    }
-    if (s) {
-        catalog_remove(&h->catalog, s);
-        part_release(&h->scripts->part);
-        h->scripts = scripts;
-    }
-    log_line("delete", "script=%s", name);
-    hearthd_reply_when_published(h, client, json_pack("{s:b, s:s}", "ok", 1, "name", name));
-}
 
 static void on_reload(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {

@@ -51,6 +51,7 @@ struct conf_listen {
 struct conf_certificate {
     conf_path chain, key;
     bool is_default;
+    uint32_t line; /* of the entry; 0 if it was not read from a text */
 };
 
 struct conf_runtimes {
@@ -69,6 +70,7 @@ struct conf_limits {
     uint32_t calls, served,
         streams; /* of one dp core: requests under way, those of other nodes, streams to them */
     uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
+    uint32_t min_rate;
     uint32_t request_body_mb; /* 0: no limit */
 };
 
@@ -82,6 +84,7 @@ struct conf_member {
 
 struct conf_cluster {
     conf_path key, secret; /* files (key.h) */
+    uint32_t key_line, secret_line, members_line;
     uint16_t port;
     uint32_t members_count;
     struct conf_member *members;

@@ -272,6 +272,7 @@ static void check_numbers(const struct meaning *m)
             3600000),
         ROW("limits.stall_timeout_ms", c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS, 100,
             3600000),
+        ROW("limits.min_rate", c->limits.min_rate, HTTP_MIN_RATE_DEFAULT, 0, 1 << 24),
         ROW("limits.request_body_mb", c->limits.request_body_mb, 0, 0, 1 << 20),
         ROW("drain_ms", c->drain_ms, 10000, 0, 600000),
     };

@@ -20,6 +20,8 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "control/credentials.h"
+#include "control/deploy_commands.h"
 #include "control/install.h"
 #include "control/log.h"
 #include "dataplane/core_thread.h"
@@ -150,6 +152,15 @@ static void on_runtime_change(void *arg)
 
     if (h->has_publisher && h->scripts)
         hearthd_change(h);
+    if (h->trials.supervise)
+        trials_look(&h->trials);
+}
+
+static void on_runtime_loaded(void *arg, uint64_t handle, const char *error)
+{
+    struct hearthd *h = arg;
+
+    trial_take(&h->trials, handle, error);
 }
 
 static void on_runtime_log(void *arg, const struct supervise_log *l)
@@ -273,8 +284,8 @@ static int start_crypto(struct hearthd *h, struct fault *f)
         rc = tls_start();
         h->has_tls = !rc;
     }
-    if (!rc && getrandom(&h->ticket_keys, sizeof(h->ticket_keys), 0) != sizeof(h->ticket_keys))
-        rc = -EIO;
+    if (!rc)
+        rc = hearthd_tickets_start(h);
     if (rc)
         snprintf(f->text, sizeof(f->text), "crypto: %s", strerror(-rc));
     else
@@ -419,7 +430,7 @@ static int start_scripts(struct hearthd *h, struct fault *f)
 
 static int start_certificates(struct hearthd *h, struct fault *f)
 {
-    h->certs = certs_part_build(h->conf, &h->ticket_keys, f->text, sizeof(f->text));
+    h->certs = certs_part_build(h->conf, &h->tickets, f->text, sizeof(f->text));
     if (!h->certs)
         return -1;
     log_line("start", "step=certificates count=%u", h->certs->context_count);
@@ -446,6 +457,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
         .catalog = &h->catalog,
         .on_change = on_runtime_change,
         .on_log = on_runtime_log,
+        .on_loaded = on_runtime_loaded,
         .arg = h,
     };
 
@@ -454,6 +466,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
     h->supervise = supervise_create(&config, f->text, sizeof(f->text));
     if (!h->supervise)
         return -1;
+    trials_init(&h->trials, &h->loop, h->supervise, on_trial_verdict, h);
     log_line("start", "step=runtimes count=%u", r->count);
     return 0;
 }
@@ -639,6 +652,7 @@ static void stop(struct hearthd *h)
     if (h->has_publisher)
         publisher_fini(&h->publisher);
     hearthd_cluster_stop(h);
+    trials_fini(&h->trials);
     if (h->supervise)
         supervise_destroy(h->supervise);
     h->supervise = NULL;
@@ -656,6 +670,7 @@ static void stop(struct hearthd *h)
     free(h->neighbours);
     if (h->port)
         port_close(h->port);
+    hearthd_tickets_stop(h);
     if (h->has_tls)
         tls_stop();
     if (h->has_aead)
@@ -670,11 +685,15 @@ static void stop(struct hearthd *h)
     conf_free(h->conf);
 }
 
-static struct conf *read_config(const char *file)
+static struct conf *read_config(const char *file, bool is_check)
 {
     struct conf_verdict *v = malloc(sizeof(*v));
     struct conf *c = v ? conf_read(file, v) : NULL;
 
+    if (c && is_check && !credentials_check(c, v)) {
+        conf_free(c);
+        c = NULL;
+    }
     for (uint32_t i = 0; v && i < v->count && i < CONF_ERRORS_MAX; i++)
         fprintf(stderr, "%s:%u: %s\n", file, v->error[i].line, v->error[i].text);
     free(v);
@@ -730,7 +749,7 @@ int main(int argc, char **argv)
     if (optind != argc)
         return usage(2);
     h.started_ns = loop_now_ns();
-    h.conf = read_config(h.config_file);
+    h.conf = read_config(h.config_file, is_check);
     if (!h.conf)
         return 1;
     install_find(&h.conf->runtimes);

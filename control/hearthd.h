@@ -24,9 +24,11 @@
 #include "control/store.h"
 #include "control/supervise.h"
 #include "control/tail.h"
+#include "control/trial.h"
 #include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port.h"
 
 #define HEARTH_VERSION "0.1.0"
@@ -69,7 +71,9 @@ struct hearthd {
     struct store store;
     struct catalog catalog;
     struct supervise *supervise;
-    struct tls_ticket_keys ticket_keys;
+    struct trials trials; /* of deploys */
+    struct tls_tickets tickets;
+    struct loop_timer tickets_timer;
     struct certs_part *certs;
     struct scripts_part *scripts;
     struct world_shared shared;
@@ -133,6 +137,12 @@ bool hearthd_has_others(const struct hearthd *);
 /* The client is answered when the node is DRAINING; NULL: nobody asks. */
 void hearthd_drain(struct hearthd *, struct ctl_client *, uint32_t handover_ms);
 void hearthd_undrain(struct hearthd *, struct ctl_client *);
+
+/* ---- hearthd_tickets.c: the keys of session tickets ---- */
+
+/* The first key, and a timer for the next. 0 or -errno. */
+int hearthd_tickets_start(struct hearthd *);
+void hearthd_tickets_stop(struct hearthd *);
 
 /* ---- hearthd_notes.c: log lines and stories, of this node and of the others ---- */
 

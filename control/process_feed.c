@@ -45,6 +45,12 @@ void process_ping(struct process *p)
     p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
 }
 
+bool process_try(struct process *p, uint64_t handle)
+{
+    return send_packet(p, json_pack("{s:s, s:I}", "type", "try", "handle", (json_int_t)handle),
+                       NULL, 0) == START_SENT;
+}
+
 /* In a process that is not up nothing is warm: there is nothing to wait for. */
 static void has_told(struct process *p, uint64_t handle)
 {

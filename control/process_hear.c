@@ -21,6 +21,17 @@ static bool on_ready(struct process *p, const struct start_report *said)
     return true;
 }
 
+static bool on_loaded(struct process *p, const struct start_report *said)
+{
+    const struct supervise_config *c = &p->owner->config;
+
+    if (said->handle > p->told)
+        return false;
+    if (c->on_loaded)
+        c->on_loaded(c->arg, said->handle, said->text[0] ? said->text : NULL);
+    return true;
+}
+
 static bool on_log(struct process *p, const struct start_report *said)
 {
     struct supervise *s = p->owner;
@@ -100,6 +111,8 @@ static bool on_packet(struct process *p, size_t bytes)
         return on_ready(p, &s->report);
     case START_REPORT_PONG:
         return on_pong(p, &s->report);
+    case START_REPORT_LOADED:
+        return on_loaded(p, &s->report);
     case START_REPORT_LOG:
         return on_log(p, &s->report);
     case START_REPORT_STATS:

@@ -127,7 +127,7 @@ int hearthd_reload(struct hearthd *h, json_t **restart_needed, char *error, size
     free(v);
     install_find(&next->runtimes);
     differing = keep_fixed(next, h->conf);
-    certs = certs_part_build(next, &h->ticket_keys, error, error_bytes);
+    certs = certs_part_build(next, &h->tickets, error, error_bytes);
     if (certs)
         scripts = scripts_part_build(&h->catalog, NULL, NULL, next, error, error_bytes);
     if (!scripts || follow_members(h, next, error, error_bytes)) {

@@ -17,6 +17,12 @@ static void read_pong(struct start_report *out, struct json_reader *r)
     out->told = json_reader_number(r, "told", handle_max);
 }
 
+static void read_loaded(struct start_report *out, struct json_reader *r)
+{
+    out->handle = json_reader_number(r, "handle", handle_max);
+    json_reader_text(r, "error", out->text, sizeof(out->text));
+}
+
 static bool is_level(const char *text)
 {
     static const char *const levels[] = {"debug", "log", "info", "warn", "error"};
@@ -78,9 +84,8 @@ static const struct {
     enum start_report_kind kind;
     void (*read)(struct start_report *, struct json_reader *);
 } kinds[] = {
-    {"ready", START_REPORT_READY, read_ready},
-    {"pong", START_REPORT_PONG, read_pong},
-    {"log", START_REPORT_LOG, read_log},
+    {"ready", START_REPORT_READY, read_ready},    {"pong", START_REPORT_PONG, read_pong},
+    {"loaded", START_REPORT_LOADED, read_loaded}, {"log", START_REPORT_LOG, read_log},
     {"stats", START_REPORT_STATS, read_stats},
 };
 

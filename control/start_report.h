@@ -20,6 +20,7 @@
 enum start_report_kind {
     START_REPORT_READY,
     START_REPORT_PONG,
+    START_REPORT_LOADED,
     START_REPORT_LOG,
     START_REPORT_STATS,
 };
@@ -31,7 +32,7 @@ struct script_row {
     bool is_warm;
 };
 
-/* By kind: v8 of READY; told of PONG; handle, request, level and text of LOG; the rest of STATS. Texts are UTF-8 without NUL. */
+/* By kind: v8 of READY; told of PONG; handle and text of LOADED; these, request and level of LOG; the rest of STATS. Texts are UTF-8 without NUL. */
 struct start_report {
     enum start_report_kind kind;
     char v8[START_V8_BYTES_MAX + 1];

@@ -474,6 +474,23 @@ int store_find_version(struct store *s, const char *name, const char *version,
     return matches == 1 ? 0 : -1;
 }
 
+void store_discard(struct store *s, const char *name, const char *sha256)
+{
+    char ignored[256], path[128];
+    json_t *record = store_record(s, name, ignored, sizeof(ignored));
+    const json_t *versions = json_object_get(record, "versions");
+    bool is_version;
+
+    record_path(path, "scripts", name);
+    is_version = !record && !faccessat(s->dir, path, F_OK, 0); /* who knows what it names */
+
+    for (size_t i = 0; i < json_array_size(versions); i++)
+        is_version |= !strcmp(version_sha(versions, i), sha256);
+    if (!is_version)
+        remove_artifact(s, sha256);
+    json_decref(record);
+}
+
 int store_delete(struct store *s, const char *name, char *error, size_t error_bytes)
 {
     const struct fault f = {error, error_bytes};

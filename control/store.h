@@ -55,6 +55,9 @@ json_t *store_record(struct store *, const char *name, char *error, size_t error
 int store_find_version(struct store *, const char *name, const char *version,
                        char sha256[STORE_SHA_CHARS + 1], char *error, size_t error_bytes);
 
+/* Removes an artifact that is no version of that script: it was put, and did not become current. */
+void store_discard(struct store *, const char *name, const char *sha256);
+
 /* Removes the record, then its artifacts. */
 int store_delete(struct store *, const char *name, char *error, size_t error_bytes);
 

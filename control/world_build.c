@@ -58,7 +58,7 @@ static void free_names(struct names *n)
 }
 
 static bool load_contexts(struct certs_part *p, const struct conf *conf,
-                          const struct tls_ticket_keys *keys, struct names *names, char *error,
+                          const struct tls_tickets *tickets, struct names *names, char *error,
                           size_t error_bytes)
 {
     char(*dns)[256] = malloc(CERT_NAMES_MAX * sizeof(*dns));
@@ -68,8 +68,12 @@ static bool load_contexts(struct certs_part *p, const struct conf *conf,
         const struct conf_certificate *c = &conf->certificates[i];
         size_t count;
 
-        p->contexts[i] = tls_context_create(c->chain, c->key, keys, error, error_bytes);
+        p->contexts[i] = tls_context_create(c->chain, c->key, tickets, error, error_bytes);
         if (!p->contexts[i]) {
+            char why[512];
+
+            snprintf(why, sizeof(why), "%s", error);
+            snprintf(error, error_bytes, "certificates[%u], line %u: %s", i, c->line, why);
             ok = false;
             break;
         }
@@ -84,7 +88,7 @@ static bool load_contexts(struct certs_part *p, const struct conf *conf,
     return ok;
 }
 
-struct certs_part *certs_part_build(const struct conf *conf, const struct tls_ticket_keys *keys,
+struct certs_part *certs_part_build(const struct conf *conf, const struct tls_tickets *tickets,
                                     char *error, size_t error_bytes)
 {
     struct certs_part *p = calloc(1, sizeof(*p));
@@ -96,7 +100,7 @@ struct certs_part *certs_part_build(const struct conf *conf, const struct tls_ti
         return NULL;
     part_init(&p->part, certs_part_destroy);
     p->contexts = calloc(conf->certificates_count + 1, sizeof(*p->contexts));
-    if (p->contexts && load_contexts(p, conf, keys, &names, error, error_bytes)) {
+    if (p->contexts && load_contexts(p, conf, tickets, &names, error, error_bytes)) {
         for (uint32_t i = 0; i < conf->certificates_count; i++)
             if (conf->certificates[i].is_default)
                 default_context = i;
@@ -334,6 +338,7 @@ static struct world_limits limits_of(const struct conf_limits *l)
         .head_timeout_ms = l->head_timeout_ms,
         .idle_timeout_ms = l->idle_timeout_ms,
         .stall_timeout_ms = l->stall_timeout_ms,
+        .min_rate = l->min_rate,
         .request_body_bytes_max = (uint64_t)l->request_body_mb << 20,
     };
 }
@@ -376,6 +381,7 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
+    w->held_count = supervise_held(plan->supervise, w->held);
     w->runtime_count = supervise_count(plan->supervise);
     for (uint32_t i = 0; i < w->runtime_count; i++) {
         w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);

@@ -45,8 +45,8 @@ struct scripts_part {
 };
 
 /* NULL and a sentence that names the file. */
-struct certs_part *certs_part_build(const struct conf *, const struct tls_ticket_keys *,
-                                    char *error, size_t error_bytes);
+struct certs_part *certs_part_build(const struct conf *, const struct tls_tickets *, char *error,
+                                    size_t error_bytes);
 
 /* The catalog's current scripts, `candidate` (may be NULL) in place of the current one of its name, without `left_out` (may be NULL).
  * NULL and a sentence: two scripts want the same route, or a bad pattern. */

@@ -100,6 +100,8 @@ enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
 /* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that can wait asks first. */
 bool call_has_memory(const struct core *);
+/* And for the head of such a call, while it waits? */
+bool call_has_head_memory(const struct core *);
 
 /* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to ask again. */
 size_t call_body_room(struct core *, struct call_ref);

@@ -22,6 +22,12 @@ bool call_has_memory(const struct core *core)
                       rank_of(core->calls->live, false)) >= BEGIN_CHUNKS;
 }
 
+bool call_has_head_memory(const struct core *core)
+{
+    return chunk_room(&core->chunks, &(struct chunk_account){0},
+                      rank_of(core->calls->live, false)) >= byte_queue_chunks(JOB_HEAD_BYTES_MAX);
+}
+
 bool call_reserve(struct core *core, struct call *c, uint32_t chunks)
 {
     if (MUTANT(HEAD_WITHOUT_MEMORY))

@@ -3,7 +3,8 @@
 enum {
     SEGMENTS_PER_RUN = 64,                /* fairness: a bulk connection gives way after so many */
     OUTPUT_RETRY_NS = 1000 * 1000 * 1000, /* there is no room to wait for the next hop in */
-    STARVED_RETRY_NS = 5 * 1000 * 1000,
+    STARVED_TURN_NS = 5 * 1000 * 1000,
+    STARVED_PER_TURN = 256,
     CLOSING_TIMEOUT_MS = 10000,
     CLOSING_BYTES_MIN =
         4096, /* in that time a slow reader takes as much of its answer, or all of it */
@@ -100,16 +101,12 @@ bool conn_read_ended(const struct conn *c)
     return c->is_read_ended || (tcp_peer_finished(&c->tcp) && tcp_readable(&c->tcp) == 0);
 }
 
-bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t *len)
+/* What TLS says of reading, with len bytes read: true if there are some. */
+static bool has_read(struct core *core, struct conn *c, enum tls_result result, size_t len)
 {
-    *len = 0;
-    if (!c->tls) {
-        *len = read_plain(c, buf, cap);
-        return *len > 0;
-    }
-    switch (tls_read(c->tls, buf, cap, len)) {
+    switch (result) {
     case TLS_OK:
-        return *len > 0;
+        return len > 0;
     case TLS_WANT:
         return false;
     case TLS_CLOSED:
@@ -124,6 +121,57 @@ bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t 
         return false;
     }
     return false;
+}
+
+bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t *len)
+{
+    *len = 0;
+    if (c->tls) {
+        enum tls_result result = tls_read(c->tls, buf, cap, len);
+        return has_read(core, c, result, *len);
+    }
+    *len = read_plain(c, buf, cap);
+    return *len > 0;
+}
+
+size_t conn_peek(struct core *core, struct conn *c, void *buf, size_t cap)
+{
+    size_t len = 0;
+    if (c->tls) {
+        enum tls_result result = tls_look(c->tls, buf, cap, &len);
+        return has_read(core, c, result, len) ? len : 0;
+    }
+    while (len < cap) {
+        size_t part;
+        const uint8_t *bytes = tcp_peek(&c->tcp, (uint32_t)len, &part);
+        if (part == 0)
+            break;
+        if (part > cap - len)
+            part = cap - len;
+        memcpy((uint8_t *)buf + len, bytes, part);
+        len += part;
+    }
+    return len;
+}
+
+void conn_skip(struct core *core, struct conn *c, size_t bytes)
+{
+    uint8_t dropped[2048];
+    if (!c->tls) {
+        tcp_consume(&c->tcp, (uint32_t)bytes);
+        return;
+    }
+    while (bytes > 0) {
+        size_t len = bytes < sizeof(dropped) ? bytes : sizeof(dropped);
+        bool is_there = conn_read(core, c, dropped, len, &len);
+        assert(is_there); /* of a record that has been shown */
+        bytes -= len;
+    }
+}
+
+size_t conn_pending(const struct conn *c)
+{
+    return tcp_readable(&c->tcp) + (c->tls ? tls_pending(c->tls) : 0);
 }
 
 size_t conn_write_room(const struct conn *c)
@@ -322,12 +370,48 @@ uint32_t conns_run_hops(struct core *core)
     return count;
 }
 
+/* No event tells when others have given back what it waits for. They all stand in one queue: a thousand that tried by
+ * themselves would take the core's time from those that can give something back. */
+static void starve(struct core *core, struct conn *c)
+{
+    if (age_is_in(&c->starving))
+        return;
+    if (core->starving.count == 0)
+        core->starving_turn_ns = core->now_ns + STARVED_TURN_NS;
+    age_add(&core->starving, &c->starving);
+}
+
+uint32_t conns_run_starving(struct core *core)
+{
+    if (core->starving.count == 0 || core->now_ns < core->starving_turn_ns)
+        return 0;
+    uint32_t count = 0;
+    core->starving_turn_ns = core->now_ns + STARVED_TURN_NS;
+    for (struct age_link *link; count < STARVED_PER_TURN && (link = core->starving.oldest);
+         count++) {
+        age_remove(link);
+        conn_mark(core, (struct conn *)((char *)link - offsetof(struct conn, starving)));
+    }
+    return count;
+}
+
+uint64_t conns_starving_next_ns(const struct core *core)
+{
+    return core->starving.count > 0 ? core->starving_turn_ns : UINT64_MAX;
+}
+
+/* Chunks that nobody else can have. */
+static uint32_t taken(const struct chunk_account *a)
+{
+    return a->held + chunk_owed(a, a->floor);
+}
+
 /* What it holds now is what its sources hold. */
 static void charge_chunks(struct core *core, struct conn *c)
 {
     const struct exchange *x = &c->exchange;
-    uint32_t chunks = c->tcp.rx.account.held + c->tcp.tx.account.held + x->in.account.held +
-                      x->head.account.held + x->out.account.held;
+    uint32_t chunks = taken(&c->tcp.rx.account) + taken(&c->tcp.tx.account) +
+                      taken(&x->in.account) + taken(&x->head.account) + taken(&x->out.account);
     if (chunks == c->chunks)
         return;
     sources_hold(&core->sources, c->source, SOURCE_CHUNKS, (int32_t)(chunks - c->chunks));
@@ -371,14 +455,15 @@ void conn_run(struct core *core, struct conn *c)
     }
     conn_settle(core, c);
     charge_chunks(core, c);
+    if (c->is_starved || is_short_of_chunks(core, c))
+        starve(core, c);
+    else
+        age_remove(&c->starving);
     uint64_t deadline = tcp_deadline(&c->tcp);
     if (c->deadline_ns < deadline)
         deadline = c->deadline_ns;
     if (!is_sent && !age_is_in(&c->hop_wait) && core->now_ns + OUTPUT_RETRY_NS < deadline)
         deadline = core->now_ns + OUTPUT_RETRY_NS;
-    if ((c->is_starved || is_short_of_chunks(core, c)) &&
-        core->now_ns + STARVED_RETRY_NS < deadline)
-        deadline = core->now_ns + STARVED_RETRY_NS;
     if (deadline != c->timer.deadline_ns || !timer_is_set(&c->timer))
         timer_set(&core->timers, &c->timer, deadline);
 }
@@ -400,7 +485,7 @@ void conn_timeout(struct core *core, struct conn *c)
         case CONN_HELLO:
         case CONN_HANDSHAKE:
             core->counters.conn_timeout_hello++;
-            conn_abort(core, c);
+            conn_cancel_hello(core, c);
             break;
         case CONN_OPEN:
             exchange_timeout(core, c);

@@ -5,36 +5,80 @@
 
 #include "dataplane/tls.h"
 
+enum { HEADS_LEAVE_PART = 16 }; /* of the pool, beside what calls that begin leave */
+
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
+
+/* ---- deadlines ---- */
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_deadline(struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    uint64_t slow_ns = min_u64(pace_deadline_ns(&x->gives), pace_deadline_ns(&x->takes));
+    conn_set_deadline(c, min_u64(x->stall_ns, slow_ns));
+}
+
+static void moved(struct core *core, struct pace *p, uint32_t bytes)
+{
+    const struct world_limits *limits = &core->world->limits;
+    if (bytes > 0 && limits->min_rate > 0)
+        pace_moved(p, bytes, limits->min_rate, limits->stall_timeout_ms * 1000000ull, core->now_ns);
+}
+
+/* Whose turn it is, now that all has moved that can. */
+static void watch_pace(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    bool has_rate = core->world->limits.min_rate > 0;
+    uint32_t acked = tcp_acked_count(&c->tcp);
+    moved(core, &x->takes, acked - x->acked_seen);
+    x->acked_seen = acked;
+    pace_turn(&x->gives, has_rate && x->is_asked && x->state != EXCHANGE_HEAD, core->now_ns);
+    pace_turn(&x->takes, has_rate && x->state == EXCHANGE_RESPOND && tcp_unacked(&c->tcp) > 0,
+              core->now_ns);
+    set_deadline(c);
+}
 
 /* The one writer of the state, and of the deadline that goes with it. */
 void exchange_set_state(struct core *core, struct conn *c, enum exchange_state state)
 {
     const struct world_limits *limits = &core->world->limits;
     struct exchange *x = &c->exchange;
+    uint32_t ms = limits->stall_timeout_ms;
     x->state = (uint8_t)state;
-    switch (state) {
-    case EXCHANGE_HEAD:
-        conn_set_deadline(c, exchange_after_ms(core, x->in.bytes ? limits->head_timeout_ms
-                                                                 : limits->idle_timeout_ms));
-        break;
-    case EXCHANGE_RUN: /* the runtime's wall-clock limit comes first; this is for one that never
-                          speaks */
-    case EXCHANGE_START:
-    case EXCHANGE_RESPOND:
-    case EXCHANGE_DISCARD:
-        conn_set_deadline(c, exchange_after_ms(core, limits->stall_timeout_ms));
-        break;
+    if (state == EXCHANGE_HEAD) {
+        ms = x->seen ? limits->head_timeout_ms : limits->idle_timeout_ms;
+        x->is_asked = false;
+        pace_init(&x->gives, HTTP_MIN_RATE_GRACE_MS * 1000000ull);
+        pace_init(&x->takes, HTTP_MIN_RATE_GRACE_MS * 1000000ull);
     }
+    /* RUN: the runtime's wall-clock limit comes first; this is for one that never speaks. */
+    x->stall_ns = exchange_after_ms(core, ms);
+    set_deadline(c);
 }
 
 void exchange_moved(struct core *core, struct conn *c)
 {
-    if (c->exchange.state != EXCHANGE_HEAD)
-        conn_set_deadline(c, exchange_after_ms(core, core->world->limits.stall_timeout_ms));
+    if (c->exchange.state == EXCHANGE_HEAD)
+        return;
+    c->exchange.stall_ns = exchange_after_ms(core, core->world->limits.stall_timeout_ms);
+    set_deadline(c);
 }
+
+void exchange_got(struct core *core, struct conn *c, size_t bytes)
+{
+    moved(core, &c->exchange.gives, (uint32_t)bytes);
+    exchange_moved(core, c);
+}
+
+/* ---- life ---- */
 
 void exchange_init(struct exchange *x)
 {
@@ -48,7 +92,7 @@ void exchange_start(struct core *core, struct conn *c)
 
 bool exchange_is_idle(const struct exchange *x)
 {
-    return x->state == EXCHANGE_HEAD && x->in.bytes == 0;
+    return x->state == EXCHANGE_HEAD && x->seen == 0 && x->head_waits_ns == 0;
 }
 
 void exchange_cancel_call(struct core *core, struct exchange *x)
@@ -92,31 +136,44 @@ size_t exchange_look(struct core *core, struct conn *c, size_t cap)
     size_t len = in->bytes < cap ? in->bytes : cap;
     assert(cap <= sizeof(core->scratch));
     byte_queue_copy(in, 0, core->scratch, len);
-    while (len < cap) {
-        size_t part;
-        if (!conn_read(core, c, core->scratch + len, cap - len, &part))
-            break;
-        len += part;
-    }
+    if (len < cap)
+        len += conn_peek(core, c, core->scratch + len, cap - len);
     return len;
 }
 
-bool exchange_used(struct core *core, struct conn *c, size_t used, size_t len)
+void exchange_used(struct core *core, struct conn *c, size_t used)
 {
     struct byte_queue *in = &c->exchange.in;
-    size_t old = in->bytes < len ? in->bytes : len; /* of scratch, what is in the queue already */
-    size_t from = used > old ? used : old;
-    byte_queue_consume(in, &core->chunks, (uint32_t)(used < old ? used : old));
-    return from == len || exchange_queue(core, c, in, core->scratch + from, len - from);
+    size_t old = in->bytes < used ? in->bytes : used;
+    byte_queue_consume(in, &core->chunks, (uint32_t)old);
+    if (used > old)
+        conn_skip(core, c, used - old);
+}
+
+size_t exchange_keep(struct core *core, struct conn *c, size_t len)
+{
+    struct byte_queue *in = &c->exchange.in;
+    size_t old = in->bytes;
+    bool is_first = in->account.held < CHUNK_FIRST;
+    size_t room = byte_queue_room(in, &core->chunks, is_first ? CHUNK_COMES : CHUNK_BEGINS);
+    /* Heads that do not come to an end must leave calls something to begin with. */
+    size_t left = is_first ? 0 : (size_t)(core->chunks.count / HEADS_LEAVE_PART) * CHUNK_ROOM;
+    room = room > left ? room - left : 0;
+    size_t bytes = len - old < room ? len - old : room;
+    byte_queue_append(in, &core->chunks, core->scratch + old, bytes);
+    if (bytes > 0)
+        conn_skip(core, c, bytes);
+    return bytes;
 }
 
 /* ---- the call ---- */
 
-/* Floors for a call that is about to begin. */
+/* Floors for a call that is about to begin, if its client may have more. */
 static bool reserve(struct core *core, struct conn *c)
 {
     uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
-    return call_has_memory(core) && tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
+    return sources_may(&core->sources, c->source, SOURCE_CHUNKS) && call_has_memory(core) &&
+           tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
 /* START, and there are no chunks. True: go on pumping. */
@@ -127,7 +184,10 @@ static bool wait_for_chunks(struct core *core, struct conn *c)
         conn_retry(c);
         return false;
     }
-    core->counters.call_no_chunks++;
+    if (sources_may(&core->sources, c->source, SOURCE_CHUNKS))
+        core->counters.call_no_chunks++;
+    else
+        core->counters.call_source_limit++;
     exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
     return c->state == CONN_OPEN;
 }
@@ -171,7 +231,7 @@ static bool pump_start(struct core *core, struct conn *c)
     return true;
 }
 
-void exchange_pump(struct core *core, struct conn *c)
+static void pump(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     bool goes_on = true;
@@ -188,6 +248,7 @@ void exchange_pump(struct core *core, struct conn *c)
             goes_on = false;
             break;
         case EXCHANGE_RESPOND:
+            x->is_asked = false; /* what is left behind the answer is read once that is out */
             if (x->call.generation)
                 exchange_read_body(core, c);
             if (c->state == CONN_OPEN && x->state == EXCHANGE_RESPOND)
@@ -201,37 +262,62 @@ void exchange_pump(struct core *core, struct conn *c)
     }
 }
 
+void exchange_pump(struct core *core, struct conn *c)
+{
+    pump(core, c);
+    if (c->state == CONN_OPEN)
+        watch_pace(core, c);
+}
+
+static void on_head_timeout(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    if (exchange_is_idle(x)) {
+        core->counters.conn_timeout_idle++;
+        conn_close(core, c, false);
+        return;
+    }
+    core->counters.conn_timeout_head++;
+    x->keep_alive = false;
+    x->has_body = false;
+    x->is_head = false;
+    x->minor = 1;
+    x->request_id = core_next_request_id(core);
+    exchange_refuse(core, c, (struct refusal){408, "the request head took too long"});
+}
+
+/* Counts whose fault it is. */
+static struct refusal timeout_of(struct core *core, const struct exchange *x)
+{
+    if (pace_deadline_ns(&x->gives) <= core->now_ns) {
+        core->counters.http_slow_body++;
+        return (struct refusal){408, "the request body comes too slowly"};
+    }
+    if (pace_deadline_ns(&x->takes) <= core->now_ns) {
+        core->counters.http_slow_reader++;
+        return (struct refusal){0, NULL}; /* it is being answered */
+    }
+    core->counters.conn_timeout_stall++;
+    if (x->is_asked)
+        return (struct refusal){408, "the request body took too long"};
+    return (struct refusal){504, "the script did not answer in time"};
+}
+
 void exchange_timeout(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    switch ((enum exchange_state)x->state) {
-    case EXCHANGE_HEAD:
-        if (x->in.bytes == 0) {
-            core->counters.conn_timeout_idle++;
-            conn_close(core, c, false);
-            return;
-        }
-        core->counters.conn_timeout_head++;
-        x->keep_alive = false;
-        x->has_body = false;
-        x->is_head = false;
-        x->minor = 1;
-        x->request_id = core_next_request_id(core);
-        exchange_refuse(core, c, (struct refusal){408, "the request head took too long"});
+    if (x->state == EXCHANGE_HEAD) {
+        on_head_timeout(core, c);
         return;
-    case EXCHANGE_RUN:
-        core->counters.conn_timeout_stall++;
-        x->keep_alive = false;
-        if (x->has_body)
-            exchange_refuse(core, c, (struct refusal){408, "the request body took too long"});
-        else
-            exchange_refuse(core, c, (struct refusal){504, "the script did not answer in time"});
+    }
+    exchange_pump(core, c); /* what has come counts */
+    if (c->state != CONN_OPEN || c->deadline_ns > core->now_ns)
         return;
-    case EXCHANGE_START:
-    case EXCHANGE_RESPOND:
-    case EXCHANGE_DISCARD:
-        core->counters.conn_timeout_stall++;
+    struct refusal r = timeout_of(core, x);
+    if (x->state != EXCHANGE_RUN) {
         conn_abort(core, c);
         return;
     }
+    x->keep_alive = false;
+    exchange_refuse(core, c, r);
 }

@@ -1,15 +1,19 @@
 /* exchange.h
  *
- * The HTTP/1.1 server side of one connection: one request at a time, its call, its answer. Pipelined
- * requests wait in the stream. Bodies flow through in both directions under credit: nothing holds a
- * whole body.
+ * The HTTP/1.1 server side of one connection: one request at a time, its call, its answer.
+ * Pipelined requests wait in the stream, as body does that the call has no room for: only a head
+ * that is not whole yet is taken in. Bodies flow through in both directions under credit: nothing
+ * holds a whole body.
  *
- *   HEAD     awaits a request head                           deadline: idle, or head once a byte
- * came START    awaits room to answer before the job may start RUN      awaits the response head;
- * request body flows    deadline: stall RESPOND  awaits the rest of the answer deadline: stall
- *   DISCARD answered early, without having said close: awaits the rest of the request body, so that
- *   the connection can be kept
- *            deadline: stall
+ *   HEAD     awaits a request head         deadline: idle, or head once a byte came
+ *   START    awaits room to answer before the job may start
+ *   RUN      awaits the response head; request body flows        deadline: stall
+ *   RESPOND  awaits the rest of the answer                       deadline: stall
+ *   DISCARD  answered early, without having said close: awaits the rest of the request body, so
+ *            that the connection can be kept                     deadline: stall
+ *
+ * A client that is to give body, or to take what was sent, must keep a pace (pace.h, min_rate):
+ * else 408, or the end.
  *
  * What the client is told and the connection has no room for waits in `out`, in order: the head, as
  * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
@@ -25,6 +29,7 @@
 #include "dataplane/call.h"
 #include "dataplane/chunk.h"
 #include "dataplane/http1.h"
+#include "dataplane/pace.h"
 
 struct core;
 struct conn;
@@ -38,7 +43,7 @@ enum exchange_state {
 };
 
 struct exchange {
-    struct byte_queue in;   /* plaintext read and not used yet */
+    struct byte_queue in;   /* a request head's first bytes, until it is whole */
     struct byte_queue head; /* the encoded request head: until the call starts */
     struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
     struct http1_body body; /* of the request */
@@ -48,8 +53,12 @@ struct exchange {
     uint64_t started_ns;
     uint64_t response_left; /* LENGTH framing: bytes still to come */
     uint64_t body_bytes;    /* of the request, so far */
-    uint32_t seen;          /* bytes of `in` that the head parser looked at */
+    uint32_t seen; /* bytes of a head that the parser looked at: `in`, and the stream's next */
+    uint64_t head_waits_ns; /* since when a whole head finds no chunks; 0: none does */
     uint32_t head_left;     /* of out: text of a head, or of a refusal */
+    uint64_t stall_ns;      /* the state's deadline; c->deadline_ns is that, or a slow pace's */
+    struct pace gives, takes; /* the client: request body, and the answer */
+    uint32_t acked_seen;      /* tcp_acked_count */
     uint8_t state;          /* enum exchange_state */
     uint8_t minor;
     uint16_t status; /* of the answer */
@@ -60,6 +69,7 @@ struct exchange {
     bool is_broken; /* never to be whole: the connection ends behind what there is of it */
     bool is_traced;
     bool expects_continue;
+    bool is_asked; /* for request body: all that was there is read, and there is room for more */
 };
 
 void exchange_init(struct exchange *);

@@ -62,17 +62,22 @@ static inline void exchange_trace(struct core *core, const struct exchange *x, e
 void exchange_set_state(struct core *, struct conn *, enum exchange_state);
 /* Bytes of a body moved: the stall deadline starts again. */
 void exchange_moved(struct core *, struct conn *);
+/* So many came from the client. */
+void exchange_got(struct core *, struct conn *, size_t bytes);
 void exchange_cancel_call(struct core *, struct exchange *);
 /* The call is over: so are the connection's floors. */
 void exchange_unreserve(struct conn *);
 /* False: the connection was given up for want of chunks. */
 bool exchange_queue(struct core *, struct conn *, struct byte_queue *, const void *bytes,
                     size_t len);
-/* Up to cap bytes of plaintext, in core->scratch: what was left over, and behind it the stream's. To be followed by
- * exchange_used with what it returned, unless the connection is no longer open. */
+/* Up to cap bytes of plaintext, in core->scratch: of a head that is not whole, then the stream's,
+ * which stay there. */
 size_t exchange_look(struct core *, struct conn *, size_t cap);
-/* Of the len bytes that exchange_look gave, used are done with; the rest is kept. False: the connection was given up. */
-bool exchange_used(struct core *, struct conn *, size_t used, size_t len);
+/* The first of the bytes that exchange_look has just shown are done with. */
+void exchange_used(struct core *, struct conn *, size_t used);
+/* Of the len bytes that exchange_look has just shown, those of the stream are taken in, as far as
+ * there are chunks. Returns how many. */
+size_t exchange_keep(struct core *, struct conn *, size_t len);
 
 /* ---- exchange_request.c: each is true if the pump should go on ---- */
 

@@ -262,6 +262,38 @@ static void refuse_malformed(struct core *core, struct conn *c, const struct htt
     exchange_refuse(core, c, (struct refusal){r->error_status, r->error});
 }
 
+/* A head is whole, and there are no chunks in which it could wait for its call: it stays where it
+ * is, for a while. */
+static bool waits_for_chunks(struct core *core, struct conn *c)
+{
+    struct exchange *x = &c->exchange;
+    if (call_has_head_memory(core))
+        return false;
+    if (x->head_waits_ns == 0)
+        x->head_waits_ns = core->now_ns;
+    return core->now_ns - x->head_waits_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull;
+}
+
+/* What there is is no whole head. True: some of it was taken in, and there may be more. */
+static bool on_part(struct core *core, struct conn *c, size_t len)
+{
+    struct exchange *x = &c->exchange;
+    bool is_first = len > 0 && x->seen == 0;
+    x->seen = (uint32_t)len;
+    if (is_first) /* from its first byte on the head has a deadline of its own */
+        exchange_set_state(core, c, EXCHANGE_HEAD);
+    if (len > x->in.bytes) {
+        if (exchange_keep(core, c, len) > 0)
+            return true;
+        conn_retry(c);
+    } else if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
+        if (len > 0)
+            core->counters.http_bad++;
+        conn_close(core, c, false);
+    }
+    return false;
+}
+
 bool exchange_read_head(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
@@ -269,38 +301,32 @@ bool exchange_read_head(struct core *core, struct conn *c)
     if (conn_write_room(c) < EXCHANGE_REFUSAL_BYTES_MAX)
         return false;
     /* Of requests that wait in a row, no more than a common head is copied at a time. */
-    bool is_row = x->in.bytes > PEEK_BYTES && x->seen == 0;
-    size_t len = exchange_look(core, c, is_row ? PEEK_BYTES : sizeof(core->scratch));
+    size_t cap = x->seen == 0 ? PEEK_BYTES : HTTP_HEAD_BYTES_MAX;
+    size_t len = exchange_look(core, c, cap);
     if (c->state != CONN_OPEN)
         return false;
     enum http1_result result = HTTP1_MORE;
     struct http1_request *r = &core->request;
-    bool is_first = x->seen == 0;
     if (len > x->seen)
         result = http1_request_parse(r, (const char *)core->scratch, len, x->seen);
-    if (result == HTTP1_BAD) {
+    switch (result) {
+    case HTTP1_MORE:
+        return on_part(core, c, len);
+    case HTTP1_BAD:
         refuse_malformed(core, c, r);
         return false;
+    case HTTP1_OK:
+        break;
     }
-    if (result == HTTP1_OK) {
-        x->seen = 0;
-        /* The views point into scratch, which nothing touches until the head is encoded. */
-        return exchange_used(core, c, r->head_bytes, len) && on_request(core, c, r);
-    }
-    x->seen = (uint32_t)len;
-    if (!exchange_used(core, c, 0, len))
+    if (waits_for_chunks(core, c)) {
+        conn_retry(c);
         return false;
-    if (is_row)
-        return true; /* a long head: now all of it */
-    if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
-        if (len > 0)
-            core->counters.http_bad++;
-        conn_close(core, c, false);
-    } else if (len > 0 && is_first) {
-        exchange_set_state(
-            core, c, EXCHANGE_HEAD); /* from its first byte on the head has a deadline of its own */
     }
-    return false;
+    x->seen = 0;
+    x->head_waits_ns = 0;
+    /* The views point into scratch, which nothing touches until the head is encoded. */
+    exchange_used(core, c, r->head_bytes);
+    return on_request(core, c, r);
 }
 
 static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
@@ -312,6 +338,28 @@ static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
         return;
     }
     exchange_cut(core, c);
+}
+
+/* Bytes of the body for the decoder, at most so many, in core->scratch. Of one whose length is
+ * known nothing behind it can be read by mistake: they are taken at once. */
+static size_t look_at_body(struct core *core, struct conn *c, size_t cap)
+{
+    const struct http1_body *body = &c->exchange.body;
+    size_t len = 0, part;
+    if (body->kind != HTTP1_BODY_LENGTH)
+        return exchange_look(core, c, cap);
+    if (body->left < cap)
+        cap = (size_t)body->left;
+    while (len < cap && conn_read(core, c, core->scratch + len, cap - len, &part))
+        len += part;
+    return len;
+}
+
+/* The decoder has eaten the first of what look_at_body gave. */
+static void ate_body(struct core *core, struct conn *c, size_t eaten)
+{
+    if (c->exchange.body.kind != HTTP1_BODY_LENGTH)
+        exchange_used(core, c, eaten);
 }
 
 /* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
@@ -337,24 +385,24 @@ static size_t decode_body(struct core *core, struct exchange *x, size_t len, siz
 void exchange_read_body(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
+    x->is_asked = false;
     while (x->has_body && c->state == CONN_OPEN) {
         size_t room = call_body_room(core, x->call);
         if (room == 0)
             return;
-        size_t len = exchange_look(core, c, room);
+        size_t len = look_at_body(core, c, room);
         if (c->state != CONN_OPEN)
             return;
         size_t at;
         enum http1_result result;
         uint64_t body_max = core->world->limits.request_body_bytes_max;
         size_t decoded = decode_body(core, x, len, room, &at, &result);
+        ate_body(core, c, at);
         x->body_bytes += decoded;
         if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK))
             call_body(core, x->call, core->out, decoded, result == HTTP1_OK);
         if (result == HTTP1_OK)
             x->has_body = false;
-        if (!exchange_used(core, c, at, len))
-            return;
         if (result == HTTP1_BAD) {
             core->counters.http_bad++;
             refuse_bad_body(core, c, (struct refusal){400, "the request body is malformed"});
@@ -367,7 +415,8 @@ void exchange_read_body(struct core *core, struct conn *c)
             return;
         }
         if (at > 0)
-            exchange_moved(core, c);
+            exchange_got(core, c, at);
+        x->is_asked = x->has_body && at == 0;
         if (x->has_body && at == 0) {
             if (conn_read_ended(c)) {
                 core->counters.http_bad++;
@@ -382,7 +431,7 @@ void exchange_read_body(struct core *core, struct conn *c)
 bool exchange_discard(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
-    size_t len = exchange_look(core, c, sizeof(core->scratch));
+    size_t len = look_at_body(core, c, sizeof(core->scratch));
     size_t at = 0;
     enum http1_result result = HTTP1_MORE;
     while (c->state == CONN_OPEN && result == HTTP1_MORE && at < len) {
@@ -392,10 +441,12 @@ bool exchange_discard(struct core *core, struct conn *c)
         x->body_bytes += payload.len;
         at += eaten;
     }
-    if (c->state != CONN_OPEN || !exchange_used(core, c, at, len))
+    if (c->state != CONN_OPEN)
         return false;
+    ate_body(core, c, at);
     if (at > 0)
-        exchange_moved(core, c);
+        exchange_got(core, c, at);
+    x->is_asked = true;
     uint64_t body_max = core->world->limits.request_body_bytes_max;
     if (body_max && x->body_bytes > body_max) {
         core->counters.http_body_too_large++;
@@ -410,5 +461,5 @@ bool exchange_discard(struct core *core, struct conn *c)
         conn_close(core, c, false);
         return false;
     }
-    return len == sizeof(core->scratch);
+    return at > 0; /* perhaps there is another record */
 }

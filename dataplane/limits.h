@@ -71,8 +71,9 @@
     L(HTTP_IDLE_TIMEOUT_MS, 75000, "keep-alive")                                                   \
     L(HTTP_HEAD_TIMEOUT_MS, 15000, "first byte to the last byte of a head")                        \
     L(HTTP_BODY_STALL_MS, 30000, "no body byte, no response byte taken")                           \
-    L(HTTP_CHUNKS_WAIT_MS, 5000, "a request without stream memory to begin, until it gets 503")    \
-    L(HTTP_PIPELINE_BYTES_MAX, 64 * 1024, "requests taken in ahead of the answer")
+    L(HTTP_MIN_RATE_DEFAULT, 256, "bytes a second of a request body, or of an answer taken")       \
+    L(HTTP_MIN_RATE_GRACE_MS, 10000, "until a body or a reader may be too slow for that")          \
+    L(HTTP_CHUNKS_WAIT_MS, 5000, "a request without stream memory to begin, until it gets 503")
 
 #define LIMITS_NAMES(L)                                                                            \
     L(HOST_BYTES_MAX, 253, "a host name (RFC 1035)")                                               \

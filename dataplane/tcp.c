@@ -296,6 +296,11 @@ size_t tcp_unacked(const struct tcp *t)
     return t->tx.bytes;
 }
 
+uint32_t tcp_acked_count(const struct tcp *t)
+{
+    return t->snd_una;
+}
+
 /* ---- time ---- */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)

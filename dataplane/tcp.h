@@ -147,6 +147,8 @@ bool tcp_peer_finished(const struct tcp *); /* FIN received and all bytes before
 size_t tcp_writable(const struct tcp *);                       /* room */
 size_t tcp_write(struct tcp *, const void *bytes, size_t len); /* copies; returns how many */
 size_t tcp_unacked(const struct tcp *);                        /* bytes queued or in flight */
+/* A count of bytes that the peer has acknowledged, which wraps: for differences. */
+uint32_t tcp_acked_count(const struct tcp *);
 /* Floors (chunk.h) for what is received and for what is to be sent; 0 and 0: none. False: there are no chunks for higher ones, nothing
  * changed. */
 bool tcp_reserve(struct tcp *, uint32_t rx_chunks, uint32_t tx_chunks, enum chunk_rank);

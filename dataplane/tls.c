@@ -1,12 +1,4 @@
-#include <wolfssl/options.h>
-
-#include <wolfssl/wolfcrypt/settings.h>
-
-#include <wolfssl/error-ssl.h>
-#include <wolfssl/ssl.h>
-#include <wolfssl/wolfcrypt/aes.h>
-#include <wolfssl/wolfcrypt/asn_public.h>
-#include <wolfssl/wolfcrypt/ecc.h>
+#include "dataplane/tls_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,40 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "dataplane/host.h"
-#include "dataplane/key_share.h"
-#include "dataplane/tls.h"
 #include "dataplane/tls_early.h"
-#include "drivers/aead.h"
 
-enum {
-    ERROR_BYTES = 160,
-    NAMES_MAX = 256,
-    NAME_BYTES = 256,
-    GROUPS_MAX = 8,
-    TICKET_SECONDS = 24 * 3600, /* at most two rotations of the keys */
-    RSA_BITS_MIN = 2048,
-    ECC_BITS_MIN = 256,
-};
-
-#define CIPHERS                                                                                    \
-    "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:"              \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+enum { ERROR_BYTES = 160 };
 
 static const char http1[] = "http/1.1"; /* in ALPN */
-
-struct tls_context {
-    _Atomic uint32_t references; /* the creator's and one of each session */
-    WOLFSSL_CTX *ctx;
-    struct tls_ticket_keys tickets;
-    int64_t expires_s;
-    uint32_t name_count;
-    char (*names)[NAME_BYTES];
-};
 
 struct tls_session {
     struct tls_context *context;
@@ -55,6 +19,7 @@ struct tls_session {
     struct guard *guard;
     const struct tls_io *io;
     void *io_arg;
+    struct tls_early early; /* while the guard may ask */
 
     /* Ciphertext the stream had no room for: held[held_from..held_bytes). */
     uint8_t *held;
@@ -140,7 +105,7 @@ static bool is_early_over(struct tls_session *s)
 {
     uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
     size_t bytes = guard_copy_record(s->guard, s->io, s->io_arg, record);
-    return tls_early_opens(s->ssl, record, bytes);
+    return tls_early_opens(&s->early, record, bytes);
 }
 
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
@@ -183,15 +148,20 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
     guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    if (guard_awaits_early_data(s->guard) && buf[0] == TLS_RECORD_APPLICATION_DATA &&
+        !s->early.cipher)
+        tls_early_keep(&s->early, s->ssl);
     return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
-/* Asked by Debian's 5.5.4 alone. Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
+/* Asked by Debian's 5.5.4 alone, whose own search reads beyond a list whose last length lies (none
+ * does: the guard has read it). Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this
+ * refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
     const unsigned char *p = offered, *end = offered + offered_len;
-    while (p < end) { /* the guard has seen that it is well-formed */
+    while (p < end) {
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
             *out = p + 1;
             *out_len = *p;
@@ -210,216 +180,11 @@ static const char *agreed_alpn(WOLFSSL *ssl)
     return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS && len > 0 ? http1 : "";
 }
 
-static int seal_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes, uint8_t *name,
-                       uint8_t *iv, uint8_t *mac, uint8_t *ticket, int len)
+void tls_set_callbacks(WOLFSSL_CTX *ctx)
 {
-    memcpy(name, keys->name, sizeof(keys->name));
-    memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
-    memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-    if (wc_RNG_GenerateBlock(wolfSSL_GetRNG(ssl), iv, AEAD_NONCE_BYTES) != 0 ||
-        wc_AesGcmSetKey(aes, keys->key, sizeof(keys->key)) != 0 ||
-        wc_AesGcmEncrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
-        return WOLFSSL_TICKET_RET_FATAL;
-    return WOLFSSL_TICKET_RET_OK;
-}
-
-static int open_ticket(WOLFSSL *ssl, const struct tls_ticket_keys *keys, Aes *aes,
-                       const uint8_t *name, const uint8_t *iv, const uint8_t *mac, uint8_t *ticket,
-                       int len)
-{
-    bool is_current = memcmp(name, keys->name, sizeof(keys->name)) == 0;
-    if (!is_current && memcmp(name, keys->previous_name, sizeof(keys->previous_name)) != 0)
-        return WOLFSSL_TICKET_RET_REJECT;
-    const uint8_t *key = is_current ? keys->key : keys->previous_key;
-    if (wc_AesGcmSetKey(aes, key, sizeof(keys->key)) != 0 ||
-        wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(keys->name)) != 0)
-        return WOLFSSL_TICKET_RET_REJECT;
-    /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
-    return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
-                                                                : WOLFSSL_TICKET_RET_CREATE;
-}
-
-static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
-                     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
-                     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_seal, unsigned char *ticket,
-                     int len, int *out_len, void *arg)
-{
-    const struct tls_context *context = arg;
-    Aes aes;
-    if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
-        return is_seal ? WOLFSSL_TICKET_RET_FATAL : WOLFSSL_TICKET_RET_REJECT;
-    int result = is_seal ? seal_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len)
-                         : open_ticket(ssl, &context->tickets, &aes, name, iv, mac, ticket, len);
-    wc_AesFree(&aes);
-    *out_len = len;
-    return result;
-}
-
-/* ---- contexts ---- */
-
-/* Keeps DNS names, "*." in front allowed: alternative names hold addresses and mailboxes too. */
-static void add_name(struct tls_context *c, const char *name)
-{
-    char host[HOST_BYTES_MAX + 1];
-    bool is_wildcard = strncmp(name, "*.", 2) == 0;
-    if (is_wildcard)
-        name += 2;
-    size_t len = host_canonical(host, name, strlen(name));
-    if (len == 0 || host_is_numeric(host, len) || c->name_count == NAMES_MAX)
-        return;
-    snprintf(c->names[c->name_count++], NAME_BYTES, "%s%s", is_wildcard ? "*." : "", host);
-}
-
-static const char *read_leaf(struct tls_context *c, const char *chain_file)
-{
-    WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_file(chain_file, WOLFSSL_FILETYPE_PEM);
-    if (!leaf)
-        return "the certificate cannot be read";
-    bool has_alternatives = false;
-    for (char *name; (name = wolfSSL_X509_get_next_altname(leaf));) {
-        has_alternatives = true;
-        add_name(c, name);
-    }
-    char *common = wolfSSL_X509_get_subjectCN(leaf);
-    if (!has_alternatives && common)
-        add_name(c, common);
-
-    struct tm after;
-    WOLFSSL_ASN1_TIME *time = wolfSSL_X509_get_notAfter(leaf);
-    bool has_time = time && wolfSSL_ASN1_TIME_to_tm(time, &after) == WOLFSSL_SUCCESS;
-    if (has_time)
-        c->expires_s = timegm(&after);
-    wolfSSL_X509_free(leaf);
-    return has_time ? NULL : "the certificate has no readable end date";
-}
-
-static size_t read_file(const char *name, uint8_t *buf, size_t cap)
-{
-    FILE *file = fopen(name, "r");
-    if (!file)
-        return 0;
-    size_t n = fread(buf, 1, cap, file);
-    fclose(file);
-    return n;
-}
-
-/* wolfSSL_CTX_check_private_key takes any curve point for any key in Debian's build: compares the points themselves. True for keys
- * that are not of a curve; those wolfSSL does compare. */
-static bool is_ecc_pair(const char *chain_file, const char *key_file)
-{
-    uint8_t pem[16384], der[4096], ours[133], leafs[2048];
-    word32 ours_bytes = sizeof(ours), at = 0;
-    int leaf_bytes = sizeof(leafs);
-    ecc_key key;
-    size_t pem_bytes = read_file(key_file, pem, sizeof(pem));
-    int der_bytes = wc_KeyPemToDer(pem, (int)pem_bytes, der, sizeof(der), NULL);
-    if (der_bytes <= 0 || wc_ecc_init(&key) != 0)
-        return false;
-    bool is_ecc = wc_EccPrivateKeyDecode(der, &at, &key, (word32)der_bytes) == 0;
-    bool is_pair = !is_ecc;
-    if (is_ecc && wc_ecc_make_pub(&key, NULL) == 0 &&
-        wc_ecc_export_x963(&key, ours, &ours_bytes) == 0) {
-        WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_file(chain_file, WOLFSSL_FILETYPE_PEM);
-        is_pair = leaf &&
-                  wolfSSL_X509_get_pubkey_buffer(leaf, leafs, &leaf_bytes) == WOLFSSL_SUCCESS &&
-                  /* SubjectPublicKeyInfo: the point is its end. */
-                  leaf_bytes > (int)ours_bytes &&
-                  memcmp(leafs + leaf_bytes - ours_bytes, ours, ours_bytes) == 0;
-        wolfSSL_X509_free(leaf);
-    }
-    wc_ecc_free(&key);
-    explicit_bzero(pem, sizeof(pem));
-    explicit_bzero(der, sizeof(der));
-    return is_pair;
-}
-
-static const char *configure(struct tls_context *c, const char *chain_file, const char *key_file)
-{
-    WOLFSSL_CTX *ctx = c->ctx;
-    int groups[GROUPS_MAX];
-    int group_count = (int)key_share_groups(groups, GROUPS_MAX);
-    /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
-     * (OPENSSL_COMPATIBLE_DEFAULTS). */
-    if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(ctx, groups, group_count) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketEncCtx(ctx, c) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_TicketHint(ctx, TICKET_SECONDS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_timeout(ctx, TICKET_SECONDS) < 0 ||
-        /* Off, and no internal store either: "off" alone still copies every ticket's session (37 KB) into a table under a lock. */
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) != WOLFSSL_SUCCESS)
-        return "wolfSSL refuses the settings";
-    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
     wolfSSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-
-    if (wolfSSL_CTX_use_certificate_chain_file(ctx, chain_file) != WOLFSSL_SUCCESS)
-        return "the certificate chain cannot be used (missing, not PEM, or a key that is too "
-               "short)";
-    if (wolfSSL_CTX_use_PrivateKey_file(ctx, key_file, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
-        return "the private key cannot be used (missing, not PEM, encrypted, or too short)";
-    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !is_ecc_pair(chain_file, key_file))
-        return "the private key is not the certificate's";
-    /* Last: with a device, wolfSSL asks the device whether key and certificate match. */
-    if (wolfSSL_CTX_SetDevId(ctx, AEAD_WOLFSSL_DEVICE) != WOLFSSL_SUCCESS)
-        return "wolfSSL refuses the crypto device";
-    return read_leaf(c, chain_file);
-}
-
-struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
-                                       const struct tls_ticket_keys *tickets, char *error,
-                                       size_t error_bytes)
-{
-    const char *why = "no memory";
-    struct tls_context *c = calloc(1, sizeof(*c));
-    if (c) {
-        c->references = 1;
-        c->tickets = *tickets;
-        c->names = calloc(NAMES_MAX, NAME_BYTES);
-        c->ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
-    }
-    if (c && c->names && c->ctx)
-        why = configure(c, chain_file, key_file);
-    wolfSSL_ERR_clear_error();
-    if (!why) {
-        char(*names)[NAME_BYTES] = realloc(c->names, (size_t)(c->name_count + 1) * NAME_BYTES);
-        c->names = names ? names : c->names;
-        return c;
-    }
-    snprintf(error, error_bytes, "%s: %s", chain_file, why);
-    if (c)
-        tls_context_destroy(c);
-    return NULL;
-}
-
-void tls_context_destroy(struct tls_context *c)
-{
-    if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) > 1)
-        return;
-    if (c->ctx)
-        wolfSSL_CTX_free(c->ctx);
-    free(c->names);
-    explicit_bzero(&c->tickets, sizeof(c->tickets));
-    free(c);
-}
-
-size_t tls_context_names(const struct tls_context *c, char (*out)[256], size_t max)
-{
-    size_t count = c->name_count < max ? c->name_count : max;
-    memcpy(out, c->names, count * NAME_BYTES);
-    return count;
-}
-
-int64_t tls_context_expires(const struct tls_context *c)
-{
-    return c->expires_s;
 }
 
 /* ---- sessions ---- */
@@ -445,6 +210,7 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
     }
     wolfSSL_SetIOReadCtx(s->ssl, s);
     wolfSSL_SetIOWriteCtx(s->ssl, s);
+    tls_context_sign_for(context, s->ssl);
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     return s;
 }
@@ -452,6 +218,7 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
 void tls_session_destroy(struct tls_session *s)
 {
     wolfSSL_free(s->ssl);
+    tls_early_fini(&s->early);
     free(s->held);
     tls_context_destroy(s->context);
     free(s);
@@ -519,6 +286,24 @@ static enum tls_alert alert_for(int error)
     }
 }
 
+/* Only the library has the keys to speak with. */
+static bool is_sealed(const struct tls_session *s)
+{
+    return s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST;
+}
+
+void tls_cancel(struct tls_session *s)
+{
+    if (s->end != TLS_OK)
+        return;
+    if (is_sealed(s)) /* perhaps done, and not flushed */
+        wolfSSL_shutdown(s->ssl);
+    else
+        send_or_hold(s, tls_alerts_cancel, sizeof(tls_alerts_cancel));
+    s->end = TLS_FAILED;
+    snprintf(s->error, sizeof(s->error), "the handshake took too long");
+}
+
 /* A handshake that ends without a word looks like a broken path (RFC 8446 6.2): says it where the
  * library has not. Where only the library has the keys, it can be made to say close_notify. */
 static void tell_why(struct tls_session *s, int error)
@@ -528,7 +313,7 @@ static void tell_why(struct tls_session *s, int error)
     wolfSSL_get_alert_history(s->ssl, &alerts);
     if (s->is_truncated || alerts.last_rx.code >= 0 || alerts.last_tx.code >= 0)
         return;
-    if (s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST) {
+    if (is_sealed(s)) {
         wolfSSL_shutdown(s->ssl);
         return;
     }
@@ -553,8 +338,9 @@ enum tls_result tls_handshake(struct tls_session *s)
             return s->end == TLS_OK ? TLS_WANT : s->end;
         }
         s->is_done = true;
-        s->alpn = agreed_alpn(s->ssl);
         guard_open(s->guard);
+        tls_early_fini(&s->early);
+        s->alpn = agreed_alpn(s->ssl);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }
@@ -580,6 +366,26 @@ enum tls_result tls_read(struct tls_session *s, void *buf, size_t cap, size_t *l
             result = judge(s, n); /* with bytes in hand, an end is told by the next call */
     }
     return *len > 0 ? TLS_OK : result;
+}
+
+enum tls_result tls_look(struct tls_session *s, void *buf, size_t cap, size_t *len)
+{
+    assert(s->is_done && cap > 0 && cap <= INT32_MAX);
+    *len = 0;
+    flush(s);
+    if (s->end != TLS_OK)
+        return s->end;
+    int n = wolfSSL_peek(s->ssl, buf, (int)cap);
+    if (n <= 0)
+        return judge(s, n);
+    s->fruitful = s->guard->records;
+    *len = (size_t)n;
+    return TLS_OK;
+}
+
+size_t tls_pending(const struct tls_session *s)
+{
+    return (size_t)wolfSSL_pending(s->ssl);
 }
 
 enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, size_t *taken)

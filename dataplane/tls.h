@@ -16,10 +16,11 @@
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
  * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a
- * reload. Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by the
- * keys of the world; a ticket of the previous key is honoured and replaced. Early data is not
- * accepted, but skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD,
- * renegotiation, compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
+ * reload. Files are read by libcrypto, which also signs with short RSA keys (drivers/keypair.h).
+ * Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by keys that rotate
+ * (tls_ticket.h); a ticket of an older key is honoured and replaced. Early data is not accepted, but
+ * skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
+ * compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
  *
  * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
  * itself or left.
@@ -59,16 +60,12 @@ struct tls_session; /* one connection */
 int tls_start(void); /* once per process, after aead_init: 0 or -errno */
 void tls_stop(void);
 
-struct tls_ticket_keys {
-    uint8_t name[16], key[32];                   /* seal and open */
-    uint8_t previous_name[16], previous_key[32]; /* open only; equal to the current ones: none */
-};
+struct tls_tickets; /* tls_ticket.h */
 
-/* PEM files: certificate chain (leaf first) and private key; the key must be the leaf's. NULL and a
+/* Files as drivers/keypair.h has them; the tickets' keys outlive all contexts and sessions. NULL and a
  * sentence in error. */
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
-                                       const struct tls_ticket_keys *, char *error,
-                                       size_t error_bytes);
+                                       const struct tls_tickets *, char *error, size_t error_bytes);
 /* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
 void tls_context_destroy(struct tls_context *);
 /* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
@@ -88,10 +85,17 @@ enum tls_result tls_handshake(struct tls_session *);
 /* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may
  * wait inside. */
 enum tls_result tls_read(struct tls_session *, void *buf, size_t cap, size_t *len);
+/* The same bytes, left where they are: at most the rest of one record. */
+enum tls_result tls_look(struct tls_session *, void *buf, size_t cap, size_t *len);
+/* Decrypted bytes that wait inside. */
+size_t tls_pending(const struct tls_session *);
 /* Encrypts and sends; *taken is how many plaintext bytes are wholly on their way. TLS_OK: all of
  * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at any
  * address) once there is room. len 0 only sends what is held. */
 enum tls_result tls_write(struct tls_session *, const void *buf, size_t len, size_t *taken);
+/* Ends a handshake that is under way with close_notify, and with user_canceled before it where that
+ * can be said in clear. */
+void tls_cancel(struct tls_session *);
 /* Sends close_notify, once. TLS_OK: it is on its way; TLS_WANT: call again when there is room. */
 enum tls_result tls_finish(struct tls_session *);
 

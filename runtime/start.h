@@ -15,8 +15,10 @@
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
  *     {"type":"ping","told":H}                                 no script of a higher handle has been sent
+ *     {"type":"try","handle":H}                                start it, and say whether it loads
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
  *     {"type":"pong","told":H}                                 as the ping said: it has taken these
+ *     {"type":"loaded","handle":H,"error":S}                   it has been started; "" if it loads, else the log's line
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
@@ -30,7 +32,8 @@
  * slow upload or a long stream.
  *
  * A new version (the name of a script that is warm, and another handle) is started when its packet is taken. hearthd lets cores ask for it
- * when it has the pong, so that a deploy costs no cold start; it does not wait for long.
+ * when it has the pong, so that a deploy costs no cold start; it does not wait for long. Of such a start, and of each try, the runtime says
+ * "loaded": a version that does not load never becomes current. Where there is no memory for one more isolate a tried one is given up again.
  *
  * A script's packet is sent before any world that routes to it is published, so a runtime that
  * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is

@@ -18,7 +18,7 @@ enum {
     ACK_EAGER = 3,   /* acknowledged at once after a gap: the sender needs them to see a loss */
 };
 
-static const char protocol[] = "hearth rpc 1";
+static const char protocol[] = "hearth rpc 2";
 
 static_assert((int)INIT_BYTES <= (int)CHANNEL_DATAGRAM_MIN, "an init fits any path");
 static_assert(CHANNEL_STREAMS_MAX % 2 == 0, "each side opens half of them");
@@ -174,6 +174,7 @@ static void prologue_of(uint8_t prologue[PROLOGUE_BYTES], const uint8_t *datagra
 static void init_make(struct channel *c)
 {
     uint8_t ephemeral[NOISE_KEY_BYTES], payload[INIT_PAYLOAD_BYTES], prologue[PROLOGUE_BYTES];
+    uint8_t seal_key[NOISE_SEAL_KEY_BYTES];
     uint8_t *d = c->init_datagram;
 
     memset(d, 0, INIT_HEADER_BYTES);
@@ -186,6 +187,9 @@ static void init_make(struct channel *c)
                                    c->config.secret, ephemeral, prologue, sizeof(prologue), payload,
                                    sizeof(payload), d + INIT_HEADER_BYTES) == NOISE_OK;
     explicit_bzero(ephemeral, sizeof(ephemeral));
+    noise_seal_key(seal_key, c->config.secret, c->config.peer_key);
+    init_seal(d + INIT_SEALED_BYTES, seal_key, d);
+    explicit_bzero(seal_key, sizeof(seal_key));
 }
 
 static size_t init_output(struct channel *c, uint8_t *out, uint64_t now)
@@ -213,14 +217,20 @@ bool datagram_open_init(struct datagram_init *init, const struct noise_identity 
                         const uint8_t secret[32], const uint8_t *bytes, size_t len)
 {
     uint8_t prologue[PROLOGUE_BYTES], payload[NOISE_PAYLOAD_BYTES_MAX];
+    uint8_t seal_key[NOISE_SEAL_KEY_BYTES];
     size_t payload_bytes = 0;
     uint32_t index;
 
     if (datagram_peek(bytes, len, &index) != DATAGRAM_INIT)
         return false;
+    noise_seal_key(seal_key, secret, identity->public_key);
+    bool is_sealed = datagram_is_sealed(seal_key, bytes, len);
+    explicit_bzero(seal_key, sizeof(seal_key));
+    if (!is_sealed)
+        return false;
     prologue_of(prologue, bytes);
     if (noise_read_init(&init->noise, identity, secret, prologue, sizeof(prologue),
-                        bytes + INIT_HEADER_BYTES, len - INIT_HEADER_BYTES, payload,
+                        bytes + INIT_HEADER_BYTES, INIT_SEALED_BYTES - INIT_HEADER_BYTES, payload,
                         &payload_bytes) != NOISE_OK)
         return false;
     init->sender_index = get_u32(bytes + 4);

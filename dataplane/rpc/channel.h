@@ -14,7 +14,8 @@
  *   OPEN      awaits everything else; silence for channel_config.silence_ns, or a peer that starts anew, closes it
  *
  * Datagrams. Integers big-endian.
- *   init       u8 1 | u24 zero | u32 sender index | noise init (payload: sender's node id, core)
+ *   init       u8 1 | u24 zero | u32 sender index | noise init (payload: sender's node id, core) |
+ * seal 16
  *   response   u8 2 | u24 zero | u32 sender index | u32 receiver index | noise response
  *   data       u8 3 | u8 key phase | u16 session | u32 receiver index | u64 number | sealed frames | tag 16
  * All of the header is authenticated (AAD). Frames in data packets (layouts in channel_packet.h):
@@ -37,8 +38,11 @@
  * Path MTU: starts at CHANNEL_DATAGRAM_MIN, is raised by padded probes up to what the caller allows, falls back when
  * probes or large packets vanish (RFC 8899).
  *
- * Anything that does not authenticate is dropped and counted, and changes nothing. Validation is from cheap to expensive;
- * handshakes are answered at most CHANNEL_HANDSHAKES_PER_S times a second (token bucket of the caller: peers.c).
+ * Anything that does not authenticate is dropped and counted, and changes nothing. Validation is
+ * from cheap to expensive: an init
+ * is sealed, or nothing is computed for it; then handshakes are opened at most
+ * CHANNEL_HANDSHAKES_PER_S times a second, of each member at
+ * most CHANNEL_HANDSHAKES_OF_MEMBER_PER_S times (token buckets of the caller: peers.c).
  *
  * Thread: the core. Memory: struct channel is the caller's; streams come from the caller's pool. Never allocates.
  * Sources: RFC 9000 and 9002 for the shape of streams, acknowledgements and recovery; WireGuard (Donenfeld 2017) for the handshake's.
@@ -71,7 +75,9 @@ enum {
     CHANNEL_IN_FLIGHT_MAX = 1024, /* packets without an acknowledgement; a power of two */
     CHANNEL_REPLAY_PACKETS = 2048,
     CHANNEL_HANDSHAKES_PER_S = 200,
-    CHANNEL_INIT_RETRY_MS = 50, /* doubling to 1 s */
+    CHANNEL_HANDSHAKES_OF_MEMBER_PER_S = 20,
+    CHANNEL_HANDSHAKES_OF_MEMBER_BURST = 64, /* twice its cores may start at once */
+    CHANNEL_INIT_RETRY_MS = 50,              /* doubling to 1 s */
 };
 #define CHANNEL_REKEY_PACKETS (1ull << 28)
 #define CHANNEL_REKEY_NS      (120ull * 1000000000)
@@ -150,8 +156,15 @@ enum datagram_kind { DATAGRAM_BAD = 0, DATAGRAM_INIT, DATAGRAM_RESPONSE, DATAGRA
 /* What it claims to be, by length and header alone; *receiver_index (0 for an init) says which channel. */
 enum datagram_kind datagram_peek(const uint8_t *bytes, size_t len, uint32_t *receiver_index);
 
-/* Who sent an init: opens it with our identity. False: does not authenticate (counted by the caller). The state goes to
- * channel_accept, or noise_fini. */
+/* Of a datagram that datagram_peek called an INIT: was it made by somebody who knows the secret,
+ * for the node of that key
+ * (noise_seal_key)? A thousandth of what opening it costs: to be asked before a stranger can spend
+ * the budget for that. */
+bool datagram_is_sealed(const uint8_t key[NOISE_SEAL_KEY_BYTES], const uint8_t *bytes, size_t len);
+
+/* Who sent an init: opens it with our identity. False: is not sealed or does not authenticate
+ * (counted by the caller). The state goes
+ * to channel_accept, or noise_fini. */
 struct datagram_init {
     struct noise noise;
     uint8_t static_key[NOISE_KEY_BYTES];

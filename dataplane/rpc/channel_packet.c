@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "dataplane/siphash.h"
+
 /* No packet has this number: numbers count up from 1. */
 #define REKEY_NUMBER UINT64_MAX
 
@@ -29,6 +31,23 @@ enum datagram_kind datagram_peek(const uint8_t *bytes, size_t len, uint32_t *rec
     default:
         return DATAGRAM_BAD;
     }
+}
+
+void init_seal(uint8_t seal[INIT_SEAL_BYTES], const uint8_t key[NOISE_SEAL_KEY_BYTES],
+               const uint8_t *bytes)
+{
+    siphash_128(key, bytes, INIT_SEALED_BYTES, seal);
+}
+
+bool datagram_is_sealed(const uint8_t key[NOISE_SEAL_KEY_BYTES], const uint8_t *bytes, size_t len)
+{
+    uint8_t seal[INIT_SEAL_BYTES], differs = 0;
+
+    assert(len == INIT_BYTES);
+    init_seal(seal, key, bytes);
+    for (int i = 0; i < INIT_SEAL_BYTES; i++)
+        differs |= seal[i] ^ bytes[INIT_SEALED_BYTES + i];
+    return differs == 0;
 }
 
 /* ---- frames ---- */

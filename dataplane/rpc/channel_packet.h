@@ -3,7 +3,8 @@
  * The bytes of a channel: headers of its three datagrams, the frames in a data packet, their protection, and the window
  * of numbers that were received. Knows nothing of streams or of time.
  *
- *   init      | 1 | zero 24 | sender index 32 | noise init: node id 64, core 16, to core 16 sealed in it |
+ *   init      | 1 | zero 24 | sender index 32 | noise init: node id 64, core 16, to core 16 sealed
+ * in it | seal 128 |
  *   response  | 2 | zero 24 | sender index 32 | receiver index 32 | noise response: both indices sealed in it |
  *   data      | 3 | phase 8 | session 16 | receiver index 32 | number 64 | sealed frames | tag 128 |
  *
@@ -25,6 +26,10 @@
  * key of a direction is REKEY of Noise: 32 zero bytes sealed under the number 2^64 - 1, which no packet has. So no raw key is
  * kept, and an old key cannot be computed from a new one.
  *
+ * Seal of an init: SipHash-2-4-128 of all that stands before it, with a key of the receiver's
+ * (noise_seal_key). It proves that a
+ * member has made the init, not that one sent it: whoever has seen an init can send it again.
+ *
  * Sources: The Noise Protocol Framework, revision 34, sections 4.2 and 11.3; RFC 6479 for the window's shape.
  */
 #ifndef HEARTH_CHANNEL_PACKET_H
@@ -40,7 +45,9 @@
 enum {
     INIT_HEADER_BYTES = 8,
     INIT_PAYLOAD_BYTES = 12,
-    INIT_BYTES = INIT_HEADER_BYTES + NOISE_INIT_BYTES + INIT_PAYLOAD_BYTES,
+    INIT_SEAL_BYTES = 16,
+    INIT_SEALED_BYTES = INIT_HEADER_BYTES + NOISE_INIT_BYTES + INIT_PAYLOAD_BYTES,
+    INIT_BYTES = INIT_SEALED_BYTES + INIT_SEAL_BYTES,
     RESPONSE_HEADER_BYTES = 12,
     RESPONSE_PAYLOAD_BYTES = 8,
     RESPONSE_BYTES = RESPONSE_HEADER_BYTES + NOISE_RESPONSE_BYTES + RESPONSE_PAYLOAD_BYTES,
@@ -48,6 +55,10 @@ enum {
     DATA_OVERHEAD_BYTES = DATA_HEADER_BYTES + AEAD_TAG_BYTES,
     DATA_BYTES_MIN = DATA_OVERHEAD_BYTES + 1,
 };
+
+static_assert(INIT_BYTES == 1 + 3 + 4 + 32 + (32 + 16) + (8 + 2 + 2 + 16) + 16, "init");
+static_assert(RESPONSE_BYTES == 1 + 3 + 4 + 4 + 32 + (4 + 4 + 16), "response");
+static_assert(DATA_HEADER_BYTES == 1 + 1 + 2 + 4 + 8, "data");
 
 enum frame_type {
     FRAME_PAD = 0,
@@ -72,6 +83,10 @@ enum {
     FRAME_STREAM_OFFSET_BYTES = 4,
     ACK_RANGES_MAX = 32, /* beyond the first */
 };
+
+/* The seal of an init of which the first INIT_SEALED_BYTES stand there. */
+void init_seal(uint8_t seal[INIT_SEAL_BYTES], const uint8_t key[NOISE_SEAL_KEY_BYTES],
+               const uint8_t *bytes);
 
 /* ---- integers ---- */
 

@@ -347,3 +347,18 @@ void noise_fini(struct noise *n)
 {
     explicit_bzero(n, sizeof(*n));
 }
+
+/* ---- beside it ---- */
+
+void noise_seal_key(uint8_t out[NOISE_SEAL_KEY_BYTES], const uint8_t secret[32],
+                    const uint8_t public_key[NOISE_KEY_BYTES])
+{
+    static const char label[16] = "hearth init seal";
+    uint8_t input[sizeof(label) + NOISE_KEY_BYTES], key[32];
+
+    memcpy(input, label, sizeof(label));
+    memcpy(input + sizeof(label), public_key, NOISE_KEY_BYTES);
+    hmac(key, secret, input, sizeof(input));
+    memcpy(out, key, NOISE_SEAL_KEY_BYTES);
+    explicit_bzero(key, sizeof(key));
+}

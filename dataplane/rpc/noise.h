@@ -31,6 +31,7 @@
 enum {
     NOISE_KEY_BYTES = 32,
     NOISE_TAG_BYTES = 16,
+    NOISE_SEAL_KEY_BYTES = 16,
     NOISE_PAYLOAD_BYTES_MAX = 256,
     NOISE_INIT_BYTES =
         NOISE_KEY_BYTES + NOISE_KEY_BYTES + NOISE_TAG_BYTES + NOISE_TAG_BYTES, /* + payload */
@@ -84,6 +85,12 @@ enum noise_result noise_read_init(struct noise *, const struct noise_identity *,
 enum noise_result noise_write_response(struct noise *, const uint8_t ephemeral_private[32],
                                        const void *payload, size_t payload_bytes, uint8_t *out,
                                        struct noise_keys *);
+
+/* The key for a seal outside of the handshake, on what is said to the node with that public key:
+ * whoever knows the shared secret and
+ * the key can make it, nobody else. Not Noise's. */
+void noise_seal_key(uint8_t out[NOISE_SEAL_KEY_BYTES], const uint8_t secret[32],
+                    const uint8_t public_key[NOISE_KEY_BYTES]);
 
 /* Wipes it. Also good for one that is all zeros, or was wiped before. */
 void noise_fini(struct noise *);

@@ -58,6 +58,7 @@ void peers_fini(struct peers *p)
     }
     explicit_bzero(&p->identity, sizeof(p->identity));
     explicit_bzero(p->secret, sizeof(p->secret));
+    explicit_bzero(p->seal_key, sizeof(p->seal_key));
 }
 
 /* ---- slots ---- */
@@ -389,6 +390,7 @@ static bool take_identity(struct peers *p, const struct world_cluster *cluster)
     memcpy(p->own_address, self->address, 16);
     p->identity = *cluster->identity;
     memcpy(p->secret, cluster->secret, sizeof(p->secret));
+    noise_seal_key(p->seal_key, p->secret, p->identity.public_key);
     return is_same;
 }
 
@@ -417,6 +419,10 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
         p->peer[i].cores = m->cores ? m->cores : 1;
         memcpy(p->peer[i].address, m->address, 16);
         memcpy(p->peer[i].key, m->public_key, NOISE_KEY_BYTES);
+        token_bucket_init(&p->peer[i].handshakes, CHANNEL_HANDSHAKES_OF_MEMBER_PER_S,
+                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, p->core->now_ns);
+        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST,
+                          p->core->now_ns);
     }
     for (uint16_t i = 0; i < previous_count; i++) {
         for (uint32_t s = p->previous[i].first_slot; s != SLOT_NONE; s = p->slot[s].next_of_peer) {

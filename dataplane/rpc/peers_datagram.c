@@ -21,7 +21,8 @@ static void settle(struct peers *p, struct peers_slot *s)
     slot_mark(p, s);
 }
 
-/* From cheap to expensive: where from, how often, who (two X25519), and only then something is remembered. */
+/* From cheap to expensive: where from, made by whom, how often, who (two X25519), and only then
+ * something is remembered. */
 static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t *bytes, size_t len,
                     uint64_t now_ns)
 {
@@ -31,7 +32,14 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         counters->drop_rpc_slot++;
         return;
     }
-    if (!token_bucket_take(&p->handshakes, now_ns)) {
+    if (!datagram_is_sealed(p->seal_key, bytes, len)) {
+        counters->drop_rpc_seal++;
+        return;
+    }
+    /* Sealed ones can be sent again by who has seen them: those of one member leave the others
+     * theirs. */
+    if (!token_bucket_take(&p->peer[node].handshakes, now_ns) ||
+        !token_bucket_take(&p->handshakes, now_ns)) {
         counters->drop_rpc_rate++;
         return;
     }

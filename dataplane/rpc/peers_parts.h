@@ -97,6 +97,8 @@ struct peer {
     uint16_t load;
     uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
+    struct token_bucket handshakes,
+        demands; /* its shares: of handshakes, of WARMs that are no guess */
     bool has_digest;
 };
 
@@ -104,7 +106,8 @@ struct peers {
     struct core *core;
     struct noise_identity identity;
     uint8_t secret[32];
-    bool is_up; /* the world has given us an identity */
+    uint8_t seal_key[NOISE_SEAL_KEY_BYTES]; /* of inits to us */
+    bool is_up;                             /* the world has given us an identity */
     uint64_t own_id;
     uint8_t own_address[16];
     uint16_t own_port, self;

@@ -68,6 +68,15 @@ static size_t heap_bytes(const struct isolate *i)
 
 /* ---- start ---- */
 
+/* For the log, and for whoever asks later why it does not load. */
+static void log_load_failure(struct isolate *i, const char *text, size_t len)
+{
+    report_log(i->worker, i->script->handle, 0, "error", text, len);
+    free(i->script->load_error);
+    i->script->load_error = strndup(text, len);
+    assert(i->script->load_error);
+}
+
 static void log_load_error(struct isolate *i, const struct v8c_error *error)
 {
     char text[sizeof(error->stack) + sizeof(error->text)];
@@ -82,7 +91,7 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
                        error->text);
     else
         len = snprintf(text, sizeof(text), "%s", error->text);
-    report_log(i->worker, i->script->handle, 0, "error", text, (size_t)len);
+    log_load_failure(i, text, (size_t)len);
 }
 
 static struct v8c_value *bindings_of(struct isolate *i)
@@ -116,7 +125,7 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     if (!v8c_bool_value(i->v8, has_fetch)) {
         static const char text[] =
             "the script has no handler: its main module must `export default { fetch }`";
-        report_log(i->worker, i->script->handle, 0, "error", text, sizeof(text) - 1);
+        log_load_failure(i, text, sizeof(text) - 1);
         return false;
     }
     return true;
@@ -128,6 +137,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
+    worker_executes(w, i->script, NULL);
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
     bool is_loaded = load(i, compiled_ns);
@@ -142,6 +152,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
         *bytes = heap_bytes(i);
     }
     v8c_scope_exit(&scope);
+    worker_executes(w, NULL, NULL);
     return is_loaded;
 }
 
@@ -201,6 +212,19 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
     return (uint32_t)((to_ns - from_ns) / 1000);
 }
 
+/* What is in the rings now has come while it was being started. */
+static void note_ready(struct isolate *i)
+{
+    const struct worker *w = i->worker;
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        i->ready_at[l] = w->lanes[l]->taken + job_consumer_waiting(&w->lanes[l]->down);
+}
+
+bool isolate_was_awaited(const struct isolate *i, const struct lane *l)
+{
+    return l->taken <= i->ready_at[l->index];
+}
+
 static struct isolate *start_cold(struct worker *w, struct script *s, struct cold_start *cold,
                                   enum job_error *why)
 {
@@ -218,7 +242,8 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     bool is_loaded = load_within_limits(i, &compiled_ns, &bytes, why);
     uint64_t ended_ns = worker_read_clock(w);
     cold->us = us_between(started_ns, ended_ns);
-    cold->us += cold->us == 0;
+    if (cold->us <= JOB_START_WARMING)
+        cold->us = JOB_START_WARMING + 1;
     cold->phase_us[JOB_PHASE_ISOLATE] = us_between(started_ns, prepared_ns);
     cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
     cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
@@ -226,7 +251,10 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
         dispose(i);
         return NULL;
     }
+    free(s->load_error);
+    s->load_error = NULL;
     s->isolate = i;
+    note_ready(i);
     s->stats.cold++;
     /* The script's own part. Whether a spare was there says nothing about the script. */
     warm_history_started(&s->history, us_between(prepared_ns, ended_ns));
@@ -265,6 +293,22 @@ struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demande
         return NULL;
     }
     return start_cold(w, s, cold, why);
+}
+
+bool isolate_try(struct worker *w, struct script *s, struct cold_start *cold)
+{
+    enum job_error why;
+    bool fits = s->isolate || isolate_make_room(w, ISOLATE_BYTES_GUESS, WARM_IDLE_NS);
+    *cold = (struct cold_start){0};
+    if (!s->isolate) {
+        report_news(w, s);
+        start_cold(w, s, cold, &why);
+    }
+    if (!s->isolate)
+        return false;
+    if (!fits)
+        isolate_free(s->isolate);
+    return true;
 }
 
 /* ---- life and end ---- */

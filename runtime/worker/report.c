@@ -35,6 +35,20 @@ static bool take_token(struct report *r, uint64_t now_ns)
     return true;
 }
 
+/* As start.h wants a text: of at most START_LOG_TEXT_BYTES_MAX, never half a character, and no zero byte inside. */
+static json_t *text_value(const char *text, size_t len)
+{
+    char clean[START_LOG_TEXT_BYTES_MAX];
+    if (len > START_LOG_TEXT_BYTES_MAX) {
+        len = START_LOG_TEXT_BYTES_MAX;
+        while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    for (size_t i = 0; i < len; i++)
+        clean[i] = text[i] ? text[i] : ' ';
+    return json_stringn_nocheck(clean, len);
+}
+
 static json_t *log_packet(uint32_t handle, uint64_t request_id, const char *level, const char *text,
                           size_t len)
 {
@@ -42,21 +56,13 @@ static json_t *log_packet(uint32_t handle, uint64_t request_id, const char *leve
     snprintf(id, sizeof(id), "%016" PRIx64, request_id);
     return json_pack("{s:s, s:I, s:s, s:s, s:o}", "type", "log", "handle", (json_int_t)handle,
                      "request", request_id ? id : "", "level", level, "text",
-                     json_stringn_nocheck(text, len));
+                     text_value(text, len));
 }
 
 void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const char *level,
                 const char *text, size_t len)
 {
     struct report *r = &w->report;
-    if (len > START_LOG_TEXT_BYTES_MAX) {
-        len = START_LOG_TEXT_BYTES_MAX;
-        while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
-            len--; /* never half a character */
-    }
-    char clean[START_LOG_TEXT_BYTES_MAX]; /* start.h: no zero byte inside */
-    for (size_t i = 0; i < len; i++)
-        clean[i] = text[i] ? text[i] : ' ';
     if (!take_token(r, w->now_ns)) {
         r->dropped++;
         return;
@@ -67,8 +73,14 @@ void report_log(struct worker *w, uint32_t handle, uint64_t request_id, const ch
         if (send_packet(w, log_packet(0, 0, "warn", told, (size_t)n)))
             r->dropped = 0;
     }
-    if (!send_packet(w, log_packet(handle, request_id, level, clean, len)))
+    if (!send_packet(w, log_packet(handle, request_id, level, text, len)))
         r->dropped++;
+}
+
+void report_loaded(struct worker *w, uint32_t handle, const char *error)
+{
+    send_packet(w, json_pack("{s:s, s:I, s:o}", "type", "loaded", "handle", (json_int_t)handle,
+                             "error", text_value(error ? error : "", error ? strlen(error) : 0)));
 }
 
 void report_ready(struct worker *w)

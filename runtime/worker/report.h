@@ -29,6 +29,8 @@ void report_log(struct worker *, uint32_t handle, uint64_t request_id, const cha
 void report_ready(struct worker *);
 /* told: as the ping said. */
 void report_pong(struct worker *, int64_t told);
+/* Whether a script loads; error: NULL, or why not. */
+void report_loaded(struct worker *, uint32_t handle, const char *error);
 /* The script's counters changed. */
 void report_news(struct worker *, struct script *);
 /* Once a second while something changes. */

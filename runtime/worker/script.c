@@ -44,6 +44,7 @@ static void script_free(struct script *s)
     free(s->name);
     free(s->version);
     free(s->vars);
+    free(s->load_error);
     if (s->map)
         munmap(s->map, s->map_bytes);
     free(s);

@@ -65,6 +65,7 @@ struct script {
     struct script_limits limits;
     struct script_stats stats;
     struct isolate *isolate; /* the warm one, or NULL */
+    char *load_error;        /* why its last start failed, as the log has it; NULL: it did not */
     struct warm_history history;
     bool is_forgotten;
     bool is_reported; /* its counters changed since the last stats packet: false */

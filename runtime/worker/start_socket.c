@@ -120,6 +120,13 @@ static struct warm_history former_history(const struct worker *w, const struct s
     return i ? i->script->history : (struct warm_history){0};
 }
 
+static void tell_warmed(struct worker *w, const struct script *s, uint32_t us)
+{
+    struct job_slot told = {.type = JOB_WARMED, .arg = s->handle, .arg2 = us};
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        lane_send(w->lanes[l], &told);
+}
+
 /* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its isolate is made now, so that none of them waits for it. If it does not
  * load, the log says so before anybody asks. What the older version serves goes on. Only one that is warm counts: there is none while hearthd tells all
  * it has to a new process. */
@@ -132,11 +139,26 @@ static void succeed(struct worker *w, struct script *s)
                      w->now_ns - warm_pool_used_ns(&w->pool, &before->warm) < WARM_IDLE_NS;
     enum job_error why;
     struct cold_start cold;
-    if (!isolate_warm(w, s, is_in_use, &cold, &why))
+    bool is_warm = isolate_warm(w, s, is_in_use, &cold, &why);
+    if (is_warm)
+        tell_warmed(w, s, cold.us);
+    if (is_warm || s->load_error)
+        report_loaded(w, s->handle, s->load_error);
+}
+
+static void take_try(struct worker *w, const struct packet *p)
+{
+    uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
+    struct script *s = script_find(&w->scripts, handle);
+    struct cold_start cold;
+    if (!s) {
+        report_loaded(w, handle, "the script's packet was refused");
         return;
-    struct job_slot told = {.type = JOB_WARMED, .arg = s->handle, .arg2 = cold.us};
-    for (uint32_t l = 0; l < w->lane_count; l++)
-        lane_send(w->lanes[l], &told);
+    }
+    /* It was tried when it came, or the answer was lost: a second time is no better. */
+    if (!s->load_error && isolate_try(w, s, &cold) && s->isolate)
+        tell_warmed(w, s, cold.us);
+    report_loaded(w, handle, s->load_error);
 }
 
 static void take_script(struct worker *w, struct packet *p)
@@ -155,6 +177,7 @@ static void take_script(struct worker *w, struct packet *p)
         char text[160];
         int n = snprintf(text, sizeof(text), "script packet refused: %s", why);
         report_log(w, handle, 0, "error", text, (size_t)n);
+        report_loaded(w, handle, text);
         return;
     }
     struct script *s = script_find(&w->scripts, handle);
@@ -189,6 +212,8 @@ void start_socket_read(struct worker *w)
             take_script(w, &p);
         else if (is_type(&p, "forget"))
             take_forget(w, &p);
+        else if (is_type(&p, "try"))
+            take_try(w, &p);
         else if (is_type(&p, "ping"))
             take_ping(w, &p);
         close_fds(&p);

@@ -35,6 +35,11 @@ static void check_log(void *arg, const struct supervise_log *l)
     assert(!strcmp(l->script, "") || (l->script[0] == 's' && strlen(l->script) == 2));
 }
 
+static void check_loaded(void *arg, uint64_t handle, const char *error)
+{
+    assert(handle <= TOLD && (!error || (*error && strlen(error) <= START_LOG_TEXT_BYTES_MAX)));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     int pair[2], rc = socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
@@ -53,8 +58,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     }
     supervise = calloc(1, sizeof(*supervise));
     assert(supervise);
-    supervise->config = (struct supervise_config){
-        .count = 1, .loop = &loop, .catalog = &catalog, .on_log = check_log};
+    supervise->config = (struct supervise_config){.count = 1,
+                                                  .loop = &loop,
+                                                  .catalog = &catalog,
+                                                  .on_log = check_log,
+                                                  .on_loaded = check_loaded};
     process = &supervise->process[0];
     process->owner = supervise;
     process->region = &region;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "dataplane/tls.h"
+#include "dataplane/tls_ticket.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -73,8 +74,7 @@ static const struct tls_io io = {stream_peek, stream_consume, stream_send, strea
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     char directory[] = "/tmp/fuzz_tls.XXXXXX", command[512], chain[64], key[64], error[256];
-    const struct tls_ticket_keys keys = {
-        .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
+    static const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
     if (!mkdtemp(directory))
         abort();
     snprintf(chain, sizeof(chain), "%s/cert.pem", directory);

@@ -5,10 +5,11 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 
 from cases import case
 from load import Load
-from node import SCRIPTS, counter, counters, deploy, get, https, until
+from node import LAB, ROOT, SCRIPTS, counter, counters, ctl, ctl_json, deploy, get, good_answers, https, run, until
 
 
 def while_good_ones_answer(work):
@@ -71,24 +72,95 @@ def _():
     expect("no-response", 500, "job_no_response")
 
 
-def refused_or_500(name):
-    """Such a script is either refused when it is deployed, with a reason, or answers 500."""
-    done = deploy(f"{SCRIPTS}/{name}", check=False)
-    if done.returncode:
-        assert (done.stderr + done.stdout).strip(), "no reason given"
-        return "refused at deploy"
-    expect(name, 500, "job_load")
-    return "500"
+BROKEN = [  # what is wrong, the module, what the refusal and the log say
+    ("a syntax error", 'export default { fetch() { return new Response("v2" } };', "index.js:1:48: Uncaught SyntaxError"),
+    ("a throw at the top level", 'throw new Error("at top"); export default { fetch() {} };', "Error: at top"),
+    ("no default export", "export const x = 1;", "the script has no handler"),
+    ("a module that is missing, imported at the head", 'import y from "./missing.js"; export default { fetch() {} };', "./missing.js"),
+    ("a module that is missing, exported further down", 'let x; export * from "./missing.js"; export default { fetch() {} };',
+     "./missing.js"),
+    ("a top level that never ends", "for(;;); export default { fetch() {} };", "its CPU time"),
+    ("a misspelt handler", "export default { fetsh() {} };", "the script has no handler"),
+]
 
 
-@case("a script that throws at top level")
+def made(directory, name, source):
+    with open(os.path.join(directory, "index.js"), "w") as file:
+        file.write(source)
+    with open(os.path.join(directory, "wrangler.json"), "w") as file:
+        json.dump({"name": name, "main": "index.js"}, file)
+    return directory
+
+
+def log():
+    with open(os.path.join(ROOT, "build", "lab", "n1", "hearthd.log")) as file:
+        return file.read()
+
+
+def refuses(directory, name, source, says):
+    before = log()
+    done = ctl("deploy", made(directory, name, source), check=False)
+    assert done.returncode == 1, f"exit {done.returncode}: {done.stdout}{done.stderr}"
+    assert says in done.stderr, done.stderr
+    if "does not load: " in done.stderr:  # else it was not even sent
+        line = done.stderr.split("does not load: ", 1)[1].splitlines()[0]
+        assert line in log()[len(before):], f"not in the log: {line}"
+
+
+def broken_deploy(what, source, says):
+    @case(f"a deploy that does not load is refused and changes nothing: {what}")
+    def _():
+        with tempfile.TemporaryDirectory() as directory:
+            ctl("deploy", made(directory, "live", "export default { fetch() { return new Response('v1'); } };"))
+            assert get("live.hearth.test").body == b"v1"
+            scripts = ctl_json("scripts", "live")["scripts"]
+            refuses(directory, "live", source, says)
+            assert get("live.hearth.test").body == b"v1"
+            assert [s["versions"] for s in ctl_json("scripts", "live")["scripts"]] == [s["versions"] for s in scripts]
+            # Nobody runs this one yet.
+            refuses(directory, "never", source, says)
+            assert get("never.hearth.test").status == 404
+            ctl("delete", "live")
+
+
+for row in BROKEN:
+    broken_deploy(*row)
+
+
+@case("keys of wrangler.jsonc that are not known are warned of, and bindings that do not exist are refused, with their lines")
 def _():
-    return refused_or_500("throw-at-top")
+    source = "export default { fetch(r, env) { return new Response(String(env.A)); } };"
+    with tempfile.TemporaryDirectory() as directory:
+        made(directory, "typo", source)
+        os.rename(os.path.join(directory, "wrangler.json"), os.path.join(directory, "wrangler.jsonc"))
+        with open(os.path.join(directory, "wrangler.jsonc"), "w") as file:
+            file.write('{ "name": "typo", "main": "index.js",\n  "compatability_date": "2026-01-01",\n  "var": {"A": 1} }')
+        done = ctl("deploy", directory)
+        assert 'wrangler.jsonc:2: warning: "compatability_date" is not known; did you mean "compatibility_date"?' in done.stderr, done
+        assert 'wrangler.jsonc:3: warning: "var" is not known; did you mean "vars"?' in done.stderr, done.stderr
+        told = ctl_json("deploy", directory)
+        assert told["ok"] and [w["key"] for w in told["warnings"]] == ["compatability_date", "var"], told
+        ctl("delete", "typo")
+        with open(os.path.join(directory, "wrangler.jsonc"), "w") as file:
+            file.write('{ "name": "kv", "main": "index.js",\n  "kv_namespaces": [{"binding": "KV", "id": "x"}], "d1_databases": [] }')
+        done = ctl("deploy", directory, check=False)
+        assert done.returncode == 1 and 'wrangler.jsonc:2: "kv_namespaces": ' in done.stderr and "d1" not in done.stderr, done
+        assert get("kv.hearth.test").status == 404
 
 
-@case("a script that does not parse")
+@case("a script that no longer loads does not keep the node from starting again")
 def _():
-    return refused_or_500("syntax")
+    with tempfile.TemporaryDirectory() as directory:
+        until_ms = int(time.time() * 1000) + 8000
+        ctl("deploy", made(directory, "stale", f"if (Date.now() > {until_ms}) throw new Error('too late');\n"
+                                               "export default { fetch() { return new Response('early'); } };"))
+        time.sleep(max(0, until_ms / 1000 - time.time()) + 0.1)
+        run(LAB, "kill", "n1", "TERM")
+        run(LAB, "start", "n1")
+        good_answers(1)
+        assert get("stale.hearth.test").status == 500
+        until(lambda: "name=stale" in log() and "Error: too late" in log(), "the log to say so")
+        ctl("delete", "stale")
 
 
 @case("a directory that is no script is refused with a sentence")

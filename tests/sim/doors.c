@@ -4,8 +4,9 @@
  *   guests, crowd -- station (many addresses) ==wire== core -- region -- model_runtime
  *
  * The crowd, by seed: keepers make one request each and keep the connection; mutes connect and say
- * nothing; both from one address or from many, more of them than there are connections. Strays are
- * SYNs from addresses of the link that nobody has. The gateway, behind which some are, stops
+ * nothing; both from one address or from many, more of them than there are connections. Holders, all
+ * at one address, owe the bodies of their requests for ever. Strays are SYNs from addresses of the
+ * link that nobody has. The gateway, behind which some are, stops
  * answering.
  *
  * Checked: every guest gets in, and is answered, whatever the others hold; no connection ends under
@@ -39,7 +40,15 @@ enum {
 
 #define MS 1000000ull
 
-enum crowd { CROWD_KEEPERS, CROWD_MUTES, CROWD_BOTH, CROWD_STRAYS, CROWD_NO_GATEWAY, CROWDS };
+enum crowd {
+    CROWD_KEEPERS,
+    CROWD_MUTES,
+    CROWD_BOTH,
+    CROWD_HOLDERS,
+    CROWD_STRAYS,
+    CROWD_NO_GATEWAY,
+    CROWDS
+};
 
 struct sim {
     struct clock clock;
@@ -164,7 +173,7 @@ static struct sim *sim_start(void)
     clock_init_virtual(&s->clock, 1000000000);
     sim_now_ns = s->clock.virtual_ns;
     s->crowd = (enum crowd)below(CROWDS);
-    s->address_count = chance(50) ? 1 : CROWD_ADDRESSES - 1;
+    s->address_count = s->crowd == CROWD_HOLDERS || chance(50) ? 1 : CROWD_ADDRESSES - 1;
     if (s->address_count == 1 && chance(50))
         faults.loss = below(3) / 100.0;
     s->wire = port_sim_wire_create(&s->clock, rng(), 1500, faults, faults);
@@ -209,6 +218,12 @@ static struct caller_request request_of(struct sim *s, const struct caller *c)
         return q;
     }
     q.from_ip = s->address[c->index % s->address_count];
+    if (s->crowd == CROWD_HOLDERS) {
+        q.method = "POST";
+        q.answer = ANSWER_ECHO;
+        q.body_bytes = q.bytes = 1 + below(100000);
+        q.withholds = true;
+    }
     q.is_mute = s->crowd == CROWD_MUTES || (s->crowd == CROWD_BOTH && (c->index & 1));
     if (q.is_mute && (c->index & 2))
         q.server_port = 443;
@@ -236,8 +251,8 @@ static void done(void *arg, struct caller *c, enum caller_end how)
     s->turned_away += how != CALLER_ANSWERED;
     if (sim_now_ns >= s->deaf_from_ns)
         return;
-    CHECK(how != CALLER_CUT, "the answer to request %u of caller %u was cut", c->request.id,
-          c->index);
+    CHECK(how != CALLER_CUT || c->request.withholds,
+          "the answer to request %u of caller %u was cut", c->request.id, c->index);
     CHECK(how != CALLER_LOST || !c->is_taken,
           "request %u of caller %u was acknowledged, and its connection ended", c->request.id,
           c->index);

@@ -177,7 +177,7 @@ static void write_some(struct caller *c)
             return;
         c->out_at += (uint32_t)n;
     }
-    while (c->out_at < all && most > 0) {
+    while (c->out_at < all && most > 0 && !c->request.withholds) {
         uint32_t at = c->out_at - c->out_bytes, len = all - c->out_at;
         len = len < sizeof(part) ? len : (uint32_t)sizeof(part);
         len = len < most ? len : most;

@@ -32,6 +32,7 @@ struct caller_request {
     const uint8_t *from_ip; /* of the station; NULL: its first one */
     uint16_t server_port;   /* 0: 80 */
     bool is_mute, keeps;
+    bool withholds;    /* its body, for ever */
     bool crawls;       /* reads and writes slowly */
     uint64_t leave_ns; /* when it goes away; UINT64_MAX: it stays */
 };

@@ -213,6 +213,14 @@ static void write_some(struct client *c)
             break;
         }
     }
+    if (c->manner == STOPS && c->pending_at >= c->stops_at) {
+        if (sim_now_ns < c->drips_ns)
+            return;
+        c->stops_at++;
+        c->drips_ns = sim_now_ns + 1000 * 1000000ull;
+    }
+    if (c->manner == STOPS && limit > c->stops_at)
+        limit = c->stops_at;
     if (c->pending_at >= limit || chance(40))
         return;
     uint32_t n = chance(10) ? 1 + below(20) : 1 + below(16000);
@@ -396,8 +404,14 @@ void model_client_start(struct clients *s, struct client *c, uint32_t index)
         add_request(c, index * 100 + k);
     if (c->manner == GARBLES)
         add_garbage(c);
-    if (c->manner == STOPS)
-        c->pending_bytes = chance(30) ? 0 : below(c->pending_bytes);
+    c->drips_ns = UINT64_MAX;
+    if (c->manner == STOPS) {
+        c->stops_at = chance(30) ? 0 : below(c->pending_bytes);
+        if (c->stops_at > 0 && chance(50))
+            c->drips_ns = 0;
+        else
+            c->pending_bytes = c->stops_at;
+    }
     if (c->manner == RESETS || c->manner == VANISHES)
         c->gives_up_ns = sim_now_ns + below(chance(50) ? 200 : 3000) * 1000000ull;
     tcp_open_active(&c->tcp, &s->station->env, c->port, is_tls ? 443 : 80, (uint32_t)rng(),
@@ -509,9 +523,12 @@ uint64_t model_client_next_ns(const struct client *c)
     if (!c->is_open)
         return UINT64_MAX;
     uint64_t next = tcp_deadline(&c->tcp);
-    bool has_work = (c->is_connected && !c->has_finished && c->pending_at < c->pending_bytes &&
-                     tcp_writable(&c->tcp) > 20000) ||
-                    tcp_readable(&c->tcp) > 0;
+    bool drips = c->manner == STOPS && c->pending_at >= c->stops_at;
+    bool writes = c->is_connected && !c->has_finished && c->pending_at < c->pending_bytes &&
+                  tcp_writable(&c->tcp) > 20000;
+    bool has_work = (writes && !drips) || tcp_readable(&c->tcp) > 0;
+    if (writes && drips && c->drips_ns < next)
+        next = c->drips_ns;
     if (has_work && c->pause_until_ns < next)
         next = c->pause_until_ns;
     return c->gives_up_ns < next ? c->gives_up_ns : next;

@@ -26,7 +26,7 @@ enum manner {
     GARBLES,     /* ends with a malformed request */
     RESETS,
     VANISHES,
-    STOPS, /* sends a part and then nothing, but stays; with no part at all it is silent */
+    STOPS, /* sends a part, then nothing or a byte a second, but stays; without a part: silent */
 };
 
 struct request {
@@ -48,6 +48,8 @@ struct client {
     uint8_t *pending; /* bytes of requests not yet written */
     uint32_t pending_at, pending_bytes, pending_cap;
     uint64_t gives_up_ns, pause_until_ns;
+    uint32_t stops_at; /* of pending: STOPS */
+    uint64_t drips_ns; /* the next byte behind it; UINT64_MAX: never */
     /* the answer being read */
     char head[PAD_BYTES_MAX + 2048];
     uint32_t head_bytes;

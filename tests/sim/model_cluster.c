@@ -176,7 +176,8 @@ static void make_world(struct cluster *c, struct cluster_node *n)
         .limits = {.hello_timeout_ms = 10000,
                    .head_timeout_ms = 30000,
                    .idle_timeout_ms = 30000,
-                   .stall_timeout_ms = 30000},
+                   .stall_timeout_ms = 30000,
+                   .min_rate = HTTP_MIN_RATE_DEFAULT},
         .tune = c->config.tune,
         .cluster = {.own_state = NODE_JOINING, .identity = &n->identity, .secret = c->secret},
         .routes = c->routes,
@@ -195,6 +196,7 @@ static void make_world(struct cluster *c, struct cluster_node *n)
         n->runtime[k].make_us = c->config.make_us;
         n->runtime[k].relays = c->config.relays;
         n->runtime[k].started = c->config.started;
+        n->runtime[k].suspected = c->config.suspected;
         n->runtime[k].arg = c->config.arg;
     }
     atomic_store(&n->shared.current, &n->world);

@@ -19,6 +19,7 @@
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
@@ -126,7 +127,8 @@ static void start_world(struct sim *s)
         .limits = {.hello_timeout_ms = 10000,
                    .head_timeout_ms = 30000,
                    .idle_timeout_ms = 30000,
-                   .stall_timeout_ms = 30000},
+                   .stall_timeout_ms = 30000,
+                   .min_rate = HTTP_MIN_RATE_DEFAULT},
         .routes = routes_build(routes, 2, 1, error, sizeof(error)),
         .certs = tls.certs,
         .script_count = 2,
@@ -284,6 +286,20 @@ static uint32_t deaths(const struct sim *s)
     return s->runtime[0].deaths + s->runtime[1].deaths;
 }
 
+/* What a client sends ahead stays in its TCP: only a head that is not whole yet is taken in. */
+static void check_taken_in(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->core->config.conns_max; i++) {
+        const struct conn *c = &s->core->conns[i];
+        const struct exchange *x = &c->exchange;
+        if (c->state != CONN_OPEN)
+            continue;
+        CHECK(x->in.bytes == 0 || x->state == EXCHANGE_HEAD, "%u bytes taken in behind a request",
+              x->in.bytes);
+        CHECK(x->in.bytes <= HTTP_HEAD_BYTES_MAX, "a head of %u bytes", x->in.bytes);
+    }
+}
+
 static void step(struct sim *s)
 {
     for (uint32_t i = 0; i < RUNTIMES; i++)
@@ -291,6 +307,7 @@ static void step(struct sim *s)
     core_iterate(s->core);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
+    check_taken_in(s);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)
@@ -346,6 +363,9 @@ static void check_books(struct sim *s)
           "answers that were not counted");
     CHECK(c->http_2xx + c->http_5xx <= c->http_requests + c->http_unsupported,
           "more answers than requests");
+    CHECK(c->net_unresolved <= c->rx_frames + c->tcp_rto,
+          "%lu packets found no neighbour, and %lu frames came", (unsigned long)c->net_unresolved,
+          (unsigned long)c->rx_frames);
     CHECK(c->tcp_closed <= c->tcp_accepted, "%lu connections closed, %lu accepted",
           (unsigned long)c->tcp_closed, (unsigned long)c->tcp_accepted);
 }
@@ -385,8 +405,7 @@ static void start_tls(const char *dir)
 {
     char chain[512], key[512], error[160];
     struct cert_source source = {.name = "rsa.test", .context = 0};
-    struct tls_ticket_keys keys = {
-        .name = "sim", .key = "sim", .previous_name = "sim", .previous_key = "sim"};
+    static const struct tls_tickets keys = {.slot = {{"sim", "sim"}}};
     snprintf(chain, sizeof(chain), "%s/rsa.pem", dir);
     snprintf(key, sizeof(key), "%s/rsa.key", dir);
     tls_start();

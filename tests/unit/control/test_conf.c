@@ -50,6 +50,7 @@ static void what_is_not_said_has_a_default(void **state)
     assert_int_equal(c->limits.cpu_ms, 50);
     assert_int_equal(c->limits.conns, CORE_CONNS_DEFAULT);
     assert_int_equal(c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS);
+    assert_int_equal(c->limits.min_rate, HTTP_MIN_RATE_DEFAULT);
     assert_string_equal(c->store, "/var/lib/hearth");
     assert_string_equal(c->ctl, "/run/hearth/ctl.sock");
     assert_int_equal(c->drain_ms, 10000);

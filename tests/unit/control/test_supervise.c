@@ -1,186 +1,19 @@
-/* Starting, feeding and replacing runtime processes: with a small program (fake_runtime.c) in their place. */
+/* Starting, feeding and replacing runtime processes. */
 #include <linux/capability.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "control/supervise.h"
-
-enum { LANES = 2 };
-
-static char root[64];
-static char error[512];
-static struct loop loop;
-static struct store store;
-static struct catalog catalog;
-static struct supervise *supervise;
-static int core_fd[LANES];
-static int changes;
-static char logs[64][256];
-static int log_count;
-
-static void on_change(void *arg)
-{
-    changes++;
-}
-
-static void on_log(void *arg, const struct supervise_log *l)
-{
-    if (log_count < 64)
-        snprintf(logs[log_count++], sizeof(logs[0]), "%s: %s", l->script, l->text);
-}
-
-static void on_gone(void *arg, uint64_t handle)
-{
-    if (supervise)
-        supervise_forget(supervise, handle);
-}
-
-/* Consumes more: keys of the manifest besides the usual. */
-static struct script *add_script_with(const char *name, const char *source, const char *var,
-                                      json_t *more)
-{
-    char sha[65];
-    json_t *m = json_pack("{s:s, s:s, s:{s:i}, s:{s:s}, s:[{s:s, s:i}]}", "name", name, "main",
-                          "i.js", "limits", "cpu_ms", 7, "vars", "V", var, "modules", "name",
-                          "i.js", "bytes", (int)strlen(source));
-    struct script *s;
-
-    json_object_update(m, more);
-    json_decref(more);
-    if (store_put(&store, m, (const uint8_t *)source, strlen(source), sha, error, sizeof(error)))
-        fail_msg("%s", error);
-    json_decref(m);
-    s = script_load(&catalog, &store, sha, 1, error, sizeof(error));
-    if (!s)
-        fail_msg("%s", error);
-    catalog_adopt(&catalog, s);
-    script_release(s);
-    return s;
-}
-
-static struct script *add_script_with_var(const char *name, const char *source, const char *var)
-{
-    return add_script_with(name, source, var, NULL);
-}
-
-static struct script *add_script(const char *name, const char *source)
-{
-    return add_script_with(name, source, "", NULL);
-}
-
-static int set_up(void **state)
-{
-    snprintf(root, sizeof(root), "/tmp/hearth-test-supervise-XXXXXX");
-    assert_non_null(mkdtemp(root));
-    assert_int_equal(loop_init(&loop), 0);
-    if (store_open(&store, root, error, sizeof(error)))
-        fail_msg("%s", error);
-    catalog_init(&catalog, on_gone, NULL);
-    for (int i = 0; i < LANES; i++)
-        core_fd[i] = eventfd(0, EFD_CLOEXEC);
-    changes = log_count = 0;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    char command[128];
-
-    if (supervise)
-        supervise_destroy(supervise);
-    supervise = NULL;
-    catalog_fini(&catalog);
-    store_close(&store);
-    for (int i = 0; i < LANES; i++)
-        close(core_fd[i]);
-    loop_fini(&loop);
-    snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command);
-}
-
-static void behave(const char *how)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/how", root);
-    f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(how, f);
-    fclose(f);
-}
-
-static uint32_t hang_ms; /* 0: the default */
-
-static void start(const char *how, uint32_t count)
-{
-    char path[128];
-    struct supervise_config config = {
-        .count = count,
-        .memory_bytes = 1 << 20,
-        .memory_slack_bytes = 100 << 20,
-        .hang_ms = hang_ms,
-        .node_exe = FAKE_RUNTIME,
-        .program = "/dev/null",
-        .blob = path,
-        .cpu_ms = 50,
-        .subrequests = 9,
-        .wall_ms = 1000,
-        .heap_mb = 16,
-        .lanes = LANES,
-        .core_wake_fd = {core_fd[0], core_fd[1]},
-        .loop = &loop,
-        .catalog = &catalog,
-        .on_change = on_change,
-        .on_log = on_log,
-    };
-
-    behave(how);
-    snprintf(path, sizeof(path), "%s/how", root);
-    supervise = supervise_create(&config, error, sizeof(error));
-    if (!supervise)
-        fail_msg("%s", error);
-    supervise_start(supervise);
-}
-
-static struct supervise_status status_of(uint32_t i)
-{
-    struct supervise_status s;
-
-    supervise_status(supervise, i, &s);
-    return s;
-}
-
-/* Turns the loop until the condition holds; gives up after 30 s of waiting. */
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t give_up_ns = loop_now_ns() + 30000000000u;                                        \
-        while (!(condition)) {                                                                     \
-            if (loop_now_ns() > give_up_ns)                                                        \
-                fail_msg("never: %s", #condition);                                                 \
-            loop_step(&loop, 100);                                                                 \
-        }                                                                                          \
-    } while (0)
-
-static bool has_logged(const char *line)
-{
-    for (int i = 0; i < log_count; i++)
-        if (!strcmp(logs[i], line))
-            return true;
-    return false;
-}
+#include "control/bundle.h"
+#include "control/log.h"
+#include "control/process.h"
+#include "runtime/job.h"
+#include "supervise_rig.h"
 
 static void a_process_that_is_ready_has_a_region_for_the_cores(void **state)
 {
@@ -265,6 +98,30 @@ static void one_that_keeps_dying_waits_longer_each_time(void **state)
     UNTIL(supervise_up_count(supervise) == 1);
 }
 
+static void what_it_executed_at_its_end_is_told_and_held_back(void **state)
+{
+    uint64_t held[WORLD_HELD_MAX];
+    struct world_runtime r;
+    struct part *region;
+
+    add_script("alpha", "a");
+    start("killed", 1);
+    UNTIL(status_of(0).restarts >= 1 && !status_of(0).pid);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_null(r.region);
+    assert_int_equal(r.ended_life, r.life);
+    assert_int_equal(r.ended_by.script, catalog.last_handle);
+    assert_true(r.ended_by.job == job_name(1, 5, 7));
+    assert_int_equal(supervise_held(supervise, held), 0);
+    UNTIL(status_of(0).restarts >= HOLD_ENDS);
+    assert_int_equal(supervise_held(supervise, held), 1);
+    assert_int_equal(held[0], catalog.last_handle);
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_true(r.life > r.ended_life); /* the end of the life before is still told */
+}
+
 static void a_condemned_process_is_replaced(void **state)
 {
     struct part *region;
@@ -279,6 +136,42 @@ static void a_condemned_process_is_replaced(void **state)
     UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
     r = supervise_runtime(supervise, 0, &region);
     assert_int_equal(atomic_load(r.condemned), 0);
+}
+
+/* The largest manifest that a deploy may bring fits into a packet: one that did not would end every process that is told of it. */
+static void the_largest_script_is_told(void **state)
+{
+    static char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1], var[BUNDLE_VARS_BYTES_MAX];
+    json_t *modules = json_array(), *services = json_array(), *m;
+    char binding[BUNDLE_BINDING_BYTES_MAX + 1];
+    struct script *s;
+
+    for (int i = 0; i < START_MODULES_MAX; i++) {
+        memset(name, '"', sizeof(name) - 1); /* two bytes in JSON */
+        snprintf(name, 4, "%03d", i);
+        name[3] = '"';
+        json_array_append_new(modules, json_pack("{s:s, s:i}", "name", name, "bytes", 0));
+    }
+    for (int i = 0; i < JOB_BINDINGS_MAX; i++) {
+        memset(binding, 'b', sizeof(binding) - 1);
+        binding[sizeof(binding) - 1] = 0;
+        binding[0] = (char)(i < 26 ? 'a' + i : 'A' + i % 26);
+        binding[1] = (char)('a' + i / 26);
+        json_array_append_new(services,
+                              json_pack("{s:s, s:s}", "binding", binding, "service", "b"));
+    }
+    memset(var, 'v', sizeof(var));
+    m = json_pack("{s:s, s:s, s:o, s:o, s:{s:s%}}", "name", "largest", "main", name, "modules",
+                  modules, "services", services, "vars", "V", var, sizeof(var) - 8);
+    if (!bundle_check(m, 0, error, sizeof(error)))
+        fail_msg("%s", error);
+    s = catalog_add(&catalog, m, memfd_create("modules", MFD_CLOEXEC), "0123456789abcdef", 1);
+    assert_non_null(s);
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1 && supervise_is_told(supervise, s->handle));
+    UNTIL(log_count > 0);
+    assert_int_equal(status_of(0).restarts, 0);
+    script_release(s);
 }
 
 /* Root, but for the privilege to signal other users' processes. */
@@ -448,6 +341,50 @@ static void of_statistics_only_known_fields_of_known_scripts_are_kept(void **sta
     assert_int_equal(status_of(0).bad_packets, 6);
 }
 
+/* This process's standard error goes to a file meanwhile. */
+static int capture_log(void)
+{
+    char path[128];
+    int kept = dup(STDERR_FILENO);
+
+    snprintf(path, sizeof(path), "%s/log", root);
+    assert_non_null(freopen(path, "w", stderr));
+    return kept;
+}
+
+static void release_log(int kept)
+{
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+}
+
+static void what_a_process_writes_is_no_line_of_hearthds_log(void **state)
+{
+    char path[128], line[LOG_LINE_BYTES_MAX + 1];
+    int kept = capture_log(), lines = 0;
+    FILE *f;
+
+    start("shouts", 1);
+    UNTIL(has_logged(": end"));
+    for (int i = 0; i < 20; i++)
+        loop_step(&loop, 100);
+    assert_true(status_of(0).logs_dropped > 100);
+    supervise_destroy(supervise);
+    supervise = NULL;
+    release_log(kept);
+    snprintf(path, sizeof(path), "%s/log", root);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    for (; fgets(line, sizeof(line), f); lines++) {
+        if (strncmp(line, "runtime index=0 ", 16) || strchr(line, '\x1b') ||
+            strlen(line) > PROCESS_WORDS_BYTES + 100)
+            fail_msg("%s", line);
+    }
+    fclose(f);
+    assert_true(lines < 200);
+}
+
 static void a_process_sees_only_its_own_descriptors(void **state)
 {
     start("stdio", 1);
@@ -470,8 +407,10 @@ int main(void)
         TEST(a_process_that_is_ready_has_a_region_for_the_cores),
         TEST(scripts_arrive_in_order_with_their_sources_and_limits),
         TEST(a_script_comes_with_the_names_of_its_services_in_order),
+        TEST(the_largest_script_is_told),
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
+        TEST(what_it_executed_at_its_end_is_told_and_held_back),
         TEST(a_condemned_process_is_replaced),
         TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
         TEST(one_that_may_not_be_killed_is_asked_to_end),
@@ -484,6 +423,7 @@ int main(void)
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
         TEST(of_statistics_only_known_fields_of_known_scripts_are_kept),
+        TEST(what_a_process_writes_is_no_line_of_hearthds_log),
         TEST(a_process_sees_only_its_own_descriptors),
         TEST(files_that_are_missing_are_named),
     };

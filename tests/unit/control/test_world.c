@@ -33,7 +33,7 @@ static uint32_t certs_default;
 static char certs_sources[256];
 
 struct tls_context *tls_context_create(const char *chain, const char *key,
-                                       const struct tls_ticket_keys *keys, char *error,
+                                       const struct tls_tickets *keys, char *error,
                                        size_t error_bytes)
 {
     struct tls_context *c;
@@ -100,6 +100,11 @@ static void new_region(void)
 uint32_t supervise_count(const struct supervise *s)
 {
     return 1;
+}
+
+uint32_t supervise_held(const struct supervise *s, uint64_t handle[WORLD_HELD_MAX])
+{
+    return 0;
 }
 
 struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, struct part **out)
@@ -293,8 +298,9 @@ static void certificates_serve_the_names_they_carry(void **state)
 static void one_bad_certificate_refuses_them_all(void **state)
 {
     strcpy(certificates[1].chain, "/bad");
+    certificates[1].line = 12;
     assert_null(certs_part_build(&conf, NULL, error, sizeof(error)));
-    assert_string_equal(error, "/bad: no certificate");
+    assert_string_equal(error, "certificates[1], line 12: /bad: no certificate");
 }
 
 static void scripts_answer_their_routes_and_their_own_names(void **state)

@@ -197,6 +197,15 @@ void harness_forget(struct harness *h, uint32_t handle)
                 0);
 }
 
+const char *harness_try(struct harness *h, uint32_t handle)
+{
+    uint32_t before = h->loaded_count;
+    send_packet(h, json_pack("{s:s, s:I}", "type", "try", "handle", (json_int_t)handle), NULL, 0);
+    while (h->loaded_count == before || h->loaded_handle != handle)
+        harness_await(h);
+    return h->loaded_error;
+}
+
 void harness_fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
 {
     slot->bytes = (uint32_t)len;
@@ -507,6 +516,10 @@ static void take_packet(struct harness *h, const char *bytes, size_t len)
         if (getenv("HARNESS_LOG"))
             fprintf(stderr, "[%s %u] %s\n", h->lines[n].level, h->lines[n].handle,
                     h->lines[n].text);
+    } else if (strcmp(type, "loaded") == 0) {
+        h->loaded_count++;
+        h->loaded_handle = (uint32_t)report.handle;
+        memcpy(h->loaded_error, report.text, sizeof(report.text));
     } else {
         assert(strcmp(type, "stats") == 0);
         snprintf(h->stats, sizeof(h->stats), "%.*s", (int)len, bytes);

@@ -20,6 +20,7 @@
 
 #include "runtime/head.h"
 #include "runtime/job.h"
+#include "runtime/start.h"
 
 enum {
     HARNESS_LINES_MAX = 4096,
@@ -100,6 +101,8 @@ struct harness {
         uint32_t handle;
     } lines[HARNESS_LINES_MAX];
     size_t line_count;
+    uint32_t loaded_count, loaded_handle; /* the last "loaded" */
+    char loaded_error[START_LOG_TEXT_BYTES_MAX + 1];
     bool is_ready;
     char stats[8192]; /* the last statistics packet */
     uint32_t stats_count;
@@ -132,6 +135,8 @@ void harness_caller(struct harness *, uint32_t handle, const char *source, const
 void harness_bundle(struct harness *, uint32_t handle, const struct harness_module *, size_t count,
                     const char *vars, const char *limits, const struct harness_binding *);
 void harness_forget(struct harness *, uint32_t handle);
+/* Asks whether it loads; "" if so, else why not; valid until the next one. */
+const char *harness_try(struct harness *, uint32_t handle);
 
 /* Starts a job. fields: "name: value\n..." or NULL. Returns its index. */
 uint32_t harness_open(struct harness *, uint32_t handle, const char *method, const char *url,

@@ -10,6 +10,7 @@
 
 #include "dataplane/client_hello.h"
 #include "dataplane/http1.h"
+#include "dataplane/tls_ticket.h"
 #include "drivers/aead.h"
 #include "hello.h"
 
@@ -134,8 +135,7 @@ static void bench_parsers(void)
 
 int main(int argc, char **argv)
 {
-    const struct tls_ticket_keys keys = {
-        .name = {1}, .key = {2}, .previous_name = {1}, .previous_key = {2}};
+    const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
     certs = argc > 1 ? argv[1] : ".";
     /* "-": without the AES-GCM engine, to see what it gives. */
     if (argc < 3 && aead_init() != 0)

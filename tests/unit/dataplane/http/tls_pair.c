@@ -82,7 +82,7 @@ static int client_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 }
 
 struct tls_context *tls_pair_context(const char *directory, const char *name,
-                                     const struct tls_ticket_keys *keys)
+                                     const struct tls_tickets *keys)
 {
     char chain[512], key[512], error[256] = "";
     snprintf(chain, sizeof(chain), "%s/%s.pem", directory, name);

@@ -42,7 +42,7 @@ struct tls_pair {
 
 /* From NAME.pem and NAME.key of make_certs.sh's directory. It is there, or the program ends. */
 struct tls_context *tls_pair_context(const char *directory, const char *name,
-                                     const struct tls_ticket_keys *);
+                                     const struct tls_tickets *);
 
 /* ctx: the client's. The pair is large: static, or on the heap. */
 void tls_pair_init(struct tls_pair *, struct tls_context *, WOLFSSL_CTX *ctx);

@@ -423,6 +423,21 @@ static void secrets_are_wiped_at_the_end(void **state)
     noise_fini(&p.a);
 }
 
+static void a_seal_key_is_of_one_secret_and_one_key(void **state)
+{
+    static const uint8_t secrets[2][32] = {{1}, {2}}, keys[2][32] = {{3}, {4}};
+    uint8_t out[4][NOISE_SEAL_KEY_BYTES], again[NOISE_SEAL_KEY_BYTES];
+
+    for (int i = 0; i < 4; i++)
+        noise_seal_key(out[i], secrets[i / 2], keys[i % 2]);
+    for (int i = 0; i < 4; i++) {
+        noise_seal_key(again, secrets[i / 2], keys[i % 2]);
+        assert_memory_equal(again, out[i], sizeof(again));
+        for (int k = 0; k < i; k++)
+            assert_memory_not_equal(out[k], out[i], sizeof(again));
+    }
+}
+
 static int setup(void **state)
 {
     return aead_init();
@@ -449,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_static_key_of_low_order_is_refused),
         cmocka_unit_test(a_private_key_that_was_never_set_is_refused),
         cmocka_unit_test(secrets_are_wiped_at_the_end),
+        cmocka_unit_test(a_seal_key_is_of_one_secret_and_one_key),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,36 @@
+/* tls_parts.h
+ *
+ * What tls.c (sessions) and tls_context.c (contexts) share: private to them, wolfSSL's headers with it.
+ */
+#ifndef HEARTH_TLS_PARTS_H
+#define HEARTH_TLS_PARTS_H
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/ssl.h>
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "dataplane/tls.h"
+
+enum { TLS_NAME_BYTES = 256 };
+
+struct tls_context {
+    _Atomic uint32_t references; /* the creator's and one of each session */
+    WOLFSSL_CTX *ctx;
+    struct keypair *keypair;
+    const struct tls_tickets *tickets;
+    uint32_t name_count;
+    char (*names)[TLS_NAME_BYTES];
+};
+
+/* tls.c: how a session of this context reads, writes and chooses its protocol. */
+void tls_set_callbacks(WOLFSSL_CTX *);
+/* tls_context.c: which key signs for this session, where that is ours to do. */
+void tls_context_sign_for(const struct tls_context *, WOLFSSL *);
+
+#endif

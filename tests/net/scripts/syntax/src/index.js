@@ -1,2 +1,0 @@
-// Not JavaScript.
-export default { fetch( { return }
