@@ -326,6 +326,8 @@ void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
+    if (MUTANT(CANCEL_FORGETS))
+        free_job(l, ref.index);
 }
 
 void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)
