@@ -31,6 +31,9 @@
     L(HOPS_BUFFER_MS, 2, "between two tries of those that found no frame buffer")                  \
     L(HOPS_BUFFER_WAITERS, 64, "of them that try at a time")                                       \
     L(HOPS_PER_ITERATION, 256, "connections that go on when their neighbour is known")             \
+    L(NET_MTU4_MIN, 576,                                                                           \
+      "MTU of a port with IPv4 addresses only (RFC 791: what a host must take)")                   \
+    L(NET_MTU6_MIN, 1280, "MTU of a port with IPv6 addresses (RFC 8200 5)")                        \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
     L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
     L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
