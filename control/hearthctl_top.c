@@ -30,8 +30,7 @@ static const struct {
 
 struct sample {
     double at_s, busy_ns, idle_ns;
-    json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members;
-    json_int_t longest_ns;
+    json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members, longest_ns;
     char state[16];
 };
 

@@ -25,7 +25,7 @@ struct calls *calls_init(void *memory, uint32_t count)
 {
     struct calls *t = memory;
     t->count = count;
-    t->live = 0;
+    t->live = t->uploads = 0;
     t->free = NULL;
     t->waiting = (struct age_list){0};
     t->next_ns = UINT64_MAX;
@@ -112,6 +112,7 @@ static void free_call(struct core *core, struct call *c)
 {
     assert(!c->stream && c->state != CALL_FREE);
     call_end_answer(core, c);
+    call_end_upload(core, c);
     subs_drop(core, c);
     send_spans(core, c);
     uncount(core, c);
@@ -239,6 +240,8 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
+    if (is_end)
+        call_end_upload(core, c);
     /* First there: a stream's room is what the pool has above its reserve. What is kept may take of the reserve. */
     if (len > 0)
         c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
@@ -468,6 +471,8 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     c->is_idempotent = r->is_idempotent || MUTANT(POST_RERUN);
     c->is_forwarded = r->is_forwarded;
     c->is_traced = r->is_traced;
+    c->is_upload = r->is_upload;
+    t->uploads += r->is_upload;
     c->keeps = true;
     c->body_complete = !r->has_body;
     c->first_sub = SUB_NONE;
@@ -593,6 +598,7 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->is_over = false;
     c->events = NULL;
     call_end_answer(core, c);
+    call_end_upload(core, c);
     age_remove(&c->wait);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);

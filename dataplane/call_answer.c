@@ -7,6 +7,8 @@ enum {
     BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
     CREDIT_STEP_BYTES = 16 * 1024,
     MOST_PART = 32, /* of the pool: what one answer may have */
+    UPLOADS_PART =
+        8, /* of the pool: answers of requests that have not all come, while chunks are short */
 };
 
 /* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be for ever, for nobody would give
@@ -16,8 +18,26 @@ static enum chunk_rank rank_of(uint32_t others, bool is_sub)
     return others == 0 ? CHUNK_MUST : is_sub ? CHUNK_COMES : CHUNK_BEGINS;
 }
 
-bool call_has_memory(const struct core *core)
+/* A request that is still to come holds the memory of its answer for as long as its client likes.
+ * While chunks abound that is no harm; when half of them are taken, such requests must leave the
+ * rest to those that are here. */
+static bool may_upload(const struct core *core)
 {
+    const struct chunk_pool *pool = &core->chunks;
+    return chunk_shared(pool) > pool->count / 2 ||
+           core->calls->uploads * ANSWER_CHUNKS < pool->count / UPLOADS_PART;
+}
+
+void call_end_upload(struct core *core, struct call *c)
+{
+    core->calls->uploads -= c->is_upload;
+    c->is_upload = false;
+}
+
+bool call_has_memory(const struct core *core, bool is_upload)
+{
+    if (is_upload && !may_upload(core))
+        return false;
     return chunk_room(&core->chunks, &(struct chunk_account){0},
                       rank_of(core->calls->live, false)) >= BEGIN_CHUNKS;
 }

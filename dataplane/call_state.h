@@ -35,6 +35,7 @@ struct call {
     bool keeps;    /* body bytes are kept as they pass */
     bool body_complete, end_told;
     bool is_counted; /* in heat.h's jobs in flight */
+    bool is_upload;  /* counted in calls.uploads */
     bool has_lazy, has_sink;
     bool reads;      /* an answer from home may have more to deliver: calls_run looks */
     bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
@@ -65,6 +66,7 @@ struct calls {
     struct call *free;
     struct age_list waiting;
     uint32_t count, live;
+    uint32_t uploads; /* of clients: their body has not all come */
     uint64_t next_ns; /* none of those that wait is due before */
     uint8_t head[JOB_HEAD_BYTES_MAX];
     uint8_t record[RECORD_HEADER_BYTES + RECORD_BYTES_MAX];
@@ -84,6 +86,8 @@ uint64_t call_bindings_digest(const struct world_script *);
 
 #define CALL_SHORT_NS (1000ull * 1000) /* a ring or arena that was full is looked at again */
 
+/* The body is there, or nobody waits for it any more. */
+void call_end_upload(struct core *, struct call *);
 /* The floor of the answer's queue, at least. False: there are no chunks for it. */
 bool call_reserve(struct core *, struct call *, uint32_t chunks);
 /* Body of an answer from home that can be taken before its head is known: the queue holds the

@@ -56,9 +56,9 @@ struct conn {
     struct tcp tcp;
     struct timer timer;
     struct age_link hop_wait;  /* for its next hop, with something to say (hop.h) */
+    struct age_link starving;  /* in the core's queue for what others must give back */
     struct age_link turn_wait; /* for a turn of its handshake (handshakes.h) */
     struct age_link rest;      /* in the core's list of `resting` */
-    struct age_link starving;  /* in the core's queue for what others must give back */
     struct source *source[SOURCE_LEVELS];
     struct age_link source_rest[SOURCE_LEVELS]; /* in the lists of its sources */
     struct flow_key key;
@@ -127,6 +127,8 @@ bool conn_read_ended(const struct conn *);
 size_t conn_write_room(const struct conn *);
 /* False: the connection was given up (out of stream memory). */
 bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
+/* Chunks that this connection keeps from others: what it holds, and its floors (memory.h). */
+uint32_t conn_chunks(const struct conn *);
 /* Ends the connection after what is written. truncated: the answer is cut short, so say no
  * close_notify. */
 void conn_close(struct core *, struct conn *, bool truncated);
