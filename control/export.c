@@ -7,6 +7,7 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/flow.h"
+#include "dataplane/tls.h"
 
 static json_t *number(uint64_t n)
 {
@@ -365,12 +366,15 @@ char *export_metrics(const struct hearthd *h)
 char *export_limits(const struct hearthd *h)
 {
     const struct conf_limits *l = &h->conf->limits;
+    const uint32_t runtimes = h->conf->runtimes.count;
+    const size_t all = core_bytes(l->conns, l->chunks, runtimes),
+                 each = (core_bytes(2 * l->conns, l->chunks, runtimes) - all) / l->conns;
     const struct limits_memory memory[] = {
-        {"connections, stream chunks, job tables of a core", 1,
-         core_bytes(l->conns, l->chunks, h->conf->runtimes.count)},
+        {"connections, in tables", l->conns, each},
+        {"stream chunks, job tables of a core", 1, all - l->conns * each},
         {"channels, calls and streams of a cluster", h->channels ? 1 : 0,
          h->channels ? core_cluster_bytes(h->channels) : 0},
-        {"TLS sessions, taken while they last (wolfSSL)", l->conns, 60 * 1024},
+        {"TLS sessions, taken while they last (wolfSSL)", l->conns, tls_session_bytes()},
         {"neighbours, this core's share", 1, neighbours_bytes() / h->conf->cores_count},
     };
     char *text = NULL;

@@ -96,8 +96,11 @@ int key_file_read(const char *path, uint8_t out[KEY_BYTES], char *error, size_t 
     }
     if (st.st_mode & 077) {
         close(fd);
-        return complain(error, error_bytes, path,
-                        "others may read or write it: chmod 600, and make a new one if they did");
+        snprintf(error, error_bytes,
+                 "%s: has mode %04o, so others may read or write it: chmod 600, and make a new one "
+                 "if they did",
+                 path, (unsigned)st.st_mode & 07777);
+        return -1;
     }
     n = read(fd, line, sizeof(line) - 1);
     close(fd);

@@ -4,8 +4,6 @@
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */
-    CANCEL_TIMEOUT_MS =
-        1000, /* a client that was too slow for a handshake gets no more to take leave */
 };
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
@@ -189,5 +187,5 @@ void conn_cancel_hello(struct core *core, struct conn *c)
     else
         tcp_write(&c->tcp, tls_alerts_cancel, sizeof(tls_alerts_cancel));
     conn_close(core, c, true);
-    conn_set_deadline(c, conn_after_ms(core, CANCEL_TIMEOUT_MS));
+    conn_set_deadline(c, conn_after_ms(core, HELLO_CANCEL_MS));
 }

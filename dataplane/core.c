@@ -527,6 +527,16 @@ bool core_is_drained(struct core *core)
     return is_idle || core->now_ns >= stop_at_ns;
 }
 
+/* What there is to say to peers, clients and runtimes leaves. */
+static uint32_t say_all(struct core *core)
+{
+    uint32_t work = core->peers ? peers_run(core->peers, core->now_ns) : 0;
+    tx_flush(&core->tx);
+    for (uint32_t i = 0; i < core->world->runtime_count; i++)
+        runtime_link_flush(core->link[i]);
+    return work;
+}
+
 uint32_t core_iterate(struct core *core)
 {
     core->now_ns = clock_now_ns(core->config.clock);
@@ -543,12 +553,10 @@ uint32_t core_iterate(struct core *core)
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
-    work += conns_run_handshakes(core);
-    if (core->peers)
-        work += peers_run(core->peers, core->now_ns);
-    tx_flush(&core->tx);
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        runtime_link_flush(core->link[i]);
+    work += say_all(core);
+    uint32_t turns = conns_run_handshakes(core);
+    if (turns > 0)
+        work += turns + say_all(core);
     return work;
 }
 

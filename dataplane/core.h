@@ -13,9 +13,10 @@
  *       timers     -> conn_timeout                               marks connections dirty
  *       calls and sub-requests that waited
  *       dirty connections: conn_run (pump, then segments out)
- *       handshakes that have their turn
  *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
+ *       handshakes that have their turn, and what they have to say. An isolate that a hello asks for
+ *           has been asked for by then: the handshake's arithmetic is the time that hides its start
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
  *
  * Each kind of work has a slice (slice.h): strangers and scripts decide how much there is, so what

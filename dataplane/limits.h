@@ -65,6 +65,7 @@
     L(HANDSHAKES_WAITING_MAX, 512, "handshakes that wait for their first turn; more are refused")  \
     L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
+    L(HELLO_CANCEL_MS, 1000, "that a client whose handshake took too long gets to take leave")     \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")
 

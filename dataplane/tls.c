@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/tls_early.h"
+#include "drivers/wolfssl_cpu.h"
 
 enum { ERROR_BYTES = 160 };
 
@@ -26,6 +27,7 @@ struct tls_session {
     uint32_t held_from, held_bytes, held_cap;
     uint32_t unreported; /* plaintext bytes of tls_write in it */
 
+    uint8_t generation;  /* of its ticket: tls_context.c */
     bool is_done;        /* handshake */
     bool is_finished;    /* close_notify was sent */
     bool is_truncated;   /* the stream ended */
@@ -39,6 +41,7 @@ struct tls_session {
 
 int tls_start(void)
 {
+    wolfssl_cpu_limit(); /* programs without aead_init */
     return wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -EIO;
 }
 
@@ -189,6 +192,12 @@ void tls_set_callbacks(WOLFSSL_CTX *ctx)
 
 /* ---- sessions ---- */
 
+uint8_t *tls_session_generation(WOLFSSL *ssl)
+{
+    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
+    return &s->generation;
+}
+
 struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
                                        const struct tls_io *io, void *io_arg)
 {
@@ -222,6 +231,15 @@ void tls_session_destroy(struct tls_session *s)
     free(s->held);
     tls_context_destroy(s->context);
     free(s);
+}
+
+size_t tls_session_bytes(void)
+{
+#ifdef NO_KEEP_PEER_CERT /* as tools/wolfssl builds it */
+    return 10 * 1024;
+#else
+    return 64 * 1024;
+#endif
 }
 
 /* What wolfSSL's answer means; the sentence if it is the end. */

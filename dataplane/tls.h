@@ -81,6 +81,8 @@ int64_t tls_context_expires(const struct tls_context *);
 struct tls_session *tls_session_create(struct tls_context *, struct guard *, const struct tls_io *,
                                        void *io_arg);
 void tls_session_destroy(struct tls_session *);
+/* What a session takes from malloc after its handshake, at most: for the list of limits. */
+size_t tls_session_bytes(void);
 enum tls_result tls_handshake(struct tls_session *);
 /* Decrypts up to cap bytes: *len > 0 with TLS_OK only. Call until TLS_WANT: decrypted bytes may
  * wait inside. */

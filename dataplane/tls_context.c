@@ -25,7 +25,24 @@ enum {
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
-/* ---- tickets ---- */
+/* ---- tickets ----
+ *
+ * What wolfSSL leaves to us of a ticket: name of the key, 16 bytes of IV, the sealed state, the tag. GCM's nonce takes 12 of the 16; the
+ * next one is the ticket's generation, authenticated with the name: how many resumptions it is away from a full handshake. wolfSSL counts
+ * the same in a byte of the state, and would end the handshake in which that overflows; a full one begins a new chain before.
+ */
+enum { GENERATION_AT = AEAD_NONCE_BYTES, GENERATIONS_MAX = 250 };
+
+struct ticket_aad {
+    uint8_t name[TLS_TICKET_NAME_BYTES], generation;
+};
+
+static struct ticket_aad aad_of(const uint8_t *name, uint8_t generation)
+{
+    struct ticket_aad aad = {.generation = generation};
+    memcpy(aad.name, name, sizeof(aad.name));
+    return aad;
+}
 
 static int seal_ticket(WOLFSSL *ssl, const struct tls_tickets *tickets, Aes *aes, uint8_t *name,
                        uint8_t *iv, uint8_t *mac, uint8_t *ticket, int len)
@@ -34,10 +51,12 @@ static int seal_ticket(WOLFSSL *ssl, const struct tls_tickets *tickets, Aes *aes
     memcpy(name, k->name, sizeof(k->name));
     memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
+    iv[GENERATION_AT] = ++*tls_session_generation(ssl);
+    struct ticket_aad aad = aad_of(name, iv[GENERATION_AT]);
     if (wc_RNG_GenerateBlock(wolfSSL_GetRNG(ssl), iv, AEAD_NONCE_BYTES) != 0 ||
         wc_AesGcmSetKey(aes, k->key, sizeof(k->key)) != 0 ||
         wc_AesGcmEncrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(k->name)) != 0)
+                         AEAD_TAG_BYTES, (const uint8_t *)&aad, sizeof(aad)) != 0)
         return WOLFSSL_TICKET_RET_FATAL;
     return WOLFSSL_TICKET_RET_OK;
 }
@@ -60,10 +79,13 @@ static int open_ticket(WOLFSSL *ssl, const struct tls_tickets *tickets, Aes *aes
 {
     bool is_current;
     const struct tls_ticket_key *k = find_key(tickets, name, &is_current);
-    if (!k || wc_AesGcmSetKey(aes, k->key, sizeof(k->key)) != 0 ||
+    struct ticket_aad aad = aad_of(name, iv[GENERATION_AT]);
+    if (!k || aad.generation >= GENERATIONS_MAX ||
+        wc_AesGcmSetKey(aes, k->key, sizeof(k->key)) != 0 ||
         wc_AesGcmDecrypt(aes, ticket, ticket, (word32)len, iv, AEAD_NONCE_BYTES, mac,
-                         AEAD_TAG_BYTES, name, sizeof(k->name)) != 0)
+                         AEAD_TAG_BYTES, (const uint8_t *)&aad, sizeof(aad)) != 0)
         return WOLFSSL_TICKET_RET_REJECT;
+    *tls_session_generation(ssl) = aad.generation;
     /* TLS 1.3 sends a new ticket anyway, and 5.9.2 takes CREATE for a refusal there. */
     return is_current || wolfSSL_version(ssl) == TLS1_3_VERSION ? WOLFSSL_TICKET_RET_OK
                                                                 : WOLFSSL_TICKET_RET_CREATE;

@@ -30,6 +30,8 @@ struct tls_context {
 
 /* tls.c: how a session of this context reads, writes and chooses its protocol. */
 void tls_set_callbacks(WOLFSSL_CTX *);
+/* tls.c: of the session's ticket, the one that it came with or the last that it sent; 0: none. */
+uint8_t *tls_session_generation(WOLFSSL *);
 /* tls_context.c: which key signs for this session, where that is ours to do. */
 void tls_context_sign_for(const struct tls_context *, WOLFSSL *);
 

@@ -16,6 +16,7 @@
 #include <wolfssl/wolfcrypt/wc_port.h>
 
 #include "drivers/aead.h"
+#include "drivers/wolfssl_cpu.h"
 
 /* Expanded keys are found by the key itself, not by the Aes object: wolfSSL 5.5.4 tells a crypto
  * device neither of a new key nor of an object's end, so anything kept per object would leak, or
@@ -120,6 +121,7 @@ static int serve(int device_id, wc_CryptoInfo *info, void *context)
 
 int aead_wolfssl_register(void)
 {
+    wolfssl_cpu_limit();
     int err = pthread_key_create(&cache_key, cache_free);
     if (err)
         return -err;

@@ -105,8 +105,7 @@ enum job_type {
 };
 
 /* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
- * caused. It is a word of the
- * runtime's about itself, for eyes and counters. */
+ * caused. It is a word of the runtime's about itself, for eyes and counters. */
 enum job_start {
     JOB_START_WARM = 0, /* it was there when the job came into the ring */
     JOB_START_WARMING =

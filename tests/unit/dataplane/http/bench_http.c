@@ -67,7 +67,7 @@ static void bench_handshakes(const char *what, struct tls_context *context, WOLF
         wolfSSL_free(pair.client);
     }
     wolfSSL_SESSION_free(session);
-    printf("%-44s %8.0f /s\n", what, COUNT / server_s);
+    printf("%-44s %8.0f us\n", what, server_s / COUNT * 1e6);
 }
 
 static void bench_records(size_t len)
@@ -133,9 +133,86 @@ static void bench_parsers(void)
     printf("client_hello_read of %zu bytes: %.0f ns\n", h.len, (now_s() - start) / 2e6 * 1e9);
 }
 
+static const struct {
+    const char *name;
+    int id;
+    int version_min;
+} groups[] = {
+    {"P-256", WOLFSSL_ECC_SECP256R1, 2},
+    {"X25519", WOLFSSL_ECC_X25519, 2},
+#ifdef WOLFSSL_HAVE_MLKEM
+    {"X25519MLKEM768", WOLFSSL_X25519MLKEM768, 3},
+#endif
+};
+
+static WOLFSSL_CTX *client_of(int version, int group)
+{
+    WOLFSSL_CTX *ctx =
+        wolfSSL_CTX_new(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
+    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+    wolfSSL_CTX_set_groups(ctx, &group, 1);
+    wolfSSL_CTX_UseSessionTicket(ctx);
+    return ctx;
+}
+
+static void bench_idle(struct tls_context *context, WOLFSSL_CTX *ctx)
+{
+    enum { IDLE = 100 };
+    static struct tls_session *idle[IDLE];
+    double s = 0;
+    struct mallinfo2 before = mallinfo2();
+    for (int k = 0; k < IDLE; k++) {
+        tls_pair_init(&pair, context, ctx);
+        handshake(&s);
+        idle[k] = pair.server;
+        wolfSSL_free(pair.client);
+    }
+    struct mallinfo2 after = mallinfo2();
+    printf("an idle session: %zu bytes\n", (after.uordblks - before.uordblks) / IDLE);
+    for (int k = 0; k < IDLE; k++)
+        tls_session_destroy(idle[k]);
+}
+
+static void bench_certificate(const char *name)
+{
+    static const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
+    struct tls_context *context = tls_pair_context(certs, name, &keys);
+    for (int version = 2; version <= 3; version++) {
+        for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
+            char what[80];
+            if (version < groups[g].version_min)
+                continue;
+            WOLFSSL_CTX *ctx = client_of(version, groups[g].id);
+            snprintf(what, sizeof(what), "full, TLS 1.%d, %s, %s", version, name, groups[g].name);
+            bench_handshakes(what, context, ctx, false);
+            snprintf(what, sizeof(what), "resumed, TLS 1.%d, %s", version, groups[g].name);
+            bench_handshakes(what, context, ctx, true);
+            if (g == 0)
+                bench_idle(context, ctx);
+            wolfSSL_CTX_free(ctx);
+        }
+    }
+    tls_context_destroy(context);
+}
+
+static void bench_all_records(void)
+{
+    static const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
+    static const size_t sizes[] = {200, 1400, 4096, 16384, 32768};
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    WOLFSSL_CTX *ctx = client_of(3, WOLFSSL_ECC_X25519);
+    double s = 0;
+    tls_pair_init(&pair, context, ctx);
+    handshake(&s);
+    for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+        bench_records(sizes[k]);
+    tls_pair_fini(&pair);
+    wolfSSL_CTX_free(ctx);
+    tls_context_destroy(context);
+}
+
 int main(int argc, char **argv)
 {
-    const struct tls_tickets keys = {.slot = {{{1}, {2}}}};
     certs = argc > 1 ? argv[1] : ".";
     /* "-": without the AES-GCM engine, to see what it gives. */
     if (argc < 3 && aead_init() != 0)
@@ -143,47 +220,8 @@ int main(int argc, char **argv)
     if (tls_start() != 0)
         return 1;
     bench_parsers();
-    for (int i = 0; i < 2; i++) {
-        const char *name = i ? "rsa" : "ec";
-        struct tls_context *context = tls_pair_context(certs, name, &keys);
-        for (int version = 2; version <= 3; version++) {
-            char what[64];
-            WOLFSSL_CTX *ctx = wolfSSL_CTX_new(version == 2 ? wolfTLSv1_2_client_method()
-                                                            : wolfTLSv1_3_client_method());
-            wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
-            int groups[] = {WOLFSSL_ECC_X25519};
-            wolfSSL_CTX_set_groups(ctx, groups, 1);
-            wolfSSL_CTX_UseSessionTicket(ctx);
-            snprintf(what, sizeof(what), "full handshakes, TLS 1.%d, %s", version, name);
-            bench_handshakes(what, context, ctx, false);
-            snprintf(what, sizeof(what), "resumed handshakes, TLS 1.%d", version);
-            bench_handshakes(what, context, ctx, true);
-            if (i == 0 && version == 3) {
-                tls_pair_init(&pair, context, ctx);
-                double s = 0;
-                handshake(&s);
-                static const size_t sizes[] = {200, 1400, 4096, 16384, 32768};
-                for (size_t k = 0; k < 5; k++)
-                    bench_records(sizes[k]);
-                tls_pair_fini(&pair);
-
-                enum { IDLE = 100 };
-                static struct tls_session *idle[IDLE];
-                struct mallinfo2 before = mallinfo2();
-                for (int k = 0; k < IDLE; k++) {
-                    tls_pair_init(&pair, context, ctx);
-                    handshake(&s);
-                    idle[k] = pair.server;
-                    wolfSSL_free(pair.client);
-                }
-                struct mallinfo2 after = mallinfo2();
-                printf("an idle session: %zu bytes\n", (after.uordblks - before.uordblks) / IDLE);
-                for (int k = 0; k < IDLE; k++)
-                    tls_session_destroy(idle[k]);
-            }
-            wolfSSL_CTX_free(ctx);
-        }
-        tls_context_destroy(context);
-    }
+    bench_all_records();
+    bench_certificate("ec");
+    bench_certificate("rsa");
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "tls_pair.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,6 +77,101 @@ static void both_versions_work_with_both_kinds_of_key(void **state)
         tls_context_destroy(context);
     }
 }
+
+/* Several times each: a fault that depends on the numbers drawn does not show in one handshake. */
+static void every_group_works_with_every_certificate_and_version(void **state)
+{
+    static const struct {
+        const char *name;
+        int id, version_min;
+    } groups[] = {
+        {"X25519", WOLFSSL_ECC_X25519, 2},
+        {"P-256", WOLFSSL_ECC_SECP256R1, 2},
+        {"P-384", WOLFSSL_ECC_SECP384R1, 2},
+        {"P-521", WOLFSSL_ECC_SECP521R1, 2},
+#ifdef WOLFSSL_HAVE_MLKEM
+        {"X25519MLKEM768", WOLFSSL_X25519MLKEM768, 3},
+#endif
+    };
+    for (size_t i = 0; i < 4 * sizeof(groups) / sizeof(groups[0]); i++) {
+        const char *cert = i % 2 ? "ec" : "rsa";
+        int version = i / 2 % 2 ? 2 : 3, group = groups[i / 4].id;
+        /* In TLS 1.2 the list of groups is also that of the certificate's curves. */
+        bool is_alone = version == 3 || i % 2 == 0 || group == WOLFSSL_ECC_SECP256R1;
+        int list[] = {group, WOLFSSL_ECC_SECP256R1}, count = is_alone ? 1 : 2;
+        if (version < groups[i / 4].version_min)
+            continue;
+        struct tls_context *context = tls_pair_context(certs, cert, &keys);
+        WOLFSSL_CTX *ctx =
+            client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
+        assert_int_equal(wolfSSL_CTX_set_groups(ctx, list, count), WOLFSSL_SUCCESS);
+        for (int turn = 0; turn < 8; turn++) {
+            tls_pair_init(&pair, context, ctx);
+            if (tls_pair_handshake(&pair) != TLS_OK)
+                fail_msg("%s, %s, TLS 1.%d: %s", groups[i / 4].name, cert, version,
+                         tls_error(pair.server));
+            assert_echo(&pair);
+            tls_pair_fini(&pair);
+        }
+        wolfSSL_CTX_free(ctx);
+        tls_context_destroy(context);
+    }
+}
+
+/* What a client offers a share for is taken, if we speak it at all: no HelloRetryRequest for a group that we like better. */
+static void a_share_at_hand_is_taken(void **state)
+{
+    static const int shares[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        /* All groups that it knows are on the client's list. */
+        WOLFSSL_CTX *ctx = client_of(wolfTLSv1_3_client_method());
+        tls_pair_init(&pair, context, ctx);
+        assert_int_equal(wolfSSL_UseKeyShare(pair.client, (unsigned short)shares[i]),
+                         WOLFSSL_SUCCESS);
+        wolfSSL_connect(pair.client);
+        size_t hello_bytes = pair.to_server.total;
+        assert_int_equal(tls_handshake(pair.server), TLS_WANT);
+        wolfSSL_connect(pair.client); /* after a retry: another hello; else: Finished */
+        assert_true(pair.to_server.total - hello_bytes < 150);
+        assert_int_equal(tls_pair_handshake(&pair), TLS_OK);
+        tls_pair_fini(&pair);
+        wolfSSL_CTX_free(ctx);
+    }
+    tls_context_destroy(context);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+static void an_idle_session_takes_what_the_limits_say(void **state)
+{
+    enum { COUNT = 32 };
+    static struct tls_pair pairs[2];
+    struct tls_session *idle[COUNT];
+    for (int i = 0; i < 4; i++) {
+        struct tls_context *context = tls_pair_context(certs, i % 2 ? "ec" : "rsa", &keys);
+        WOLFSSL_CTX *ctx =
+            client_of(i / 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
+        tls_pair_init(&pairs[0], context, ctx); /* what is allocated once */
+        assert_int_equal(tls_pair_handshake(&pairs[0]), TLS_OK);
+        struct mallinfo2 before = mallinfo2();
+        for (int k = 0; k < COUNT; k++) {
+            tls_pair_init(&pairs[1], context, ctx);
+            assert_int_equal(tls_pair_handshake(&pairs[1]), TLS_OK);
+            assert_echo(&pairs[1]);
+            idle[k] = pairs[1].server;
+            wolfSSL_free(pairs[1].client);
+        }
+        size_t bytes = (mallinfo2().uordblks - before.uordblks) / COUNT;
+        if (bytes > tls_session_bytes())
+            fail_msg("TLS 1.%d: %zu bytes", i / 2 ? 2 : 3, bytes);
+        for (int k = 0; k < COUNT; k++)
+            tls_session_destroy(idle[k]);
+        tls_pair_fini(&pairs[0]);
+        wolfSSL_CTX_free(ctx);
+        tls_context_destroy(context);
+    }
+}
+#endif
 
 static void weak_clients_are_refused(void **state)
 {
@@ -205,6 +301,24 @@ static void tickets_resume_across_contexts_and_two_rotations(void **state)
         wolfSSL_SESSION_free(session);
         wolfSSL_CTX_free(ctx);
     }
+}
+
+/* A ticket's number within its chain is one byte in wolfSSL, which ends the handshake that would overflow it: it must not get there. */
+static void a_chain_of_resumptions_does_not_end(void **state)
+{
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    for (int version = 2; version <= 3; version++) {
+        WOLFSSL_CTX *ctx =
+            client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
+        WOLFSSL_SESSION *session = NULL;
+        int full = 0;
+        for (int i = 0; i < 600; i++)
+            full += !connect_with(context, ctx, &session);
+        assert_in_range(full, 1, 4);
+        wolfSSL_SESSION_free(session);
+        wolfSSL_CTX_free(ctx);
+    }
+    tls_context_destroy(context);
 }
 
 static void any_fragmentation_of_the_stream_works(void **state)
@@ -495,10 +609,16 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_versions_work_with_both_kinds_of_key),
+        cmocka_unit_test(every_group_works_with_every_certificate_and_version),
+        cmocka_unit_test(a_share_at_hand_is_taken),
+#if !defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(an_idle_session_takes_what_the_limits_say),
+#endif
         cmocka_unit_test(weak_clients_are_refused),
         cmocka_unit_test(every_suite_of_ours_works),
         cmocka_unit_test(alpn_is_http1_or_an_alert),
         cmocka_unit_test(tickets_resume_across_contexts_and_two_rotations),
+        cmocka_unit_test(a_chain_of_resumptions_does_not_end),
         cmocka_unit_test(any_fragmentation_of_the_stream_works),
         cmocka_unit_test(bulk_by_tls13),
         cmocka_unit_test(bulk_by_tls12),
