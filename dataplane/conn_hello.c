@@ -98,8 +98,10 @@ bool conn_run_hello(struct core *core, struct conn *c)
     case GUARD_TRY:
         assert(!"nothing is encrypted yet");
     }
-    if (handshakes_are_full(&core->handshakes)) {
+    bool has_share = sources_may(&core->sources, c->source, SOURCE_HANDSHAKES);
+    if (handshakes_are_full(&core->handshakes) || !has_share) {
         core->counters.tls_refused++;
+        core->counters.tls_source_refused += !has_share;
         conn_abort(core, c);
         return false;
     }

@@ -119,6 +119,7 @@ static bool take_parts(struct core *core)
     core->half_open_max = half_open_max(config->conns_max);
     const uint32_t most[SOURCE_KINDS] = {[SOURCE_CONNS] = config->conns_max,
                                          [SOURCE_HALF_OPEN] = core->half_open_max,
+                                         [SOURCE_HANDSHAKES] = HANDSHAKES_WAITING_MAX,
                                          [SOURCE_CHUNKS] = config->chunks};
     sources_init(&core->sources, sources, config->conns_max, most, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {

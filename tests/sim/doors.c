@@ -400,6 +400,9 @@ static void check_books(struct sim *s)
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->half_open == 0, "%u half-open connections left", s->core->half_open);
+    for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)
+        CHECK(s->core->sources.used[kind] == 0, "sources hold %u of kind %u",
+              s->core->sources.used[kind], kind);
     CHECK(calls_live(s->core->calls) == 0, "calls left");
     CHECK(s->answered > 0, "nobody was answered");
 }

@@ -353,6 +353,9 @@ static void check_books(struct sim *s)
                       JOB_ARENA_CHUNKS,
                   "arena chunks lost");
     }
+    for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)
+        CHECK(s->core->sources.used[kind] == 0, "sources hold %u of kind %u",
+              s->core->sources.used[kind], kind);
     CHECK(calls_live(s->core->calls) == 0 && subs_live(s->core->subs) == 0,
           "%u calls and %u sub-requests left", calls_live(s->core->calls),
           subs_live(s->core->subs));
