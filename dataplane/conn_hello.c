@@ -10,10 +10,8 @@ enum {
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
  */
-/* True: somebody is asked for an isolate. */
-static bool warm_scripts_of(struct core *core, struct conn *c)
+static void warm_scripts_of(struct core *core, struct conn *c)
 {
-    bool is_asked = false;
     const struct client_hello *hello = &c->guard.hello;
     uint32_t scripts[WARM_SCRIPTS_MAX];
     uint32_t count = routes_of_host(core->world->routes, core->config.index, hello->host,
@@ -22,16 +20,15 @@ static bool warm_scripts_of(struct core *core, struct conn *c)
         const struct world_script *script = &core->world->scripts[scripts[i]];
         uint16_t home = core_home_of(core, script->id_hash);
         if (home != core->world->cluster.self)
-            is_asked |= peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
-                                   core->now_ns);
+            peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
+                       core->now_ns);
         else
-            is_asked |= core_warm(core, script->id_hash, script->handle);
+            core_warm(core, script->id_hash, script->handle);
         if (i == 0) {
             c->script_hash = script->id_hash;
             c->warmed_at = home;
         }
     }
-    return is_asked;
 }
 
 /* A fatal alert in clear, and the end. */
@@ -73,6 +70,19 @@ static void count_name(struct counters *count, const struct client_hello *hello)
     }
 }
 
+/* NULL: there is none, and the client is told. */
+static struct tls_context *find_certificate(struct core *core, struct conn *c)
+{
+    const struct client_hello *hello = &c->guard.hello;
+    const char *host = hello->name == CLIENT_HELLO_HOST ? hello->host : NULL;
+    struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
+    if (context)
+        return context;
+    core->counters.tls_no_cert++;
+    refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    return NULL;
+}
+
 bool conn_run_hello(struct core *core, struct conn *c)
 {
     const struct client_hello *hello = &c->guard.hello;
@@ -90,33 +100,41 @@ bool conn_run_hello(struct core *core, struct conn *c)
     case GUARD_TRY:
         assert(!"nothing is encrypted yet");
     }
-    c->hello_ns = core->now_ns;
-    count_name(&core->counters, hello);
-    const char *host = NULL;
-    bool is_asked = false;
-    if (hello->name == CLIENT_HELLO_HOST) {
-        host = hello->host;
-        is_asked = warm_scripts_of(core, c);
-    }
-    struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
-    if (!context) {
-        core->counters.tls_no_cert++;
-        refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    if (handshakes_are_full(&core->handshakes)) {
+        core->counters.tls_refused++;
+        conn_abort(core, c);
         return false;
     }
+    c->hello_ns = core->now_ns;
+    count_name(&core->counters, hello);
+    if (hello->name == CLIENT_HELLO_HOST)
+        warm_scripts_of(core, c);
+    if (!find_certificate(core, c))
+        return false;
+    conn_set_state(core, c, CONN_HANDSHAKE);
+    return true;
+}
+
+/* By the certificates of now: the world may have changed since the hello came. */
+static bool begin_session(struct core *core, struct conn *c)
+{
+    struct tls_context *context = find_certificate(core, c);
+    if (!context)
+        return false;
     c->tls = tls_session_create(context, &c->guard, &conn_tls_io, c);
     if (!c->tls) {
         core->counters.conn_no_memory++;
         refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
-    conn_set_state(core, c, CONN_HANDSHAKE);
-    if (!is_asked)
-        return true;
-    /* What asks leaves at the end of this iteration, and the handshake's arithmetic would hold it
-     * up for as long as it is to hide. */
-    conn_mark(core, c);
-    return false;
+    return true;
+}
+
+/* There is no step to take without bytes, or their end. */
+static void wait_for_turn(struct core *core, struct conn *c)
+{
+    if (!c->tls || tcp_readable(&c->tcp) > 0 || conn_read_ended(c))
+        handshakes_add(&core->handshakes, &c->turn_wait, c->tls != NULL);
 }
 
 static void count_guard(struct counters *count, const struct guard *guard)
@@ -128,6 +146,13 @@ static void count_guard(struct counters *count, const struct guard *guard)
 
 bool conn_run_handshake(struct core *core, struct conn *c)
 {
+    if (!c->has_turn) {
+        wait_for_turn(core, c);
+        return false;
+    }
+    c->has_turn = false;
+    if (!c->tls && !begin_session(core, c))
+        return false;
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
         core->counters.tls_handshakes++;
