@@ -410,8 +410,6 @@ uint32_t conns_run_handshakes(struct core *core)
 {
     struct slice slice = slice_of(core->config.clock, HANDSHAKES_PER_ITERATION);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        assert(!core->link[i]->has_pushed); /* nobody waits for this arithmetic: core.h */
     while (handshakes_wait(&core->handshakes) && slice_take(&slice)) {
         struct conn *c = conn_of_turn_wait(handshakes_next(&core->handshakes));
         c->has_turn = true;

@@ -527,16 +527,6 @@ bool core_is_drained(struct core *core)
     return is_idle || core->now_ns >= stop_at_ns;
 }
 
-/* What there is to say to peers, clients and runtimes leaves. */
-static uint32_t say_all(struct core *core)
-{
-    uint32_t work = core->peers ? peers_run(core->peers, core->now_ns) : 0;
-    tx_flush(&core->tx);
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        runtime_link_flush(core->link[i]);
-    return work;
-}
-
 uint32_t core_iterate(struct core *core)
 {
     core->now_ns = clock_now_ns(core->config.clock);
@@ -547,16 +537,20 @@ uint32_t core_iterate(struct core *core)
         net_announce(&core->net, core->now_ns);
     }
     look_at_links(core);
-    uint32_t work = run_port(core);
+    /* Of hellos of the iteration before: what they asked for left at its end, so that an isolate
+     * starts while this is computed, and not after it. */
+    uint32_t work = conns_run_handshakes(core);
+    work += run_port(core);
     work += conns_run_hops(core) + conns_run_starving(core);
     work += run_links(core);
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
-    work += say_all(core);
-    uint32_t turns = conns_run_handshakes(core);
-    if (turns > 0)
-        work += turns + say_all(core);
+    if (core->peers)
+        work += peers_run(core->peers, core->now_ns);
+    tx_flush(&core->tx);
+    for (uint32_t i = 0; i < core->world->runtime_count; i++)
+        runtime_link_flush(core->link[i]);
     return work;
 }
 

@@ -8,6 +8,7 @@
  *       now                                    the only clock read of the iteration
  *       world = current                        links follow the world's runtimes
  *       runtime links: how long work waits     what follows is placed by it
+ *       handshakes that have their turn        isolates that their hellos asked for start meanwhile
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
  *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty
@@ -15,8 +16,6 @@
  *       dirty connections: conn_run (pump, then segments out)
  *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
- *       handshakes that have their turn, and what they have to say. An isolate that a hello asks for
- *           has been asked for by then: the handshake's arithmetic is the time that hides its start
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
  *
  * Each kind of work has a slice (slice.h): strangers and scripts decide how much there is, so what
