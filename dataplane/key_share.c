@@ -81,8 +81,9 @@ static bool is_sound_x25519mlkem768(int curve, const uint8_t *bytes, size_t len)
 }
 #endif
 
-/* In order of preference: X25519 is the cheapest. The post-quantum group adds 48 % to the CPU time of a handshake with an ECDSA
- * certificate (14 % with RSA), so a client that offers shares of both gets X25519. */
+/* In order of preference: X25519 is the cheapest. The post-quantum group adds 48 % to the CPU time
+ * of a handshake with an ECDSA certificate (14 % with RSA), so a client that offers shares of both
+ * gets X25519. */
 static const struct {
     uint16_t group;
     int curve; /* wolfCrypt's id */

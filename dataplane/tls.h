@@ -17,10 +17,10 @@
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
  * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a
  * reload. Files are read by libcrypto, which also signs with short RSA keys (drivers/keypair.h).
- * Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by keys that rotate
- * (tls_ticket.h); a ticket of an older key is honoured and replaced. Early data is not accepted, but
- * skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD, renegotiation,
- * compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
+ * Resumption: stateless tickets only (session cache off), sealed with AES-256-GCM by keys that
+ * rotate (tls_ticket.h); a ticket of an older key is honoured and replaced. Early data is not
+ * accepted, but skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD,
+ * renegotiation, compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
  *
  * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
  * itself or left.
@@ -62,11 +62,12 @@ void tls_stop(void);
 
 struct tls_tickets; /* tls_ticket.h */
 
-/* Files as drivers/keypair.h has them; the tickets' keys outlive all contexts and sessions. NULL and a
- * sentence in error. */
+/* Files as drivers/keypair.h has them; the tickets' keys outlive all contexts and sessions. NULL
+ * and a sentence in error. */
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
                                        const struct tls_tickets *, char *error, size_t error_bytes);
-/* Gives the creator's reference back; the context goes with the last of its sessions. Any thread. */
+/* Gives the creator's reference back; the context goes with the last of its sessions. Any thread.
+ * */
 void tls_context_destroy(struct tls_context *);
 /* DNS names of the leaf (subjectAltName; common name if there is none), lower case: count written
  * to out. */

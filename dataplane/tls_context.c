@@ -27,9 +27,11 @@ enum {
 
 /* ---- tickets ----
  *
- * What wolfSSL leaves to us of a ticket: name of the key, 16 bytes of IV, the sealed state, the tag. GCM's nonce takes 12 of the 16; the
- * next one is the ticket's generation, authenticated with the name: how many resumptions it is away from a full handshake. wolfSSL counts
- * the same in a byte of the state, and would end the handshake in which that overflows; a full one begins a new chain before.
+ * What wolfSSL leaves to us of a ticket: name of the key, 16 bytes of IV, the sealed state, the
+ * tag. GCM's nonce takes 12 of the 16; the next one is the ticket's generation, authenticated with
+ * the name: how many resumptions it is away from a full handshake. wolfSSL counts the same in a
+ * byte of the state, and would end the handshake in which that overflows; a full one begins a new
+ * chain before.
  */
 enum { GENERATION_AT = AEAD_NONCE_BYTES, GENERATIONS_MAX = 250 };
 
@@ -195,8 +197,8 @@ static const char *configure(struct tls_context *c)
         wolfSSL_CTX_set_TicketEncCtx(ctx, c) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketHint(ctx, TLS_TICKET_SECONDS) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_timeout(ctx, TLS_TICKET_SECONDS) < 0 ||
-        /* Off, and no internal store either: "off" alone still copies every ticket's session (37 KB)
-         * into a table under a lock. */
+        /* Off, and no internal store either: "off" alone still copies every ticket's session (37
+         * KB) into a table under a lock. */
         wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) != WOLFSSL_SUCCESS)
         return "wolfSSL refuses the settings";

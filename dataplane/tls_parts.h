@@ -1,6 +1,7 @@
 /* tls_parts.h
  *
- * What tls.c (sessions) and tls_context.c (contexts) share: private to them, wolfSSL's headers with it.
+ * What tls.c (sessions) and tls_context.c (contexts) share: private to them, wolfSSL's headers
+ * with it.
  */
 #ifndef HEARTH_TLS_PARTS_H
 #define HEARTH_TLS_PARTS_H

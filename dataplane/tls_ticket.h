@@ -1,14 +1,14 @@
 /* tls_ticket.h
  *
- * The keys that seal session tickets (RFC 8446 4.6.1, RFC 5077): stateless, AES-256-GCM, the name of
- * the key in front and authenticated. They rotate by time: one seals, and the two before it still
- * open, so a ticket lives for two to three periods.
+ * The keys that seal session tickets (RFC 8446 4.6.1, RFC 5077): stateless, AES-256-GCM, the name
+ * of the key in front and authenticated. They rotate by time: one seals, and the two before it
+ * still open, so a ticket lives for two to three periods.
  *
  *   slot   [ 0 ][ 1 ][ 2 ][ 3 ]     rotations = 5: slot 1 seals, 1, 0 and 3 open, 2 is written next
  *
  * Four slots for three keys: the one that is written is nobody's. So the control thread rotates
- * beneath the sessions of all cores without a lock and without new contexts; a session would have to
- * stand still for a whole period between two of its instructions to see a key half written.
+ * beneath the sessions of all cores without a lock and without new contexts; a session would have
+ * to stand still for a whole period between two of its instructions to see a key half written.
  *
  * Thread: tls_tickets_rotate in the control thread; the rest anywhere. Memory: the caller's.
  */

@@ -1,8 +1,8 @@
 /* keypair.h
  *
  * A certificate chain and its private key as an operator hands them in: read, understood and
- * compared by libcrypto, and RSA signatures by it. wolfSSL's headers and OpenSSL's do not go into one
- * translation unit, so they meet here: nothing of either is in this header.
+ * compared by libcrypto, and RSA signatures by it. wolfSSL's headers and OpenSSL's do not go into
+ * one translation unit, so they meet here: nothing of either is in this header.
  *
  *   chain file   PEM, the leaf first, or one certificate in DER
  *   key file     PEM or DER, not encrypted; RSA of 2,048 bits or more, or a curve of 256 or more;
@@ -37,21 +37,22 @@ struct keypair_bytes keypair_chain(const struct keypair *);
 struct keypair_bytes keypair_key(const struct keypair *);
 
 /* Calls each with every DNS name of the leaf's subjectAltName, or with its common name if it has no
- * alternatives. As written in the certificate, NUL-terminated; names with a NUL inside are left out. */
+ * alternatives. As written in the certificate, NUL-terminated; names with a NUL inside are left
+ * out. */
 void keypair_names(const struct keypair *, void (*each)(void *arg, const char *name), void *arg);
 /* notAfter of the leaf, seconds since 1970. */
 int64_t keypair_expires(const struct keypair *);
 
-/* RSA whose signatures are better made here than by wolfCrypt: up to KEYPAIR_SIGNS_BITS_MAX. Measured
- * in CPU time of a whole handshake, wolfCrypt 5.9.2 with assembly against libcrypto 3.0: RSA 2,048
- * 823 us against 486, 3,072 2,194 against 2,112, 4,096 4,576 against 4,770; P-256 258 against 275, P-384
- * 610 against 1,348. */
+/* RSA whose signatures are better made here than by wolfCrypt: up to KEYPAIR_SIGNS_BITS_MAX.
+ * Measured in CPU time of a whole handshake, wolfCrypt 5.9.2 with assembly against libcrypto 3.0:
+ * RSA 2,048 823 us against 486, 3,072 2,194 against 2,112, 4,096 4,576 against 4,770; P-256 258
+ * against 275, P-384 610 against 1,348. */
 enum { KEYPAIR_SIGNS_BITS_MAX = 3072 };
 bool keypair_signs(const struct keypair *);
 
-/* Only where keypair_signs. signature has room for *len bytes and gets the modulus' length. False: no
- * memory, or no room. PSS (RFC 8017, 8.1) with a salt as long as the digest, which is SHA-256 (32
- * bytes), SHA-384 (48) or SHA-512 (64). */
+/* Only where keypair_signs. signature has room for *len bytes and gets the modulus' length. False:
+ * no memory, or no room. PSS (RFC 8017, 8.1) with a salt as long as the digest, which is SHA-256
+ * (32 bytes), SHA-384 (48) or SHA-512 (64). */
 bool keypair_sign_pss(const struct keypair *, const uint8_t *digest, size_t digest_bytes,
                       uint8_t *signature, size_t *len);
 /* PKCS #1 1.5 (8.2) over what is already a DigestInfo. */

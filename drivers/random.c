@@ -39,7 +39,8 @@ int hearth_random_block(unsigned char *out, unsigned int len)
     return 0;
 }
 
-/* The name of wolfSSL's own source of seeds, which is not built then; RAND_poll of its OpenSSL API refers to it. */
+/* The name of wolfSSL's own source of seeds, which is not built then; RAND_poll of its OpenSSL API
+ * refers to it. */
 int wc_GenerateSeed(void *source, unsigned char *out, unsigned int len);
 
 int wc_GenerateSeed(void *source, unsigned char *out, unsigned int len)

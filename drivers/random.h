@@ -1,18 +1,18 @@
 /* random.h
  *
- * The kernel's random bytes through a small buffer of each thread: one call into the kernel for many
- * short demands. wolfSSL, as tools/wolfssl builds it, has no generator of its own and asks here;
- * before, each session seeded and tested one (8 us, /dev/urandom opened).
+ * The kernel's random bytes through a small buffer of each thread: one call into the kernel for
+ * many short demands. wolfSSL, as tools/wolfssl builds it, has no generator of its own and asks
+ * here; before, each session seeded and tested one (8 us, /dev/urandom opened).
  *
  * Bytes are wiped from the buffer as they are handed out. Any thread; nobody forks.
- * Source: getrandom(2), which never fails once the kernel's pool is ready and never comes short up to
- * 256 bytes.
+ * Source: getrandom(2), which never fails once the kernel's pool is ready and never comes short up
+ * to 256 bytes.
  */
 #ifndef HEARTH_RANDOM_H
 #define HEARTH_RANDOM_H
 
-/* 0: out has len bytes. -1: the kernel has no getrandom. The name and the types are what wolfSSL calls
- * (CUSTOM_RAND_GENERATE_BLOCK). */
+/* 0: out has len bytes. -1: the kernel has no getrandom. The name and the types are what wolfSSL
+ * calls (CUSTOM_RAND_GENERATE_BLOCK). */
 int hearth_random_block(unsigned char *out, unsigned int len);
 
 #endif

@@ -1,9 +1,11 @@
 /* wolfssl_cpu.h
  *
- * Keeps wolfCrypt's assembly off AVX2. What it has for P-256 leaves the upper halves of the vector registers dirty, which makes the SHA
- * instructions behind it many times slower (a TLS 1.3 handshake with a P-256 share took 425 us instead of 149); and after a P-256
- * verification every second X25519 secret of a TLS 1.2 client was wrong (wolfSSL 5.9.2; test_tls finds it). Without AVX2 its
- * primitives are as fast: P-256 56 us either way, X25519 28, ML-KEM 768 27 against 25. AES-GCM is ipsec-mb's, and not concerned.
+ * Keeps wolfCrypt's assembly off AVX2. What it has for P-256 leaves the upper halves of the vector
+ * registers dirty, which makes the SHA instructions behind it many times slower (a TLS 1.3
+ * handshake with a P-256 share took 425 us instead of 149); and after a P-256 verification every
+ * second X25519 secret of a TLS 1.2 client was wrong (wolfSSL 5.9.2; test_tls finds it). Without
+ * AVX2 its primitives are as fast: P-256 56 us either way, X25519 28, ML-KEM 768 27 against 25.
+ * AES-GCM is ipsec-mb's, and not concerned.
  *
  * Before the first use of wolfCrypt, in the only thread.
  */

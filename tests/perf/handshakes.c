@@ -1,11 +1,15 @@
-/* handshakes.c: TLS 1.3 connections over the kernel's sockets, for tools/bench: full handshakes and resumed ones that really are, or
- * connections that are kept and do nothing. wolfSSL's client, because it knows the post-quantum group.
+/* handshakes.c: TLS 1.3 connections over the kernel's sockets, for tools/bench: full handshakes
+ * and resumed ones that really are, or connections that are kept and do nothing. wolfSSL's client,
+ * because it knows the post-quantum group.
  *
- *   handshakes ADDRESS PORT NAME GROUP full|resumed SECONDS CLIENTS   CLIENTS at a time, as many as there is time for
- *   handshakes ADDRESS PORT NAME GROUP hold COUNT                     COUNT connections, one request each; then idle until stdin ends
+ *   handshakes ADDRESS PORT NAME GROUP full|resumed SECONDS CLIENTS
+ *       CLIENTS at a time, as many handshakes as there is time for
+ *   handshakes ADDRESS PORT NAME GROUP hold COUNT
+ *       COUNT connections, one request each; then idle until stdin ends
  *
- * Prints one JSON object when it is done, or when all connections are there: {"count":N,"seconds":S}. A handshake that fails, or is
- * full where it should be resumed, ends the program: it would be measured as something else.
+ * Prints one JSON object when it is done, or when all connections are there:
+ * {"count":N,"seconds":S}. A handshake that fails, or is full where it should be resumed, ends the
+ * program: it would be measured as something else.
  */
 #include <wolfssl/options.h>
 

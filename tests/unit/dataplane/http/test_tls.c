@@ -104,7 +104,11 @@ static void every_group_works_with_every_certificate_and_version(void **state)
         struct tls_context *context = tls_pair_context(certs, cert, &keys);
         WOLFSSL_CTX *ctx =
             client_of(version == 2 ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
-        assert_int_equal(wolfSSL_CTX_set_groups(ctx, list, count), WOLFSSL_SUCCESS);
+        if (version == 3)
+            assert_int_equal(wolfSSL_CTX_set_groups(ctx, list, count), WOLFSSL_SUCCESS);
+        for (int k = 0; version == 2 && k < count; k++)
+            assert_int_equal(wolfSSL_CTX_UseSupportedCurve(ctx, (unsigned short)list[k]),
+                             WOLFSSL_SUCCESS);
         for (int turn = 0; turn < 8; turn++) {
             tls_pair_init(&pair, context, ctx);
             if (tls_pair_handshake(&pair) != TLS_OK)
@@ -118,7 +122,8 @@ static void every_group_works_with_every_certificate_and_version(void **state)
     }
 }
 
-/* What a client offers a share for is taken, if we speak it at all: no HelloRetryRequest for a group that we like better. */
+/* What a client offers a share for is taken, if we speak it at all: no HelloRetryRequest for a
+ * group that we like better. */
 static void a_share_at_hand_is_taken(void **state)
 {
     static const int shares[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
@@ -289,8 +294,8 @@ static void tickets_resume_across_contexts_and_two_rotations(void **state)
                      {&rotated, true},    {&twice_more, true}, {&and_thrice, false},
                      {&and_thrice, true}, {&same_name, false}};
         for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-            /* wolfSSL's client keeps its first ticket of TLS 1.2, and takes no refusal of it: test_tls_openssl does
-             * that one. */
+            /* wolfSSL's client keeps its first ticket of TLS 1.2, and takes no refusal of it:
+             * test_tls_openssl does that one. */
             if (version == 2 && i > 3)
                 break;
             struct tls_context *context = tls_pair_context(certs, "ec", steps[i].keys);
@@ -303,7 +308,8 @@ static void tickets_resume_across_contexts_and_two_rotations(void **state)
     }
 }
 
-/* A ticket's number within its chain is one byte in wolfSSL, which ends the handshake that would overflow it: it must not get there. */
+/* A ticket's number within its chain is one byte in wolfSSL, which ends the handshake that would
+ * overflow it: it must not get there. */
 static void a_chain_of_resumptions_does_not_end(void **state)
 {
     struct tls_context *context = tls_pair_context(certs, "ec", &keys);
@@ -420,7 +426,8 @@ static void bulk_by_tls12(void **state)
     bulk_both_ways_through_narrow_pipes(wolfTLSv1_2_client_method(), false);
 }
 
-/* The client only writes KeyUpdates here: its own partial sends are what wolfSSL gets wrong, so its pipe is wide. */
+/* The client only writes KeyUpdates here: its own partial sends are what wolfSSL gets wrong, so
+ * its pipe is wide. */
 static void key_updates_between_held_records_lose_nothing(void **state)
 {
     enum { TOTAL = 4 << 20 };

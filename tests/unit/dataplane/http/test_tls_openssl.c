@@ -1,4 +1,5 @@
-/* The real `openssl s_client` against tls.h over a TCP socket on the loopback: handshake, verification, resumption, ALPN. */
+/* The real `openssl s_client` against tls.h over a TCP socket on the loopback: handshake,
+ * verification, resumption, ALPN. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,7 +231,8 @@ static void a_ticket_is_taken_replaced_or_refused(void **state)
     }
 }
 
-/* A visitor with another server's ticket for early data: all of it is skipped, and the handshake goes on. */
+/* A visitor with another server's ticket for early data: all of it is skipped, and the handshake
+ * goes on. */
 static void early_data_for_a_foreign_ticket_is_skipped(void **state)
 {
     static const struct {
