@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "control/jsonc.h"
+#include "control/module_head.h"
+#include "control/wrangler.h"
 #include "dataplane/limits.h"
 #include "dataplane/route.h"
 #include "runtime/job.h"
@@ -58,6 +60,30 @@ static bool is_module_name(const char *name)
     return !strstr(name, "//");
 }
 
+/* What is not known is not kept: whoever stores the manifest, or sends it on, has bounds for what is. known ends with NULL. */
+static int check_keys(const json_t *object, const char *what, const char *const *known,
+                      const struct fault *f)
+{
+    const json_t *value;
+    const char *key;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        size_t i = 0;
+
+        while (known[i] && strcmp(known[i], key))
+            i++;
+        if (!known[i])
+            return refuse(f, "%s has a key \"%.100s\" that is not known", what, key);
+    }
+    return 0;
+}
+
+static const char *const manifest_keys[] = {"name",     "main",    "routes",  "vars", "limits",
+                                            "services", "account", "modules", NULL};
+static const char *const module_keys[] = {"name", "bytes", NULL};
+static const char *const service_keys[] = {"binding", "service", "limits", NULL};
+
 static int check_modules(const json_t *manifest, size_t bytes, const struct fault *f)
 {
     const json_t *modules = json_object_get(manifest, "modules");
@@ -79,6 +105,8 @@ static int check_modules(const json_t *manifest, size_t bytes, const struct faul
 
         if (!name || !is_module_name(name))
             return refuse(f, "module %zu has a bad name", i);
+        if (check_keys(module, "a module", module_keys, f))
+            return -1;
         if (strcmp(name, before) <= 0)
             return refuse(f, "modules are not in the order of their names");
         if (!json_is_integer(size) || json_integer_value(size) < 0 ||
@@ -142,8 +170,14 @@ struct limit_range {
 static int check_limits(const json_t *limits, const char *what, const struct limit_range *ranges,
                         const struct fault *f)
 {
+    size_t known = 0;
+
     if (limits && !json_is_object(limits))
         return refuse(f, "\"%s\" must be an object", what);
+    for (const struct limit_range *r = ranges; r->name; r++)
+        known += json_object_get(limits, r->name) != NULL;
+    if (json_object_size(limits) != known)
+        return refuse(f, "\"%s\" has a key that is not known", what);
     for (; ranges->name; ranges++) {
         const json_t *value = json_object_get(limits, ranges->name);
 
@@ -182,6 +216,8 @@ static int check_service(const json_t *manifest, size_t index, const struct faul
     const char *service = json_string_value(json_object_get(entry, "service"));
     char what[BUNDLE_BINDING_BYTES_MAX + 32];
 
+    if (check_keys(entry, "a service", service_keys, f))
+        return -1;
     if (!binding || !is_identifier(binding))
         return refuse(f, "services: entry %zu needs a \"binding\" that is a JavaScript identifier",
                       index);
@@ -238,7 +274,8 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
                       "name \"%.100s\": at most %d lower-case letters, digits, '-' and '_' are "
                       "possible",
                       name, SCRIPT_NAME_BYTES_MAX) == 0;
-    return check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
+    return check_keys(manifest, "the manifest", manifest_keys, &f) == 0 &&
+           check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
            check_vars(manifest, &f) == 0 &&
            check_limits(json_object_get(manifest, "limits"), "limits", script_limits, &f) == 0 &&
            check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0;
@@ -382,7 +419,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
-static json_t *read_wrangler(int dir, const struct fault *f)
+/* Sets b->wrangler, and adds warnings to b. */
+static json_t *read_wrangler(struct bundle *b, int dir, const struct fault *f)
 {
     static const char *const names[] = {"wrangler.jsonc", "wrangler.json"};
 
@@ -397,18 +435,24 @@ static json_t *read_wrangler(int dir, const struct fault *f)
         text = read_file_at(dir, names[i], BUNDLE_WRANGLER_BYTES_MAX, &len, f);
         if (!text)
             return NULL;
+        b->wrangler = names[i];
         w = jsonc_parse((char *)text, len, reason, sizeof(reason));
-        free(text);
         if (!w)
             refuse(f, "%s: %s", names[i], reason);
         else if (!json_is_object(w))
             refuse(f, "%s: is not an object", names[i]);
-        if (json_is_object(w))
-            return w;
-        json_decref(w);
-        return NULL;
+        if (!json_is_object(w) ||
+            !wrangler_judge(names[i], (char *)text, len, w, b->warnings, f->text, f->bytes)) {
+            json_decref(w);
+            w = NULL;
+        }
+        free(text);
+        return w;
     }
-    refuse(f, "there is no wrangler.jsonc or wrangler.json");
+    if (!faccessat(dir, "wrangler.toml", F_OK, 0))
+        refuse(f, "there is no wrangler.jsonc or wrangler.json; wrangler.toml is not read");
+    else
+        refuse(f, "there is no wrangler.jsonc or wrangler.json");
     return NULL;
 }
 
@@ -423,8 +467,12 @@ static json_t *routes_of(const json_t *w)
 
     if (given && !json_is_array(given))
         goto bad;
-    if (single && json_array_append(routes, single))
-        goto bad;
+    if (single) {
+        json_t *pattern = json_is_object(single) ? json_object_get(single, "pattern") : single;
+
+        if (!json_is_string(pattern) || json_array_append(routes, pattern))
+            goto bad;
+    }
     json_array_foreach(given, index, route)
     {
         json_t *pattern =
@@ -457,8 +505,8 @@ static json_t *limits_of(const json_t *given, const struct limit_range *known)
     return limits;
 }
 
-/* What a manifest says of a list of {"binding", "service", ...}. NULL and a reason: something that hearth has not. */
-static json_t *services_of(const json_t *given, const struct fault *f)
+/* What a manifest says of a list of {"binding", "service", ...}. */
+static json_t *services_of(const json_t *given)
 {
     json_t *services = json_array();
     const json_t *entry;
@@ -469,14 +517,6 @@ static json_t *services_of(const json_t *given, const struct fault *f)
         json_t *limits = json_object_get(entry, "limits");
         json_t *service = json_object();
 
-        if (json_object_get(entry, "entrypoint")) {
-            refuse(f,
-                   "services: entry %zu has an \"entrypoint\": only the default one can be called",
-                   index);
-            json_decref(service);
-            json_decref(services);
-            return NULL;
-        }
         json_object_set(service, "binding", json_object_get(entry, "binding"));
         json_object_set(service, "service", json_object_get(entry, "service"));
         if (json_is_object(limits))
@@ -523,19 +563,93 @@ static json_t *manifest_of(const json_t *w, const struct pack *p)
     json_object_set_new(m, "modules", modules_of(p));
     if (json_object_get(w, "account_id"))
         json_object_set(m, "account", json_object_get(w, "account_id"));
-    if (json_is_array(given_services)) {
-        json_t *services = services_of(given_services, &p->fault);
-
-        if (!services)
-            goto bad;
-        json_object_set_new(m, "services", services);
-    } else if (given_services) {
+    if (json_is_array(given_services))
+        json_object_set_new(m, "services", services_of(given_services));
+    else if (given_services)
         json_object_set(m, "services", given_services); /* the check says what is wrong with it */
-    }
     return m;
 bad:
     json_decref(m);
     return NULL;
+}
+
+/* ---- imports ---- */
+
+/* Puts the referrer's folder and a path together and takes "." and ".." out, as the runtime does. False: it leaves the bundle. */
+static bool join_path(const char *referrer, const char *path, size_t path_bytes,
+                      char out[BUNDLE_MODULE_NAME_BYTES_MAX + 1])
+{
+    const char *end = path + path_bytes;
+    bool is_relative = !strncmp(path, "./", 2) || !strncmp(path, "../", 3);
+    const char *slash = is_relative ? strrchr(referrer, '/') : NULL;
+    size_t len = slash ? (size_t)(slash - referrer) : 0;
+
+    memcpy(out, referrer, len);
+    while (path < end) {
+        const char *next = memchr(path, '/', (size_t)(end - path));
+        size_t part = (size_t)((next ? next : end) - path);
+
+        if (part == 2 && !memcmp(path, "..", 2)) {
+            if (len == 0)
+                return false;
+            while (len > 0 && out[--len] != '/')
+                ;
+        } else if (part > 0 && !(part == 1 && *path == '.')) {
+            if (len + part + 1 > BUNDLE_MODULE_NAME_BYTES_MAX)
+                return false;
+            if (len)
+                out[len++] = '/';
+            memcpy(out + len, path, part);
+            len += part;
+        }
+        path = next ? next + 1 : end;
+    }
+    out[len] = 0;
+    return len > 0;
+}
+
+static size_t file_index(const struct pack *p, const char *name)
+{
+    size_t i = 0;
+
+    while (i < p->count && strcmp(p->file[i].name, name))
+        i++;
+    return i;
+}
+
+/* What the main module imports, and what that imports: is it all there? A module that nobody imports may want what it likes. */
+static bool has_imports(const struct pack *p, const json_t *manifest)
+{
+    size_t queue[START_MODULES_MAX], head = 0, tail = 0;
+    bool is_seen[START_MODULES_MAX + 1] = {false};
+
+    queue[tail] = file_index(p, json_string_value(json_object_get(manifest, "main")));
+    is_seen[queue[tail++]] = true;
+    while (head < tail) {
+        const struct file *f = &p->file[queue[head++]];
+        struct module_head heads;
+        struct module_import import;
+
+        if (!ends_with(f->name, ".js") && !ends_with(f->name, ".mjs"))
+            continue;
+        module_head_init(&heads, (const char *)f->bytes, f->len);
+        while (module_head_next(&heads, &import)) {
+            char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1];
+            size_t i = p->count;
+
+            if (join_path(f->name, import.specifier, import.bytes, name))
+                i = file_index(p, name);
+            if (i == p->count) {
+                refuse(&p->fault, "%s:%u: No such module \"%.*s\", imported from \"%s\"", f->name,
+                       import.line, (int)import.bytes, import.specifier, f->name);
+                return false;
+            }
+            if (!is_seen[i])
+                queue[tail++] = i;
+            is_seen[i] = true;
+        }
+    }
+    return true;
 }
 
 int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_bytes)
@@ -545,13 +659,13 @@ int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_by
     json_t *w = NULL;
     int rc = -1;
 
-    *b = (struct bundle){0};
+    *b = (struct bundle){.warnings = json_array()};
     if (!p || dir < 0) {
         snprintf(error, error_bytes, "%s: %s", path, strerror(p ? errno : ENOMEM));
         goto out;
     }
     p->fault = (struct fault){error, error_bytes};
-    w = read_wrangler(dir, &p->fault);
+    w = read_wrangler(b, dir, &p->fault);
     if (!w || pack_dir(p, dup(dir), "", 0))
         goto out;
     qsort(p->file, p->count, sizeof(p->file[0]), by_name);
@@ -563,10 +677,10 @@ int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_by
         memcpy(b->modules + b->bytes, p->file[i].bytes, p->file[i].len);
         b->bytes += p->file[i].len;
     }
-    rc = bundle_check(b->manifest, b->bytes, error, error_bytes) ? 0 : -1;
+    rc = bundle_check(b->manifest, b->bytes, error, error_bytes) && has_imports(p, b->manifest)
+             ? 0
+             : -1;
 out:
-    if (rc)
-        bundle_fini(b);
     for (size_t i = 0; p && i < p->count; i++) {
         free(p->file[i].name);
         free(p->file[i].bytes);
@@ -580,6 +694,7 @@ out:
 
 void bundle_fini(struct bundle *b)
 {
+    json_decref(b->warnings);
     json_decref(b->manifest);
     free(b->modules);
     *b = (struct bundle){0};

@@ -203,6 +203,29 @@ static struct conf *load(const char *text, size_t bytes, struct conf_verdict *v)
     return c;
 }
 
+static uint32_t line_of(const struct yaml_node *root, const char *path)
+{
+    const struct yaml_node *n = yaml_tree_find(root, path);
+
+    return n ? n->line : 0;
+}
+
+/* For who loads the files later. */
+static void keep_lines(struct conf *c, const struct yaml_node *root)
+{
+    char path[64];
+
+    for (uint32_t i = 0; i < c->certificates_count; i++) {
+        snprintf(path, sizeof(path), "certificates[%u]", i);
+        c->certificates[i].line = line_of(root, path);
+    }
+    if (c->cluster) {
+        c->cluster->key_line = line_of(root, "cluster.key");
+        c->cluster->secret_line = line_of(root, "cluster.secret");
+        c->cluster->members_line = line_of(root, "cluster.members");
+    }
+}
+
 struct conf *conf_parse(const char *text, size_t bytes, struct conf_verdict *v)
 {
     char error[200] = "";
@@ -223,8 +246,10 @@ struct conf *conf_parse(const char *text, size_t bytes, struct conf_verdict *v)
     conf_check_shape(root, &conf_value, v);
     if (!v->count)
         c = load(text, bytes, v);
-    if (c)
+    if (c) {
+        keep_lines(c, root);
         conf_check_meaning(c, root, v);
+    }
     yaml_tree_free(root);
     if (v->count) {
         uint32_t kept = v->count < CONF_ERRORS_MAX ? v->count : CONF_ERRORS_MAX;

@@ -51,6 +51,7 @@ struct conf_listen {
 struct conf_certificate {
     conf_path chain, key;
     bool is_default;
+    uint32_t line; /* of the entry; 0 if it was not read from a text */
 };
 
 struct conf_runtimes {
@@ -83,6 +84,7 @@ struct conf_member {
 
 struct conf_cluster {
     conf_path key, secret; /* files (key.h) */
+    uint32_t key_line, secret_line, members_line;
     uint16_t port;
     uint32_t members_count;
     struct conf_member *members;

@@ -99,6 +99,7 @@ static void try_sha(struct hearthd *h, struct ctl_client *client, const char *na
     }
     s = script_load(&h->catalog, &h->store, sha256, 0, error, sizeof(error));
     if (!s) {
+        store_discard(&h->store, name, sha256);
         ctl_refuse(client, error);
     } else if (!may_become_current(h, s, error, sizeof(error))) {
         reject(h, s, client, error);

@@ -29,6 +29,13 @@ static json_t *port_json(const struct hearthd *h)
                      "rpc_rules", (int)c->has_rpc_rules);
 }
 
+static uint32_t busy_conns(const struct core_gauges *g)
+{
+    uint32_t rest = g->conns_idle + g->conns_fresh + g->conns_ending;
+
+    return rest < g->conns ? g->conns - rest : 0; /* read while they change */
+}
+
 static json_t *cores_json(const struct hearthd *h)
 {
     json_t *out = json_array();
@@ -38,9 +45,12 @@ static json_t *cores_json(const struct hearthd *h)
 
         core_gauges(h->core[i].core, &g);
         json_array_append_new(
-            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "index", (int)i, "cpu",
-                           (int)h->conf->cores[i], "conns", (int)g.conns, "jobs", (int)g.jobs,
-                           "chunks_free", (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns",
+            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}",
+                           "index", (int)i, "cpu", (int)h->conf->cores[i], "conns", (int)g.conns,
+                           "conns_busy", (int)busy_conns(&g), "conns_idle", (int)g.conns_idle,
+                           "conns_fresh", (int)g.conns_fresh, "conns_ending", (int)g.conns_ending,
+                           "sources_over", (int)g.sources_over, "jobs", (int)g.jobs, "chunks_free",
+                           (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns",
                            (json_int_t)g.busy_ns, "idle_ns", (json_int_t)g.idle_ns));
     }
     return out;
@@ -277,6 +287,23 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     fputs("# TYPE hearth_conns gauge\n# HELP hearth_conns connections\n", out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_conns{core=\"%u\"} %u\n", i, g[i].conns);
+    fputs("# TYPE hearth_conns_by_state gauge\n"
+          "# HELP hearth_conns_by_state what they do: busy; idle: kept; fresh: before their first "
+          "request; ending\n",
+          out);
+    for (uint32_t i = 0; i < h->core_count; i++)
+        fprintf(out,
+                "hearth_conns_by_state{core=\"%u\",state=\"busy\"} %u\n"
+                "hearth_conns_by_state{core=\"%u\",state=\"idle\"} %u\n"
+                "hearth_conns_by_state{core=\"%u\",state=\"fresh\"} %u\n"
+                "hearth_conns_by_state{core=\"%u\",state=\"ending\"} %u\n",
+                i, busy_conns(&g[i]), i, g[i].conns_idle, i, g[i].conns_fresh, i,
+                g[i].conns_ending);
+    fputs("# TYPE hearth_sources_over gauge\n# HELP hearth_sources_over sources of clients with "
+          "more connections than their share\n",
+          out);
+    for (uint32_t i = 0; i < h->core_count; i++)
+        fprintf(out, "hearth_sources_over{core=\"%u\"} %u\n", i, g[i].sources_over);
     fputs("# TYPE hearth_jobs gauge\n# HELP hearth_jobs requests at work in a runtime\n", out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_jobs{core=\"%u\"} %u\n", i, g[i].jobs);

@@ -14,10 +14,12 @@
 
 #include "control/bundle.h"
 #include "control/conf.h"
+#include "control/credentials.h"
 #include "control/ctl.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/json_field.h"
 #include "control/tune.h"
 
 void print_json(const json_t *j)
@@ -110,18 +112,49 @@ static int run_scripts(const struct options *o, const struct command *c)
                NULL, 0);
 }
 
+/* For people on standard error; for machines they are in the reply. */
+static void print_warnings(const struct bundle *b)
+{
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach(b->warnings, i, warning)
+    {
+        fprintf(stderr, "hearthctl: %s:%lld: warning: \"%s\" %s\n", b->wrangler,
+                field_number(warning, "line"), field_text(warning, "key"),
+                field_text(warning, "text"));
+    }
+}
+
+static int send_bundle(const struct options *o, const struct bundle *b, json_t **reply)
+{
+    int fd, rc = reach(o, &fd);
+
+    if (rc)
+        return rc;
+    rc = ask_on(o, fd,
+                json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b->manifest,
+                          "payload", (json_int_t)b->bytes),
+                b->modules, b->bytes, reply);
+    close(fd);
+    return rc;
+}
+
 static int run_deploy(const struct options *o, const struct command *c)
 {
     struct bundle b;
-    char error[512];
+    char error[4096];
+    json_t *reply = NULL;
     int rc;
 
-    if (bundle_pack(o->argv[0], &b, error, sizeof(error)))
-        return fail(o, REFUSED, error);
-    rc = ask(o, c,
-             json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b.manifest, "payload",
-                       (json_int_t)b.bytes),
-             b.modules, b.bytes);
+    rc = bundle_pack(o->argv[0], &b, error, sizeof(error));
+    if (!o->is_json)
+        print_warnings(&b);
+    rc = rc ? fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
+    if (reply) {
+        json_object_set(reply, "warnings", b.warnings);
+        show(o, reply, c->print);
+    }
     bundle_fini(&b);
     return rc;
 }
@@ -171,20 +204,20 @@ static int run_check(const struct options *o, const struct command *c)
     const char *file = o->argc ? o->argv[0] : "/etc/hearth/hearth.yaml";
     struct conf_verdict *v = calloc(1, sizeof(*v));
     struct conf *conf = v ? conf_read(file, v) : NULL;
+    bool is_good = conf && credentials_check(conf, v);
     uint32_t kept = v && v->count > CONF_ERRORS_MAX ? CONF_ERRORS_MAX : v ? v->count : 0;
-    int rc = conf ? DONE : REFUSED;
 
     if (o->is_json) {
         json_t *errors = json_array();
         json_t *j =
-            json_pack("{s:b, s:s, s:o}", "ok", conf != NULL, "file", file, "errors", errors);
+            json_pack("{s:b, s:s, s:o}", "ok", (int)is_good, "file", file, "errors", errors);
 
         for (uint32_t i = 0; i < kept; i++)
             json_array_append_new(errors, json_pack("{s:i, s:s}", "line", (int)v->error[i].line,
                                                     "error", v->error[i].text));
         print_json(j);
         json_decref(j);
-    } else if (conf) {
+    } else if (is_good) {
         printf("%s: good\n", file);
     } else {
         for (uint32_t i = 0; i < kept; i++) {
@@ -198,7 +231,7 @@ static int run_check(const struct options *o, const struct command *c)
     }
     conf_free(conf);
     free(v);
-    return rc;
+    return is_good ? DONE : REFUSED;
 }
 
 static int run_doctor(const struct options *o, const struct command *c)
@@ -214,13 +247,19 @@ static const struct command commands[] = {
     {"status", "", "the node, its port, cores and runtime processes", "", 0, 0, run_plain,
      print_status},
     {"check", "[FILE]", "judge a configuration: every error with its line",
-     "FILE defaults to /etc/hearth/hearth.yaml. Needs no hearthd.", 0, 1, run_check, NULL},
+     "FILE defaults to /etc/hearth/hearth.yaml. The certificates and keys that it names are loaded "
+     "as a start would. Needs no "
+     "hearthd.",
+     0, 1, run_check, NULL},
     {"reload", "", "read the configuration and the certificates again",
      "What cannot change while hearthd runs is named. A bad file changes nothing.", 0, 0, run_plain,
      print_reload},
     {"deploy", "DIR", "deploy the script in DIR",
-     "DIR has wrangler.jsonc or wrangler.json with name, main, routes, vars, limits.cpu_ms.", 1, 1,
-     run_deploy, print_deploy},
+     "DIR has wrangler.jsonc or wrangler.json with name, main, routes, vars, services, limits.\n"
+     "Keys that nobody knows are warned of; bindings that hearth has not are refused. A version "
+     "that "
+     "does not load is refused too, and the one before stays.",
+     1, 1, run_deploy, print_deploy},
     {"scripts", "[NAME]", "deployed scripts; with NAME its versions too", "", 0, 1, run_scripts,
      print_scripts},
     {"rollback", "NAME [VERSION]", "make an earlier version current",

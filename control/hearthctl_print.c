@@ -83,13 +83,19 @@ static void print_cores(const json_t *cores)
     const json_t *c;
     size_t i;
 
-    printf("\nCORE  CPU  CONNS   JOBS    BUSY    CHUNKS FREE\n");
+    printf("\nCORE  CPU  CONNS   (busy idle fresh ending)   OVER  JOBS    BUSY    CHUNKS FREE\n");
     json_array_foreach(cores, i, c)
     {
         double busy = (double)field_number(c, "busy_ns"), idle = (double)field_number(c, "idle_ns");
 
-        printf("%-5lld %-4lld %-7lld %-7lld %5.1f%%  %lld of %lld\n", field_number(c, "index"),
-               field_number(c, "cpu"), field_number(c, "conns"), field_number(c, "jobs"),
+        char states[64];
+
+        snprintf(states, sizeof(states), "(%lld %lld %lld %lld)", field_number(c, "conns_busy"),
+                 field_number(c, "conns_idle"), field_number(c, "conns_fresh"),
+                 field_number(c, "conns_ending"));
+        printf("%-5lld %-4lld %-7lld %-26s %-5lld %-7lld %5.1f%%  %lld of %lld\n",
+               field_number(c, "index"), field_number(c, "cpu"), field_number(c, "conns"), states,
+               field_number(c, "sources_over"), field_number(c, "jobs"),
                busy + idle > 0 ? 100 * busy / (busy + idle) : 0.0, field_number(c, "chunks_free"),
                field_number(c, "chunks"));
     }

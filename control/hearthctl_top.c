@@ -8,22 +8,29 @@
 #include "control/hearthctl.h"
 #include "control/json_field.h"
 
-enum { COUNTS = 10 };
+enum { COUNTS = 11, SUMMANDS = 4 };
 
 /* What is shown, and the counters that it is the sum of. */
 static const struct {
-    const char *head, *counter[2];
+    const char *head, *counter[SUMMANDS];
 } columns[COUNTS] = {
-    {"REQ/s", {"http_requests", NULL}},  {"HERE/s", {"place_here", NULL}},
-    {"HOME/s", {"place_home", NULL}},    {"BOUNCED", {"call_bounced", NULL}},
-    {"SERVED/s", {"serve_calls", NULL}}, {"WARM/s", {"job_warm", NULL}},
-    {"COLD/s", {"job_cold", NULL}},      {"REFUSED", {"place_refused", "job_no_runtime"}},
-    {"5XX/s", {"http_5xx", NULL}},       {"HIDDEN ms", {"warm_hidden_us", NULL}},
+    {"REQ/s", {"http_requests", NULL}},
+    {"HERE/s", {"place_here", NULL}},
+    {"HOME/s", {"place_home", NULL}},
+    {"BOUNCED", {"call_bounced", NULL}},
+    {"SERVED/s", {"serve_calls", NULL}},
+    {"WARM/s", {"job_warm", NULL}},
+    {"COLD/s", {"job_cold", NULL}},
+    {"REFUSED", {"place_refused", "job_no_runtime"}},
+    {"5XX/s", {"http_5xx", NULL}},
+    {"HIDDEN ms", {"warm_hidden_us", NULL}},
+    {"EVICTED",
+     {"conn_evicted_idle", "conn_evicted_fresh", "conn_evicted_ending", "conn_evicted_time_wait"}},
 };
 
 struct sample {
     double at_s, busy_ns, idle_ns;
-    json_int_t count[COUNTS], conns, jobs, up, members;
+    json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members;
     char state[16];
 };
 
@@ -44,13 +51,16 @@ static void read_sample(struct sample *s, const json_t *status, const json_t *st
 
     *s = (struct sample){.at_s = now_s()};
     for (int k = 0; k < COUNTS; k++)
-        for (int n = 0; n < 2 && columns[k].counter[n]; n++)
+        for (int n = 0; n < SUMMANDS && columns[k].counter[n]; n++)
             s->count[k] += field_number(counters, columns[k].counter[n]);
     json_array_foreach(json_object_get(status, "cores"), i, core)
     {
         s->busy_ns += (double)field_number(core, "busy_ns");
         s->idle_ns += (double)field_number(core, "idle_ns");
         s->conns += field_number(core, "conns");
+        s->conns_busy += field_number(core, "conns_busy");
+        s->conns_idle += field_number(core, "conns_idle");
+        s->over += field_number(core, "sources_over");
         s->jobs += field_number(core, "jobs");
     }
     s->up = field_number(cluster, "up");
@@ -69,7 +79,7 @@ static void print_head(void)
 {
     for (int k = 0; k < COUNTS; k++)
         printf("%9s ", columns[k].head);
-    printf("%6s %6s %6s  NODES\n", "CONNS", "JOBS", "BUSY");
+    printf("%6s %6s %6s %4s %6s %6s  NODES\n", "CONNS", "ACTIVE", "IDLE", "OVER", "JOBS", "BUSY");
 }
 
 static void print_row(const struct sample *a, const struct sample *b)
@@ -81,8 +91,9 @@ static void print_row(const struct sample *a, const struct sample *b)
 
         printf("%9.1f ", strstr(columns[k].head, "ms") ? rate / 1000 : rate);
     }
-    printf("%6lld %6lld %5.1f%%  %lld of %lld, %s\n", (long long)b->conns, (long long)b->jobs,
-           busy_of(a, b), (long long)b->up, (long long)b->members, b->state);
+    printf("%6lld %6lld %6lld %4lld %6lld %5.1f%%  %lld of %lld, %s\n", (long long)b->conns,
+           (long long)b->conns_busy, (long long)b->conns_idle, (long long)b->over,
+           (long long)b->jobs, busy_of(a, b), (long long)b->up, (long long)b->members, b->state);
 }
 
 static void print_row_json(const struct sample *a, const struct sample *b)
@@ -94,9 +105,10 @@ static void print_row_json(const struct sample *a, const struct sample *b)
     for (int k = 0; k < COUNTS; k++)
         json_object_set_new(rates, columns[k].counter[0],
                             json_real((double)(b->count[k] - a->count[k]) / s));
-    j = json_pack("{s:o, s:I, s:I, s:f, s:I, s:I, s:s}", "per_s", rates, "conns", b->conns, "jobs",
-                  b->jobs, "busy_percent", busy_of(a, b), "up", b->up, "members", b->members,
-                  "state", b->state);
+    j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "per_s", rates, "conns",
+                  b->conns, "conns_busy", b->conns_busy, "conns_idle", b->conns_idle,
+                  "sources_over", b->over, "jobs", b->jobs, "busy_percent", busy_of(a, b), "up",
+                  b->up, "members", b->members, "state", b->state);
     json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(j);

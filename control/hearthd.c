@@ -20,6 +20,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "control/credentials.h"
 #include "control/deploy_commands.h"
 #include "control/install.h"
 #include "control/log.h"
@@ -684,11 +685,15 @@ static void stop(struct hearthd *h)
     conf_free(h->conf);
 }
 
-static struct conf *read_config(const char *file)
+static struct conf *read_config(const char *file, bool is_check)
 {
     struct conf_verdict *v = malloc(sizeof(*v));
     struct conf *c = v ? conf_read(file, v) : NULL;
 
+    if (c && is_check && !credentials_check(c, v)) {
+        conf_free(c);
+        c = NULL;
+    }
     for (uint32_t i = 0; v && i < v->count && i < CONF_ERRORS_MAX; i++)
         fprintf(stderr, "%s:%u: %s\n", file, v->error[i].line, v->error[i].text);
     free(v);
@@ -744,7 +749,7 @@ int main(int argc, char **argv)
     if (optind != argc)
         return usage(2);
     h.started_ns = loop_now_ns();
-    h.conf = read_config(h.config_file);
+    h.conf = read_config(h.config_file, is_check);
     if (!h.conf)
         return 1;
     install_find(&h.conf->runtimes);

@@ -5,12 +5,14 @@
  *   process_life.c   started, killed, ended, started again
  *   process_feed.c   to it: its region, scripts, what to forget, pings
  *   process_hear.c   from it: hostile input
+ *   process_words.c  from it, on its standard output and error: as hostile, for people to read
  *
  * Control thread only.
  */
 #ifndef HEARTH_PROCESS_H
 #define HEARTH_PROCESS_H
 
+#include "control/hold.h"
 #include "control/region.h"
 #include "control/start_report.h"
 #include "control/supervise.h"
@@ -18,6 +20,7 @@
 
 enum {
     PROCESS_MS = 1000 * 1000, /* in nanoseconds */
+    PROCESS_WORDS_BYTES = 500,
 };
 
 struct process {
@@ -29,9 +32,9 @@ struct process {
     uint32_t restarts;
     uint64_t since_ns, started_ns;
     uint32_t backoff_ms;
-    int pidfd, socket;
+    int pidfd, socket, words_fd;
     struct region *region;
-    struct loop_watch pid_watch, socket_watch;
+    struct loop_watch pid_watch, socket_watch, words_watch;
     struct loop_timer boot_timer, feed_timer, respawn_timer, kill_timer;
     uint32_t strikes; /* times that it was to be killed */
     bool is_struck;   /* the signal reached it */
@@ -45,6 +48,8 @@ struct process {
     uint32_t forget_count, forget_room;
     /* what it said */
     char v8[32], last_exit[64];
+    uint64_t ended_life;       /* the life before */
+    struct job_blame ended_by; /* and what it executed at its end */
     uint64_t isolates, memory_bytes, bad_packets, logs_dropped;
     struct script_row
         *row; /* what it last said of the script of that slot; of another handle: nothing yet */
@@ -55,6 +60,10 @@ struct process {
     double ping_cpu_s;    /* CPU time of the process then */
     uint64_t log_second;
     uint32_t logs_in_second;
+    char words[PROCESS_WORDS_BYTES];  /* a line that has no end yet */
+    uint32_t words_used, words_bytes; /* bytes: since the last look */
+    uint64_t words_second;
+    uint32_t words_in_second;
 };
 
 struct supervise {
@@ -63,7 +72,8 @@ struct supervise {
     char *node_exe, *program, *blob, *preload;
     uint64_t lives;
     bool is_stopping;
-    struct loop_timer look_timer;
+    struct loop_timer look_timer, hold_timer;
+    struct hold_table holds;
     uint32_t looks;
     uint8_t packet[START_PACKET_BYTES_MAX];
     struct start_report report;
@@ -98,5 +108,14 @@ const struct script *process_next_script(const struct process *);
 void process_hear(struct process *);
 /* A look begins: what waits beyond the former budget may be read. */
 void process_hear_again(struct process *);
+
+/* ---- process_words.c ---- */
+
+/* Takes the reading end of its pipe over and watches it. 0 or -errno. */
+int process_words_open(struct process *, int fd);
+/* It has ended: the rest goes to the log. */
+void process_words_close(struct process *);
+/* A look begins. */
+void process_words_again(struct process *);
 
 #endif

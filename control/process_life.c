@@ -112,7 +112,7 @@ static void on_socket(void *arg, uint32_t events)
 struct child {
     const char *exe;
     char *const *argv, *const *env;
-    int socket;
+    int socket, words;
     pid_t parent;
     const cpu_set_t *cpus;
 };
@@ -132,6 +132,9 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
     setpgid(0, 0); /* a terminal's interrupt is for hearthd alone */
     if (c->cpus)
         sched_setaffinity(0, sizeof(*c->cpus), c->cpus);
+    /* Not hearthd's own log: what it writes is marked as its (process_words.c). */
+    dup2(c->words, STDERR_FILENO);
+    dup2(c->words, STDOUT_FILENO);
     if (c->socket == START_FD)
         fcntl(START_FD, F_SETFD, 0);
     else
@@ -142,7 +145,6 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
         close(oom);
     null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
-    dup2(2, 1);
     close_range(START_FD + 1, ~0u, 0);
     execve(c->exe, c->argv, c->env);
     _exit(127);
@@ -171,13 +173,17 @@ static void free_life(struct process *p)
     loop_timer_cancel(loop, &p->boot_timer);
     loop_timer_cancel(loop, &p->feed_timer);
     loop_timer_cancel(loop, &p->kill_timer);
+    process_words_close(p);
     if (p->pidfd >= 0)
         close(p->pidfd);
     if (p->socket >= 0)
         close(p->socket);
     p->pidfd = p->socket = -1;
-    if (p->region)
+    if (p->region) {
+        p->ended_life = p->life;
+        p->ended_by = job_region_blame(p->region->map);
         part_release(&p->region->part);
+    }
     p->region = NULL;
     p->pid = 0;
     p->forget_count = 0;
@@ -186,6 +192,48 @@ static void free_life(struct process *p)
     p->rows = 0;
     p->isolates = p->memory_bytes = p->ping_ns = 0;
     process_set_state(p, SUPERVISE_DOWN);
+}
+
+static void on_hold_over(void *arg);
+
+static void await_hold(struct supervise *s)
+{
+    uint64_t now_ns = loop_now_ns(), next_ns = hold_next_ns(&s->holds, now_ns);
+
+    if (next_ns != UINT64_MAX)
+        loop_timer_set(s->config.loop, &s->hold_timer, next_ns - now_ns, on_hold_over, s);
+}
+
+static void on_hold_over(void *arg)
+{
+    struct supervise *s = arg;
+
+    await_hold(s);
+    if (s->config.on_change)
+        s->config.on_change(s->config.arg);
+}
+
+/* Whose code was it? What a process says of that is its own word, but it names only scripts that it was given. True: a script's, which
+ * is held back if it goes on. */
+static bool blame(struct process *p)
+{
+    struct supervise *s = p->owner;
+    const struct script *script = p->ended_by.script <= p->told
+                                      ? catalog_by_handle(s->config.catalog, p->ended_by.script)
+                                      : NULL;
+    uint64_t now_ns = loop_now_ns();
+    const struct hold *h;
+
+    if (!script || s->is_stopping)
+        return false;
+    h = hold_ended(&s->holds, script->handle, now_ns);
+    log_line("script",
+             "name=%s version=%s level=error text=\"the process ended while it ran this script "
+             "(%s)\" ends=%u held_s=%llu",
+             script->name, script->version, p->last_exit, h->ends,
+             (unsigned long long)(h->until_ns > now_ns ? (h->until_ns - now_ns) / 1000000000u : 0));
+    await_hold(s);
+    return true;
 }
 
 /* True: it has ended, and last_exit says how. */
@@ -218,10 +266,14 @@ static void on_exit_event(void *arg, uint32_t events)
         return;
     p->heard_bytes = 0;
     process_hear(p);
+    process_words_close(p);
     log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
              p->last_exit, (unsigned long long)lived_ms);
     free_life(p);
-    if (lived_ms >= SUPERVISE_STABLE_MS)
+    /* What a script did is no fault of the process, and the others' requests wait for the next one. */
+    if (blame(p))
+        p->backoff_ms = lived_ms >= SUPERVISE_BLAMED_MS ? 0 : SUPERVISE_BACKOFF_FIRST_MS;
+    else if (lived_ms >= SUPERVISE_STABLE_MS)
         p->backoff_ms = 0;
     respawn_later(p);
     if (s->config.on_change)
@@ -244,11 +296,12 @@ void process_await_end(struct process *p, uint64_t deadline_ns)
     free_life(p);
 }
 
-static int open_life(struct process *p, int *child_socket)
+/* The child's ends of its socket and of its pipe. */
+static int open_life(struct process *p, int *child_socket, int *child_words)
 {
     const struct supervise_config *c = &p->owner->config;
     const int send_room = 4 << 20;
-    int pair[2];
+    int pair[2], words[2], rc;
 
     p->region = region_create(c->lanes);
     if (!p->region)
@@ -257,6 +310,12 @@ static int open_life(struct process *p, int *child_socket)
         return -errno;
     p->socket = pair[0];
     *child_socket = pair[1];
+    if (pipe2(words, O_CLOEXEC | O_NONBLOCK))
+        return -errno;
+    *child_words = words[1];
+    rc = process_words_open(p, words[0]);
+    if (rc)
+        return rc;
     /* The larger the room, the fewer wakes for a node with many scripts; without the privilege the
      * system's maximum must do. */
     if (setsockopt(p->socket, SOL_SOCKET, SO_SNDBUFFORCE, &send_room, sizeof(send_room)))
@@ -272,8 +331,8 @@ static int spawn(struct process *p)
     char *const env[] = {s->preload, NULL};
     struct child child = {.exe = s->node_exe, .argv = argv, .env = env, .parent = getpid()};
     cpu_set_t cpus;
-    int child_socket = -1;
-    int rc = open_life(p, &child_socket);
+    int child_socket = -1, child_words = -1;
+    int rc = open_life(p, &child_socket, &child_words);
 
     if (rc)
         goto fail;
@@ -283,6 +342,7 @@ static int spawn(struct process *p)
         child.cpus = &cpus;
     }
     child.socket = child_socket;
+    child.words = child_words;
     p->knows_region = p->is_blocked = p->is_unheard = false;
     p->heard_bytes = 0;
     p->told = p->taken = 0;
@@ -294,7 +354,8 @@ static int spawn(struct process *p)
         goto fail;
     }
     close(child_socket);
-    child_socket = -1;
+    close(child_words);
+    child_socket = child_words = -1;
     process_set_state(p, SUPERVISE_BOOTING);
     rc = loop_watch(c->loop, &p->pid_watch, p->pidfd, EPOLLIN, on_exit_event, p);
     if (!rc)
@@ -309,6 +370,8 @@ static int spawn(struct process *p)
 fail:
     if (child_socket >= 0)
         close(child_socket);
+    if (child_words >= 0)
+        close(child_words);
     if (p->pid > 0) {
         /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up. */
         kill(p->pid, SIGKILL);

@@ -53,6 +53,7 @@ static void look_at_processes(void *arg)
         if (!p->region || p->pid <= 0)
             continue;
         process_hear_again(p);
+        process_words_again(p);
         if (atomic_load_explicit(&p->region->condemned, memory_order_acquire))
             process_kill(p, "it broke the contract of the job rings");
         else if (looks_at_memory && is_bloated(p))
@@ -110,7 +111,8 @@ struct supervise *supervise_create(const struct supervise_config *config, char *
     if (!s->node_exe || !s->program || !s->blob || !s->preload)
         goto fail;
     for (uint32_t i = 0; i < config->count; i++)
-        s->process[i] = (struct process){.owner = s, .index = i, .pidfd = -1, .socket = -1};
+        s->process[i] =
+            (struct process){.owner = s, .index = i, .pidfd = -1, .socket = -1, .words_fd = -1};
     return s;
 fail:
     snprintf(error, error_bytes, "no memory");
@@ -146,6 +148,7 @@ void supervise_destroy(struct supervise *s)
 
     s->is_stopping = true;
     loop_timer_cancel(s->config.loop, &s->look_timer);
+    loop_timer_cancel(s->config.loop, &s->hold_timer);
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
@@ -236,15 +239,15 @@ struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, st
     const struct process *p = &s->process[i];
 
     *region = NULL;
+    struct world_runtime r = {
+        .wake_fd = -1, .life = p->life, .ended_life = p->ended_life, .ended_by = p->ended_by};
     if (p->state != SUPERVISE_UP)
-        return (struct world_runtime){.wake_fd = -1, .life = p->life};
+        return r;
     *region = &p->region->part;
-    return (struct world_runtime){
-        .region = p->region->map,
-        .life = p->life,
-        .wake_fd = p->region->wake_fd,
-        .condemned = &p->region->condemned,
-    };
+    r.region = p->region->map;
+    r.wake_fd = p->region->wake_fd;
+    r.condemned = &p->region->condemned;
+    return r;
 }
 
 const struct script_row *supervise_script(const struct supervise *s, uint32_t i,
@@ -254,6 +257,11 @@ const struct script_row *supervise_script(const struct supervise *s, uint32_t i,
     const struct script_row *row = script->slot < p->rows ? &p->row[script->slot] : NULL;
 
     return row && row->handle == script->handle ? row : NULL;
+}
+
+uint32_t supervise_held(const struct supervise *s, uint64_t handle[WORLD_HELD_MAX])
+{
+    return hold_list(&s->holds, loop_now_ns(), handle);
 }
 
 void supervise_status(const struct supervise *s, uint32_t i, struct supervise_status *out)

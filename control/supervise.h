@@ -6,7 +6,7 @@
  *     DOWN ----------> BOOTING ----------> UP -------------------------------+
  *      ^                  | 5 s, exit                                        |
  *      +------------------+--------------------------------------------------+
- *        again at once after a life of 10 s or more; else 100 ms, doubling to 30 s (the first death
+ *        again at once after a life of 10 s or more, or if a script ended it; else 100 ms, doubling to 30 s (the first death
  * is free)
  *
  * What is to be killed and is not gone after SUPERVISE_KILL_MS (the kernel holds it, or signals to it are not permitted) is told to end by the
@@ -22,6 +22,9 @@
  * word; it is looked at every 50 ms, and the process's resident memory every 200 ms. A process that
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
  * limits of its own inside.
+ *
+ * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again, and a script that ends its processes again
+ * and again is held back (hold.h).
  *
  * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted and dropped, one row is kept for each
  * live script, and no more than START_BYTES_PER_LOOK are read between two looks.
@@ -48,6 +51,8 @@ enum {
     SUPERVISE_KILL_MS = 1000, /* from a signal to the next one, if it is still there */
     SUPERVISE_STOP_MS = 2000, /* at the end of hearthd: from the signals to giving up */
     SUPERVISE_STABLE_MS = 10000,
+    SUPERVISE_BLAMED_MS =
+        1000, /* a script ended it: after a life of that length the next begins at once */
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
     SUPERVISE_LOOK_MS = 50,
@@ -56,6 +61,8 @@ enum {
     SUPERVISE_MEMORY_LOOKS = 4, /* every so many looks at the resident memory too */
     SUPERVISE_MEMORY_SLACK_MB =
         3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
+    SUPERVISE_WORDS_PER_SECOND = 20, /* lines of its standard error; more are dropped and counted */
+    SUPERVISE_WORDS_BYTES_PER_LOOK = 16 * 1024,
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
 };
 
@@ -130,6 +137,8 @@ uint32_t supervise_up_count(const struct supervise *);
 /* How the cores see runtime i; *region is its part (NULL: down), of which the caller takes a hold
  * if it keeps it. */
 struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
+/* The scripts that may not run now (hold.h): their handles. on_change tells when that is over for one. */
+uint32_t supervise_held(const struct supervise *, uint64_t handle[WORLD_HELD_MAX]);
 void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
 /* What runtime i last said of a live script; NULL: nothing in this life. Valid until the loop goes on. */
 const struct script_row *supervise_script(const struct supervise *, uint32_t i,

@@ -150,6 +150,7 @@ static struct tail_request *place_for(struct tail *t, uint16_t node, const char 
                                       uint64_t now_ms)
 {
     struct tail_request *place = NULL;
+    uint32_t of_node = 0;
 
     for (uint32_t i = 0; i < TAIL_REQUESTS_MAX; i++) {
         struct tail_request *r = &t->request[i];
@@ -157,10 +158,12 @@ static struct tail_request *place_for(struct tail *t, uint16_t node, const char 
         r->is_used &= now_ms < r->expires_ms;
         if (r->is_used && r->node == node && !strcmp(r->script, script))
             return r;
+        of_node += r->is_used && r->node == node;
         if (!r->is_used && !place)
             place = r;
     }
-    return place;
+    /* More than it can have asked for: the places are for all members. */
+    return of_node < TAIL_SCRIPTS_MAX ? place : NULL;
 }
 
 void tail_take_request(struct tail *t, uint16_t from, const json_t *note, uint64_t now_ms)

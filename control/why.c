@@ -215,6 +215,7 @@ static const char *job_error_name(uint32_t error)
         [JOB_ERROR_LOST] = "the process or node that ran it died",
         [JOB_ERROR_DEPTH] = "the chain of scripts is too deep",
         [JOB_ERROR_SUBREQUESTS] = "too many sub-requests",
+        [JOB_ERROR_HELD] = "held back: it has ended its process several times",
     };
 
     return error < JOB_ERROR_KINDS && names[error] ? names[error] : "error";
@@ -340,7 +341,10 @@ static void tell(struct sentence *s, const struct trace_event *e)
         TELL("cold start: top level run in %" PRIu64 " us", e->value);
         return;
     case TRACE_HEAD:
-        if (e->value)
+        if (e->value == JOB_START_WARMING)
+            TELL("the script answers %u, from an isolate that was being started when it came",
+                 e->code);
+        else if (e->value)
             TELL("the script answers %u, after a cold start of %" PRIu64 " us", e->code, e->value);
         else
             TELL("the script answers %u, from a warm isolate", e->code);

@@ -70,6 +70,10 @@ static bool load_contexts(struct certs_part *p, const struct conf *conf,
 
         p->contexts[i] = tls_context_create(c->chain, c->key, tickets, error, error_bytes);
         if (!p->contexts[i]) {
+            char why[512];
+
+            snprintf(why, sizeof(why), "%s", error);
+            snprintf(error, error_bytes, "certificates[%u], line %u: %s", i, c->line, why);
             ok = false;
             break;
         }
@@ -377,6 +381,7 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
+    w->held_count = supervise_held(plan->supervise, w->held);
     w->runtime_count = supervise_count(plan->supervise);
     for (uint32_t i = 0; i < w->runtime_count; i++) {
         w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);

@@ -450,6 +450,11 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     struct calls *t = core->calls;
     struct call *c = t->free;
     *ref = (struct call_ref){0};
+    if (world_holds(core->world, r->script->handle)) {
+        core->counters.job_held++;
+        *error = JOB_ERROR_HELD;
+        return false;
+    }
     if (!c) {
         core->counters.job_table_full++;
         *error = CALL_ERROR_BUSY;
@@ -529,6 +534,11 @@ static void place_again(struct core *core, struct call *c)
     const struct world_script *script = world_script(core->world, c->script_hash);
     uint32_t error = CALL_ERROR_BUSY;
     enum started result = FAILED;
+    if (world_holds(core->world, script ? script->handle : c->script_handle)) {
+        core->counters.job_held++;
+        call_fail(core, c, JOB_ERROR_HELD);
+        return;
+    }
     if (!script || script->handle == c->script_handle || take_script(core, c, script))
         result =
             c->wait_until_ns ? start_local(core, c, &error) : place_call(core, c, false, &error);
@@ -538,8 +548,9 @@ static void place_again(struct core *core, struct call *c)
         call_on_room(core, c); /* the origin was told that there is none */
 }
 
-/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2). */
-void call_lost(struct core *core, struct call *c)
+/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2): that allows to repeat what a failure of communication
+ * ended, not what ended the process. */
+void call_lost(struct core *core, struct call *c, bool is_suspect)
 {
     uncount(core, c);
     call_drop_head(core, c);
@@ -549,7 +560,9 @@ void call_lost(struct core *core, struct call *c)
         return;
     }
     bool has_all = c->head.bytes > 0 && c->keeps && c->body_total == c->kept.bytes;
-    if (!c->is_idempotent || (c->has_head && !MUTANT(RERUN_ANSWERED)) || c->was_rerun || !has_all) {
+    bool may_rerun = c->is_idempotent && (!c->has_head || MUTANT(RERUN_ANSWERED)) &&
+                     !c->was_rerun && !is_suspect && !c->has_suspect;
+    if (!may_rerun || !has_all) {
         call_fail(core, c, CALL_ERROR_LOST);
         return;
     }
@@ -661,10 +674,10 @@ static void on_credit(void *arg, uint32_t owner)
         call_on_room(core, c);
 }
 
-static void on_lost(void *arg, uint32_t owner)
+static void on_lost(void *arg, uint32_t owner, bool is_suspect)
 {
     struct core *core = arg;
-    call_lost(core, call_at(core, owner));
+    call_lost(core, call_at(core, owner), is_suspect);
 }
 
 static void on_done(void *arg, uint32_t owner)
@@ -738,16 +751,12 @@ static void let_go(struct core *core, struct call *c)
 
 void calls_end(struct core *core)
 {
+    /* What its script has called is cancelled, and lingers then: so from the front again. */
     struct calls *t = core->calls;
-    bool is_found = true;
-    /* One's end cancels what its script has called, which lingers then. */
-    while (is_found) {
-        is_found = false;
-        for (uint32_t i = 0; i < t->count; i++) {
-            if (t->call[i].state != CALL_LINGER)
-                continue;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->call[i].state == CALL_LINGER) {
             let_go(core, &t->call[i]);
-            is_found = true;
+            i = UINT32_MAX;
         }
     }
 }

@@ -192,7 +192,7 @@ static void broken(struct core *core, struct call *c)
 {
     core->counters.rpc_bad_frame++;
     call_drop_stream(core, c, STREAM_BROKEN);
-    call_lost(core, c);
+    call_lost(core, c, false);
 }
 
 static void on_accept(struct core *core, struct call *c, const uint8_t *bytes, size_t len)
@@ -480,7 +480,7 @@ void call_reset(struct core *core, struct stream *stream, enum stream_reset why)
     if (is_refused)
         bounced(core, c, BOUNCE_OVERLOAD);
     else
-        call_lost(core, c);
+        call_lost(core, c, false);
 }
 
 void calls_channel_down(struct core *core, struct channel *channel)
@@ -492,6 +492,6 @@ void calls_channel_down(struct core *core, struct channel *channel)
         c->stream = NULL;
         c->channel = NULL;
         core->counters.call_lost++;
-        call_lost(core, c);
+        call_lost(core, c, false);
     }
 }

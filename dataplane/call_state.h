@@ -27,6 +27,8 @@ struct call {
     uint16_t home; /* by our view when it was placed */
     uint16_t node; /* SENT, REMOTE: where it is */
     bool is_over;  /* its last event is being told */
+    bool
+        has_suspect; /* a script that it called was executing when its process died: once more, and the next one dies */
     bool has_body, is_idempotent, is_forwarded, is_traced, is_bounced, was_rerun;
     bool has_head; /* of the answer */
     bool keeps;    /* body bytes are kept as they pass */
@@ -112,8 +114,8 @@ void call_on_room(struct core *, struct call *);
 void call_fail(struct core *, struct call *, uint32_t error);
 /* Its last event has been told. */
 void call_finish(struct core *, struct call *, bool lingers);
-/* Where it ran is gone: runs it again if that is safe, else fails it. */
-void call_lost(struct core *, struct call *);
+/* Where it ran is gone: runs it again if that is safe, else fails it. is_suspect: it may be why. */
+void call_lost(struct core *, struct call *, bool is_suspect);
 /* Back from a home: here, or not at all. */
 void call_run_here(struct core *, struct call *);
 

@@ -3,7 +3,8 @@
 enum {
     SEGMENTS_PER_RUN = 64,                /* fairness: a bulk connection gives way after so many */
     OUTPUT_RETRY_NS = 1000 * 1000 * 1000, /* there is no room to wait for the next hop in */
-    STARVED_RETRY_NS = 5 * 1000 * 1000,
+    STARVED_TURN_NS = 5 * 1000 * 1000,
+    STARVED_PER_TURN = 256,
     CLOSING_TIMEOUT_MS = 10000,
     CLOSING_BYTES_MIN =
         4096, /* in that time a slow reader takes as much of its answer, or all of it */
@@ -369,6 +370,36 @@ uint32_t conns_run_hops(struct core *core)
     return count;
 }
 
+/* No event tells when others have given back what it waits for. They all stand in one queue: a thousand that tried by
+ * themselves would take the core's time from those that can give something back. */
+static void starve(struct core *core, struct conn *c)
+{
+    if (age_is_in(&c->starving))
+        return;
+    if (core->starving.count == 0)
+        core->starving_turn_ns = core->now_ns + STARVED_TURN_NS;
+    age_add(&core->starving, &c->starving);
+}
+
+uint32_t conns_run_starving(struct core *core)
+{
+    if (core->starving.count == 0 || core->now_ns < core->starving_turn_ns)
+        return 0;
+    uint32_t count = 0;
+    core->starving_turn_ns = core->now_ns + STARVED_TURN_NS;
+    for (struct age_link *link; count < STARVED_PER_TURN && (link = core->starving.oldest);
+         count++) {
+        age_remove(link);
+        conn_mark(core, (struct conn *)((char *)link - offsetof(struct conn, starving)));
+    }
+    return count;
+}
+
+uint64_t conns_starving_next_ns(const struct core *core)
+{
+    return core->starving.count > 0 ? core->starving_turn_ns : UINT64_MAX;
+}
+
 uint32_t conn_chunks(const struct conn *c)
 {
     const struct exchange *x = &c->exchange;
@@ -423,14 +454,15 @@ void conn_run(struct core *core, struct conn *c)
     }
     conn_settle(core, c);
     charge_chunks(core, c);
+    if (c->is_starved || is_short_of_chunks(core, c))
+        starve(core, c);
+    else
+        age_remove(&c->starving);
     uint64_t deadline = tcp_deadline(&c->tcp);
     if (c->deadline_ns < deadline)
         deadline = c->deadline_ns;
     if (!is_sent && !age_is_in(&c->hop_wait) && core->now_ns + OUTPUT_RETRY_NS < deadline)
         deadline = core->now_ns + OUTPUT_RETRY_NS;
-    if ((c->is_starved || is_short_of_chunks(core, c)) &&
-        core->now_ns + STARVED_RETRY_NS < deadline)
-        deadline = core->now_ns + STARVED_RETRY_NS;
     if (deadline != c->timer.deadline_ns || !timer_is_set(&c->timer))
         timer_set(&core->timers, &c->timer, deadline);
 }
@@ -452,7 +484,7 @@ void conn_timeout(struct core *core, struct conn *c)
         case CONN_HELLO:
         case CONN_HANDSHAKE:
             core->counters.conn_timeout_hello++;
-            conn_abort(core, c);
+            conn_cancel_hello(core, c);
             break;
         case CONN_OPEN:
             exchange_timeout(core, c);

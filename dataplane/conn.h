@@ -56,6 +56,7 @@ struct conn {
     struct tcp tcp;
     struct timer timer;
     struct age_link hop_wait; /* for its next hop, with something to say (hop.h) */
+    struct age_link starving; /* in the core's queue for what others must give back */
     struct age_link rest;     /* in the core's list of `resting` */
     struct source *source[SOURCE_LEVELS];
     struct age_link source_rest[SOURCE_LEVELS]; /* in the lists of its sources */
@@ -94,6 +95,9 @@ void conn_run(struct core *, struct conn *);
 void conn_timeout(struct core *, struct conn *);
 /* Those that waited for a next hop, and now know what became of it. Returns how many. */
 uint32_t conns_run_hops(struct core *);
+/* The turn of some that wait for what others must give back, and when the next one is. */
+uint32_t conns_run_starving(struct core *);
+uint64_t conns_starving_next_ns(const struct core *);
 /* At the core's end: resets the peer and frees. */
 void conn_drop(struct core *, struct conn *);
 void conn_mark(struct core *, struct conn *);
@@ -128,7 +132,7 @@ void conn_abort(struct core *, struct conn *);
 void conn_give_up(struct core *, struct conn *);
 void conn_set_deadline(struct conn *, uint64_t deadline_ns);
 /* What is waited for is the core's or the runtime's to give (chunks, ring slots), and no event will
- * tell when it is there: run again soon. */
+ * tell when it is there: it runs again soon, in turn with the others. */
 void conn_retry(struct conn *);
 
 #endif

@@ -4,6 +4,8 @@
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */
+    CANCEL_TIMEOUT_MS =
+        1000, /* a client that was too slow for a handshake gets no more to take leave */
 };
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
@@ -138,4 +140,18 @@ bool conn_run_handshake(struct core *core, struct conn *c)
         return false;
     }
     return false;
+}
+
+void conn_cancel_hello(struct core *core, struct conn *c)
+{
+    if (c->state == CONN_HELLO && tcp_readable(&c->tcp) == 0) {
+        conn_abort(core, c); /* it never said that it speaks TLS */
+        return;
+    }
+    if (c->tls)
+        tls_cancel(c->tls);
+    else
+        tcp_write(&c->tcp, tls_alerts_cancel, sizeof(tls_alerts_cancel));
+    conn_close(core, c, true);
+    conn_set_deadline(c, conn_after_ms(core, CANCEL_TIMEOUT_MS));
 }

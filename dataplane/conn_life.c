@@ -26,6 +26,7 @@ void conn_free(struct core *core, struct conn *c)
     conn_disturb(c);
     timer_cancel(&core->timers, &c->timer);
     age_remove(&c->hop_wait);
+    age_remove(&c->starving);
     bool was_there = flow_remove(&core->flows, &c->key);
     assert(was_there);
     tcp_fini(&c->tcp);

@@ -65,5 +65,7 @@ bool conn_evict_own(struct core *, struct source *const[SOURCE_LEVELS]);
 
 bool conn_run_hello(struct core *, struct conn *);
 bool conn_run_handshake(struct core *, struct conn *);
+/* Its time is up. */
+void conn_cancel_hello(struct core *, struct conn *);
 
 #endif

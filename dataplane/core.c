@@ -257,7 +257,8 @@ bool core_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
     struct runtime_link *link = core_link_of(core, script_hash);
     const struct heat_script *heat = heat_find(core->heat, script_hash);
     bool is_demanded = heat && heat->is_hot;
-    if (!link || runtime_link_is_warm(link, script_handle))
+    if (!link || world_holds(core->world, script_handle) ||
+        runtime_link_is_warm(link, script_handle))
         return false;
     if (!is_demanded && !token_bucket_take(&core->warm, core->now_ns)) {
         core->counters.warm_budget++;
@@ -517,7 +518,7 @@ uint32_t core_iterate(struct core *core)
     }
     look_at_links(core);
     uint32_t work = run_port(core);
-    work += conns_run_hops(core);
+    work += conns_run_hops(core) + conns_run_starving(core);
     work += run_links(core);
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
@@ -541,6 +542,7 @@ uint64_t core_next_ns(const struct core *core)
         return core->now_ns;
     uint64_t next_ns = timers_next_ns(&core->timers);
     next_ns = earlier(next_ns, hops_next_ns(&core->hops, core->now_ns));
+    next_ns = earlier(next_ns, conns_starving_next_ns(core));
     next_ns = earlier(next_ns, calls_next_ns(core->calls));
     next_ns = earlier(next_ns, subs_next_ns(core->subs, core->now_ns));
     return core->peers ? earlier(next_ns, peers_next_ns(core->peers)) : next_ns;

@@ -92,6 +92,9 @@ int core_wake_fd(const struct core *);
 
 struct core_gauges {
     uint32_t conns, jobs;
+    /* Of the connections: kept without a request, before their first one, at their end; all others are busy (enum conn_rest). */
+    uint32_t conns_idle, conns_fresh, conns_ending;
+    uint32_t sources_over;        /* sources of clients with more connections than their share */
     uint32_t chunks_free, chunks; /* free: and promised to nobody */
     uint64_t busy_ns, idle_ns;    /* idle: asleep or found nothing to do */
 };

@@ -46,6 +46,8 @@ struct core {
     struct conn *conns; /* config.conns_max of them */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
+    struct age_list starving; /* connections that wait for chunks or ring slots */
+    uint64_t starving_turn_ns;
     struct age_list resting[CONN_RESTS]; /* connections whose peer has the next word */
     struct sources sources;
     uint32_t conn_count, half_open, half_open_max;

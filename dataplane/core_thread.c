@@ -71,6 +71,11 @@ static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns
     g->busy_ns += busy_ns;
     g->idle_ns += idle_ns;
     g->conns = core->conn_count;
+    g->conns_idle = core->resting[CONN_REST_IDLE].count;
+    g->conns_fresh = core->resting[CONN_REST_FRESH].count;
+    g->conns_ending =
+        core->resting[CONN_REST_TIME_WAIT].count + core->resting[CONN_REST_ENDING].count;
+    g->sources_over = sources_over_count(&core->sources);
     g->jobs = 0;
     for (uint32_t i = 0; i < core->link_count; i++)
         g->jobs += core->link[i]->live_jobs;

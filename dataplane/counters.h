@@ -128,6 +128,7 @@
 #define COUNTERS_JOB(D, E)                                                                         \
     E(job_started, "jobs given to a runtime process")                                              \
     E(job_warm, "answered by a warm isolate")                                                      \
+    E(job_warming, "answered after waiting for an isolate whose start had begun before")           \
     E(job_cold, "answered after a cold start")                                                     \
     E(job_exception, "script threw: 500")                                                          \
     E(job_no_response, "script can never answer: 500")                                             \
@@ -139,6 +140,8 @@
     E(job_overload, "runtime refused: 503")                                                        \
     E(job_no_script, "runtime has no such script: 503")                                            \
     E(job_lost, "runtime process died: 502, or run again")                                         \
+    E(job_held, "requests of scripts that are held back, since they end their processes: 503")     \
+    E(job_suspect, "of these, of the script that it ran when it died: 502, never run again")       \
     E(job_rerun, "idempotent requests run again after their runtime died")                         \
     E(job_no_runtime, "no runtime process is up: 503")                                             \
     E(job_table_full, "too many jobs: 503")                                                        \
@@ -172,11 +175,13 @@
     E(call_wasted_bytes, "body bytes sent to a home that handed the call back")                    \
     E(call_lost, "calls whose home died")                                                          \
     E(call_cancelled, "calls to a home whose client left")                                         \
+    E(call_source_limit, "requests refused, as their source has its share of the chunks: 503")     \
     E(call_no_chunks, "calls that found no chunks to begin with: they wait, go back, or get 503")  \
     E(serve_calls, "calls of other nodes")                                                         \
     E(serve_accepted, "of these, accepted")                                                        \
     E(serve_bounced, "of these, handed back")                                                      \
     E(serve_bad, "calls of other nodes that are malformed")                                        \
+    E(serve_false, "calls of other nodes whose context contradicts the scripts here: handed back") \
     E(serve_cancelled, "calls of other nodes that they gave up")                                   \
     E(capability_bad, "malformed capabilities")                                                    \
     E(capability_foreign, "capabilities of another node or core")                                  \

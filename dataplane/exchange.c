@@ -176,11 +176,12 @@ static bool is_upload(const struct conn *c)
     return x->has_body && !is_here;
 }
 
-/* Floors for a call that is about to begin. */
+/* Floors for a call that is about to begin, if its client may have more. */
 static bool reserve(struct core *core, struct conn *c)
 {
     uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
-    return call_has_memory(core, is_upload(c)) &&
+    return sources_may(&core->sources, c->source, SOURCE_CHUNKS) &&
+           call_has_memory(core, is_upload(c)) &&
            tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
@@ -192,7 +193,10 @@ static bool wait_for_chunks(struct core *core, struct conn *c)
         conn_retry(c);
         return false;
     }
-    core->counters.call_no_chunks++;
+    if (sources_may(&core->sources, c->source, SOURCE_CHUNKS))
+        core->counters.call_no_chunks++;
+    else
+        core->counters.call_source_limit++;
     exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
     return c->state == CONN_OPEN;
 }

@@ -76,8 +76,14 @@ struct head_view exchange_format_id(uint64_t id, char out[17])
     return (struct head_view){out, 16};
 }
 
+/* Warm: the isolate was there when the request came to the process that ran it. */
+static const char *start_name(uint64_t cold_us)
+{
+    return cold_us == JOB_START_WARM ? "warm" : cold_us == JOB_START_WARMING ? "warming" : "cold";
+}
+
 static void put_debug_fields(struct core *core, struct message *m, const struct exchange *x,
-                             bool is_cold, bool is_of_script)
+                             uint64_t cold_us, bool is_of_script)
 {
     char id[17];
     put_field(m, view("x-hearth-request-id"), exchange_format_id(x->request_id, id));
@@ -91,7 +97,7 @@ static void put_debug_fields(struct core *core, struct message *m, const struct 
     put_field(m, view("x-hearth-home"),
               view(core->world->cluster.member[call_home(core, x->call)].name));
     put_field(m, view("x-hearth-path"), view(paths[call_path(core, x->call)]));
-    put_field(m, view("x-hearth-start"), view(is_cold ? "cold" : "warm"));
+    put_field(m, view("x-hearth-start"), view(start_name(cold_us)));
 }
 
 /* The request is answered in full. */
@@ -175,7 +181,7 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
         put_field(&m, view("retry-after"), view("1"));
     if (r.status == 405 || r.status == 204)
         put_field(&m, view("allow"), view("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-    put_debug_fields(core, &m, x, false, false);
+    put_debug_fields(core, &m, x, JOB_START_WARM, false);
     put(&m, "\r\n", 2);
     if (has_page && !x->is_head)
         put(&m, page, (size_t)page_bytes);
@@ -437,7 +443,7 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         if (!http1_is_hop_field(f.name))
             put_field(&m, f.name, f.value);
     }
-    put_debug_fields(core, &m, x, cold_us > 0, true);
+    put_debug_fields(core, &m, x, cold_us, true);
     if (is_end)
         x->call = (struct call_ref){0};
     put(&m, "\r\n", 2);
@@ -531,6 +537,9 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
         return (struct refusal){502, "the process or node that ran the script died"};
     case JOB_ERROR_DEPTH:
         return (struct refusal){508, "too many scripts call each other"};
+    case JOB_ERROR_HELD: /* counted where it was decided */
+        return (struct refusal){503,
+                                "the script has ended its process several times, and is held back"};
     case JOB_ERROR_SUBREQUESTS:
         return (struct refusal){503, "the script made too many requests of its own"};
     }

@@ -305,6 +305,13 @@ static size_t available(const struct tls_io *io, void *arg, size_t want)
     return have < want ? have : want;
 }
 
+bool guard_awaits_early_data(const struct guard *g)
+{
+    /* Before a second hello it was dropped unseen. */
+    return g->phase == GUARD_FLIGHT13 && g->hello.has_early_data && !g->is_retried &&
+           !g->is_early_over;
+}
+
 /* Behind the answer, where a refusal must be the library's: it has the keys for the alert. */
 static enum guard_result look_sealed(struct guard *g, const struct tls_io *io, void *arg)
 {
@@ -323,8 +330,7 @@ static enum guard_result look_sealed(struct guard *g, const struct tls_io *io, v
             if (start[5] == 1 && drop(g, io, arg, bytes))
                 continue;
         }
-        bool may_be_early = is_flight && g->hello.has_early_data && !g->is_retried &&
-                            !g->is_early_over && start[0] == TLS_RECORD_APPLICATION_DATA &&
+        bool may_be_early = guard_awaits_early_data(g) && start[0] == TLS_RECORD_APPLICATION_DATA &&
                             bytes <= EARLY_DATA_BYTES_MAX - g->dropped_bytes;
         if (!may_be_early) {
             pass(g, bytes);

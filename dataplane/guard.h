@@ -110,6 +110,9 @@ void guard_tried(struct guard *, const struct tls_io *, void *arg, bool is_opene
 /* The library sent something: tell the guard before the stream is looked at again. */
 void guard_answered(struct guard *, const uint8_t *bytes, size_t len);
 
+/* The client may have sent early data that is still to come: GUARD_TRY may happen. */
+bool guard_awaits_early_data(const struct guard *);
+
 /* The handshake is over. */
 void guard_open(struct guard *);
 

@@ -12,10 +12,11 @@ enum {
     HOPS_GATEWAYS = 2, /* one of each family */
 };
 
+/* Whoever comes back from a hop that is known or lost, while others still wait there for their turn, begins another wait. */
 static struct hop *find(struct hops *h, const uint8_t ip[16])
 {
     for (uint32_t i = 0; i < h->end; i++)
-        if (h->hop[i].state != HOP_FREE && memcmp(h->hop[i].ip, ip, 16) == 0)
+        if (h->hop[i].state == HOP_ASKED && memcmp(h->hop[i].ip, ip, 16) == 0)
             return &h->hop[i];
     return NULL;
 }
@@ -74,12 +75,6 @@ bool hops_wait(struct hops *h, const struct net *net, struct age_link *waiter, u
     if (!hop) {
         age_remove(waiter);
         return false;
-    }
-    /* It was known, and is not any more: whoever comes back to it is not to be called at once. */
-    if (hop->state == HOP_KNOWN && waiter->list != &hop->waiters) {
-        hop->state = HOP_ASKED;
-        hop->since_ns = now_ns;
-        h->told--;
     }
     return stand_in(&hop->waiters, waiter);
 }

@@ -31,15 +31,17 @@
     X(CRASH_UNTOLD, 8, "calls do not hear that their runtime died")                                \
     X(CREDIT_NOT_RESENT, 90, "a stream's credit is not sent again when its packet is lost")        \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
+    X(SUSPECT_RERUN, 80, "what a runtime executed when it died runs again")                        \
     X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
     X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
     X(CANCEL_UNSAID, 8, "a runtime is not told that a job's client has left")                      \
-    X(GENERATION_IGNORED, 40, "a late message of one job is taken for another's")                  \
+    X(GENERATION_IGNORED, 90, "a late message of one job is taken for another's")                  \
     X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \
     X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
     X(DRAINING_IS_HOME, 80, "a node that drains stays the home of its scripts")                    \
+    X(WORD_UNCHECKED, 24, "a member's word about owners and trust is taken")                       \
     X(MAC_UNCHECKED, 24, "the seal of a capability is not checked")                                \
     X(REVOKE_FORGOTTEN, 8, "a revoked capability is honoured")                                     \
     X(EXPIRY_IGNORED, 24, "an expired capability is honoured")                                     \

@@ -49,7 +49,31 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
     return j->is_live && (j->generation == ref.generation || MUTANT(GENERATION_IGNORED)) ? j : NULL;
 }
 
-static void detach(struct runtime_link *l)
+/* Did the process end while it ran this job? If it was the turn of the script, but of no job, any of the script's may be why. */
+static bool is_suspect(const struct runtime_link *l, const struct runtime_job *j,
+                       const struct job_blame *by)
+{
+    return j->script_handle == by->script &&
+           (by->job == 0 || by->job == job_name(l->lane, (uint32_t)(j - l->job), j->generation));
+}
+
+/* Tells the owners of suspects, or of all others, that their jobs are lost. */
+static void lose_jobs(struct runtime_link *l, const struct job_blame *by, bool suspects)
+{
+    for (uint32_t i = 0; i < l->jobs_max; i++) {
+        struct runtime_job *j = &l->job[i];
+        if (!j->is_live || is_suspect(l, j, by) != suspects)
+            continue;
+        uint32_t owner = j->owner;
+        free_job(l, i);
+        l->counters->job_lost++;
+        l->counters->job_suspect += suspects;
+        if (!MUTANT(CRASH_UNTOLD))
+            l->events->lost(l->core, owner, suspects && !MUTANT(SUSPECT_RERUN));
+    }
+}
+
+static void detach(struct runtime_link *l, struct job_blame by)
 {
     l->region = NULL;
     l->is_let_go = false;
@@ -59,6 +83,7 @@ static void detach(struct runtime_link *l)
     shed_init(&l->shed);
     shed_init(&l->full);
     warmth_clear(&l->warmth);
+    lose_jobs(l, &by, true);
     for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
         struct runtime_sub *sub = &l->sub[i];
         if (sub->generation == 0)
@@ -66,15 +91,7 @@ static void detach(struct runtime_link *l)
         sub->generation = 0;
         l->events->sub_cancel(l->core, sub->owner);
     }
-    for (uint32_t i = 0; i < l->jobs_max; i++) {
-        if (!l->job[i].is_live)
-            continue;
-        uint32_t owner = l->job[i].owner;
-        free_job(l, i);
-        l->counters->job_lost++;
-        if (!MUTANT(CRASH_UNTOLD))
-            l->events->lost(l->core, owner);
-    }
+    lose_jobs(l, &by, false);
 }
 
 static void attach(struct runtime_link *l, const struct world_runtime *r)
@@ -106,9 +123,11 @@ void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
         l->is_given_up = false;
     else if (l->region == r->region && !l->is_let_go)
         return;
+    /* Of a life before the last one nothing is known; jobs do not get that old, as a core follows each world. */
+    struct job_blame by = r->ended_life == l->life ? r->ended_by : (struct job_blame){0};
     l->life = r->life;
     if (l->region || l->is_let_go)
-        detach(l);
+        detach(l, by);
     /* A life may be announced before it is up; one that we gave up stays down until the next. */
     if (r->region && !l->is_given_up)
         attach(l, r);
@@ -121,7 +140,7 @@ static void condemn(struct runtime_link *l)
     if (l->condemned)
         atomic_store_explicit(l->condemned, 1, memory_order_release);
     l->is_given_up = true;
-    detach(l);
+    detach(l, job_region_blame(l->region));
 }
 
 /* ---- down ---- */
@@ -527,12 +546,12 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
-    warmth_warmed(&l->warmth, j->script_handle, s->arg < UINT32_MAX ? (uint32_t)s->arg : UINT32_MAX,
-                  now_ns);
-    if (s->arg)
-        l->counters->job_cold++;
-    else
-        l->counters->job_warm++;
+    uint64_t took_us = s->arg > JOB_START_WARMING ? s->arg : 0;
+    warmth_warmed(&l->warmth, j->script_handle,
+                  took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX, now_ns);
+    l->counters->job_cold += s->arg > JOB_START_WARMING;
+    l->counters->job_warming += s->arg == JOB_START_WARMING;
+    l->counters->job_warm += s->arg == JOB_START_WARM;
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
     if (is_wanted)

@@ -8,6 +8,9 @@
  *   sub.c  --reply/credit--------------> [ sub table ]
  *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
  *
+ * When a process dies, the world says what it was executing (world_runtime.ended_by). That job is a suspect: whoever runs it again may
+ * lose the next process. Suspects are told first, so that what waits for them knows before its own end.
+ *
  * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
  * process. A message for a job that is over is late: counted, ignored.
@@ -58,7 +61,8 @@ struct runtime_link_events {
                  bool is_end);
     void (*error)(void *core, uint32_t owner, enum job_error);
     void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
-    void (*lost)(void *core, uint32_t owner);   /* the runtime is gone */
+    /* The runtime is gone. is_suspect: it died while it ran this job. */
+    void (*lost)(void *core, uint32_t owner, bool is_suspect);
     void (*done)(void *core, uint32_t owner); /* the end of a job that lingered or was cancelled */
     void (*span)(void *core, uint32_t owner,
                  const uint32_t phase_us[JOB_PHASES]); /* of its cold start */

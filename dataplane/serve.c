@@ -6,6 +6,7 @@
 #include "dataplane/call.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/serve_context.h"
 #include "runtime/context.h"
 
 enum {
@@ -31,8 +32,8 @@ struct served {
     struct channel *channel;
     struct stream *stream;
     struct call_ref call;
-    uint32_t body_left; /* of the current BODY record */
-    uint32_t head_left; /* first bytes of out that are a HEAD record; body follows */
+    uint32_t body_left;    /* of the current BODY record */
+    uint32_t head_left;    /* first bytes of out that are a HEAD record; body follows */
     struct byte_queue out; /* what waits for room in the stream (memory.h) */
 };
 
@@ -273,13 +274,29 @@ static uint64_t span_of(const struct context *context)
     return context->count == 1 ? 0 : span;
 }
 
+/* Of a script that would end its process elsewhere too: this is the answer. */
+static void accept_and_fail(struct core *core, struct served *s, uint32_t error)
+{
+    struct record_accept accept = {.width = 1};
+    if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
+        on_error(core, s->index, error);
+}
+
 /* Accepts and starts it, or hands it back: decided on the CALL alone. */
 static void on_call(struct core *core, struct served *s, const struct record_call *call)
 {
     struct context context;
-    if (!is_good_head(call, &context)) {
+    enum serve_context word = is_good_head(call, &context)
+                                  ? serve_context(core->world, &context, call->script)
+                                  : SERVE_CONTEXT_BAD;
+    if (word == SERVE_CONTEXT_BAD) {
         core->counters.serve_bad++;
         give_up(core, s, STREAM_BROKEN);
+        return;
+    }
+    if (word == SERVE_CONTEXT_FALSE && !MUTANT(WORD_UNCHECKED)) {
+        core->counters.serve_false++;
+        bounce(core, s, call, BOUNCE_NO_SCRIPT);
         return;
     }
     if (core->is_stopping) {
@@ -326,6 +343,10 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     s->body_complete = !request.has_body;
     if (!call_start(core, &request, &s->call, &error)) {
         byte_queue_clear(&head, &core->chunks);
+        if (error == JOB_ERROR_HELD) { /* handed back it would end a process there */
+            accept_and_fail(core, s, error);
+            return;
+        }
         bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
         return;
     }

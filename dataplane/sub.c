@@ -247,10 +247,27 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
     take_body(core, s, body, views, is_end);
 }
 
+static const struct call_events sub_events;
+
+/* What was called died, perhaps of itself: whoever waits for it would call it again, and is not run again either. */
+static void mark_callers(struct core *core, const struct sub *s)
+{
+    for (;;) {
+        struct call *parent = call_at(core, s->parent);
+        parent->has_suspect = true;
+        if (parent->events != &sub_events)
+            return;
+        s = sub_at(core, parent->owner);
+    }
+}
+
 static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
-    refuse(core, sub_at(core, owner), call_job_error(error));
+    struct sub *s = sub_at(core, owner);
+    if (call_job_error(error) == JOB_ERROR_LOST)
+        mark_callers(core, s);
+    refuse(core, s, call_job_error(error));
 }
 
 /* ---- the request's body ---- */

@@ -19,6 +19,7 @@ struct tls_session {
     struct guard *guard;
     const struct tls_io *io;
     void *io_arg;
+    struct tls_early early; /* while the guard may ask */
 
     /* Ciphertext the stream had no room for: held[held_from..held_bytes). */
     uint8_t *held;
@@ -104,7 +105,7 @@ static bool is_early_over(struct tls_session *s)
 {
     uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
     size_t bytes = guard_copy_record(s->guard, s->io, s->io_arg, record);
-    return tls_early_opens(s->ssl, record, bytes);
+    return tls_early_opens(&s->early, record, bytes);
 }
 
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
@@ -147,15 +148,20 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
     guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    if (guard_awaits_early_data(s->guard) && buf[0] == TLS_RECORD_APPLICATION_DATA &&
+        !s->early.cipher)
+        tls_early_keep(&s->early, s->ssl);
     return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
-/* Asked by Debian's 5.5.4 alone. Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this refuses. */
+/* Asked by Debian's 5.5.4 alone, whose own search reads beyond a list whose last length lies (none
+ * does: the guard has read it). Later versions go by wolfSSL_UseALPN; so does 5.5.4 when this
+ * refuses. */
 static int on_alpn(WOLFSSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned int offered_len, void *arg)
 {
     const unsigned char *p = offered, *end = offered + offered_len;
-    while (p < end) { /* the guard has seen that it is well-formed */
+    while (p < end) {
         if (*p == sizeof(http1) - 1 && memcmp(p + 1, http1, sizeof(http1) - 1) == 0) {
             *out = p + 1;
             *out_len = *p;
@@ -212,6 +218,7 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
 void tls_session_destroy(struct tls_session *s)
 {
     wolfSSL_free(s->ssl);
+    tls_early_fini(&s->early);
     free(s->held);
     tls_context_destroy(s->context);
     free(s);
@@ -279,6 +286,24 @@ static enum tls_alert alert_for(int error)
     }
 }
 
+/* Only the library has the keys to speak with. */
+static bool is_sealed(const struct tls_session *s)
+{
+    return s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST;
+}
+
+void tls_cancel(struct tls_session *s)
+{
+    if (s->end != TLS_OK)
+        return;
+    if (is_sealed(s)) /* perhaps done, and not flushed */
+        wolfSSL_shutdown(s->ssl);
+    else
+        send_or_hold(s, tls_alerts_cancel, sizeof(tls_alerts_cancel));
+    s->end = TLS_FAILED;
+    snprintf(s->error, sizeof(s->error), "the handshake took too long");
+}
+
 /* A handshake that ends without a word looks like a broken path (RFC 8446 6.2): says it where the
  * library has not. Where only the library has the keys, it can be made to say close_notify. */
 static void tell_why(struct tls_session *s, int error)
@@ -288,7 +313,7 @@ static void tell_why(struct tls_session *s, int error)
     wolfSSL_get_alert_history(s->ssl, &alerts);
     if (s->is_truncated || alerts.last_rx.code >= 0 || alerts.last_tx.code >= 0)
         return;
-    if (s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST) {
+    if (is_sealed(s)) {
         wolfSSL_shutdown(s->ssl);
         return;
     }
@@ -313,8 +338,9 @@ enum tls_result tls_handshake(struct tls_session *s)
             return s->end == TLS_OK ? TLS_WANT : s->end;
         }
         s->is_done = true;
-        s->alpn = agreed_alpn(s->ssl);
         guard_open(s->guard);
+        tls_early_fini(&s->early);
+        s->alpn = agreed_alpn(s->ssl);
         is_flushed = !s->held;
         wolfSSL_ERR_clear_error(); /* a ticket that was not accepted left its trace */
     }

@@ -93,6 +93,9 @@ size_t tls_pending(const struct tls_session *);
  * them. TLS_WANT: a record is partly sent, call again with the same bytes from *taken on (at any
  * address) once there is room. len 0 only sends what is held. */
 enum tls_result tls_write(struct tls_session *, const void *buf, size_t len, size_t *taken);
+/* Ends a handshake that is under way with close_notify, and with user_canceled before it where that
+ * can be said in clear. */
+void tls_cancel(struct tls_session *);
 /* Sends close_notify, once. TLS_OK: it is on its way; TLS_WANT: call again when there is room. */
 enum tls_result tls_finish(struct tls_session *);
 

@@ -6,53 +6,65 @@
 #include <wolfssl/wolfcrypt/aes.h>
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
 
+#include <string.h>
+
 #include "dataplane/tls_early.h"
 #include "dataplane/tls_wire.h"
 #include "drivers/aead.h"
 
-#ifdef ATOMIC_USER
-
-static bool opens_aes(WOLFSSL *ssl, uint8_t *out, const uint8_t *record, const uint8_t *sealed,
-                      size_t len)
+void tls_early_keep(struct tls_early *e, struct WOLFSSL *ssl)
 {
+#ifdef ATOMIC_USER
+    int bytes = wolfSSL_GetKeySize(ssl);
+    const uint8_t *key = wolfSSL_GetClientWriteKey(ssl), *iv = wolfSSL_GetClientWriteIV(ssl);
+    if (bytes <= 0 || (size_t)bytes > sizeof(e->key) || !key || !iv)
+        return;
+    e->cipher = (uint8_t)wolfSSL_GetBulkCipher(ssl);
+    e->key_bytes = (uint8_t)bytes;
+    memcpy(e->key, key, e->key_bytes);
+    memcpy(e->iv, iv, sizeof(e->iv));
+#endif
+}
+
+static bool opens_aes(const struct tls_early *e, uint8_t *out, const uint8_t *record, size_t len)
+{
+    const uint8_t *sealed = record + TLS_RECORD_HEADER_BYTES;
     Aes aes;
     if (wc_AesInit(&aes, NULL, AEAD_WOLFSSL_DEVICE) != 0)
         return true;
-    int result =
-        wc_AesGcmSetKey(&aes, wolfSSL_GetClientWriteKey(ssl), (word32)wolfSSL_GetKeySize(ssl));
+    int result = wc_AesGcmSetKey(&aes, e->key, e->key_bytes);
     if (result == 0)
-        result = wc_AesGcmDecrypt(&aes, out, sealed, (word32)len, wolfSSL_GetClientWriteIV(ssl),
-                                  AEAD_NONCE_BYTES, sealed + len, AEAD_TAG_BYTES, record,
-                                  TLS_RECORD_HEADER_BYTES);
+        result = wc_AesGcmDecrypt(&aes, out, sealed, (word32)len, e->iv, sizeof(e->iv),
+                                  sealed + len, AEAD_TAG_BYTES, record, TLS_RECORD_HEADER_BYTES);
     wc_AesFree(&aes);
     return result == 0;
 }
 
-bool tls_early_opens(struct WOLFSSL *ssl, const uint8_t *record, size_t bytes)
+static bool opens_chacha(const struct tls_early *e, uint8_t *out, const uint8_t *record, size_t len)
+{
+    const uint8_t *sealed = record + TLS_RECORD_HEADER_BYTES;
+    return wc_ChaCha20Poly1305_Decrypt(e->key, e->iv, record, TLS_RECORD_HEADER_BYTES, sealed,
+                                       (word32)len, sealed + len, out) == 0;
+}
+
+/* The number of the record is 0, so the nonce is the IV. */
+bool tls_early_opens(const struct tls_early *e, const uint8_t *record, size_t bytes)
 {
     uint8_t out[TLS_RECORD_SEALED_MAX];
     if (bytes <= TLS_RECORD_HEADER_BYTES + AEAD_TAG_BYTES)
         return false;
-    const uint8_t *sealed = record + TLS_RECORD_HEADER_BYTES;
     size_t len = bytes - TLS_RECORD_HEADER_BYTES - AEAD_TAG_BYTES;
-    /* The number of the record is 0, so the nonce is the IV. */
-    switch (wolfSSL_GetBulkCipher(ssl)) {
+    switch (e->cipher) {
     case wolfssl_aes_gcm:
-        return opens_aes(ssl, out, record, sealed, len);
+        return opens_aes(e, out, record, len);
     case wolfssl_chacha:
-        return wc_ChaCha20Poly1305_Decrypt(
-                   wolfSSL_GetClientWriteKey(ssl), wolfSSL_GetClientWriteIV(ssl), record,
-                   TLS_RECORD_HEADER_BYTES, sealed, (word32)len, sealed + len, out) == 0;
+        return opens_chacha(e, out, record, len);
     default:
         return true;
     }
 }
 
-#else
-
-bool tls_early_opens(struct WOLFSSL *ssl, const uint8_t *record, size_t bytes)
+void tls_early_fini(struct tls_early *e)
 {
-    return true;
+    explicit_bzero(e, sizeof(*e));
 }
-
-#endif

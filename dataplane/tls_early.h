@@ -5,7 +5,10 @@
  * may come, on records of bounded size, with the first record number: what is dropped does not
  * count.
  *
- * Thread: the core.
+ *   library sends its first sealed record --> tls_early_keep --> tls_early_opens, once per record
+ *
+ * The library tells its keys in a build with ATOMIC_USER only; without, every record passes for
+ * one that can be opened. Thread: the core.
  */
 #ifndef HEARTH_TLS_EARLY_H
 #define HEARTH_TLS_EARLY_H
@@ -16,9 +19,20 @@
 
 struct WOLFSSL;
 
-/* Is the whole record the first that the client sealed with the keys the session reads with?
- * Without the library's keys at hand (a build without ATOMIC_USER): true, so that the library
- * judges. */
-bool tls_early_opens(struct WOLFSSL *, const uint8_t *record, size_t bytes);
+struct tls_early {
+    uint8_t cipher;    /* wolfSSL's BulkCipherAlgorithm; 0: no keys are kept */
+    uint8_t key_bytes; /* of the client's handshake key */
+    uint8_t key[32], iv[12];
+};
+
+/* Copies the keys that the session reads with. To be called between ServerHello and Finished: behind
+ * its Finished, the library shows the keys of the data to come. */
+void tls_early_keep(struct tls_early *, struct WOLFSSL *);
+
+/* Is the whole record the first that the client sealed with these keys? */
+bool tls_early_opens(const struct tls_early *, const uint8_t *record, size_t bytes);
+
+/* Forgets them. */
+void tls_early_fini(struct tls_early *);
 
 #endif

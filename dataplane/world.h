@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "dataplane/limits.h"
+#include "runtime/job.h"
 
 struct certs;
 struct noise_identity;
@@ -91,12 +92,16 @@ struct world_cluster {
 
 /* One runtime process as the cores see it. */
 struct world_runtime {
-    void *region;  /* NULL: down */
-    uint64_t life; /* grows with each process: a new life is a new region */
-    int wake_fd;   /* eventfd of the process */
+    void *region;              /* NULL: down */
+    uint64_t life;             /* grows with each process: a new life is a new region */
+    uint64_t ended_life;       /* the last one that ended */
+    struct job_blame ended_by; /* and what it executed then */
+    int wake_fd;               /* eventfd of the process */
     _Atomic uint32_t
         *condemned; /* a core sets it to 1 when the process broke the contract: replace it */
 };
+
+enum { WORLD_HELD_MAX = 64 };
 
 struct world {
     uint64_t epoch;
@@ -111,6 +116,9 @@ struct world {
     const struct world_script *scripts;
     const uint32_t *script_index; /* open addressing by id_hash: index + 1 into scripts, 0: empty */
     uint32_t script_index_mask;   /* its size less one: a power of two, at most half full */
+    uint32_t held_count;
+    uint64_t held
+        [WORLD_HELD_MAX]; /* handles of scripts that may not run now: they end their processes */
     uint32_t runtime_count;
     struct world_runtime runtime[RUNTIMES_MAX];
     void *owner; /* control's: what to release with this world */
@@ -132,6 +140,15 @@ static inline const struct world_script *world_script(const struct world *w, uin
             return &w->scripts[w->script_index[i] - 1];
     }
     return NULL;
+}
+
+static inline bool world_holds(const struct world *w, uint64_t handle)
+{
+    for (uint32_t i = 0; i < w->held_count; i++) {
+        if (w->held[i] == handle)
+            return true;
+    }
+    return false;
 }
 
 static inline const struct world *world_current(const struct world_shared *s)

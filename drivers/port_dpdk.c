@@ -39,9 +39,8 @@ enum {
     /* AF_PACKET rings: a frame has TPACKET2's headers (66 bytes) in front. */
     PACKET_FRAME_BYTES = 2048,
     PACKET_FRAME_EXTRA = 256,
-    PACKET_BLOCK_BYTES = 65536,
-    PACKET_FRAMES = 1024,
-    PACKET_FRAMES_JUMBO = 512,
+    PACKET_BLOCK_BYTES = 1 << 20,
+    PACKET_RING_BYTES = 16 << 20, /* of a queue, to receive; and the same to send */
 };
 
 enum kind { KIND_OTHER, KIND_AF_PACKET, KIND_AF_XDP, KIND_TAP };
@@ -157,19 +156,24 @@ static unsigned long arg_number(const char *device, const char *key, unsigned lo
 }
 
 /* Fills in what the operator did not say. The PMD's own defaults (512 frames of 2048 bytes, one
- * queue pair) lose bursts and cannot carry jumbo frames. */
+ * queue pair) lose bursts and cannot carry jumbo frames. A receive ring holds what comes while the
+ * core does something else: eight clients whose windows are open send 1,400 segments at once. */
 static void complete_device(char device[DEVICE_TEXT_BYTES], enum kind kind, uint16_t lanes, int mtu,
                             const char *iface)
 {
     if (kind == KIND_AF_PACKET) {
-        unsigned long frame = PACKET_FRAME_BYTES;
+        unsigned long frame = PACKET_FRAME_BYTES, block = PACKET_BLOCK_BYTES;
         while (frame < (unsigned long)mtu + ETHERNET_BYTES + PACKET_FRAME_EXTRA)
             frame *= 2;
+        frame = arg_number(device, "framesz", frame);
+        unsigned long frames =
+            arg_number(device, "framecnt", PACKET_RING_BYTES / RTE_MAX(frame, 1ul));
+        while (block > frame && block > frames * frame) /* a ring is whole blocks */
+            block /= 2;
         add_arg(device, "qpairs", lanes);
-        add_arg(device, "blocksz", frame > PACKET_BLOCK_BYTES ? frame : PACKET_BLOCK_BYTES);
+        add_arg(device, "blocksz", block);
         add_arg(device, "framesz", frame);
-        add_arg(device, "framecnt",
-                frame > PACKET_FRAME_BYTES ? PACKET_FRAMES_JUMBO : PACKET_FRAMES);
+        add_arg(device, "framecnt", frames);
     }
     /* All queues of the interface, however few cores we have: what arrives on the others would go
      * to the kernel. */

@@ -59,6 +59,11 @@ enum job_ring_result job_consumer_pop(struct job_consumer *c, struct job_slot *o
     return JOB_RING_OK;
 }
 
+uint32_t job_consumer_waiting(const struct job_consumer *c)
+{
+    return atomic_load_explicit(&c->ring->tail, memory_order_acquire) - c->head;
+}
+
 bool job_consumer_pending(struct job_consumer *c)
 {
     return atomic_load_explicit(&c->ring->tail, memory_order_seq_cst) != c->head;
@@ -102,6 +107,15 @@ void job_region_format(void *region, uint32_t lanes)
     h->magic = JOB_REGION_MAGIC;
     h->version = JOB_REGION_VERSION;
     h->lanes = lanes;
+}
+
+struct job_blame job_region_blame(const void *region)
+{
+    const struct job_region_header *header = region;
+    return (struct job_blame){
+        .script = atomic_load_explicit(&header->executing.script, memory_order_acquire),
+        .job = atomic_load_explicit(&header->executing.job, memory_order_relaxed),
+    };
 }
 
 int job_region_check(const void *region, size_t bytes)

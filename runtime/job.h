@@ -88,8 +88,7 @@ enum job_type {
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
-    JOB_HEAD,   /* job; arg = microseconds of cold start (0: warm); chunks: response head; END: no
-                    body */
+    JOB_HEAD,   /* job; arg = enum job_start; chunks: response head; END: no body */
     JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
     JOB_ERROR,  /* job; arg = enum job_error; the job is over, but for LINGERS */
     JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */
@@ -103,6 +102,15 @@ enum job_type {
     JOB_SUB_CREDIT, /* arg = sub; arg2 = more body bytes that the receiver of this message may send */
     JOB_CREDIT,     /* job; arg = more body bytes that the receiver of this message may send */
     JOB_TYPES,
+};
+
+/* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
+ * caused. It is a word of the
+ * runtime's about itself, for eyes and counters. */
+enum job_start {
+    JOB_START_WARM = 0, /* it was there when the job came into the ring */
+    JOB_START_WARMING =
+        1, /* it was being started, for another job or a WARM, and the job waited for that */
 };
 
 /* Of a cold start, in the order of JOB_SPAN's chunk[]. */
@@ -137,6 +145,7 @@ enum job_error {
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
+    JOB_ERROR_HELD, /* hearthd: the script has ended its process several times, and may not run now: 503 */
     JOB_ERROR_KINDS,
 };
 
@@ -161,6 +170,25 @@ struct job_ring_shared {
     _Alignas(64) _Atomic uint32_t head; /* written by the consumer */
     _Alignas(64) struct job_slot slot[JOB_RING_SLOTS];
 };
+
+/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf. hearthd reads it when the process is
+ * dead, to tell what may have killed it from what was beside it. A process that lies here only decides which of its own jobs are
+ * run again, each at most once. */
+struct job_executing {
+    _Alignas(64) _Atomic uint64_t script; /* handle; 0: nobody's */
+    _Atomic uint64_t job;                 /* job_name of the one whose turn it is; 0: no job's */
+};
+
+/* The plain words of it. */
+struct job_blame {
+    uint64_t script, job;
+};
+
+/* Never 0. */
+static inline uint64_t job_name(uint32_t lane, uint32_t index, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | lane << 16 | index;
+}
 
 /* A wake flag has its own line: it is read after every push. */
 struct job_sleeper {
@@ -206,6 +234,10 @@ void job_producer_publish(struct job_producer *);
 /* Copies the next slot to *out: what is checked is what is used. */
 enum job_ring_result job_consumer_pop(struct job_consumer *, struct job_slot *out);
 
+/* How many slots the producer has published that were not popped. More than the ring has: it lies.
+ * */
+uint32_t job_consumer_waiting(const struct job_consumer *);
+
 /* True if the producer has published something that was not popped (used between flag and sleep).
  */
 bool job_consumer_pending(struct job_consumer *);
@@ -233,6 +265,7 @@ struct job_region_header {
     uint32_t version;
     uint32_t lanes;
     uint32_t zero;
+    struct job_executing executing;                /* written by the process */
     struct job_sleeper runtime_asleep;             /* one for the process */
     struct job_sleeper core_asleep[JOB_LANES_MAX]; /* one per dp core */
 };
@@ -245,6 +278,8 @@ struct job_lane_shared *job_region_lane(void *region, uint32_t lane);
 
 /* hearthd: writes a fresh header into zeroed memory. */
 void job_region_format(void *region, uint32_t lanes);
+/* hearthd: what the process says that it runs, or ran at its end. */
+struct job_blame job_region_blame(const void *region);
 /* runtime: 0, or -EPROTO if the region is not one of ours or too short. */
 int job_region_check(const void *region, size_t bytes);
 

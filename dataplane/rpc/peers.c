@@ -421,6 +421,8 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
         memcpy(p->peer[i].key, m->public_key, NOISE_KEY_BYTES);
         token_bucket_init(&p->peer[i].handshakes, CHANNEL_HANDSHAKES_OF_MEMBER_PER_S,
                           CHANNEL_HANDSHAKES_OF_MEMBER_BURST, p->core->now_ns);
+        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST,
+                          p->core->now_ns);
     }
     for (uint16_t i = 0; i < previous_count; i++) {
         for (uint32_t s = p->previous[i].first_slot; s != SLOT_NONE; s = p->slot[s].next_of_peer) {

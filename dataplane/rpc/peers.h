@@ -64,6 +64,8 @@ enum {
     PEERS_RECONNECT_MS = 100, /* between two tries to reach a node that is down */
     PEERS_JOIN_MS = 5000,
     PEERS_HANDOVER_MS = 5000,
+    PEERS_DEMANDS_PER_S = 50, /* WARMs of one member that say they are no guess */
+    PEERS_DEMANDS_BURST = 200,
 };
 
 /* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other member

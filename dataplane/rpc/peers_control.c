@@ -197,14 +197,20 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
     return true;
 }
 
-/* A hint: what is not ours to run, or is a guess over the budget, is left out without a word. */
-static void warm_ahead(struct peers *p, const struct record_warm *warm, uint64_t now_ns)
+/* A hint: what is not ours to run, or is over the budget, is left out without a word. Guesses have
+ * the core's, with those of the
+ * ClientHellos here; what is demanded has one of each member's, so that none can have this node
+ * start all that it has. */
+static void warm_ahead(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
+                       uint64_t now_ns)
 {
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, warm->script);
-    if (!script || script->version_bits != warm->version)
+    struct token_bucket *budget = warm->is_demanded ? &p->peer[s->node].demands : &core->warm;
+    if (!script || script->version_bits != warm->version ||
+        world_holds(core->world, script->handle))
         return;
-    if (!warm->is_demanded && !token_bucket_take(&core->warm, now_ns)) {
+    if (!token_bucket_take(budget, now_ns)) {
         core->counters.warm_budget++;
         return;
     }
@@ -220,7 +226,7 @@ static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
         return false;
     if (warm.is_handover)
         return handover_warm(p, s, &warm, p->core->now_ns);
-    warm_ahead(p, &warm, p->core->now_ns);
+    warm_ahead(p, s, &warm, p->core->now_ns);
     return true;
 }
 

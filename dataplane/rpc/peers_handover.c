@@ -26,6 +26,8 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
 {
     struct core *core = p->core;
     const struct world_script *script = world_script(core->world, pending->script);
+    if (script && world_holds(core->world, script->handle))
+        script = NULL;
     struct runtime_link *link = script ? core_link_of(core, pending->script) : NULL;
     enum warmth_state state = link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
@@ -46,6 +48,19 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
     return true;
 }
 
+/* As this node's ring has it: whoever else asks it to start a script is wrong, or lies. */
+static bool may_be_home(const struct peers *p, uint64_t script_hash)
+{
+    const struct ring *ring = p->core->world->cluster.ring;
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    uint32_t count = ring ? ring_successors(ring, script_hash, node, PLACE_SUCCESSORS_MAX) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (node[i] == p->self)
+            return true;
+    }
+    return false;
+}
+
 bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
                    uint64_t now_ns)
 {
@@ -53,7 +68,7 @@ bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_wa
     const struct world_script *script = world_script(p->core->world, warm->script);
     if (s->pending_count == HANDOVER_WINDOW)
         return false;
-    if (!script || script->version_bits != warm->version) {
+    if (!script || script->version_bits != warm->version || !may_be_home(p, warm->script)) {
         answer(p, s, &pending, false, now_ns);
         return true;
     }

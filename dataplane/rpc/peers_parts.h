@@ -97,7 +97,8 @@ struct peer {
     uint16_t load;
     uint32_t queue_us, rtt_us, rtt_min_us;
     uint64_t heard_ns, digest;
-    struct token_bucket handshakes; /* its share */
+    struct token_bucket handshakes,
+        demands; /* its shares: of handshakes, of WARMs that are no guess */
     bool has_digest;
 };
 

@@ -107,7 +107,7 @@ struct record_bounce {
 };
 
 struct record_head {
-    uint32_t cold_us;
+    uint32_t cold_us;    /* enum job_start of job.h, and beyond */
     const uint8_t *head; /* runtime/head.h, a response */
     uint32_t head_bytes;
 };

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include <libplatform/libplatform.h>
@@ -80,31 +81,116 @@ class Buffers final : public v8::ArrayBuffer::Allocator
     void Free(void *data, size_t len) override
     {
         free(data);
-        used_.fetch_sub(len, std::memory_order_relaxed);
+        give(len);
     }
     size_t used() const
     {
         return used_.load(std::memory_order_relaxed);
     }
-
-  private:
+    /* For bytes of a buffer that V8 maps itself (pages.cc). */
     bool take(size_t len)
     {
         size_t before = used_.fetch_add(len, std::memory_order_relaxed);
         if (max_ == 0 || (len <= max_ && before <= max_ - len))
             return true;
-        used_.fetch_sub(len, std::memory_order_relaxed);
+        give(len);
         return false;
     }
+    void give(size_t len)
+    {
+        used_.fetch_sub(len, std::memory_order_relaxed);
+    }
+
+  private:
     void *kept(void *data, size_t len)
     {
         if (!data)
-            used_.fetch_sub(len, std::memory_order_relaxed);
+            give(len);
         return data;
     }
 
     std::atomic<size_t> used_{0};
     const size_t max_;
+};
+
+/* V8's page allocator, which charges what buffers reserve to their isolates (pages.cc). */
+class Pages final : public v8::PageAllocator
+{
+  public:
+    explicit Pages(v8::PageAllocator *inner) : inner_(inner)
+    {
+    }
+    void *AllocatePages(void *address, size_t len, size_t alignment, Permission) override;
+    bool FreePages(void *address, size_t len) override;
+
+    size_t AllocatePageSize() override
+    {
+        return inner_->AllocatePageSize();
+    }
+    size_t CommitPageSize() override
+    {
+        return inner_->CommitPageSize();
+    }
+    void SetRandomMmapSeed(int64_t seed) override
+    {
+        inner_->SetRandomMmapSeed(seed);
+    }
+    void *GetRandomMmapAddr() override
+    {
+        return inner_->GetRandomMmapAddr();
+    }
+    bool ResizeAllocationAt(void *address, size_t len, size_t new_len, Permission p) override
+    {
+        return inner_->ResizeAllocationAt(address, len, new_len, p);
+    }
+    bool ReleasePages(void *address, size_t len, size_t new_len) override
+    {
+        return inner_->ReleasePages(address, len, new_len);
+    }
+    bool SetPermissions(void *address, size_t len, Permission p) override
+    {
+        return inner_->SetPermissions(address, len, p);
+    }
+    bool RecommitPages(void *address, size_t len, Permission p) override
+    {
+        return inner_->RecommitPages(address, len, p);
+    }
+    bool DiscardSystemPages(void *address, size_t len) override
+    {
+        return inner_->DiscardSystemPages(address, len);
+    }
+    bool DecommitPages(void *address, size_t len) override
+    {
+        return inner_->DecommitPages(address, len);
+    }
+    bool SealPages(void *address, size_t len) override
+    {
+        return inner_->SealPages(address, len);
+    }
+    bool ReserveForSharedMemoryMapping(void *address, size_t len) override
+    {
+        return inner_->ReserveForSharedMemoryMapping(address, len);
+    }
+    std::unique_ptr<SharedMemory> AllocateSharedPages(size_t len, const void *address) override
+    {
+        return inner_->AllocateSharedPages(len, address);
+    }
+    bool CanAllocateSharedPages() override
+    {
+        return inner_->CanAllocateSharedPages();
+    }
+
+  private:
+    struct Charge {
+        std::shared_ptr<Buffers> buffers;
+        size_t len;
+    };
+
+    bool is_of_buffer(size_t alignment, Permission) const;
+
+    v8::PageAllocator *inner_;
+    std::mutex lock_;
+    std::unordered_map<void *, Charge> charged_;
 };
 
 struct Synthetic {

@@ -12,7 +12,7 @@ uint32_t flags_hash;
 
 static v8c_init_params init;
 static std::unique_ptr<v8::Platform> default_platform;
-static std::unique_ptr<v8::Platform> clock_platform;
+static std::unique_ptr<v8::Platform> host_platform;
 
 uint32_t hash(uint32_t seed, const void *bytes, size_t len)
 {
@@ -55,16 +55,16 @@ static void fatal_memory(const char *location, const v8::OOMDetails &details)
     fatal(location, details.detail ? details.detail : "out of memory");
 }
 
-/* V8's default platform with a clock of the caller's. */
-class ClockPlatform final : public v8::Platform
+/* V8's default platform with pages that are counted, and a clock of the caller's if it has one. */
+class HostPlatform final : public v8::Platform
 {
   public:
-    explicit ClockPlatform(v8::Platform *inner) : inner_(inner)
+    explicit HostPlatform(v8::Platform *inner) : inner_(inner), pages_(inner->GetPageAllocator())
     {
     }
     v8::PageAllocator *GetPageAllocator() override
     {
-        return inner_->GetPageAllocator();
+        return &pages_;
     }
     v8::ThreadIsolatedAllocator *GetThreadIsolatedAllocator() override
     {
@@ -102,6 +102,8 @@ class ClockPlatform final : public v8::Platform
     }
     double CurrentClockTimeMillis() override
     {
+        if (!init.clock_ms)
+            return inner_->CurrentClockTimeMillis();
         v8::Isolate *asking = v8::Isolate::TryGetCurrent();
         return init.clock_ms(asking ? isolate_of(asking) : nullptr, init.data);
     }
@@ -135,6 +137,7 @@ class ClockPlatform final : public v8::Platform
 
   private:
     v8::Platform *inner_;
+    Pages pages_;
 };
 
 } // namespace libv8c
@@ -166,9 +169,8 @@ void v8c_init(const v8c_init_params *params)
         default_platform = v8::platform::NewDefaultPlatform(init.threads);
     }
     platform = default_platform.get();
-    if (init.clock_ms)
-        clock_platform = std::make_unique<ClockPlatform>(platform);
-    v8::V8::InitializePlatform(init.clock_ms ? clock_platform.get() : platform);
+    host_platform = std::make_unique<HostPlatform>(platform);
+    v8::V8::InitializePlatform(host_platform.get());
     v8::V8::Initialize();
 }
 
@@ -176,7 +178,7 @@ void v8c_fini(void)
 {
     v8::V8::Dispose();
     v8::V8::DisposePlatform();
-    clock_platform.reset();
+    host_platform.reset();
     default_platform.reset();
     platform = nullptr;
 }

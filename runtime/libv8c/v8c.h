@@ -128,9 +128,8 @@ enum v8c_rejection {
     V8C_REJECTED_HANDLED,   /* somebody listens after all */
 };
 
-/* buffer_bytes_max does not see what V8 maps in pages: resizable ArrayBuffers ({maxByteLength}),
- * growable SharedArrayBuffers and WebAssembly memories. Keep them from scripts, bound them with
- * --wasm-max-mem-pages, or watch v8c_heap_stats.external_bytes (which has the first two). */
+/* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers: {maxByteLength}) in full from the start.
+ * It does not see WebAssembly memories: keep them from scripts, or bound them with --wasm-max-mem-pages. */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */

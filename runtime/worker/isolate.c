@@ -137,6 +137,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
     struct worker *w = i->worker;
     struct v8c_scope scope;
     *why = JOB_ERROR_LOAD;
+    worker_executes(w, i->script, NULL);
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
     bool is_loaded = load(i, compiled_ns);
@@ -151,6 +152,7 @@ static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t 
         *bytes = heap_bytes(i);
     }
     v8c_scope_exit(&scope);
+    worker_executes(w, NULL, NULL);
     return is_loaded;
 }
 
@@ -210,6 +212,19 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
     return (uint32_t)((to_ns - from_ns) / 1000);
 }
 
+/* What is in the rings now has come while it was being started. */
+static void note_ready(struct isolate *i)
+{
+    const struct worker *w = i->worker;
+    for (uint32_t l = 0; l < w->lane_count; l++)
+        i->ready_at[l] = w->lanes[l]->taken + job_consumer_waiting(&w->lanes[l]->down);
+}
+
+bool isolate_was_awaited(const struct isolate *i, const struct lane *l)
+{
+    return l->taken <= i->ready_at[l->index];
+}
+
 static struct isolate *start_cold(struct worker *w, struct script *s, struct cold_start *cold,
                                   enum job_error *why)
 {
@@ -227,7 +242,8 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     bool is_loaded = load_within_limits(i, &compiled_ns, &bytes, why);
     uint64_t ended_ns = worker_read_clock(w);
     cold->us = us_between(started_ns, ended_ns);
-    cold->us += cold->us == 0;
+    if (cold->us <= JOB_START_WARMING)
+        cold->us = JOB_START_WARMING + 1;
     cold->phase_us[JOB_PHASE_ISOLATE] = us_between(started_ns, prepared_ns);
     cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
     cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
@@ -238,6 +254,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     free(s->load_error);
     s->load_error = NULL;
     s->isolate = i;
+    note_ready(i);
     s->stats.cold++;
     /* The script's own part. Whether a spare was there says nothing about the script. */
     warm_history_started(&s->history, us_between(prepared_ns, ended_ns));

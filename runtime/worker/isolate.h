@@ -20,6 +20,7 @@
 #include "runtime/worker/warm_pool.h"
 #include "runtime/worker/web.h"
 
+struct lane;
 struct request;
 struct script;
 struct worker;
@@ -59,6 +60,7 @@ struct isolate {
                        any more */
 
     uint32_t slices_to_measure;
+    uint64_t ready_at[JOB_LANES_MAX]; /* lane.taken and what waited, when it had started */
     bool heap_is_full;
     bool is_unwanted; /* hearthd asked for its eviction while it was busy */
     bool is_condemned;
@@ -83,6 +85,10 @@ struct cold_start {
  * *why says which error its request gets, and the log has the reason. */
 struct isolate *isolate_of(struct worker *, struct script *, struct cold_start *,
                            enum job_error *why);
+
+/* The slot that was taken from the lane last had come before the isolate had started: it waited for
+ * that. */
+bool isolate_was_awaited(const struct isolate *, const struct lane *);
 
 /* The same for nobody's request yet (JOB_WARM), which is no use of the script. A guess may not push out what is in use: in a full pool it takes
  * the place only of what nobody asked for during WARM_IDLE_NS. What is demanded takes it from the least recently used. */

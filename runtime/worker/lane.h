@@ -21,6 +21,7 @@ struct lane {
     int core_fd; /* eventfd of the dp core */
     struct job_sleeper *core_asleep;
     struct job_consumer down;
+    uint64_t taken; /* slots popped from it since ever: names the place of each */
     struct job_producer up;
     struct arena_owner out;
     struct arena_peer in;

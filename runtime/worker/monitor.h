@@ -26,7 +26,7 @@
 
 struct v8c_isolate;
 
-enum { MONITOR_TICK_US = 5000, MONITOR_OBEY_MS = 5000 };
+enum { MONITOR_TICK_US = 5000, MONITOR_OBEY_MS = 150 };
 
 struct monitor {
     pthread_t thread;

@@ -39,6 +39,7 @@ void slice_enter(struct slice *s, struct worker *w, struct isolate *i, struct re
         budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
     v8c_continuation_set(i->v8, r ? v8c_number(i->v8, s->ref) : v8c_undefined(i->v8));
+    worker_executes(w, i->script, r);
     monitor_enter(&w->monitor, i->v8, budget_ns);
 }
 
@@ -184,6 +185,7 @@ void slice_exit(struct slice *s)
     }
     v8c_scope_exit(&s->scope);
     w->slice = NULL;
+    worker_executes(w, NULL, NULL);
     bool is_unwanted = i->is_unwanted || i->script->is_forgotten;
     if (i->is_condemned || (is_unwanted && i->warm.pins == 0))
         isolate_free(i);

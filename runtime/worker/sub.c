@@ -34,6 +34,7 @@ static const char *const sentences[] = {
     [JOB_ERROR_REFUSED] = "every node that could run the called script is overloaded",
     [JOB_ERROR_LOST] = "the process or node that ran the called script is gone",
     [JOB_ERROR_DEPTH] = "16 scripts call each other already, as deep as calls may go",
+    [JOB_ERROR_HELD] = "the called script has ended its process several times, and is held back",
     [JOB_ERROR_SUBREQUESTS] = "the request made as many calls as it may",
 };
 static_assert(sizeof(sentences) / sizeof(*sentences) == JOB_ERROR_KINDS, "a sentence for each");

@@ -30,6 +30,14 @@ uint64_t worker_cpu_ns(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+void worker_executes(struct worker *w, const struct script *script, const struct request *r)
+{
+    struct job_executing *e = &((struct job_region_header *)w->region)->executing;
+    uint64_t job = r ? job_name(r->lane->index, r->slot, r->generation) : 0;
+    atomic_store_explicit(&e->job, job, memory_order_relaxed);
+    atomic_store_explicit(&e->script, script ? script->handle : 0, memory_order_release);
+}
+
 void worker_publish(struct worker *w)
 {
     for (uint32_t i = 0; i < w->lane_count; i++)
@@ -75,7 +83,7 @@ static void take_start(struct worker *w, struct lane *l, const struct job_slot *
     enum job_error why = JOB_ERROR_NONE;
     struct cold_start cold;
     struct isolate *i = isolate_of(w, s, &cold, &why);
-    r->cold_us = cold.us;
+    r->cold_us = i && !cold.us && isolate_was_awaited(i, l) ? JOB_START_WARMING : cold.us;
     if (cold.us)
         tell_phases(l, slot, &cold);
     if (!i) {
@@ -248,6 +256,7 @@ static bool serve_lane(struct worker *w, struct lane *l)
     while (n < WORKER_BURST && job_consumer_pop(&l->down, &slot) == JOB_RING_OK) {
         /* Before its handler runs: hearthd takes the time until then for the delay of its queue. */
         job_consumer_release(&l->down);
+        l->taken++;
         take(w, l, &slot);
         n++;
     }

@@ -6,7 +6,8 @@
  *                                          |
  *                                        region <-- the input, as an honest runtime (honest_runtime.h)
  *
- * Checked: what call.h promises to an origin, that an honest runtime is never condemned, every assertion; and after each input, when all
+ * Checked: that no call with a lie in its context runs, what call.h promises to an origin, that an
+ * honest runtime is never condemned, every assertion; and after each input, when all
  * have left, that every chunk, stream, call, sub-request and job is back. Channel and packets have targets and simulations of their own. */
 #include <assert.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/ring.h"
 #include "drivers/port_sim.h"
@@ -227,18 +229,36 @@ static void on_credit(void *core, uint32_t owner)
 static const struct call_events origin_events = {
     .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};
 
-/* A request's head with a stack of that depth. */
-static size_t make_head(uint8_t *out, size_t cap, uint64_t script, uint32_t depth)
+enum lie { LIE_NONE, LIE_OWNER, LIE_TRUST, LIE_LIMIT, LIE_TAIL, LIES };
+
+enum { LIE_REQUEST = 666 }; /* request id of a call whose context is a lie: it must not run */
+
+/* A request's head with a stack of that depth, at least 1: the two scripts call each other by
+ * turns. The top frame may lie. */
+static size_t make_head(uint8_t *out, size_t cap, uint64_t script, uint32_t depth, enum lie lie)
 {
     struct context context = {0};
     struct head_writer w;
     uint8_t stack[CONTEXT_BYTES_MAX], span[8] = {1};
-    for (uint32_t i = 0; i < depth; i++)
-        context_push(&context, script, span);
+    uint32_t top = script == all.script[1].id_hash;
+    for (uint32_t i = depth; i-- > 0;)
+        context_push(&context, all.script[(top + i) % 2].id_hash, span);
+    struct context_frame *f = &context.frame[depth - 1];
+    f->owner = lie == LIE_OWNER;
+    f->trust = lie == LIE_TRUST;
+    f->cpu_ms = lie == LIE_LIMIT;
+    f->tail_count = lie == LIE_TAIL;
     size_t bytes = context_write(&context, stack);
     head_write_request(&w, out, cap, (struct head_view){(const char *)stack, bytes},
                        (struct head_view){"PUT", 3}, (struct head_view){"https://a/", 10});
     return head_write_end(&w);
+}
+
+static void check_lies(void)
+{
+    const struct calls *t = all.core->calls;
+    for (uint32_t i = 0; i < t->count; i++)
+        assert(t->call[i].state == CALL_FREE || t->call[i].request_id != LIE_REQUEST);
 }
 
 static void start_origin(struct input *in, struct origin *o)
@@ -248,7 +268,7 @@ static void start_origin(struct input *in, struct origin *o)
     uint8_t head[4096];
     struct byte_queue queue = {0};
     const struct world_script *script = &all.script[shape & 1];
-    size_t bytes = make_head(head, sizeof(head), script->id_hash, 1);
+    size_t bytes = make_head(head, sizeof(head), script->id_hash, 1, LIE_NONE);
     byte_queue_fini(&o->answer, &core->chunks);
     if (byte_queue_append(&queue, &core->chunks, head, bytes) == bytes) {
         struct call_request r = {.events = &origin_events,
@@ -340,18 +360,23 @@ static void open_by_peer(struct channel *c, struct input *in)
     if (!s)
         return;
     const struct world_script *script = &all.script[shape & 1];
-    struct record_call call = {.request_id = 5,
+    uint32_t depth = 1 + (shape >> 5) * 2;
+    uint32_t lie = input_take(in, 1) % (2 * LIES);
+    if (lie >= LIES || (lie == LIE_LIMIT && depth == 1)) /* without a caller it is no lie */
+        lie = LIE_NONE;
+    struct record_call call = {.request_id = lie == LIE_NONE ? 5 : LIE_REQUEST,
                                .script = script->id_hash,
                                .version = shape & 2 ? script->version_bits : 8,
                                .flags = shape >> 2 & 7,
                                .head = head};
     call.head_bytes =
-        (uint32_t)make_head(head, sizeof(head), script->id_hash, 1 + (shape >> 5) * 2);
+        (uint32_t)make_head(head, sizeof(head), script->id_hash, depth, (enum lie)lie);
     c->config.events->opened(c->config.arg, c, s);
     if (s->channel != c)
         return; /* refused */
     fake_channel_say(s, out, record_write_call(out, sizeof(out), &call));
     tell(c, s);
+    check_lies();
 }
 
 /* A record that is one, in or out of turn. */

@@ -45,7 +45,7 @@ def _():
 def _():
     headers = get().headers
     assert headers["x-hearth-node"] == "n1", headers
-    assert headers["x-hearth-start"] in ("warm", "cold"), headers
+    assert headers["x-hearth-start"] in ("warm", "warming", "cold"), headers
     assert headers["x-hearth-request-id"], headers
 
 

@@ -127,6 +127,27 @@ for row in BROKEN:
     broken_deploy(*row)
 
 
+@case("keys of wrangler.jsonc that are not known are warned of, and bindings that do not exist are refused, with their lines")
+def _():
+    source = "export default { fetch(r, env) { return new Response(String(env.A)); } };"
+    with tempfile.TemporaryDirectory() as directory:
+        made(directory, "typo", source)
+        os.rename(os.path.join(directory, "wrangler.json"), os.path.join(directory, "wrangler.jsonc"))
+        with open(os.path.join(directory, "wrangler.jsonc"), "w") as file:
+            file.write('{ "name": "typo", "main": "index.js",\n  "compatability_date": "2026-01-01",\n  "var": {"A": 1} }')
+        done = ctl("deploy", directory)
+        assert 'wrangler.jsonc:2: warning: "compatability_date" is not known; did you mean "compatibility_date"?' in done.stderr, done
+        assert 'wrangler.jsonc:3: warning: "var" is not known; did you mean "vars"?' in done.stderr, done.stderr
+        told = ctl_json("deploy", directory)
+        assert told["ok"] and [w["key"] for w in told["warnings"]] == ["compatability_date", "var"], told
+        ctl("delete", "typo")
+        with open(os.path.join(directory, "wrangler.jsonc"), "w") as file:
+            file.write('{ "name": "kv", "main": "index.js",\n  "kv_namespaces": [{"binding": "KV", "id": "x"}], "d1_databases": [] }')
+        done = ctl("deploy", directory, check=False)
+        assert done.returncode == 1 and 'wrangler.jsonc:2: "kv_namespaces": ' in done.stderr and "d1" not in done.stderr, done
+        assert get("kv.hearth.test").status == 404
+
+
 @case("a script that no longer loads does not keep the node from starting again")
 def _():
     with tempfile.TemporaryDirectory() as directory:

@@ -1,17 +1,18 @@
 """What goes wrong around a node: processes that die, packets that lie, clients that dawdle, reloads, stops."""
 
+import json
 import os
 import random
 import signal
-import socket
 import struct
 import threading
 import time
 
 from cases import case
+from frames import ether, ipv4, ipv6, raw_socket, tcp
 from load import Load
-from node import (ADDRESS, ADDRESS6, CLIENT_MAC, LAB, NODE_MAC, connect, connect_tls, counters, ctl, descendants, get,
-                  good_answers, hearthd_pid, https, run, runtime_pids, stat_fields, unaccounted, until, wait_closed)
+from node import (LAB, ROOT, connect, connect_tls, counters, ctl, descendants, get, good_answers, hearthd_pid, https, run,
+                  runtime_pids, stat_fields, unaccounted, until, wait_closed)
 
 
 @case("kill -9 of a runtime process under load: good answers again within a second, hearthd the same")
@@ -78,6 +79,33 @@ def _():
     ctl("reload")
 
 
+@case("certificates that cannot be used: check and reload say the same, with the line, and the running ones stay")
+def _():
+    lab = os.path.join(ROOT, "build", "lab")
+    config, certs = os.path.join(lab, "n1", "hearth.yaml"), os.path.join(lab, "certs")
+    with open(config) as file:
+        good = file.read()
+    assert ctl("check", config).returncode == 0
+    rsa, ec = f"{certs}/rsa.hearth.test", f"{certs}/hearth.test"
+    line = next(number for number, text in enumerate(good.splitlines(), 1) if f"{rsa}.pem" in text)
+    try:
+        for chain, key in ((f"{rsa}.none", f"{rsa}.key"), (f"{rsa}.pem", f"{rsa}.none"), ("/dev/null", f"{rsa}.key"),
+                           (f"{rsa}.pem", f"{ec}.key"), (f"{lab}/ca.pem", f"{rsa}.key")):
+            with open(config, "w") as file:
+                file.write(good.replace(f"{rsa}.pem", chain).replace(f"{rsa}.key", key))
+            checked, reloaded = ctl("check", config, check=False), ctl("reload", check=False)
+            assert checked.returncode == 1 and f"hearth.yaml:{line}: certificates[1]: " in checked.stderr, checked
+            sentence = checked.stderr.split("certificates[1]: ", 1)[1].strip()
+            assert reloaded.returncode == 1 and sentence in reloaded.stderr and f"line {line}" in reloaded.stderr, (checked, reloaded)
+            told = json.loads(ctl("check", config, "--json", check=False).stdout)
+            assert not told["ok"] and [e["line"] for e in told["errors"]] == [line], told
+            assert get("rsa.hearth.test").status in (200, 404)
+    finally:
+        with open(config, "w") as file:
+            file.write(good)
+    ctl("reload")
+
+
 @case("300 clients that dawdle are closed by timeout while good clients are served")
 def _():
     before = counters()
@@ -99,38 +127,6 @@ def _():
 
 
 # ---- malformed packets ---------------------------------------------------------------------------------------------
-
-
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def ether(payload, kind=0x0800, to=NODE_MAC):
-    return to + CLIENT_MAC + struct.pack("!H", kind) + payload
-
-
-def ipv4(payload, protocol=6, **changes):
-    """A good IPv4 header, less what is changed: version_ihl, length, fragment, checksum, source, to."""
-    field = {"version_ihl": 0x45, "length": 20 + len(payload), "fragment": 0, "source": "10.77.0.100", "to": ADDRESS, **changes}
-    head = struct.pack("!BBHHHBBH4s4s", field["version_ihl"], 0, field["length"], 1, field["fragment"], 64, protocol, 0,
-                       socket.inet_aton(field["source"]), socket.inet_aton(field["to"]))
-    return head[:10] + struct.pack("!H", field.get("checksum", checksum(head))) + head[12:] + payload
-
-
-def ipv6(payload, next_header):
-    return (struct.pack("!IHBB", 6 << 28, len(payload), next_header, 64) + socket.inet_pton(socket.AF_INET6, "fd77::100") +
-            socket.inet_pton(socket.AF_INET6, ADDRESS6) + payload)
-
-
-def tcp(flags=0x02, offset=5, options=b"", payload=b"", port=443, good=True):
-    head = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, offset << 4, flags, 1024, 0, 0) + options + payload
-    pseudo = socket.inet_aton("10.77.0.100") + socket.inet_aton(ADDRESS) + struct.pack("!BBH", 0, 6, len(head))
-    total = checksum(pseudo + head) if good else 0x1234
-    return head[:16] + struct.pack("!H", total) + head[18:]
 
 
 FRAMES = [
@@ -157,12 +153,6 @@ FRAMES = [
     ("an IPv6 header cut short", "drop_ip_bad", ether(b"\x60" + bytes(20), kind=0x86DD)),
     ("a VLAN tag that is not ours", "drop_link_vlan", ether(struct.pack("!HH", 77, 0x0800) + ipv4(tcp()), kind=0x8100)),
 ]
-
-
-def raw_socket():
-    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    raw.bind(("eth0", 0))
-    return raw
 
 
 def send_frame(description, counted, frame):

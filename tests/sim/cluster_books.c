@@ -39,13 +39,43 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
     CHECK(starts == 1 || (r->may_run_again && is_lost), "request %u.%u ran %u times", id, depth,
           starts);
+    /* Nor does what had called it. Another node may not have heard why it died, if the channel went down too. */
+    CHECK(!r->killed_at || depth > r->killed_depth ||
+              (r->killed_at != cluster_node_of(&s->cluster, m) + 1 && weather_may_lose_channels(s)),
+          "request %u.%u killed a process, and %u starts again", id, r->killed_depth, depth);
     CHECK(depth > 0 || starts <= RUNS_MAX, "request %u ran %u times", id, starts);
     CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
-    if (depth == 0)
-        check_place(s, m, r, handle);
+    if (depth > 0)
+        return;
+    r->ran_warm |= !is_cold;
+    r->ran_waiting |= is_cold;
+    check_place(s, m, r, handle);
+}
+
+void books_on_suspected(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth)
+{
+    struct sim *s = arg;
+    struct record *r = books_find(s, id);
+    s->suspected_ns = sim_now_ns;
+    if (!r || depth >= MODEL_DEPTH)
+        return;
+    r->killed_depth = depth;
+    r->killed_at = cluster_node_of(&s->cluster, m) + 1;
 }
 
 /* ---- it is answered ---- */
+
+/* Whichever node it ran on. */
+static void check_start(const struct caller *c, const struct record *r)
+{
+    char start[16] = "";
+    caller_field(c, "x-hearth-start", start, sizeof(start));
+    bool is_warm = strcmp(start, "warm") == 0;
+    CHECK(is_warm || strcmp(start, "warming") == 0 || strcmp(start, "cold") == 0,
+          "request %u: start \"%s\"", r->id, start);
+    CHECK(is_warm ? r->ran_warm : r->ran_waiting, "request %u is called %s, and did%s wait", r->id,
+          start, is_warm ? "" : " not");
+}
 
 static void check_home(struct sim *s, const struct caller *c, const struct record *r)
 {
@@ -86,7 +116,8 @@ static bool may_fail(const struct sim *s, const struct record *r, int status)
     /* What is kept to run again goes first when chunks are short. */
     bool is_kept = r->is_kept && !w->is_short;
     if (status == 502)
-        return is_lost && (!is_kept || r->opened_ns < s->lost_twice_ns);
+        return is_lost &&
+               (!is_kept || r->opened_ns < s->lost_twice_ns || r->opened_ns < s->suspected_ns);
     bool is_loaded = sim_excuses(s, TROUBLE_LOAD, r->opened_ns) || saw_stall(s, r);
     bool is_relay_lost = s->cluster.config.relays && is_lost;
     /* Whoever was let in is answered by what its script says, however little memory there is: what
@@ -136,6 +167,7 @@ void books_on_done(void *arg, struct caller *c, enum caller_end how)
     CHECK(c->body_at == c->request.bytes, "request %u: %u bytes, not %u", r->id, c->body_at,
           c->request.bytes);
     CHECK(r->starts[0] >= 1, "request %u was answered by nobody", r->id);
+    check_start(c, r);
     check_home(s, c, r);
 }
 
@@ -217,10 +249,12 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->refused_datagrams += CLUSTER_COUNT(c, drop_rpc_bad) + CLUSTER_COUNT(c, drop_rpc_rate) +
                                  CLUSTER_COUNT(c, drop_rpc_auth) +
                                  CLUSTER_COUNT(c, drop_rpc_replay) +
-                                 CLUSTER_COUNT(c, drop_rpc_index) + CLUSTER_COUNT(c, drop_rpc_slot) + CLUSTER_COUNT(c, drop_rpc_seal);
+                                 CLUSTER_COUNT(c, drop_rpc_index) +
+                                 CLUSTER_COUNT(c, drop_rpc_slot) + CLUSTER_COUNT(c, drop_rpc_seal);
     report->capabilities +=
         s->attacker.forged + s->attacker.expired + s->attacker.revoked + s->attacker.foreign;
     report->spans += s->spans;
+    report->lies += CLUSTER_COUNT(c, serve_false);
     report->crashes += s->weather.crashes;
     report->leaves += s->weather.leaves;
     report->partitions += s->weather.partitions;

@@ -196,9 +196,9 @@ static void end_runtime(struct sim *s, bool hangs_first)
     struct model_runtime *m = pick_runtime(s, &node);
     if (!m || m->death_ns != UINT64_MAX)
         return;
-    uint64_t at_ns = sim_now_ns;
+    uint64_t at_ns = sim_now_ns + (hangs_first ? span_ns(300, 3000) : MODEL_CRASH_MS * MS);
     if (hangs_first)
-        model_runtime_hang(m, at_ns += span_ns(300, 3000));
+        model_runtime_hang(m, at_ns);
     else
         model_runtime_crash(m);
     TRACE("runtime %u of node %u %s", sim_runtime_index(s, node, m), node,

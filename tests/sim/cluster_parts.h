@@ -111,6 +111,9 @@ struct record { /* of a request */
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
+    bool ran_warm, ran_waiting; /* on an isolate that was there, or that it waited for */
+    uint32_t killed_at;         /* node + 1, where its process died of it; 0: nowhere */
+    uint32_t killed_depth;
     uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };
 
@@ -131,7 +134,7 @@ struct watch { /* of a node: what its counters said last, and how it saw the oth
 struct sim {
     struct cluster cluster;
     uint32_t nodes;
-    bool is_planned; /* only leaves and joins are in store */
+    bool is_planned;        /* only leaves and joins are in store */
     struct station station; /* the clients' */
     struct callers callers;
     struct caller caller[CALLERS];
@@ -144,6 +147,7 @@ struct sim {
     uint64_t time_ns, load_until_ns;              /* of load; 0: the quota says */
     uint64_t phase_ns, end_ns;                    /* since when; not later than */
     uint64_t trouble_ns[TROUBLES], lost_twice_ns; /* lost_twice: of the second last LOST */
+    uint64_t suspected_ns;                        /* when a process last died of what it executed */
     struct weather weather;
     struct attacker attacker;
     uint64_t datagrams; /* between nodes, as the switch saw them */
@@ -211,6 +215,7 @@ uint64_t clients_next_ns(const struct sim *);
 struct record *books_find(const struct sim *, uint32_t id);
 void books_on_started(void *arg, struct model_runtime *, uint32_t id, uint32_t depth,
                       uint64_t handle, bool is_cold);
+void books_on_suspected(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
 void books_on_done(void *arg, struct caller *, enum caller_end);
 /* All nodes are off. */
 void books_check(struct sim *);

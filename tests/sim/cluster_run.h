@@ -30,6 +30,7 @@ struct cluster_report {
     uint64_t lost_packets, datagrams, injected, refused_datagrams, capabilities, spans;
     uint64_t crashes, leaves, partitions, cuts, plans, virtual_ms;
     uint64_t hot, warming, widened, demanded; /* of scripts that are in demand */
+    uint64_t lies;                            /* of a member, about contexts: handed back */
 };
 
 /* Adds what happened to the report. */

@@ -81,6 +81,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
                                     .corrupt = corrupt,
                                     .skewed = chance(70),
                                     .started = books_on_started,
+                                    .suspected = books_on_suspected,
                                     .arg = s};
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);

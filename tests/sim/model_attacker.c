@@ -6,6 +6,8 @@
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
 #include "drivers/csum.h"
+#include "runtime/context.h"
+#include "runtime/head.h"
 
 enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, DATA_KIND = 3, INIT_KIND = 1 };
 
@@ -188,10 +190,49 @@ static size_t make_call(struct cluster *c, uint8_t *out, size_t cap)
     return bytes;
 }
 
+/* A good CALL of a script that runs there, whose context is a lie: about the script, its owner,
+ * trust, or a binding. Nobody made the
+ * request that is in it. */
+static size_t make_lie(struct cluster *c, uint8_t *out, size_t cap)
+{
+    enum { SCRIPT, OWNER, TRUST, BINDING, TAIL, LIES };
+    static const uint8_t span[8] = {1};
+    uint32_t index = below(c->config.scripts), other = (index + 1) % c->config.scripts;
+    const struct world_script *script = &c->scripts[index];
+    uint8_t head[CONTEXT_BYTES_MAX + 200], stack[CONTEXT_BYTES_MAX];
+    struct context context = {0};
+    struct head_writer w;
+    enum { NOBODYS = 1 << 30 };
+    char url[128];
+    uint32_t lie = below(LIES);
+    if (lie == TRUST || lie == BINDING)
+        context_push(&context, c->scripts[other].id_hash, span);
+    struct context_frame *f =
+        context_push(&context, lie == SCRIPT ? c->scripts[other].id_hash : script->id_hash, span);
+    f->owner = lie == OWNER ? 1 + below(1000) : 0;
+    f->trust = lie == TRUST ? CONTEXT_TRUSTED : CONTEXT_UNTRUSTED;
+    f->tail_count = lie == TAIL;
+    f->tail[0] = lie == TAIL ? c->scripts[other].id_hash : 0;
+    if (lie == BINDING)
+        f->cpu_ms = 1 + below(1000);
+    size_t bytes = context_write(&context, stack);
+    snprintf(url, sizeof(url), "http://%s.test/0/%u/1/0", script->name, NOBODYS);
+    head_write_request(&w, head, sizeof(head), (struct head_view){(const char *)stack, bytes},
+                       (struct head_view){"GET", 3}, (struct head_view){url, strlen(url)});
+    struct record_call call = {.request_id = rng(),
+                               .script = script->id_hash,
+                               .version = script->version_bits,
+                               .flags = RECORD_CALL_IDEMPOTENT,
+                               .head = head,
+                               .head_bytes = (uint32_t)head_write_end(&w)};
+    sim_random(NULL, call.lazy, sizeof(call.lazy));
+    return record_write_call(out, cap, &call);
+}
+
 /* The stream is let go at once: what it says is delivered, what comes back is not heard. */
 void attacker_misuse_stream(struct attacker *a, struct cluster *c)
 {
-    uint8_t bytes[1024];
+    uint8_t bytes[2048];
     uint32_t from, to;
     size_t len;
     if (!pick_pair(c, &from, &to))
@@ -201,10 +242,12 @@ void attacker_misuse_stream(struct attacker *a, struct cluster *c)
     struct stream *stream = channel ? channel_open_stream(channel, NULL) : NULL;
     if (!stream)
         return;
-    if (chance(70)) {
+    if (chance(40)) {
+        len = make_lie(c, bytes, sizeof(bytes));
+    } else if (chance(70)) {
         len = make_call(c, bytes, sizeof(bytes));
     } else {
-        len = 1 + below(sizeof(bytes));
+        len = 1 + below(1024);
         sim_random(NULL, bytes, len);
         bytes[0] = (uint8_t)below(RECORD_TYPES + 2);
         if (chance(50)) /* a length that can be */

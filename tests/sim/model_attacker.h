@@ -5,7 +5,9 @@
  *   stranger: hears every datagram between nodes (attacker_hear), and sends what it heard again: as it was, bent, cut short, under other
  *             names, or noise behind an honest header (attacker_strike). It has no key.
  *   member:   has keys and channels, and says what it may not: events for sinks that are forged, expired, revoked or another node's
- *             (attacker_misuse_sink), calls that are none (attacker_misuse_stream).
+ *             (attacker_misuse_sink), calls that are none, and good ones with lies about who called
+ * whom
+ *             (attacker_misuse_stream).
  *
  * It counts what it did, so that a simulation can compare that with what the nodes counted.
  */

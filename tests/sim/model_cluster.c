@@ -196,6 +196,7 @@ static void make_world(struct cluster *c, struct cluster_node *n)
         n->runtime[k].make_us = c->config.make_us;
         n->runtime[k].relays = c->config.relays;
         n->runtime[k].started = c->config.started;
+        n->runtime[k].suspected = c->config.suspected;
         n->runtime[k].arg = c->config.arg;
     }
     atomic_store(&n->shared.current, &n->world);

@@ -41,8 +41,8 @@ enum {
 
 struct cluster_config {
     uint32_t nodes, scripts;
-    uint32_t chunks;                 /* of each core */
-    bool is_full;                    /* three quarters of them are held by others, for ever */
+    uint32_t chunks; /* of each core */
+    bool is_full;    /* three quarters of them are held by others, for ever */
     uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
@@ -51,6 +51,7 @@ struct cluster_config {
     struct port_sim_faults faults; /* of each wire, both ways */
     double corrupt;
     bool skewed; /* clocks */
+    void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
     void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
                     bool is_cold);
     void *arg;

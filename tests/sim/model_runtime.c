@@ -61,7 +61,8 @@ void model_runtime_free(struct model_runtime *m)
 
 void model_runtime_crash(struct model_runtime *m)
 {
-    m->death_ns = sim_now_ns;
+    m->is_fragile = true;
+    m->death_ns = sim_now_ns + MODEL_CRASH_MS * 1000000ull;
 }
 
 void model_runtime_hang(struct model_runtime *m, uint64_t until_ns)
@@ -69,11 +70,32 @@ void model_runtime_hang(struct model_runtime *m, uint64_t until_ns)
     m->stalled_until_ns = m->death_ns = until_ns;
 }
 
+/* One of its jobs, or none, is on the CPU at its end. */
+static void name_suspect(struct model_runtime *m)
+{
+    const struct model_job *j = NULL;
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < m->jobs_end; i++) {
+        if (m->job[i].is_live && below(++live) == 0)
+            j = &m->job[i];
+    }
+    m->world->ended_life = m->world->life;
+    m->world->ended_by = (struct job_blame){0};
+    if (!j || chance(30))
+        return;
+    m->world->ended_by =
+        (struct job_blame){.script = j->handle, .job = job_name(0, j->index, j->generation)};
+    m->suspects++;
+    if (m->suspected)
+        m->suspected(m->arg, m, j->id, j->depth);
+}
+
 static void die(struct model_runtime *m)
 {
     TRACE("the runtime dies");
     m->deaths++;
-    m->is_up = false;
+    name_suspect(m);
+    m->is_up = m->is_fragile = false;
     memset(m->job, 0, sizeof(m->job)); /* nobody runs them, whoever looks before it is back */
     m->jobs_end = 0;
     m->world->region = NULL;
@@ -166,6 +188,14 @@ static void check_body(const struct model_runtime *m, const struct job_slot *s, 
     }
 }
 
+static bool has_isolate(const struct model_runtime *m, uint64_t handle)
+{
+    const struct model_isolate *i = m->isolate;
+    while (i < m->isolate + MODEL_ISOLATES && i->handle && i->handle != handle)
+        i++;
+    return i < m->isolate + MODEL_ISOLATES && i->handle == handle;
+}
+
 /* That script's, made if there is none. */
 static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
 {
@@ -205,11 +235,12 @@ static void tell_warmed(struct model_runtime *m)
 static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t handle)
 {
     uint64_t before_ns = sim_now_ns;
+    bool was_there = has_isolate(m, handle);
     struct model_isolate *i = isolate_of(m, handle);
     if (i->ready_ns <= before_ns)
         return;
     m->cold++;
-    j->cold_us = (i->ready_ns - before_ns) / 1000 + 1;
+    j->cold_us = was_there ? JOB_START_WARMING : (i->ready_ns - before_ns) / 1000 + 2;
     j->next_ns = i->ready_ns + below(100) * 1000ull;
 }
 
@@ -460,6 +491,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     *j = (struct model_job){.is_live = true,
                             .index = s->job,
                             .generation = s->generation,
+                            .handle = s->arg,
                             .send_credit = JOB_ANSWER_CREDIT_INITIAL,
                             .recv_credit = JOB_CREDIT_INITIAL,
                             .has_all_input = s->flags & JOB_F_END,
@@ -484,6 +516,8 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
         j->cold_us = 0;
         find_isolate(m, j, s->arg);
     }
+    if (m->is_fragile && chance(50) && sim_now_ns + 3000000 < m->death_ns)
+        m->death_ns = sim_now_ns + below(3000) * 1000ull;
     /* What it says once more of an earlier job in the same place is late, and nobody's. */
     if (s->generation > 1 && chance(3) && job_producer_free(&m->up, 8) >= 8) {
         struct job_slot late = slot_of(j, JOB_ERROR);

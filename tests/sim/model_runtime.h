@@ -11,6 +11,8 @@
  * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
  * answer or error, or when their client has left, and make theirs then.
  *
+ * When it dies, it may be executing one of its jobs: the next world says which, and that one may not start again.
+ *
  * A process that died has another region in its next life; the old one is unmapped by model_runtime_unmap, before the core's next
  * iteration, as the real one may be.
  */
@@ -22,7 +24,13 @@
 #include "runtime/job.h"
 #include "tests/sim/sim.h"
 
-enum { MODEL_JOBS = 128, MODEL_ISOLATES = 256, MODEL_DEPTH = 4, MODEL_SIDE = 9 };
+enum {
+    MODEL_JOBS = 128,
+    MODEL_ISOLATES = 256,
+    MODEL_DEPTH = 4,
+    MODEL_SIDE = 9,
+    MODEL_CRASH_MS = 300,
+};
 
 struct model_isolate {
     uint64_t handle; /* 0: free */
@@ -35,6 +43,7 @@ struct model_job {
     bool is_live, has_all_input, has_head, is_head_request, with_length;
     bool is_thrifty; /* grants credit only when half of it is used up */
     uint32_t index, generation;
+    uint64_t handle;
     uint32_t answer, id, bytes; /* what the path asked for */
     uint32_t received, sent, send_credit, recv_credit;
     uint64_t cold_us;
@@ -59,6 +68,7 @@ struct model_runtime {
     struct world_runtime *world; /* how the world shows it */
     _Atomic uint32_t condemned;
     bool is_up, is_announced, is_troubled;
+    bool is_fragile; /* one of the next jobs kills it */
     uint64_t back_at_ns, death_ns, lie_ns;
     struct job_consumer down;
     struct job_producer up;
@@ -68,7 +78,7 @@ struct model_runtime {
     uint32_t jobs_end; /* behind the last place that may be live */
     uint32_t sub_generation[MODEL_JOBS];
     uint8_t (*reply_head)[JOB_HEAD_BYTES_MAX]; /* of each relay; NULL: none had one yet */
-    uint32_t deaths, lies, relayed, sides, abandoned, lingered;
+    uint32_t deaths, suspects, lies, relayed, sides, abandoned, lingered;
     bool relays;
     uint32_t side_generation;
     uint64_t handle_min; /* what was deployed before is forgotten: no START may name it */
@@ -79,6 +89,8 @@ struct model_runtime {
     uint64_t slow_ns, read_ns; /* slow: between two looks into its ring; when the next one is */
     void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
                     bool is_cold);
+    /* A job of the script that it executed when it died. */
+    void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
     struct model_isolate isolate[MODEL_ISOLATES];
@@ -86,7 +98,7 @@ struct model_runtime {
 
 void model_runtime_start(struct model_runtime *, struct world_runtime *, bool is_troubled);
 void model_runtime_free(struct model_runtime *);
-/* Dies when it is next worked on; back after a little. */
+/* Dies of one of the next jobs, or within MODEL_CRASH_MS; back after a little. */
 void model_runtime_crash(struct model_runtime *);
 /* Takes nothing out of its ring any more, and is replaced at that time. */
 void model_runtime_hang(struct model_runtime *, uint64_t until_ns);

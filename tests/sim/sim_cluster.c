@@ -30,6 +30,8 @@
  *     silence of a third of a second, cost nobody an answer
  *   - when the weather is over, within 15 seconds every node sees every other as it is, and then each script answers 200 at its home
  *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted, each for its own reason
+ *   - an answer says that its isolate was warm if and only if it did not wait for a start, wherever
+ * it ran
  *   - what a home tells of a request lies in the time it was under way, by the clock of the node where it entered
  *   - at the end everything is back (model_cluster), and every frame is accounted for
  *   - equal options give equal hashes, over every line of the story and every frame that a node sent (--twice)
@@ -130,12 +132,13 @@ static void print_total(const struct cluster_report *t)
     printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
            "again, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
            "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
-           "capabilities; %lu spans; %lu crashes, %lu leaves, %lu partitions, %lu cuts, %lu new "
+           "capabilities, %lu false contexts; %lu spans; %lu crashes, %lu leaves, %lu partitions, "
+           "%lu cuts, %lu new "
            "rings; %lu virtual seconds\n",
            t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
            t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
-           t->injected, t->refused_datagrams, t->capabilities, t->spans, t->crashes, t->leaves,
-           t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
+           t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->crashes,
+           t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
 }
 
 /* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never happened. */
@@ -157,6 +160,7 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
         {"left", t->leaves},
         {"was partitioned", t->partitions},
         {"was cut off", t->cuts},
+        {"was a lie", t->lies},
     };
     bool is_seen = true;
     if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned)

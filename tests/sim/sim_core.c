@@ -363,6 +363,9 @@ static void check_books(struct sim *s)
           "answers that were not counted");
     CHECK(c->http_2xx + c->http_5xx <= c->http_requests + c->http_unsupported,
           "more answers than requests");
+    CHECK(c->net_unresolved <= c->rx_frames + c->tcp_rto,
+          "%lu packets found no neighbour, and %lu frames came", (unsigned long)c->net_unresolved,
+          (unsigned long)c->rx_frames);
     CHECK(c->tcp_closed <= c->tcp_accepted, "%lu connections closed, %lu accepted",
           (unsigned long)c->tcp_closed, (unsigned long)c->tcp_accepted);
 }

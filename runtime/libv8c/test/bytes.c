@@ -124,6 +124,46 @@ static void buffers_are_counted_and_limited(void **state)
     world_close(&w);
 }
 
+static void what_may_grow_counts_in_full(void **state)
+{
+    static const struct {
+        const char *what, *source;
+        bool is_refused;
+    } rows[] = {
+        {"a resizable buffer over the limit", "new ArrayBuffer(8, {maxByteLength: 2 ** 21})", true},
+        {"and one far over it", "new ArrayBuffer(8, {maxByteLength: 2 ** 33})", true},
+        {"one within it", "new ArrayBuffer(8, {maxByteLength: 2 ** 18}).resize(2 ** 18)", false},
+        {"several that pass it together",
+         "[1, 2, 3, 4, 5].map(() => new ArrayBuffer(8, {maxByteLength: 2 ** 18}))", true},
+        {"as many that are garbage",
+         "for (let i = 0; i < 50; i++) void new ArrayBuffer(8, {maxByteLength: 2 ** 18})", false},
+        {"beside a fixed one",
+         "[new ArrayBuffer(2 ** 19), new ArrayBuffer(8, {maxByteLength: 2 ** 19 + 2 ** 16})]",
+         true},
+        {"a growable shared one", "new SharedArrayBuffer(8, {maxByteLength: 2 ** 21})", true},
+        {"a fixed shared one", "new SharedArrayBuffer(2 ** 21)", true},
+        {"a transfer that stays resizable",
+         "{ let b = new ArrayBuffer(8, {maxByteLength: 2 ** 18}); for (let i = 0; i < 9; i++) b = "
+         "b.transfer(2 ** 18); }",
+         false},
+        {"a transfer that grows over it", "new ArrayBuffer(8).transfer(2 ** 21)", true},
+        {"a typed array by length", "new Float64Array(2 ** 18)", true},
+        {"a copy", "new Uint8Array(2 ** 19 + 1).slice()", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct v8c_heap_stats stats;
+        struct world w;
+        world_open(&w, (struct v8c_isolate_params){.buffer_bytes_max = 1 << 20});
+        bool is_refused = !v8c_run(w.isolate, "test.js", rows[i].source, &w.error);
+        if (is_refused != rows[i].is_refused || (is_refused && !strstr(w.error.text, "RangeError")))
+            fail_msg("%s: %s", rows[i].what, is_refused ? w.error.text : "was not refused");
+        v8c_isolate_heap_stats(w.isolate, &stats);
+        if (stats.buffer_bytes > 1 << 20)
+            fail_msg("%s: %zu bytes", rows[i].what, stats.buffer_bytes);
+        world_close(&w);
+    }
+}
+
 int bytes_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +171,7 @@ int bytes_tests(void)
         cmocka_unit_test(bytes_of_any_view),
         cmocka_unit_test(a_store_outlives_buffer_and_isolate),
         cmocka_unit_test(buffers_are_counted_and_limited),
+        cmocka_unit_test(what_may_grow_counts_in_full),
     };
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

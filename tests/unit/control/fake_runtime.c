@@ -2,8 +2,10 @@
  *   good    ready; logs every script and every forgotten handle; exits 0 when the socket ends
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
+ *   killed  ready, then exit 70 as if the first script had ended it
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
  *   stranger  ready, then another user's process that heeds nothing
+ *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
  * Of a script whose source begins with "bad" it says, when asked, that it does not load; with "exit": it ends; with "mute": nothing.
  * To "hasty" it says so before it is asked.
@@ -62,12 +64,13 @@ static json_t *hear(int *fds, int *fd_count)
     return json_loadb(packet, (size_t)n, 0, NULL);
 }
 
+static void *map; /* the region */
+
 static void take_region(void)
 {
     int fds[70], count;
     json_t *j = hear(fds, &count);
     struct stat st;
-    void *map;
 
     if (!j || count != 2 + (int)json_integer_value(json_object_get(j, "lanes")) ||
         fstat(fds[0], &st))
@@ -79,7 +82,16 @@ static void take_region(void)
     json_decref(j);
 }
 
-static bool is_mute;
+static bool is_mute, is_killed;
+
+static void die_of(json_int_t handle)
+{
+    struct job_region_header *header = map;
+
+    atomic_store(&header->executing.job, job_name(1, 5, 7));
+    atomic_store(&header->executing.script, (uint64_t)handle);
+    exit(70);
+}
 
 enum { SOURCES_MAX = 256 };
 static char source_of[SOURCES_MAX][64]; /* by handle */
@@ -105,6 +117,8 @@ static void take_scripts(void)
         const char *type = json_string_value(json_object_get(j, "type"));
         char text[256], source[64] = "";
 
+        if (!strcmp(type, "script") && is_killed)
+            die_of(handle);
         if (!strcmp(type, "script") && count == 1) {
             ssize_t n = pread(fds[0], source, sizeof(source) - 1, 0);
             const json_t *limits = json_object_get(j, "limits");
@@ -198,6 +212,7 @@ int main(int argc, char **argv)
     } else {
         take_region();
     }
+    is_killed = !strcmp(how, "killed");
     if (!strcmp(how, "silent")) {
         pause();
         return 0;
@@ -226,6 +241,11 @@ int main(int argc, char **argv)
         if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
             return 6;
         say_log(0, "another user's");
+    }
+    if (!strcmp(how, "shouts")) {
+        for (int i = 0; i < 20000; i++)
+            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J more of the same", i);
+        say_log(0, "end");
     }
     if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
         pause();

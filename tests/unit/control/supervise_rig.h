@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "control/hold.h"
 #include "control/supervise.h"
 #include "control/trial.h"
 

@@ -69,7 +69,7 @@ static void a_directory_becomes_a_manifest_and_its_modules(void **state)
 
     put("app/wrangler.jsonc",
         "{ // a script\n \"name\": \"hello\", \"main\": \"./src/index.js\",\n"
-        "\"routes\": [\"a.test/*\", {\"pattern\": \"b.test\", \"zone\": 1}],\n"
+        "\"routes\": [\"a.test/*\", {\"pattern\": \"b.test\", \"zone_id\": \"1\"}],\n"
         "\"vars\": {\"A\": \"1\"}, \"limits\": {\"cpu_ms\": 20},\n"
         "\"compatibility_date\": \"2026-01-01\", }");
     put("app/src/index.js", "import './b.mjs'");
@@ -102,7 +102,7 @@ static void services_limits_and_account_reach_the_manifest(void **state)
     put("caller/wrangler.json", "{\"name\":\"a\",\"main\":\"i.js\",\"account_id\":\"acc\","
                                 "\"limits\":{\"subrequests\":9,\"other\":1},"
                                 "\"services\":[{\"binding\":\"SELF\",\"service\":\"a\"},"
-                                "{\"binding\":\"$b_2\",\"service\":\"b-1\",\"environment\":\"x\","
+                                "{\"binding\":\"$b_2\",\"service\":\"b-1\","
                                 "\"limits\":{\"cpu_ms\":5,\"x\":1}}]}");
     put("caller/i.js", "1");
     if (bundle_pack(in_root("caller"), &b, error, sizeof(error)))
@@ -164,7 +164,7 @@ static void a_bad_directory_is_refused_with_a_sentence(void **state)
         {"an entrypoint",
          "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{\"binding\":\"B\",\"service\":\"b\","
          "\"entrypoint\":\"E\"}]}",
-         "services: entry 0 has an \"entrypoint\": only the default one can be called"},
+         "wrangler.json:1: \"services[].entrypoint\": only the default entrypoint can be called"},
         {"an account of a wrong kind", "{\"name\":\"a\",\"main\":\"i.js\",\"account_id\":7}",
          "\"account_id\" must be a string of 1 to 64 bytes"},
         {"not JSON", "{",
@@ -180,11 +180,19 @@ static void a_bad_directory_is_refused_with_a_sentence(void **state)
             fail_msg("%s: packed", rows[i].what);
         if (strcmp(error, rows[i].error))
             fail_msg("%s: %s", rows[i].what, error);
+        bundle_fini(&b);
     }
     unlink(in_root("bad/wrangler.json"));
     assert_int_equal(bundle_pack(in_root("bad"), &b, error, sizeof(error)), -1);
     assert_string_equal(error, "there is no wrangler.jsonc or wrangler.json");
+    bundle_fini(&b);
+    put("bad/wrangler.toml", "name = \"a\"");
+    assert_int_equal(bundle_pack(in_root("bad"), &b, error, sizeof(error)), -1);
+    assert_string_equal(error,
+                        "there is no wrangler.jsonc or wrangler.json; wrangler.toml is not read");
+    bundle_fini(&b);
     assert_int_equal(bundle_pack("/nonexistent", &b, error, sizeof(error)), -1);
+    bundle_fini(&b);
 }
 
 static void a_bundle_over_its_limits_is_refused(void **state)
@@ -199,11 +207,50 @@ static void a_bundle_over_its_limits_is_refused(void **state)
     }
     assert_int_equal(bundle_pack(in_root("many"), &b, error, sizeof(error)), -1);
     assert_string_equal(error, "more than 256 modules");
+    bundle_fini(&b);
     put("big/wrangler.json", "{\"name\":\"a\",\"main\":\"m.js\"}");
     put("big/m.js", "");
     assert_int_equal(truncate(in_root("big/m.js"), BUNDLE_BYTES_MAX + 1), 0);
     assert_int_equal(bundle_pack(in_root("big"), &b, error, sizeof(error)), -1);
     assert_string_equal(error, "m.js: too large");
+    bundle_fini(&b);
+}
+
+static void a_module_that_is_missing_is_named_where_it_is_imported(void **state)
+{
+    static const struct {
+        const char *what, *source, *error; /* NULL: packed */
+    } rows[] = {
+        {"one that is there", "import './b.mjs'; import x from '../top.js';", NULL},
+        {"one that is not", "\nimport y from \"./missing.js\";",
+         "src/i.js:2: No such module \"./missing.js\", imported from \"src/i.js\""},
+        {"from the root", "import '/src/b.mjs'; import '/b.mjs';",
+         "src/i.js:1: No such module \"/b.mjs\", imported from \"src/i.js\""},
+        {"a bare name is the name of a module", "import 'top.js'; import 'react';",
+         "src/i.js:1: No such module \"react\", imported from \"src/i.js\""},
+        {"outside", "import '../../x.js';",
+         "src/i.js:1: No such module \"../../x.js\", imported from \"src/i.js\""},
+        {"of an imported module", "import '../wants.js'",
+         "wants.js:1: No such module \"./nowhere.js\", imported from \"wants.js\""},
+        {"of a module that nobody imports", "export default 1;", NULL},
+        {"in a circle", "import './i.js'; import './b.mjs';", NULL},
+        {"in a string", "const x = \"import './missing.js'\";", NULL},
+    };
+    struct bundle b;
+
+    put("imports/wrangler.json", "{\"name\":\"a\",\"main\":\"src/i.js\"}");
+    put("imports/src/b.mjs", "import './i.js';");
+    put("imports/top.js", "");
+    put("imports/wants.js", "export * from './nowhere.js';");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int rc;
+
+        put("imports/src/i.js", rows[i].source);
+        rc = bundle_pack(in_root("imports"), &b, error, sizeof(error));
+        if (rc ? !rows[i].error || strcmp(error, rows[i].error) : rows[i].error != NULL)
+            fail_msg("%s: %s", rows[i].what, rc ? error : "packed");
+        bundle_fini(&b);
+    }
 }
 
 static void a_manifest_that_lies_is_refused(void **state)
@@ -233,6 +280,16 @@ static void a_manifest_that_lies_is_refused(void **state)
         {"routes of numbers",
          "{\"name\":\"a\",\"main\":\"i\",\"routes\":[7],\"modules\":[{\"name\":"
          "\"i\",\"bytes\":4}]}"},
+        {"a key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"x\":1,\"modules\":[{"
+                                    "\"name\":\"i.js\",\"bytes\":1}]}"},
+        {"a module's key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"modules\":[{"
+                                             "\"name\":\"i.js\",\"bytes\":1,\"x\":\"\"}]}"},
+        {"a limit that nobody knows",
+         "{\"name\":\"a\",\"main\":\"i.js\",\"limits\":{\"cpu_ms\":1,\"x\":1},"
+         "\"modules\":[{\"name\":\"i.js\",\"bytes\":1}]}"},
+        {"a service's key that nobody knows", "{\"name\":\"a\",\"main\":\"i.js\",\"services\":[{"
+                                              "\"binding\":\"B\",\"service\":\"b\",\"x\":1}],"
+                                              "\"modules\":[{\"name\":\"i.js\",\"bytes\":1}]}"},
     };
     json_t *good = json_loads(
         "{\"name\":\"a\",\"main\":\"i\",\"modules\":[{\"name\":\"i\",\"bytes\":4}]}", 0, NULL);
@@ -489,6 +546,7 @@ int main(void)
         cmocka_unit_test(services_limits_and_account_reach_the_manifest),
         cmocka_unit_test(a_bad_directory_is_refused_with_a_sentence),
         cmocka_unit_test(a_bundle_over_its_limits_is_refused),
+        cmocka_unit_test(a_module_that_is_missing_is_named_where_it_is_imported),
         cmocka_unit_test(a_manifest_that_lies_is_refused),
         cmocka_unit_test(what_is_deployed_survives_a_restart),
         cmocka_unit_test(the_same_content_is_the_same_version),

@@ -4,10 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/bundle.h"
+#include "control/log.h"
+#include "control/process.h"
+#include "runtime/job.h"
 #include "supervise_rig.h"
 
 static void a_process_that_is_ready_has_a_region_for_the_cores(void **state)
@@ -93,6 +98,30 @@ static void one_that_keeps_dying_waits_longer_each_time(void **state)
     UNTIL(supervise_up_count(supervise) == 1);
 }
 
+static void what_it_executed_at_its_end_is_told_and_held_back(void **state)
+{
+    uint64_t held[WORLD_HELD_MAX];
+    struct world_runtime r;
+    struct part *region;
+
+    add_script("alpha", "a");
+    start("killed", 1);
+    UNTIL(status_of(0).restarts >= 1 && !status_of(0).pid);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_null(r.region);
+    assert_int_equal(r.ended_life, r.life);
+    assert_int_equal(r.ended_by.script, catalog.last_handle);
+    assert_true(r.ended_by.job == job_name(1, 5, 7));
+    assert_int_equal(supervise_held(supervise, held), 0);
+    UNTIL(status_of(0).restarts >= HOLD_ENDS);
+    assert_int_equal(supervise_held(supervise, held), 1);
+    assert_int_equal(held[0], catalog.last_handle);
+    behave("good");
+    UNTIL(supervise_up_count(supervise) == 1);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_true(r.life > r.ended_life); /* the end of the life before is still told */
+}
+
 static void a_condemned_process_is_replaced(void **state)
 {
     struct part *region;
@@ -107,6 +136,42 @@ static void a_condemned_process_is_replaced(void **state)
     UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
     r = supervise_runtime(supervise, 0, &region);
     assert_int_equal(atomic_load(r.condemned), 0);
+}
+
+/* The largest manifest that a deploy may bring fits into a packet: one that did not would end every process that is told of it. */
+static void the_largest_script_is_told(void **state)
+{
+    static char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1], var[BUNDLE_VARS_BYTES_MAX];
+    json_t *modules = json_array(), *services = json_array(), *m;
+    char binding[BUNDLE_BINDING_BYTES_MAX + 1];
+    struct script *s;
+
+    for (int i = 0; i < START_MODULES_MAX; i++) {
+        memset(name, '"', sizeof(name) - 1); /* two bytes in JSON */
+        snprintf(name, 4, "%03d", i);
+        name[3] = '"';
+        json_array_append_new(modules, json_pack("{s:s, s:i}", "name", name, "bytes", 0));
+    }
+    for (int i = 0; i < JOB_BINDINGS_MAX; i++) {
+        memset(binding, 'b', sizeof(binding) - 1);
+        binding[sizeof(binding) - 1] = 0;
+        binding[0] = (char)(i < 26 ? 'a' + i : 'A' + i % 26);
+        binding[1] = (char)('a' + i / 26);
+        json_array_append_new(services,
+                              json_pack("{s:s, s:s}", "binding", binding, "service", "b"));
+    }
+    memset(var, 'v', sizeof(var));
+    m = json_pack("{s:s, s:s, s:o, s:o, s:{s:s%}}", "name", "largest", "main", name, "modules",
+                  modules, "services", services, "vars", "V", var, sizeof(var) - 8);
+    if (!bundle_check(m, 0, error, sizeof(error)))
+        fail_msg("%s", error);
+    s = catalog_add(&catalog, m, memfd_create("modules", MFD_CLOEXEC), "0123456789abcdef", 1);
+    assert_non_null(s);
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1 && supervise_is_told(supervise, s->handle));
+    UNTIL(log_count > 0);
+    assert_int_equal(status_of(0).restarts, 0);
+    script_release(s);
 }
 
 /* Root, but for the privilege to signal other users' processes. */
@@ -276,6 +341,50 @@ static void of_statistics_only_known_fields_of_known_scripts_are_kept(void **sta
     assert_int_equal(status_of(0).bad_packets, 6);
 }
 
+/* This process's standard error goes to a file meanwhile. */
+static int capture_log(void)
+{
+    char path[128];
+    int kept = dup(STDERR_FILENO);
+
+    snprintf(path, sizeof(path), "%s/log", root);
+    assert_non_null(freopen(path, "w", stderr));
+    return kept;
+}
+
+static void release_log(int kept)
+{
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+}
+
+static void what_a_process_writes_is_no_line_of_hearthds_log(void **state)
+{
+    char path[128], line[LOG_LINE_BYTES_MAX + 1];
+    int kept = capture_log(), lines = 0;
+    FILE *f;
+
+    start("shouts", 1);
+    UNTIL(has_logged(": end"));
+    for (int i = 0; i < 20; i++)
+        loop_step(&loop, 100);
+    assert_true(status_of(0).logs_dropped > 100);
+    supervise_destroy(supervise);
+    supervise = NULL;
+    release_log(kept);
+    snprintf(path, sizeof(path), "%s/log", root);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    for (; fgets(line, sizeof(line), f); lines++) {
+        if (strncmp(line, "runtime index=0 ", 16) || strchr(line, '\x1b') ||
+            strlen(line) > PROCESS_WORDS_BYTES + 100)
+            fail_msg("%s", line);
+    }
+    fclose(f);
+    assert_true(lines < 200);
+}
+
 static void a_process_sees_only_its_own_descriptors(void **state)
 {
     start("stdio", 1);
@@ -298,8 +407,10 @@ int main(void)
         TEST(a_process_that_is_ready_has_a_region_for_the_cores),
         TEST(scripts_arrive_in_order_with_their_sources_and_limits),
         TEST(a_script_comes_with_the_names_of_its_services_in_order),
+        TEST(the_largest_script_is_told),
         TEST(a_killed_process_comes_back_with_a_new_region),
         TEST(one_that_keeps_dying_waits_longer_each_time),
+        TEST(what_it_executed_at_its_end_is_told_and_held_back),
         TEST(a_condemned_process_is_replaced),
         TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
         TEST(one_that_may_not_be_killed_is_asked_to_end),
@@ -312,6 +423,7 @@ int main(void)
         TEST(one_that_reads_nothing_is_replaced),
         TEST(packets_that_do_not_parse_are_counted_and_dropped),
         TEST(of_statistics_only_known_fields_of_known_scripts_are_kept),
+        TEST(what_a_process_writes_is_no_line_of_hearthds_log),
         TEST(a_process_sees_only_its_own_descriptors),
         TEST(files_that_are_missing_are_named),
     };

@@ -278,19 +278,22 @@ static void lost_lines_are_told_with_the_next(void **state)
     assert_int_equal(node[RUNNER].counts.lost, 2);
 }
 
+static void ask_for(uint16_t asker, int number)
+{
+    char script[16], seal[2 * CAPABILITY_BYTES + 1] = "";
+    json_t *note;
+
+    memset(seal, '0', 2 * CAPABILITY_BYTES);
+    snprintf(script, sizeof(script), "s%d", number);
+    note = json_pack("{s:s, s:s}", "script", script, "capability", seal);
+    tail_take_request(&node[RUNNER], asker, note, 0);
+    json_decref(note);
+}
+
 static void many_askers_do_not_cost_more_than_there_is_room(void **state)
 {
-    for (int i = 0; i < 3 * TAIL_REQUESTS_MAX; i++) {
-        char script[16];
-        json_t *note;
-        char seal[2 * CAPABILITY_BYTES + 1] = "";
-
-        memset(seal, '0', 2 * CAPABILITY_BYTES);
-        snprintf(script, sizeof(script), "s%d", i);
-        note = json_pack("{s:s, s:s}", "script", script, "capability", seal);
-        tail_take_request(&node[RUNNER], READER, note, 0);
-        json_decref(note);
-    }
+    for (int i = 0; i < 3 * TAIL_REQUESTS_MAX; i++)
+        ask_for((uint16_t)(READER + i % 3), i);
     logs("s0", "x", 1);
     logs("s191", "no room", 1);
     assert_int_equal(sent_count, 1);
@@ -299,6 +302,19 @@ static void many_askers_do_not_cost_more_than_there_is_room(void **state)
     forget_notes();
     logs("beta", "x", TAIL_LIFE_MS + 1);
     assert_int_equal(sent_count, 1);
+}
+
+/* More than an honest one has clients for. */
+static void one_asker_does_not_take_the_room_of_the_others(void **state)
+{
+    for (int i = 0; i < 2 * TAIL_REQUESTS_MAX; i++)
+        ask_for(READER, i);
+    ask_for(READER + 1, 1000);
+    logs("s1000", "x", 1);
+    assert_int_equal(sent_count, 1);
+    logs("s31", "x", 1);
+    logs("s32", "too many", 1);
+    assert_int_equal(sent_count, 2);
 }
 
 int main(void)
@@ -316,6 +332,7 @@ int main(void)
         TEST(a_line_too_long_for_a_note_is_cut_between_characters),
         TEST(lost_lines_are_told_with_the_next),
         TEST(many_askers_do_not_cost_more_than_there_is_room),
+        TEST(one_asker_does_not_take_the_room_of_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,11 @@ uint32_t supervise_count(const struct supervise *s)
     return 1;
 }
 
+uint32_t supervise_held(const struct supervise *s, uint64_t handle[WORLD_HELD_MAX])
+{
+    return 0;
+}
+
 struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, struct part **out)
 {
     *out = region;
@@ -293,8 +298,9 @@ static void certificates_serve_the_names_they_carry(void **state)
 static void one_bad_certificate_refuses_them_all(void **state)
 {
     strcpy(certificates[1].chain, "/bad");
+    certificates[1].line = 12;
     assert_null(certs_part_build(&conf, NULL, error, sizeof(error)));
-    assert_string_equal(error, "/bad: no certificate");
+    assert_string_equal(error, "certificates[1], line 12: /bad: no certificate");
 }
 
 static void scripts_answer_their_routes_and_their_own_names(void **state)

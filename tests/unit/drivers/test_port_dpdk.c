@@ -492,6 +492,28 @@ static void af_packet_counts_what_its_ring_lost(void **state)
     port_close(p);
 }
 
+/* The core does something else meanwhile: what eight clients may have under way, and more, waits for it. */
+static void af_packet_keeps_what_comes_at_once(void **state)
+{
+    struct port *p = open_port("net_af_packet0,iface=hxa", 1);
+    int raw = raw_socket("hxb");
+    uint8_t bytes[TEST_FRAME_MAX];
+    struct port_stats s;
+    struct frame f[PORT_BURST];
+    uint16_t received = 0;
+
+    uint32_t len = test_frame(bytes, &flow_v4, "x", 1, true);
+    for (int i = 0; i < 6000; i++)
+        raw_send(raw, bytes, len);
+    for (uint16_t n; (n = port_rx(p, 0, f, PORT_BURST)) > 0; received += n)
+        port_free(p, 0, f, n);
+    port_stats(p, 0, &s);
+    assert_int_equal(s.rx_missed, 0);
+    assert_int_equal(received, 6000);
+    close(raw);
+    port_close(p);
+}
+
 static void a_frame_above_the_mtu_is_dropped_and_counted(void **state)
 {
     assert_int_equal(system("ip link set hxa mtu 9000 && ip link set hxb mtu 9000"), 0);
@@ -746,6 +768,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_frame_that_waits_wakes_its_core_at_once),
         cmocka_unit_test(an_interface_may_go_down_and_come_back),
         cmocka_unit_test(af_packet_counts_what_its_ring_lost),
+        cmocka_unit_test(af_packet_keeps_what_comes_at_once),
         cmocka_unit_test(a_frame_above_the_mtu_is_dropped_and_counted),
         cmocka_unit_test(af_xdp_carries_frames_both_ways),
         cmocka_unit_test(one_af_xdp_queue_feeds_two_cores),

@@ -1,6 +1,7 @@
 /* test_worker: what hearth-runtime does with well-behaved scripts: streams, credit, cancellation,
  * waitUntil, the pool, modules, logs and statistics. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,6 +340,50 @@ static void unhandled_rejections_are_logged_only_if_nobody_came(void **state)
     assert_false(harness_logged(&h, NULL, "handled late"));
 }
 
+/* It takes nothing from its rings until it goes on. */
+static void stop_runtime(void)
+{
+    siginfo_t info;
+    assert_int_equal(kill(h.pid, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)h.pid, &info, WSTOPPED | WNOWAIT), 0);
+}
+
+static uint32_t open_get(uint32_t s)
+{
+    return harness_open(&h, s, "GET", "https://test.example/", "", false);
+}
+
+/* Warm is what was there when the request came into the ring, not what was there when its turn
+ * came. */
+static void what_waited_for_a_start_is_not_called_warm(void **state)
+{
+    uint32_t warmed = rig_script(&h, "export default { fetch() { return new Response(''); } }");
+    uint32_t unasked = rig_script(&h, "export default { fetch() { return new Response('2'); } }");
+    uint32_t job[4];
+    stop_runtime();
+    harness_control(&h, JOB_WARM, warmed);
+    job[0] = open_get(warmed);
+    job[1] = open_get(warmed);
+    job[2] = open_get(unasked);
+    job[3] = open_get(unasked);
+    assert_int_equal(kill(h.pid, SIGCONT), 0);
+    assert_int_equal(harness_wait(&h, job[0])->cold_us, JOB_START_WARMING);
+    assert_int_equal(harness_wait(&h, job[1])->cold_us, JOB_START_WARMING);
+    assert_true(harness_wait(&h, job[2])->cold_us > JOB_START_WARMING);
+    assert_int_equal(harness_wait(&h, job[3])->cold_us, JOB_START_WARMING);
+    for (int i = 0; i < 4; i++)
+        harness_close(&h, job[i]);
+    assert_int_equal(harness_get(&h, warmed, "/")->cold_us, JOB_START_WARM);
+    stop_runtime(); /* waiting for its turn is not waiting for a start */
+    job[0] = open_get(unasked);
+    job[1] = open_get(warmed);
+    assert_int_equal(kill(h.pid, SIGCONT), 0);
+    assert_int_equal(harness_wait(&h, job[0])->cold_us, JOB_START_WARM);
+    assert_int_equal(harness_wait(&h, job[1])->cold_us, JOB_START_WARM);
+    harness_close(&h, job[0]);
+    harness_close(&h, job[1]);
+}
+
 static void warm_and_evict_are_obeyed(void **state)
 {
     uint32_t s = rig_script(&h, "export default { fetch() { return new Response(''); } }");
@@ -668,6 +713,7 @@ int main(void)
         cmocka_unit_test(many_requests_share_an_isolate),
         cmocka_unit_test(modules_of_a_bundle_import_each_other),
         cmocka_unit_test(unhandled_rejections_are_logged_only_if_nobody_came),
+        cmocka_unit_test(what_waited_for_a_start_is_not_called_warm),
         cmocka_unit_test(warm_and_evict_are_obeyed),
         cmocka_unit_test(a_new_version_of_what_is_warm_is_warm_before_its_first_request),
         cmocka_unit_test(a_new_version_that_does_not_load_leaves_the_old_one_alone),

@@ -37,17 +37,18 @@ static const struct phase {
     {"before a read of the body",
      "await sleep(10); try { await r.text(); } catch (e) { console.log(e.message); throw e; }",
      true, 0, "the client is gone"},
-    {"in a long text", "return new Response('x'.repeat(1e6));", false, JOB_CREDIT_INITIAL, NULL},
+    {"in a long text", "return new Response('x'.repeat(1e6));", false, JOB_ANSWER_CREDIT_INITIAL,
+     NULL},
     {"in a stream that waits",
      "let n = 0; return bytes((c) => { if (n++) return new Promise(() => {});"
      " c.enqueue(new Uint8Array(10)); });",
      false, 10, "cancelled: TypeError: the client is gone"},
     {"in a stream that is held up", "return bytes((c) => c.enqueue(new Uint8Array(50000)));", false,
-     JOB_CREDIT_INITIAL, "cancelled: TypeError: the client is gone"},
+     JOB_ANSWER_CREDIT_INITIAL, "cancelled: TypeError: the client is gone"},
     {"in a stream of promised length",
      "const a = bytes((c) => c.enqueue(new Uint8Array(50000)));"
      " return new Response(a.body, { headers: { 'content-length': '9000000' } });",
-     false, JOB_CREDIT_INITIAL, "cancelled: TypeError: the client is gone"},
+     false, JOB_ANSWER_CREDIT_INITIAL, "cancelled: TypeError: the client is gone"},
     {"in an echo", "return new Response(r.body);", true, 1, NULL},
 };
 

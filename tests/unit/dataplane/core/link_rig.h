@@ -23,6 +23,7 @@ struct rig_owner {
     bool is_live, has_head, lingers, is_cancelled;
     int dones, spans;
     int heads, datas, ends, errors, losts, credits;
+    bool is_suspect;
     size_t body_bytes, head_bytes;
     uint64_t cold_us;
     enum job_error error;
@@ -140,10 +141,11 @@ static void rig_on_credit(void *arg, uint32_t owner)
     o->credits++;
 }
 
-static void rig_on_lost(void *arg, uint32_t owner)
+static void rig_on_lost(void *arg, uint32_t owner, bool is_suspect)
 {
     struct rig_owner *o = rig_live(arg, owner);
     o->losts++;
+    o->is_suspect = is_suspect;
     rig_end(o);
 }
 
@@ -279,17 +281,23 @@ static void rig_cancel(struct link_rig *r, uint32_t owner)
     runtime_link_cancel(&r->link, o->ref);
 }
 
-static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+static enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner, uint64_t handle,
+                                              bool has_body)
 {
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
-    enum job_start_result result = runtime_link_start(&r->link, owner, 77, 1000 + owner, head,
+    enum job_start_result result = runtime_link_start(&r->link, owner, handle, 1000 + owner, head,
                                                       sizeof(head), has_body, r->now_ns, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};
     }
     return result;
+}
+
+static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+{
+    return rig_start_script(r, owner, 77, has_body);
 }
 
 #endif

@@ -186,6 +186,64 @@ static void refuses_when_the_table_is_full_and_recovers(void **state)
     rig_destroy(r);
 }
 
+static void what_ran_at_the_end_is_suspect(void **state)
+{
+    static const struct {
+        const char *what;
+        uint64_t script;
+        uint32_t
+            job; /* 1 to 3: the first to the third; 4: a fourth, of long ago; 0: no job's turn */
+        uint32_t lives_ago; /* 1: the life that has just ended */
+        bool is_suspect[3];
+    } rows[] = {
+        {"the first job", 77, 1, 1, {true, false, false}},
+        {"the third job", 77, 3, 1, {false, false, true}},
+        {"another script's", 88, 2, 1, {false, true, false}},
+        {"a script, but no job of it", 77, 0, 1, {true, false, true}},
+        {"a job that is over", 77, 4, 1, {false, false, false}},
+        {"a job, but not its script", 88, 1, 1, {false, false, false}},
+        {"nothing", 0, 0, 1, {false, false, false}},
+        {"a script that has no job here", 99, 0, 1, {false, false, false}},
+        {"of an older life", 77, 1, 2, {false, false, false}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start_script(r, 0, 77, false);
+        rig_start_script(r, 1, 88, false);
+        rig_start_script(r, 2, 77, true);
+        uint32_t n = rows[i].job;
+        struct job_ref ref = n >= 1 && n <= 3 ? r->owner[n - 1].ref : (struct job_ref){0, 99};
+        r->runtime.ended_life = r->runtime.life + 1 - rows[i].lives_ago;
+        r->runtime.ended_by.script = rows[i].script;
+        r->runtime.ended_by.job = n ? job_name(0, ref.index, ref.generation) : 0;
+        rig_detach(r);
+        uint32_t suspects = 0;
+        for (int owner = 0; owner < 3; owner++) {
+            if (r->owner[owner].losts != 1 ||
+                r->owner[owner].is_suspect != rows[i].is_suspect[owner])
+                fail_msg("%s: job %d", rows[i].what, owner + 1);
+            suspects += rows[i].is_suspect[owner];
+        }
+        assert_int_equal(r->counters.job_suspect, suspects);
+        rig_destroy(r);
+    }
+}
+
+static void a_process_that_lies_is_asked_for_its_suspect_at_once(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_region_header *header = r->region;
+    rig_start_script(r, 0, 77, false);
+    rig_start_script(r, 1, 88, false);
+    atomic_store(&header->executing.script, 88);
+    send(r, &(struct job_slot){.type = JOB_TYPES});
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->counters.job_bad_message, 1);
+    assert_true(r->owner[0].losts == 1 && !r->owner[0].is_suspect);
+    assert_true(r->owner[1].losts == 1 && r->owner[1].is_suspect);
+    rig_destroy(r);
+}
+
 static void keeps_a_ring_reserve_for_control(void **state)
 {
     struct link_rig *r = rig_create(JOB_JOBS_MAX);
@@ -748,6 +806,8 @@ int main(void)
         cmocka_unit_test(sends_a_request_body_under_credit),
         cmocka_unit_test(late_messages_are_counted_not_punished),
         cmocka_unit_test(refuses_when_the_table_is_full_and_recovers),
+        cmocka_unit_test(what_ran_at_the_end_is_suspect),
+        cmocka_unit_test(a_process_that_lies_is_asked_for_its_suspect_at_once),
         cmocka_unit_test(keeps_a_ring_reserve_for_control),
         cmocka_unit_test(asks_once_for_a_warm_isolate),
         cmocka_unit_test(a_sub_request_is_answered_under_its_credit),

@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include "client_hellos.h"
 #include "dataplane/guard.h"
 #include "hello.h"
 
 static const char shop[] = "shop.example.com";
+/* Of fuzz_tls: argv[1]. */
+static const char *corpus;
 
 /* A stream whose bytes arrive up to `there`, seen in views of at most `piece`. */
 struct stream {
@@ -130,6 +133,35 @@ static void a_hello_passes_whole_however_it_is_cut_into_records(void **state)
         size_t len = records(wire, size);
         restart(len, 7);
         assert_hello_passes(len);
+    }
+}
+
+static void assert_passes_as_it_was(const uint8_t *message, size_t len)
+{
+    assert_int_equal(drain(1 << 14), TLS_RECORD_HEADER_BYTES + len);
+    assert_memory_equal(out + TLS_RECORD_HEADER_BYTES, message, len);
+}
+
+static void the_hellos_of_clients_pass_however_they_are_cut(void **state)
+{
+    static uint8_t whole[1 << 14];
+    for (size_t i = 0; i < CLIENT_HELLOS; i++) {
+        size_t bytes = client_hello_load(corpus, client_hellos[i], whole, sizeof(whole));
+        const uint8_t *message = whole + TLS_RECORD_HEADER_BYTES;
+        size_t len = bytes - TLS_RECORD_HEADER_BYTES;
+        memcpy(wire, whole, bytes);
+        for (size_t split = 1; split < bytes; split++) {
+            restart(split, SIZE_MAX);
+            assert_int_equal(look(), GUARD_MORE);
+            stream.there = bytes;
+            assert_passes_as_it_was(message, len);
+        }
+        for (size_t cut = 1; cut < len; cut++) {
+            size_t cut_bytes = hello_record(wire, message, cut);
+            cut_bytes += hello_record(wire + cut_bytes, message + cut, len - cut);
+            restart(cut_bytes, SIZE_MAX);
+            assert_passes_as_it_was(message, len);
+        }
     }
 }
 
@@ -456,11 +488,12 @@ static void an_alert_is_no_answer(void **state)
     assert_int_equal(guard.phase, GUARD_ANSWER);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hello_passes_whole_however_its_bytes_come),
         cmocka_unit_test(a_hello_passes_whole_however_it_is_cut_into_records),
+        cmocka_unit_test(the_hellos_of_clients_pass_however_they_are_cut),
         cmocka_unit_test(a_hello_of_64_kb_passes_and_no_larger_one),
         cmocka_unit_test(an_endless_hello_is_refused_at_the_limit),
         cmocka_unit_test(the_table_of_first_bytes),
@@ -471,5 +504,10 @@ int main(void)
         cmocka_unit_test(a_key_exchange_has_a_sound_point),
         cmocka_unit_test(an_alert_is_no_answer),
     };
+    if (argc != 2) {
+        fprintf(stderr, "usage: test_guard DIRECTORY-OF-HELLOS\n");
+        return 2;
+    }
+    corpus = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@
 #include "dataplane/tls_ticket.h"
 #include "tls_pair.h"
 
-static const char *certs;
+/* Directory of make_certs.sh, the path of make_early_session.sh: argv[1], argv[2]. */
+static const char *certs, *make_early_session;
 
 struct end {
     int fd;
@@ -70,7 +71,7 @@ static void await(struct end *e)
 struct seen {
     enum tls_result handshake;
     bool is_resumed;
-    char version[16], alpn[16], output[16384];
+    char version[16], alpn[16], error[160], output[16384];
 };
 
 /* Serves one s_client: reads a line, answers "pong", closes. */
@@ -112,6 +113,7 @@ static void serve_once(struct tls_context *context, const char *options, struct 
         snprintf(seen->alpn, sizeof(seen->alpn), "%s", tls_alpn(s));
         seen->is_resumed = tls_is_resumed(s);
     }
+    snprintf(seen->error, sizeof(seen->error), "%s", tls_error(s));
     shutdown(end.fd, SHUT_WR);
     size_t n = fread(seen->output, 1, sizeof(seen->output) - 1, client);
     seen->output[n] = 0;
@@ -208,17 +210,51 @@ static void a_ticket_is_taken_replaced_or_refused(void **state)
     }
 }
 
+/* A visitor with another server's ticket for early data: all of it is skipped, and the handshake goes on. */
+static void early_data_for_a_foreign_ticket_is_skipped(void **state)
+{
+    static const struct {
+        const char *groups, *suites;
+    } rows[] = {
+        {"X25519", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"},
+        {"X25519", "TLS_AES_256_GCM_SHA384"},
+        {"X25519", "TLS_CHACHA20_POLY1305_SHA256"},
+        {"X448:X25519", "TLS_AES_256_GCM_SHA384"}, /* with a retry */
+    };
+    static struct seen seen;
+    char file[512], command[1200];
+    snprintf(file, sizeof(file), "%s/early.%d", certs, (int)getpid());
+    snprintf(command, sizeof(command), "%s %s %s", make_early_session, certs, file);
+    assert_int_equal(system(command), 0);
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char options[1600];
+        snprintf(options, sizeof(options),
+                 "-groups %s -ciphersuites %s -sess_in %s -early_data %s/ec.pem", rows[i].groups,
+                 rows[i].suites, file, certs);
+        serve_once(context, options, &seen);
+        if (seen.handshake != TLS_OK || seen.is_resumed || !strstr(seen.output, "\npong\n") ||
+            !strstr(seen.output, "Early data was rejected"))
+            fail_msg("%s, %s: %s\n%s", rows[i].groups, rows[i].suites, seen.error, seen.output);
+    }
+    unlink(file);
+    tls_context_destroy(context);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_of_clients),
+        cmocka_unit_test(early_data_for_a_foreign_ticket_is_skipped),
         cmocka_unit_test(a_ticket_is_taken_replaced_or_refused),
     };
-    if (argc != 2) {
-        fprintf(stderr, "usage: test_tls_openssl DIRECTORY-OF-CERTIFICATES\n");
+    if (argc != 3) {
+        fprintf(stderr,
+                "usage: test_tls_openssl DIRECTORY-OF-CERTIFICATES MAKE_EARLY_SESSION.SH\n");
         return 2;
     }
     certs = argv[1];
+    make_early_session = argv[2];
     if (tls_start() != 0)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

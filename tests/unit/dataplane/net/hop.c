@@ -221,6 +221,26 @@ static void a_hop_that_is_forgotten_again_is_waited_for_again(void **state)
     assert_int_equal(turns, 0);
 }
 
+/* Whoever was told that nobody answers may ask again at once: that is another wait, not another turn. */
+static void who_asks_again_is_not_told_at_once(void **state)
+{
+    bool waits, is_lost;
+    uint32_t turns = 0;
+
+    for (uint32_t i = 0; i < WAITERS; i++)
+        say(i, true, 0, &waits);
+    for (uint64_t now_ms = 0; now_ms < 3 * PATIENCE_MS; now_ms++) {
+        struct age_link *one;
+        while ((one = hops_next(&hops, &net, now_ms * ms_ns, &is_lost))) {
+            turns++;
+            say((uint32_t)(one - waiter), true, now_ms * ms_ns, &waits);
+            assert_true(waits && turns <= 3 * WAITERS);
+        }
+    }
+    assert_int_equal(turns, 2 * WAITERS);
+    assert_int_equal(hops.count, 1);
+}
+
 static void without_a_route_nobody_waits(void **state)
 {
     bool waits = true;
@@ -264,6 +284,7 @@ int main(void)
         TEST(a_gateway_is_waited_for_among_strays),
         TEST(who_leaves_is_not_called),
         TEST(a_hop_that_is_forgotten_again_is_waited_for_again),
+        TEST(who_asks_again_is_not_told_at_once),
         TEST(without_a_route_nobody_waits),
         TEST(want_of_buffers_is_tried_by_a_few_at_a_time),
     };

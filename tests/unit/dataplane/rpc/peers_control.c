@@ -2,6 +2,7 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "dataplane/note.h"
+#include "dataplane/place.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
 {
@@ -210,6 +211,59 @@ static void a_node_that_leaves_hands_to_one_that_joins(void **state)
     }
 }
 
+static void tell(struct rig *r, uint32_t from, uint32_t to, const struct record_warm *warm)
+{
+    uint8_t out[64];
+    struct channel *c = peers_channel(peers_of(r, from), (uint16_t)to, 0);
+    size_t len = record_write_warm(out, sizeof(out), warm);
+    assert_int_equal(stream_write(c, channel_control(c), out, len), len);
+    peers_mark(peers_of(r, from), c);
+}
+
+/* What a member may say in good faith, but not for ever. */
+static void a_member_demands_so_much_and_no_more(void **state)
+{
+    enum { OVER = 50 };
+    struct rig *r = rig_start(2, 2);
+    struct record_warm warm = {.script = r->c.scripts[3].id_hash,
+                               .version = r->c.scripts[3].version_bits,
+                               .is_demanded = true};
+    for (uint32_t i = 0; i < PEERS_DEMANDS_BURST + OVER; i++)
+        tell(r, 0, 1, &warm);
+    rig_run(r, 10);
+    assert_in_range(core_of(r, 1)->counters.warm_budget, OVER - 5, OVER);
+    assert_int_equal(core_of(r, 1)->counters.warm_demanded, 1);
+    assert_int_equal(core_of(r, 1)->counters.rpc_bad_frame, 0);
+    rig_free(r);
+}
+
+static void what_a_node_will_never_be_home_of_is_not_handed_to_it(void **state)
+{
+    struct rig *r = rig_start(14, 14);
+    uint32_t strangers = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        uint16_t node[PLACE_SUCCESSORS_MAX];
+        bool is_one = false;
+        uint32_t count = ring_successors(r->c.plan[0]->ring, r->c.scripts[i].id_hash, node,
+                                         PLACE_SUCCESSORS_MAX);
+        for (uint32_t k = 0; k < count; k++)
+            is_one |= node[k] == 1;
+        if (is_one)
+            continue;
+        struct record_warm warm = {.script = r->c.scripts[i].id_hash,
+                                   .version = r->c.scripts[i].version_bits,
+                                   .is_handover = true};
+        tell(r, 0, 1, &warm);
+        strangers++;
+    }
+    assert_true(strangers > 0);
+    rig_run(r, 20);
+    assert_int_equal(core_of(r, 1)->counters.warm_sent, 0);
+    assert_int_equal(core_of(r, 1)->counters.handover_taken, 0);
+    assert_int_equal(core_of(r, 1)->counters.rpc_bad_frame, 0);
+    rig_free(r);
+}
+
 static void rings_that_differ_are_seen_and_counted(void **state)
 {
     struct rig *r = rig_start(3, 3);
@@ -332,6 +386,8 @@ int main(void)
         cmocka_unit_test(a_node_that_leaves_hands_all_that_is_warm_to_the_next_home),
         cmocka_unit_test(two_nodes_that_leave_at_once_hand_to_who_stays),
         cmocka_unit_test(a_node_that_leaves_hands_to_one_that_joins),
+        cmocka_unit_test(a_member_demands_so_much_and_no_more),
+        cmocka_unit_test(what_a_node_will_never_be_home_of_is_not_handed_to_it),
         cmocka_unit_test(rings_that_differ_are_seen_and_counted),
         cmocka_unit_test(a_note_reaches_the_control_threads_it_is_for),
         cmocka_unit_test(a_member_that_breaks_the_protocol_loses_its_channel_only),

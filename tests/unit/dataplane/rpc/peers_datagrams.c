@@ -231,12 +231,26 @@ static void a_flood_of_inits_keeps_no_other_member_out(void **state)
     }
 }
 
+/* Nine members whose machines are off: nobody answers the queries for their MACs. */
+static void members_without_a_mac_are_tried_less_and_less(void **state)
+{
+    enum { NODES = 10, SECONDS = 5, TRIES_PER_S = 8 };
+    struct rig *r = rig_start(NODES, 1);
+    const struct counters *c = &core_of(r, 0)->counters;
+    rig_run(r, 1000);
+    uint64_t before = c->net_unresolved;
+    rig_run(r, 1000 * SECONDS);
+    assert_in_range(c->net_unresolved - before, 1, (NODES - 1) * SECONDS * TRIES_PER_S);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_member_sent_is_refused_and_counted),
         cmocka_unit_test(handshakes_are_opened_at_a_limited_rate),
         cmocka_unit_test(a_flood_of_inits_keeps_no_other_member_out),
+        cmocka_unit_test(members_without_a_mac_are_tried_less_and_less),
     };
     return cmocka_run_group_tests(tests, start_engine, NULL);
 }

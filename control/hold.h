@@ -1,0 +1,46 @@
+/* hold.h
+ *
+ * Scripts that end their process are held back: a third end within a minute of the one before keeps a script from
+ * running for 10 s, each further one for twice as long, 5 minutes at most. Its requests get 503 meanwhile.
+ *
+ *   end   end   end                  end
+ *    |<60s>|<60s>|== held 10 s ==|<60s>|==== held 20 s ====|    60 s without one: forgotten
+ *
+ * A script is named by its handle, so another version begins anew. HOLD_SCRIPTS_MAX are remembered; beyond that whoever was
+ * heard of least recently is forgotten. Units: nanoseconds of the caller's clock. Never fails, never allocates. Single thread.
+ */
+#ifndef HEARTH_HOLD_H
+#define HEARTH_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/world.h"
+
+enum {
+    HOLD_SCRIPTS_MAX = WORLD_HELD_MAX,
+    HOLD_ENDS = 3,
+    HOLD_WINDOW_S = 60,
+    HOLD_FIRST_S = 10,
+    HOLD_MAX_S = 300,
+};
+
+struct hold {
+    uint64_t script; /* 0: free */
+    uint32_t ends;
+    uint64_t seen_ns;  /* the last end */
+    uint64_t until_ns; /* held until then; 0: not yet */
+};
+
+struct hold_table {
+    struct hold hold[HOLD_SCRIPTS_MAX];
+};
+
+/* A process ended while it executed that script (not 0). Returns what is known of it now. */
+const struct hold *hold_ended(struct hold_table *, uint64_t script, uint64_t now_ns);
+/* The scripts that are held now. */
+uint32_t hold_list(const struct hold_table *, uint64_t now_ns, uint64_t script[HOLD_SCRIPTS_MAX]);
+/* When the next of these may run again; UINT64_MAX: none is held. */
+uint64_t hold_next_ns(const struct hold_table *, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,34 @@
+/* module_head.h
+ *
+ * What a JavaScript module imports, as far as its head tells: the import and export-from declarations before the first statement that is
+ * anything else.
+ *
+ *   "use strict"; import a, {b as c} from "./x.js"; export * from "./y.js";   let z; import "./not-seen.js";
+ *   '------------------------- the head -----------------------------------'
+ *
+ * Only there can they be told from all else without reading JavaScript whole, and there they nearly always are. Never wrong: what is not plainly such
+ * a declaration ends the head. Views into the text. Pure.
+ */
+#ifndef HEARTH_MODULE_HEAD_H
+#define HEARTH_MODULE_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct module_head {
+    const char *p, *end;
+    uint32_t line;
+};
+
+struct module_import {
+    const char *specifier;
+    size_t bytes;
+    uint32_t line;
+};
+
+void module_head_init(struct module_head *, const char *text, size_t bytes);
+/* The next import; false: the head is over. */
+bool module_head_next(struct module_head *, struct module_import *);
+
+#endif

@@ -1,0 +1,91 @@
+"""Scripts that a process cannot stop, and who happens to be in the same process."""
+
+import shutil
+import tempfile
+import time
+
+from cases import case
+from load import Load
+from node import SCRIPTS, counters, deploy, get, hearthd_pid, https, runtime_pids, until
+
+STUCK = ("indexOf", "includes", "reverse", "fill", "copyWithin", "join", "from", "some", "large")
+
+
+def fresh():
+    """A new version of the killer: what an old one has done is not held against it."""
+    with tempfile.TemporaryDirectory() as directory:
+        shutil.copytree(f"{SCRIPTS}/killer", directory, dirs_exist_ok=True)
+        with open(f"{directory}/src/index.js", "a") as file:
+            file.write(f"// {time.monotonic_ns()}\n")
+        deploy(directory)
+
+
+def longest_gap(load, since):
+    times = [since] + sorted(when for when, status in load.answers if status == 200 and when > since)
+    return max(b - a for a, b in zip(times, times[1:]))
+
+
+@case("what a process cannot stop ends with it: 502 or 503, once, and the others' requests are answered")
+def _():
+    daemon, gaps, rows = hearthd_pid(), {}, []
+    for name in STUCK:
+        fresh()
+        before = counters()
+        with Load(clients=2, pause_s=0.02) as load:
+            started = time.monotonic()
+            status = get("killer.hearth.test", f"/{name}").status
+            until(lambda: runtime_pids(), "a runtime process")
+            load.more(20)
+            gaps[name] = longest_gap(load, started)
+        after = counters()
+        assert status in (502, 503), f"{name}: {status}"
+        assert not load.errors and load.statuses() == {200}, f"{name}: {load.statuses()} {load.errors[:2]}"
+        # Never a second time: what was executing is not run again.
+        suspects = after["job_suspect"] - before["job_suspect"]
+        assert suspects == (status == 502), f"{name}: {suspects} suspects for {status}"
+        rows.append(f"{name} {status} {gaps[name] * 1000:.0f}")
+    assert hearthd_pid() == daemon
+    return "longest wait beside it in ms: " + ", ".join(rows)
+
+
+@case("a script that ends its process a third time within a minute is held back; another version of it is not")
+def _():
+    fresh()
+    before = counters()
+    for _ in range(3):
+        assert get("killer.hearth.test", "/indexOf").status == 502
+        until(lambda: get().status == 200, "good answers again")
+    held = get("killer.hearth.test", "/some")
+    assert held.status == 503 and b"held back" in held.body, held.body
+    assert "retry-after" in held.headers
+    assert counters()["job_held"] > before["job_held"]
+    fresh()
+    assert get("killer.hearth.test", "/nothing").status == 500  # it runs, and throws
+
+
+@case("a resizable buffer counts in full: the script is told, and its process lives")
+def _():
+    fresh()
+    pids = set(runtime_pids())
+    answer = get("killer.hearth.test", "/resize")
+    assert answer.status in (500, 503), answer.status
+    assert set(runtime_pids()) == pids
+
+
+@case("deep and wide JSON of a client ends within its script's limits, and others are answered meanwhile")
+def _():
+    bodies = {"deep": b"[" * 5_000_000 + b"]" * 5_000_000,
+              "wide": b"{" + b",".join(b'"k%d":1' % i for i in range(500_000)) + b"}"}
+    notes = []
+    for what, body in bodies.items():
+        fresh()
+        with Load(clients=2, pause_s=0.02) as load:
+            started = time.monotonic()
+            client = https("killer.hearth.test")
+            status = client.request("POST /json HTTP/1.1", "killer.hearth.test", body).status
+            load.more(20)
+            gap = longest_gap(load, started)
+        assert status in (200, 400, 500, 502, 503), status
+        assert not load.errors and load.statuses() == {200}, (what, load.statuses(), load.errors[:2])
+        notes.append(f"{what} {status} {gap * 1000:.0f} ms")
+    return ", ".join(notes)
