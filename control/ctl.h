@@ -59,6 +59,8 @@ void ctl_refuse(struct ctl_client *, const char *error);
 uint64_t ctl_client_id(const struct ctl_client *);
 struct ctl_client *ctl_find(struct ctl *, uint64_t id);
 uint32_t ctl_client_count(const struct ctl *);
+/* For want of a place, or of a descriptor. */
+uint64_t ctl_turned_away(const struct ctl *);
 
 /* The client reads log lines of that script ("": all) from now on. */
 void ctl_subscribe(struct ctl_client *, const char *script);

@@ -45,13 +45,15 @@ static json_t *cores_json(const struct hearthd *h)
 
         core_gauges(h->core[i].core, &g);
         json_array_append_new(
-            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}",
-                           "index", (int)i, "cpu", (int)h->conf->cores[i], "conns", (int)g.conns,
-                           "conns_busy", (int)busy_conns(&g), "conns_idle", (int)g.conns_idle,
-                           "conns_fresh", (int)g.conns_fresh, "conns_ending", (int)g.conns_ending,
-                           "sources_over", (int)g.sources_over, "jobs", (int)g.jobs, "chunks_free",
-                           (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns",
-                           (json_int_t)g.busy_ns, "idle_ns", (json_int_t)g.idle_ns));
+            out,
+            json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}",
+                      "index", (int)i, "cpu", (int)h->conf->cores[i], "conns", (int)g.conns,
+                      "conns_busy", (int)busy_conns(&g), "conns_idle", (int)g.conns_idle,
+                      "conns_fresh", (int)g.conns_fresh, "conns_ending", (int)g.conns_ending,
+                      "sources_over", (int)g.sources_over, "jobs", (int)g.jobs, "chunks_free",
+                      (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns", (json_int_t)g.busy_ns,
+                      "idle_ns", (json_int_t)g.idle_ns, "longest_ns", (json_int_t)g.longest_ns,
+                      "longest_lately_ns", (json_int_t)g.longest_lately_ns));
     }
     return out;
 }
@@ -98,14 +100,15 @@ json_t *export_status(const struct hearthd *h)
         json_array_append_new(addresses, json_string(h->conf->port.addresses[i]));
     return json_pack(
         "{s:b, s:s, s:s, s:b, s:b, s:i, s:f, s:I, s:b, s:o, s:o, s:{s:i, s:i}, s:o, s:o, s:i, s:o, "
-        "s:s, s:o}",
+        "s:s, s:o, s:I}",
         "ok", 1, "node", h->conf->node, "version", HEARTH_VERSION, "ready", (int)is_ready,
         "draining", (int)h->is_draining, "pid", (int)getpid(), "uptime_s",
         (double)(loop_now_ns() - h->started_ns) / 1e9, "epoch", (json_int_t)h->epoch, "hugepages",
         (int)h->has_huge, "port", port_json(h), "addresses", addresses, "listen", "https",
         (int)h->conf->listen.https, "http", (int)h->conf->listen.http, "cores", cores_json(h),
         "runtimes", runtimes_json(h), "scripts", (int)h->catalog.current_count, "certificates",
-        certificates_json(h), "config", h->config_file, "cluster", export_cluster(h));
+        certificates_json(h), "config", h->config_file, "cluster", export_cluster(h),
+        "clients_turned_away", (json_int_t)(h->ctl ? ctl_turned_away(h->ctl) : 0));
 }
 
 /* ---- scripts ---- */
@@ -221,15 +224,20 @@ json_t *export_stats(const struct hearthd *h)
 
     for (uint32_t i = 0; i < h->core_count; i++) {
         struct counters c = settled_counters(h->core[i].core);
+        struct core_gauges g;
         json_t *counters = json_object();
 
+        core_gauges(h->core[i].core, &g);
         counters_each(&c, put_counter, counters);
         counters_each(&c, add_counter, sum);
         unaccounted += counters_unaccounted(&c);
-        json_array_append_new(cores, json_pack("{s:i, s:i, s:o, s:I, s:o}", "index", (int)i, "cpu",
-                                               (int)h->conf->cores[i], "counters", counters,
-                                               "unaccounted", (json_int_t)counters_unaccounted(&c),
-                                               "port", port_stats_json(h, (uint16_t)i)));
+        json_array_append_new(cores,
+                              json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:o}", "index", (int)i,
+                                        "cpu", (int)h->conf->cores[i], "counters", counters,
+                                        "unaccounted", (json_int_t)counters_unaccounted(&c),
+                                        "longest_ns", (json_int_t)g.longest_ns, "longest_lately_ns",
+                                        (json_int_t)g.longest_lately_ns, "port",
+                                        port_stats_json(h, (uint16_t)i)));
     }
     return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "counters", sum, "unaccounted",
                      (json_int_t)unaccounted, "cores", cores);
@@ -316,6 +324,12 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_busy_seconds_total{core=\"%u\"} %.9f\n", i,
                 (double)g[i].busy_ns / 1e9);
+    fputs("# TYPE hearth_longest_iteration_seconds gauge\n# HELP hearth_longest_iteration_seconds "
+          "longest iteration of the last five to ten seconds\n",
+          out);
+    for (uint32_t i = 0; i < h->core_count; i++)
+        fprintf(out, "hearth_longest_iteration_seconds{core=\"%u\"} %.9f\n", i,
+                (double)g[i].longest_lately_ns / 1e9);
     fputs("# TYPE hearth_runtime_up gauge\n# HELP hearth_runtime_up runtime process serves\n", out);
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
         struct supervise_status s;

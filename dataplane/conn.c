@@ -24,6 +24,7 @@ void conn_set_state(struct core *core, struct conn *c, enum conn_state state)
         exchange_start(core, c); /* the deadline is its own from here on */
         break;
     case CONN_CLOSING:
+        age_remove(&c->turn_wait);
         c->deadline_ns = conn_after_ms(core, CLOSING_TIMEOUT_MS);
         c->unsaid = (uint32_t)tcp_unacked(&c->tcp);
         break;
@@ -398,6 +399,24 @@ uint32_t conns_run_starving(struct core *core)
 uint64_t conns_starving_next_ns(const struct core *core)
 {
     return core->starving.count > 0 ? core->starving_turn_ns : UINT64_MAX;
+}
+
+static struct conn *conn_of_turn_wait(struct age_link *link)
+{
+    return (struct conn *)((char *)link - offsetof(struct conn, turn_wait));
+}
+
+uint32_t conns_run_handshakes(struct core *core)
+{
+    struct slice slice = slice_of(core->config.clock, HANDSHAKES_PER_ITERATION);
+    uint32_t count = 0;
+    while (handshakes_wait(&core->handshakes) && slice_take(&slice)) {
+        struct conn *c = conn_of_turn_wait(handshakes_next(&core->handshakes));
+        c->has_turn = true;
+        conn_run(core, c);
+        count++;
+    }
+    return count;
 }
 
 uint32_t conn_chunks(const struct conn *c)
