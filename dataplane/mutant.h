@@ -53,7 +53,7 @@
     X(END_NOT_RESENT, 8, "the end of a stream is not sent again when its packet is lost")          \
     X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
     X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
-    X(HEAD_WITHOUT_MEMORY, 8, "a call begins without chunks for the head of its answer")           \
+    X(HEAD_WITHOUT_MEMORY, 24, "a call begins without chunks for the head of its answer")          \
     X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")                          \
     X(UNBOUNDED_ITERATION, 40, "an iteration does all the work there is")                          \
     X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \
