@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ struct ctl {
     struct loop_timer sweep_timer;
     uint64_t last_id;
     struct ctl_counts counts;
+    int spare_fd; /* -1: none could be had */
     struct ctl_client *clients;
 };
 
@@ -299,14 +301,36 @@ static void turn_away(int fd)
     close(fd);
 }
 
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Who cannot be accepted stays in the queue, and the socket stays readable: the loop would turn for
+ * nothing until a descriptor is free. The spare one makes room to send them away. */
+static void turn_away_without_descriptor(struct ctl *s)
+{
+    if (s->spare_fd < 0)
+        return;
+    close(s->spare_fd);
+    int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        turn_away(fd);
+    s->spare_fd = open_spare();
+    s->counts.turned_away++;
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
     struct ctl *s = arg;
     int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ctl_client *c;
 
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE)
+            turn_away_without_descriptor(s);
         return;
+    }
     c = s->counts.clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         s->counts.turned_away++;
@@ -331,21 +355,32 @@ static void on_connect(void *arg, uint32_t events)
 
 /* ---- life ---- */
 
-/* 0, or -errno; -EADDRINUSE when somebody answers there. */
+/* -ECONNREFUSED: the file is there, and nobody listens; -ENOENT: not even that. */
+static int knock(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : -EADDRINUSE;
+    close(fd);
+    return rc == -EAGAIN ? -EADDRINUSE : rc; /* it listens, and its queue is full */
+}
+
+/* 0, or -errno; -EADDRINUSE when somebody listens there. */
 static int bind_socket(int fd, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     mode_t before;
-    int rc, other;
+    int rc;
 
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     strcpy(address.sun_path, path);
-    other = ctl_connect(path);
-    if (other >= 0) {
-        close(other);
-        return -EADDRINUSE;
-    }
+    rc = knock(&address);
+    if (rc != -ECONNREFUSED && rc != -ENOENT)
+        return rc;
     unlink(path);
     before = umask(0177);
     rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
@@ -364,6 +399,7 @@ struct ctl *ctl_create(struct loop *loop, const char *path, ctl_handler handler,
         return NULL;
     }
     *s = (struct ctl){.loop = loop, .handler = handler, .arg = arg, .watch.fd = -1};
+    s->spare_fd = open_spare();
     ctl_set_patience(s, CTL_PATIENCE_MS);
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     rc = s->fd < 0 ? -errno : bind_socket(s->fd, path);
@@ -376,6 +412,8 @@ struct ctl *ctl_create(struct loop *loop, const char *path, ctl_handler handler,
                  rc == -EADDRINUSE ? "another hearthd answers there" : strerror(-rc));
         if (s->fd >= 0)
             close(s->fd);
+        if (s->spare_fd >= 0)
+            close(s->spare_fd);
         free(s);
         return NULL;
     }
@@ -392,6 +430,8 @@ void ctl_destroy(struct ctl *s)
     loop_timer_cancel(s->loop, &s->sweep_timer);
     loop_unwatch(s->loop, &s->watch);
     close(s->fd);
+    if (s->spare_fd >= 0)
+        close(s->spare_fd);
     unlink(s->path);
     free(s);
 }

@@ -45,13 +45,15 @@ static json_t *cores_json(const struct hearthd *h)
 
         core_gauges(h->core[i].core, &g);
         json_array_append_new(
-            out, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}",
-                           "index", (int)i, "cpu", (int)h->conf->cores[i], "conns", (int)g.conns,
-                           "conns_busy", (int)busy_conns(&g), "conns_idle", (int)g.conns_idle,
-                           "conns_fresh", (int)g.conns_fresh, "conns_ending", (int)g.conns_ending,
-                           "sources_over", (int)g.sources_over, "jobs", (int)g.jobs, "chunks_free",
-                           (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns",
-                           (json_int_t)g.busy_ns, "idle_ns", (json_int_t)g.idle_ns));
+            out,
+            json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}",
+                      "index", (int)i, "cpu", (int)h->conf->cores[i], "conns", (int)g.conns,
+                      "conns_busy", (int)busy_conns(&g), "conns_idle", (int)g.conns_idle,
+                      "conns_fresh", (int)g.conns_fresh, "conns_ending", (int)g.conns_ending,
+                      "sources_over", (int)g.sources_over, "jobs", (int)g.jobs, "chunks_free",
+                      (int)g.chunks_free, "chunks", (int)g.chunks, "busy_ns", (json_int_t)g.busy_ns,
+                      "idle_ns", (json_int_t)g.idle_ns, "longest_ns", (json_int_t)g.longest_ns,
+                      "longest_lately_ns", (json_int_t)g.longest_lately_ns));
     }
     return out;
 }
@@ -91,7 +93,7 @@ static json_t *certificates_json(const struct hearthd *h)
 
 static json_t *ctl_json(const struct hearthd *h)
 {
-    const struct ctl_counts c = ctl_counts(h->ctl);
+    const struct ctl_counts c = h->ctl ? ctl_counts(h->ctl) : (struct ctl_counts){0};
 
     return json_pack("{s:i, s:I, s:I, s:I}", "clients", (int)c.clients, "turned_away",
                      (json_int_t)c.turned_away, "given_up", (json_int_t)c.given_up, "bad",
@@ -233,15 +235,20 @@ json_t *export_stats(const struct hearthd *h)
 
     for (uint32_t i = 0; i < h->core_count; i++) {
         struct counters c = settled_counters(h->core[i].core);
+        struct core_gauges g;
         json_t *counters = json_object();
 
+        core_gauges(h->core[i].core, &g);
         counters_each(&c, put_counter, counters);
         counters_each(&c, add_counter, sum);
         unaccounted += counters_unaccounted(&c);
-        json_array_append_new(cores, json_pack("{s:i, s:i, s:o, s:I, s:o}", "index", (int)i, "cpu",
-                                               (int)h->conf->cores[i], "counters", counters,
-                                               "unaccounted", (json_int_t)counters_unaccounted(&c),
-                                               "port", port_stats_json(h, (uint16_t)i)));
+        json_array_append_new(cores,
+                              json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:o}", "index", (int)i,
+                                        "cpu", (int)h->conf->cores[i], "counters", counters,
+                                        "unaccounted", (json_int_t)counters_unaccounted(&c),
+                                        "longest_ns", (json_int_t)g.longest_ns, "longest_lately_ns",
+                                        (json_int_t)g.longest_lately_ns, "port",
+                                        port_stats_json(h, (uint16_t)i)));
     }
     return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "counters", sum, "unaccounted",
                      (json_int_t)unaccounted, "cores", cores);
@@ -328,6 +335,12 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_busy_seconds_total{core=\"%u\"} %.9f\n", i,
                 (double)g[i].busy_ns / 1e9);
+    fputs("# TYPE hearth_longest_iteration_seconds gauge\n# HELP hearth_longest_iteration_seconds "
+          "longest iteration of the last five to ten seconds\n",
+          out);
+    for (uint32_t i = 0; i < h->core_count; i++)
+        fprintf(out, "hearth_longest_iteration_seconds{core=\"%u\"} %.9f\n", i,
+                (double)g[i].longest_lately_ns / 1e9);
     fputs("# TYPE hearth_runtime_up gauge\n# HELP hearth_runtime_up runtime process serves\n", out);
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
         struct supervise_status s;

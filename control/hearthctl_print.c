@@ -276,6 +276,12 @@ void print_stats(const json_t *j)
     }
     printf("\nrx_frames %lld = delivered and dropped by reason, %lld unaccounted for\n",
            field_number(sum, "rx_frames"), field_number(j, "unaccounted"));
+    json_array_foreach(cores, i, core)
+    {
+        printf("core %lld: longest iteration %.2f ms, lately %.2f ms\n",
+               field_number(core, "index"), (double)field_number(core, "longest_ns") / 1e6,
+               (double)field_number(core, "longest_lately_ns") / 1e6);
+    }
     printf("Counters that are 0 are not shown; --json has them all.\n");
 }
 

@@ -30,7 +30,7 @@ static const struct {
 
 struct sample {
     double at_s, busy_ns, idle_ns;
-    json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members;
+    json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members, longest_ns;
     char state[16];
 };
 
@@ -62,6 +62,8 @@ static void read_sample(struct sample *s, const json_t *status, const json_t *st
         s->conns_idle += field_number(core, "conns_idle");
         s->over += field_number(core, "sources_over");
         s->jobs += field_number(core, "jobs");
+        if (field_number(core, "longest_lately_ns") > s->longest_ns)
+            s->longest_ns = field_number(core, "longest_lately_ns");
     }
     s->up = field_number(cluster, "up");
     s->members = (json_int_t)json_array_size(json_object_get(cluster, "members"));
@@ -79,7 +81,8 @@ static void print_head(void)
 {
     for (int k = 0; k < COUNTS; k++)
         printf("%9s ", columns[k].head);
-    printf("%6s %6s %6s %4s %6s %6s  NODES\n", "CONNS", "ACTIVE", "IDLE", "OVER", "JOBS", "BUSY");
+    printf("%6s %6s %6s %4s %6s %6s %8s  NODES\n", "CONNS", "ACTIVE", "IDLE", "OVER", "JOBS",
+           "BUSY", "LONG ms");
 }
 
 static void print_row(const struct sample *a, const struct sample *b)
@@ -91,9 +94,10 @@ static void print_row(const struct sample *a, const struct sample *b)
 
         printf("%9.1f ", strstr(columns[k].head, "ms") ? rate / 1000 : rate);
     }
-    printf("%6lld %6lld %6lld %4lld %6lld %5.1f%%  %lld of %lld, %s\n", (long long)b->conns,
+    printf("%6lld %6lld %6lld %4lld %6lld %5.1f%% %8.2f  %lld of %lld, %s\n", (long long)b->conns,
            (long long)b->conns_busy, (long long)b->conns_idle, (long long)b->over,
-           (long long)b->jobs, busy_of(a, b), (long long)b->up, (long long)b->members, b->state);
+           (long long)b->jobs, busy_of(a, b), (double)b->longest_ns / 1e6, (long long)b->up,
+           (long long)b->members, b->state);
 }
 
 static void print_row_json(const struct sample *a, const struct sample *b)
@@ -105,10 +109,11 @@ static void print_row_json(const struct sample *a, const struct sample *b)
     for (int k = 0; k < COUNTS; k++)
         json_object_set_new(rates, columns[k].counter[0],
                             json_real((double)(b->count[k] - a->count[k]) / s));
-    j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "per_s", rates, "conns",
-                  b->conns, "conns_busy", b->conns_busy, "conns_idle", b->conns_idle,
-                  "sources_over", b->over, "jobs", b->jobs, "busy_percent", busy_of(a, b), "up",
-                  b->up, "members", b->members, "state", b->state);
+    j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:s}", "per_s", rates,
+                  "conns", b->conns, "conns_busy", b->conns_busy, "conns_idle", b->conns_idle,
+                  "sources_over", b->over, "jobs", b->jobs, "busy_percent", busy_of(a, b),
+                  "longest_ms", (double)b->longest_ns / 1e6, "up", b->up, "members", b->members,
+                  "state", b->state);
     json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(j);

@@ -24,6 +24,7 @@
 #include "control/deploy_commands.h"
 #include "control/install.h"
 #include "control/log.h"
+#include "control/pid_file.h"
 #include "dataplane/core_thread.h"
 #include "dataplane/tls.h"
 #include "drivers/aead.h"
@@ -212,7 +213,6 @@ static int mkdirs(const char *path, mode_t mode)
 static int start_run_dir(struct hearthd *h, struct fault *f)
 {
     char path[CONF_PATH_BYTES_MAX + 16];
-    FILE *pid_file;
     int rc = mkdirs(h->conf->run, 0755);
 
     if (rc) {
@@ -220,14 +220,8 @@ static int start_run_dir(struct hearthd *h, struct fault *f)
         return -1;
     }
     snprintf(path, sizeof(path), "%s/hearthd.pid", h->conf->run);
-    pid_file = fopen(path, "we");
-    if (!pid_file) {
-        snprintf(f->text, sizeof(f->text), "%s: %s", path, strerror(errno));
-        return -1;
-    }
-    fprintf(pid_file, "%d\n", (int)getpid());
-    fclose(pid_file);
-    return 0;
+    h->pid_fd = pid_file_take(path, f->text, sizeof(f->text));
+    return h->pid_fd < 0 ? -1 : 0;
 }
 
 /* "0000:03:02.0" */
@@ -352,6 +346,14 @@ static void random_bytes(void *arg, void *out, size_t bytes)
     }
 }
 
+static bool is_runtimes_cpu(const struct conf_runtimes *r, uint16_t cpu)
+{
+    for (uint32_t i = 0; i < r->cpus_count; i++)
+        if (r->cpus[i] == cpu)
+            return true;
+    return false;
+}
+
 static int start_cores(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
@@ -385,6 +387,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
             .tls_port = c->listen.https,
             .plain_port = c->listen.http,
             .idle_adaptive = c->idle == CONF_IDLE_ADAPTIVE,
+            .shares_cpu = is_runtimes_cpu(&c->runtimes, c->cores[i]),
             .conns_max = c->limits.conns,
             .chunks = c->limits.chunks,
             .runtimes_max = c->runtimes.count,
@@ -678,7 +681,7 @@ static void stop(struct hearthd *h)
     if (h->has_eal)
         eal_stop();
     snprintf(path, sizeof(path), "%s/hearthd.pid", h->conf->run);
-    unlink(path);
+    pid_file_give(h->pid_fd, path);
     if (h->has_loop)
         loop_fini(&h->loop);
     log_line("stop", "done");
@@ -732,6 +735,7 @@ int main(int argc, char **argv)
         .config_file = "/etc/hearth/hearth.yaml",
         .signal_fd = -1,
         .done_fd = -1,
+        .pid_fd = -1,
         .store = {.dir = -1, .lock = -1},
     };
     struct fault fault = {0};

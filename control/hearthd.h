@@ -55,6 +55,7 @@ struct hearthd {
     struct loop_watch signal_watch, done_watch;
     struct loop_timer reclaim_timer;
     int signal_fd, done_fd;
+    int pid_fd; /* holds the lock of the pid file; -1: not ours */
     uint64_t started_ns;
     bool has_eal, has_huge, has_aead, has_tls, has_loop, has_catalog, has_publisher;
     bool is_draining, has_been_ready;

@@ -6,6 +6,7 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/slice.h"
 #include "runtime/context.h"
 
 enum {
@@ -24,8 +25,9 @@ struct calls *calls_init(void *memory, uint32_t count)
 {
     struct calls *t = memory;
     t->count = count;
-    t->live = 0;
-    t->free = t->waiting = NULL;
+    t->live = t->uploads = 0;
+    t->free = NULL;
+    t->waiting = (struct age_list){0};
     t->next_ns = UINT64_MAX;
     for (uint32_t i = count; i-- > 0;) {
         t->call[i].index = i;
@@ -64,27 +66,13 @@ void call_wait(struct core *core, struct call *c, uint64_t at_ns)
     struct calls *t = core->calls;
     if (at_ns < t->next_ns)
         t->next_ns = at_ns;
-    if (c->prev_waiting) {
+    if (age_is_in(&c->wait)) {
         if (at_ns < c->try_at_ns)
             c->try_at_ns = at_ns;
         return;
     }
     c->try_at_ns = at_ns;
-    c->next_waiting = t->waiting;
-    if (c->next_waiting)
-        c->next_waiting->prev_waiting = &c->next_waiting;
-    c->prev_waiting = &t->waiting;
-    t->waiting = c;
-}
-
-static void unwait(struct call *c)
-{
-    if (!c->prev_waiting)
-        return;
-    *c->prev_waiting = c->next_waiting;
-    if (c->next_waiting)
-        c->next_waiting->prev_waiting = c->prev_waiting;
-    c->prev_waiting = NULL;
+    age_add(&t->waiting, &c->wait);
 }
 
 void call_trace(struct core *core, struct call *c, enum trace_kind kind, uint16_t code,
@@ -124,11 +112,12 @@ static void free_call(struct core *core, struct call *c)
 {
     assert(!c->stream && c->state != CALL_FREE);
     call_end_answer(core, c);
+    call_end_upload(core, c);
     subs_drop(core, c);
     send_spans(core, c);
     uncount(core, c);
     call_revoke_lazy(core, c);
-    unwait(c);
+    age_remove(&c->wait);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     byte_queue_clear(&c->context, &core->chunks);
@@ -251,6 +240,8 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
+    if (is_end)
+        call_end_upload(core, c);
     /* First there: a stream's room is what the pool has above its reserve. What is kept may take of the reserve. */
     if (len > 0)
         c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
@@ -373,7 +364,8 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
     q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
-    bool may_go = (is_first || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
+    bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
+    c->wants_home = false;
     q.self = core->world->cluster.self;
     if (may_go)
         ask_ring(core, c, &q);
@@ -399,8 +391,17 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             *error = CALL_ERROR_REFUSED;
             return FAILED;
         }
-        if (call_send(core, c, v.node))
+        switch (call_send(core, c, v.node)) {
+        case CALL_GONE:
             return STARTED;
+        case CALL_NO_MEMORY: /* that is ours to wait for: the node is as good as ever */
+            core->counters.call_no_chunks += c->wait_until_ns == 0;
+            c->wants_home = true;
+            *error = CALL_ERROR_BUSY;
+            return may_wait(core, c) ? WAITS : FAILED;
+        case CALL_NO_WAY:
+            break;
+        }
         /* No way there now: as good as down. Each round has one node less. */
         for (uint32_t i = 0; i < q.count; i++) {
             if (q.successor[i].node == v.node)
@@ -470,6 +471,8 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     c->is_idempotent = r->is_idempotent || MUTANT(POST_RERUN);
     c->is_forwarded = r->is_forwarded;
     c->is_traced = r->is_traced;
+    c->is_upload = r->is_upload;
+    t->uploads += r->is_upload;
     c->keeps = true;
     c->body_complete = !r->has_body;
     c->first_sub = SUB_NONE;
@@ -535,8 +538,8 @@ static void place_again(struct core *core, struct call *c)
         return;
     }
     if (!script || script->handle == c->script_handle || take_script(core, c, script))
-        result =
-            c->wait_until_ns ? start_local(core, c, &error) : place_call(core, c, false, &error);
+        result = c->wait_until_ns && !c->wants_home ? start_local(core, c, &error)
+                                                    : place_call(core, c, false, &error);
     if (result == FAILED)
         call_fail(core, c, error);
     else if (result == STARTED)
@@ -595,7 +598,8 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->is_over = false;
     c->events = NULL;
     call_end_answer(core, c);
-    unwait(c);
+    call_end_upload(core, c);
+    age_remove(&c->wait);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     send_spans(core, c);
@@ -703,37 +707,6 @@ const struct runtime_link_events call_job_events = {.head = on_head,
                                                     .sub_cancel = sub_cancelled,
                                                     .sub_credit = sub_credit};
 
-/* ---- what origins ask ---- */
-
-enum job_error call_job_error(uint32_t error)
-{
-    if (error < JOB_ERROR_KINDS)
-        return (enum job_error)error;
-    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
-}
-
-/* Also while its last event is being told. */
-static const struct call *look(struct core *core, struct call_ref ref)
-{
-    const struct call *c = &core->calls->call[ref.index < core->calls->count ? ref.index : 0];
-    return ref.generation != 0 && c->generation == ref.generation && c->state != CALL_FREE ? c
-                                                                                           : NULL;
-}
-
-enum call_path call_path(struct core *core, struct call_ref ref)
-{
-    const struct call *c = look(core, ref);
-    return c ? (enum call_path)c->path : CALL_HERE;
-}
-
-uint16_t call_home(struct core *core, struct call_ref ref)
-{
-    const struct call *c = look(core, ref);
-    const struct world_cluster *cluster = &core->world->cluster;
-    /* Of the world in which it was placed, which may have had more members. */
-    return c && c->home < cluster->member_count ? c->home : cluster->self;
-}
-
 /* ---- the core's part ---- */
 
 static void let_go(struct core *core, struct call *c)
@@ -757,7 +730,6 @@ void calls_end(struct core *core)
 
 static void run_waiting(struct core *core, struct call *c)
 {
-    unwait(c);
     if (c->state == CALL_PLACE) {
         place_again(core, c);
         return;
@@ -778,29 +750,33 @@ static void run_waiting(struct core *core, struct call *c)
     call_on_room(core, c);
 }
 
+static struct call *call_of_wait(struct age_link *link)
+{
+    return (struct call *)((char *)link - offsetof(struct call, wait));
+}
+
 uint32_t calls_run(struct core *core)
 {
     struct calls *t = core->calls;
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
     uint32_t count = 0;
     if (core->now_ns < t->next_ns)
         return 0;
     t->next_ns = UINT64_MAX;
-    /* One turn for each: what waits again does so from the front, behind us. */
-    struct call *c = t->waiting, *next;
-    for (; c; c = next) {
-        next = c->next_waiting;
-        if (c->try_at_ns > core->now_ns) {
-            if (c->try_at_ns < t->next_ns)
-                t->next_ns = c->try_at_ns;
-            continue;
-        }
-        uint32_t next_generation = next ? next->generation : 0;
-        run_waiting(core, c);
-        count++;
-        /* The next one may have ended with it. */
-        if (next && (next->generation != next_generation || !next->prev_waiting)) {
+    /* A turn for each; what waits still, or again, does so behind those whose turn is to come. */
+    for (uint32_t left = t->waiting.count; left > 0 && t->waiting.count > 0; left--) {
+        struct call *c = call_of_wait(t->waiting.oldest);
+        bool is_due = c->try_at_ns <= core->now_ns;
+        if (is_due && !slice_take(&slice)) {
             t->next_ns = core->now_ns;
             break;
+        }
+        age_remove(&c->wait);
+        if (is_due) {
+            run_waiting(core, c);
+            count++;
+        } else {
+            call_wait(core, c, c->try_at_ns);
         }
     }
     return count;

@@ -87,6 +87,7 @@ struct call_request {
     struct byte_queue *answer; /* the origin's, empty: what cannot be passed on yet */
     bool has_body, is_idempotent;
     bool is_forwarded; /* came from a peer: runs here or is refused */
+    bool is_upload;    /* a client's, whose body is not all here: it may take its time */
     bool is_traced;
     const uint8_t *sink; /* a capability: where spans go besides our own recorder; NULL: nowhere */
     uint64_t span;       /* names this call in the trace; 0: the client's own */
@@ -99,7 +100,7 @@ enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
  * once, *error says why; the head is the caller's still. */
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
 /* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that can wait asks first. */
-bool call_has_memory(const struct core *);
+bool call_has_memory(const struct core *, bool is_upload);
 /* And for the head of such a call, while it waits? */
 bool call_has_head_memory(const struct core *);
 

@@ -1,4 +1,4 @@
-/* The memory of a call's answer: no credit without chunks. */
+/* The memory of a call's answer: no credit without chunks. And what origins ask of a call. */
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
@@ -7,6 +7,8 @@ enum {
     BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
     CREDIT_STEP_BYTES = 16 * 1024,
     MOST_PART = 32, /* of the pool: what one answer may have */
+    UPLOADS_PART =
+        8, /* of the pool: answers of requests that have not all come, while chunks are short */
 };
 
 /* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be for ever, for nobody would give
@@ -16,8 +18,26 @@ static enum chunk_rank rank_of(uint32_t others, bool is_sub)
     return others == 0 ? CHUNK_MUST : is_sub ? CHUNK_COMES : CHUNK_BEGINS;
 }
 
-bool call_has_memory(const struct core *core)
+/* A request that is still to come holds the memory of its answer for as long as its client likes.
+ * While chunks abound that is no harm; when half of them are taken, such requests must leave the
+ * rest to those that are here. */
+static bool may_upload(const struct core *core)
 {
+    const struct chunk_pool *pool = &core->chunks;
+    return chunk_shared(pool) > pool->count / 2 ||
+           core->calls->uploads * ANSWER_CHUNKS < pool->count / UPLOADS_PART;
+}
+
+void call_end_upload(struct core *core, struct call *c)
+{
+    core->calls->uploads -= c->is_upload;
+    c->is_upload = false;
+}
+
+bool call_has_memory(const struct core *core, bool is_upload)
+{
+    if (is_upload && !may_upload(core))
+        return false;
     return chunk_room(&core->chunks, &(struct chunk_account){0},
                       rank_of(core->calls->live, false)) >= BEGIN_CHUNKS;
 }
@@ -108,4 +128,35 @@ void call_credit(struct core *core, struct call_ref ref, size_t room)
         c->reads = true; /* not now: the origin may be in the middle of taking what we deliver */
         call_wait(core, c, core->now_ns);
     }
+}
+
+/* ---- what origins ask ---- */
+
+enum job_error call_job_error(uint32_t error)
+{
+    if (error < JOB_ERROR_KINDS)
+        return (enum job_error)error;
+    return error == CALL_ERROR_LOST ? JOB_ERROR_LOST : JOB_ERROR_REFUSED;
+}
+
+/* Also while its last event is being told. */
+static const struct call *look(struct core *core, struct call_ref ref)
+{
+    const struct call *c = &core->calls->call[ref.index < core->calls->count ? ref.index : 0];
+    return ref.generation != 0 && c->generation == ref.generation && c->state != CALL_FREE ? c
+                                                                                           : NULL;
+}
+
+enum call_path call_path(struct core *core, struct call_ref ref)
+{
+    const struct call *c = look(core, ref);
+    return c ? (enum call_path)c->path : CALL_HERE;
+}
+
+uint16_t call_home(struct core *core, struct call_ref ref)
+{
+    const struct call *c = look(core, ref);
+    const struct world_cluster *cluster = &core->world->cluster;
+    /* Of the world in which it was placed, which may have had more members. */
+    return c && c->home < cluster->member_count ? c->home : cluster->self;
 }

@@ -48,21 +48,25 @@ static size_t make_call(struct core *core, struct call *c)
     return record_write_call(t->record, sizeof(t->record), &call);
 }
 
-bool call_send(struct core *core, struct call *c, uint16_t node)
+enum call_sent call_send(struct core *core, struct call *c, uint16_t node)
 {
     struct channel *channel = core->peers ? peers_channel(core->peers, node, c->script_hash) : NULL;
+    struct stream *stream;
+    if (!channel)
+        return CALL_NO_WAY;
     bool is_ample = chunk_reserve(&core->chunks, &c->answer->account, ANSWER_CHUNKS, CHUNK_SPARES);
     if (!is_ample && !call_reserve(core, c, ANSWER_CHUNKS_LEAST))
-        return false;
-    struct stream *stream = channel ? channel_open_stream(channel, c) : NULL;
+        return CALL_NO_MEMORY;
+    stream = channel_open_stream(channel, c);
     if (!stream)
-        return false;
+        return CALL_NO_WAY;
     size_t bytes = make_call(core, c);
-    if (bytes == 0 || !stream_set_aside(channel, stream, bytes)) {
+    bool has_memory = bytes > 0 && stream_set_aside(channel, stream, bytes);
+    if (!has_memory) {
         call_revoke_lazy(core, c);
         stream_reset(channel, stream, STREAM_CANCELLED);
         peers_mark(core->peers, channel);
-        return false;
+        return bytes > 0 ? CALL_NO_MEMORY : CALL_NO_WAY;
     }
     size_t written = stream_write(channel, stream, core->calls->record, bytes);
     assert(written == bytes);
@@ -73,13 +77,14 @@ bool call_send(struct core *core, struct call *c, uint16_t node)
     c->stream = stream;
     c->node = node;
     c->state = CALL_SENT;
+    c->wait_until_ns = 0;
     c->path = CALL_FORWARDED;
     c->recv_credit = call_first_credit(c);
     c->head_left = c->data_left = 0;
     c->sent_bytes = 0;
     core->counters.place_home++;
     call_trace(core, c, TRACE_FORWARD, node, 0);
-    return true;
+    return CALL_GONE;
 }
 
 void call_drop_stream(struct core *core, struct call *c, enum stream_reset why)

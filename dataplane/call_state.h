@@ -7,6 +7,7 @@
 #ifndef HEARTH_CALL_STATE_H
 #define HEARTH_CALL_STATE_H
 
+#include "dataplane/age.h"
 #include "dataplane/call.h"
 #include "dataplane/memory.h"
 #include "dataplane/rpc/record.h"
@@ -17,7 +18,7 @@ enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL,
 struct call {
     uint32_t index, generation;
     struct call *next_free;
-    struct call *next_waiting, **prev_waiting; /* prev NULL: not in the list */
+    struct age_link wait; /* to be looked at again */
     const struct call_events *events;
     uint32_t owner;
     uint8_t state; /* enum call_state */
@@ -34,8 +35,10 @@ struct call {
     bool keeps;    /* body bytes are kept as they pass */
     bool body_complete, end_told;
     bool is_counted; /* in heat.h's jobs in flight */
+    bool is_upload;  /* counted in calls.uploads */
     bool has_lazy, has_sink;
-    bool reads; /* an answer from home may have more to deliver: calls_run looks */
+    bool reads;      /* an answer from home may have more to deliver: calls_run looks */
+    bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
     uint64_t script_hash, script_handle, script_version, bindings_digest;
     uint64_t request_id, span, started_ns;
     struct byte_queue head;    /* encoded; until it cannot be needed again */
@@ -46,7 +49,7 @@ struct call {
     uint64_t body_total,
         sent_bytes; /* of the body: given by the origin; sent to a home that has not accepted */
     uint64_t wait_until_ns; /* PLACE: for a runtime process; 0: not waiting yet */
-    uint64_t try_at_ns;     /* in the waiting list: when to look again */
+    uint64_t try_at_ns;     /* it waits: when to look again */
     struct job_ref job;
     struct channel *channel;
     struct stream *stream;
@@ -60,8 +63,10 @@ struct call {
 };
 
 struct calls {
-    struct call *free, *waiting;
+    struct call *free;
+    struct age_list waiting;
     uint32_t count, live;
+    uint32_t uploads; /* of clients: their body has not all come */
     uint64_t next_ns; /* none of those that wait is due before */
     uint8_t head[JOB_HEAD_BYTES_MAX];
     uint8_t record[RECORD_HEADER_BYTES + RECORD_BYTES_MAX];
@@ -81,6 +86,8 @@ uint64_t call_bindings_digest(const struct world_script *);
 
 #define CALL_SHORT_NS (1000ull * 1000) /* a ring or arena that was full is looked at again */
 
+/* The body is there, or nobody waits for it any more. */
+void call_end_upload(struct core *, struct call *);
 /* The floor of the answer's queue, at least. False: there are no chunks for it. */
 bool call_reserve(struct core *, struct call *, uint32_t chunks);
 /* Body of an answer from home that can be taken before its head is known: the queue holds the
@@ -115,8 +122,14 @@ void call_lost(struct core *, struct call *, bool is_suspect);
 /* Back from a home: here, or not at all. */
 void call_run_here(struct core *, struct call *);
 
-/* Opens a stream to that node and sends the CALL. False: no way there now, nothing happened. */
-bool call_send(struct core *, struct call *, uint16_t node);
+enum call_sent {
+    CALL_GONE,      /* it is on its way */
+    CALL_NO_WAY,    /* no open channel, no stream: as good as down */
+    CALL_NO_MEMORY, /* no chunks here for the CALL or its answer; the node has nothing to do with it */
+};
+
+/* Opens a stream to that node and sends the CALL; if it cannot, nothing happened. */
+enum call_sent call_send(struct core *, struct call *, uint16_t node);
 /* Body bytes that call_write_body takes now. */
 size_t call_remote_room(struct core *, struct call *);
 /* False: the end found no room. */

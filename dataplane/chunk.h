@@ -85,6 +85,12 @@ static inline uint32_t chunk_owed(const struct chunk_account *a, uint32_t floor)
     return floor > a->held ? floor - a->held : 0;
 }
 
+/* Chunks that nobody else can have: held, or its own and not held yet. */
+static inline uint32_t chunk_kept(const struct chunk_account *a)
+{
+    return a->held > a->floor ? a->held : a->floor;
+}
+
 /* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed; a lower one is always true. */
 static inline bool chunk_reserve(struct chunk_pool *pool, struct chunk_account *a, uint32_t floor,
                                  enum chunk_rank rank)

@@ -24,6 +24,7 @@ void conn_set_state(struct core *core, struct conn *c, enum conn_state state)
         exchange_start(core, c); /* the deadline is its own from here on */
         break;
     case CONN_CLOSING:
+        age_remove(&c->turn_wait);
         c->deadline_ns = conn_after_ms(core, CLOSING_TIMEOUT_MS);
         c->unsaid = (uint32_t)tcp_unacked(&c->tcp);
         break;
@@ -400,18 +401,35 @@ uint64_t conns_starving_next_ns(const struct core *core)
     return core->starving.count > 0 ? core->starving_turn_ns : UINT64_MAX;
 }
 
-/* Chunks that nobody else can have. */
-static uint32_t taken(const struct chunk_account *a)
+static struct conn *conn_of_turn_wait(struct age_link *link)
 {
-    return a->held + chunk_owed(a, a->floor);
+    return (struct conn *)((char *)link - offsetof(struct conn, turn_wait));
+}
+
+uint32_t conns_run_handshakes(struct core *core)
+{
+    struct slice slice = slice_of(core->config.clock, HANDSHAKES_PER_ITERATION);
+    uint32_t count = 0;
+    while (handshakes_wait(&core->handshakes) && slice_take(&slice)) {
+        struct conn *c = conn_of_turn_wait(handshakes_next(&core->handshakes));
+        c->has_turn = true;
+        conn_run(core, c);
+        count++;
+    }
+    return count;
+}
+
+uint32_t conn_chunks(const struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    return chunk_kept(&c->tcp.rx.account) + chunk_kept(&c->tcp.tx.account) +
+           chunk_kept(&x->in.account) + chunk_kept(&x->head.account) + chunk_kept(&x->out.account);
 }
 
 /* What it holds now is what its sources hold. */
 static void charge_chunks(struct core *core, struct conn *c)
 {
-    const struct exchange *x = &c->exchange;
-    uint32_t chunks = taken(&c->tcp.rx.account) + taken(&c->tcp.tx.account) +
-                      taken(&x->in.account) + taken(&x->head.account) + taken(&x->out.account);
+    uint32_t chunks = conn_chunks(c);
     if (chunks == c->chunks)
         return;
     sources_hold(&core->sources, c->source, SOURCE_CHUNKS, (int32_t)(chunks - c->chunks));

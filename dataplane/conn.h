@@ -8,7 +8,7 @@
  *        <---                                <---              <---
  *
  *   HELLO      awaits the ClientHello (TLS port only); nothing is consumed yet
- *   HANDSHAKE  awaits the end of the TLS handshake
+ *   HANDSHAKE  awaits the end of the TLS handshake, which goes on by turns (handshakes.h)
  *   OPEN       awaits requests and answers (exchange.h)
  *   CLOSING    all is said; awaits the peer's end as long as it takes what is still on its way,
  *              discards what it still sends
@@ -55,9 +55,10 @@ enum conn_rest {
 struct conn {
     struct tcp tcp;
     struct timer timer;
-    struct age_link hop_wait; /* for its next hop, with something to say (hop.h) */
-    struct age_link starving; /* in the core's queue for what others must give back */
-    struct age_link rest;     /* in the core's list of `resting` */
+    struct age_link hop_wait;  /* for its next hop, with something to say (hop.h) */
+    struct age_link starving;  /* in the core's queue for what others must give back */
+    struct age_link turn_wait; /* for a turn of its handshake (handshakes.h) */
+    struct age_link rest;      /* in the core's list of `resting` */
     struct source *source[SOURCE_LEVELS];
     struct age_link source_rest[SOURCE_LEVELS]; /* in the lists of its sources */
     struct flow_key key;
@@ -74,6 +75,7 @@ struct conn {
     bool is_read_ended; /* close_notify was read */
     bool is_half_open;  /* counted in the core's half-open connections */
     bool is_starved;    /* conn_retry */
+    bool has_turn;      /* of its handshake, now */
     uint64_t syn_ns, hello_ns,
         handshake_ns;     /* for the trace of its first request; syn_ns 0: told */
     uint64_t script_hash; /* that the hello asked for; 0: none */
@@ -93,6 +95,8 @@ void conn_path_mtu(struct core *, const struct net_pmtu *);
  */
 void conn_run(struct core *, struct conn *);
 void conn_timeout(struct core *, struct conn *);
+/* Handshakes that have their turn in this iteration. Returns how many. */
+uint32_t conns_run_handshakes(struct core *);
 /* Those that waited for a next hop, and now know what became of it. Returns how many. */
 uint32_t conns_run_hops(struct core *);
 /* The turn of some that wait for what others must give back, and when the next one is. */
@@ -122,6 +126,8 @@ bool conn_read_ended(const struct conn *);
 size_t conn_write_room(const struct conn *);
 /* False: the connection was given up (out of stream memory). */
 bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
+/* Chunks that this connection keeps from others: what it holds, and its floors (memory.h). */
+uint32_t conn_chunks(const struct conn *);
 /* Ends the connection after what is written. truncated: the answer is cut short, so say no
  * close_notify. */
 void conn_close(struct core *, struct conn *, bool truncated);

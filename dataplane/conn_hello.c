@@ -70,6 +70,19 @@ static void count_name(struct counters *count, const struct client_hello *hello)
     }
 }
 
+/* NULL: there is none, and the client is told. */
+static struct tls_context *find_certificate(struct core *core, struct conn *c)
+{
+    const struct client_hello *hello = &c->guard.hello;
+    const char *host = hello->name == CLIENT_HELLO_HOST ? hello->host : NULL;
+    struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
+    if (context)
+        return context;
+    core->counters.tls_no_cert++;
+    refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    return NULL;
+}
+
 bool conn_run_hello(struct core *core, struct conn *c)
 {
     const struct client_hello *hello = &c->guard.hello;
@@ -87,27 +100,41 @@ bool conn_run_hello(struct core *core, struct conn *c)
     case GUARD_TRY:
         assert(!"nothing is encrypted yet");
     }
-    c->hello_ns = core->now_ns;
-    count_name(&core->counters, hello);
-    const char *host = NULL;
-    if (hello->name == CLIENT_HELLO_HOST) {
-        host = hello->host;
-        warm_scripts_of(core, c);
-    }
-    struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
-    if (!context) {
-        core->counters.tls_no_cert++;
-        refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    if (handshakes_are_full(&core->handshakes)) {
+        core->counters.tls_refused++;
+        conn_abort(core, c);
         return false;
     }
+    c->hello_ns = core->now_ns;
+    count_name(&core->counters, hello);
+    if (hello->name == CLIENT_HELLO_HOST)
+        warm_scripts_of(core, c);
+    if (!find_certificate(core, c))
+        return false;
+    conn_set_state(core, c, CONN_HANDSHAKE);
+    return true;
+}
+
+/* By the certificates of now: the world may have changed since the hello came. */
+static bool begin_session(struct core *core, struct conn *c)
+{
+    struct tls_context *context = find_certificate(core, c);
+    if (!context)
+        return false;
     c->tls = tls_session_create(context, &c->guard, &conn_tls_io, c);
     if (!c->tls) {
         core->counters.conn_no_memory++;
         refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
-    conn_set_state(core, c, CONN_HANDSHAKE);
     return true;
+}
+
+/* There is no step to take without bytes, or their end. */
+static void wait_for_turn(struct core *core, struct conn *c)
+{
+    if (!c->tls || tcp_readable(&c->tcp) > 0 || conn_read_ended(c))
+        handshakes_add(&core->handshakes, &c->turn_wait, c->tls != NULL);
 }
 
 static void count_guard(struct counters *count, const struct guard *guard)
@@ -119,6 +146,13 @@ static void count_guard(struct counters *count, const struct guard *guard)
 
 bool conn_run_handshake(struct core *core, struct conn *c)
 {
+    if (!c->has_turn) {
+        wait_for_turn(core, c);
+        return false;
+    }
+    c->has_turn = false;
+    if (!c->tls && !begin_session(core, c))
+        return false;
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
         core->counters.tls_handshakes++;

@@ -27,6 +27,7 @@ void conn_free(struct core *core, struct conn *c)
     timer_cancel(&core->timers, &c->timer);
     age_remove(&c->hop_wait);
     age_remove(&c->starving);
+    age_remove(&c->turn_wait);
     bool was_there = flow_remove(&core->flows, &c->key);
     assert(was_there);
     tcp_fini(&c->tcp);
@@ -77,6 +78,7 @@ struct conn *conn_new(struct core *core, const struct flow_key *key, bool *is_ov
     c->is_half_open = false;
     c->is_read_ended = false;
     c->is_starved = false;
+    c->has_turn = false;
     c->syn_ns = core->now_ns;
     c->hello_ns = c->handshake_ns = c->script_hash = 0;
     guard_init(&c->guard);

@@ -16,6 +16,7 @@
 
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
+#include "dataplane/slice.h"
 #include "dataplane/tls.h"
 
 static inline uint64_t conn_after_ms(const struct core *core, uint32_t ms)
@@ -64,6 +65,7 @@ bool conn_evict_own(struct core *, struct source *const[SOURCE_LEVELS]);
 /* ---- conn_hello.c: each is true if there is more to do in the next state ---- */
 
 bool conn_run_hello(struct core *, struct conn *);
+/* Unless it is its turn: waits for it, if there is anything to do. */
 bool conn_run_handshake(struct core *, struct conn *);
 /* Its time is up. */
 void conn_cancel_hello(struct core *, struct conn *);

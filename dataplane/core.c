@@ -9,10 +9,11 @@
 
 #include "dataplane/core_state.h"
 #include "dataplane/http1.h"
+#include "dataplane/slice.h"
 #include "drivers/rng.h"
 
 enum {
-    RUNTIME_MESSAGES_PER_ITERATION = 256,
+    LINK_MESSAGES_AT_ONCE = 32, /* between two looks at the clock */
     WARMTH_SWEEP_SLOTS = 4,
     HALF_OPEN_MIN = 8,
 };
@@ -408,7 +409,8 @@ static uint32_t run_port(struct core *core)
 {
     struct port *port = core->config.port;
     uint32_t frames = 0;
-    for (int burst = 0; burst < CORE_BURSTS_PER_ITERATION; burst++) {
+    struct slice slice = slice_of(core->config.clock, CORE_BURSTS_PER_ITERATION);
+    while (slice_take(&slice)) {
         struct frame frame[PORT_BURST];
         uint16_t count = port_rx(port, core->config.queue, frame, PORT_BURST);
         for (uint16_t i = 0; i < count; i++)
@@ -436,22 +438,31 @@ static void look_at_links(struct core *core)
     }
 }
 
+/* One slice for all processes, and each iteration another one is the first. */
 static uint32_t run_links(struct core *core)
 {
-    uint32_t messages = 0;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
-        struct runtime_link *link = core->link[i];
-        messages += runtime_link_poll(link, RUNTIME_MESSAGES_PER_ITERATION, core->now_ns);
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS / LINK_MESSAGES_AT_ONCE);
+    uint32_t messages = 0, count = core->world->runtime_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct runtime_link *link = core->link[(core->link_turn + i) % count];
+        uint32_t some = LINK_MESSAGES_AT_ONCE;
+        while (some >= LINK_MESSAGES_AT_ONCE && slice_take(&slice)) {
+            some = runtime_link_poll(link, LINK_MESSAGES_AT_ONCE, core->now_ns);
+            messages += some;
+        }
+        core->is_behind |= some >= LINK_MESSAGES_AT_ONCE;
         warmth_sweep(&link->warmth, WARMTH_SWEEP_SLOTS, core->now_ns);
     }
+    core->link_turn++;
     return messages;
 }
 
 static uint32_t run_timers(struct core *core)
 {
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
     uint32_t count = 0;
     struct timer *t;
-    while ((t = timers_expired(&core->timers, core->now_ns))) {
+    while (slice_take(&slice) && (t = timers_expired(&core->timers, core->now_ns))) {
         conn_timeout(core, (struct conn *)((char *)t - offsetof(struct conn, timer)));
         count++;
     }
@@ -459,19 +470,26 @@ static uint32_t run_timers(struct core *core)
 }
 
 /* What becomes dirty while we are at it waits for the next iteration: no connection can hold the
- * core. */
+ * core. So do those that the slice had no time for, ahead of it. */
 static uint32_t run_dirty(struct core *core)
 {
-    struct conn *c = core->dirty_first;
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
+    struct conn *c = core->dirty_first, **end = core->dirty_last;
     uint32_t count = 0;
     core->dirty_first = NULL;
     core->dirty_last = &core->dirty_first;
-    while (c) {
+    while (c && slice_take(&slice)) {
         struct conn *next = c->next_dirty;
         c->is_dirty = false;
         conn_run(core, c);
         c = next;
         count++;
+    }
+    if (c) {
+        *end = core->dirty_first;
+        if (!core->dirty_first)
+            core->dirty_last = end;
+        core->dirty_first = c;
     }
     return count;
 }
@@ -511,6 +529,7 @@ bool core_is_drained(struct core *core)
 uint32_t core_iterate(struct core *core)
 {
     core->now_ns = clock_now_ns(core->config.clock);
+    core->is_behind = false;
     core_follow_world(core);
     if (!core->is_announced) {
         core->is_announced = true;
@@ -523,6 +542,7 @@ uint32_t core_iterate(struct core *core)
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
+    work += conns_run_handshakes(core);
     if (core->peers)
         work += peers_run(core->peers, core->now_ns);
     tx_flush(&core->tx);
@@ -538,13 +558,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t core_next_ns(const struct core *core)
 {
-    if (core->dirty_first)
+    if (core->is_behind || core->dirty_first || handshakes_wait(&core->handshakes))
         return core->now_ns;
     uint64_t next_ns = timers_next_ns(&core->timers);
     next_ns = earlier(next_ns, hops_next_ns(&core->hops, core->now_ns));
     next_ns = earlier(next_ns, conns_starving_next_ns(core));
     next_ns = earlier(next_ns, calls_next_ns(core->calls));
-    next_ns = earlier(next_ns, subs_next_ns(core->subs, core->now_ns));
+    next_ns = earlier(next_ns, subs_next_ns(core->subs));
     return core->peers ? earlier(next_ns, peers_next_ns(core->peers)) : next_ns;
 }
 

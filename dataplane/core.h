@@ -11,11 +11,16 @@
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
  *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty
- *       calls that wait for a runtime process
+ *       calls and sub-requests that waited
  *       dirty connections: conn_run (pump, then segments out)
+ *       handshakes that have their turn
  *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
+ *
+ * Each kind of work has a slice (slice.h): strangers and scripts decide how much there is, so what
+ * there is no time for waits for the next iteration, and an iteration is bounded by their sum. The
+ * longest ones are in the gauges.
  *
  * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control
  * thread.
@@ -56,6 +61,7 @@ struct core_config {
     struct core_memory memory;
     uint16_t tls_port, plain_port; /* 0: off */
     bool idle_adaptive;
+    bool shares_cpu; /* with a runtime process, which does not run while the core spins */
     uint32_t conns_max, chunks;
     uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
     uint16_t rpc_port;               /* UDP, of this core: the node's port + index; 0: no cluster */
@@ -97,6 +103,9 @@ struct core_gauges {
     uint32_t sources_over;        /* sources of clients with more connections than their share */
     uint32_t chunks_free, chunks; /* free: and promised to nobody */
     uint64_t busy_ns, idle_ns;    /* idle: asleep or found nothing to do */
+    /* The longest iteration since the start, and of the last five to ten seconds. Time on the wall:
+     * what peers and clients wait for, whoever had the CPU. */
+    uint64_t longest_ns, longest_lately_ns;
 };
 void core_gauges(const struct core *, struct core_gauges *);
 

@@ -9,8 +9,10 @@
 #include "dataplane/call.h"
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
+#include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/hop.h"
+#include "dataplane/longest.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/peers.h"
@@ -36,6 +38,7 @@ struct core {
     struct net net;
     struct tx tx;
     struct hops hops;
+    struct handshakes handshakes;
     struct chunk_pool chunks;
     struct timers timers;
     struct flow_table flows;
@@ -48,11 +51,12 @@ struct core {
     struct conn *dirty_first, **dirty_last;
     struct age_list starving; /* connections that wait for chunks or ring slots */
     uint64_t starving_turn_ns;
+    bool is_behind;                      /* work was left for the next iteration */
     struct age_list resting[CONN_RESTS]; /* connections whose peer has the next word */
     struct sources sources;
     uint32_t conn_count, half_open, half_open_max;
     struct runtime_link *link[RUNTIMES_MAX];
-    uint32_t link_count;
+    uint32_t link_count, link_turn; /* turn: who is polled first */
     uint64_t request_seed, request_count;
     uint64_t cookies_until_ns; /* SYN cookies are out until then */
     uint32_t warm_per_s;
@@ -78,6 +82,7 @@ struct core {
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
     struct core_gauges gauges;
+    struct longest longest;
 };
 
 /* The runtime link that serves a script here: by the second hash, the next one if that process is

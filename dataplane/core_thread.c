@@ -10,7 +10,8 @@
 #include "dataplane/core_state.h"
 
 enum {
-    SPIN_NS = 5 * 1000,          /* found nothing: look again for so long before sleeping */
+    SPIN_NS = 5 * 1000,          /* found nothing: look again for so long before sleeping,
+                                    unless what is waited for needs this CPU */
     BLIND_SLEEP_NS = 200 * 1000, /* a port that cannot wake us is looked at this often */
     SLEEP_NS_MAX = 100 * 1000 * 1000,
     POLL_FDS = PORT_WAIT_FDS_MAX + 1,
@@ -81,13 +82,17 @@ static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns
         g->jobs += core->link[i]->live_jobs;
     g->chunks = core->chunks.count;
     g->chunks_free = chunk_shared(&core->chunks);
+    longest_note(&core->longest, busy_ns, core->now_ns);
+    core->counters.core_long_iterations += busy_ns >= CORE_LONG_ITERATION_US * 1000ull;
+    g->longest_ns = core->longest.ever_ns;
+    g->longest_lately_ns = longest_lately_ns(&core->longest);
 }
 
 int core_run(void *arg)
 {
     struct core *core = arg;
     struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
-    uint64_t idle_since_ns = 0;
+    uint64_t idle_since_ns = 0, spin_ns = core->config.shares_cpu ? 0 : SPIN_NS;
     rte_rcu_qsbr_thread_register(qsbr, core->config.index);
     rte_rcu_qsbr_thread_online(qsbr, core->config.index);
     while (!core_is_drained(core)) {
@@ -105,7 +110,7 @@ int core_run(void *arg)
         }
         if (idle_since_ns == 0)
             idle_since_ns = core->now_ns;
-        if (core->config.idle_adaptive && core->now_ns - idle_since_ns >= SPIN_NS)
+        if (core->config.idle_adaptive && core->now_ns - idle_since_ns >= spin_ns)
             sleep_until_event(core);
         publish_gauges(core, 0, core->now_ns - start_ns);
     }

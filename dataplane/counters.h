@@ -77,6 +77,7 @@
     E(tcp_bad_seq, "segments outside the window")                                                  \
     E(tcp_bad_ack, "segments with an impossible acknowledgement")                                  \
     E(tcp_paws, "segments with an old timestamp")                                                  \
+    E(tcp_old_unanswered, "segments that brought nothing, one too many to be acknowledged")        \
     E(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                                        \
     E(tcp_no_memory, "payload not taken for want of chunks")                                       \
     E(tcp_syn_cookies, "SYN cookies sent")                                                         \
@@ -91,8 +92,10 @@
     E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
     E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
     E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
+    E(core_long_iterations, "iterations of a core that took more than 10 ms")                      \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \
+    E(tls_refused, "of those that begin, refused: too many wait for their turn")                   \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
     E(tls_dropped_records, "records of early data and for middleboxes, dropped unread")            \
     E(tls_truncated, "streams that ended without close_notify")                                    \

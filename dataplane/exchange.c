@@ -5,7 +5,10 @@
 
 #include "dataplane/tls.h"
 
-enum { HEADS_LEAVE_PART = 16 }; /* of the pool, beside what calls that begin leave */
+enum {
+    HEADS_LEAVE_PART = 16, /* of the pool, beside what calls that begin leave */
+    HEADS_PER_RUN = 16,    /* of requests that a client pipelines, before other connections' turn */
+};
 
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put together there");
@@ -168,11 +171,20 @@ size_t exchange_keep(struct core *core, struct conn *c, size_t len)
 
 /* ---- the call ---- */
 
+/* Is any of the body still to come? Of one in chunks nobody knows. */
+static bool is_upload(const struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    bool is_here = x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= conn_pending(c);
+    return x->has_body && !is_here;
+}
+
 /* Floors for a call that is about to begin, if its client may have more. */
 static bool reserve(struct core *core, struct conn *c)
 {
     uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
-    return sources_may(&core->sources, c->source, SOURCE_CHUNKS) && call_has_memory(core) &&
+    return sources_may(&core->sources, c->source, SOURCE_CHUNKS) &&
+           call_has_memory(core, is_upload(c)) &&
            tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
@@ -210,6 +222,7 @@ static bool pump_start(struct core *core, struct conn *c)
                                    .answer = &x->out,
                                    .has_body = x->has_body,
                                    .is_idempotent = x->is_idempotent,
+                                   .is_upload = is_upload(c),
                                    .is_traced = x->is_traced,
                                    .started_ns = x->started_ns};
     if (!script) { /* deleted while the request waited */
@@ -235,7 +248,12 @@ static void pump(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
     bool goes_on = true;
+    uint32_t heads = 0;
     while (goes_on && c->state == CONN_OPEN) {
+        if (x->state == EXCHANGE_HEAD && ++heads > HEADS_PER_RUN) {
+            conn_mark(core, c); /* what is pipelined beyond them waits for the others */
+            return;
+        }
         switch ((enum exchange_state)x->state) {
         case EXCHANGE_HEAD:
             goes_on = exchange_read_head(core, c);

@@ -16,7 +16,10 @@
     L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
     L(SOURCE_SHARE_PERCENT_DEFAULT, 25, "of what is scarce, for one source")                       \
-    L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")
+    L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
+    L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \
+    L(CORE_SLICE_UNITS, 512, "pieces of work in a slice")                                          \
+    L(CORE_LONG_ITERATION_US, 10000, "an iteration that takes longer is counted")
 
 #define LIMITS_NET(L)                                                                              \
     L(NEIGHBOURS_MAX, 1024, "neighbours of the node: hosts on its link")                           \
@@ -49,6 +52,7 @@
     L(TCP_KEEPALIVE_INTERVAL_S, 10, "between two keepalive probes")                                \
     L(TCP_FIN_WAIT_2_MS, 20000, "for the FIN of a peer whose connection has no owner any more")    \
     L(TCP_CHALLENGE_INTERVAL_MS, 100, "between challenge ACKs of one connection (RFC 5961)")       \
+    L(TCP_OLD_ACKS_MAX, 16, "ACKs in that time to segments that bring nothing")                    \
     L(TCP_MSS_MIN, 64, "a peer that announces less is taken to mean this")                         \
     L(TCP_PATH_MSS_MIN, 500, "what packet-too-big may lower it to: forged ones do little harm")
 
@@ -58,6 +62,8 @@
     L(HELLO_SHARES_MAX, 16, "key shares in it")                                                    \
     L(EARLY_DATA_BYTES_MAX, 16 * 1024, "early data and the like, dropped until the handshake")     \
     L(TLS_IDLE_RECORDS_MAX, 32, "records in a row that bring no data: KeyUpdates, empty ones")     \
+    L(HANDSHAKES_WAITING_MAX, 512, "handshakes that wait for their first turn; more are refused")  \
+    L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")

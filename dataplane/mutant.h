@@ -54,6 +54,7 @@
     X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
     X(HEAD_WITHOUT_MEMORY, 8, "a call begins without chunks for the head of its answer")           \
     X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")                          \
+    X(UNBOUNDED_ITERATION, 40, "an iteration does all the work there is")                          \
     X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \
     X(EVICT_BUSY, 16, "a connection whose script runs is taken for an idle one, and gives way")    \
     X(SHARES_IGNORED, 24, "one source may have all connections")                                   \

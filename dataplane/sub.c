@@ -7,16 +7,18 @@
 #include "dataplane/core_state.h"
 #include "dataplane/memory.h"
 #include "dataplane/mutant.h"
+#include "dataplane/slice.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"
 
-enum { RETRY_MS = 1 };
+enum { RETRY_NS = 1000 * 1000 };
 
 struct sub {
     uint32_t index, next_free;
-    uint32_t parent;     /* its call */
-    uint32_t next, prev; /* of the parent's */
-    struct sub *next_waiting, **prev_waiting;
+    uint32_t parent;      /* its call */
+    uint32_t next, prev;  /* of the parent's */
+    struct age_link wait; /* for room, until try_at_ns */
+    uint64_t try_at_ns;
     uint32_t link, slot; /* the runtime's name for it */
     struct call_ref call;
     bool is_live, is_replied, in_ended, is_ended;
@@ -28,7 +30,7 @@ struct sub {
 
 struct subs {
     uint32_t count, live, first_free;
-    struct sub *waiting;
+    struct age_list waiting; /* all for as long, so the oldest is the next */
     uint8_t piece[JOB_HEAD_BYTES_MAX];
     struct sub sub[];
 };
@@ -43,7 +45,7 @@ struct subs *subs_init(void *memory, uint32_t count)
     struct subs *t = memory;
     t->count = count;
     t->live = 0;
-    t->waiting = NULL;
+    t->waiting = (struct age_list){0};
     t->first_free = SUB_NONE;
     for (uint32_t i = count; i-- > 0;) {
         t->sub[i] = (struct sub){.index = i, .next_free = t->first_free};
@@ -71,24 +73,10 @@ static struct runtime_link *link_of(struct core *core, const struct sub *s)
 /* Rings and arenas do not say when there is room again. */
 static void retry(struct core *core, struct sub *s)
 {
-    struct subs *t = core->subs;
-    if (s->prev_waiting)
+    if (age_is_in(&s->wait))
         return;
-    s->next_waiting = t->waiting;
-    if (t->waiting)
-        t->waiting->prev_waiting = &s->next_waiting;
-    s->prev_waiting = &t->waiting;
-    t->waiting = s;
-}
-
-static void unwait(struct sub *s)
-{
-    if (!s->prev_waiting)
-        return;
-    *s->prev_waiting = s->next_waiting;
-    if (s->next_waiting)
-        s->next_waiting->prev_waiting = s->prev_waiting;
-    s->prev_waiting = NULL;
+    s->try_at_ns = core->now_ns + RETRY_NS;
+    age_add(&core->subs->waiting, &s->wait);
 }
 
 static struct sub *take_sub(struct core *core, struct call *parent)
@@ -113,7 +101,7 @@ static struct sub *take_sub(struct core *core, struct call *parent)
 static void free_sub(struct core *core, struct sub *s)
 {
     struct subs *t = core->subs;
-    unwait(s);
+    age_remove(&s->wait);
     byte_queue_fini(&s->in, &core->chunks);
     byte_queue_fini(&s->out, &core->chunks);
     if (s->next != SUB_NONE)
@@ -499,21 +487,19 @@ void sub_credit(void *arg, uint32_t owner)
 
 /* ---- the core's part ---- */
 
+static struct sub *sub_of_wait(struct age_link *link)
+{
+    return (struct sub *)((char *)link - offsetof(struct sub, wait));
+}
+
 uint32_t subs_run(struct core *core)
 {
-    struct sub *s = core->subs->waiting, *next;
+    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
     uint32_t count = 0;
-    if (!s)
-        return 0;
-    /* Each has one turn: what waits again does so in a list of its own. */
-    core->subs->waiting = NULL;
-    s->prev_waiting = &s;
-    for (; s; s = next) {
-        next = s->next_waiting;
-        s->prev_waiting = NULL;
-        if (next)
-            next->prev_waiting = &next;
+    while (subs_next_ns(core->subs) <= core->now_ns && slice_take(&slice)) {
+        struct sub *s = sub_of_wait(core->subs->waiting.oldest);
         uint32_t index = s->index;
+        age_remove(&s->wait);
         give_back_credit(core, s);
         if (core->subs->sub[index].is_live)
             write_reply(core, s);
@@ -522,7 +508,7 @@ uint32_t subs_run(struct core *core)
     return count;
 }
 
-uint64_t subs_next_ns(const struct subs *t, uint64_t now_ns)
+uint64_t subs_next_ns(const struct subs *t)
 {
-    return t->waiting ? now_ns + RETRY_MS * 1000000ull : UINT64_MAX;
+    return t->waiting.count > 0 ? sub_of_wait(t->waiting.oldest)->try_at_ns : UINT64_MAX;
 }

@@ -36,7 +36,7 @@ uint32_t subs_live(const struct subs *);
 void subs_drop(struct core *, struct call *);
 /* Those that waited for room in a region's ring or arena. */
 uint32_t subs_run(struct core *);
-uint64_t subs_next_ns(const struct subs *, uint64_t now_ns);
+uint64_t subs_next_ns(const struct subs *);
 
 /* For call.c's struct runtime_link_events. */
 uint32_t sub_started(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,

@@ -21,6 +21,25 @@ static void challenge(struct tcp *t, uint64_t now)
     t->env->counters->tcp_challenge_acks++;
 }
 
+/* The ACK of a segment that brings nothing (RFC 9293 3.10.7.4). An honest peer sends some in a row,
+ * when it repeats what it did not hear the ACK of, and looks at SACK of each; who sends more gets no
+ * more: two ends that are out of step would answer each other for ever, and forgers would be heard. */
+static void ack_old(struct tcp *t, uint64_t now)
+{
+    uint32_t ms = (uint32_t)(now / TCP_MS_NS);
+
+    if (ms - t->old_ms >= TCP_CHALLENGE_INTERVAL_MS) {
+        t->old_ms = ms;
+        t->old_acks = 0;
+    }
+    if (t->old_acks >= TCP_OLD_ACKS_MAX) {
+        t->env->counters->tcp_old_unanswered++;
+        return;
+    }
+    t->old_acks++;
+    t->due |= TCP_DUE_ACK;
+}
+
 /* <SEQ=SEG.ACK><CTL=RST>: the segment belongs to some other connection; ours goes on. */
 static void refuse_ack(struct tcp *t, const struct tcp_segment *seg)
 {
@@ -132,7 +151,7 @@ static void refuse_seq(struct tcp *t, const struct tcp_segment *seg, uint32_t le
         t->env->counters->tcp_duplicate++;
         if (seg->payload_bytes > 0)
             show_dsack(t, seg->seq, seg->seq + seg->payload_bytes);
-        t->due |= TCP_DUE_ACK;
+        ack_old(t, now);
         /* The peer did not hear our SYN-ACK. */
         if (t->state == TCP_SYN_RECEIVED && (seg->flags & TCP_SYN))
             t->due |= TCP_DUE_SYN;
@@ -143,9 +162,9 @@ static void refuse_seq(struct tcp *t, const struct tcp_segment *seg, uint32_t le
     }
     t->env->counters->tcp_bad_seq++;
     if (len > 0 && !seq_lt(next, t->rcv_edge))
-        t->due |= TCP_DUE_ACK; /* a probe of our closed window */
+        ack_old(t, now); /* a probe of our closed window */
     else if (len == 0 && seg->seq == next - 1)
-        t->due |= TCP_DUE_ACK; /* keepalive */
+        ack_old(t, now); /* keepalive */
     else
         challenge(t, now);
 }

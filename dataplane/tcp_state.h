@@ -93,6 +93,8 @@ struct tcp {
     uint32_t srtt_us, rttvar_us, rto_us;
 
     uint32_t challenge_ms; /* the last challenge ACK */
+    uint32_t old_ms;       /* since when segments that bring nothing are answered: */
+    uint8_t old_acks;      /* so often */
     struct tcp_range dsack;
 
     struct tcp_cc cc;

@@ -6,6 +6,7 @@
 #include "dataplane/mutant.h"
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/slice.h"
 
 enum { UDP_SRC = 0, UDP_DST = 2, UDP_LENGTH = 4, UDP_CHECKSUM = 6 };
 
@@ -235,16 +236,40 @@ static void on_due(struct peers *p, struct peers_slot *s, uint64_t now_ns)
         slot_mark(p, s);
 }
 
-/* A few hundred words in a row, some thousand times a second: less than a heap would cost to keep. */
+/* A few hundred words in a row, some thousand times a second: less than a heap would cost to keep.
+ * The slice is for a day when many channels go down at once. */
 static void run_deadlines(struct peers *p, uint64_t now_ns)
 {
+    struct slice slice = slice_of(p->core->config.clock, CORE_SLICE_UNITS);
     p->next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < p->capacity; i++) {
-        if (p->deadline_ns[i] <= now_ns)
+        if (p->deadline_ns[i] <= now_ns && slice_take(&slice))
             on_due(p, &p->slot[i], now_ns);
         else
             p->next_ns = min_u64(p->next_ns, p->deadline_ns[i]);
     }
+}
+
+/* What becomes dirty while we are at it waits for the next iteration; ahead of it, what the slice
+ * had no time for. */
+static uint32_t run_dirty(struct peers *p, uint64_t now_ns)
+{
+    struct slice slice = slice_of(p->core->config.clock, CORE_SLICE_UNITS);
+    uint32_t number = p->dirty_first, last = p->dirty_last, work = 0;
+    p->dirty_first = p->dirty_last = SLOT_NONE;
+    while (number != SLOT_NONE && slice_take(&slice)) {
+        struct peers_slot *s = &p->slot[number];
+        number = s->next_dirty;
+        s->is_dirty = false;
+        run_slot(p, s, now_ns, &work);
+    }
+    if (number != SLOT_NONE) {
+        p->slot[last].next_dirty = p->dirty_first;
+        if (p->dirty_first == SLOT_NONE)
+            p->dirty_last = last;
+        p->dirty_first = number;
+    }
+    return work;
 }
 
 uint32_t peers_run(struct peers *p, uint64_t now_ns)
@@ -256,17 +281,7 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
     release_run(p, now_ns);
     if (now_ns >= p->next_ns)
         run_deadlines(p, now_ns);
-    /* What becomes dirty while we are at it waits for the next iteration. */
-    uint32_t number = p->dirty_first;
-    p->dirty_first = p->dirty_last = SLOT_NONE;
-    while (number != SLOT_NONE) {
-        struct peers_slot *s = &p->slot[number];
-        uint32_t next = s->next_dirty;
-        s->is_dirty = false;
-        run_slot(p, s, now_ns, &work);
-        number = next;
-    }
-    return work;
+    return work + run_dirty(p, now_ns);
 }
 
 uint64_t peers_next_ns(const struct peers *p)

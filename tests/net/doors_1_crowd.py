@@ -1,4 +1,4 @@
-"""Who takes all there is, from one address, beside guests from another one. nginx suffers the same in the same run: at least as many
+"""Who takes all there is, from one address, beside guests from another one, or the same. nginx suffers the same in the same run: at least as many
 guests are answered here as there."""
 
 import contextlib
@@ -71,14 +71,15 @@ class Crowd:
             peer.close()
 
 
-def compare(attack, guests):
-    """attack(server) is a context in which the server suffers; how many guests are answered by the node and by nginx."""
+def compare(attack, guests, sources=(GUESTS,)):
+    """attack(server) is a context in which the server suffers; how many guests are answered by the node and by nginx. They come from
+    these addresses in turn."""
     good = {}
     with nginx.running() as other, guests_have_an_address():
         for server in (other, ADDRESS):
             assert ask(server), f"{server} does not answer before the attack"
             with attack(server):
-                good[server] = sum(ask(server) for _ in range(guests))
+                good[server] = sum(ask(server, sources[number % len(sources)]) for number in range(guests))
     note = f"{good[ADDRESS]} of {guests} guests answered, by nginx {good[other]}"
     assert good[ADDRESS] >= good[other] and good[ADDRESS] == guests, note
     until(lambda: unaccounted() == 0, "every frame to be accounted for")
@@ -100,7 +101,7 @@ def _():
             until(lambda: crowd.opened >= 2 * CONNS, "the crowd to be there", 120)
             yield
 
-    note = compare(attack, 40)
+    note = compare(attack, 40, (GUESTS, CROWD))
     after = counters()
     assert after["conn_evicted_idle"] > before["conn_evicted_idle"]
     return f"{note}; {after['conn_evicted_idle'] - before['conn_evicted_idle']} idle connections gave way"
@@ -114,7 +115,7 @@ def _():
             until(lambda: crowd.opened >= 2 * CONNS, "the crowd to be there", 120)
             yield
 
-    return compare(attack, 40)
+    return compare(attack, 40, (GUESTS, CROWD))
 
 
 @case("1,500 requests whose bodies come byte by byte, for another script: 60 of 60 guests are answered")

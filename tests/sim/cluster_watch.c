@@ -2,6 +2,7 @@
 
 #include "dataplane/call_state.h"
 #include "tests/sim/cluster_parts.h"
+#include "tests/sim/cpu_cost.h"
 
 enum {
     TABLES_EVERY = 16, /* iterations: a call is under way for longer than that */
@@ -86,6 +87,7 @@ void watch_run(struct sim *s)
     for (uint32_t i = 0; i < s->nodes; i++) {
         if (!cluster_is_up(&s->cluster, i))
             continue;
+        cpu_cost_check(s->cluster.node[i].core, s->cluster.node[i].took_ns);
         watch_waste(s, i);
         watch_chunks(s, i);
         watch_states(s, i);

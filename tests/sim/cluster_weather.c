@@ -1,4 +1,5 @@
 #include "tests/sim/cluster_parts.h"
+#include "tests/sim/cpu_cost.h"
 
 static const char *const names[WEATHERS] = {
 #define WEATHER_NAME(name, text, percent) text,
@@ -97,6 +98,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
         config.tune.widen_rps = 1 + below(4) / 2;
         config.tune.narrow_rps = 1;
     }
+    cpu_cost_draw();
     TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s%s W %u", nodes, s->faults.loss,
           w->rpc_loss, corrupt, w->is_small ? " small," : "", w->is_short ? " short," : "",
           w->is_full ? " full," : "", sim_pads ? " padded," : "", w->is_eager ? " eager," : "",

@@ -13,11 +13,13 @@ struct hog {
     struct chunk *chunks;
 };
 
-/* Leaves so many of a hundred chunks free. */
+/* Leaves so many of a hundred chunks free, and those that are promised to others. */
 static inline void hog_take(struct hog *h, struct chunk_pool *pool, uint32_t free_percent)
 {
     while (pool->free_count > pool->count * free_percent / 100) {
         struct chunk *chunk = chunk_take(pool, &h->account, CHUNK_MUST);
+        if (!chunk)
+            return;
         chunk->next = h->chunks;
         h->chunks = chunk;
     }

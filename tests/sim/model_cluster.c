@@ -230,7 +230,7 @@ void cluster_start(struct cluster *c, uint32_t node)
         n->port = sim_switch_replug(c->net, node);
     make_world(c, n);
     start_clock(c, n);
-    n->pause_ns = n->iterates_ns = 0;
+    n->pause_ns = n->iterates_ns = n->took_ns = n->busy_until_ns = 0;
     memset(n->queue, 0, sizeof(n->queue));
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
@@ -556,8 +556,10 @@ void cluster_work(struct cluster *c)
             continue;
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
             model_runtime_unmap(&n->runtime[k]);
-        if (sim_now_ns >= n->iterates_ns) {
+        if (sim_now_ns >= n->iterates_ns && sim_now_ns >= n->busy_until_ns) {
             core_iterate(n->core);
+            n->took_ns = clock_now_ns(&n->clock) - n->core->now_ns;
+            n->busy_until_ns = sim_now_ns + n->took_ns;
             for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
                 queue_watch_check(&n->queue[k], &n->runtime[k], n->core->link[k]);
             if (n->pause_ns)
@@ -575,6 +577,11 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 uint64_t cluster_next_ns(const struct cluster *c)
 {
     uint64_t next = sim_switch_next_ns(c->net);
@@ -583,7 +590,8 @@ uint64_t cluster_next_ns(const struct cluster *c)
         if (!n->core)
             continue;
         uint64_t core_ns = true_ns(n, core_next_ns(n->core));
-        next = min_u64(next, core_ns > n->iterates_ns ? core_ns : n->iterates_ns);
+        core_ns = max_u64(core_ns, max_u64(n->iterates_ns, n->busy_until_ns));
+        next = min_u64(next, core_ns);
         for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
             next = min_u64(next, model_runtime_next_ns(&n->runtime[k]));
     }
@@ -595,8 +603,9 @@ void cluster_set_time(struct cluster *c, uint64_t now_ns)
     sim_now_ns = now_ns;
     clock_set_ns(&c->clock, now_ns);
     for (uint32_t i = 0; i < c->config.nodes; i++) {
-        if (c->node[i].core)
-            clock_set_ns(&c->node[i].clock, cluster_clock_ns(c, i, now_ns));
+        struct clock *clock = &c->node[i].clock;
+        if (c->node[i].core) /* it may be ahead: in the middle of an iteration */
+            clock_set_ns(clock, max_u64(clock_now_ns(clock), cluster_clock_ns(c, i, now_ns)));
     }
 }
 

@@ -76,8 +76,10 @@ struct cluster_node {
     struct clock clock;
     uint64_t clock_start_ns, started_ns; /* the clock showed the first at the second */
     int64_t clock_ppb;
-    uint64_t pause_ns;    /* between two iterations; 0: a busy loop */
-    uint64_t iterates_ns; /* the next one, if it pauses */
+    uint64_t pause_ns;      /* between two iterations; 0: a busy loop */
+    uint64_t iterates_ns;   /* the next one, if it pauses */
+    uint64_t took_ns;       /* the last one, if work costs time (cpu_cost.h): */
+    uint64_t busy_until_ns; /* with it until then */
     const struct cluster_plan *plan;
     struct core *core; /* NULL: off */
     struct hog hog;

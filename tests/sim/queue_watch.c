@@ -11,6 +11,7 @@ static void end_wait(struct queue_watch *w)
     if (w->seen_ns - w->since_ns > w->worst_ns)
         w->worst_ns = w->seen_ns - w->since_ns;
     w->since_ns = 0;
+    w->busy_ns = sim_now_ns; /* the core learns of it only now */
 }
 
 void queue_watch_check(struct queue_watch *w, const struct model_runtime *m,

@@ -16,7 +16,7 @@
 
 struct queue_watch {
     uint64_t since_ns; /* the oldest message in the ring; 0: it was empty */
-    uint64_t busy_ns;  /* when there was one last */
+    uint64_t busy_ns;  /* when one was last known of */
     uint64_t seen_ns;  /* the last check */
     uint64_t worst_ns; /* the longest wait, until the ring has been empty for a while */
     uint32_t tail;     /* of the ring, at the last check */

@@ -21,6 +21,7 @@
 #include "dataplane/tls.h"
 #include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"
+#include "tests/sim/cpu_cost.h"
 #include "tests/sim/hog.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_runtime.h"
@@ -199,6 +200,7 @@ static struct sim *sim_start(void)
         s->runtime[1].death_ns = s->runtime[0].death_ns;
     }
     s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
+    cpu_cost_draw();
     start_core(s, is_short ? 200 + below(600) : is_full ? 8192 : 4096);
     if (is_full)
         hog_take(&s->hog, &s->core->chunks, FREE_PERCENT);
@@ -305,9 +307,11 @@ static void step(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
+    cpu_cost_check(s->core, clock_now_ns(&s->clock) - s->core->now_ns);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
     check_taken_in(s);
+    sim_now_ns = clock_now_ns(&s->clock);
     deploy(s);
     bool has_changed = false;
     for (uint32_t i = 0; i < RUNTIMES; i++)

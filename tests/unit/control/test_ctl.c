@@ -1,5 +1,6 @@
 /* The control socket: requests whole and in pieces, and clients that break the protocol. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -399,6 +402,80 @@ static void a_socket_in_use_is_not_taken(void **state)
     assert_non_null(strstr(error, "another hearthd answers there"));
 }
 
+/* ---- no descriptor left ---- */
+
+/* Nobody may open one more. Returns the limit that was. */
+static rlim_t forbid_descriptors(void)
+{
+    struct rlimit limit;
+    int next = dup(loop.epoll_fd);
+    rlim_t before;
+
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    before = limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return before;
+}
+
+static void allow_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void without_descriptors_clients_are_turned_away_and_the_loop_rests(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, path);
+    assert_true(fd >= 0);
+    rlim_t before = forbid_descriptors();
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    for (int i = 0; i < 20 && ctl_counts(ctl).turned_away == 0; i++)
+        loop_step(&loop, 100);
+    /* Readable for ever would turn the loop for ever. */
+    struct pollfd event = {.fd = loop.epoll_fd, .events = POLLIN};
+    int ready = poll(&event, 1, 0);
+    allow_descriptors(before);
+    assert_int_equal(ready, 0);
+    assert_int_equal(ctl_counts(ctl).turned_away, 1);
+    expect_text(receive(fd), "{\"error\":\"hearthd has too many clients\",\"ok\":false}");
+    close(fd);
+    fd = connect_client();
+    request(fd, "{\"command\":\"nothing\"}", "");
+    expect_text(receive(fd), "{\"error\":\"unknown\",\"ok\":false}");
+    close(fd);
+}
+
+static void a_socket_that_is_listened_on_is_not_replaced_however_busy(void **state)
+{
+    enum { MANY = CTL_CLIENTS_MAX + 8 };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat was, is;
+    int queued[MANY], count = 0, rc = 0;
+
+    strcpy(address.sun_path, path);
+    assert_int_equal(stat(path, &was), 0);
+    while (!rc && count < MANY) { /* nobody turns its loop */
+        queued[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        rc = connect(queued[count++], (struct sockaddr *)&address, sizeof(address));
+    }
+    assert_int_equal(rc, -1);
+    assert_null(ctl_create(&loop, path, handle, NULL, error, sizeof(error)));
+    assert_non_null(strstr(error, "another hearthd answers there"));
+    assert_int_equal(stat(path, &is), 0);
+    assert_int_equal(was.st_ino, is.st_ino);
+    while (count > 0)
+        close(queued[--count]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -415,6 +492,8 @@ int main(void)
         TEST(a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost),
         TEST(scripts_that_are_read_are_told_once_each),
         TEST(a_socket_in_use_is_not_taken),
+        TEST(a_socket_that_is_listened_on_is_not_replaced_however_busy),
+        TEST(without_descriptors_clients_are_turned_away_and_the_loop_rests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

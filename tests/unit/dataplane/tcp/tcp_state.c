@@ -238,6 +238,43 @@ static void challenges_are_few(void **state)
     fixture_fini(&f);
 }
 
+/* Each kind of segment that brings nothing, a hundred times within a tenth of a second. */
+static void acks_to_old_segments_are_few(void **state)
+{
+    static const struct {
+        const char *what;
+        int32_t seq; /* less what is next */
+        uint32_t len;
+    } kinds[] = {
+        {"old data", -100, 50},
+        {"data just before what is next", -1, 1},
+        {"a keepalive", -1, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct fixture f;
+        uint32_t answers = 0;
+
+        fixture_init(&f, 1, 1);
+        reach(&f, TCP_ESTABLISHED);
+        for (int k = 0; k < 200; k++) {
+            struct tcp_segment s = segment(f.irs + 1 + (uint32_t)kinds[i].seq, f.iss + 1, TCP_ACK);
+            s.payload = (const uint8_t *)"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+            s.payload_bytes = kinds[i].len;
+            give(&f, s);
+            answers += take(&f);
+            f.now += MS_NS / 2;
+        }
+        if (answers != TCP_OLD_ACKS_MAX)
+            fail_msg("%s: %u answers", kinds[i].what, answers);
+        assert_int_equal(f.counters.tcp_old_unanswered, 200 - answers);
+        f.now += TCP_CHALLENGE_INTERVAL_MS * MS_NS; /* a peer that is in earnest is heard again */
+        give(&f, segment(f.irs, f.iss + 1, TCP_ACK));
+        assert_true(take(&f));
+        fixture_fini(&f);
+    }
+}
+
 static void simultaneous_open_establishes_both(void **state)
 {
     struct fixture a;
@@ -377,6 +414,7 @@ int main(void)
         cmocka_unit_test(segments_do_what_the_rfc_says),
         cmocka_unit_test(and_do_so_around_the_end_of_the_sequence_space),
         cmocka_unit_test(challenges_are_few),
+        cmocka_unit_test(acks_to_old_segments_are_few),
         cmocka_unit_test(simultaneous_open_establishes_both),
         cmocka_unit_test(abort_tells_the_peer_where_it_matters),
         cmocka_unit_test(time_wait_may_be_reopened_by_a_newer_syn),
