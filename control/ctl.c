@@ -51,8 +51,8 @@ struct ctl {
     uint64_t patience_ns;
     struct loop_timer sweep_timer;
     uint64_t last_id;
-    int spare_fd; /* -1: none could be had */
     struct ctl_counts counts;
+    int spare_fd; /* -1: none could be had */
     struct ctl_client *clients;
 };
 

@@ -45,7 +45,7 @@ typedef void (*ctl_handler)(void *arg, struct ctl_client *, const struct ctl_req
 
 struct ctl_counts {
     uint32_t clients;
-    uint64_t turned_away; /* there was no place */
+    uint64_t turned_away; /* there was no place, or no descriptor */
     uint64_t given_up;    /* for CTL_PATIENCE_MS they did not get on */
     uint64_t bad;         /* they broke the protocol */
 };

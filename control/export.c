@@ -94,7 +94,7 @@ static json_t *certificates_json(const struct hearthd *h)
 
 static json_t *ctl_json(const struct hearthd *h)
 {
-    const struct ctl_counts c = ctl_counts(h->ctl);
+    const struct ctl_counts c = h->ctl ? ctl_counts(h->ctl) : (struct ctl_counts){0};
 
     return json_pack("{s:i, s:I, s:I, s:I}", "clients", (int)c.clients, "turned_away",
                      (json_int_t)c.turned_away, "given_up", (json_int_t)c.given_up, "bad",
