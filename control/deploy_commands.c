@@ -4,10 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include <xxhash.h>
+
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/json_field.h"
 #include "control/log.h"
+#include "dataplane/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */
 static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)
@@ -87,6 +90,13 @@ static bool may_become_current(struct hearthd *h, struct script *s, char *error,
     return scripts != NULL;
 }
 
+static bool is_home(const struct hearthd *h, const char *name)
+{
+    const struct cluster_part *cluster = h->cluster;
+
+    return ring_home(cluster->ring->ring, XXH3_64bits(name, strlen(name))) == cluster->self;
+}
+
 static void try_sha(struct hearthd *h, struct ctl_client *client, const char *name,
                     const char *sha256)
 {
@@ -106,7 +116,7 @@ static void try_sha(struct hearthd *h, struct ctl_client *client, const char *na
         reject(h, s, client, error);
     } else {
         supervise_tell(h->supervise);
-        if (!trial_begin(&h->trials, s, ctl_client_id(client)))
+        if (!trial_begin(&h->trials, s, ctl_client_id(client), is_home(h, name)))
             reject(h, s, client, "too many deploys are under way");
     }
 }

@@ -99,7 +99,7 @@ void process_watch_socket(struct process *);
 void process_feed(struct process *);
 void process_ping(struct process *);
 /* False: not now. */
-bool process_try(struct process *, uint64_t handle);
+bool process_try(struct process *, uint64_t handle, bool keeps);
 /* The first script that it has not been told; NULL: none. */
 const struct script *process_next_script(const struct process *);
 

@@ -124,7 +124,7 @@ void supervise_destroy(struct supervise *);
 void supervise_tell(struct supervise *);
 /* Asks runtime i to start a script and to say whether it loads (on_loaded), now or never. False: it
  * is not up, has not been told of the script yet, or takes no more now. */
-bool supervise_try(struct supervise *, uint32_t i, uint64_t handle);
+bool supervise_try(struct supervise *, uint32_t i, uint64_t handle, bool keeps);
 /* No world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
 /* Has every runtime that is up been told all scripts up to this handle, and said that it has taken them (or had SUPERVISE_TAKE_MS to)? */

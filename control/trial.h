@@ -7,6 +7,8 @@
  *                (again after TRIAL_ASK_MS; the next one if it is not up)   |
  *   on_verdict(error or NULL) <-- trial_take <--------"loaded"--------------+
  *
+ * At home the isolate that was started stays, where there is room for it; elsewhere nobody will ask for it.
+ *
  * A process in which an older version is warm says it without being asked. The first word counts,
  * whoever says it. There is a verdict in TRIAL_MS at the latest: no process is up, none says
  * anything, or the one that was asked ends meanwhile (which may be the script's doing). The verdict
@@ -30,6 +32,7 @@ enum {
 struct trial {
     struct script *script; /* NULL: a free place */
     uint64_t client;       /* the caller's */
+    bool is_home;
     uint64_t deadline_ns, asked_ns;
     uint32_t runtime;
     uint64_t life; /* of the runtime that was asked; 0: nobody yet */
@@ -53,7 +56,7 @@ void trials_fini(struct trials *);
 
 /* Of a script that is in the catalog, and the supervisor knows. Takes the caller's hold. False: no
  * place. */
-bool trial_begin(struct trials *, struct script *, uint64_t client);
+bool trial_begin(struct trials *, struct script *, uint64_t client, bool is_home);
 /* Is a version of that script on trial? */
 bool trials_have(const struct trials *, const char *name);
 
