@@ -2,7 +2,7 @@
  *
  * Requests of the control socket, out of bytes in any pieces (the format: ctl.h).
  *
- *   ctl_reader_room --where, how many--> the caller reads --> ctl_reader_took --> MORE | WHOLE | BAD
+ *   ctl_reader_room --where, how many--> the caller reads --> ctl_reader_took --> MORE | WHOLE ...
  *                                                 json, payload; ctl_reader_next <---'
  *
  * Bounded before anything is allocated for it: a frame by CTL_FRAME_BYTES_MAX, a payload by

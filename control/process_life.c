@@ -216,8 +216,8 @@ static void on_hold_over(void *arg)
         s->config.on_change(s->config.arg);
 }
 
-/* Whose code was it? What a process says of that is its own word, but it names only scripts that it was given. True: a script's, which
- * is held back if it goes on. */
+/* Whose code was it? What a process says of that is its own word, but it names only scripts that it
+ * was given. True: a script's, which is held back if it goes on. */
 static bool blame(struct process *p)
 {
     struct supervise *s = p->owner;
@@ -273,7 +273,7 @@ static void on_exit_event(void *arg, uint32_t events)
     log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
              p->last_exit, (unsigned long long)lived_ms);
     free_life(p);
-    /* What a script did is no fault of the process, and the others' requests wait for the next one. */
+    /* What a script did is no fault of the process, and others' requests wait for the next one. */
     if (blame(p))
         p->backoff_ms = lived_ms >= SUPERVISE_BLAMED_MS ? 0 : SUPERVISE_BACKOFF_FIRST_MS;
     else if (lived_ms >= SUPERVISE_STABLE_MS)

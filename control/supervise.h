@@ -6,8 +6,8 @@
  *     DOWN ----------> BOOTING ----------> UP -------------------------------+
  *      ^                  | 5 s, exit                                        |
  *      +------------------+--------------------------------------------------+
- *        again at once after a life of 10 s or more, or if a script ended it; else 100 ms, doubling to 30 s (the first death
- * is free)
+ *        again at once after a life of 10 s or more, or if a script ended it; else 100 ms,
+ *        doubling to 30 s (the first death is free)
  *
  * What is to be killed and is not gone after SUPERVISE_KILL_MS (the kernel holds it, or signals to
  * it are not permitted) is told to end by the end of its socket, and killed again and again. Its
@@ -24,8 +24,8 @@
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
  * limits of its own inside.
  *
- * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again, and a script that ends its processes again
- * and again is held back (hold.h).
+ * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again,
+ * and a script that ends its processes again and again is held back (hold.h).
  *
  * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted
  * and dropped, one row is kept for each live script, and no more than
@@ -135,7 +135,8 @@ uint32_t supervise_up_count(const struct supervise *);
 /* How the cores see runtime i; *region is its part (NULL: down), of which the caller takes a hold
  * if it keeps it. */
 struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
-/* The scripts that may not run now (hold.h): their handles. on_change tells when that is over for one. */
+/* The scripts that may not run now (hold.h): their handles. on_change tells when that is over for
+ * one. */
 uint32_t supervise_held(const struct supervise *, uint64_t handle[WORLD_HELD_MAX]);
 void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
 /* What runtime i last said of a live script; NULL: nothing in this life. Valid until the loop goes

@@ -7,7 +7,8 @@
  *                (again after TRIAL_ASK_MS; the next one if it is not up)   |
  *   on_verdict(error or NULL) <-- trial_take <--------"loaded"--------------+
  *
- * At home the isolate that was started stays, where there is room for it; elsewhere nobody will ask for it.
+ * At home the isolate that was started stays, where there is room for it; elsewhere nobody will ask
+ * for it.
  *
  * A process in which an older version is warm says it without being asked. The first word counts,
  * whoever says it. There is a verdict in TRIAL_MS at the latest: no process is up, none says

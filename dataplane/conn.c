@@ -371,8 +371,9 @@ uint32_t conns_run_hops(struct core *core)
     return count;
 }
 
-/* No event tells when others have given back what it waits for. They all stand in one queue: a thousand that tried by
- * themselves would take the core's time from those that can give something back. */
+/* No event tells when others have given back what it waits for. They all stand in one queue: a
+ * thousand that tried by themselves would take the core's time from those that can give something
+ * back. */
 static void starve(struct core *core, struct conn *c)
 {
     if (age_is_in(&c->starving))

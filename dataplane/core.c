@@ -92,8 +92,8 @@ static bool take_cluster_parts(struct core *core)
     return true;
 }
 
-/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a cookie and the first data are lost,
- * what comes after them is reset. */
+/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a
+ * cookie and the first data are lost, what comes after them is reset. */
 static uint32_t half_open_max(uint32_t conns_max)
 {
     uint32_t part = conns_max / 4 > HALF_OPEN_MIN ? conns_max / 4 : HALF_OPEN_MIN;

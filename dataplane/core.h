@@ -98,7 +98,8 @@ int core_wake_fd(const struct core *);
 
 struct core_gauges {
     uint32_t conns, jobs;
-    /* Of the connections: kept without a request, before their first one, at their end; all others are busy (enum conn_rest). */
+    /* Of the connections: kept without a request, before their first one, at their end; all others
+     * are busy (enum conn_rest). */
     uint32_t conns_idle, conns_fresh, conns_ending;
     uint32_t sources_over;        /* sources of clients with more connections than their share */
     uint32_t chunks_free, chunks; /* free: and promised to nobody */

@@ -144,7 +144,7 @@ enum job_error {
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
-    JOB_ERROR_HELD, /* hearthd: the script has ended its process several times, and may not run now: 503 */
+    JOB_ERROR_HELD, /* hearthd: the script ends its processes, and may not run now: 503 */
     JOB_ERROR_KINDS,
 };
 
@@ -170,9 +170,10 @@ struct job_ring_shared {
     _Alignas(64) struct job_slot slot[JOB_RING_SLOTS];
 };
 
-/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf. hearthd reads it when the process is
- * dead, to tell what may have killed it from what was beside it. A process that lies here only decides which of its own jobs are
- * run again, each at most once. */
+/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf.
+ * hearthd reads it when the process is dead, to tell what may have killed it from what was beside
+ * it. A process that lies here only decides which of its own jobs are run again, each once.
+ */
 struct job_executing {
     _Alignas(64) _Atomic uint64_t script; /* handle; 0: nobody's */
     _Atomic uint64_t job;                 /* job_name of the one whose turn it is; 0: no job's */

@@ -15,10 +15,12 @@
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
  *     {"type":"ping","told":H}                                 no script of a higher handle has been sent
- *     {"type":"try","handle":H,"keep":B}                       start it, and say whether it loads; keep: then it stays warm
+ *     {"type":"try","handle":H,"keep":B}                       start it, and say whether it loads;
+ * keep: then it stays warm
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
  *     {"type":"pong","told":H}                                 as the ping said: it has taken these
- *     {"type":"loaded","handle":H,"error":S}                   it was started: "", or the log's line
+ *     {"type":"loaded","handle":H,"error":S}                   it was started: "", or the log's
+ * line
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,

@@ -31,9 +31,9 @@
  * The same for a node that crashed: it comes back as JOINING.
  *
  * Datagrams. From port + own core to port + their core, between the addresses that the membership
- * gives. A datagram from elsewhere is refused before anything is computed. Addresses can be spoofed:
- * an init costs a handshake only if it carries a member's seal, and if its member's share and
- * CHANNEL_HANDSHAKES_PER_S allow. Our channel index names a slot (10 bits) and a life of it (22
+ * gives. A datagram from elsewhere is refused before anything is computed. Addresses can be
+ * spoofed: an init costs a handshake only if it carries a member's seal, and if its member's share
+ * and CHANNEL_HANDSHAKES_PER_S allow. Our channel index names a slot (10 bits) and a life of it (22
  * random bits): demultiplexing is one load.
  *
  * Streams. Who opened a stream owns it, and its id's parity says who did (channel.h): events of those we opened go to call.c, of those

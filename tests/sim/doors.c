@@ -4,9 +4,9 @@
  *   guests, crowd -- station (many addresses) ==wire== core -- region -- model_runtime
  *
  * The crowd, by seed: keepers make one request each and keep the connection; mutes connect and say
- * nothing; both from one address or from many, more of them than there are connections. Holders, all
- * at one address, owe the bodies of their requests for ever. Strays are SYNs from addresses of the
- * link that nobody has. The gateway, behind which some are, stops
+ * nothing; both from one address or from many, more of them than there are connections. Holders,
+ * all at one address, owe the bodies of their requests for ever. Strays are SYNs from addresses of
+ * the link that nobody has. The gateway, behind which some are, stops
  * answering.
  *
  * Checked: every guest gets in, and is answered, whatever the others hold; no connection ends under

@@ -288,8 +288,8 @@ static uint32_t deaths(const struct sim *s)
     return s->runtime[0].deaths + s->runtime[1].deaths;
 }
 
-/* A hello that asks for an isolate is answered in the next iteration: the asking leaves at the end of
- * this one, and what a handshake computes would hold it up. */
+/* A hello that asks for an isolate is answered in the next iteration: the asking leaves at the end
+ * of this one, and what a handshake computes would hold it up. */
 static void check_warm_goes_first(const struct sim *s, uint64_t asked)
 {
     uint32_t fresh = 0, answered = 0;

@@ -1,4 +1,5 @@
-/* The guard and the library together: what clients say first, however it is cut, and what an open session is flooded with. */
+/* The guard and the library together: what clients say first, however it is cut, and what an open
+ * session is flooded with. */
 #include "tls_pair.h"
 
 #include <setjmp.h>
@@ -43,7 +44,8 @@ static void the_hellos_of_clients_are_answered(void **state)
     tls_context_destroy(context);
 }
 
-/* Cuts what waits in the pipe as plaintext of the handshake into records of that size; the first cut comes after `first` bytes. */
+/* Cuts what waits in the pipe as plaintext of the handshake into records of that size; the first
+ * cut comes after `first` bytes. */
 static void recut(struct pipe *p, size_t first, size_t size)
 {
     static uint8_t out[PIPE_BYTES_MAX];
