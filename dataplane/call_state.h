@@ -24,10 +24,10 @@ struct call {
     uint8_t state; /* enum call_state */
     uint8_t path;  /* enum call_path */
     uint8_t width_seen;
-    uint8_t link;  /* LOCAL, LINGER: the runtime */
-    uint16_t home; /* by our view when it was placed */
-    uint16_t node; /* SENT, REMOTE: where it is */
-    bool is_over;  /* its last event is being told */
+    uint8_t link;     /* LOCAL, LINGER: the runtime */
+    uint16_t home;    /* by our view when it was placed */
+    uint16_t node;    /* SENT, REMOTE: where it is */
+    bool is_over;     /* its last event is being told */
     bool has_suspect; /* what it called ended its process, and would end the next one */
     bool has_body, is_idempotent, is_forwarded, is_traced, is_bounced, was_rerun;
     bool has_head; /* of the answer */

@@ -144,7 +144,7 @@ enum job_error {
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
-    JOB_ERROR_HELD, /* hearthd: the script ends its processes, and may not run now: 503 */
+    JOB_ERROR_HELD,        /* hearthd: the script ends its processes, and may not run now: 503 */
     JOB_ERROR_KINDS,
 };
 
