@@ -60,7 +60,8 @@ static bool is_module_name(const char *name)
     return !strstr(name, "//");
 }
 
-/* What is not known is not kept: whoever stores the manifest, or sends it on, has bounds for what is. known ends with NULL. */
+/* What is not known is not kept: whoever stores the manifest, or sends it on, has bounds for what
+ * is. known ends with NULL. */
 static int check_keys(const json_t *object, const char *what, const char *const *known,
                       const struct fault *f)
 {
@@ -575,7 +576,8 @@ bad:
 
 /* ---- imports ---- */
 
-/* Puts the referrer's folder and a path together and takes "." and ".." out, as the runtime does. False: it leaves the bundle. */
+/* Puts the referrer's folder and a path together and takes "." and ".." out, as the runtime does.
+ * False: it leaves the bundle. */
 static bool join_path(const char *referrer, const char *path, size_t path_bytes,
                       char out[BUNDLE_MODULE_NAME_BYTES_MAX + 1])
 {
@@ -617,7 +619,8 @@ static size_t file_index(const struct pack *p, const char *name)
     return i;
 }
 
-/* What the main module imports, and what that imports: is it all there? A module that nobody imports may want what it likes. */
+/* What the main module imports, and what that imports: is it all there? A module that nobody
+ * imports may want what it likes. */
 static bool has_imports(const struct pack *p, const json_t *manifest)
 {
     size_t queue[START_MODULES_MAX], head = 0, tail = 0;

@@ -45,10 +45,11 @@ struct bundle {
     size_t bytes;
 };
 
-/* Reads dir. 0, or -1 and a sentence, or several on lines of their own; the bundle is to be freed in any case: there may be warnings.
- * Refused are keys that a script depends on and hearth has not, and imports of modules that are not there, as far as heads of modules tell
- * (module_head.h). Skipped: node_modules, names that begin with a dot, symbolic
- * links, wrangler.*, package*.json and whatever is not .js .mjs .json .txt .html. */
+/* Reads dir. 0, or -1 and a sentence, or several on lines of their own; the bundle is to be freed
+ * in any case: there may be warnings. Refused are keys that a script depends on and hearth has not,
+ * and imports of modules that are not there, as far as heads of modules tell (module_head.h).
+ * Skipped: node_modules, names that begin with a dot, symbolic links, wrangler.*, package*.json and
+ * whatever is not .js .mjs .json .txt .html. */
 int bundle_pack(const char *dir, struct bundle *, char *error, size_t error_bytes);
 void bundle_fini(struct bundle *);
 

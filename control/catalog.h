@@ -3,9 +3,11 @@
  * The scripts that this process serves, in memory: what the store keeps, with a handle for the
  * runtimes.
  *
- *   live    current ones, and replaced ones that a published world may still route to; in order of their handles
+ *   live    current ones, and replaced ones that a published world may still route to; in order of
+ *   their handles
  *   handle  names (script, version) to the runtimes; grows, never used again
- *   slot    a small number of a live script, for whoever keeps a row for each; used again when it is gone
+ *   slot    a small number of a live script, for whoever keeps a row for each; used again when it
+ *   is gone
  *
  * A script lives while it is current or a world holds it (script_hold/script_release); when the
  * last hold goes, on_gone is told, so that the runtimes can forget it. Control thread only.
@@ -54,8 +56,8 @@ void catalog_init(struct catalog *, void (*on_gone)(void *, uint64_t), void *arg
 /* Drops every hold of its own. Worlds must be gone. */
 void catalog_fini(struct catalog *);
 
-/* A script, not yet current: the caller has one hold. Takes the manifest and the descriptor over; NULL: no memory, they stay the
- * caller's. */
+/* A script, not yet current: the caller has one hold. Takes the manifest and the descriptor over;
+ * NULL: no memory, they stay the caller's. */
 struct script *catalog_add(struct catalog *, json_t *manifest, int modules_fd, const char *sha256,
                            int64_t deployed_at);
 /* A script from the store, not yet current: the caller has one hold. NULL and a sentence. */

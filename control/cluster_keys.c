@@ -1,4 +1,5 @@
-/* What this node proves itself with, and whether the list of members fits it. Without the ring, for those who only judge. */
+/* What this node proves itself with, and whether the list of members fits it. Without the ring, for
+ * those who only judge. */
 #include <stdio.h>
 #include <string.h>
 

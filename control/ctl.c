@@ -51,9 +51,8 @@ struct ctl {
     uint64_t patience_ns;
     struct loop_timer sweep_timer;
     uint64_t last_id;
-    uint32_t client_count;
-    int spare_fd;         /* -1: none could be had */
-    uint64_t turned_away; /* for want of a place, or of a descriptor */
+    struct ctl_counts counts;
+    int spare_fd; /* -1: none could be had */
     struct ctl_client *clients;
 };
 
@@ -67,7 +66,7 @@ static void client_close(struct ctl_client *c)
             break;
         }
     }
-    s->client_count--;
+    s->counts.clients--;
     int fd = c->watch.fd;
 
     loop_unwatch(s->loop, &c->watch);
@@ -83,6 +82,7 @@ static bool buffer_room(struct buffer *b, size_t room)
 
     if (room <= b->room)
         return true;
+    room = room > 2 * b->room ? room : 2 * b->room;
     more = realloc(b->bytes, room);
     if (!more)
         return false;
@@ -183,6 +183,7 @@ void ctl_refuse(struct ctl_client *c, const char *error)
 /* The client broke the protocol: one sentence, then the end. */
 static void end_with(struct ctl_client *c, const char *error)
 {
+    c->owner->counts.bad++;
     c->awaited = AWAITS_REPLY;
     ctl_refuse(c, error);
     c->awaited = AWAITS_END;
@@ -272,8 +273,10 @@ static void sweep(void *arg)
     for (struct ctl_client *c = s->clients, *next; c; c = next) {
         next = c->next;
         /* It may have made room while this thread was busy elsewhere. */
-        if (is_overdue(c, now_ns) && (!flush(c) || is_overdue(c, now_ns)))
+        if (is_overdue(c, now_ns) && (!flush(c) || is_overdue(c, now_ns))) {
+            s->counts.given_up++;
             client_close(c);
+        }
     }
     if (s->clients)
         loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
@@ -314,7 +317,7 @@ static void turn_away_without_descriptor(struct ctl *s)
     if (fd >= 0)
         turn_away(fd);
     s->spare_fd = open_spare();
-    s->turned_away++;
+    s->counts.turned_away++;
 }
 
 static void on_connect(void *arg, uint32_t events)
@@ -328,9 +331,9 @@ static void on_connect(void *arg, uint32_t events)
             turn_away_without_descriptor(s);
         return;
     }
-    c = s->client_count < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    c = s->counts.clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
-        s->turned_away++;
+        s->counts.turned_away++;
         turn_away(fd);
         return;
     }
@@ -347,7 +350,7 @@ static void on_connect(void *arg, uint32_t events)
         loop_timer_set(s->loop, &s->sweep_timer, s->patience_ns / SWEEPS, sweep, s);
     c->next = s->clients;
     s->clients = c;
-    s->client_count++;
+    s->counts.clients++;
 }
 
 /* ---- life ---- */
@@ -446,14 +449,9 @@ struct ctl_client *ctl_find(struct ctl *s, uint64_t id)
     return NULL;
 }
 
-uint64_t ctl_turned_away(const struct ctl *s)
+struct ctl_counts ctl_counts(const struct ctl *s)
 {
-    return s->turned_away;
-}
-
-uint32_t ctl_client_count(const struct ctl *s)
-{
-    return s->client_count;
+    return s->counts;
 }
 
 /* ---- tails ---- */

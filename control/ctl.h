@@ -7,8 +7,9 @@
  *   reply     {"ok":true, ...} | {"ok":false,"error":S}; a tail sends frames until one side closes
  *
  * One request at a time per client; a client that breaks the protocol is answered once and closed. Bounded in clients, frame,
- * nesting, payload and unsent bytes: a tail that is not read loses lines, counted. Bounded in time, for there are few places: a client that
- * does not ask, has not asked in full, or takes none of what is sent for CTL_PATIENCE_MS is closed. Control thread only.
+ * nesting, payload and unsent bytes: a tail that is not read loses lines, counted. Bounded in time,
+ * for there are few places: a client that does not ask, has not asked in full, or takes none of
+ * what is sent for CTL_PATIENCE_MS is closed. Control thread only.
  */
 #ifndef HEARTH_CTL_H
 #define HEARTH_CTL_H
@@ -19,15 +20,14 @@
 #include <stdint.h>
 
 #include "control/loop.h"
+#include "dataplane/limits.h"
 
 enum {
     CTL_CLIENTS_MAX = 32,
     CTL_FRAME_BYTES_MAX = 2 << 20,    /* of a request */
-    CTL_DEPTH_MAX = 64,               /* brackets of a request that are open at once */
     CTL_PAYLOAD_BYTES_MAX = 32 << 20, /* = BUNDLE_BYTES_MAX */
     CTL_REPLY_BYTES_MAX = 64 << 20,
     CTL_UNSENT_BYTES_MAX = 1 << 20, /* of a tail */
-    CTL_PATIENCE_MS = 60 * 1000,
 };
 
 struct ctl;
@@ -42,6 +42,13 @@ struct ctl_request {
 
 /* Answers with ctl_reply, now or later (ctl_find). */
 typedef void (*ctl_handler)(void *arg, struct ctl_client *, const struct ctl_request *);
+
+struct ctl_counts {
+    uint32_t clients;
+    uint64_t turned_away; /* there was no place, or no descriptor */
+    uint64_t given_up;    /* for CTL_PATIENCE_MS they did not get on */
+    uint64_t bad;         /* they broke the protocol */
+};
 
 /* NULL and a sentence. A stale socket file is replaced; one that answers is not. */
 struct ctl *ctl_create(struct loop *, const char *path, ctl_handler, void *arg, char *error,
@@ -58,9 +65,7 @@ void ctl_refuse(struct ctl_client *, const char *error);
 /* For answering later: a client may be gone by then (NULL). */
 uint64_t ctl_client_id(const struct ctl_client *);
 struct ctl_client *ctl_find(struct ctl *, uint64_t id);
-uint32_t ctl_client_count(const struct ctl *);
-/* For want of a place, or of a descriptor. */
-uint64_t ctl_turned_away(const struct ctl *);
+struct ctl_counts ctl_counts(const struct ctl *);
 
 /* The client reads log lines of that script ("": all) from now on. */
 void ctl_subscribe(struct ctl_client *, const char *script);

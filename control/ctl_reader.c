@@ -57,7 +57,8 @@ static enum ctl_read take_length(struct ctl_reader *r)
     return await_bytes(r, CTL_READS_JSON, len);
 }
 
-/* Brackets that are open at once, outside of strings. What is no JSON may count wrong: the parser refuses it. */
+/* Brackets that are open at once, outside of strings. What is no JSON may count wrong: the parser
+ * refuses it. */
 static bool is_too_deep(const uint8_t *text, size_t bytes)
 {
     unsigned depth = 0;

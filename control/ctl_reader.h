@@ -2,11 +2,12 @@
  *
  * Requests of the control socket, out of bytes in any pieces (the format: ctl.h).
  *
- *   ctl_reader_room --where and how many--> the caller reads --> ctl_reader_took --> MORE | WHOLE | BAD
- *                                                                                      json, payload --> ctl_reader_next
+ *   ctl_reader_room --where, how many--> the caller reads --> ctl_reader_took --> MORE | WHOLE ...
+ *                                                 json, payload; ctl_reader_next <---'
  *
- * Bounded before anything is allocated for it: a frame by CTL_FRAME_BYTES_MAX, a payload by CTL_PAYLOAD_BYTES_MAX, the
- * nesting of the JSON by CTL_DEPTH_MAX. BAD is for good, with a sentence. Sans-I/O; any thread.
+ * Bounded before anything is allocated for it: a frame by CTL_FRAME_BYTES_MAX, a payload by
+ * CTL_PAYLOAD_BYTES_MAX, the nesting of the JSON by CTL_DEPTH_MAX. BAD is for good, with a
+ * sentence. Sans-I/O; any thread.
  */
 #ifndef HEARTH_CTL_READER_H
 #define HEARTH_CTL_READER_H

@@ -4,10 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include <xxhash.h>
+
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/json_field.h"
 #include "control/log.h"
+#include "dataplane/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */
 static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)
@@ -40,7 +43,8 @@ static json_t *deployed_json(const struct hearthd *h, const struct script *s, bo
                      json_object_get(s->manifest, "routes"), "hosts", hosts);
 }
 
-/* Gives the hold up, and what the store has of it, if it is no version of its script. The client may be gone. */
+/* Gives the hold up, and what the store has of it, if it is no version of its script. The client
+ * may be gone. */
 static void reject(struct hearthd *h, struct script *s, struct ctl_client *client,
                    const char *error)
 {
@@ -86,6 +90,13 @@ static bool may_become_current(struct hearthd *h, struct script *s, char *error,
     return scripts != NULL;
 }
 
+static bool is_home(const struct hearthd *h, const char *name)
+{
+    const struct cluster_part *cluster = h->cluster;
+
+    return ring_home(cluster->ring->ring, XXH3_64bits(name, strlen(name))) == cluster->self;
+}
+
 static void try_sha(struct hearthd *h, struct ctl_client *client, const char *name,
                     const char *sha256)
 {
@@ -105,7 +116,7 @@ static void try_sha(struct hearthd *h, struct ctl_client *client, const char *na
         reject(h, s, client, error);
     } else {
         supervise_tell(h->supervise);
-        if (!trial_begin(&h->trials, s, ctl_client_id(client)))
+        if (!trial_begin(&h->trials, s, ctl_client_id(client), is_home(h, name)))
             reject(h, s, client, "too many deploys are under way");
     }
 }

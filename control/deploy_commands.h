@@ -1,9 +1,12 @@
 /* deploy_commands.h
  *
- * What hearthctl deploy, rollback and delete ask of a running hearthd: rows of the table in commands.c, and what comes of a trial.
+ * What hearthctl deploy, rollback and delete ask of a running hearthd: rows of the table in
+ * commands.c, and what comes of a trial.
  *
- *   deploy, rollback --> in the catalog, not current --> on trial (trial.h) --loads--> current, in the store and in the next world
- *                                                              +--does not--> gone again; the version before stays
+ *   deploy, rollback --> in the catalog, not current --> on trial (trial.h) --loads--> current, in
+ *   the store and in the next world
+ *                                                              +--does not--> gone again; the
+ *                                                              version before stays
  */
 #ifndef HEARTH_DEPLOY_COMMANDS_H
 #define HEARTH_DEPLOY_COMMANDS_H

@@ -1,7 +1,8 @@
 /* doctor.h
  *
- * What this machine offers to hearth and how to get more: kernel, clock, CPUs, hugepages, IOMMU, the TLS library, and the ladder of ports for each
- * interface. Needs neither hearthd nor EAL; changes nothing.
+ * What this machine offers to hearth and how to get more: kernel, clock, CPUs, hugepages, IOMMU,
+ * the TLS library, and the ladder of ports for each interface. Needs neither hearthd nor EAL;
+ * changes nothing.
  *
  *   {"ok":true,"checks":[{"name":S,"state":"good"|"advice"|"bad","found":S,"advice":S}..],
  *    "interfaces":[{"name":S,"rungs":[{"name":S,"possible":B,"reason":S}..]}..]}

@@ -92,24 +92,35 @@ static json_t *certificates_json(const struct hearthd *h)
     return out;
 }
 
+static json_t *ctl_json(const struct hearthd *h)
+{
+    const struct ctl_counts c = h->ctl ? ctl_counts(h->ctl) : (struct ctl_counts){0};
+
+    return json_pack("{s:i, s:I, s:I, s:I}", "clients", (int)c.clients, "turned_away",
+                     (json_int_t)c.turned_away, "given_up", (json_int_t)c.given_up, "bad",
+                     (json_int_t)c.bad);
+}
+
 json_t *export_status(const struct hearthd *h)
 {
+    json_t *reply;
     json_t *addresses = json_array();
     bool is_ready = h->has_been_ready && !h->is_draining && supervise_up_count(h->supervise) > 0;
 
     for (uint32_t i = 0; i < h->conf->port.addresses_count; i++)
         json_array_append_new(addresses, json_string(h->conf->port.addresses[i]));
-    return json_pack(
+    reply = json_pack(
         "{s:b, s:s, s:s, s:b, s:b, s:i, s:f, s:I, s:b, s:o, s:o, s:{s:i, s:i}, s:o, s:o, s:i, s:o, "
-        "s:s, s:o, s:I}",
+        "s:s, s:o}",
         "ok", 1, "node", h->conf->node, "version", HEARTH_VERSION, "ready", (int)is_ready,
         "draining", (int)h->is_draining, "pid", (int)getpid(), "uptime_s",
         (double)(loop_now_ns() - h->started_ns) / 1e9, "epoch", (json_int_t)h->epoch, "hugepages",
         (int)h->has_huge, "port", port_json(h), "addresses", addresses, "listen", "https",
         (int)h->conf->listen.https, "http", (int)h->conf->listen.http, "cores", cores_json(h),
         "runtimes", runtimes_json(h), "scripts", (int)h->catalog.current_count, "certificates",
-        certificates_json(h), "config", h->config_file, "cluster", export_cluster(h),
-        "clients_turned_away", (json_int_t)(h->ctl ? ctl_turned_away(h->ctl) : 0));
+        certificates_json(h), "config", h->config_file, "cluster", export_cluster(h));
+    json_object_set_new(reply, "ctl", ctl_json(h));
+    return reply;
 }
 
 /* ---- scripts ---- */

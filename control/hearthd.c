@@ -308,6 +308,7 @@ static int start_port(struct hearthd *h, struct fault *f)
     };
     const struct port_caps *caps;
     struct net_address gateway;
+    int len;
 
     h->port = port_dpdk_create(&config, f->text, sizeof(f->text));
     if (!h->port)
@@ -323,6 +324,9 @@ static int start_port(struct hearthd *h, struct fault *f)
         }
         h->net.address_count = i + 1;
     }
+    len = snprintf(f->text, sizeof(f->text), "port.device %s: ", p->device);
+    if (!net_mtu_fits(&h->net, f->text + len, sizeof(f->text) - (size_t)len))
+        return -1;
     if (p->gateway4[0] && net_parse_address(p->gateway4, &gateway))
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))

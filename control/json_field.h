@@ -1,8 +1,9 @@
 /* json_field.h
  *
- * A field of a JSON object by its key. field_*: for those who take a missing one, or one of another type, for an empty one.
- * json_reader: for what strangers wrote. A field that is missing, of another type, out of its range or too long makes the reader
- * bad for good; that is asked once, at the end. Views into the object, but for json_reader_text, which copies.
+ * A field of a JSON object by its key. field_*: for those who take a missing one, or one of another
+ * type, for an empty one. json_reader: for what strangers wrote. A field that is missing, of
+ * another type, out of its range or too long makes the reader bad for good; that is asked once, at
+ * the end. Views into the object, but for json_reader_text, which copies.
  */
 #ifndef HEARTH_JSON_FIELD_H
 #define HEARTH_JSON_FIELD_H
@@ -56,7 +57,8 @@ static inline bool json_reader_flag(struct json_reader *r, const char *key)
     return json_is_true(value);
 }
 
-/* Copies the text with its zero byte; "" when it is bad: it does not fit, or has a zero byte inside. */
+/* Copies the text with its zero byte; "" when it is bad: it does not fit, or has a zero byte
+ * inside. */
 static inline void json_reader_text(struct json_reader *r, const char *key, char *out, size_t room)
 {
     const json_t *value = json_object_get(r->object, key);

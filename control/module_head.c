@@ -115,8 +115,9 @@ static bool skip_rest(struct module_head *h)
     return true;
 }
 
-/* The names between the first word and `from`: words, commas, stars, and strings in braces. *t: the token behind them. An export list may be
- * without a `from`: then it is none of ours, and what follows it no name. */
+/* The names between the first word and `from`: words, commas, stars, and strings in braces. *t: the
+ * token behind them. An export list may be without a `from`: then it is none of ours, and what
+ * follows it no name. */
 static bool skip_names(struct module_head *h, struct token *t, bool is_export)
 {
     bool is_in_braces = false, is_over = false;

@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-/* A descriptor that holds the lock, or -1 and a sentence. What the file said before is replaced only
- * once it is ours. */
+/* A descriptor that holds the lock, or -1 and a sentence. What the file said before is replaced
+ * only once it is ours. */
 int pid_file_take(const char *path, char *error, size_t error_bytes);
 /* Removes it and lets go. -1: nothing was taken, nothing happens. */
 void pid_file_give(int fd, const char *path);

@@ -1,6 +1,7 @@
 /* process.h
  *
- * One runtime process of the supervisor: its life, what it is told, what it says. Inside of supervise.
+ * One runtime process of the supervisor: its life, what it is told, what it says. Inside of
+ * supervise.
  *
  *   process_life.c   started, killed, ended, started again
  *   process_feed.c   to it: its region, scripts, what to forget, pings
@@ -20,7 +21,6 @@
 
 enum {
     PROCESS_MS = 1000 * 1000, /* in nanoseconds */
-    PROCESS_WORDS_BYTES = 500,
 };
 
 struct process {
@@ -60,8 +60,8 @@ struct process {
     double ping_cpu_s;    /* CPU time of the process then */
     uint64_t log_second;
     uint32_t logs_in_second;
-    char words[PROCESS_WORDS_BYTES];  /* a line that has no end yet */
-    uint32_t words_used, words_bytes; /* bytes: since the last look */
+    char words[SUPERVISE_WORDS_LINE_BYTES]; /* a line that has no end yet */
+    uint32_t words_used, words_bytes;       /* bytes: since the last look */
     uint64_t words_second;
     uint32_t words_in_second;
 };
@@ -86,7 +86,8 @@ struct supervise {
 void process_respawn(void *arg);
 /* Its end is seen later. Does nothing if it is down, or killed already. why: a constant. */
 void process_kill(struct process *, const char *why);
-/* hearthd ends: waits for the end of one that was killed, and gives its region and descriptors up, come what may. */
+/* hearthd ends: waits for the end of one that was killed, and gives its region and descriptors up,
+ * come what may. */
 void process_await_end(struct process *, uint64_t deadline_ns);
 void process_set_state(struct process *, enum supervise_state);
 /* Awaits what it has to say, if that is to be heard now, and room for what it is to be told. */
@@ -98,7 +99,7 @@ void process_watch_socket(struct process *);
 void process_feed(struct process *);
 void process_ping(struct process *);
 /* False: not now. */
-bool process_try(struct process *, uint64_t handle);
+bool process_try(struct process *, uint64_t handle, bool keeps);
 /* The first script that it has not been told; NULL: none. */
 const struct script *process_next_script(const struct process *);
 

@@ -45,9 +45,11 @@ void process_ping(struct process *p)
     p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
 }
 
-bool process_try(struct process *p, uint64_t handle)
+bool process_try(struct process *p, uint64_t handle, bool keeps)
 {
-    return send_packet(p, json_pack("{s:s, s:I}", "type", "try", "handle", (json_int_t)handle),
+    return send_packet(p,
+                       json_pack("{s:s, s:I, s:b}", "type", "try", "handle", (json_int_t)handle,
+                                 "keep", (int)keeps),
                        NULL, 0) == START_SENT;
 }
 

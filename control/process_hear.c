@@ -74,7 +74,8 @@ static bool has_rows(struct process *p)
     return true;
 }
 
-/* A packet has only those scripts that changed, and a part of them: what was said of a script last stays. */
+/* A packet has only those scripts that changed, and a part of them: what was said of a script last
+ * stays. */
 static bool on_stats(struct process *p, const struct start_report *said)
 {
     p->isolates = said->isolates;
@@ -127,7 +128,7 @@ void process_hear(struct process *p)
 {
     struct supervise *s = p->owner;
 
-    for (int i = 0; i < PACKETS_PER_EVENT && p->heard_bytes < START_BYTES_PER_LOOK; i++) {
+    for (int i = 0; i < PACKETS_PER_EVENT && p->heard_bytes < SUPERVISE_HEARD_BYTES_PER_LOOK; i++) {
         struct iovec iov = {s->packet, sizeof(s->packet)};
         struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
         ssize_t n = recvmsg(p->socket, &msg, MSG_DONTWAIT);
@@ -138,7 +139,7 @@ void process_hear(struct process *p)
         if ((msg.msg_flags & MSG_TRUNC) || !on_packet(p, (size_t)n))
             p->bad_packets++;
     }
-    p->is_unheard = p->heard_bytes >= START_BYTES_PER_LOOK;
+    p->is_unheard = p->heard_bytes >= SUPERVISE_HEARD_BYTES_PER_LOOK;
 }
 
 void process_hear_again(struct process *p)

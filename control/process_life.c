@@ -25,7 +25,8 @@ void process_set_state(struct process *p, enum supervise_state state)
     p->since_ns = loop_now_ns();
 }
 
-/* 0, or why it cannot be: the kernel asks whose process it is (CAP_KILL). One that has just ended is killed enough. */
+/* 0, or why it cannot be: the kernel asks whose process it is (CAP_KILL). One that has just ended
+ * is killed enough. */
 static int send_kill(const struct process *p)
 {
     if (!pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) || errno == ESRCH)
@@ -55,7 +56,8 @@ static void strike(void *arg)
                    p);
     if (!rc && !was_struck)
         return;
-    /* It will not be gone in a moment. If it listens at all, it ends by itself; no request should wait for it. */
+    /* It will not be gone in a moment. If it listens at all, it ends by itself; no request should
+     * wait for it. */
     shutdown(p->socket, SHUT_RDWR);
     if (p->strikes <= 2 && s->config.on_change && !s->is_stopping)
         s->config.on_change(s->config.arg);
@@ -139,7 +141,8 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
         fcntl(START_FD, F_SETFD, 0);
     else
         dup2(c->socket, START_FD);
-    /* When the machine runs out of memory, the kernel should take this process, not the data plane. */
+    /* When the machine runs out of memory, the kernel should take this process, not the data plane.
+     * */
     int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (oom >= 0 && write(oom, "1000", 4) != 4)
         close(oom);
@@ -213,8 +216,8 @@ static void on_hold_over(void *arg)
         s->config.on_change(s->config.arg);
 }
 
-/* Whose code was it? What a process says of that is its own word, but it names only scripts that it was given. True: a script's, which
- * is held back if it goes on. */
+/* Whose code was it? What a process says of that is its own word, but it names only scripts that it
+ * was given. True: a script's, which is held back if it goes on. */
 static bool blame(struct process *p)
 {
     struct supervise *s = p->owner;
@@ -270,7 +273,7 @@ static void on_exit_event(void *arg, uint32_t events)
     log_line("runtime", "index=%u pid=%d down cause=\"%s\" lived_ms=%llu", p->index, (int)p->pid,
              p->last_exit, (unsigned long long)lived_ms);
     free_life(p);
-    /* What a script did is no fault of the process, and the others' requests wait for the next one. */
+    /* What a script did is no fault of the process, and others' requests wait for the next one. */
     if (blame(p))
         p->backoff_ms = lived_ms >= SUPERVISE_BLAMED_MS ? 0 : SUPERVISE_BACKOFF_FIRST_MS;
     else if (lived_ms >= SUPERVISE_STABLE_MS)
@@ -373,7 +376,8 @@ fail:
     if (child_words >= 0)
         close(child_words);
     if (p->pid > 0) {
-        /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up. */
+        /* It is still as hearthd started it, so it can be killed, and has nothing that holds it up.
+         * */
         kill(p->pid, SIGKILL);
         waitpid(p->pid, NULL, 0);
     }

@@ -5,8 +5,9 @@
 #include "control/log.h"
 #include "control/process.h"
 
-/* V8's last words stand here, and whatever an attacker likes: each line is marked as the process's, is cut at PROCESS_WORDS_BYTES, and
- * SUPERVISE_WORDS_PER_SECOND go to the log. Its end of the pipe does not block: what nobody reads in time is lost. */
+/* V8's last words stand here, and whatever an attacker likes: each line is marked as the process's,
+ * is cut at SUPERVISE_WORDS_LINE_BYTES, and SUPERVISE_WORDS_PER_SECOND go to the log. Its end of
+ * the pipe does not block: what nobody reads in time is lost. */
 static void put_line(struct process *p)
 {
     uint64_t second = loop_now_ns() / 1000000000u;

@@ -4,7 +4,8 @@
 
 #include "control/json_field.h"
 
-/* A process has up to 65,536 scripts, and 2^53 bytes or microseconds are more than it can ever have. */
+/* A process has up to 65,536 scripts, and 2^53 bytes or microseconds are more than it can ever
+ * have. */
 static const uint64_t handle_max = UINT32_MAX, number_max = (uint64_t)1 << 53;
 
 static void read_ready(struct start_report *out, struct json_reader *r)

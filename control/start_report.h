@@ -4,9 +4,9 @@
  *
  *   packet --start_report_read--> struct start_report      false: the packet is refused as a whole
  *
- * The process is hostile. Every field that means something is checked for its type, range and length, and copied;
- * what means nothing is not kept. Whether it is true is for the caller to ask: a handle may be of no script.
- * Pure; the packet's JSON lives during the call only. Any thread.
+ * The process is hostile. Every field that means something is checked for its type, range and
+ * length, and copied; what means nothing is not kept. Whether it is true is for the caller to ask:
+ * a handle may be of no script. Pure; the packet's JSON lives during the call only. Any thread.
  */
 #ifndef HEARTH_START_REPORT_H
 #define HEARTH_START_REPORT_H
@@ -32,7 +32,8 @@ struct script_row {
     bool is_warm;
 };
 
-/* By kind: v8 of READY; told of PONG; handle and text of LOADED; these, request and level of LOG; the rest of STATS. Texts are UTF-8 without NUL. */
+/* By kind: v8 of READY; told of PONG; handle and text of LOADED; these, request and level of LOG;
+ * the rest of STATS. Texts are UTF-8 without NUL. */
 struct start_report {
     enum start_report_kind kind;
     char v8[START_V8_BYTES_MAX + 1];

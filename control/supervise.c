@@ -178,11 +178,11 @@ void supervise_tell(struct supervise *s)
         process_feed(&s->process[i]);
 }
 
-bool supervise_try(struct supervise *s, uint32_t i, uint64_t handle)
+bool supervise_try(struct supervise *s, uint32_t i, uint64_t handle, bool keeps)
 {
     struct process *p = &s->process[i];
 
-    return p->state == SUPERVISE_UP && p->told >= handle && process_try(p, handle);
+    return p->state == SUPERVISE_UP && p->told >= handle && process_try(p, handle, keeps);
 }
 
 void supervise_forget(struct supervise *s, uint64_t handle)

@@ -68,7 +68,7 @@ static void ask(struct trials *t, struct trial *trial, uint64_t now_ns)
         uint32_t runtime = (uint32_t)((first + i) % count);
         struct supervise_status status;
 
-        if (!supervise_try(t->supervise, runtime, trial->script->handle))
+        if (!supervise_try(t->supervise, runtime, trial->script->handle, trial->is_home))
             continue;
         supervise_status(t->supervise, runtime, &status);
         trial->runtime = runtime;
@@ -142,7 +142,7 @@ void trials_look(struct trials *t)
     await(t, now_ns);
 }
 
-bool trial_begin(struct trials *t, struct script *script, uint64_t client)
+bool trial_begin(struct trials *t, struct script *script, uint64_t client, bool is_home)
 {
     uint64_t now_ns = loop_now_ns();
 
@@ -153,6 +153,7 @@ bool trial_begin(struct trials *t, struct script *script, uint64_t client)
             continue;
         *trial = (struct trial){
             .script = script,
+            .is_home = is_home,
             .client = client,
             .deadline_ns = now_ns + (uint64_t)t->trial_ms * MS,
         };

@@ -8,8 +8,8 @@
 
 enum how { TAKEN, OPEN, FOREIGN, IGNORED, UNSUPPORTED };
 
-/* path as jsonc_walk says it. OPEN: taken, and its inner keys are the script's own. text: of IGNORED and UNSUPPORTED, what hearth says to
- * it; NULL: that it has no such binding. */
+/* path as jsonc_walk says it. OPEN: taken, and its inner keys are the script's own. text: of
+ * IGNORED and UNSUPPORTED, what hearth says to it; NULL: that it has no such binding. */
 static const struct row {
     const char *path;
     enum how how;
@@ -179,7 +179,8 @@ static unsigned distance(const char *a, const char *b)
     return row[b_len];
 }
 
-/* The known key beside it that is most like it, or NULL: up to a third of its letters may be wrong. */
+/* The known key beside it that is most like it, or NULL: up to a third of its letters may be wrong.
+ * */
 static const char *likely(const struct jsonc_key *key)
 {
     size_t parent = (size_t)(key->name - key->path);

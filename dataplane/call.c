@@ -546,8 +546,8 @@ static void place_again(struct core *core, struct call *c)
         call_on_room(core, c); /* the origin was told that there is none */
 }
 
-/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2): that allows to repeat what a failure of communication
- * ended, not what ended the process. */
+/* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2): that allows to repeat
+ * what a failure of communication ended, not what ended the process. */
 void call_lost(struct core *core, struct call *c, bool is_suspect)
 {
     uncount(core, c);

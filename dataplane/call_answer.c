@@ -7,8 +7,6 @@ enum {
     BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
     CREDIT_STEP_BYTES = 16 * 1024,
     MOST_PART = 32, /* of the pool: what one answer may have */
-    UPLOADS_PART =
-        8, /* of the pool: answers of requests that have not all come, while chunks are short */
 };
 
 /* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be for ever, for nobody would give
@@ -25,7 +23,7 @@ static bool may_upload(const struct core *core)
 {
     const struct chunk_pool *pool = &core->chunks;
     return chunk_shared(pool) > pool->count / 2 ||
-           core->calls->uploads * ANSWER_CHUNKS < pool->count / UPLOADS_PART;
+           core->calls->uploads * ANSWER_CHUNKS < pool->count / CHUNKS_UPLOADS_PART;
 }
 
 void call_end_upload(struct core *core, struct call *c)

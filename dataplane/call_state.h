@@ -24,12 +24,11 @@ struct call {
     uint8_t state; /* enum call_state */
     uint8_t path;  /* enum call_path */
     uint8_t width_seen;
-    uint8_t link;  /* LOCAL, LINGER: the runtime */
-    uint16_t home; /* by our view when it was placed */
-    uint16_t node; /* SENT, REMOTE: where it is */
-    bool is_over;  /* its last event is being told */
-    bool
-        has_suspect; /* a script that it called was executing when its process died: once more, and the next one dies */
+    uint8_t link;     /* LOCAL, LINGER: the runtime */
+    uint16_t home;    /* by our view when it was placed */
+    uint16_t node;    /* SENT, REMOTE: where it is */
+    bool is_over;     /* its last event is being told */
+    bool has_suspect; /* what it called ended its process, and would end the next one */
     bool has_body, is_idempotent, is_forwarded, is_traced, is_bounced, was_rerun;
     bool has_head; /* of the answer */
     bool keeps;    /* body bytes are kept as they pass */
@@ -125,7 +124,7 @@ void call_run_here(struct core *, struct call *);
 enum call_sent {
     CALL_GONE,      /* it is on its way */
     CALL_NO_WAY,    /* no open channel, no stream: as good as down */
-    CALL_NO_MEMORY, /* no chunks here for the CALL or its answer; the node has nothing to do with it */
+    CALL_NO_MEMORY, /* no chunks here for the CALL or its answer: nothing to do with the node */
 };
 
 /* Opens a stream to that node and sends the CALL; if it cannot, nothing happened. */

@@ -371,8 +371,9 @@ uint32_t conns_run_hops(struct core *core)
     return count;
 }
 
-/* No event tells when others have given back what it waits for. They all stand in one queue: a thousand that tried by
- * themselves would take the core's time from those that can give something back. */
+/* No event tells when others have given back what it waits for. They all stand in one queue: a
+ * thousand that tried by themselves would take the core's time from those that can give something
+ * back. */
 static void starve(struct core *core, struct conn *c)
 {
     if (age_is_in(&c->starving))
@@ -427,8 +428,12 @@ uint32_t conn_chunks(const struct conn *c)
 }
 
 /* What it holds now is what its sources hold. */
-static void charge_chunks(struct core *core, struct conn *c)
+static void charge(struct core *core, struct conn *c)
 {
+    bool waits = c->turn_wait.list == &core->handshakes.fresh;
+    if (waits != c->is_turn_charged)
+        sources_hold(&core->sources, c->source, SOURCE_HANDSHAKES, waits ? 1 : -1);
+    c->is_turn_charged = waits;
     uint32_t chunks = conn_chunks(c);
     if (chunks == c->chunks)
         return;
@@ -472,7 +477,7 @@ void conn_run(struct core *core, struct conn *c)
         c->deadline_ns = UINT64_MAX;
     }
     conn_settle(core, c);
-    charge_chunks(core, c);
+    charge(core, c);
     if (c->is_starved || is_short_of_chunks(core, c))
         starve(core, c);
     else

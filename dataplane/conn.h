@@ -72,10 +72,11 @@ struct conn {
     uint8_t resting; /* enum conn_rest; written by conn_rest.c only */
     bool is_dirty;
     bool is_tls;
-    bool is_read_ended; /* close_notify was read */
-    bool is_half_open;  /* counted in the core's half-open connections */
-    bool is_starved;    /* conn_retry */
-    bool has_turn;      /* of its handshake, now */
+    bool is_read_ended;   /* close_notify was read */
+    bool is_turn_charged; /* as one that waits for its first turn */
+    bool is_half_open;    /* counted in the core's half-open connections */
+    bool is_starved;      /* conn_retry */
+    bool has_turn;        /* of its handshake, now */
     uint64_t syn_ns, hello_ns,
         handshake_ns;     /* for the trace of its first request; syn_ns 0: told */
     uint64_t script_hash; /* that the hello asked for; 0: none */

@@ -4,8 +4,6 @@
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */
-    CANCEL_TIMEOUT_MS =
-        1000, /* a client that was too slow for a handshake gets no more to take leave */
 };
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
@@ -100,8 +98,10 @@ bool conn_run_hello(struct core *core, struct conn *c)
     case GUARD_TRY:
         assert(!"nothing is encrypted yet");
     }
-    if (handshakes_are_full(&core->handshakes)) {
+    bool has_share = sources_may(&core->sources, c->source, SOURCE_HANDSHAKES);
+    if (handshakes_are_full(&core->handshakes) || !has_share) {
         core->counters.tls_refused++;
+        core->counters.tls_source_refused += !has_share;
         conn_abort(core, c);
         return false;
     }
@@ -187,5 +187,5 @@ void conn_cancel_hello(struct core *core, struct conn *c)
     else
         tcp_write(&c->tcp, tls_alerts_cancel, sizeof(tls_alerts_cancel));
     conn_close(core, c, true);
-    conn_set_deadline(c, conn_after_ms(core, CANCEL_TIMEOUT_MS));
+    conn_set_deadline(c, conn_after_ms(core, HELLO_CANCEL_MS));
 }

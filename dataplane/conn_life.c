@@ -34,6 +34,7 @@ void conn_free(struct core *core, struct conn *c)
     conn_set_state(core, c, CONN_FREE);
     core->conn_count--;
     sources_hold(&core->sources, c->source, SOURCE_CHUNKS, -(int32_t)c->chunks);
+    sources_hold(&core->sources, c->source, SOURCE_HANDSHAKES, -(int32_t)c->is_turn_charged);
     sources_leave(&core->sources, c->source);
     /* A dirty connection stays on the list until conn_run meets it there. */
     if (!c->is_dirty) {
@@ -74,6 +75,7 @@ struct conn *conn_new(struct core *core, const struct flow_key *key, bool *is_ov
     c->key = *key;
     c->tls = NULL;
     c->chunks = 0;
+    c->is_turn_charged = false;
     c->is_tls = is_tls_port(core, key->local_port);
     c->is_half_open = false;
     c->is_read_ended = false;

@@ -62,7 +62,7 @@ struct conn *conn_evict(struct core *);
 /* These sources hold what they may: one of theirs gives way. False: all are busy. */
 bool conn_evict_own(struct core *, struct source *const[SOURCE_LEVELS]);
 
-/* ---- conn_hello.c: each is true if there is more to do in the next state ---- */
+/* ---- conn_hello.c: each is true if there is more to do in the next state, and now ---- */
 
 bool conn_run_hello(struct core *, struct conn *);
 /* Unless it is its turn: waits for it, if there is anything to do. */

@@ -28,8 +28,9 @@ static enum conn_rest rest_of(const struct conn *c)
         return CONN_REST_FRESH;
     switch ((enum conn_state)c->state) {
     case CONN_HELLO:
-    case CONN_HANDSHAKE:
         return CONN_REST_FRESH;
+    case CONN_HANDSHAKE: /* who waits for a turn waits for us */
+        return age_is_in(&c->turn_wait) ? CONN_BUSY : CONN_REST_FRESH;
     case CONN_OPEN:
         if (!is_idle(c))
             return CONN_BUSY;

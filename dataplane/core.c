@@ -92,8 +92,8 @@ static bool take_cluster_parts(struct core *core)
     return true;
 }
 
-/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a cookie and the first data are lost,
- * what comes after them is reset. */
+/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a
+ * cookie and the first data are lost, what comes after them is reset. */
 static uint32_t half_open_max(uint32_t conns_max)
 {
     uint32_t part = conns_max / 4 > HALF_OPEN_MIN ? conns_max / 4 : HALF_OPEN_MIN;
@@ -119,6 +119,7 @@ static bool take_parts(struct core *core)
     core->half_open_max = half_open_max(config->conns_max);
     const uint32_t most[SOURCE_KINDS] = {[SOURCE_CONNS] = config->conns_max,
                                          [SOURCE_HALF_OPEN] = core->half_open_max,
+                                         [SOURCE_HANDSHAKES] = HANDSHAKES_WAITING_MAX,
                                          [SOURCE_CHUNKS] = config->chunks};
     sources_init(&core->sources, sources, config->conns_max, most, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
@@ -536,13 +537,15 @@ uint32_t core_iterate(struct core *core)
         net_announce(&core->net, core->now_ns);
     }
     look_at_links(core);
-    uint32_t work = run_port(core);
+    /* Of hellos of the iteration before: what they asked for left at its end, so that an isolate
+     * starts while this is computed, and not after it. */
+    uint32_t work = conns_run_handshakes(core);
+    work += run_port(core);
     work += conns_run_hops(core) + conns_run_starving(core);
     work += run_links(core);
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
-    work += conns_run_handshakes(core);
     if (core->peers)
         work += peers_run(core->peers, core->now_ns);
     tx_flush(&core->tx);

@@ -8,12 +8,12 @@
  *       now                                    the only clock read of the iteration
  *       world = current                        links follow the world's runtimes
  *       runtime links: how long work waits     what follows is placed by it
+ *       handshakes that have their turn        isolates that their hellos asked for start meanwhile
  *       rx bursts  -> net_input -> flow -> conn_segment          marks connections dirty
  *       runtime links -> call events -> exchanges, served calls  marks connections dirty
  *       timers     -> conn_timeout                               marks connections dirty
  *       calls and sub-requests that waited
  *       dirty connections: conn_run (pump, then segments out)
- *       handshakes that have their turn
  *       peers: channels' timers, datagrams out
  *       tx_flush, runtime_link_flush           one doorbell each
  *       nothing done? spin, then sleep until a frame, a runtime, the control thread or a timer
@@ -98,7 +98,8 @@ int core_wake_fd(const struct core *);
 
 struct core_gauges {
     uint32_t conns, jobs;
-    /* Of the connections: kept without a request, before their first one, at their end; all others are busy (enum conn_rest). */
+    /* Of the connections: kept without a request, before their first one, at their end; all others
+     * are busy (enum conn_rest). */
     uint32_t conns_idle, conns_fresh, conns_ending;
     uint32_t sources_over;        /* sources of clients with more connections than their share */
     uint32_t chunks_free, chunks; /* free: and promised to nobody */

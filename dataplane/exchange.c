@@ -6,8 +6,7 @@
 #include "dataplane/tls.h"
 
 enum {
-    HEADS_LEAVE_PART = 16, /* of the pool, beside what calls that begin leave */
-    HEADS_PER_RUN = 16,    /* of requests that a client pipelines, before other connections' turn */
+    HEADS_PER_RUN = 16, /* of requests that a client pipelines, before other connections' turn */
 };
 
 static_assert((int)EXCHANGE_START_ROOM_BYTES < (int)TCP_TX_BUFFER_BYTES, "a job can start");
@@ -160,7 +159,7 @@ size_t exchange_keep(struct core *core, struct conn *c, size_t len)
     bool is_first = in->account.held < CHUNK_FIRST;
     size_t room = byte_queue_room(in, &core->chunks, is_first ? CHUNK_COMES : CHUNK_BEGINS);
     /* Heads that do not come to an end must leave calls something to begin with. */
-    size_t left = is_first ? 0 : (size_t)(core->chunks.count / HEADS_LEAVE_PART) * CHUNK_ROOM;
+    size_t left = is_first ? 0 : (size_t)(core->chunks.count / CHUNKS_HEADS_PART) * CHUNK_ROOM;
     room = room > left ? room - left : 0;
     size_t bytes = len - old < room ? len - old : room;
     byte_queue_append(in, &core->chunks, core->scratch + old, bytes);

@@ -1,16 +1,17 @@
 /* handshakes.h
  *
- * TLS handshakes with something to do, in order: a step of one costs as much as hundreds of requests
- * (key shares, a signature), and strangers decide how many begin. So connections, channels and jobs
- * come first, and handshakes take turns: as many in an iteration as its slice allows (slice.h).
+ * TLS handshakes with something to do, in order: a step of one costs as much as hundreds of
+ * requests (key shares, a signature), and strangers decide how many begin. So connections, channels
+ * and jobs come first, and handshakes take turns: as many in an iteration as its slice allows
+ * (slice.h).
  *
  *   whole ClientHello --> [ fresh: at most HANDSHAKES_WAITING_MAX ] --+--> a turn: conn_turn
  *   next flight ------> [ begun: each was fresh once ]      ---------+
  *
  * The two take turns with each other: what has begun is soon done, and new ones are not starved by
- * peers who dribble. Nothing is computed, and no TLS memory taken, before the first turn. A fresh one
- * that finds no place is refused by its connection: the newest, since those who wait longer have
- * less to wait.
+ * peers who dribble. Nothing is computed, and no TLS memory taken, before the first turn. A fresh
+ * one that finds no place is refused by its connection: the newest, since those who wait longer
+ * have less to wait.
  *
  * A connection owns its link. Single thread, never allocates. All zero: nobody waits.
  */

@@ -12,7 +12,8 @@ enum {
     HOPS_GATEWAYS = 2, /* one of each family */
 };
 
-/* Whoever comes back from a hop that is known or lost, while others still wait there for their turn, begins another wait. */
+/* Whoever comes back from a hop that is known or lost, while others still wait there for their
+ * turn, begins another wait. */
 static struct hop *find(struct hops *h, const uint8_t ip[16])
 {
     for (uint32_t i = 0; i < h->end; i++)

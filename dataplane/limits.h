@@ -1,9 +1,9 @@
 /* limits.h
  *
- * Every maximum of the data plane, in one place. What an operator may tune is in struct
- * world_limits (world.h) and starts from the *_DEFAULT values here. One list: the constants and
- * what limits_print shows are made from it; it also sums the bytes that one dp core can ever use.
- * Units are the ends of the names.
+ * Every maximum of the data plane, and those of the control thread that face strangers, in one
+ * place. What an operator may tune is in struct world_limits (world.h) and starts from the
+ * *_DEFAULT values here. One list: the constants and what limits_print shows are made from it; it
+ * also sums the bytes that one dp core can ever use. Units are the ends of the names.
  */
 #ifndef HEARTH_LIMITS_H
 #define HEARTH_LIMITS_H
@@ -15,6 +15,8 @@
     L(CORE_CONNS_DEFAULT, 16384, "connections of one core, all states")                            \
     L(CORE_CHUNKS_DEFAULT, 32768, "chunks of one core for stream buffers")                         \
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
+    L(CHUNKS_UPLOADS_PART, 8, "while chunks are short, requests still to come have 1/8 of them")   \
+    L(CHUNKS_HEADS_PART, 16, "that heads not whole leave free, beside what calls that begin do")   \
     L(SOURCE_SHARE_PERCENT_DEFAULT, 25, "of what is scarce, for one source")                       \
     L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
     L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \
@@ -31,6 +33,9 @@
     L(HOPS_BUFFER_MS, 2, "between two tries of those that found no frame buffer")                  \
     L(HOPS_BUFFER_WAITERS, 64, "of them that try at a time")                                       \
     L(HOPS_PER_ITERATION, 256, "connections that go on when their neighbour is known")             \
+    L(NET_MTU4_MIN, 576,                                                                           \
+      "MTU of a port with IPv4 addresses only (RFC 791: what a host must take)")                   \
+    L(NET_MTU6_MIN, 1280, "MTU of a port with IPv6 addresses (RFC 8200 5)")                        \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
     L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
     L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
@@ -65,6 +70,7 @@
     L(HANDSHAKES_WAITING_MAX, 512, "handshakes that wait for their first turn; more are refused")  \
     L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
+    L(HELLO_CANCEL_MS, 1000, "that a client whose handshake took too long gets to take leave")     \
     L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
     L(WARM_BURST, 256, "of these at once")
 
@@ -111,9 +117,23 @@
     L(OPTIMISTIC_BYTES_DEFAULT, 65536, "W: body bytes sent to a home before it accepts")           \
     L(TRACE_ONE_IN_DEFAULT, 1, "requests whose spans are recorded")
 
+#define LIMITS_CONTROL(L)                                                                          \
+    L(SUPERVISE_HEARD_BYTES_PER_LOOK, 512 * 1024,                                                  \
+      "read from the start socket of one runtime process in 50 ms")                                \
+    L(SUPERVISE_WORDS_BYTES_PER_LOOK, 16 * 1024, "read from the standard error of one in 50 ms")   \
+    L(SUPERVISE_WORDS_PER_SECOND, 20, "lines of the standard error of one that are logged")        \
+    L(SUPERVISE_WORDS_LINE_BYTES, 500, "of such a line")                                           \
+    L(SUPERVISE_KILL_MS, 1000, "from a signal to the next, for one that is to end")                \
+    L(SUPERVISE_STOP_MS, 2000, "at the end of hearthd, for all of them to end")                    \
+    L(TRIALS_MAX, 32, "deployed versions that are tried at once")                                  \
+    L(TRIAL_MS, 20000, "for a runtime process to say whether a deployed version loads")            \
+    L(CTL_PATIENCE_MS, 60000, "for a client of the control socket to ask, or to take its answer")  \
+    L(CTL_DEPTH_MAX, 64, "brackets of a request to the control socket that are open at once")
+
 #define LIMIT_LIST(L)                                                                              \
     LIMITS_CORE(L)                                                                                 \
-    LIMITS_NET(L) LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L)
+    LIMITS_NET(L)                                                                                  \
+    LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_CONTROL(L)
 
 enum {
 #define LIMIT_ENUM(name, value, text) name = value,

@@ -1,7 +1,7 @@
 /* longest.h
  *
- * The longest of many times, ever and lately: of the current window and of the one before, so that a
- * number is seen for LONGEST_WINDOW_NS at least, and for twice that at most.
+ * The longest of many times, ever and lately: of the current window and of the one before, so that
+ * a number is seen for LONGEST_WINDOW_NS at least, and for twice that at most.
  *
  * Units: nanoseconds. Single thread, never allocates. All zero: nothing yet.
  */

@@ -37,7 +37,8 @@
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
     X(CANCEL_UNSAID, 8, "a runtime is not told that a job's client has left")                      \
-    X(GENERATION_IGNORED, 90, "a late message of one job is taken for another's")                  \
+    X(CANCEL_FORGETS, 8, "a job is forgotten when its client leaves, and what it still does")      \
+    X(GENERATION_IGNORED, 40, "a late message of one job is taken for another's")                  \
     X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \
     X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
     X(DRAINING_IS_HOME, 80, "a node that drains stays the home of its scripts")                    \
@@ -52,7 +53,7 @@
     X(END_NOT_RESENT, 8, "the end of a stream is not sent again when its packet is lost")          \
     X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
     X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
-    X(HEAD_WITHOUT_MEMORY, 8, "a call begins without chunks for the head of its answer")           \
+    X(HEAD_WITHOUT_MEMORY, 24, "a call begins without chunks for the head of its answer")          \
     X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")                          \
     X(UNBOUNDED_ITERATION, 40, "an iteration does all the work there is")                          \
     X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \

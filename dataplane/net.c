@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "dataplane/ip.h"
@@ -180,6 +181,27 @@ bool net_parse_address(const char *text, struct net_address *address)
             return false;
     }
     address->prefix_len = (uint8_t)prefix_len;
+    return true;
+}
+
+bool net_mtu_fits(const struct net_config *config, char *error, size_t error_bytes)
+{
+    if (config->mtu < NET_MTU4_MIN) {
+        snprintf(error, error_bytes, "its MTU is %u: IPv4 needs %d at least (RFC 791)", config->mtu,
+                 NET_MTU4_MIN);
+        return false;
+    }
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        char ip[46];
+        if (config->mtu >= NET_MTU6_MIN || ip_is_ip4(config->address[i].ip))
+            continue;
+        net_format_ip(config->address[i].ip, ip);
+        snprintf(error, error_bytes,
+                 "its MTU is %u: IPv6 needs %d at least (RFC 8200); raise it, or take the address "
+                 "%s away",
+                 config->mtu, NET_MTU6_MIN, ip);
+        return false;
+    }
     return true;
 }
 

@@ -141,6 +141,8 @@ bool net_is_local(const struct net *, const uint8_t ip[16]);
 /* "10.77.0.1/24", "fd77::1/64"; no prefix: full. False: not an address; *address is then undefined.
  */
 bool net_parse_address(const char *text, struct net_address *address);
+/* Can the addresses be used with that MTU? False: a sentence. */
+bool net_mtu_fits(const struct net_config *, char *error, size_t error_bytes);
 void net_format_ip(const uint8_t ip[16], char out[46]);
 
 #endif

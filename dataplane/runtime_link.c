@@ -49,7 +49,8 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
     return j->is_live && (j->generation == ref.generation || MUTANT(GENERATION_IGNORED)) ? j : NULL;
 }
 
-/* Did the process end while it ran this job? If it was the turn of the script, but of no job, any of the script's may be why. */
+/* Did the process end while it ran this job? If it was the turn of the script, but of no job, any
+ * of the script's may be why. */
 static bool is_suspect(const struct runtime_link *l, const struct runtime_job *j,
                        const struct job_blame *by)
 {
@@ -123,7 +124,8 @@ void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
         l->is_given_up = false;
     else if (l->region == r->region && !l->is_let_go)
         return;
-    /* Of a life before the last one nothing is known; jobs do not get that old, as a core follows each world. */
+    /* Of a life before the last one nothing is known; jobs do not get that old, as a core follows
+     * each world. */
     struct job_blame by = r->ended_life == l->life ? r->ended_by : (struct job_blame){0};
     l->life = r->life;
     if (l->region || l->is_let_go)
@@ -326,6 +328,8 @@ void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
         push(l, &(struct job_slot){
                     .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
+    if (MUTANT(CANCEL_FORGETS))
+        free_job(l, ref.index);
 }
 
 void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)

@@ -8,8 +8,9 @@
  *   sub.c  --reply/credit--------------> [ sub table ]
  *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
  *
- * When a process dies, the world says what it was executing (world_runtime.ended_by). That job is a suspect: whoever runs it again may
- * lose the next process. Suspects are told first, so that what waits for them knows before its own end.
+ * When a process dies, the world says what it was executing (world_runtime.ended_by). That job is a
+ * suspect: whoever runs it again may lose the next process. Suspects are told first, so that what
+ * waits for them knows before its own end.
  *
  * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the

@@ -1,8 +1,7 @@
 /* serve_context.h
  *
  * What a member says of who called whom (runtime/context.h), held against what this node knows of
- * the scripts: a member may forward
- * calls, but not make owners, trust or limits up.
+ * the scripts: a member may forward calls, but not make owners, trust or limits up.
  *
  *   TRUE    nothing is known that contradicts it
  *   FALSE   a binding that the caller does not have, or limits, an owner or trust other than what

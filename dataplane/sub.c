@@ -237,7 +237,8 @@ static void on_data(void *arg, uint32_t owner, const struct head_view *body, uin
 
 static const struct call_events sub_events;
 
-/* What was called died, perhaps of itself: whoever waits for it would call it again, and is not run again either. */
+/* What was called died, perhaps of itself: whoever waits for it would call it again, and is not run
+ * again either. */
 static void mark_callers(struct core *core, const struct sub *s)
 {
     for (;;) {

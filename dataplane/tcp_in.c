@@ -22,8 +22,9 @@ static void challenge(struct tcp *t, uint64_t now)
 }
 
 /* The ACK of a segment that brings nothing (RFC 9293 3.10.7.4). An honest peer sends some in a row,
- * when it repeats what it did not hear the ACK of, and looks at SACK of each; who sends more gets no
- * more: two ends that are out of step would answer each other for ever, and forgers would be heard. */
+ * when it repeats what it did not hear the ACK of, and looks at SACK of each; who sends more gets
+ * no more: two ends that are out of step would answer each other for ever, and forgers would be
+ * heard. */
 static void ack_old(struct tcp *t, uint64_t now)
 {
     uint32_t ms = (uint32_t)(now / TCP_MS_NS);

@@ -7,8 +7,9 @@
  *
  *   library sends its first sealed record --> tls_early_keep --> tls_early_opens, once per record
  *
- * The library tells its keys in a build with ATOMIC_USER only; without, every record passes for
- * one that can be opened. Thread: the core.
+ * The library tells its keys in a build with ATOMIC_USER only, and Debian 12's sends its flight in
+ * one piece, when the keys to be kept are gone: without them, every record passes for one that can
+ * be opened, and the library ends the handshake with bad_record_mac. Thread: the core.
  */
 #ifndef HEARTH_TLS_EARLY_H
 #define HEARTH_TLS_EARLY_H
@@ -25,8 +26,8 @@ struct tls_early {
     uint8_t key[32], iv[12];
 };
 
-/* Copies the keys that the session reads with. To be called between ServerHello and Finished: behind
- * its Finished, the library shows the keys of the data to come. */
+/* Copies the keys that the session reads with. To be called between ServerHello and Finished:
+ * behind its Finished, the library shows the keys of the data to come. */
 void tls_early_keep(struct tls_early *, struct WOLFSSL *);
 
 /* Is the whole record the first that the client sealed with these keys? */

@@ -63,8 +63,8 @@ enum tls_extension {
     TLS_EXTENSION_ENCRYPTED_CLIENT_HELLO = 0xfe0d,
 };
 
-/* user_canceled and close_notify, in clear (RFC 8446 6.1): a handshake that ends for no fault of its
- * bytes. */
+/* user_canceled and close_notify, in clear (RFC 8446 6.1): a handshake that ends for no fault of
+ * its bytes. */
 static const uint8_t tls_alerts_cancel[2 * TLS_ALERT_RECORD_BYTES] = {
     TLS_RECORD_ALERT, 3, 3, 0, 2, 1, TLS_ALERT_USER_CANCELED, TLS_RECORD_ALERT, 3, 3, 0, 2, 1, 0};
 

@@ -48,7 +48,7 @@ enum {
     X(ISOLATE, "cold start: isolate made; value: microseconds")                                    \
     X(COMPILE, "cold start: modules compiled; value: microseconds")                                \
     X(TOP_LEVEL, "cold start: top level run; value: microseconds")                                 \
-    X(HEAD, "response head from the script; code: status; value: enum job_start")      \
+    X(HEAD, "response head from the script; code: status; value: enum job_start")                  \
     X(FIRST_BYTE, "first byte of the answer given to the connection")                              \
     X(END, "answer complete; code: status; value: body bytes")                                     \
     X(ERROR, "code: enum job_error or status; value: 0")                                           \

@@ -59,7 +59,7 @@ struct world_tune {
     uint32_t bound_percent;                /* bounded load: (1 + e) x the mean */
     uint32_t shed_target_us, shed_interval_ms;
     uint32_t shed_jobs_percent, shed_chunks_percent, shed_share_percent;
-    uint32_t warm_per_s;       /* isolates asked for at ClientHello time, of one core */
+    uint32_t warm_per_s;           /* isolates asked for at ClientHello time, of one core */
     uint32_t source_share_percent; /* of a core's connections and chunks; 100: no limit */
     uint32_t optimistic_bytes; /* W: body bytes sent before ACCEPT; at most JOB_CREDIT_INITIAL */
     uint32_t trace_one_in;     /* requests whose spans are recorded; 1: all, 0: none */

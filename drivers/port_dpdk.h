@@ -8,7 +8,8 @@
  *   "auto:eth1"                          the best rung that works for that kernel interface
  * MTU and MAC are the device's (a tap's MAC is the kernel's, so ours differs in two bits). What the
  * string does not say of qpairs, framesz, blocksz, framecnt (AF_PACKET) and queue_count (AF_XDP) is
- * filled in. AF_PACKET takes 32 MiB of the kernel's memory for each queue: rings of 16 MiB both ways.
+ * filled in. AF_PACKET takes 32 MiB of the kernel's memory for each queue: rings of 16 MiB both
+ * ways.
  *
  * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules; else the core that reads one hands
  * it over. VLAN-tagged ones match a rule only where the NIC strips the tag first.

@@ -105,8 +105,7 @@ enum job_type {
 };
 
 /* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
- * caused. It is a word of the
- * runtime's about itself, for eyes and counters. */
+ * caused. It is a word of the runtime's about itself, for eyes and counters. */
 enum job_start {
     JOB_START_WARM = 0, /* it was there when the job came into the ring */
     JOB_START_WARMING =
@@ -145,7 +144,7 @@ enum job_error {
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
-    JOB_ERROR_HELD, /* hearthd: the script has ended its process several times, and may not run now: 503 */
+    JOB_ERROR_HELD,        /* hearthd: the script ends its processes, and may not run now: 503 */
     JOB_ERROR_KINDS,
 };
 
@@ -171,9 +170,10 @@ struct job_ring_shared {
     _Alignas(64) struct job_slot slot[JOB_RING_SLOTS];
 };
 
-/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf. hearthd reads it when the process is
- * dead, to tell what may have killed it from what was beside it. A process that lies here only decides which of its own jobs are
- * run again, each at most once. */
+/* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf.
+ * hearthd reads it when the process is dead, to tell what may have killed it from what was beside
+ * it. A process that lies here only decides which of its own jobs are run again, each once.
+ */
 struct job_executing {
     _Alignas(64) _Atomic uint64_t script; /* handle; 0: nobody's */
     _Atomic uint64_t job;                 /* job_name of the one whose turn it is; 0: no job's */

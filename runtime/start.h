@@ -15,10 +15,12 @@
  *     {"type":"forget","handle":H}                             the script is gone; late STARTs get
  * NO_SCRIPT from the runtime
  *     {"type":"ping","told":H}                                 no script of a higher handle has been sent
- *     {"type":"try","handle":H}                                start it, and say whether it loads
+ *     {"type":"try","handle":H,"keep":B}                       start it, and say whether it loads;
+ * keep: then it stays warm
  *     {"type":"ready","v8":S}                                  sandbox is on, rings are served
  *     {"type":"pong","told":H}                                 as the ping said: it has taken these
- *     {"type":"loaded","handle":H,"error":S}                   it has been started; "" if it loads, else the log's line
+ *     {"type":"loaded","handle":H,"error":S}                   it was started: "", or the log's
+ * line
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
  *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
@@ -32,14 +34,16 @@
  * slow upload or a long stream.
  *
  * A new version (the name of a script that is warm, and another handle) is started when its packet is taken. hearthd lets cores ask for it
- * when it has the pong, so that a deploy costs no cold start; it does not wait for long. Of such a start, and of each try, the runtime says
- * "loaded": a version that does not load never becomes current. Where there is no memory for one more isolate a tried one is given up again.
+ * when it has the pong, so that a deploy costs no cold start; it does not wait for long. Of such a
+ * start, and of each try, the runtime says "loaded": a version that does not load never becomes
+ * current. Where there is no memory for one more isolate a tried one is given up again.
  *
  * A script's packet is sent before any world that routes to it is published, so a runtime that
  * meets an unknown handle in a JOB_START reads this socket first. From the runtime everything is
- * hostile input: a packet that does not parse, has a field of another type or over its bound, is counted and dropped; nothing of
- * it is kept. A log line without a script has handle 0; one without a request has "". More than START_BYTES_PER_LOOK in
- * 50 ms wait in the socket, and what does not fit there the runtime drops.
+ * hostile input: a packet that does not parse, has a field of another type or over its bound, is
+ * counted and dropped; nothing of it is kept. A log line without a script has handle 0; one without
+ * a request has "". What comes faster than hearthd reads it waits in the socket, and what does not
+ * fit there the runtime drops.
  */
 #ifndef HEARTH_START_H
 #define HEARTH_START_H
@@ -47,7 +51,6 @@
 enum {
     START_FD = 3,
     START_PACKET_BYTES_MAX = 192 * 1024,
-    START_BYTES_PER_LOOK = 512 * 1024, /* read from one process; 10 MiB/s */
     START_LOG_TEXT_BYTES_MAX = 4096,
     START_LEVEL_BYTES_MAX = 7,  /* "debug", "log", "info", "warn", "error" */
     START_REQUEST_CHARS = 16,   /* hexadecimal digits of a request's id */

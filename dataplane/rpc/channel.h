@@ -39,10 +39,9 @@
  * probes or large packets vanish (RFC 8899).
  *
  * Anything that does not authenticate is dropped and counted, and changes nothing. Validation is
- * from cheap to expensive: an init
- * is sealed, or nothing is computed for it; then handshakes are opened at most
- * CHANNEL_HANDSHAKES_PER_S times a second, of each member at
- * most CHANNEL_HANDSHAKES_OF_MEMBER_PER_S times (token buckets of the caller: peers.c).
+ * from cheap to expensive: an init is sealed, or nothing is computed for it; then handshakes are
+ * opened at most CHANNEL_HANDSHAKES_PER_S times a second, of each member at most
+ * CHANNEL_HANDSHAKES_OF_MEMBER_PER_S times (token buckets of the caller: peers.c).
  *
  * Thread: the core. Memory: struct channel is the caller's; streams come from the caller's pool. Never allocates.
  * Sources: RFC 9000 and 9002 for the shape of streams, acknowledgements and recovery; WireGuard (Donenfeld 2017) for the handshake's.
@@ -157,14 +156,12 @@ enum datagram_kind { DATAGRAM_BAD = 0, DATAGRAM_INIT, DATAGRAM_RESPONSE, DATAGRA
 enum datagram_kind datagram_peek(const uint8_t *bytes, size_t len, uint32_t *receiver_index);
 
 /* Of a datagram that datagram_peek called an INIT: was it made by somebody who knows the secret,
- * for the node of that key
- * (noise_seal_key)? A thousandth of what opening it costs: to be asked before a stranger can spend
- * the budget for that. */
+ * for the node of that key (noise_seal_key)? A thousandth of what opening it costs: to be asked
+ * before a stranger can spend the budget for that. */
 bool datagram_is_sealed(const uint8_t key[NOISE_SEAL_KEY_BYTES], const uint8_t *bytes, size_t len);
 
 /* Who sent an init: opens it with our identity. False: is not sealed or does not authenticate
- * (counted by the caller). The state goes
- * to channel_accept, or noise_fini. */
+ * (counted by the caller). The state goes to channel_accept, or noise_fini. */
 struct datagram_init {
     struct noise noise;
     uint8_t static_key[NOISE_KEY_BYTES];

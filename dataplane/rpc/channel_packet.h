@@ -27,8 +27,8 @@
  * kept, and an old key cannot be computed from a new one.
  *
  * Seal of an init: SipHash-2-4-128 of all that stands before it, with a key of the receiver's
- * (noise_seal_key). It proves that a
- * member has made the init, not that one sent it: whoever has seen an init can send it again.
+ * (noise_seal_key). It proves that a member has made the init, not that one sent it: whoever has
+ * seen an init can send it again.
  *
  * Sources: The Noise Protocol Framework, revision 34, sections 4.2 and 11.3; RFC 6479 for the window's shape.
  */

@@ -87,8 +87,7 @@ enum noise_result noise_write_response(struct noise *, const uint8_t ephemeral_p
                                        struct noise_keys *);
 
 /* The key for a seal outside of the handshake, on what is said to the node with that public key:
- * whoever knows the shared secret and
- * the key can make it, nobody else. Not Noise's. */
+ * whoever knows the shared secret and the key can make it, nobody else. Not Noise's. */
 void noise_seal_key(uint8_t out[NOISE_SEAL_KEY_BYTES], const uint8_t secret[32],
                     const uint8_t public_key[NOISE_KEY_BYTES]);
 

@@ -7,33 +7,34 @@
  *   datagrams  --> peers_input  --> channel --> streams: opened ones to serve.c, answers to call.c
  *   datagrams <--  peers_output <-- channel
  *
- * A node's state is what it says of itself (STATE), or DOWN when no channel to it is open. This core keeps one channel to core
- * (own index mod their cores) of every node, always; others are opened when somebody asks
- * (peers_channel), and given back when slots run
- * short: the one that has been idle for longest, never one with streams, and only when the other
- * end agrees (RELEASE), for a call may be
- * on its way. A member for which there is no slot is DOWN; that is counted (rpc_no_slot), told
- * (peers_unreached), and tried again.
+ * A node's state is what it says of itself (STATE), or DOWN when no channel to it is open. This
+ * core keeps one channel to core (own index mod their cores) of every node, always; others are
+ * opened when somebody asks (peers_channel), and given back when slots run short: the one that has
+ * been idle for longest, never one with streams, and only when the other end agrees (RELEASE), for
+ * a call may be on its way. A member for which there is no slot is DOWN; that is counted
+ * (rpc_no_slot), told (peers_unreached), and tried again.
  *
- * Joining. A node starts as JOINING. When a channel to it opens, every core of every other node sends it a WARM (handover) for each
- * script that is warm there and whose home it will be, then HANDED. It is SERVING when all channels that are open have said
- * HANDED and every WARM was answered, at the latest after PEERS_JOIN_MS; nobody places anything there before it says so.
+ * Joining. A node starts as JOINING. When a channel to it opens, every core of every other node
+ * sends it a WARM (handover) for each script that is warm there and whose home it will be, then
+ * HANDED. It is SERVING when all channels that are open have said HANDED and every WARM was
+ * answered, at the latest after PEERS_JOIN_MS; nobody places anything there before it says so.
  * Leaving. `node drain`: the node says that it leaves, sends WARM (handover) for each script that
- * is warm on it to the script's next home,
- * waits for their WARMEDs, at the latest PEERS_HANDOVER_MS, and only then says DRAINING. So neither
- * causes a cold start.
+ * is warm on it to the script's next home, waits for their WARMEDs, at the latest
+ * PEERS_HANDOVER_MS, and only then says DRAINING. So neither causes a cold start.
  * Several at once. Who joins or leaves does not count as the one that stays: a script goes to all
- * that may be its home until the
- * first that stays, and again when a state changes. That a node leaves is said on a channel before
- * it hands or answers anything there,
- * so either the giver knows that the taker leaves, or the taker has it in time to hand it on.
- * The control thread turns what the cores report (peers_handover) into the node's state in the next world.
+ * that may be its home until the first that stays, and again when a state changes. That a node
+ * leaves is said on a channel before it hands or answers anything there, so either the giver knows
+ * that the taker leaves, or the taker has it in time to hand it on.
+ * The control thread turns what the cores report (peers_handover) into the node's state in the next
+ * world.
  *
  * The same for a node that crashed: it comes back as JOINING.
  *
- * Datagrams. From port + own core to port + their core, between the addresses that the membership gives. A datagram from elsewhere is
- * refused before anything is computed, so a handshake costs an X25519 only if its source is a member's, and CHANNEL_HANDSHAKES_PER_S
- * bounds that too. Our channel index names a slot (10 bits) and a life of it (22 random bits): demultiplexing is one load.
+ * Datagrams. From port + own core to port + their core, between the addresses that the membership
+ * gives. A datagram from elsewhere is refused before anything is computed. Addresses can be
+ * spoofed: an init costs a handshake only if it carries a member's seal, and if its member's share
+ * and CHANNEL_HANDSHAKES_PER_S allow. Our channel index names a slot (10 bits) and a life of it (22
+ * random bits): demultiplexing is one load.
  *
  * Streams. Who opened a stream owns it, and its id's parity says who did (channel.h): events of those we opened go to call.c, of those
  * the peer opened to serve.c. The user pointer is theirs alone.

@@ -198,9 +198,8 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
 }
 
 /* A hint: what is not ours to run, or is over the budget, is left out without a word. Guesses have
- * the core's, with those of the
- * ClientHellos here; what is demanded has one of each member's, so that none can have this node
- * start all that it has. */
+ * the core's, with those of the ClientHellos here; what is demanded has one of each member's, so
+ * that none can have this node start all that it has. */
 static void warm_ahead(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
                        uint64_t now_ns)
 {

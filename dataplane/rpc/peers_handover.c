@@ -181,8 +181,8 @@ bool handover_run_slot(struct peers *p, struct peers_slot *s)
 /* ---- this node leaves ---- */
 
 /* Gives it to all that may be its home between now and when the others that leave or join are done:
- * those that leave as well serve a
- * little longer perhaps, those that join serve soon. False: no room for it now. */
+ * those that leave as well serve a little longer perhaps, those that join serve soon. False: no
+ * room for it now. */
 static bool hand_to_next_homes(struct peers *p, const struct world_script *script)
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
@@ -219,8 +219,7 @@ static uint32_t walk_away(struct peers *p)
 }
 
 /* Who got our scripts may leave before we do, and who comes may stand before it: all of it is
- * looked at again. What is warm there
- * already costs a message. */
+ * looked at again. What is warm there already costs a message. */
 void handover_state(struct peers *p)
 {
     if (p->handover.leaving_ns == 0 || p->handover.is_over)

@@ -1,8 +1,8 @@
 /* Room for the channels that a growing cluster needs: peers.h tells the story.
  *
  * Nobody ends a channel under the other's hands: a call that was on its way there could not run
- * again if it may not. So both ends agree
- * first, and each keeps its word from the moment that it asks or agrees on:
+ * again if it may not. So both ends agree first, and each keeps its word from the moment that it
+ * asks or agrees on:
  *
  *   IN_USE --we ask--> ASKED --YES--> OVER --no streams--> CLOSE, and the slot is free
  *      ^                 |NO

@@ -128,8 +128,9 @@ enum v8c_rejection {
     V8C_REJECTED_HANDLED,   /* somebody listens after all */
 };
 
-/* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers: {maxByteLength}) in full from the start.
- * It does not see WebAssembly memories: keep them from scripts, or bound them with --wasm-max-mem-pages. */
+/* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers:
+ * {maxByteLength}) in full from the start. It does not see WebAssembly memories: keep them from
+ * scripts, or bound them with --wasm-max-mem-pages. */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */

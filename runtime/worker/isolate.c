@@ -295,10 +295,10 @@ struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demande
     return start_cold(w, s, cold, why);
 }
 
-bool isolate_try(struct worker *w, struct script *s, struct cold_start *cold)
+bool isolate_try(struct worker *w, struct script *s, bool keeps, struct cold_start *cold)
 {
     enum job_error why;
-    bool fits = s->isolate || isolate_make_room(w, ISOLATE_BYTES_GUESS, WARM_IDLE_NS);
+    keeps = s->isolate || (keeps && isolate_make_room(w, ISOLATE_BYTES_GUESS, WARM_IDLE_NS));
     *cold = (struct cold_start){0};
     if (!s->isolate) {
         report_news(w, s);
@@ -306,7 +306,7 @@ bool isolate_try(struct worker *w, struct script *s, struct cold_start *cold)
     }
     if (!s->isolate)
         return false;
-    if (!fits)
+    if (!keeps)
         isolate_free(s->isolate);
     return true;
 }

@@ -95,9 +95,9 @@ bool isolate_was_awaited(const struct isolate *, const struct lane *);
 struct isolate *isolate_warm(struct worker *, struct script *, bool is_demanded,
                              struct cold_start *, enum job_error *why);
 
-/* Finds out whether the script loads: starts it if it is cold. It stays warm if that takes nobody's place. False: it does not,
- * s->load_error says why. */
-bool isolate_try(struct worker *, struct script *s, struct cold_start *);
+/* Finds out whether the script loads: starts it if it is cold. It stays warm if it is to be kept
+ * and that takes nobody's place. False: it does not, s->load_error says why. */
+bool isolate_try(struct worker *, struct script *s, bool keeps, struct cold_start *);
 
 /* Makes the spare if there is none and memory for it. True if it took the time to. */
 bool isolate_refill_spare(struct worker *);

@@ -35,7 +35,8 @@ static bool take_token(struct report *r, uint64_t now_ns)
     return true;
 }
 
-/* As start.h wants a text: of at most START_LOG_TEXT_BYTES_MAX, never half a character, and no zero byte inside. */
+/* As start.h wants a text: of at most START_LOG_TEXT_BYTES_MAX, never half a character, and no zero
+ * byte inside. */
 static json_t *text_value(const char *text, size_t len)
 {
     char clean[START_LOG_TEXT_BYTES_MAX];

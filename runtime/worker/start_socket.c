@@ -156,7 +156,8 @@ static void take_try(struct worker *w, const struct packet *p)
         return;
     }
     /* It was tried when it came, or the answer was lost: a second time is no better. */
-    if (!s->load_error && isolate_try(w, s, &cold) && s->isolate)
+    bool keeps = json_is_true(json_object_get(p->json, "keep"));
+    if (!s->load_error && isolate_try(w, s, keeps, &cold) && s->isolate)
         tell_warmed(w, s, cold.us);
     report_loaded(w, handle, s->load_error);
 }

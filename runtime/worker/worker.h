@@ -60,7 +60,8 @@ struct worker {
 /* Reads the monotonic clock into now_ns, and returns it. */
 uint64_t worker_read_clock(struct worker *);
 uint64_t worker_cpu_ns(void);
-/* Tells hearthd, should this process end now, whose code it was running. script NULL: nobody's; r NULL: for no request. */
+/* Tells hearthd, should this process end now, whose code it was running. script NULL: nobody's; r
+ * NULL: for no request. */
 void worker_executes(struct worker *, const struct script *script, const struct request *r);
 /* Publishes every lane. */
 void worker_publish(struct worker *);

@@ -152,6 +152,12 @@ size_t stream_room(struct channel *c, struct stream *s)
     return s->is_stopped ? CHANNEL_STREAM_BUFFER : s->room;
 }
 
+bool stream_set_aside(struct channel *c, struct stream *s, size_t bytes)
+{
+    assert_owned(c, s);
+    return s == &c->control || s->is_stopped || bytes <= s->room;
+}
+
 size_t stream_write(struct channel *c, struct stream *s, const void *bytes, size_t len)
 {
     assert_owned(c, s);

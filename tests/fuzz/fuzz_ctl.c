@@ -1,5 +1,5 @@
-/* fuzz_ctl: any bytes as what a client says on the control socket, in pieces: the requests that are read do not depend on the pieces, and
- * each is within its bounds.
+/* fuzz_ctl: any bytes as what a client says on the control socket, in pieces: the requests that are
+ * read do not depend on the pieces, and each is within its bounds.
  *
  * Input: a seed for the pieces, then the bytes.
  */

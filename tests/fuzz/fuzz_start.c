@@ -1,5 +1,5 @@
-/* fuzz_start: any packets as what a runtime process says on its start socket. What is kept of them is bounded, and of live scripts that
- * the process knows.
+/* fuzz_start: any packets as what a runtime process says on its start socket. What is kept of them
+ * is bounded, and of live scripts that the process knows.
  *
  * Input: packets, each behind its length in two bytes, the low one first.
  */

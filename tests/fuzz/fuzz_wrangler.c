@@ -1,4 +1,5 @@
-/* fuzz_wrangler: any bytes as wrangler.jsonc and as a module: every key that is told is in the file, and every specifier in the text. */
+/* fuzz_wrangler: any bytes as wrangler.jsonc and as a module: every key that is told is in the
+ * file, and every specifier in the text. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,16 +1,15 @@
 """Scripts that call scripts, over the homes of all nodes; and what the operator sees of one request."""
 
 import hashlib
-import json
 import os
-import subprocess
+import socket
+import struct
 import tempfile
 
 from cases import case
 from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others
-from node import ROOT, SCRIPTS, ctl, ctl_json, curl, deploy, until
+from node import SCRIPTS, Tail, ctl, ctl_json, curl, deploy, https, until
 
-HEARTHCTL = os.path.join(ROOT, "build", "control", "hearthctl")
 chain = []  # names of three scripts, each of which calls the next; their homes are n1, n2, n3
 
 
@@ -69,6 +68,36 @@ def _():
     return answer.body.decode()
 
 
+@case("waitUntil goes on at home when the client leaves the node where it came in, also in the script that was called")
+def _():
+    inner, outer = name_at(NODES[1], "stays"), name_at(NODES[0], "leaves")
+    source = """const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+export default { async fetch(request, env, ctx) {
+  if (request.url.endsWith('/ready')) { console.log('ready'); return new Response('ready'); }
+  ctx.waitUntil(sleep(700).then(() => console.log('done')));
+  request.signal.onabort = () => console.log('aborted');
+  return env.INNER?.fetch(request) ?? new Response(new ReadableStream({
+    async pull(c) { await sleep(20); c.enqueue(new Uint8Array(100)); }, cancel() { console.log('cancelled'); } }));
+} };
+"""
+    deploy(make_script(inner, source))
+    deploy(make_script(outer, source, services=[{"binding": "INNER", "service": inner}]))
+    with Tail(outer, NODES[0]) as of_outer, Tail(inner, NODES[1]) as of_inner:
+        of_outer.begin(lambda: ask(outer, NODES[0], "/ready"))
+        of_inner.begin(lambda: ask(inner, NODES[1], "/ready"))
+        host = f"{outer}.hearth.test"
+        client = https(host, address=address(NODES[2]))
+        client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        while b"\r\n\r\n" not in client.buffer:
+            client._fill()
+        client.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        for line in ("aborted", "done"):
+            of_outer.await_line(line)
+        for line in ("cancelled", "aborted", "done"):
+            of_inner.await_line(line)
+
+
 @case("a script that calls itself without end is told at depth 16 that the chain is too deep")
 def _():
     growth = Growth()
@@ -100,17 +129,8 @@ def _():
 @case("tail at one node shows the lines of a script that runs at another")
 def _():
     node = others(home_of("chatter"))[0]
-    tail = subprocess.Popen([HEARTHCTL, "--socket", f"/run/hearth-lab/{node}/ctl.sock", "tail", "chatter", "--json"],
-                            stdout=subprocess.PIPE, text=True)
-    try:
-        os.set_blocking(tail.stdout.fileno(), False)
-        lines = []
-
+    with Tail("chatter", node) as tail:
         def heard():
             assert ask("chatter", node, "/?say=good-morning").status == 200
-            lines.extend(tail.stdout.readlines())
-            return any("good-morning" in json.loads(line).get("text", "") for line in lines)
+            return tail.heard("good-morning")
         until(heard, "a line of the script")
-    finally:
-        tail.kill()
-        tail.wait()

@@ -1,7 +1,7 @@
 """ClientHellos as networks really deliver them: in pieces, large, fragmented over records."""
 
 from cases import case
-from node import ADDRESS, ADDRESS6, CA, Http, connect, counter, run, tls_context
+from node import ADDRESS, ADDRESS6, Http, connect, counters, tls_context, until
 from tls_by_hand import (AES128, AES256, CHANGE_CIPHER_SPEC, P256, POINT, X448, X25519, RawTls, TlsByHand, extension, foreign_ticket,
                          message, numbers, record, shares, vector)
 
@@ -202,6 +202,26 @@ def _():
     return f"{len(CASES)} kinds"
 
 
+@case("what may not follow a ServerHello ends with an alert under its keys")
+def _():
+    wrong = []
+    for what, data in (("a Finished in clear", record(b"\x14" + vector(bytes(32), 3))), ("a second hello", record(message())),
+                       ("a change_cipher_spec of 2", record(b"\2", kind=20)), ("a long change_cipher_spec", record(b"\1\1", kind=20)),
+                       ("what no key opens", record(bytes(60), kind=23)), ("a sealed record that is too short", record(bytes(9), kind=23)),
+                       ("an empty sealed record", record(b"", kind=23)), ("a record that is too long", b"\x17\3\3\x48\0"),
+                       ("an unknown kind of record", record(b"x", kind=99)),
+                       ("change_cipher_specs without end", CHANGE_CIPHER_SPEC * 3000)):
+        client = RawTls()
+        client.sendall(record(message()) + CHANGE_CIPHER_SPEC)
+        client.until("sealed")
+        client.sendall(data)
+        told = client.until("alert")
+        if told[-2:] != ["sealed alert", "end"]:
+            wrong.append(f"{what}: {told}")
+        client.close()
+    assert not wrong, "\n".join(wrong)
+
+
 @case("a handshake that takes too long is told so")
 def _():
     half = message()[:40]
@@ -215,3 +235,21 @@ def _():
             told.append(client.said())
         assert [word for word in told if word != "change_cipher_spec"] == [*wanted, "end"], told
         client.close()
+
+
+@case("each way in which a hello can go is counted by its name")
+def _():
+    early = extension(42) + foreign_ticket()
+    for name, writes in (("sni_ok", [record(message())]), ("sni_address", [record(message(name=b"10.77.0.1"))]),
+                         ("sni_bad", [record(message(name=b"a b"))]), ("hello_bad", [b"GET / HTTP/1.1\r\n"]),
+                         ("hello_bad", [record(message(name=b""))]), ("hello_refused", [record(p256(OFF_CURVE))]),
+                         ("hello_refused", [record(message(groups=(X448,), offer=()))]),
+                         ("hello_retried", [record(message(offer=())), again(offer=())]),
+                         ("hello_changed", [record(message(offer=())), again(name=b"echo.hearth.test")]),
+                         ("tls_dropped_records", [record(message(offer=(), more=early)) + EARLY, again(offer=())])):
+        before, client = counters(), RawTls()
+        for data in writes:
+            client.sendall(data)
+        client.until("ServerHello", "alert")
+        client.close()
+        until(lambda: counters()[name] > before[name], f"{name} to grow")

@@ -1,6 +1,7 @@
 """The life of a request: what a script may still do when its client leaves, what a HEAD costs, and what an author is told."""
 
 import socket
+import struct
 
 from cases import case
 from cluster import make_script
@@ -45,7 +46,7 @@ def leave(path, head="GET", fields="", body=b"", wait_for=0, cut=False):
     if not wait_for:
         until(lambda: counter("job_started") > leave.started, "the job to start")
     if cut:
-        client.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 

@@ -55,6 +55,7 @@ POINT = bytes.fromhex("046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a1394
                       "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")  # P-256's generator
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 CHANGE_CIPHER_SPEC = b"\x14\3\3\0\1\1"
+SEALED_ALERT = 2 + 1 + 16  # an alert, its type, the tag
 
 
 def vector(data, size=2):
@@ -94,7 +95,7 @@ def foreign_ticket():
 
 
 class RawTls:
-    """Sends records and tells what comes back: "ServerHello 1301 1d", "HelloRetryRequest ...", "alert 47", "sealed", "end", "reset"."""
+    """Sends records and tells what comes back: "ServerHello 1301 1d", "HelloRetryRequest ...", "alert 47", "sealed", "sealed alert", "end", "reset"."""
 
     def __init__(self, address=ADDRESS):
         self.peer, self.unread = connect(address), b""
@@ -134,6 +135,8 @@ class RawTls:
             return f"alert {content[1]}"
         if kind == 22 and content[0] == 2:
             return self._hello(content)
+        if kind == 23 and len(content) == SEALED_ALERT:
+            return "sealed alert"
         return {20: "change_cipher_spec", 22: "handshake", 23: "sealed"}.get(kind, f"record {kind}")
 
     @staticmethod

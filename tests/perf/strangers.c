@@ -1,10 +1,10 @@
 /* strangers ADDRESS NAME RATE SECONDS [HOST]
  *
  * Strangers who begin TLS handshakes, RATE of them a second, and never finish one: a whole
- * ClientHello for NAME (TLS 1.3, X25519), then silence, and a reset half a second later. Beside them
- * a kept connection to port 80 asks HOST for / over and over, 1 ms after each answer, alone for as
- * many seconds first. One thread. Prints one JSON object: what the strangers got, and how long the
- * kept connection waited, in microseconds.
+ * ClientHello for NAME (TLS 1.3, X25519), then silence, and a reset half a second later. Beside
+ * them a kept connection to port 80 asks HOST for / over and over, 1 ms after each answer, alone
+ * for as many seconds first. One thread. Prints one JSON object: what the strangers got, and how
+ * long the kept connection waited, in microseconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>

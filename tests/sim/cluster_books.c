@@ -39,7 +39,8 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
     CHECK(starts == 1 || (r->may_run_again && is_lost), "request %u.%u ran %u times", id, depth,
           starts);
-    /* Nor does what had called it. Another node may not have heard why it died, if the channel went down too. */
+    /* Nor does what had called it. Another node may not have heard why it died, if the channel went
+     * down too. */
     CHECK(!r->killed_at || depth > r->killed_depth ||
               (r->killed_at != cluster_node_of(&s->cluster, m) + 1 && weather_may_lose_channels(s)),
           "request %u.%u killed a process, and %u starts again", id, r->killed_depth, depth);
@@ -137,7 +138,7 @@ static bool may_end(const struct sim *s, const struct record *r, enum caller_end
         (w->is_small || w->is_short || sim_excuses(s, TROUBLE_LOAD, r->opened_ns));
     /* Its SYN was lost, and when it came again the node took nothing new. */
     bool came_late = s->weather.node[r->entry].doing == FRONT_ENDS && r->starts[0] == 0;
-    /* Long heads wait for memory, and what finds none is dropped: the client's own timeouts double. */
+    /* Long heads wait for memory, and what finds none is dropped: the client's timeouts double. */
     bool waits_for_memory = w->is_full && r->starts[0] == 0;
     return how == CALLER_ANSWERED || (how == CALLER_LOST && came_late) ||
            (how == CALLER_STUCK && waits_for_memory) ||

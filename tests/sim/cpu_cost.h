@@ -7,8 +7,8 @@
  *                       |              |            wrapped by the linker (meson.build: cpu_cost)
  *                       +--------------+--> clock of the core
  *
- * So a core's clock is what a thread on a slow machine would see, and an iteration has a length that
- * can be checked. Zero: nothing costs anything. Whoever drives the core takes its clock over
+ * So a core's clock is what a thread on a slow machine would see, and an iteration has a length
+ * that can be checked. Zero: nothing costs anything. Whoever drives the core takes its clock over
  * afterwards.
  */
 #ifndef HEARTH_SIM_CPU_COST_H

@@ -4,9 +4,9 @@
  *   guests, crowd -- station (many addresses) ==wire== core -- region -- model_runtime
  *
  * The crowd, by seed: keepers make one request each and keep the connection; mutes connect and say
- * nothing; both from one address or from many, more of them than there are connections. Holders, all
- * at one address, owe the bodies of their requests for ever. Strays are SYNs from addresses of the
- * link that nobody has. The gateway, behind which some are, stops
+ * nothing; both from one address or from many, more of them than there are connections. Holders,
+ * all at one address, owe the bodies of their requests for ever. Strays are SYNs from addresses of
+ * the link that nobody has. The gateway, behind which some are, stops
  * answering.
  *
  * Checked: every guest gets in, and is answered, whatever the others hold; no connection ends under
@@ -400,6 +400,9 @@ static void check_books(struct sim *s)
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->half_open == 0, "%u half-open connections left", s->core->half_open);
+    for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)
+        CHECK(s->core->sources.used[kind] == 0, "sources hold %u of kind %u",
+              s->core->sources.used[kind], kind);
     CHECK(calls_live(s->core->calls) == 0, "calls left");
     CHECK(s->answered > 0, "nobody was answered");
 }

@@ -191,8 +191,7 @@ static size_t make_call(struct cluster *c, uint8_t *out, size_t cap)
 }
 
 /* A good CALL of a script that runs there, whose context is a lie: about the script, its owner,
- * trust, or a binding. Nobody made the
- * request that is in it. */
+ * trust, or a binding. Nobody made the request that is in it. */
 static size_t make_lie(struct cluster *c, uint8_t *out, size_t cap)
 {
     enum { SCRIPT, OWNER, TRUST, BINDING, TAIL, LIES };

@@ -368,6 +368,10 @@ static void check_end(struct clients *s, struct client *c, bool is_clean)
     }
     if (c->answered == c->request_count || s->is_ending)
         return;
+    bool is_excused = c->manner == STOPS || s->is_disturbed || s->may_stall;
+    CHECK(is_excused || !c->in_body || r->answer != ANSWER_LONG,
+          "answer %u: %lu bytes that its Content-Length has room for did not come", r->id,
+          (unsigned long)c->left);
     bool may_close =
         c->must_close || c->manner == STOPS || s->is_disturbed || (c->in_body && r->may_cut);
     for (uint32_t i = 0; i < c->answered; i++)

@@ -11,7 +11,8 @@
  * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
  * answer or error, or when their client has left, and make theirs then.
  *
- * When it dies, it may be executing one of its jobs: the next world says which, and that one may not start again.
+ * When it dies, it may be executing one of its jobs: the next world says which, and that one may
+ * not start again.
  *
  * A process that died has another region in its next life; the old one is unmapped by model_runtime_unmap, before the core's next
  * iteration, as the real one may be.

@@ -22,7 +22,8 @@
  *   - what came from another node, back from one, or runs again, is sent to no other node
  *   - it runs at its home, whichever node it enters, as long as nothing is wrong with the home
  *   - 503 only under overload, 502 only for what may not run again while something died or was not to be reached; so is a cut answer
- *   - whoever was let in is answered by what its script says, with heads of 0 to 32 KB either way, and also when others hold three
+ *   - whoever was let in is answered by what its script says, with heads of 0 to 32 KB either way,
+ * and also when others hold three
  *     quarters of the chunks; an answer never needs chunks that are not its own
  *   - however few chunks there are, that costs bounces, 503, and the second run of what dies; nobody waits for ever
  *   - body bytes wasted on a bounce are at most W

@@ -288,6 +288,22 @@ static uint32_t deaths(const struct sim *s)
     return s->runtime[0].deaths + s->runtime[1].deaths;
 }
 
+/* A hello that asks for an isolate is answered in the next iteration: the asking leaves at the end
+ * of this one, and what a handshake computes would hold it up. */
+static void check_warm_goes_first(const struct sim *s, uint64_t asked)
+{
+    uint32_t fresh = 0, answered = 0;
+    for (uint32_t i = 0; i < s->core->config.conns_max; i++) {
+        const struct conn *c = &s->core->conns[i];
+        bool is_fresh = c->state >= CONN_HANDSHAKE && c->hello_ns == s->core->now_ns;
+        fresh += is_fresh;
+        answered += is_fresh && c->tcp.tx.bytes > 0;
+    }
+    CHECK(asked == 0 || fresh == 0 || answered < fresh,
+          "%lu isolates are asked for, and all of %u handshakes were computed before that left",
+          (unsigned long)asked, fresh);
+}
+
 /* What a client sends ahead stays in its TCP: only a head that is not whole yet is taken in. */
 static void check_taken_in(const struct sim *s)
 {
@@ -304,9 +320,11 @@ static void check_taken_in(const struct sim *s)
 
 static void step(struct sim *s)
 {
+    uint64_t asked = s->core->counters.warm_sent;
     for (uint32_t i = 0; i < RUNTIMES; i++)
         model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
+    check_warm_goes_first(s, s->core->counters.warm_sent - asked);
     cpu_cost_check(s->core, clock_now_ns(&s->clock) - s->core->now_ns);
     for (uint32_t i = 0; i < RUNTIMES; i++)
         queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
@@ -353,6 +371,9 @@ static void check_books(struct sim *s)
                       JOB_ARENA_CHUNKS,
                   "arena chunks lost");
     }
+    for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)
+        CHECK(s->core->sources.used[kind] == 0, "sources hold %u of kind %u",
+              s->core->sources.used[kind], kind);
     CHECK(calls_live(s->core->calls) == 0 && subs_live(s->core->subs) == 0,
           "%u calls and %u sub-requests left", calls_live(s->core->calls),
           subs_live(s->core->subs));

@@ -1,5 +1,5 @@
-/* Runs the simulations of a crowd and of a cluster on every mutant of the data plane (dataplane/mutant.h): each must be found, or
- * they prove nothing about such a bug.
+/* Runs the simulations of a crowd and of a cluster on every mutant of the data plane
+ * (dataplane/mutant.h): each must be found, or they prove nothing about such a bug.
  *
  *   unmutated, seeds 1..CLEAN_SEEDS --all clean--> mutant, seed 1 --clean--> seed 2 ... --broken--> FOUND
  *                                                                     +--all its seeds clean--> SURVIVED

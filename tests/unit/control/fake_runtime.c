@@ -3,12 +3,13 @@
  *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
  *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
  *   killed  ready, then exit 70 as if the first script had ended it
- *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts that do not exist
+ *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts
+ *   that do not exist
  *   stranger  ready, then another user's process that heeds nothing
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
- * Of a script whose source begins with "bad" it says, when asked, that it does not load; with "exit": it ends; with "mute": nothing.
- * To "hasty" it says so before it is asked.
+ * Of a script whose source begins with "bad" it says, when asked, that it does not load; with
+ * "exit": it ends; with "mute": nothing. To "hasty" it says so before it is asked.
  */
 #include <fcntl.h>
 #include <stdbool.h>

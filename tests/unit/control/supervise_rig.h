@@ -1,7 +1,7 @@
 /* supervise_rig.h
  *
- * A supervisor with a store, a catalog and a loop of its own, over a small program (fake_runtime.c) in the place of runtime processes. For
- * cmocka's set-up and tear-down; single thread.
+ * A supervisor with a store, a catalog and a loop of its own, over a small program (fake_runtime.c)
+ * in the place of runtime processes. For cmocka's set-up and tear-down; single thread.
  */
 #ifndef HEARTH_TEST_SUPERVISE_RIG_H
 #define HEARTH_TEST_SUPERVISE_RIG_H

@@ -1,4 +1,5 @@
-/* test_credentials CERTS: what a configuration names is loaded by the judge as by a start. CERTS: the directory of make_certs.sh. */
+/* test_credentials CERTS: what a configuration names is loaded by the judge as by a start. CERTS:
+ * the directory of make_certs.sh. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,7 +136,7 @@ static void what_cannot_be_used_is_told_with_the_line_of_its_entry(void **state)
         {"no secret", "good.pem", "good.key", "none", "node.key",
          "12 cluster: R/none: No such file or directory"},
         {"a secret that others may read", "good.pem", "good.key", "open-secret", "node.key",
-         "12 cluster: R/open-secret: others may read or write it"},
+         "12 cluster: R/open-secret: has mode 0644, so others may read or write it: chmod 600"},
         {"an empty secret", "good.pem", "good.key", "empty-secret", "node.key",
          "12 cluster: R/empty-secret: is not the base64"},
         {"no node key", "good.pem", "good.key", "secret", "none",

@@ -204,6 +204,7 @@ static void a_client_that_breaks_the_protocol_is_told_once_and_closed(void **sta
         close(fd);
     }
     assert_int_equal(handled, 0);
+    assert_int_equal(ctl_counts(ctl).bad, sizeof(rows) / sizeof(rows[0]));
 }
 
 /* Enough turns for all that a client of a few bytes can cause. */
@@ -249,6 +250,7 @@ static void too_many_clients_are_turned_away(void **state)
     expect_text(receive(fds[CTL_CLIENTS_MAX]),
                 "{\"error\":\"hearthd has too many clients\",\"ok\":false}");
     assert_false(wait_readable(fds[CTL_CLIENTS_MAX]));
+    assert_int_equal(ctl_counts(ctl).turned_away, 1);
     for (int i = 0; i <= CTL_CLIENTS_MAX; i++)
         close(fds[i]);
 }
@@ -288,7 +290,8 @@ static void clients_that_do_not_get_on_make_room(void **state)
         WAYS
     };
     static const char payload[] = "\x1e\0\0\0{\"command\":\"echo\",\"payload\":9}ab";
-    json_t *line = json_pack("{s:s}", "text", "12345678");
+    static char text[1000];
+    json_t *line;
     int fd[WAYS], tail, asking;
 
     for (int i = 0; i < WAYS; i++)
@@ -307,9 +310,9 @@ static void clients_that_do_not_get_on_make_room(void **state)
     expect_text(receive(tail), "{\"ok\":true}");
     while (handled < 3)
         loop_step(&loop, 100);
-    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++) /* more than the socket takes */
-        ctl_broadcast(ctl, "other", line);
-    for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++)
+    memset(text, 'x', sizeof(text) - 1);
+    line = json_pack("{s:s}", "text", text);
+    for (size_t i = 0; i < 2 * CTL_UNSENT_BYTES_MAX / sizeof(text); i++)
         ctl_broadcast(ctl, "hello", line);
     asking = connect_client();
     request(asking, "{\"command\":\"later\"}", "");
@@ -322,7 +325,7 @@ static void clients_that_do_not_get_on_make_room(void **state)
         ssize_t n = 0;
 
         /* Those that do not read stay so until hearthd has given them up. */
-        for (int turn = 0; turn < 400 && ctl_client_count(ctl) > 2; turn++) {
+        for (int turn = 0; turn < 400 && ctl_counts(ctl).clients > 2; turn++) {
             loop_step(&loop, 100);
             while (recv(tail, drop, sizeof(drop), MSG_DONTWAIT) > 0)
                 ;
@@ -331,11 +334,12 @@ static void clients_that_do_not_get_on_make_room(void **state)
             n = recv(fd[i], drop, sizeof(drop), MSG_DONTWAIT);
         while (n > 0);
         if (n)
-            fail_msg("client %d: %s, %u clients", i, strerror(errno), ctl_client_count(ctl));
+            fail_msg("client %d: %s, %u clients", i, strerror(errno), ctl_counts(ctl).clients);
         close(fd[i]);
     }
     /* A tail that is read, and one that awaits its answer, stay. */
-    assert_int_equal(ctl_client_count(ctl), 2);
+    assert_int_equal(ctl_counts(ctl).clients, 2);
+    assert_int_equal(ctl_counts(ctl).given_up, WAYS);
     assert_non_null(ctl_find(ctl, deferred));
     json_decref(line);
     close(tail);
@@ -434,14 +438,14 @@ static void without_descriptors_clients_are_turned_away_and_the_loop_rests(void 
     assert_true(fd >= 0);
     rlim_t before = forbid_descriptors();
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    for (int i = 0; i < 20 && ctl_turned_away(ctl) == 0; i++)
+    for (int i = 0; i < 20 && ctl_counts(ctl).turned_away == 0; i++)
         loop_step(&loop, 100);
     /* Readable for ever would turn the loop for ever. */
     struct pollfd event = {.fd = loop.epoll_fd, .events = POLLIN};
     int ready = poll(&event, 1, 0);
     allow_descriptors(before);
     assert_int_equal(ready, 0);
-    assert_int_equal(ctl_turned_away(ctl), 1);
+    assert_int_equal(ctl_counts(ctl).turned_away, 1);
     expect_text(receive(fd), "{\"error\":\"hearthd has too many clients\",\"ok\":false}");
     close(fd);
     fd = connect_client();

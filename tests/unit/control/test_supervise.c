@@ -138,7 +138,8 @@ static void a_condemned_process_is_replaced(void **state)
     assert_int_equal(atomic_load(r.condemned), 0);
 }
 
-/* The largest manifest that a deploy may bring fits into a packet: one that did not would end every process that is told of it. */
+/* The largest manifest that a deploy may bring fits into a packet: one that did not would end every
+ * process that is told of it. */
 static void the_largest_script_is_told(void **state)
 {
     static char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1], var[BUNDLE_VARS_BYTES_MAX];
@@ -188,7 +189,8 @@ static void set_kill_privilege(bool is_on)
     assert_int_equal(syscall(SYS_capset, &header, caps), 0);
 }
 
-/* A process of another user is up and has broken the contract; this one may not kill it. Returns its pid; 0: not root. */
+/* A process of another user is up and has broken the contract; this one may not kill it. Returns
+ * its pid; 0: not root. */
 static int start_beyond_reach(const char *how)
 {
     struct part *region;
@@ -378,7 +380,7 @@ static void what_a_process_writes_is_no_line_of_hearthds_log(void **state)
     assert_non_null(f);
     for (; fgets(line, sizeof(line), f); lines++) {
         if (strncmp(line, "runtime index=0 ", 16) || strchr(line, '\x1b') ||
-            strlen(line) > PROCESS_WORDS_BYTES + 100)
+            strlen(line) > SUPERVISE_WORDS_LINE_BYTES + 100)
             fail_msg("%s", line);
     }
     fclose(f);

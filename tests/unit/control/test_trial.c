@@ -24,7 +24,7 @@ static void begin(const char *name, const char *source)
     struct script *s = load_script(name, source);
 
     supervise_tell(supervise);
-    assert_true(trial_begin(&trials, s, 41));
+    assert_true(trial_begin(&trials, s, 41, true));
     assert_true(trials_have(&trials, name));
 }
 
@@ -131,7 +131,7 @@ static void trials_are_bounded_and_end_without_a_verdict(void **state)
         begin(name, "v1");
     }
     one_more = load_script("more", "v1");
-    assert_false(trial_begin(&trials, one_more, 41));
+    assert_false(trial_begin(&trials, one_more, 41, true));
     script_release(one_more);
     trials_fini(&trials);
     assert_int_equal(verdicts, 0);

@@ -492,7 +492,8 @@ static void af_packet_counts_what_its_ring_lost(void **state)
     port_close(p);
 }
 
-/* The core does something else meanwhile: what eight clients may have under way, and more, waits for it. */
+/* The core does something else meanwhile: what eight clients may have under way, and more, waits
+ * for it. */
 static void af_packet_keeps_what_comes_at_once(void **state)
 {
     struct port *p = open_port("net_af_packet0,iface=hxa", 1);

@@ -197,10 +197,13 @@ void harness_forget(struct harness *h, uint32_t handle)
                 0);
 }
 
-const char *harness_try(struct harness *h, uint32_t handle)
+const char *harness_try(struct harness *h, uint32_t handle, bool keeps)
 {
     uint32_t before = h->loaded_count;
-    send_packet(h, json_pack("{s:s, s:I}", "type", "try", "handle", (json_int_t)handle), NULL, 0);
+    send_packet(h,
+                json_pack("{s:s, s:I, s:b}", "type", "try", "handle", (json_int_t)handle, "keep",
+                          (int)keeps),
+                NULL, 0);
     while (h->loaded_count == before || h->loaded_handle != handle)
         harness_await(h);
     return h->loaded_error;

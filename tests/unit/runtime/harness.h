@@ -136,7 +136,7 @@ void harness_bundle(struct harness *, uint32_t handle, const struct harness_modu
                     const char *vars, const char *limits, const struct harness_binding *);
 void harness_forget(struct harness *, uint32_t handle);
 /* Asks whether it loads; "" if so, else why not; valid until the next one. */
-const char *harness_try(struct harness *, uint32_t handle);
+const char *harness_try(struct harness *, uint32_t handle, bool keeps);
 
 /* Starts a job. fields: "name: value\n..." or NULL. Returns its index. */
 uint32_t harness_open(struct harness *, uint32_t handle, const char *method, const char *url,

@@ -193,7 +193,8 @@ static bool is_refused(const struct row *row)
     return ok;
 }
 
-/* In the place of hearthd: starts a process as hearthd does, tells its pid when it is in the sandbox, and waits. */
+/* In the place of hearthd: starts a process as hearthd does, tells its pid when it is in the
+ * sandbox, and waits. */
 static void be_hearthd(int told)
 {
     pid_t pid = fork();

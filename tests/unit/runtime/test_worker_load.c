@@ -59,24 +59,35 @@ static void a_try_says_what_is_in_the_log(void **state)
         const char *said;
 
         harness_script(&h, i + 1, rows[i].source, NULL);
-        said = harness_try(&h, i + 1);
+        said = harness_try(&h, i + 1, true);
         if (rows[i].says ? !strstr(said, rows[i].says) : *said)
             fail_msg("%s: \"%s\"", rows[i].what, said);
         if (rows[i].says && !harness_logged(&h, "error", said))
             fail_msg("%s: not in the log", rows[i].what);
     }
-    /* The process is as good as before, and what it said of a script it says again, without a second start. */
+    /* The process is as good as before, and what it said of a script it says again, without a
+     * second start. */
     size_t lines = h.line_count;
-    assert_non_null(strstr(harness_try(&h, 5), "Error: at top"));
+    assert_non_null(strstr(harness_try(&h, 5, true), "Error: at top"));
     assert_int_equal(h.line_count, lines);
     assert_string_equal((char *)harness_get(&h, 1, "/")->body, "good");
     assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0); /* the try has warmed it */
 }
 
+static void away_from_home_a_try_leaves_nothing_warm(void **state)
+{
+    start_process(512u << 20);
+    harness_script(&h, 1, good, NULL);
+    assert_string_equal(harness_try(&h, 1, false), "");
+    assert_true(harness_get(&h, 1, "/")->cold_us > 0);
+    assert_string_equal(harness_try(&h, 1, false), ""); /* but what was warm stays */
+    assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0);
+}
+
 static void a_script_that_never_came_does_not_load(void **state)
 {
     start_process(512u << 20);
-    assert_string_not_equal(harness_try(&h, 77), "");
+    assert_string_not_equal(harness_try(&h, 77, true), "");
 }
 
 static void the_new_version_of_a_warm_script_is_told_of_without_being_asked(void **state)
@@ -106,8 +117,8 @@ static void where_there_is_no_memory_a_try_takes_nobodys_place(void **state)
     assert_string_equal((char *)harness_get(&h, 1, "/")->body, "good");
     harness_script(&h, 2, "export default { fetsh() {} };", NULL);
     harness_script(&h, 3, good, NULL);
-    assert_non_null(strstr(harness_try(&h, 2), "no handler"));
-    assert_string_equal(harness_try(&h, 3), "");
+    assert_non_null(strstr(harness_try(&h, 2, true), "no handler"));
+    assert_string_equal(harness_try(&h, 3, true), "");
     assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0);
     assert_true(harness_get(&h, 3, "/")->cold_us > 0);
 }
@@ -117,6 +128,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_teardown(f, stop_process)
     const struct CMUnitTest tests[] = {
         TEST(a_try_says_what_is_in_the_log),
+        TEST(away_from_home_a_try_leaves_nothing_warm),
         TEST(a_script_that_never_came_does_not_load),
         TEST(the_new_version_of_a_warm_script_is_told_of_without_being_asked),
         TEST(where_there_is_no_memory_a_try_takes_nobodys_place),

@@ -12,8 +12,8 @@
 
 enum { RATE = 256 };
 
-/* Moves `bytes` every `every_ns` from its first turn on, until it is too slow or `until_ns` is over.
- * Returns when it was. */
+/* Moves `bytes` every `every_ns` from its first turn on, until it is too slow or `until_ns` is
+ * over. Returns when it was. */
 static uint64_t run(uint32_t bytes, uint64_t every_ns, uint64_t until_ns)
 {
     struct pace p;

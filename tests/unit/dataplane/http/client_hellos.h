@@ -1,5 +1,5 @@
-/* client_hellos.h: the first bytes of clients, as fuzz_tls's corpus has them: taken from the wire, or, where a name says so, made
- * like a browser's. */
+/* client_hellos.h: the first bytes of clients, as fuzz_tls's corpus has them: taken from the wire,
+ * or, where a name says so, made like a browser's. */
 #ifndef HEARTH_TEST_CLIENT_HELLOS_H
 #define HEARTH_TEST_CLIENT_HELLOS_H
 

@@ -1,4 +1,5 @@
-/* The guard and the library together: what clients say first, however it is cut, and what an open session is flooded with. */
+/* The guard and the library together: what clients say first, however it is cut, and what an open
+ * session is flooded with. */
 #include "tls_pair.h"
 
 #include <setjmp.h>
@@ -43,7 +44,8 @@ static void the_hellos_of_clients_are_answered(void **state)
     tls_context_destroy(context);
 }
 
-/* Cuts what waits in the pipe as plaintext of the handshake into records of that size; the first cut comes after `first` bytes. */
+/* Cuts what waits in the pipe as plaintext of the handshake into records of that size; the first
+ * cut comes after `first` bytes. */
 static void recut(struct pipe *p, size_t first, size_t size)
 {
     static uint8_t out[PIPE_BYTES_MAX];
@@ -99,6 +101,61 @@ static void a_handshake_works_however_its_plaintext_is_cut(void **state)
     tls_context_destroy(context);
 }
 
+/* The last record that the client was sent is an alert, in clear or sealed. */
+static bool is_told(void)
+{
+    enum { SEALED_ALERT_13 = 2 + 1 + 16, SEALED_ALERT_12 = 8 + 2 + 16 };
+    const struct pipe *p = &pair.to_client;
+    size_t at = 0, last = 0;
+    while (at < p->to) {
+        last = at;
+        at += 5 + ((size_t)p->bytes[at + 3] << 8 | p->bytes[at + 4]);
+    }
+    size_t content = at - last - 5;
+    return at == p->to && at > 0 &&
+           ((p->bytes[last] == 21 && (content == 2 || content == SEALED_ALERT_12)) ||
+            (p->bytes[last] == 23 && content == SEALED_ALERT_13));
+}
+
+/* Changes the byte of what the client says, counted over its flights. False: it says less. */
+static bool handshake_with_changed_byte(struct tls_context *context, WOLFSSL_CTX *ctx, size_t byte)
+{
+    bool is_changed = false;
+    enum tls_result result = TLS_WANT;
+    size_t said = 0;
+    tls_pair_init(&pair, context, ctx);
+    for (int i = 0; i < 4 && result == TLS_WANT; i++) {
+        wolfSSL_connect(pair.client);
+        size_t flight = pair.to_server.to - pair.to_server.from;
+        if (!is_changed && byte < said + flight) {
+            pair.to_server.bytes[pair.to_server.from + byte - said] ^= 0x11;
+            is_changed = true;
+        }
+        said += flight;
+        pair.to_client.from = pair.to_client.to = 0; /* the client has read it */
+        result = tls_handshake(pair.server);
+    }
+    if (result == TLS_FAILED && !strstr(tls_error(pair.server), "the peer sent alert") &&
+        !is_told())
+        fail_msg("byte %zu: %s", byte, tls_error(pair.server));
+    tls_pair_fini(&pair);
+    return is_changed;
+}
+
+static void a_byte_changed_anywhere_ends_with_an_alert(void **state)
+{
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    for (int version = 2; version <= 3; version++) {
+        WOLFSSL_CTX *ctx = client_of(version);
+        size_t byte = 0;
+        while (handshake_with_changed_byte(context, ctx, byte))
+            byte++;
+        assert_true(byte > 150);
+        wolfSSL_CTX_free(ctx);
+    }
+    tls_context_destroy(context);
+}
+
 /* One KeyUpdate and our answer. */
 static enum tls_result update_keys(void)
 {
@@ -145,6 +202,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_hellos_of_clients_are_answered),
         cmocka_unit_test(a_handshake_works_however_its_plaintext_is_cut),
+        cmocka_unit_test(a_byte_changed_anywhere_ends_with_an_alert),
         cmocka_unit_test(key_updates_without_data_are_ended),
     };
     if (argc != 3) {

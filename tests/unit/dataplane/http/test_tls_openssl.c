@@ -245,6 +245,8 @@ static void early_data_for_a_foreign_ticket_is_skipped(void **state)
     };
     static struct seen seen;
     char file[512], command[1200];
+    if (LIBWOLFSSL_VERSION_HEX < 0x05007000) /* Debian 12's: see tls_early.h */
+        skip();
     snprintf(file, sizeof(file), "%s/early.%d", certs, (int)getpid());
     snprintf(command, sizeof(command), "%s %s %s", make_early_session, certs, file);
     assert_int_equal(system(command), 0);

@@ -221,7 +221,8 @@ static void a_hop_that_is_forgotten_again_is_waited_for_again(void **state)
     assert_int_equal(turns, 0);
 }
 
-/* Whoever was told that nobody answers may ask again at once: that is another wait, not another turn. */
+/* Whoever was told that nobody answers may ask again at once: that is another wait, not another
+ * turn. */
 static void who_asks_again_is_not_told_at_once(void **state)
 {
     bool waits, is_lost;

@@ -476,6 +476,32 @@ static void addresses_are_read_strictly(void **state)
 
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void the_mtu_fits_the_addresses_or_a_sentence_says_why(void **state)
+{
+    static const struct {
+        const char *what, *address;
+        uint16_t mtu;
+        const char *said; /* NULL: it fits */
+    } mtus[] = {
+        {"the least for IPv6", "fd00::1/64", 1280, NULL},
+        {"one less", "fd00::1/64", 1279,
+         "its MTU is 1279: IPv6 needs 1280 at least (RFC 8200); raise it, or take the address "
+         "fd00::1 away"},
+        {"IPv4 alone may have less", "10.0.0.1/24", 1279, NULL},
+        {"the least for IPv4", "10.0.0.1/24", 576, NULL},
+        {"one less", "10.0.0.1/24", 575, "its MTU is 575: IPv4 needs 576 at least (RFC 791)"},
+        {"nothing", "10.0.0.1/24", 0, "its MTU is 0: IPv4 needs 576 at least (RFC 791)"},
+    };
+    for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+        struct net_config c = {.mtu = mtus[i].mtu, .address_count = 1};
+        char error[200] = "";
+        assert_true(net_parse_address(mtus[i].address, &c.address[0]));
+        if (net_mtu_fits(&c, error, sizeof(error)) != !mtus[i].said ||
+            strcmp(error, mtus[i].said ? mtus[i].said : "") != 0)
+            fail_msg("%s: %s", mtus[i].what, error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +521,7 @@ int main(void)
         ROW(an_advertisement_without_override_does_not_change_a_known_mac),
         ROW(nobody_is_learned_who_did_not_ask_or_is_not_on_the_link),
         ROW(addresses_are_read_strictly),
+        cmocka_unit_test(the_mtu_fits_the_addresses_or_a_sentence_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
