@@ -1,11 +1,13 @@
 """Every script has one home, requests find it from everywhere, and it is warm there."""
 
+import os
 import random
+import signal
 
 from cases import case
 from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others, tuned, warm_at
 from load import Load
-from node import Http, counters, ctl_json, deploy, until
+from node import Http, counters, ctl_json, deploy, runtime_pids, until
 from tls_by_hand import TlsByHand
 
 SMALL = [f"s{i:03d}" for i in range(200)]
@@ -89,6 +91,11 @@ def _():
     entry, home = NODES[0], NODES[1]
     name = name_at(home, "sleepy")
     deploy(make_script(name, SLOW_START))
+    # The deploy has left it warm at home: a process that has just begun has no isolate.
+    before = set(runtime_pids(home))
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: set(runtime_pids(home)) - before and not warm_at(name), "a runtime process without it")
     growth = Growth(entry, home)
     client = TlsByHand(f"{name}.hearth.test", address=address(entry))
     client.peer.sendall(client.hello())
