@@ -29,7 +29,7 @@
     X(DOWN_UNTOLD, 16, "a call does not hear that the channel to its home went down")              \
     X(UNACCOUNTED, 16, "a datagram from a stranger is dropped without being counted")              \
     X(CRASH_UNTOLD, 8, "calls do not hear that their runtime died")                                \
-    X(CREDIT_NOT_RESENT, 180, "a stream's credit is not sent again when its packet is lost")        \
+    X(CREDIT_NOT_RESENT, 180, "a stream's credit is not sent again when its packet is lost")       \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
     X(SUSPECT_RERUN, 80, "what a runtime executed when it died runs again")                        \
     X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
@@ -37,7 +37,7 @@
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
     X(CANCEL_UNSAID, 8, "a runtime is not told that a job's client has left")                      \
-    X(CANCEL_FORGETS, 40, "a job is forgotten when its client leaves, and what it still does")      \
+    X(CANCEL_FORGETS, 40, "a job is forgotten when its client leaves, and what it still does")     \
     X(GENERATION_IGNORED, 40, "a late message of one job is taken for another's")                  \
     X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \
     X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
