@@ -299,10 +299,10 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
         core->counters.job_table_full++;
         *error = CALL_ERROR_BUSY;
         return FAILED;
-    case JOB_NO_ROOM:
-        core->counters.job_no_chunks++;
+    case JOB_NO_ROOM: /* a process that is busy for a moment reads no ring */
+        core->counters.job_no_chunks += c->wait_until_ns == 0;
         *error = CALL_ERROR_BUSY;
-        return FAILED;
+        return may_wait(core, c) ? WAITS : FAILED;
     }
     c->state = CALL_LOCAL;
     c->link = (uint8_t)link->index;
