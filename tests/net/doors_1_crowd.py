@@ -77,7 +77,7 @@ def compare(attack, guests, sources=(GUESTS,)):
     good = {}
     with nginx.running() as other, guests_have_an_address():
         for server in (other, ADDRESS):
-            until(lambda: ask(server), f"{server} to answer before the attack"
+            until(lambda: ask(server), f"{server} to answer before the attack")
             with attack(server):
                 good[server] = sum(ask(server, sources[number % len(sources)]) for number in range(guests))
     note = f"{good[ADDRESS]} of {guests} guests answered, by nginx {good[other]}"
