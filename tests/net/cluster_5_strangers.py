@@ -37,6 +37,11 @@ def _():
     return strangers_case("hearth.test", 500)
 
 
+@case("strangers begin 500 RSA handshakes a second: nobody calls the node down, and who is connected is answered")
+def _():
+    return strangers_case("rsa.hearth.test", 500)
+
+
 @case("strangers begin 2,000 RSA handshakes a second: what cannot wait is refused, nobody calls the node down")
 def _():
     return strangers_case("rsa.hearth.test", 2000)
