@@ -176,8 +176,11 @@ static uint64_t deadline_of(const struct peers *p, const struct peers_slot *s)
         due = min_u64(due, s->born_ns + ON_CALL_OPEN_MS * 1000000ull);
     if (!s->is_open && channel_state(s->channel) == CHANNEL_CLOSED && !p->is_gone)
         due = min_u64(due, s->connect_ns);
-    /* Nothing can be sent before: what is due waits too. */
-    return s->blocked_ns > due ? s->blocked_ns : due;
+    if (s->blocked_ns == 0)
+        return due;
+    /* What is to be said is said then; and as nothing can be sent before, what is due waits too. */
+    bool has_output = channel_has_output(s->channel, p->core->now_ns);
+    return has_output || s->blocked_ns > due ? s->blocked_ns : due;
 }
 
 /* Says, connects and sends what this channel can now. False: the slot is free. */
