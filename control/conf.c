@@ -219,6 +219,9 @@ static void keep_lines(struct conf *c, const struct yaml_node *root)
         snprintf(path, sizeof(path), "certificates[%u]", i);
         c->certificates[i].line = line_of(root, path);
     }
+    c->runtimes.node_exe_line = line_of(root, "runtimes.node_exe");
+    c->runtimes.program_line = line_of(root, "runtimes.program");
+    c->runtimes.blob_line = line_of(root, "runtimes.blob");
     if (c->cluster) {
         c->cluster->key_line = line_of(root, "cluster.key");
         c->cluster->secret_line = line_of(root, "cluster.secret");

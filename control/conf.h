@@ -61,6 +61,7 @@ struct conf_runtimes {
                                       likes */
     uint32_t memory_mb;            /* budget of one process */
     conf_path node_exe, program, blob; /* empty: found beside hearthd (install.h) */
+    uint32_t node_exe_line, program_line, blob_line;
 };
 
 struct conf_limits {

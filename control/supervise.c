@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/install.h"
 #include "control/log.h"
 #include "control/process.h"
 #include "control/procfs.h"
@@ -72,24 +73,15 @@ static void look_at_processes(void *arg)
 
 /* ---- life of the supervisor ---- */
 
-static bool check_file(const char *path, int mode, const char *what, char *error,
-                       size_t error_bytes)
-{
-    if (!access(path, mode))
-        return true;
-    snprintf(error, error_bytes, "%s %s: %s", what, path, strerror(errno));
-    return false;
-}
-
 struct supervise *supervise_create(const struct supervise_config *config, char *error,
                                    size_t error_bytes)
 {
     struct supervise *s;
 
     assert(config->count <= RUNTIMES_MAX && config->lanes <= 64 && config->cpus_count <= 64);
-    if (!check_file(config->node_exe, X_OK, "V8 executable", error, error_bytes) ||
-        !check_file(config->program, R_OK, "runtime program", error, error_bytes) ||
-        !check_file(config->blob, R_OK, "base snapshot", error, error_bytes))
+    if (!install_is_good(INSTALL_NODE_EXE, config->node_exe, error, error_bytes) ||
+        !install_is_good(INSTALL_PROGRAM, config->program, error, error_bytes) ||
+        !install_is_good(INSTALL_BLOB, config->blob, error, error_bytes))
         return NULL;
     s = calloc(1, sizeof(*s));
     if (!s)
