@@ -1,10 +1,11 @@
-/* One script ends every process that runs it, for as long as there is load; nothing else is wrong. Each
- * node holds it back as its control thread does: by the real table (control/hold.h), fed by what a
- * process says it executed at its end, and told to the core by its world.
+/* One script ends every process that runs it, for as long as there is load; nothing else is wrong.
+ * Each node holds it back as its control thread does: by the real table (control/hold.h), fed by
+ * what a process says it executed at its end, and told to the core by its world.
  *
- *   START of the killer --> the process dies --> hold_ended --3rd--> held: 503, its processes live on --10 s--> again
+ *   START of the killer --> the process dies --> hold_ended
+ *     3rd end --> held: 503, its processes live on --10 s--> again, the next end holds it for 20 s
  *
- * What a dying process costs others is excused for as long as it is away; from there on, nothing. */
+ * What a dying process costs others is excused while it is away; from there on nothing is. */
 #include "tests/sim/cluster_parts.h"
 
 enum {
@@ -105,7 +106,7 @@ bool killer_is_refused(const struct sim *s, const struct record *r)
     return false;
 }
 
-/* The first three ends are free, each further one comes after a pause: whoever asks, and how often. */
+/* Three ends are free, each further one comes after a pause: whoever asks, and how often. */
 void killer_check(const struct sim *s)
 {
     uint64_t load_s = s->is_deadly ? (sim_now_ns - s->load_ns) / 1000000000 : 0;

@@ -103,9 +103,8 @@ static void die(struct model_runtime *m)
     model_runtime_unmap(m);
     m->old_region = m->region;
     m->region = NULL;
-    /* Of a script's doing the next one begins at once (supervise.h). */
-    m->back_at_ns =
-        sim_now_ns + 1000000 + below(!m->dies_of && chance(20) ? 4000 : 300) * 1000000ull;
+    uint32_t away_ms = !m->dies_of && chance(20) ? 4000 : 300; /* supervise.h */
+    m->back_at_ns = sim_now_ns + 1000000 + below(away_ms) * 1000000ull;
     m->dies_of = 0;
     m->stalled_until_ns = m->slow_ns = m->read_ns = 0;
     m->death_ns =
