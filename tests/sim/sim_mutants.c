@@ -27,7 +27,7 @@ const char sim_name[] = "tools/sim mutants";
 enum mutant mutant_chosen;
 
 /* KILLER_SEEDS: one seed in so many also runs with a script that ends its processes. */
-enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160, KILLER_SEEDS = 4 };
+enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160, KILLER_SEEDS = 8 };
 
 static const struct {
     const char *name, *text;
