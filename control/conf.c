@@ -137,7 +137,7 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t conf_value = {
+const cyaml_schema_value_t conf_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct conf, conf_fields)};
 
 /* ---- verdict ---- */
@@ -195,7 +195,7 @@ static struct conf *load(const char *text, size_t bytes, struct conf_verdict *v)
         .flags = CYAML_CFG_NO_ALIAS,
     };
     struct conf *c = NULL;
-    cyaml_err_t err = cyaml_load_data((const uint8_t *)text, bytes, &config, &conf_value,
+    cyaml_err_t err = cyaml_load_data((const uint8_t *)text, bytes, &config, &conf_schema,
                                       (cyaml_data_t **)&c, NULL);
 
     if (err != CYAML_OK)
@@ -219,6 +219,9 @@ static void keep_lines(struct conf *c, const struct yaml_node *root)
         snprintf(path, sizeof(path), "certificates[%u]", i);
         c->certificates[i].line = line_of(root, path);
     }
+    c->runtimes.node_exe_line = line_of(root, "runtimes.node_exe");
+    c->runtimes.program_line = line_of(root, "runtimes.program");
+    c->runtimes.blob_line = line_of(root, "runtimes.blob");
     if (c->cluster) {
         c->cluster->key_line = line_of(root, "cluster.key");
         c->cluster->secret_line = line_of(root, "cluster.secret");
@@ -243,7 +246,7 @@ struct conf *conf_parse(const char *text, size_t bytes, struct conf_verdict *v)
         conf_complain(v, line, "%s", error);
         return NULL;
     }
-    conf_check_shape(root, &conf_value, v);
+    conf_check_shape(root, &conf_schema, v);
     if (!v->count)
         c = load(text, bytes, v);
     if (c) {
@@ -292,7 +295,7 @@ void conf_free(struct conf *c)
     const cyaml_config_t config = {.mem_fn = cyaml_mem};
 
     if (c)
-        cyaml_free(&config, &conf_value, c, 0);
+        cyaml_free(&config, &conf_schema, c, 0);
 }
 
 int conf_print(const struct conf *c, FILE *out)
@@ -305,7 +308,7 @@ int conf_print(const struct conf *c, FILE *out)
     size_t len = 0;
     int rc = 0;
 
-    if (cyaml_save_data(&text, &len, &config, &conf_value, c, 0) != CYAML_OK)
+    if (cyaml_save_data(&text, &len, &config, &conf_schema, c, 0) != CYAML_OK)
         return -ENOMEM;
     if (fwrite(text, 1, len, out) != len)
         rc = -EIO;

@@ -8,7 +8,7 @@
  * Nothing here looks at the machine: the same text gives the same verdict everywhere. A file that
  * has an error gives no struct, so a bad configuration cannot touch a running one.
  *
- * Optional keys that are absent get the defaults of conf_check.c's tables; every number has a range
+ * Optional keys that are absent get the defaults of conf_numbers.c's table; every number has a range
  * there.
  */
 #ifndef HEARTH_CONF_H
@@ -26,6 +26,7 @@ enum {
     CONF_FILE_BYTES_MAX = 1 << 20,
     CONF_PATH_BYTES_MAX = 256,
     CONF_CORES_MAX = 32,
+    CONF_CPU_MAX = 1023,
     CONF_ZONES_MAX = 16,
     CONF_ERRORS_MAX = 64,
 };
@@ -61,6 +62,7 @@ struct conf_runtimes {
                                       likes */
     uint32_t memory_mb;            /* budget of one process */
     conf_path node_exe, program, blob; /* empty: found beside hearthd (install.h) */
+    uint32_t node_exe_line, program_line, blob_line;
 };
 
 struct conf_limits {

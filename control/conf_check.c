@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/bundle.h"
+#include "control/conf_numbers.h"
 #include "control/key.h"
 #include "control/tune.h"
 #include "dataplane/ring.h"
-#include "runtime/job.h"
 
 /* ---- shape ---- */
 
@@ -243,67 +242,25 @@ static void check_number(const struct meaning *m, const struct number_row *r)
 
 static void check_numbers(const struct meaning *m)
 {
-    struct conf *c = m->c;
-#define ROW(path, field, value, min, max)                                                          \
-    {                                                                                              \
-        path, &(field), sizeof(field), value, min, max                                             \
-    }
-    const struct number_row rows[] = {
-        ROW("port.vlan", c->port.vlan, 0, 0, 4094),
-        ROW("control_cpu", c->control_cpu, 0, 0, 1023),
-        ROW("memory_mb", c->memory_mb, 512, 64, 65536),
-        ROW("listen.https", c->listen.https, 443, 0, 65535),
-        ROW("listen.http", c->listen.http, 0, 0, 65535),
-        ROW("runtimes.count", c->runtimes.count, 1, 1, RUNTIMES_MAX),
-        ROW("runtimes.memory_mb", c->runtimes.memory_mb, 1024, 64, 1048576),
-        ROW("limits.cpu_ms", c->limits.cpu_ms, 50, 1, 300000),
-        ROW("limits.wall_ms", c->limits.wall_ms, 30000, 10, 3600000),
-        ROW("limits.heap_mb", c->limits.heap_mb, 128, 16, 4096),
-        ROW("limits.subrequests", c->limits.subrequests, 1000, 1, BUNDLE_SUBREQUESTS_MAX),
-        ROW("limits.conns", c->limits.conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
-        ROW("limits.chunks", c->limits.chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
-        ROW("limits.jobs", c->limits.jobs, 1024, 1, JOB_JOBS_MAX),
-        ROW("limits.calls", c->limits.calls, CALLS_DEFAULT, 16, 1 << 18),
-        ROW("limits.served", c->limits.served, SERVED_DEFAULT, 1, 1 << 18),
-        ROW("limits.streams", c->limits.streams, STREAMS_DEFAULT, 64, 1 << 19),
-        ROW("limits.hello_timeout_ms", c->limits.hello_timeout_ms, HELLO_TIMEOUT_MS, 100, 600000),
-        ROW("limits.head_timeout_ms", c->limits.head_timeout_ms, HTTP_HEAD_TIMEOUT_MS, 100, 600000),
-        ROW("limits.idle_timeout_ms", c->limits.idle_timeout_ms, HTTP_IDLE_TIMEOUT_MS, 100,
-            3600000),
-        ROW("limits.stall_timeout_ms", c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS, 100,
-            3600000),
-        ROW("limits.min_rate", c->limits.min_rate, HTTP_MIN_RATE_DEFAULT, 0, 1 << 24),
-        ROW("limits.request_body_mb", c->limits.request_body_mb, 0, 0, 1 << 20),
-        ROW("drain_ms", c->drain_ms, 10000, 0, 600000),
-    };
-#undef ROW
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check_number(m, &rows[i]);
-}
-
-static void check_tune(const struct meaning *m)
-{
-    struct world_tune *t = &m->c->tune;
-    const struct tune_key *blamed;
+    struct conf_number n;
     char path[64], error[160];
+    const struct tune_key *blamed;
     uint32_t before = m->v->count;
 
-    for (size_t i = 0; i < TUNE_KEYS; i++) {
-        const struct tune_key *k = &tune_keys[i];
+    for (uint32_t i = 0; conf_number_at(i, &n); i++) {
         struct number_row row = {.path = path,
-                                 .field = (char *)t + k->offset,
-                                 .bytes = sizeof(uint32_t),
-                                 .value = tune_get(&world_tune_default, k),
-                                 .min = k->min,
-                                 .max = k->max};
+                                 .field = (char *)m->c + n.offset,
+                                 .bytes = n.bytes,
+                                 .value = n.value,
+                                 .min = n.min,
+                                 .max = n.max};
 
-        snprintf(path, sizeof(path), "tune.%s", k->name);
+        snprintf(path, sizeof(path), "%s%s%s", n.block, *n.block ? "." : "", n.key);
         check_number(m, &row);
     }
     if (m->v->count > before)
         return;
-    blamed = tune_conflict(t, error, sizeof(error));
+    blamed = tune_conflict(&m->c->tune, error, sizeof(error));
     if (blamed) {
         snprintf(path, sizeof(path), "tune.%s", blamed->name);
         conf_complain(m->v, line_of(m, path), "%s: %s", path, error);
@@ -395,9 +352,9 @@ static void check_cpus(const struct meaning *m, const char *list, const uint16_t
 
     for (uint32_t i = 0; i < count; i++) {
         snprintf(path, sizeof(path), "%s[%u]", list, i);
-        if (cpu[i] > 1023)
-            conf_complain(m->v, line_of(m, path), "%s: CPU %u is out of range (0 to 1023)", path,
-                          cpu[i]);
+        if (cpu[i] > CONF_CPU_MAX)
+            conf_complain(m->v, line_of(m, path), "%s: CPU %u is out of range (0 to %d)", path,
+                          cpu[i], CONF_CPU_MAX);
     }
 }
 
@@ -645,7 +602,6 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_certificates(&m);
     check_paths(&m);
     check_cluster(&m);
-    check_tune(&m);
     if (!c->listen.https && !c->listen.http)
         conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");
     if (c->listen.https && c->listen.https == c->listen.http)

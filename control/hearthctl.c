@@ -19,6 +19,7 @@
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/install.h"
 #include "control/json_field.h"
 #include "control/tune.h"
 
@@ -33,6 +34,8 @@ int fail(const struct options *o, int code, const char *error)
     if (o->is_json) {
         json_t *j = json_pack("{s:b, s:s}", "ok", 0, "error", error);
 
+        if (o->warnings)
+            json_object_set(j, "warnings", o->warnings);
         print_json(j);
         json_decref(j);
     } else {
@@ -140,14 +143,16 @@ static int send_bundle(const struct options *o, const struct bundle *b, json_t *
     return rc;
 }
 
-static int run_deploy(const struct options *o, const struct command *c)
+static int run_deploy(const struct options *options, const struct command *c)
 {
+    struct options with = *options, *o = &with;
     struct bundle b;
     char error[4096];
     json_t *reply = NULL;
     int rc;
 
     rc = bundle_pack(o->argv[0], &b, error, sizeof(error));
+    with.warnings = b.warnings;
     if (!o->is_json)
         print_warnings(&b);
     rc = rc ? fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
@@ -204,7 +209,7 @@ static int run_check(const struct options *o, const struct command *c)
     const char *file = o->argc ? o->argv[0] : "/etc/hearth/hearth.yaml";
     struct conf_verdict *v = calloc(1, sizeof(*v));
     struct conf *conf = v ? conf_read(file, v) : NULL;
-    bool is_good = conf && credentials_check(conf, v);
+    bool is_good = conf && (credentials_check(conf, v) & install_check(conf, v));
     uint32_t kept = v && v->count > CONF_ERRORS_MAX ? CONF_ERRORS_MAX : v ? v->count : 0;
 
     if (o->is_json) {
@@ -248,8 +253,7 @@ static const struct command commands[] = {
      print_status},
     {"check", "[FILE]", "judge a configuration: every error with its line",
      "FILE defaults to /etc/hearth/hearth.yaml. The certificates and keys that it names are loaded "
-     "as a start would. Needs no "
-     "hearthd.",
+     "as a start would, and the runtime's files looked for. Needs no hearthd.",
      0, 1, run_check, NULL},
     {"reload", "", "read the configuration and the certificates again",
      "What cannot change while hearthd runs is named. A bad file changes nothing.", 0, 0, run_plain,

@@ -15,6 +15,7 @@ struct options {
     const char *socket;
     bool is_json;
     const char *add, *remove; /* of ring plan; NULL: not given */
+    json_t *warnings;         /* said with a refusal too, as JSON; NULL: none */
     int argc;                 /* what is left: the command's arguments */
     char **argv;
 };

@@ -697,7 +697,7 @@ static struct conf *read_config(const char *file, bool is_check)
     struct conf_verdict *v = malloc(sizeof(*v));
     struct conf *c = v ? conf_read(file, v) : NULL;
 
-    if (c && is_check && !credentials_check(c, v)) {
+    if (c && is_check && !(credentials_check(c, v) & install_check(c, v))) {
         conf_free(c);
         c = NULL;
     }

@@ -41,3 +41,19 @@ void install_find(struct conf_runtimes *r)
     find(r->blob, dir, blobs);
     find(r->node_exe, dir, engines);
 }
+
+bool install_check(const struct conf *conf, struct conf_verdict *v)
+{
+    struct conf_runtimes r = conf->runtimes;
+    uint32_t before = v->count;
+    char error[CONF_PATH_BYTES_MAX + 128];
+
+    install_find(&r);
+    if (!install_is_good(INSTALL_NODE_EXE, r.node_exe, error, sizeof(error)))
+        conf_complain(v, r.node_exe_line, "runtimes.node_exe: %s", error);
+    if (!install_is_good(INSTALL_PROGRAM, r.program, error, sizeof(error)))
+        conf_complain(v, r.program_line, "runtimes.program: %s", error);
+    if (!install_is_good(INSTALL_BLOB, r.blob, error, sizeof(error)))
+        conf_complain(v, r.blob_line, "runtimes.blob: %s", error);
+    return v->count == before;
+}

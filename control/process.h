@@ -14,6 +14,7 @@
 #define HEARTH_PROCESS_H
 
 #include "control/hold.h"
+#include "control/patience.h"
 #include "control/region.h"
 #include "control/start_report.h"
 #include "control/supervise.h"
@@ -36,6 +37,7 @@ struct process {
     struct region *region;
     struct loop_watch pid_watch, socket_watch, words_watch;
     struct loop_timer boot_timer, feed_timer, respawn_timer, kill_timer;
+    struct patience boot, feed;
     uint32_t strikes; /* times that it was to be killed */
     bool is_struck;   /* the signal reached it */
     const char *kill_reason;
@@ -56,7 +58,7 @@ struct process {
     uint32_t rows;
     uint32_t heard_bytes; /* since the last look */
     bool is_unheard;      /* it said too much: until the next look nobody listens */
-    uint64_t ping_ns;     /* when the ping went that is not answered yet; 0: none */
+    struct patience ping; /* from the ping that is not answered yet */
     double ping_cpu_s;    /* CPU time of the process then */
     uint64_t log_second;
     uint32_t logs_in_second;
@@ -92,6 +94,9 @@ void process_await_end(struct process *, uint64_t deadline_ns);
 void process_set_state(struct process *, enum supervise_state);
 /* Awaits what it has to say, if that is to be heard now, and room for what it is to be told. */
 void process_watch_socket(struct process *);
+/* Sets the timer again for what is left of its time to do something. False: nothing is. */
+bool process_is_given_time(struct process *, const struct patience *, uint32_t ms,
+                           struct loop_timer *);
 
 /* ---- process_feed.c ---- */
 

@@ -39,9 +39,9 @@ void process_ping(struct process *p)
 
     if (send_packet(p, packet, NULL, 0) != START_SENT)
         return; /* its socket is full of scripts: the feed has a timeout of its own */
-    if (p->ping_ns)
+    if (p->ping.since_ns)
         return; /* whether it hangs is for the first one that is not answered to tell */
-    p->ping_ns = loop_now_ns();
+    p->ping = patience_begin((int)p->pid, loop_now_ns());
     p->ping_cpu_s = procfs_cpu_seconds((int)p->pid);
 }
 
@@ -95,7 +95,10 @@ static bool feed_one(struct process *p)
 
 static void on_feed_timeout(void *arg)
 {
-    process_kill(arg, "it reads nothing");
+    struct process *p = arg;
+
+    if (!process_is_given_time(p, &p->feed, SUPERVISE_FEED_MS, &p->feed_timer))
+        process_kill(p, "it reads nothing");
 }
 
 void process_feed(struct process *p)
@@ -110,11 +113,13 @@ void process_feed(struct process *p)
         has_fed = true;
     if (has_fed && !p->is_blocked && p->taken < p->told)
         process_ping(p);
-    if (p->is_blocked && (has_fed || !was_blocked))
+    if (p->is_blocked && (has_fed || !was_blocked)) {
+        p->feed = patience_begin((int)p->pid, loop_now_ns());
         loop_timer_set(loop, &p->feed_timer, (uint64_t)SUPERVISE_FEED_MS * PROCESS_MS,
                        on_feed_timeout, p);
-    else if (!p->is_blocked)
+    } else if (!p->is_blocked) {
         loop_timer_cancel(loop, &p->feed_timer);
+    }
     if (p->is_blocked != was_blocked)
         process_watch_socket(p);
 }

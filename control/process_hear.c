@@ -104,7 +104,7 @@ static bool on_packet(struct process *p, size_t bytes)
 {
     struct supervise *s = p->owner;
 
-    p->ping_ns = 0; /* whatever it said, its loop came by */
+    p->ping.since_ns = 0; /* whatever it said, its loop came by */
     if (!start_report_read(&s->report, s->packet, bytes))
         return false;
     switch (s->report.kind) {

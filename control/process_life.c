@@ -74,6 +74,19 @@ void process_kill(struct process *p, const char *why)
     strike(p);
 }
 
+bool process_is_given_time(struct process *p, const struct patience *patience, uint32_t ms,
+                           struct loop_timer *timer)
+{
+    uint64_t all_ns = (uint64_t)ms * PROCESS_MS, least_ns = SUPERVISE_LOOK_MS * PROCESS_MS;
+    uint64_t spent_ns = patience_spent_ns(patience, (int)p->pid, loop_now_ns());
+
+    if (spent_ns >= all_ns)
+        return false;
+    loop_timer_set(p->owner->config.loop, timer,
+                   all_ns - spent_ns > least_ns ? all_ns - spent_ns : least_ns, timer->fn, p);
+    return true;
+}
+
 static void on_closed_timeout(void *arg)
 {
     process_kill(arg, "it closed its start socket");
@@ -164,7 +177,10 @@ static pid_t start_child(const struct child *c)
 
 static void on_boot_timeout(void *arg)
 {
-    process_kill(arg, "it was not ready in time");
+    struct process *p = arg;
+
+    if (!process_is_given_time(p, &p->boot, SUPERVISE_READY_MS, &p->boot_timer))
+        process_kill(p, "it was not ready in time");
 }
 
 static void free_life(struct process *p)
@@ -193,7 +209,7 @@ static void free_life(struct process *p)
     free(p->row);
     p->row = NULL;
     p->rows = 0;
-    p->isolates = p->memory_bytes = p->ping_ns = 0;
+    p->isolates = p->memory_bytes = p->ping.since_ns = 0;
     process_set_state(p, SUPERVISE_DOWN);
 }
 
@@ -365,6 +381,7 @@ static int spawn(struct process *p)
         rc = loop_watch(c->loop, &p->socket_watch, p->socket, EPOLLIN, on_socket, p);
     if (rc)
         goto fail;
+    p->boot = patience_begin((int)p->pid, p->started_ns);
     loop_timer_set(c->loop, &p->boot_timer, (uint64_t)SUPERVISE_READY_MS * PROCESS_MS,
                    on_boot_timeout, p);
     process_feed(p);

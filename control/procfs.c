@@ -31,6 +31,24 @@ uint64_t procfs_resident_bytes(int pid)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+struct procfs_turns procfs_turns(int pid)
+{
+    struct procfs_turns t = {0};
+    unsigned long long ran, queued;
+    char text[512];
+    const char *p;
+
+    read_file(pid, "schedstat", text, sizeof(text));
+    if (sscanf(text, "%llu %llu", &ran, &queued) != 2)
+        return t;
+    t.ran_ns = ran;
+    t.queued_ns = queued;
+    read_file(pid, "stat", text, sizeof(text));
+    p = strrchr(text, ')');
+    t.is_ready = p && !strncmp(p, ") R", 3);
+    return t;
+}
+
 double procfs_cpu_seconds(int pid)
 {
     char text[512];

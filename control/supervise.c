@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/install.h"
 #include "control/log.h"
 #include "control/process.h"
 #include "control/procfs.h"
@@ -21,24 +22,31 @@ static bool is_bloated(const struct process *p)
     return procfs_resident_bytes((int)p->pid) > c->memory_bytes + c->memory_slack_bytes;
 }
 
-static bool is_hung(const struct process *p)
+static bool is_hung(struct process *p)
 {
-    if (p->ping_ns == 0 || p->state != SUPERVISE_UP)
+    const uint64_t hang_ns = (uint64_t)p->owner->config.hang_ms * PROCESS_MS;
+
+    if (!p->ping.since_ns || p->state != SUPERVISE_UP || loop_now_ns() - p->ping.since_ns < hang_ns)
         return false;
-    double waited_s = (double)(loop_now_ns() - p->ping_ns) / 1e9;
-    return waited_s * 1000 >= p->owner->config.hang_ms &&
-           procfs_cpu_seconds((int)p->pid) - p->ping_cpu_s < waited_s / 4;
+    /* This thread may have waited for a CPU itself, and the answer is here. */
+    process_hear(p);
+    if (p->is_unheard)
+        process_watch_socket(p);
+    if (!p->ping.since_ns)
+        return false;
+    uint64_t spent_ns = patience_spent_ns(&p->ping, (int)p->pid, loop_now_ns());
+    return spent_ns >= hang_ns &&
+           (procfs_cpu_seconds((int)p->pid) - p->ping_cpu_s) * 4e9 < (double)spent_ns;
 }
 
-/* It computes, or it does not say so: what it has been told need not wait for it any longer. True: that is new. */
-static bool gives_up_waiting(struct process *p)
+/* It computes, or it does not say so: what it has been told need not wait for it any longer. */
+static void give_up_waiting(struct process *p)
 {
     bool is_late = p->state == SUPERVISE_UP && p->taken < p->told &&
                    loop_now_ns() - p->untaken_ns >= (uint64_t)SUPERVISE_TAKE_MS * PROCESS_MS;
 
     if (is_late)
         p->taken = p->told;
-    return is_late;
 }
 
 static void look_at_processes(void *arg)
@@ -46,12 +54,14 @@ static void look_at_processes(void *arg)
     struct supervise *s = arg;
     bool pings = s->looks % SUPERVISE_PING_LOOKS == 0;
     bool looks_at_memory = ++s->looks % SUPERVISE_MEMORY_LOOKS == 0, has_change = false;
+    uint64_t taken;
 
     for (uint32_t i = 0; i < s->config.count; i++) {
         struct process *p = &s->process[i];
 
         if (!p->region || p->pid <= 0)
             continue;
+        taken = p->taken;
         process_hear_again(p);
         process_words_again(p);
         if (atomic_load_explicit(&p->region->condemned, memory_order_acquire))
@@ -60,9 +70,10 @@ static void look_at_processes(void *arg)
             process_kill(p, "its memory is far over its budget");
         else if (is_hung(p))
             process_kill(p, "it does not answer");
-        else if (pings && p->state == SUPERVISE_UP && p->ping_ns == 0)
+        else if (pings && p->state == SUPERVISE_UP && !p->ping.since_ns)
             process_ping(p);
-        has_change |= gives_up_waiting(p);
+        give_up_waiting(p);
+        has_change |= p->taken != taken;
     }
     if (has_change && s->config.on_change)
         s->config.on_change(s->config.arg);
@@ -72,24 +83,15 @@ static void look_at_processes(void *arg)
 
 /* ---- life of the supervisor ---- */
 
-static bool check_file(const char *path, int mode, const char *what, char *error,
-                       size_t error_bytes)
-{
-    if (!access(path, mode))
-        return true;
-    snprintf(error, error_bytes, "%s %s: %s", what, path, strerror(errno));
-    return false;
-}
-
 struct supervise *supervise_create(const struct supervise_config *config, char *error,
                                    size_t error_bytes)
 {
     struct supervise *s;
 
     assert(config->count <= RUNTIMES_MAX && config->lanes <= 64 && config->cpus_count <= 64);
-    if (!check_file(config->node_exe, X_OK, "V8 executable", error, error_bytes) ||
-        !check_file(config->program, R_OK, "runtime program", error, error_bytes) ||
-        !check_file(config->blob, R_OK, "base snapshot", error, error_bytes))
+    if (!install_is_good(INSTALL_NODE_EXE, config->node_exe, error, error_bytes) ||
+        !install_is_good(INSTALL_PROGRAM, config->program, error, error_bytes) ||
+        !install_is_good(INSTALL_BLOB, config->blob, error, error_bytes))
         return NULL;
     s = calloc(1, sizeof(*s));
     if (!s)

@@ -22,7 +22,7 @@
  * is warm in the new one. A core that saw the contract broken sets the life's condemned
  * word; it is looked at every 50 ms, and the process's resident memory every 200 ms. A process that
  * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
- * limits of its own inside.
+ * limits of its own inside. In all these times what it waits for a CPU does not count (patience.h).
  *
  * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again,
  * and a script that ends its processes again and again is held back (hold.h).

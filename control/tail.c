@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/json_field.h"
+#include "control/store.h"
 #include "dataplane/note.h"
+#include "runtime/start.h"
 
 enum { SEALED_CHARS = 2 * CAPABILITY_BYTES };
 
@@ -113,24 +116,54 @@ void tail_follow(struct tail *t, const char *const *scripts, uint32_t count, uin
             ask(t, &t->script[i], now_ms);
 }
 
-void tail_take_line(struct tail *t, uint16_t from, const json_t *note, uint64_t now_ms)
-{
-    const json_t *line = json_object_get(note, "line");
-    const char *script = script_of(line);
-    uint8_t sealed[CAPABILITY_BYTES];
-    enum capability_result result;
-    uint64_t number;
+enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
 
-    if (!script || !json_is_string(json_object_get(line, "text")) ||
-        !seal_parse(sealed, json_object_get(note, "capability"))) {
-        t->counts.bad++;
-        return;
+/* What a line has, and how much of it; script and text always. */
+static const struct {
+    const char *key;
+    enum field_kind kind;
+    uint64_t max; /* bytes of a text */
+} line_fields[] = {
+    {"script", FIELD_TEXT, SCRIPT_NAME_BYTES_MAX},  {"version", FIELD_TEXT, STORE_VERSION_CHARS},
+    {"request", FIELD_TEXT, START_REQUEST_CHARS},   {"level", FIELD_TEXT, START_LEVEL_BYTES_MAX},
+    {"text", FIELD_TEXT, START_LOG_TEXT_BYTES_MAX}, {"runtime", FIELD_NUMBER, RUNTIMES_MAX - 1},
+    {"lost_before", FIELD_NUMBER, UINT32_MAX},      {"is_cut", FIELD_FLAG, 0},
+};
+
+/* What is known of it, and no more: another node says it to the clients here. NULL: no line. */
+static json_t *read_line(const json_t *said)
+{
+    struct json_reader r = json_reader(said);
+    char text[START_LOG_TEXT_BYTES_MAX + 1];
+    json_t *line = json_object();
+
+    for (size_t i = 0; i < sizeof(line_fields) / sizeof(line_fields[0]); i++) {
+        const char *key = line_fields[i].key;
+        json_t *value = NULL;
+
+        if (!json_object_get(said, key))
+            continue;
+        if (line_fields[i].kind == FIELD_TEXT) {
+            json_reader_text(&r, key, text, line_fields[i].max + 1);
+            value = json_string(text);
+        } else if (line_fields[i].kind == FIELD_NUMBER) {
+            value = json_integer((json_int_t)json_reader_number(&r, key, line_fields[i].max));
+        } else {
+            value = json_boolean(json_reader_flag(&r, key));
+        }
+        json_object_set_new(line, key, value);
     }
-    result = capability_redeem(&t->table, sealed, CAPABILITY_TAIL, now_ms, &number);
-    if (result != CAPABILITY_OK) {
-        t->counts.refused[result]++;
-        return;
-    }
+    if (!r.is_bad && script_of(line) && json_object_get(line, "text"))
+        return line;
+    json_decref(line);
+    return NULL;
+}
+
+/* To the clients here that the capability was issued for. */
+static void show(struct tail *t, uint16_t from, const json_t *line, uint64_t number)
+{
+    const char *script = script_of(line);
+
     for (uint32_t i = 0; i < TAIL_SCRIPTS_MAX; i++) {
         const struct tail_script *s = &t->script[i];
 
@@ -141,6 +174,25 @@ void tail_take_line(struct tail *t, uint16_t from, const json_t *note, uint64_t 
         return;
     }
     t->counts.refused[CAPABILITY_OK]++;
+}
+
+void tail_take_line(struct tail *t, uint16_t from, const json_t *note, uint64_t now_ms)
+{
+    json_t *line = read_line(json_object_get(note, "line"));
+    uint8_t sealed[CAPABILITY_BYTES];
+    enum capability_result result;
+    uint64_t number;
+
+    if (!line || !seal_parse(sealed, json_object_get(note, "capability"))) {
+        t->counts.bad++;
+    } else {
+        result = capability_redeem(&t->table, sealed, CAPABILITY_TAIL, now_ms, &number);
+        if (result == CAPABILITY_OK)
+            show(t, from, line, number);
+        else
+            t->counts.refused[result]++;
+    }
+    json_decref(line);
 }
 
 /* ---- what other nodes want ---- */

@@ -10,7 +10,8 @@
  *
  * The capability (kind TAIL, of this control thread) is what makes a line welcome: without it any member could put words into any
  * script's mouth here. It expires with the request; each renewal brings another, and the ones that ran out are revoked. A line whose
- * capability is forged, foreign, expired or spent is refused and counted, and so is one of a script that was not asked for.
+ * capability is forged, foreign, expired or spent is refused and counted, and so is one of a script that was not asked for. Of a line only
+ * its known fields are shown, each within its bounds; what else a member says is dropped.
  *
  * Bounded: TAIL_SCRIPTS_MAX asked for here, TAIL_REQUESTS_MAX remembered for others; a line over NOTE_BYTES_MAX is cut; what the rings
  * do not take is lost, and the next line says how many. Control thread only. Time comes from the caller.

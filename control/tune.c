@@ -17,7 +17,7 @@ const struct tune_key tune_keys[TUNE_KEYS] = {
         "requests a minute for one script at this node: it runs here from then on"),
     KEY(hot_leave_rpm, 0, 1000000000, "below, its requests go home again"),
     KEY(widen_rps, 1, 10000000, "for one script at its home: it gets twice as many homes"),
-    KEY(narrow_rps, 0, 10000000, "below, half as many"),
+    KEY(narrow_rps, 0, 5000000, "below, half as many"),
     KEY(bound_percent, 0, 1000, "load of one of several homes over the mean before it is spared"),
     KEY(shed_target_us, 1, 60000000, "queueing delay of a runtime process that is fine"),
     KEY(shed_interval_ms, 1, 60000, "over the target for so long: overloaded"),

@@ -532,7 +532,8 @@ static void place_again(struct core *core, struct call *c)
     const struct world_script *script = world_script(core->world, c->script_hash);
     uint32_t error = CALL_ERROR_BUSY;
     enum started result = FAILED;
-    if (world_holds(core->world, script ? script->handle : c->script_handle)) {
+    if (world_holds(core->world, script ? script->handle : c->script_handle) &&
+        !MUTANT(HOLD_IGNORED)) {
         core->counters.job_held++;
         call_fail(core, c, JOB_ERROR_HELD);
         return;

@@ -154,11 +154,10 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     core->dirty_last = &core->dirty_first;
     if (!take_parts(core)) {
         snprintf(error, error_bytes,
-                 "core %u: %zu MiB for %u connections and %u chunks are not to be had: lower "
-                 "limits.conns or raise memory_mb",
-                 config->index,
-                 core_bytes(config->conns_max, config->chunks, config->runtimes_max) >> 20,
-                 config->conns_max, config->chunks);
+                 "core %u: the memory for %u connections, %u chunks (%zu MiB) and its share of a "
+                 "cluster is not to be had: lower limits, or raise memory_mb",
+                 config->index, config->conns_max, config->chunks,
+                 core_bytes(config->conns_max, config->chunks, config->runtimes_max) >> 20);
         core_destroy(core);
         return NULL;
     }

@@ -59,7 +59,9 @@
     X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \
     X(EVICT_BUSY, 16, "a connection whose script runs is taken for an idle one, and gives way")    \
     X(SHARES_IGNORED, 24, "one source may have all connections")                                   \
-    X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")
+    X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")           \
+    X(HELD_BOUNCED, 16, "a home hands back what it holds back")                                    \
+    X(HOLD_IGNORED, 80, "a call that waits for its process runs, though its script is held back")
 
 enum mutant {
     MUTANT_NONE = 0,

@@ -278,6 +278,7 @@ static uint64_t span_of(const struct context *context)
 static void accept_and_fail(struct core *core, struct served *s, uint32_t error)
 {
     struct record_accept accept = {.width = 1};
+    s->state = SERVE_RUN;
     if (say(core, s, record_write_accept(core->served->out, sizeof(core->served->out), &accept)))
         on_error(core, s->index, error);
 }
@@ -306,6 +307,12 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     const struct world_script *script = world_script(core->world, call->script);
     if (!script || (script->version_bits != call->version && !MUTANT(VERSION_IGNORED))) {
         bounce(core, s, call, BOUNCE_NO_SCRIPT);
+        return;
+    }
+    /* Before any reason to hand it back, where it would end a process. */
+    if (world_holds(core->world, script->handle) && !MUTANT(HELD_BOUNCED)) {
+        core->counters.job_held++;
+        accept_and_fail(core, s, JOB_ERROR_HELD);
         return;
     }
     struct runtime_link *link = core_link_of(core, script->id_hash);
@@ -343,10 +350,6 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
     s->body_complete = !request.has_body;
     if (!call_start(core, &request, &s->call, &error)) {
         byte_queue_clear(&head, &core->chunks);
-        if (error == JOB_ERROR_HELD) { /* handed back it would end a process there */
-            accept_and_fail(core, s, error);
-            return;
-        }
         bounce(core, s, call, error == CALL_ERROR_NO_RUNTIME ? BOUNCE_NO_RUNTIME : BOUNCE_OVERLOAD);
         return;
     }

@@ -1,12 +1,13 @@
 """What the other cases of a cluster ask: always runs."""
 
 from cases import case
-from cluster import all_serving, make_script, unmake_scripts
-from node import EXAMPLES, SCRIPTS, deploy, until
+from cluster import NODES, all_serving, make_script, unmake_scripts
+from node import EXAMPLES, SCRIPTS, deploy, is_as_unit, until
 
 
-@case("three nodes: each takes the others for serving")
+@case("three nodes with the unit's capabilities: each takes the others for serving")
 def _():
+    assert all(is_as_unit(node) for node in NODES)
     until(all_serving, "all nodes to be serving")
 
 

@@ -118,6 +118,15 @@ def hearthd_pid(node="n1"):
         return int(file.read())
 
 
+def is_as_unit(node="n1"):
+    """Has hearthd the capabilities of deploy/hearth.service (tools/as_unit), and no others?"""
+    with open(f"/proc/{hearthd_pid(node)}/status") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    kill, ptrace = 1 << 5, 1 << 19  # one that the unit gives, and one that it does not
+    has = int(status["CapEff"], 16)
+    return status["CapEff"] == status["CapBnd"] and has & kill and not has & ptrace and status["NoNewPrivs"] == "1"
+
+
 def stat_fields(pid):
     """/proc/PID/stat from the third field on; None when the process is gone."""
     try:

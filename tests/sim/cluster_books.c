@@ -29,6 +29,7 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     struct sim *s = arg;
     CHECK(id > 0 && id < s->next_id, "a request %u that nobody made", id);
     struct record *r = books_find(s, id);
+    killer_on_started(s, m, id, handle);
     s->cold += is_cold;
     if (!r || depth >= MODEL_DEPTH)
         return; /* long ago, or on the side */
@@ -58,6 +59,7 @@ void books_on_suspected(void *arg, struct model_runtime *m, uint32_t id, uint32_
     struct sim *s = arg;
     struct record *r = books_find(s, id);
     s->suspected_ns = sim_now_ns;
+    killer_on_suspected(s, m);
     if (!r || depth >= MODEL_DEPTH)
         return;
     r->killed_depth = depth;
@@ -114,6 +116,8 @@ static bool may_fail(const struct sim *s, const struct record *r, int status)
 {
     const struct weather *w = &s->weather;
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
+    if (status == 503 && killer_is_refused(s, r))
+        return true;
     /* What is kept to run again goes first when chunks are short. */
     bool is_kept = r->is_kept && !w->is_short;
     if (status == 502)
@@ -205,7 +209,7 @@ static bool is_gentle(const struct sim *s)
         if (has[kind])
             return false;
     }
-    return !w->is_small && !w->is_short && !w->is_eager;
+    return !w->is_small && !w->is_short && !w->is_eager && !s->is_deadly;
 }
 
 void books_check(struct sim *s)
@@ -227,6 +231,7 @@ void books_check(struct sim *s)
         CHECK(CLUSTER_COUNT(c, rpc_down) == 0, "a channel was lost");
         check_capabilities(s);
     }
+    killer_check(s);
     CHECK(!is_gentle(s) || s->cold == s->cold_at_load,
           "a planned leave and join cost %u cold starts", s->cold - s->cold_at_load);
     CHECK(s->nodes == 1 || s->forwarded > 0 || s->weather.is_small, "nothing was forwarded");
@@ -259,6 +264,7 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->capabilities +=
         s->attacker.forged + s->attacker.expired + s->attacker.revoked + s->attacker.foreign;
     report->spans += s->spans;
+    report->held += CLUSTER_COUNT(c, job_held);
     report->lies += CLUSTER_COUNT(c, serve_false);
     report->crashes += s->weather.crashes;
     report->leaves += s->weather.leaves;

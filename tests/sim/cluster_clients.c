@@ -36,6 +36,8 @@ static uint32_t pick_script(struct sim *s)
 {
     if (is_pass(s))
         return s->pass++;
+    if (s->is_deadly && chance(10))
+        return KILLER;
     return is_burst(s) && s->weather.burst_script < SCRIPTS ? s->weather.burst_script
                                                             : below(SCRIPTS);
 }
@@ -90,6 +92,8 @@ static uint64_t thinks_ns(const struct sim *s)
 {
     if (is_pass(s) || is_burst(s))
         return 0;
+    if (s->is_deadly) /* the load lasts for several of its processes */
+        return below(200000) * 1000ull;
     return below(s->phase == PHASE_LOAD ? 2000 : 400000) * 1000ull;
 }
 

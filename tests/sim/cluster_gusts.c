@@ -450,6 +450,7 @@ void gusts_run(struct sim *s)
         run_node(s, i);
     run_network(s);
     run_deploys(s);
+    killer_run(s);
     if (weather_may_lose_channels(s) && s->phase >= PHASE_LOAD && !weather_is_over(s))
         weather_trouble(s, TROUBLE_PLACES, sim_now_ns + ECHO_MS * MS);
 }
@@ -462,7 +463,7 @@ bool gusts_are_over(const struct sim *s)
         if (f->doing != FRONT_NONE || f->slow_run_ns || f->adopt_ns != UINT64_MAX)
             return false;
     }
-    return !w->partition_until_ns && !w->cut_until_ns;
+    return !w->partition_until_ns && !w->cut_until_ns && killer_is_over(s);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -473,7 +474,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 uint64_t gusts_next_ns(const struct sim *s)
 {
     const struct weather *w = &s->weather;
-    uint64_t next = UINT64_MAX;
+    uint64_t next = killer_next_ns(s);
     for (uint32_t i = 0; i < s->nodes; i++) {
         const struct node_front *f = &w->node[i];
         next = min_u64(next, f->adopt_ns);

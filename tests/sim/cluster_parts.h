@@ -5,6 +5,7 @@
  *   cluster_run.c      the phases of a run
  *   cluster_weather.c  what a seed has in store: when it blows, on whom, and that it ends
  *   cluster_gusts.c    the kinds of it: each does one thing to the cluster
+ *   cluster_killer.c   the one script that ends its processes, of runs that have nothing else
  *   cluster_clients.c  the clients' station, and the requests they make
  *   cluster_books.c    what is known of every request, and what must hold: at each start, at each answer, at the end
  *   cluster_watch.c    what must hold at any time: in the nodes' tables, counters and recorders
@@ -23,6 +24,7 @@
 #ifndef HEARTH_SIM_CLUSTER_PARTS_H
 #define HEARTH_SIM_CLUSTER_PARTS_H
 
+#include "control/hold.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/model_attacker.h"
 #include "tests/sim/model_caller.h"
@@ -32,8 +34,9 @@ enum {
     CALLERS = 48,
     CALLERS_USUAL = 8, /* the others come in bursts */
     SCRIPTS = 40,
-    RECORDS = 16384,     /* requests that are remembered: the last ones */
-    END_MS = 240 * 1000, /* from the end of load */
+    KILLER = SCRIPTS - 1, /* in a run that is deadly */
+    RECORDS = 16384,      /* requests that are remembered: the last ones */
+    END_MS = 240 * 1000,  /* from the end of load */
     DETECT_MS = 1500,
     SETTLE_MS =
         15 * 1000, /* from the end of all weather until every node sees every other as it is */
@@ -126,6 +129,13 @@ enum phase {
     PHASE_END
 };
 
+struct killer {
+    struct hold_table holds[CLUSTER_NODES_MAX];
+    uint64_t next_ns[CLUSTER_NODES_MAX]; /* when one of these is over; UINT64_MAX: none is held */
+    uint32_t ends[CLUSTER_NODES_MAX];    /* processes that it ended */
+    uint32_t helds;
+};
+
 struct watch { /* of a node: what its counters said last, and how it saw the others */
     uint64_t bounced, wasted_bytes;
     uint8_t state[CLUSTER_NODES_MAX];
@@ -134,7 +144,9 @@ struct watch { /* of a node: what its counters said last, and how it saw the oth
 struct sim {
     struct cluster cluster;
     uint32_t nodes;
-    bool is_planned;        /* only leaves and joins are in store */
+    bool is_planned; /* only leaves and joins are in store */
+    bool is_deadly;  /* only the killer is */
+    struct killer killer;
     struct station station; /* the clients' */
     struct callers callers;
     struct caller caller[CALLERS];
@@ -145,6 +157,7 @@ struct sim {
     uint32_t ends[5], by_status[6], bounced, forwarded, cold, cold_at_load;
     enum phase phase;
     uint64_t time_ns, load_until_ns;              /* of load; 0: the quota says */
+    uint64_t load_ns;                             /* when it began */
     uint64_t phase_ns, end_ns;                    /* since when; not later than */
     uint64_t trouble_ns[TROUBLES], lost_twice_ns; /* lost_twice: of the second last LOST */
     uint64_t suspected_ns;                        /* when a process last died of what it executed */
@@ -199,6 +212,19 @@ uint64_t gust(struct sim *, enum weather_kind);
 void gusts_run(struct sim *);
 uint64_t gusts_next_ns(const struct sim *);
 bool gusts_are_over(const struct sim *);
+
+/* ---- cluster_killer.c: does nothing in a run that is not deadly ---- */
+
+void killer_init(struct sim *);
+void killer_on_started(struct sim *, struct model_runtime *, uint32_t id, uint64_t handle);
+void killer_on_suspected(struct sim *, const struct model_runtime *);
+void killer_run(struct sim *);
+uint64_t killer_next_ns(const struct sim *);
+/* No node holds it back any more. */
+bool killer_is_over(const struct sim *);
+/* It is the killer's, and was held back somewhere when it was made or later. */
+bool killer_is_refused(const struct sim *, const struct record *);
+void killer_check(const struct sim *);
 
 /* ---- cluster_clients.c ---- */
 

@@ -88,6 +88,7 @@ static void start(struct sim *s, const struct cluster_options *options)
 {
     s->record = calloc(RECORDS, sizeof(*s->record));
     s->next_id = 1;
+    killer_init(s);
     s->quota = SCRIPTS + 150 + below(250);
     s->time_ns = options->time_ns;
     s->end_ns = UINT64_MAX;

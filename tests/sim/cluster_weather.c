@@ -33,7 +33,10 @@ static void draw_kinds(struct sim *s)
 {
     struct weather *w = &s->weather;
     bool is_planned = s->is_planned;
-    uint32_t only = is_planned ? WEATHER_LEAVE : chance(33) ? below(WEATHERS + 1) : WEATHERS + 1;
+    uint32_t only = is_planned     ? WEATHER_LEAVE
+                    : s->is_deadly ? WEATHERS
+                    : chance(33)   ? below(WEATHERS + 1)
+                                   : WEATHERS + 1;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {
         bool is_drawn = chance(percents[kind]);
         w->has[kind] = only == kind || (only > WEATHERS && is_drawn);
@@ -42,13 +45,14 @@ static void draw_kinds(struct sim *s)
     }
     for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
         w->node[i].adopt_ns = UINT64_MAX;
-    w->is_small = !is_planned && chance(15);
-    w->is_short = !is_planned && chance(15);
-    w->is_eager = !is_planned && chance(15);
+    bool is_plain = is_planned || s->is_deadly;
+    w->is_small = !is_plain && chance(15);
+    w->is_short = !is_plain && chance(15);
+    w->is_eager = !is_plain && chance(15);
     /* Who stood still finds segments of seconds in a heap; those of a head for which there is no
      * place cost their client timeouts of as many seconds as that took. */
     bool stands_still = w->has[WEATHER_PAUSE] || w->has[WEATHER_SLOW_NODE];
-    w->is_full = !is_planned && !stands_still && !w->is_short && chance(25);
+    w->is_full = !is_plain && !stands_still && !w->is_short && chance(25);
     sim_pads = chance(50);
 }
 
@@ -60,6 +64,7 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
     double corrupt = draw_wires(s);
     s->nodes = nodes;
     s->is_planned = options->is_planned;
+    s->is_deadly = options->is_deadly;
     draw_kinds(s);
     if (chunks > 0) {
         w->is_short = w->has[WEATHER_BURST] = true;
@@ -84,6 +89,8 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
                                     .started = books_on_started,
                                     .suspected = books_on_suspected,
                                     .arg = s};
+    if (s->is_deadly)
+        config.relays = false; /* who calls it fails with it */
     if (chance(30))
         config.tune.optimistic_bytes = 4096 + below(60000);
     /* Unless it is eager, each script runs at its home only, which can be checked. */
@@ -143,6 +150,7 @@ void weather_load_begins(struct sim *s)
         s->weather.next_ns[kind] =
             s->weather.has[kind] ? sim_now_ns + below(1500) * MS : UINT64_MAX;
     s->cold_at_load = s->cold;
+    s->load_ns = sim_now_ns;
 }
 
 void weather_run(struct sim *s)

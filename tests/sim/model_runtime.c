@@ -76,12 +76,13 @@ static void name_suspect(struct model_runtime *m)
     const struct model_job *j = NULL;
     uint32_t live = 0;
     for (uint32_t i = 0; i < m->jobs_end; i++) {
-        if (m->job[i].is_live && below(++live) == 0)
+        bool may_be = m->job[i].is_live && (!m->dies_of || m->job[i].handle == m->dies_of);
+        if (may_be && below(++live) == 0)
             j = &m->job[i];
     }
     m->world->ended_life = m->world->life;
     m->world->ended_by = (struct job_blame){0};
-    if (!j || chance(30))
+    if (!j || (!m->dies_of && chance(30)))
         return;
     m->world->ended_by =
         (struct job_blame){.script = j->handle, .job = job_name(0, j->index, j->generation)};
@@ -102,7 +103,9 @@ static void die(struct model_runtime *m)
     model_runtime_unmap(m);
     m->old_region = m->region;
     m->region = NULL;
-    m->back_at_ns = sim_now_ns + 1000000 + below(chance(20) ? 4000 : 300) * 1000000ull;
+    uint32_t away_ms = !m->dies_of && chance(20) ? 4000 : 300; /* supervise.h */
+    m->back_at_ns = sim_now_ns + 1000000 + below(away_ms) * 1000000ull;
+    m->dies_of = 0;
     m->stalled_until_ns = m->slow_ns = m->read_ns = 0;
     m->death_ns =
         m->is_troubled && chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;

@@ -70,6 +70,8 @@ struct model_runtime {
     _Atomic uint32_t condemned;
     bool is_up, is_announced, is_troubled;
     bool is_fragile; /* one of the next jobs kills it */
+    uint64_t
+        dies_of; /* at its next end it executes a job of that script, if one is there; 0: of any */
     uint64_t back_at_ns, death_ns, lie_ns;
     struct job_consumer down;
     struct job_producer up;

@@ -29,6 +29,8 @@
  *   - body bytes wasted on a bounce are at most W
  *   - a death is known everywhere within a second and a half; a planned leave and join causes no cold start; a change of weights, and a
  *     silence of a third of a second, cost nobody an answer
+ *   - a script that ends its processes (--killer) is held back by each node that lost three to it, and by its home for all: then no
+ *     process ends of it, and no other script's request fails; when the pause is over it answers again
  *   - when the weather is over, within 15 seconds every node sees every other as it is, and then each script answers 200 at its home
  *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted, each for its own reason
  *   - an answer says that its isolate was warm if and only if it did not wait for a start, wherever
@@ -72,7 +74,8 @@ static void usage(FILE *out)
         out,
         "usage: tools/sim cluster [--seed S] [--nodes N] [--time SECONDS] [--count N] [--seeds "
         "FILE]\n"
-        "                         [--chunks N] [--planned] [--forever] [--twice] [--trace]\n\n"
+        "                         [--chunks N] [--planned] [--killer] [--forever] [--twice] "
+        "[--trace]\n\n"
         "Runs a cluster of whole cores on virtual time. Everything that happens is decided by "
         "the seed.\n\n"
         "  --seed S        the first seed; without: 1, or with --forever the time of day\n"
@@ -83,6 +86,8 @@ static void usage(FILE *out)
         "  --chunks N      each core has only so many chunks, and every seed bursts of requests: "
         "400 is little\n"
         "  --planned       nodes leave and join, and nothing else is wrong: no cold start\n"
+        "  --killer        one script ends its processes, and nothing else is wrong: it is held "
+        "back, and costs others nothing then\n"
         "  --seeds FILE    the seeds in the file: one a line with its options, # for comments\n"
         "  --forever       seeds until one fails, of %u to %u nodes and up to %u virtual seconds "
         "unless\n"
@@ -104,8 +109,8 @@ static void tell_arguments(const struct cluster_options *o)
     if (o->time_ns)
         at += snprintf(text + at, sizeof(text) - (size_t)at, " --time %lu",
                        (unsigned long)(o->time_ns / 1000000000));
-    if (o->is_planned)
-        snprintf(text + at, sizeof(text) - (size_t)at, " --planned");
+    if (o->is_planned || o->is_deadly)
+        snprintf(text + at, sizeof(text) - (size_t)at, o->is_planned ? " --planned" : " --killer");
     sim_arguments = text;
 }
 
@@ -130,16 +135,17 @@ static void run_seed(const struct arguments *a, uint64_t seed, struct cluster_re
 
 static void print_total(const struct cluster_report *t)
 {
-    printf("%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
-           "again, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
-           "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
-           "capabilities, %lu false contexts; %lu spans; %lu crashes, %lu leaves, %lu partitions, "
-           "%lu cuts, %lu new "
-           "rings; %lu virtual seconds\n",
-           t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun,
-           t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
-           t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->crashes,
-           t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
+    printf(
+        "%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
+        "again, %lu held back, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
+        "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
+        "capabilities, %lu false contexts; %lu spans; %lu crashes, %lu leaves, %lu partitions, "
+        "%lu cuts, %lu new "
+        "rings; %lu virtual seconds\n",
+        t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun, t->held,
+        t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
+        t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->crashes,
+        t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
 }
 
 /* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never happened. */
@@ -164,7 +170,8 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
         {"was a lie", t->lies},
     };
     bool is_seen = true;
-    if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned)
+    if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned ||
+        a->options.is_deadly)
         return true;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].times > 0)
@@ -222,6 +229,10 @@ static bool read_shape(struct arguments *a, int argc, char **argv, int *i)
     uint64_t number = 0;
     if (strcmp(argv[*i], "--planned") == 0) {
         a->options.is_planned = true;
+        return true;
+    }
+    if (strcmp(argv[*i], "--killer") == 0) {
+        a->options.is_deadly = true;
         return true;
     }
     const char *name = argv[*i];

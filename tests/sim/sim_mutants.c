@@ -26,7 +26,8 @@
 const char sim_name[] = "tools/sim mutants";
 enum mutant mutant_chosen;
 
-enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160 };
+/* KILLER_SEEDS: one seed in so many also runs with a script that ends its processes. */
+enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160, KILLER_SEEDS = 8 };
 
 static const struct {
     const char *name, *text;
@@ -58,6 +59,8 @@ static int run_one(enum mutant mutant, uint64_t seed)
     mutant_chosen = mutant;
     doors_run(seed);
     cluster_run(&(struct cluster_options){.seed = seed}, &report);
+    if (seed % KILLER_SEEDS == 1)
+        cluster_run(&(struct cluster_options){.seed = seed, .is_deadly = true}, &report);
     if (sim_trace || mutant == MUTANT_NONE)
         printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)report.hash);
     return 0;

@@ -6,19 +6,26 @@
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts
  *   that do not exist
  *   stranger  ready, then another user's process that heeds nothing
+ *   starved   beside a busy loop on its CPU, and the last to get any; each ping costs it 5 ms of CPU time,
+ *             and it logs "starved" when that took 600 ms
+ *   blocked   the same, but it never answers
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
  * Of a script whose source begins with "bad" it says, when asked, that it does not load; with
  * "exit": it ends; with "mute": nothing. To "hasty" it says so before it is asked.
  */
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -83,7 +90,49 @@ static void take_region(void)
     json_decref(j);
 }
 
-static bool is_mute, is_killed;
+static bool is_mute, is_killed, is_starved;
+
+/* From here on the CPU is another's, but for what the kernel leaves to the idle. */
+static void starve(void)
+{
+    const struct sched_param none = {0};
+    cpu_set_t cpu;
+
+    if (sched_getaffinity(0, sizeof(cpu), &cpu))
+        exit(7);
+    for (int i = 0, kept = 0; i < CPU_SETSIZE; i++) {
+        if (kept)
+            CPU_CLR(i, &cpu);
+        kept |= CPU_ISSET(i, &cpu);
+    }
+    if (sched_setaffinity(0, sizeof(cpu), &cpu))
+        exit(7);
+    if (!fork()) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (volatile int i = 0;; i++)
+            ;
+    }
+    if (sched_setscheduler(0, SCHED_IDLE, &none))
+        exit(7);
+}
+
+static long clock_ms(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* True: it took long. */
+static bool compute(void)
+{
+    long began_ms = clock_ms(CLOCK_MONOTONIC), cpu_ms = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+
+    while (clock_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_ms < 5)
+        ;
+    return clock_ms(CLOCK_MONOTONIC) - began_ms >= 600;
+}
 
 static void die_of(json_int_t handle)
 {
@@ -146,6 +195,10 @@ static void take_scripts(void)
         } else if (!strcmp(type, "try")) {
             say_loaded(handle);
         } else if (!strcmp(type, "ping") && !is_mute) {
+            bool is_late = is_starved && compute();
+
+            if (is_late)
+                say_log(0, "starved");
             say(json_pack("{s:s, s:O}", "type", "pong", "told", json_object_get(j, "told")));
         } else if (!strcmp(type, "forget")) {
             snprintf(text, sizeof(text), "forgot %lld", (long long)handle);
@@ -237,7 +290,10 @@ int main(int argc, char **argv)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         pause();
     }
-    is_mute = !strcmp(how, "mute");
+    is_mute = !strcmp(how, "mute") || !strcmp(how, "blocked");
+    is_starved = !strcmp(how, "starved");
+    if (is_starved || !strcmp(how, "blocked"))
+        starve();
     if (!strcmp(how, "stranger") || !strcmp(how, "guest")) {
         if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
             return 6;

@@ -269,6 +269,24 @@ static void one_that_answers_no_ping_is_replaced(void **state)
     hang_ms = 0;
 }
 
+static void one_that_others_keep_from_the_cpu_stays(void **state)
+{
+    hang_ms = 200;
+    start("starved", 1);
+    UNTIL(has_logged(": starved")); /* three times that long without an answer */
+    assert_int_equal(status_of(0).restarts, 0);
+    hang_ms = 0;
+}
+
+static void one_that_waits_for_no_cpu_hangs_on_a_busy_one_too(void **state)
+{
+    hang_ms = 200;
+    start("blocked", 1);
+    UNTIL(status_of(0).restarts >= 1);
+    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
+    hang_ms = 0;
+}
+
 static void one_that_does_not_say_what_it_has_taken_holds_nothing_up_for_long(void **state)
 {
     uint64_t told_ns;
@@ -420,6 +438,8 @@ int main(void)
         TEST(one_that_is_never_ready_is_replaced),
         TEST(one_that_takes_all_memory_is_replaced),
         TEST(one_that_answers_no_ping_is_replaced),
+        TEST(one_that_others_keep_from_the_cpu_stays),
+        TEST(one_that_waits_for_no_cpu_hangs_on_a_busy_one_too),
         TEST(one_that_does_not_say_what_it_has_taken_holds_nothing_up_for_long),
         TEST(one_that_answers_pings_stays),
         TEST(one_that_reads_nothing_is_replaced),

@@ -241,6 +241,73 @@ static void notes_that_make_no_sense_are_counted(void **state)
     assert_int_equal(node[READER].counts.bad, 5);
 }
 
+/* Takes a note with a line of alpha's that has these fields too; what the client is shown, as JSON. */
+static json_t *seen; /* the last line */
+
+static void keep(void *arg, uint16_t from, const char *script, const json_t *line)
+{
+    seen = json_deep_copy(line);
+}
+
+static char *shown_of(const char *fields)
+{
+    char text[8192];
+    json_t *note;
+    char *out;
+
+    set_up(NULL);
+    node[READER].io.show = keep;
+    seen = NULL;
+    tail_follow(&node[READER], &(const char *){"alpha"}, 1, 0);
+    snprintf(text, sizeof(text), "{\"script\":\"alpha\",\"text\":\"t\"%s%s}", *fields ? "," : "",
+             fields);
+    note = json_pack("{s:s, s:O, s:o}", "type", "line", "capability",
+                     json_object_get(sent[0], "capability"), "line", json_loads(text, 0, NULL));
+    assert_non_null(note);
+    forget_notes();
+    tail_take_line(&node[READER], RUNNER, note, 1);
+    json_decref(note);
+    out = seen ? json_dumps(seen, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(seen);
+    return out;
+}
+
+/* Rows: what a member says beside script and text, and what of it a client here gets; NULL: the
+ * line is bad. */
+static void of_a_line_only_known_fields_are_shown(void **state)
+{
+    static const struct {
+        const char *what, *says, *shown;
+    } rows[] = {
+        {"no more", "", "{\"script\":\"alpha\",\"text\":\"t\"}"},
+        {"all there are",
+         "\"version\":\"0123456789abcdef\",\"request\":\"00000000000000a1\",\"level\":\"info\","
+         "\"runtime\":3,\"lost_before\":7,\"is_cut\":true",
+         "{\"is_cut\":true,\"level\":\"info\",\"lost_before\":7,\"request\":\"00000000000000a1\","
+         "\"runtime\":3,\"script\":\"alpha\",\"text\":\"t\",\"version\":\"0123456789abcdef\"}"},
+        {"unknown ones", "\"node\":\"n9\",\"lines_lost\":5,\"deep\":[[[{\"a\":[]}]]]",
+         "{\"script\":\"alpha\",\"text\":\"t\"}"},
+        {"another type", "\"level\":5", NULL},
+        {"a list", "\"version\":[]", NULL},
+        {"a negative number", "\"lost_before\":-1", NULL},
+        {"no such process", "\"runtime\":1000000", NULL},
+        {"a text for a flag", "\"is_cut\":\"yes\"", NULL},
+        {"a long version",
+         "\"version\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"",
+         NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *out = shown_of(rows[i].says);
+
+        if (!out != !rows[i].shown || (out && strcmp(out, rows[i].shown)))
+            fail_msg("%s: %s", rows[i].what, out ? out : "not shown");
+        if (node[READER].counts.bad != !rows[i].shown)
+            fail_msg("%s: %lu bad", rows[i].what, (unsigned long)node[READER].counts.bad);
+        free(out);
+    }
+}
+
 static void a_line_too_long_for_a_note_is_cut_between_characters(void **state)
 {
     char text[4097] = "";
@@ -329,6 +396,7 @@ int main(void)
         TEST(when_the_client_leaves_its_capabilities_are_worth_nothing),
         TEST(lines_without_a_good_capability_are_refused),
         TEST(notes_that_make_no_sense_are_counted),
+        TEST(of_a_line_only_known_fields_are_shown),
         TEST(a_line_too_long_for_a_note_is_cut_between_characters),
         TEST(lost_lines_are_told_with_the_next),
         TEST(many_askers_do_not_cost_more_than_there_is_room),

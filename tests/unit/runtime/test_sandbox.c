@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -193,6 +194,33 @@ static bool is_refused(const struct row *row)
     return ok;
 }
 
+static bool has_capability(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct c[2] = {0};
+    bool has = syscall(SYS_capget, &header, c) != 0;
+    for (int i = 0; i < 2; i++)
+        has |= c[i].effective || c[i].permitted || c[i].inheritable;
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        has |= prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0;
+    return has;
+}
+
+static bool loses_all_capabilities(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct sandbox sandbox;
+        sandbox_leave_world(&sandbox);
+        _exit(has_capability());
+    }
+    waitpid(pid, &status, 0);
+    bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    printf("%s - it has no capability\n", ok ? "ok" : "not ok");
+    return ok;
+}
+
 /* In the place of hearthd: starts a process as hearthd does, tells its pid when it is in the
  * sandbox, and waits. */
 static void be_hearthd(int told)
@@ -289,6 +317,7 @@ int v8c_main(int argc, char **argv)
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         ok &= is_refused(&rows[i]);
+    ok &= loses_all_capabilities();
     ok &= ends_with_hearthd();
     ok = ok && v8_works_inside(argv[1]);
     _exit(ok ? 0 : 1);

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #include "drivers/aead.h"
+#include "runtime/context.h"
+#include "runtime/head.h"
 #include "tests/sim/model_cluster.h"
 
 const char sim_name[] = "test_peers";
@@ -117,6 +119,25 @@ static inline struct world_member *rig_give_list(struct rig *r, uint32_t node, u
     w->member_count = count;
     w->ring = ring_build(r->own_ring, ring, count, 2);
     return r->own_list;
+}
+
+/* The head of a request for that script, as an exchange makes it: other nodes look at its context. */
+static inline struct byte_queue rig_make_head(struct core *core, uint32_t script,
+                                              const char *method)
+{
+    static const char url[] = "https://s0.test/0/1/100";
+    static const uint8_t span[8] = {1};
+    uint8_t bytes[1024], stack[CONTEXT_BYTES_MAX];
+    struct context context = {0};
+    struct head_writer w;
+    struct byte_queue head = {0};
+    context_push(&context, core->world->scripts[script].id_hash, span);
+    head_write_request(
+        &w, bytes, sizeof(bytes), (struct head_view){(char *)stack, context_write(&context, stack)},
+        (struct head_view){method, strlen(method)}, (struct head_view){url, strlen(url)});
+    size_t len = head_write_end(&w);
+    assert_int_equal(byte_queue_append(&head, &core->chunks, bytes, len), len);
+    return head;
 }
 
 static inline int start_engine(void **state)
