@@ -1,6 +1,7 @@
 /* port_dpdk.h
  *
- * A port over a DPDK ethdev: the ladder of DESIGN section 3. `device` is a DPDK device string:
+ * A port over a DPDK ethdev, from PCI functions down to any Linux interface. `device` is a DPDK
+ * device string:
  *   "0000:03:02.0"                       PCI VF or PF
  *   "net_af_xdp0,iface=eth1"             AF_XDP
  *   "net_af_packet0,iface=eth1"          AF_PACKET

@@ -79,6 +79,18 @@ static void nobody_is_asked_who_is_not_there(void **state)
     rig_free(r);
 }
 
+/* A call of a call came back to where the request had entered. */
+static void an_event_for_ourselves_is_not_lost(void **state)
+{
+    struct rig *r = rig_start(2, 2);
+    struct core *core = core_of(r, 0);
+    uint8_t sink[CAPABILITY_BYTES];
+    assert_true(capability_issue(&core->capabilities, CAPABILITY_TRACE_SINK, 7, UINT64_MAX, sink));
+    assert_true(peers_event(core->peers, sink, sink, 17));
+    assert_int_equal(core->counters.event_lost, 0);
+    rig_free(r);
+}
+
 static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
 {
     struct rig *r = rig_start(2, 2);
@@ -382,6 +394,7 @@ int main(void)
         cmocka_unit_test(what_is_demanded_is_warmed_though_guesses_have_used_the_budget_up),
         cmocka_unit_test(a_version_that_home_does_not_have_is_not_warmed),
         cmocka_unit_test(nobody_is_asked_who_is_not_there),
+        cmocka_unit_test(an_event_for_ourselves_is_not_lost),
         cmocka_unit_test(a_warm_isolate_is_handed_to_the_home_that_joins),
         cmocka_unit_test(a_node_that_leaves_hands_all_that_is_warm_to_the_next_home),
         cmocka_unit_test(two_nodes_that_leave_at_once_hand_to_who_stays),
