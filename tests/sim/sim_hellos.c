@@ -1,6 +1,8 @@
 /* Runs the simulation of what strangers say first (hellos.c), seed by seed.
  *
- *   sim_hellos [--certs DIR] [--seed S] [--count N] [--trace]       a failure prints the command that repeats it
+ *   sim_hellos [--certs DIR] [--seed S] [--count N] [--trace]
+ *
+ * A failure prints the command that repeats it.
  *
  * Without certificates the core refuses good hellos too, and the library has no part in it.
  */
