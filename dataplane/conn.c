@@ -118,6 +118,7 @@ static bool has_read(struct core *core, struct conn *c, enum tls_result result, 
             core->counters.tls_truncated++; /* it left without close_notify, as many clients do */
         else
             core->counters.tls_failed++;
+        core->counters.tls_flooded += tls_is_flooded(c->tls);
         conn_close(core, c, true);
         return false;
     }

@@ -1,5 +1,6 @@
 #include "dataplane/cert.h"
 #include "dataplane/conn_parts.h"
+#include "dataplane/mutant.h"
 #include "dataplane/route.h"
 
 enum {
@@ -29,13 +30,15 @@ static void warm_scripts_of(struct core *core, struct conn *c)
     }
 }
 
-/* A fatal alert in clear, and the end. */
+/* A fatal alert in clear, and the end; without a chunk to say it in, the bare end. */
 static void refuse(struct core *core, struct conn *c, enum tls_alert alert)
 {
     uint8_t record[TLS_ALERT_RECORD_BYTES];
     tls_alert_record(record, alert);
-    tcp_write(&c->tcp, record, sizeof(record));
-    conn_close(core, c, true);
+    if (tcp_write(&c->tcp, record, sizeof(record)) == sizeof(record) && !MUTANT(REFUSED_BARE))
+        conn_close(core, c, true);
+    else
+        conn_abort(core, c);
 }
 
 /* The guard refused the first ClientHello. */
@@ -102,7 +105,7 @@ bool conn_run_hello(struct core *core, struct conn *c)
     if (handshakes_are_full(&core->handshakes) || !has_share) {
         core->counters.tls_refused++;
         core->counters.tls_source_refused += !has_share;
-        conn_abort(core, c);
+        refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
     c->hello_ns = core->now_ns;

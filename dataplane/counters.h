@@ -98,6 +98,7 @@
     E(tls_refused, "of those that begin, refused: too many wait for their turn")                   \
     E(tls_source_refused, "of these, for their source had its share of those that wait")           \
     E(tls_failed, "TLS handshakes or sessions that failed")                                        \
+    E(tls_flooded, "of these, for records without data: too many in a row")                        \
     E(tls_dropped_records, "records of early data and for middleboxes, dropped unread")            \
     E(tls_truncated, "streams that ended without close_notify")                                    \
     E(tls_no_cert, "no certificate for the name and no default")                                   \

@@ -1,6 +1,6 @@
 /* mutant.h
  *
- * Deliberate bugs, to prove that the simulations of a cluster and of a crowd find them.
+ * Deliberate bugs, to prove that the simulations of a cluster, of a crowd and of hellos find them.
  *
  *   if (MUTANT(BOUNCE_LOST))      false at compile time in every build that runs anywhere
  *       return;                   the chosen one in tests/sim/sim_mutants.c, whose objects are compiled with HEARTH_MUTANTS
@@ -61,7 +61,11 @@
     X(SHARES_IGNORED, 24, "one source may have all connections")                                   \
     X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")           \
     X(HELD_BOUNCED, 16, "a home hands back what it holds back")                                    \
-    X(HOLD_IGNORED, 80, "a call that waits for its process runs, though its script is held back")
+    X(HOLD_IGNORED, 80, "a call that waits for its process runs, though its script is held back")  \
+    X(GUARD_SKIPPED, 8, "a ClientHello that breaks a rule goes to the library")                    \
+    X(HELLO_CUT_TRUSTED, 8, "a ClientHello ends with the record in which its length is known")     \
+    X(PARTS_MIXED, 8, "other records may come between the parts of a ClientHello")                 \
+    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")
 
 enum mutant {
     MUTANT_NONE = 0,

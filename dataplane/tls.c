@@ -265,6 +265,7 @@ static enum tls_result judge(struct tls_session *s, int answer)
         const char *reason = wolfSSL_ERR_reason_error_string((unsigned long)code);
         snprintf(s->error, sizeof(s->error), "%s (%d), alert sent %d", reason ? reason : "unknown",
                  code, alerts.last_tx.code);
+        s->is_flooded |= code == ALERT_COUNT_E;
     }
     /* wolfSSL keeps every error in a list of the thread. */
     wolfSSL_ERR_clear_error();
@@ -457,6 +458,11 @@ enum tls_result tls_finish(struct tls_session *s)
 bool tls_is_holding(const struct tls_session *s)
 {
     return s->held;
+}
+
+bool tls_is_flooded(const struct tls_session *s)
+{
+    return s->is_flooded;
 }
 
 bool tls_is_resumed(const struct tls_session *s)

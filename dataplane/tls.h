@@ -7,7 +7,9 @@
  *   tcp room  <------send------ [ held    ] <--tls_write-- plaintext
  *
  * What a client may say in its handshake is the guard's to judge (guard.h). An open session in
- * which TLS_IDLE_RECORDS_MAX records in a row bring no data (KeyUpdates, empty ones) is ended.
+ * which TLS_IDLE_RECORDS_MAX records in a row bring no data (KeyUpdates and their parts, empty
+ * ones) is ended, so is one with five warnings (the library's own limit). Hello requests, second
+ * hellos and change_cipher_specs end it at once.
  *
  * What wolfSSL has encrypted and the stream has no room for is held in the session
  * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
@@ -104,6 +106,8 @@ enum tls_result tls_finish(struct tls_session *);
 
 /* Bytes for the wire are held: call again when there is room. */
 bool tls_is_holding(const struct tls_session *);
+/* It ended for records that bring no data: too many in a row, or too many warnings in all. */
+bool tls_is_flooded(const struct tls_session *);
 bool tls_is_resumed(const struct tls_session *);
 const char *tls_version(const struct tls_session *); /* "TLSv1.3" */
 const char *tls_cipher(const struct tls_session *);  /* "TLS_AES_128_GCM_SHA256" */

@@ -3,9 +3,12 @@
  * Work that costs time, in a simulation whose clock stands still within an iteration: each run of a
  * connection, and each step of a TLS handshake, moves the clock of the core that does it on.
  *
- *   core_iterate --> conn_run --> tls_handshake
- *                       |              |            wrapped by the linker (meson.build: cpu_cost)
- *                       +--------------+--> clock of the core
+ *   core_iterate --> conn_run, conns_run_handshakes --> tls_handshake
+ *                       |                                  |      wrapped by the linker
+ *                       +----------------------------------+--> clock of the core
+ *
+ * The linker (meson.build: cpu_cost) does not see calls within a file: the conn_run of a handshake's
+ * turn costs nothing by itself.
  *
  * So a core's clock is what a thread on a slow machine would see, and an iteration has a length
  * that can be checked. Zero: nothing costs anything. Whoever drives the core takes its clock over

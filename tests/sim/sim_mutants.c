@@ -1,4 +1,4 @@
-/* Runs the simulations of a crowd and of a cluster on every mutant of the data plane
+/* Runs the simulations of a crowd, of hellos and of a cluster on every mutant of the data plane
  * (dataplane/mutant.h): each must be found, or they prove nothing about such a bug.
  *
  *   unmutated, seeds 1..CLEAN_SEEDS --all clean--> mutant, seed 1 --clean--> seed 2 ... --broken--> FOUND
@@ -21,6 +21,7 @@
 #include "drivers/aead.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/doors.h"
+#include "tests/sim/hellos.h"
 #include "tests/sim/sim.h"
 
 const char sim_name[] = "tools/sim mutants";
@@ -58,6 +59,7 @@ static int run_one(enum mutant mutant, uint64_t seed)
     sim_arguments = arguments;
     mutant_chosen = mutant;
     doors_run(seed);
+    hellos_run(seed, NULL);
     cluster_run(&(struct cluster_options){.seed = seed}, &report);
     if (seed % KILLER_SEEDS == 1)
         cluster_run(&(struct cluster_options){.seed = seed, .is_deadly = true}, &report);

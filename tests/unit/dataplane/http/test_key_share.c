@@ -3,6 +3,7 @@
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/curve25519.h>
 #include <wolfssl/wolfcrypt/ecc.h>
 
 #include <setjmp.h>
@@ -111,6 +112,39 @@ static void x25519_takes_all_points_but_those_of_small_order(void **state)
     }
 }
 
+static void secret_of(curve25519_key *own, const uint8_t share[32], uint8_t secret[32])
+{
+    curve25519_key peer;
+    word32 len = 32;
+    assert_int_equal(wc_curve25519_init(&peer), 0);
+    assert_int_equal(wc_curve25519_import_public_ex(share, 32, &peer, EC25519_LITTLE_ENDIAN), 0);
+    assert_int_equal(
+        wc_curve25519_shared_secret_ex(own, &peer, secret, &len, EC25519_LITTLE_ENDIAN), 0);
+    wc_curve25519_free(&peer);
+}
+
+/* RFC 7748 5: the top bit is masked, and numbers from the prime on count modulo it. */
+static void a_share_has_one_secret_however_it_is_written(void **state)
+{
+    uint8_t share[32] = {9}, same[32], secret[32], other[32];
+    curve25519_key own;
+    WC_RNG rng;
+    assert_int_equal(wc_InitRng(&rng), 0);
+    assert_int_equal(wc_curve25519_init(&own), 0);
+    assert_int_equal(wc_curve25519_make_key(&rng, 32, &own), 0);
+    memcpy(same, share, 32);
+    same[31] = 0x80;
+    secret_of(&own, share, secret);
+    secret_of(&own, same, other);
+    assert_memory_equal(secret, other, 32);
+    memset(same, 0xff, 32);
+    same[0] = 0xed + 9;
+    secret_of(&own, same, other);
+    assert_memory_equal(secret, other, 32);
+    wc_curve25519_free(&own);
+    wc_FreeRng(&rng);
+}
+
 static void a_key_of_ml_kem_has_coefficients_below_q(void **state)
 {
     static uint8_t key[1184 + 32];
@@ -150,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_point_of_the_curve_is_sound_and_no_other),
         cmocka_unit_test(a_coordinate_that_is_not_reduced_is_refused),
         cmocka_unit_test(x25519_takes_all_points_but_those_of_small_order),
+        cmocka_unit_test(a_share_has_one_secret_however_it_is_written),
         cmocka_unit_test(a_key_of_ml_kem_has_coefficients_below_q),
         cmocka_unit_test(what_we_do_not_speak_is_not_judged),
     };

@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "client_hellos.h"
+#include "dataplane/key_share.h"
 #include "dataplane/tls_ticket.h"
+#include "hello.h"
 
 /* Directory of make_certs.sh, of fuzz_tls's corpus: argv[1], argv[2]. */
 static const char *certs, *corpus;
@@ -117,6 +119,60 @@ static bool is_told(void)
             (p->bytes[last] == 23 && content == SEALED_ALERT_13));
 }
 
+/* The first record that the client is sent begins with that. */
+static bool is_answered(uint8_t record_type, uint8_t first)
+{
+    const struct pipe *p = &pair.to_client;
+    return p->to > 6 && p->bytes[0] == record_type && p->bytes[5] == first;
+}
+
+enum { HYBRID_SHARE = 1184 + 32 };
+
+/* With X25519's share alone, or behind a key of ML-KEM all of whose coefficients are 0. */
+static bool is_taken13(struct tls_context *context, const uint8_t share[32], bool is_hybrid)
+{
+    static struct hello hello;
+    uint8_t list[6 + HYBRID_SHARE] = {0, 4 + 32, 0, 0x1d, 0, 32}, record[1 << 12];
+    size_t len = is_hybrid ? HYBRID_SHARE : 32;
+    if (is_hybrid)
+        memcpy(list, (uint8_t[]){0x04, 0xc4, 0x11, 0xec, 0x04, 0xc0}, 6);
+    memcpy(list + 6 + len - 32, share, 32);
+    hello_start(&hello);
+    hello_tls13(&hello);
+    hello_extension(&hello, 51, list, 6 + len);
+    hello_end(&hello);
+    tls_pair_init(&pair, context, NULL);
+    pipe_write(&pair.to_server, record, hello_record(record, hello.bytes, hello.len));
+    bool is_taken = tls_handshake(pair.server) == TLS_WANT && is_answered(22, 2);
+    tls_pair_fini(&pair);
+    return is_taken;
+}
+
+/* What the guard calls sound is what the library takes: a share in any of its encodings (RFC 7748
+ * 5), the top bit set or a number from the prime on. */
+static void every_sound_share_of_x25519_is_taken(void **state)
+{
+    static const uint8_t first[] = {0, 1, 2, 9, 0xeb, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xfe, 0xff};
+    static const uint8_t last[] = {0, 1, 0x7f, 0x80, 0x81, 0xff};
+#ifndef HEARTH_X25519_TOP_BIT
+    skip();
+#endif
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    for (size_t i = 0; i < sizeof(first); i++) {
+        for (size_t j = 0; j < 2 * sizeof(last); j++) {
+            uint8_t share[32];
+            memset(share, j % 2 ? 0xff : 0, sizeof(share));
+            share[0] = first[i];
+            share[31] = last[j / 2];
+            bool is_sound = key_share_is_sound(0x1d, share, 32);
+            if (is_taken13(context, share, false) != is_sound ||
+                (key_share_is_spoken(0x11ec) && is_taken13(context, share, true) != is_sound))
+                fail_msg("%02x, %02x, %02x: sound %d", first[i], share[1], share[31], is_sound);
+        }
+    }
+    tls_context_destroy(context);
+}
+
 /* Changes the byte of what the client says, counted over its flights. False: it says less. */
 static bool handshake_with_changed_byte(struct tls_context *context, WOLFSSL_CTX *ctx, size_t byte)
 {
@@ -202,6 +258,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_hellos_of_clients_are_answered),
         cmocka_unit_test(a_handshake_works_however_its_plaintext_is_cut),
+        cmocka_unit_test(every_sound_share_of_x25519_is_taken),
         cmocka_unit_test(a_byte_changed_anywhere_ends_with_an_alert),
         cmocka_unit_test(key_updates_without_data_are_ended),
     };

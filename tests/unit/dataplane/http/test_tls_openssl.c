@@ -265,6 +265,33 @@ static void early_data_for_a_foreign_ticket_is_skipped(void **state)
     tls_context_destroy(context);
 }
 
+/* The suite that was chosen is of another hash than the ticket, so the second ClientHello comes
+ * without it (RFC 8446 4.1.2). */
+static void a_ticket_may_be_gone_after_a_retry(void **state)
+{
+    static struct seen seen;
+    char file[512], options[1600];
+#ifndef HEARTH_PSK_DROPPED
+    skip();
+#endif
+    snprintf(file, sizeof(file), "%s/dropped.%d", certs, (int)getpid());
+    struct tls_context *context = tls_pair_context(certs, "ec", &keys);
+    snprintf(options, sizeof(options), "-tls1_3 -ciphersuites %s -sess_out %s",
+             "TLS_AES_256_GCM_SHA384", file);
+    serve_once(context, options, &seen);
+    assert_int_equal(seen.handshake, TLS_OK);
+    tls_context_destroy(context);
+    context = tls_pair_context(certs, "ec", &strange); /* or the ticket's suite is chosen */
+    snprintf(options, sizeof(options), "-tls1_3 -ciphersuites %s -groups X448:X25519 -sess_in %s",
+             "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", file);
+    serve_once(context, options, &seen);
+    if (seen.handshake != TLS_OK || seen.is_resumed || !strstr(seen.output, "\npong\n"))
+        fail_msg("%d, resumed %d, %s\n%s", seen.handshake, seen.is_resumed, seen.error,
+                 seen.output);
+    unlink(file);
+    tls_context_destroy(context);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +299,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_group_works_with_every_certificate_and_version),
         cmocka_unit_test(early_data_for_a_foreign_ticket_is_skipped),
         cmocka_unit_test(a_ticket_is_taken_replaced_or_refused),
+        cmocka_unit_test(a_ticket_may_be_gone_after_a_retry),
     };
     if (argc != 3) {
         fprintf(stderr,

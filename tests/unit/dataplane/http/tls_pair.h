@@ -4,8 +4,6 @@
  *
  *   tls_session --[ to_client ]--> WOLFSSL client
  *               <-[ to_server ]--
- *
- * Each pipe holds at most `room` bytes and moves at most `piece` bytes per call; both may change between calls.
  */
 #ifndef HEARTH_TEST_TLS_PAIR_H
 #define HEARTH_TEST_TLS_PAIR_H
@@ -21,16 +19,7 @@
 #include <stdint.h>
 
 #include "dataplane/tls.h"
-
-enum { PIPE_BYTES_MAX = 1 << 20 };
-
-struct pipe {
-    uint8_t bytes[PIPE_BYTES_MAX];
-    size_t from, to;    /* filled: bytes[from..to) */
-    size_t room, piece; /* limits; SIZE_MAX: none */
-    uint64_t total;     /* ever written */
-    bool is_closed;     /* by the writer */
-};
+#include "pipe.h"
 
 struct tls_pair {
     struct pipe to_client, to_server;
@@ -51,8 +40,5 @@ void tls_pair_fini(struct tls_pair *);
 bool tls_pair_step(struct tls_pair *, enum tls_result *server);
 /* Steps until both are done or the server failed. */
 enum tls_result tls_pair_handshake(struct tls_pair *);
-
-size_t pipe_write(struct pipe *, const void *bytes, size_t len);
-size_t pipe_read(struct pipe *, void *bytes, size_t len);
 
 #endif
