@@ -127,6 +127,7 @@
     E(http_3xx, "answers 300-399")                                                                 \
     E(http_4xx, "answers 400-499")                                                                 \
     E(http_5xx, "answers 500-599")                                                                 \
+    E(http_half_closed, "requests whose client closed its half before the end of the answer")      \
     E(http_client_gone, "requests whose client left before the end of the answer")
 
 #define COUNTERS_JOB(D, E)                                                                         \

@@ -12,7 +12,8 @@
 //   end(ref)                            the response body is complete
 //   fail(ref, kind, text)               the job is over with an error (enum job_error) and a log line
 //   hold(ref) release(ref)              waitUntil: one more, one less promise pending
-//   watch(ref)                          1: onLeft will come if the client leaves before it is answered; -1: it has; 0: it will not
+//   watch(ref)                          1: abortClient or onLeft will come if the client closes its half or leaves before it is
+//                                       answered; -1: it has; 0: it will not
 //   method(ref) url(ref) fields(ref)    of the request
 //   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete. Throws when the rest will not come
 //   discard(ref)                        nobody wants the rest of the body

@@ -341,15 +341,18 @@ static void native_hold(struct v8c_call *c)
         request_hold(r);
 }
 
-/* The signal of the request: 1: it is to be aborted when the client leaves, -1: that has left, 0:
- * it will not any more. */
+/* The signal of the request: 1: it is to be aborted when the client closes its half or leaves, -1: it
+ * has, 0: it will not any more. */
 static void native_watch(struct v8c_call *c)
 {
     struct request *r = natives_request(c, 0);
-    bool is_on = r && !r->is_gone && r->state != REQUEST_AWAITS_PROMISES;
-    if (is_on)
+    bool is_aborted = r && (r->is_gone || r->has_fin);
+    bool is_on = r && !is_aborted && r->state != REQUEST_AWAITS_PROMISES;
+    if (is_on) {
         r->is_watched = true;
-    v8c_call_return_int(c, is_on ? 1 : r && r->is_gone ? -1 : 0);
+        request_set_signal_waits(r, true);
+    }
+    v8c_call_return_int(c, is_on ? 1 : is_aborted ? -1 : 0);
 }
 
 static void native_release(struct v8c_call *c)
