@@ -31,6 +31,7 @@
 //   now()                               milliseconds since the epoch; stands still while a script computes
 //   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain) clone(value, transfers)
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
+//   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)
 export const host = globalThis.__host;
 
 // enum job_error of runtime/job.h, as far as JavaScript reports them.

@@ -62,8 +62,9 @@ static void *monitor_main(void *arg)
             continue;
         uint64_t cpu_ns = loop_cpu_ns(m);
         if (slice & 1) {
-            if (slice - 1 == seen &&
-                cpu_ns - seen_cpu_ns >= atomic_load(&m->budget_ns) + MONITOR_OBEY_MS * 1000000ull)
+            uint64_t most_ns = atomic_load(&m->budget_ns) + atomic_load(&m->excused_ns) +
+                               MONITOR_OBEY_MS * 1000000ull;
+            if (slice - 1 == seen && cpu_ns - seen_cpu_ns >= most_ns)
                 give_up();
             continue;
         }
@@ -90,6 +91,7 @@ void monitor_enter(struct monitor *m, struct v8c_isolate *isolate, uint64_t budg
 {
     atomic_store_explicit(&m->isolate, isolate, memory_order_relaxed);
     atomic_store_explicit(&m->budget_ns, budget_ns, memory_order_relaxed);
+    atomic_store_explicit(&m->excused_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&m->slice, ++m->serial * 2, memory_order_release);
 }
 
@@ -101,6 +103,22 @@ bool monitor_exit(struct monitor *m)
     while (atomic_load(&m->struck) != slice - 1)
         ; /* the other thread is inside v8c_isolate_terminate: a few hundred nanoseconds */
     return true;
+}
+
+void monitor_excuse(struct monitor *m, uint64_t most_ns)
+{
+    m->excuse_before_ns = atomic_load_explicit(&m->excused_ns, memory_order_relaxed);
+    m->excuse_cpu_ns = loop_cpu_ns(m);
+    m->excuse_most_ns = most_ns;
+    atomic_store(&m->excused_ns, m->excuse_before_ns + most_ns);
+}
+
+/* What it took stays excused: the strike is obeyed only now. */
+void monitor_excuse_end(struct monitor *m)
+{
+    uint64_t took_ns = loop_cpu_ns(m) - m->excuse_cpu_ns;
+    if (took_ns < m->excuse_most_ns)
+        atomic_store(&m->excused_ns, m->excuse_before_ns + took_ns);
 }
 
 void monitor_loop_sleeps(struct monitor *m)

@@ -12,6 +12,9 @@
  * A strike that is not obeyed within MONITOR_OBEY_MS of CPU time (a builtin that never looks) ends the process: hearthd
  * answers its requests and starts another.
  *
+ * What ends by itself and looks at nothing meanwhile, a parse of known length, is excused: its CPU
+ * time, up to a bound, is no disobedience.
+ *
  * A strike can not hit the slice after the one it was meant for: it is announced in the slice's own
  * word first, and exit waits for one that was announced.
  */
@@ -35,6 +38,8 @@ struct monitor {
     _Atomic uint64_t slice;  /* serial * 2, +1 once a strike is announced; 0: nothing runs */
     _Atomic uint64_t struck; /* the slice of the last strike that is done */
     _Atomic uint64_t budget_ns;
+    _Atomic uint64_t excused_ns;                              /* of this slice */
+    uint64_t excuse_before_ns, excuse_cpu_ns, excuse_most_ns; /* the loop's own */
     struct v8c_isolate *_Atomic isolate;
     _Atomic uint32_t loop_asleep;
     _Atomic uint32_t asleep; /* futex */
@@ -46,6 +51,10 @@ int monitor_start(struct monitor *);
 void monitor_enter(struct monitor *, struct v8c_isolate *, uint64_t budget_ns);
 /* True: the slice was terminated, or is marked to be; resume the isolate. */
 bool monitor_exit(struct monitor *);
+
+/* Around what is excused, at most so much of it. Not nested. */
+void monitor_excuse(struct monitor *, uint64_t most_ns);
+void monitor_excuse_end(struct monitor *);
 
 /* Around the loop's sleep. */
 void monitor_loop_sleeps(struct monitor *);
