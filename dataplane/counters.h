@@ -118,6 +118,7 @@
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \
+    E(http_bad_host, "requests for a host that is no domain, as a URL has it: 400")                \
     E(http_head_too_large, "431 or 414")                                                           \
     E(http_misdirected, "host not covered by the certificate: 421")                                \
     E(http_no_route, "no script for this host and path: 404")                                      \
