@@ -516,9 +516,10 @@ static void native_parse_json(struct v8c_call *c)
         v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the text is too long for a string");
         return;
     }
-    monitor_excuse(&w->monitor, JSON_PARSE_NS + bytes.len * JSON_PARSE_NS_PER_BYTE);
+    struct monitor_excuse parse;
+    monitor_excuse_begin(&w->monitor, &parse, JSON_PARSE_NS + bytes.len * JSON_PARSE_NS_PER_BYTE);
     struct v8c_value *value = v8c_json_parse(c->isolate, string, NULL);
-    monitor_excuse_end(&w->monitor);
+    monitor_excuse_end(&w->monitor, &parse);
     if (value)
         v8c_call_return(c, value);
 }

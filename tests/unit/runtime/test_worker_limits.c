@@ -348,6 +348,27 @@ static void a_body_of_json_is_parsed_or_refused_and_the_process_lives(void **sta
     }
 }
 
+/* Near the heap limit most of the time goes to collections of all that lives, here some 0.5 s each: so a
+ * strike comes in the middle of one, and is obeyed behind it. */
+static void a_strike_in_a_collection_is_obeyed_and_the_process_lives(void **state)
+{
+    harness_script(
+        &h, 710,
+        "const all = []; export default { fetch(r) {"
+        " if (r.url.endsWith('/fill')) { for (let i = 0; i < 3e5; i++)"
+        " all.push({ x: i, y: [i], z: { i } }); return new Response('more'); }"
+        " for (let i = 0;; i = (i + 1) % all.length) all[i] = { x: i, y: [i], z: { i } };"
+        " } }",
+        "{\"cpu_ms\":2000,\"heap_bytes\":402653184}");
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(harness_get(&h, 710, "/fill")->error, JOB_ERROR_NONE);
+    for (int i = 0; i < 4; i++) {
+        enum job_error error = harness_get(&h, 710, "/")->error;
+        assert_true(error == JOB_ERROR_CPU_LIMIT || error == JOB_ERROR_MEMORY_LIMIT);
+    }
+    good_still_answers();
+}
+
 static void log_lines_are_bounded(void **state)
 {
     harness_script(
@@ -374,6 +395,7 @@ int main(void)
         cmocka_unit_test(an_unknown_or_forgotten_script_is_told),
         cmocka_unit_test(a_script_that_replaces_intrinsics_hurts_only_itself),
         cmocka_unit_test(a_body_of_json_is_parsed_or_refused_and_the_process_lives),
+        cmocka_unit_test(a_strike_in_a_collection_is_obeyed_and_the_process_lives),
         cmocka_unit_test(log_lines_are_bounded),
     };
     return cmocka_run_group_tests(tests, start, stop);
