@@ -375,6 +375,9 @@ static void tell(struct sentence *s, const struct trace_event *e)
     case TRACE_CANCEL:
         TELL("the client left");
         return;
+    case TRACE_FIN:
+        TELL("the client closed its half, and waits for the answer");
+        return;
     default:
         TELL("event %u, code %u, value %" PRIu64, e->kind, e->code, e->value);
     }

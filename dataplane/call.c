@@ -315,6 +315,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     call_review_kept(core, c);
     if (is_replaying(c) || c->body_complete)
         feed(core, c);
+    call_tell_fin(core, c);
     return STARTED;
 }
 
@@ -522,7 +523,7 @@ void call_run_here(struct core *core, struct call *c)
     c->state = CALL_PLACE;
     if (!MUTANT(REPLAY_SKIPS))
         c->fed = 0;
-    c->end_told = false;
+    c->end_told = c->fin_told = false;
     call_wait(core, c, core->now_ns);
 }
 
@@ -748,6 +749,7 @@ static void run_waiting(struct core *core, struct call *c)
         return;
     }
     call_grant_due(core, c);
+    call_tell_fin(core, c);
     call_on_room(core, c);
 }
 

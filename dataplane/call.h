@@ -111,6 +111,10 @@ void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len,
 /* Body was passed on, or there is more room for it: lets as much more come as the queue's floor holds. room: bytes that the way on from the queue
  * takes now; if that is more than the floor, and chunks abound, the floor is raised. */
 void call_credit(struct core *, struct call_ref, size_t room);
+/* The origin has closed its half, and still waits for the answer: whoever runs the call is told, now
+ * or when it starts, and again where it runs again. Its body is whole, or on its way here. True: that
+ * is news. */
+bool call_fin(struct core *, struct call_ref);
 /* The origin is gone: the job or stream is cancelled, the ref dead. A job lives on for its
  * waitUntil, here or at its home. */
 void call_cancel(struct core *, struct call_ref);

@@ -1,4 +1,4 @@
-/* The memory of a call's answer: no credit without chunks. And what origins ask of a call. */
+/* The memory of a call's answer: no credit without chunks. And what origins say and ask. */
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
@@ -128,7 +128,31 @@ void call_credit(struct core *core, struct call_ref ref, size_t room)
     }
 }
 
-/* ---- what origins ask ---- */
+/* ---- what origins say and ask ---- */
+
+/* A home that has not decided yet may hand it back, and knows no stream of it if the FIN is faster
+ * than the CALL. */
+void call_tell_fin(struct core *core, struct call *c)
+{
+    bool is_running = c->state == CALL_LOCAL || c->state == CALL_REMOTE;
+    if (!c->has_fin || c->fin_told || !is_running || MUTANT(FIN_UNTOLD))
+        return;
+    c->fin_told = c->state == CALL_LOCAL ? runtime_link_fin(core->link[c->link], c->job)
+                                         : peers_fin(core->peers, c->channel, c->stream);
+    if (!c->fin_told)
+        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
+}
+
+bool call_fin(struct core *core, struct call_ref ref)
+{
+    struct call *c = call_find(core, ref);
+    if (!c || c->has_fin)
+        return false;
+    c->has_fin = true;
+    call_trace(core, c, TRACE_FIN, 0, 0);
+    call_tell_fin(core, c);
+    return true;
+}
 
 enum job_error call_job_error(uint32_t error)
 {

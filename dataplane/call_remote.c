@@ -215,6 +215,7 @@ static void on_accept(struct core *core, struct call *c, const uint8_t *bytes, s
     heat_set_width(core->heat, c->script_hash, accept.width, core->now_ns);
     call_trace(core, c, TRACE_ACCEPT, accept.width, c->sent_bytes);
     call_review_kept(core, c);
+    call_tell_fin(core, c);
     call_on_room(core, c);
 }
 

@@ -33,8 +33,9 @@ struct call {
     bool has_head; /* of the answer */
     bool keeps;    /* body bytes are kept as they pass */
     bool body_complete, end_told;
-    bool is_counted; /* in heat.h's jobs in flight */
-    bool is_upload;  /* counted in calls.uploads */
+    bool has_fin, fin_told; /* the origin has closed its half; where it runs that is known */
+    bool is_counted;        /* in heat.h's jobs in flight */
+    bool is_upload;         /* counted in calls.uploads */
     bool has_lazy, has_sink;
     bool reads;      /* an answer from home may have more to deliver: calls_run looks */
     bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
@@ -96,6 +97,8 @@ uint32_t call_first_credit(const struct call *);
 void call_drop_head(struct core *, struct call *);
 /* No more of the answer will come: the floor goes. */
 void call_end_answer(struct core *, struct call *);
+/* The origin's FIN goes to where it runs, or as soon as there is room. */
+void call_tell_fin(struct core *, struct call *);
 /* Credit that found no room in the ring goes as soon as there is some. */
 void call_grant_due(struct core *, struct call *);
 

@@ -176,6 +176,14 @@ size_t conn_pending(const struct conn *c)
     return tcp_readable(&c->tcp) + (c->tls ? tls_pending(c->tls) : 0);
 }
 
+bool conn_sees_end(struct core *core, struct conn *c)
+{
+    uint8_t next;
+    if (c->tls && !c->is_read_ended && tls_pending(c->tls) == 0 && tcp_readable(&c->tcp) > 0)
+        conn_peek(core, c, &next, sizeof(next)); /* a close_notify, perhaps */
+    return c->is_read_ended || (tcp_peer_finished(&c->tcp) && conn_pending(c) == 0);
+}
+
 size_t conn_write_room(const struct conn *c)
 {
     size_t room = tcp_writable(&c->tcp);

@@ -119,6 +119,7 @@
     E(conn_no_memory, "given up for want of stream or TLS memory")                                 \
     E(http_requests, "request heads accepted")                                                     \
     E(http_bad, "malformed requests: 400")                                                         \
+    E(http_bad_host, "requests for a host that is no domain, as a URL has it: 400")                \
     E(http_head_too_large, "431 or 414")                                                           \
     E(http_misdirected, "host not covered by the certificate: 421")                                \
     E(http_no_route, "no script for this host and path: 404")                                      \
@@ -128,6 +129,7 @@
     E(http_3xx, "answers 300-399")                                                                 \
     E(http_4xx, "answers 400-499")                                                                 \
     E(http_5xx, "answers 500-599")                                                                 \
+    E(http_half_closed, "requests whose client closed its half before the end of the answer")      \
     E(http_client_gone, "requests whose client left before the end of the answer")
 
 #define COUNTERS_JOB(D, E)                                                                         \

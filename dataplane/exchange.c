@@ -243,6 +243,15 @@ static bool pump_start(struct core *core, struct conn *c)
     return true;
 }
 
+/* Who closes its half behind a whole request may be gone, or wait for the answer: as in Go's
+ * net/http, the script learns of it by its signal, and what it answers is sent. */
+static void hear_fin(struct core *core, struct conn *c)
+{
+    const struct exchange *x = &c->exchange;
+    if (c->state == CONN_OPEN && x->call.generation && !x->has_body && conn_sees_end(core, c))
+        core->counters.http_half_closed += call_fin(core, x->call);
+}
+
 static void pump(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
@@ -262,12 +271,14 @@ static void pump(struct core *core, struct conn *c)
             break;
         case EXCHANGE_RUN:
             exchange_read_body(core, c);
+            hear_fin(core, c);
             goes_on = false;
             break;
         case EXCHANGE_RESPOND:
             x->is_asked = false; /* what is left behind the answer is read once that is out */
             if (x->call.generation)
                 exchange_read_body(core, c);
+            hear_fin(core, c);
             if (c->state == CONN_OPEN && x->state == EXCHANGE_RESPOND)
                 exchange_write_answer(core, c);
             goes_on = c->state == CONN_OPEN && x->state != EXCHANGE_RESPOND;

@@ -12,6 +12,8 @@
  *   DISCARD  answered early, without having said close: awaits the rest of the request body, so
  *            that the connection can be kept                     deadline: stall
  *
+ * A client that closes its half behind a whole request is answered; the script's signal aborts.
+ *
  * A client that is to give body, or to take what was sent, must keep a pace (pace.h, min_rate):
  * else 408, or the end.
  *

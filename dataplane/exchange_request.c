@@ -9,6 +9,7 @@
 #include "dataplane/route.h"
 #include "dataplane/url_path.h"
 #include "runtime/context.h"
+#include "runtime/idna.h"
 
 enum { PEEK_BYTES = 4096 };
 
@@ -172,6 +173,10 @@ static struct refusal check_request(struct core *core, struct conn *c,
     if (t->host_bytes == 0) {
         count->http_bad++;
         return (struct refusal){400, "the request names no valid host"};
+    }
+    if (!idna_is_domain(t->host, t->host_bytes)) { /* the script could not even parse its URL */
+        count->http_bad_host++;
+        return (struct refusal){400, "the host has an xn-- label that stands for nothing"};
     }
     if (!is_directed_here(core, c, t->host, t->host_bytes)) {
         count->http_misdirected++;

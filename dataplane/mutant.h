@@ -37,6 +37,7 @@
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
     X(CANCEL_UNSAID, 8, "a runtime is not told that a job's client has left")                      \
+    X(FIN_UNTOLD, 8, "a runtime is not told that a job's client has closed its half")              \
     X(CANCEL_FORGETS, 40, "a job is forgotten when its client leaves, and what it still does")     \
     X(GENERATION_IGNORED, 40, "a late message of one job is taken for another's")                  \
     X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \

@@ -318,6 +318,17 @@ uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref r
     return j ? j->recv_credit : 0;
 }
 
+bool runtime_link_fin(struct runtime_link *l, struct job_ref ref)
+{
+    struct runtime_job *j = find(l, ref);
+    if (!j || j->lingers || j->is_cancelled)
+        return true;
+    if (!l->region || job_producer_free(&l->down, 1) == 0)
+        return false;
+    push(l, &(struct job_slot){.type = JOB_FIN, .job = ref.index, .generation = ref.generation});
+    return true;
+}
+
 void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);

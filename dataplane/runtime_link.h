@@ -173,6 +173,9 @@ bool runtime_link_is_short(struct runtime_link *);
 /* Response body bytes granted and not yet received. */
 uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
 
+/* The client has closed its half; once for a job. False: the ring is full, and nothing will tell
+ * when it is not any more. */
+bool runtime_link_fin(struct runtime_link *, struct job_ref);
 /* The client is gone: of a live job that does not linger. Of the events only sub, span, lost and
  * done follow. */
 void runtime_link_cancel(struct runtime_link *, struct job_ref);

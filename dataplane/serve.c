@@ -506,6 +506,12 @@ void serve_writable(struct core *core, struct stream *stream)
         write_answer(core, s);
 }
 
+void serve_fin(struct core *core, struct stream *stream)
+{
+    const struct served *s = stream_user(stream);
+    call_fin(core, s->call);
+}
+
 static void gone(struct core *core, struct served *s)
 {
     core->counters.serve_cancelled++;

@@ -30,6 +30,8 @@ uint32_t served_live(const struct served_table *);
 void serve_opened(struct core *, struct channel *, struct stream *);
 void serve_readable(struct core *, struct stream *);
 void serve_writable(struct core *, struct stream *);
+/* The peer's client has closed its half. */
+void serve_fin(struct core *, struct stream *);
 void serve_reset(struct core *, struct stream *, enum stream_reset);
 void serve_channel_down(struct core *, struct channel *);
 

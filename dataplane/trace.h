@@ -54,7 +54,8 @@ enum {
     X(ERROR, "code: enum job_error or status; value: 0")                                           \
     X(RERUN, "run again; code: attempt")                                                           \
     X(SUB, "a script called another; code: depth; value: script hash")                             \
-    X(CANCEL, "the client left")
+    X(CANCEL, "the client left")                                                                   \
+    X(FIN, "the client closed its half, and waits for the answer")
 
 enum trace_kind {
     TRACE_NONE = 0,

@@ -14,13 +14,16 @@
  * generation is not the slot's current one is late, and is dropped and counted, never an error.
  *
  * Life of a job:
- *   down: START  BODY*  (END on the last of them)  CREDIT*  CANCEL?
+ *   down: START  BODY*  (END on the last of them)  CREDIT*  FIN?  CANCEL?
  *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends
  * it
  *
  * A job may outlive its answer (waitUntil): its last HEAD or DATA then has JOB_F_LINGERS beside
  * JOB_F_END, or its ERROR has it, and JOB_DONE comes when the script is through with it. Until then
  * it can still make sub-requests.
+ *
+ * FIN: the client has closed its half, and may still read: request.signal aborts, and the job goes
+ * on. Its body, if it has one, is whole or on its way.
  *
  * CANCEL: the client is gone. What the job still answers is dropped; it lives on until the script
  * is through with it, which JOB_DONE says (at once, without waitUntil), or what crossed the CANCEL:
@@ -58,7 +61,7 @@
 #include <stdint.h>
 
 enum {
-    JOB_REGION_VERSION = 3,
+    JOB_REGION_VERSION = 4,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
     JOB_CHUNK_BYTES = 4096,         /* one arena chunk */
@@ -80,6 +83,7 @@ enum job_type {
     JOB_START,  /* job; arg = script handle; arg2 = request id; chunks: request head (head.h); END:
                    no body */
     JOB_BODY,   /* job; chunks: request body bytes, possibly none; END: the body is complete */
+    JOB_FIN,    /* job; the client says nothing more, and still wants the answer */
     JOB_CANCEL, /* job; the client is gone: answer nothing more. JOB_DONE will follow */
     JOB_WARM,   /* arg = script handle: have an isolate ready; DEMANDED */
     JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */

@@ -208,6 +208,8 @@ struct stream *channel_control(struct channel *); /* NULL: not open */
 void *stream_user(const struct stream *);
 void stream_set_user(struct stream *, void *user);
 uint64_t stream_id(const struct stream *);
+/* A stream that the peer opened and the owner has not released; NULL: none of that id. */
+struct stream *channel_peer_stream(struct channel *, uint64_t id);
 
 /* Bytes that stream_write is sure to take now. */
 size_t stream_room(struct channel *, struct stream *);

@@ -464,6 +464,17 @@ struct stream *channel_control(struct channel *c)
     return c->state == CHANNEL_OPEN ? &c->control : NULL;
 }
 
+struct stream *channel_peer_stream(struct channel *c, uint64_t id)
+{
+    struct stream *s = NULL;
+    uint32_t slot = slot_of(id);
+
+    if (c->state != CHANNEL_OPEN || slot == 0 || (slot & 1) == c->parity ||
+        stream_find(c, id, &s) != FOUND_OPEN || s->is_released)
+        return NULL;
+    return s;
+}
+
 void *stream_user(const struct stream *s)
 {
     return s->user;

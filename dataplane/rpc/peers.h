@@ -113,6 +113,8 @@ uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
  * within the last second). */
 bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
                 bool is_demanded, uint64_t now_ns);
+/* Tells the home of a call on that stream that its client has closed its half. False: no room now. */
+bool peers_fin(struct peers *, struct channel *, const struct stream *);
 /* Sends a trace sink its events. False: no way there; the events are lost, counted. */
 bool peers_event(struct peers *, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
                  size_t len);

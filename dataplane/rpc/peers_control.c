@@ -4,6 +4,7 @@
 
 #include "dataplane/note.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/serve.h"
 
 /* ---- to say ---- */
 
@@ -113,6 +114,13 @@ bool peers_warm(struct peers *p, uint16_t node, uint64_t script_hash, uint64_t v
     p->warmed[place].key = key;
     p->warmed[place].at_ns = now_ns;
     return true;
+}
+
+bool peers_fin(struct peers *p, struct channel *channel, const struct stream *stream)
+{
+    uint8_t out[16];
+    struct record_fin fin = {.stream = stream_id(stream)};
+    return control_say(p, slot_of(p, channel), out, record_write_fin(out, sizeof(out), &fin));
 }
 
 bool peers_event(struct peers *p, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
@@ -252,6 +260,18 @@ static bool on_release(struct peers *p, struct peers_slot *s, const uint8_t *byt
     return record_read_release(&what, bytes, len) && release_heard(p, s, what, p->core->now_ns);
 }
 
+/* Of a call that is over it is late. */
+static bool on_fin(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
+{
+    struct record_fin fin;
+    if (!record_read_fin(&fin, bytes, len))
+        return false;
+    struct stream *stream = channel_peer_stream(s->channel, fin.stream);
+    if (stream)
+        serve_fin(p->core, stream);
+    return true;
+}
+
 static void on_note(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     struct notes *notes = p->core->config.notes;
@@ -279,6 +299,8 @@ static bool on_record(struct peers *p, struct peers_slot *s, uint8_t type, const
         return on_event(p, s, bytes, len);
     case RECORD_RELEASE:
         return on_release(p, s, bytes, len);
+    case RECORD_FIN:
+        return on_fin(p, s, bytes, len);
     case RECORD_NOTE:
         on_note(p, s, bytes, len);
         return true;

@@ -19,6 +19,7 @@
  *   WARMED   script u64 | took us u32 | warm u8 | zero u24
  *   EVENT    sink 56 | payload
  *   RELEASE  what u8 | zero u24
+ *   FIN      stream u64
  *   NOTE     bytes
  *   BODY_END, DATA_END, HANDED, GOAWAY: nothing
  */
@@ -32,6 +33,7 @@ enum {
     WARM_BYTES = 20,
     WARMED_BYTES = 16,
     RELEASE_BYTES = 4,
+    FIN_BYTES = 8,
     CALL_FLAGS = RECORD_CALL_HAS_BODY | RECORD_CALL_IDEMPOTENT | RECORD_CALL_TRACED,
 };
 
@@ -64,6 +66,7 @@ static const struct {
     [RECORD_NOTE] = {0, RECORD_NOTE_BYTES_MAX},
     [RECORD_GOAWAY] = {0, 0},
     [RECORD_RELEASE] = {RELEASE_BYTES, RELEASE_BYTES},
+    [RECORD_FIN] = {FIN_BYTES, FIN_BYTES},
 };
 
 static bool fits(uint32_t type, size_t bytes)
@@ -228,6 +231,14 @@ size_t record_write_release(uint8_t *out, size_t cap, enum record_release what)
     return finish(&w, RELEASE_BYTES);
 }
 
+size_t record_write_fin(uint8_t *out, size_t cap, const struct record_fin *f)
+{
+    struct octets_writer w = start(out, cap, RECORD_FIN, FIN_BYTES);
+
+    octets_put_u64(&w, f->stream);
+    return finish(&w, FIN_BYTES);
+}
+
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *e)
 {
     size_t bytes = CAPABILITY_BYTES + (size_t)e->payload_bytes;
@@ -373,6 +384,14 @@ bool record_read_release(enum record_release *what, const uint8_t *bytes, size_t
     octets_get_zero(&r, 3);
     *what = (enum record_release)value;
     return octets_end(&r) && value > 0 && value < RELEASES;
+}
+
+bool record_read_fin(struct record_fin *f, const uint8_t *bytes, size_t len)
+{
+    struct octets_reader r = content(RECORD_FIN, bytes, len);
+
+    f->stream = octets_get_u64(&r);
+    return octets_end(&r);
 }
 
 bool record_read_event(struct record_event *e, const uint8_t *bytes, size_t len)

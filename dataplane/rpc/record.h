@@ -8,10 +8,13 @@
  *   a call's stream      ingress -> home   CALL  BODY*  BODY_END            CANCEL is the stream's reset
  *                        home -> ingress   ACCEPT  HEAD  DATA*  DATA_END    or BOUNCE, or ERROR at any point
  *   the control stream   both ways         STATE  RING  WARM  WARMED  HANDED  EVENT  NOTE  GOAWAY
- * RELEASE
+ *                                          RELEASE  FIN
  *
  * Offsets of BODY and DATA, CREDIT and retransmission are the stream's (channel.h): its bytes are in order, each exactly
  * once, so a record carries none.
+ *
+ * A call's stream has ended behind its body when the client closes its half: that is said on the
+ * control stream (FIN), once home has accepted.
  *
  * A byte that is called zero, a flag or a value of an enumeration that we do not know makes a record bad: there is one version, and
  * the channel's prologue says which.
@@ -49,6 +52,7 @@ enum record_type {
     RECORD_NOTE,
     RECORD_GOAWAY,
     RECORD_RELEASE,
+    RECORD_FIN, /* the client of that call has closed its half, and still reads */
     RECORD_TYPES,
 };
 
@@ -142,6 +146,10 @@ struct record_warmed {
  * has none. */
 enum record_release { RELEASE_ASK = 1, RELEASE_YES, RELEASE_NO, RELEASES };
 
+struct record_fin {
+    uint64_t stream; /* the call's: one that the sender opened */
+};
+
 struct record_event {
     uint8_t sink[CAPABILITY_BYTES];
     const uint8_t *payload; /* trace.h */
@@ -159,6 +167,7 @@ size_t record_write_ring(uint8_t *out, size_t cap, const struct record_ring *);
 size_t record_write_warm(uint8_t *out, size_t cap, const struct record_warm *);
 size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed *);
 size_t record_write_release(uint8_t *out, size_t cap, enum record_release);
+size_t record_write_fin(uint8_t *out, size_t cap, const struct record_fin *);
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *);
 /* BODY_END, DATA_END, HANDED, GOAWAY. */
 size_t record_write_empty(uint8_t *out, size_t cap, enum record_type);
@@ -174,6 +183,7 @@ bool record_read_ring(struct record_ring *, const uint8_t *bytes, size_t len);
 bool record_read_warm(struct record_warm *, const uint8_t *bytes, size_t len);
 bool record_read_warmed(struct record_warmed *, const uint8_t *bytes, size_t len);
 bool record_read_release(enum record_release *, const uint8_t *bytes, size_t len);
+bool record_read_fin(struct record_fin *, const uint8_t *bytes, size_t len);
 bool record_read_event(struct record_event *, const uint8_t *bytes, size_t len);
 
 #endif

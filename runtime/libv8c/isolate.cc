@@ -74,6 +74,18 @@ static size_t on_heap_limit(void *data, size_t current, size_t initial)
     return isolate->params.on_heap_limit(isolate, current, initial);
 }
 
+static void on_collection_begins(v8::Isolate *, v8::GCType, v8::GCCallbackFlags, void *data)
+{
+    v8c_isolate *isolate = static_cast<v8c_isolate *>(data);
+    isolate->params.on_collection(isolate, true);
+}
+
+static void on_collection_ends(v8::Isolate *, v8::GCType, v8::GCCallbackFlags, void *data)
+{
+    v8c_isolate *isolate = static_cast<v8c_isolate *>(data);
+    isolate->params.on_collection(isolate, false);
+}
+
 static v8::MaybeLocal<v8::Promise> on_import(v8::Local<v8::Context>, v8::Local<v8::Data>,
                                              v8::Local<v8::Value> referrer,
                                              v8::Local<v8::String> specifier,
@@ -161,6 +173,10 @@ v8c_isolate *isolate_new(const v8c_isolate_params *params, bool is_builder, cons
     v8->SetAllowWasmCodeGenerationCallback(may_compile_wasm);
     if (params->on_rejection)
         v8->SetPromiseRejectCallback(on_rejection);
+    if (params->on_collection) {
+        v8->AddGCPrologueCallback(on_collection_begins, isolate.get(), v8::kGCTypeMarkSweepCompact);
+        v8->AddGCEpilogueCallback(on_collection_ends, isolate.get(), v8::kGCTypeMarkSweepCompact);
+    }
     if (params->on_heap_limit)
         v8->AddNearHeapLimitCallback(on_heap_limit, isolate.get());
     if (params->on_import)

@@ -157,6 +157,8 @@ struct v8c_isolate_params {
      * script stops at its next loop or call; one that ends before that is not terminated, so look at
      * what was remembered. May be asked again. May not run JavaScript. */
     size_t (*on_heap_limit)(struct v8c_isolate *, size_t current, size_t initial);
+    /* A collection of the whole heap begins on the isolate's thread, and has ended. May not call V8. */
+    void (*on_collection)(struct v8c_isolate *, bool begins);
     /* import(specifier): returns a promise of the namespace, or NULL with an exception pending. */
     struct v8c_value *(*on_import)(struct v8c_isolate *, struct v8c_value *referrer_name,
                                    struct v8c_value *specifier);

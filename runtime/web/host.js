@@ -12,7 +12,8 @@
 //   end(ref)                            the response body is complete
 //   fail(ref, kind, text)               the job is over with an error (enum job_error) and a log line
 //   hold(ref) release(ref)              waitUntil: one more, one less promise pending
-//   watch(ref)                          1: onLeft will come if the client leaves before it is answered; -1: it has; 0: it will not
+//   watch(ref)                          1: abortClient or onLeft will come if the client closes its half or leaves before it is
+//                                       answered; -1: it has; 0: it will not
 //   method(ref) url(ref) fields(ref)    of the request
 //   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete. Throws when the rest will not come
 //   discard(ref)                        nobody wants the rest of the body
@@ -30,6 +31,7 @@
 //   now()                               milliseconds since the epoch; stands still while a script computes
 //   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain) clone(value, transfers)
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
+//   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)
 export const host = globalThis.__host;
 
 // enum job_error of runtime/job.h, as far as JavaScript reports them.

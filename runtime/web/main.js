@@ -17,7 +17,7 @@ import { host } from './host.js';
 import { onBody } from './incoming.js';
 import { describe } from './inspect.js';
 import { navigator, performance, Navigator, Performance } from './navigator.js';
-import { Request } from './request.js';
+import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import * as streams from './streams.js';
@@ -64,5 +64,5 @@ warmUp();
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     (message) => new DOMException(message, 'DataCloneError'), onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
-    left,
+    left, abortClient,
 ];

@@ -38,6 +38,7 @@ function signalOfClient(ref) {
     return controller.signal;
 }
 
+// The worker: the client has closed its half, and may wait for the answer still; and what happens to one that has left.
 export function abortClient(ref) {
     clients.get(ref)?.abort(clientGone());
 }

@@ -27,6 +27,12 @@ static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initi
     return (stats.committed_bytes > current ? stats.committed_bytes : current) + margin;
 }
 
+static void on_collection(struct v8c_isolate *v8, bool begins)
+{
+    struct isolate *i = v8c_isolate_data(v8);
+    monitor_collects(&i->worker->monitor, begins);
+}
+
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
                          struct v8c_value *reason)
 {
@@ -182,6 +188,7 @@ static struct isolate *prepare(struct worker *w, size_t heap_bytes)
         .heap_bytes_max = heap_bytes,
         .buffer_bytes_max = heap_bytes,
         .on_heap_limit = on_heap_limit,
+        .on_collection = on_collection,
         .on_rejection = on_rejection,
         .on_import = module_import,
         .data = i,

@@ -69,6 +69,8 @@ int v8c_main(int argc, char **argv)
     }
     request_pool_init(&w->requests);
     timer_heap_init(&w->timers);
+    if (getrandom(&w->json_secret, sizeof(w->json_secret), 0) != sizeof(w->json_secret))
+        return fail("getrandom", -EIO);
     error = monitor_start(&w->monitor);
     if (error)
         return fail("monitor", error);

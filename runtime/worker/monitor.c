@@ -62,8 +62,9 @@ static void *monitor_main(void *arg)
             continue;
         uint64_t cpu_ns = loop_cpu_ns(m);
         if (slice & 1) {
-            if (slice - 1 == seen &&
-                cpu_ns - seen_cpu_ns >= atomic_load(&m->budget_ns) + MONITOR_OBEY_MS * 1000000ull)
+            uint64_t most_ns = atomic_load(&m->budget_ns) + atomic_load(&m->excused_ns) +
+                               MONITOR_OBEY_MS * 1000000ull;
+            if (slice - 1 == seen && cpu_ns - seen_cpu_ns >= most_ns)
                 give_up();
             continue;
         }
@@ -90,6 +91,8 @@ void monitor_enter(struct monitor *m, struct v8c_isolate *isolate, uint64_t budg
 {
     atomic_store_explicit(&m->isolate, isolate, memory_order_relaxed);
     atomic_store_explicit(&m->budget_ns, budget_ns, memory_order_relaxed);
+    m->collect_left_ns = MONITOR_COLLECT_MS * 1000000ull;
+    atomic_store_explicit(&m->excused_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&m->slice, ++m->serial * 2, memory_order_release);
 }
 
@@ -101,6 +104,31 @@ bool monitor_exit(struct monitor *m)
     while (atomic_load(&m->struck) != slice - 1)
         ; /* the other thread is inside v8c_isolate_terminate: a few hundred nanoseconds */
     return true;
+}
+
+void monitor_excuse_begin(struct monitor *m, struct monitor_excuse *e, uint64_t most_ns)
+{
+    *e = (struct monitor_excuse){.cpu_ns = loop_cpu_ns(m), .most_ns = most_ns};
+    atomic_fetch_add(&m->excused_ns, most_ns);
+}
+
+/* What it took stays excused: the strike is obeyed only now. */
+uint64_t monitor_excuse_end(struct monitor *m, const struct monitor_excuse *e)
+{
+    uint64_t took_ns = loop_cpu_ns(m) - e->cpu_ns;
+    if (took_ns < e->most_ns)
+        atomic_fetch_sub(&m->excused_ns, e->most_ns - took_ns);
+    return took_ns;
+}
+
+void monitor_collects(struct monitor *m, bool begins)
+{
+    if (begins) {
+        monitor_excuse_begin(m, &m->collection, m->collect_left_ns);
+        return;
+    }
+    uint64_t took_ns = monitor_excuse_end(m, &m->collection);
+    m->collect_left_ns -= took_ns < m->collect_left_ns ? took_ns : m->collect_left_ns;
 }
 
 void monitor_loop_sleeps(struct monitor *m)

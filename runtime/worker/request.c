@@ -123,6 +123,12 @@ void request_set_out_waits(struct request *r, bool waits)
     r->out_waits = waits;
 }
 
+void request_set_signal_waits(struct request *r, bool waits)
+{
+    r->isolate->waits += (uint32_t)waits - (uint32_t)r->signal_waits;
+    r->signal_waits = waits;
+}
+
 static struct job_slot message(const struct request *r, enum job_type type)
 {
     return (struct job_slot){.type = (uint8_t)type, .job = r->slot, .generation = r->generation};
@@ -140,6 +146,7 @@ static void forget(struct worker *w, struct request *r)
         isolate_forget_later(i, WEB_FORGET, request_ref(r));
     request_set_in_waits(r, false);
     request_set_out_waits(r, false);
+    request_set_signal_waits(r, false);
     while (r->timers) {
         isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(&w->timers, r->timers));
         timer_remove(&w->timers, r->timers);
@@ -214,6 +221,7 @@ static void linger(struct worker *w, struct request *r)
     free(r->out_head);
     r->out_head = NULL;
     request_set_out_waits(r, false);
+    request_set_signal_waits(r, false);
     bool is_cut = intake_cut(&r->in);
     if (is_cut && r->feeds) { /* its body will never be whole */
         isolate_forget_later(r->isolate, WEB_FORGET_CALL, sub_ref(r->feeds));

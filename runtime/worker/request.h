@@ -69,7 +69,9 @@ struct request {
     uint32_t holds;  /* waitUntil promises pending */
     bool is_head;    /* HEAD: the answer has no body */
     bool is_gone;    /* the client has left */
-    bool is_watched; /* JavaScript keeps a signal for the ref: aborted when the client leaves */
+    bool has_fin;    /* it has closed its half, and waits for the answer */
+    bool is_watched; /* JavaScript keeps a signal for the ref: aborted by both */
+    bool signal_waits;
 
     struct sub *subs;
     uint32_t sub_count;
@@ -168,5 +170,6 @@ void request_stall(struct worker *, struct request *);
 /* Sets what the isolate's count of possible events depends on. */
 void request_set_in_waits(struct request *, bool);
 void request_set_out_waits(struct request *, bool);
+void request_set_signal_waits(struct request *, bool);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/idna.h"
+
 /* Unicode 15, table 3-7: well-formed byte sequences. */
 bool text_is_utf8(const uint8_t *p, size_t len)
 {
@@ -39,9 +41,30 @@ bool text_is_utf8(const uint8_t *p, size_t len)
     return true;
 }
 
+static bool is_ascii(const char *text)
+{
+    while (*text > 0)
+        text++;
+    return *text == 0;
+}
+
+/* What is ASCII is itself, if it can be. */
+static char *ascii_domain(const char *domain)
+{
+    char *copy = strdup(domain);
+    for (char *p = copy; *p; p++)
+        *p |= *p >= 'A' && *p <= 'Z' ? 0x20 : 0;
+    if (idna_is_domain(copy, strlen(copy)))
+        return copy;
+    free(copy);
+    return NULL;
+}
+
 char *text_domain_to_ascii(const char *domain)
 {
     uint8_t *out = NULL;
+    if (is_ascii(domain))
+        return ascii_domain(domain);
     if (idn2_lookup_u8((const uint8_t *)domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
         IDN2_OK)
         return NULL;

@@ -22,6 +22,7 @@ enum web_entry {
     WEB_ON_SUB_CREDIT,  /* (sub) */
     WEB_FORGET_CALL,    /* (sub) */
     WEB_LEFT,           /* (ref) */
+    WEB_FIN,            /* (ref) */
     WEB_ENTRIES,
 };
 

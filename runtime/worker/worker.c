@@ -151,6 +151,20 @@ static void tell_room(struct worker *w, struct request *r)
     slice_exit(&slice);
 }
 
+/* The client has closed its half: the script goes on, and is told if it has asked. */
+static void take_fin(struct worker *w, struct request *r)
+{
+    r->has_fin = true;
+    if (!r->signal_waits)
+        return;
+    struct slice slice;
+    slice_enter(&slice, w, r->isolate, r);
+    request_set_signal_waits(r, false);
+    struct v8c_value *argument = v8c_number(r->isolate->v8, request_ref(r));
+    slice_call(&slice, WEB_FIN, 1, &argument);
+    slice_exit(&slice);
+}
+
 /* The client is gone. What the script does for it ends, but for what it gave to waitUntil. */
 static void take_cancel(struct worker *w, struct request *r)
 {
@@ -239,6 +253,10 @@ static void take(struct worker *w, struct lane *l, const struct job_slot *slot)
             relay(w, r);
         else if (r->out_waits)
             tell_room(w, r);
+        break;
+    case JOB_FIN:
+        if (!is_late)
+            take_fin(w, r);
         break;
     case JOB_CANCEL:
         if (!is_late)

@@ -46,6 +46,7 @@ struct worker {
     struct sub *stalled_subs;
     struct timer_heap timers;
     struct monitor monitor;
+    uint64_t json_secret; /* json_shape.h */
     struct report report;
     struct slice *slice; /* what runs now */
 

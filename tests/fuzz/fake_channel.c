@@ -126,6 +126,17 @@ struct stream *channel_control(struct channel *c)
     return c->state == CHANNEL_OPEN ? &c->control : NULL;
 }
 
+struct stream *channel_peer_stream(struct channel *c, uint64_t id)
+{
+    const struct stream_pool *pool = c->config.streams;
+    bool is_own = (id & 1) == (c->config.own_id > c->config.peer_id);
+    for (uint32_t i = 0; c->state == CHANNEL_OPEN && !is_own && i < pool->count; i++) {
+        if (pool->stream[i].channel == c && pool->stream[i].id == id)
+            return (struct stream *)&pool->stream[i];
+    }
+    return NULL;
+}
+
 void *stream_user(const struct stream *s)
 {
     return s->user;

@@ -96,6 +96,7 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
     static uint8_t body[JOB_CREDIT_INITIAL];
     uint32_t owner = input_take(in, 1) % RIG_OWNERS;
     struct rig_owner *o = &r->owner[owner];
+    uint32_t shape;
     bool ended;
     switch (what) {
     case 0:
@@ -103,7 +104,10 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
             rig_start(r, owner, input_take(in, 1) & 1);
         break;
     case 1:
-        if (o->is_live && input_take(in, 1) % 4) {
+        shape = input_take(in, 1);
+        if (o->is_live && shape & 128)
+            runtime_link_fin(&r->link, o->ref);
+        if (o->is_live && shape % 4) {
             rig_cancel(r, owner);
         } else if (o->is_live) {
             runtime_link_abandon(&r->link, o->ref);

@@ -30,6 +30,7 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
         struct record_warmed warmed;
         enum record_release release;
         struct record_event event;
+        struct record_fin fin;
     } u;
 
     switch (type) {
@@ -71,6 +72,8 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
         return record_read_release(&u.release, in, len)
                    ? record_write_release(out, sizeof(out), u.release)
                    : 0;
+    case RECORD_FIN:
+        return record_read_fin(&u.fin, in, len) ? record_write_fin(out, sizeof(out), &u.fin) : 0;
     case RECORD_EVENT:
         if (!record_read_event(&u.event, in, len))
             return 0;

@@ -298,6 +298,8 @@ static void use_origin(struct input *in)
         start_origin(in, o);
         return;
     }
+    if (what & 128 && !o->has_body)
+        call_fin(core, o->ref);
     switch (what % 4) {
     case 0:
     case 1:
@@ -429,6 +431,15 @@ static void say_record(struct stream *s, struct input *in)
     fake_channel_say(s, out, len);
 }
 
+/* Of any stream, ours too. */
+static void say_fin(struct channel *c, const struct stream *s)
+{
+    uint8_t out[16];
+    struct record_fin fin = {.stream = s->id};
+    fake_channel_say(&c->control, out, record_write_fin(out, sizeof(out), &fin));
+    tell(c, &c->control);
+}
+
 static void use_peer(struct input *in)
 {
     struct channel *c = all.core->streams->channel;
@@ -457,7 +468,9 @@ static void use_peer(struct input *in)
     case 2:
     case 3:
     case 4:
-        if (!s->has_ended)
+        if (what & 128)
+            say_fin(c, s);
+        else if (!s->has_ended)
             say_record(s, in);
         if (!(what & 32)) /* else with the next one */
             tell(c, s);

@@ -72,6 +72,11 @@ void honest_runtime_read(struct honest_runtime *r)
             if (j)
                 j->credit += (uint32_t)s.arg;
             break;
+        case JOB_FIN:
+            assert(!j || !j->has_fin);
+            if (j)
+                j->has_fin = true;
+            break;
         case JOB_CANCEL:
             if (j)
                 j->lingers = true; /* what it says next is DONE */

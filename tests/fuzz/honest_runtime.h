@@ -17,7 +17,7 @@
 enum { HONEST_JOBS = 24, HONEST_SUBS = 8 };
 
 struct job {
-    bool is_live, has_input, has_head, lingers;
+    bool is_live, has_input, has_fin, has_head, lingers;
     uint32_t index, generation, credit, taken;
 };
 

@@ -108,6 +108,22 @@ def _():
 PATH_OF = "export default { fetch(r) { return new Response(`NAME ${new URL(r.url).pathname} ${r.url}`); } };"
 
 
+@case("what a wildcard route lets in has a URL that its script can parse; other hosts get 400 before it")
+def _():
+    deploy(make_script("odd", "export default { fetch(r) { return new Response(new URL(r.url).hostname); } };", routes=["*.odd.test/*"]))
+    rows = [("xn--bcher-kva", True), ("XN--Bcher-KVA", True), ("xn--ls8h", True), ("a_b", True), ("_dmarc", True), ("ab--cd", True),
+            ("ab--c_d.xn--4ca0bs", True), ("1a", True), ("1.2", True), ("a" * 63, True), ("xn--", False), ("xn---", False), ("xn--0", False),
+            ("xn--a", False), ("xn--abc-", False), ("xn--99999999", False), ("a.xn--0.b", False), ("xn--xn--a--gua", False)]
+    before = counter("http_bad_host")
+    for label, is_one in rows:
+        with Http(connect(port=80)) as client:
+            answer = client.request("GET / HTTP/1.1", f"{label}.odd.test")
+        expected = (200, f"{label.lower()}.odd.test".encode()) if is_one else (400, answer.body)
+        assert (answer.status, answer.body) == expected, (label, answer)
+    # A label that ends with a hyphen is none anyway.
+    assert counter("http_bad_host") - before == len([label for label, is_one in rows if not is_one and label[-1] != "-"])
+
+
 @case("a route sees the path that its script sees")
 def _():
     deploy(make_script("pub", PATH_OF.replace("NAME", "pub"), routes=["www.hearth.test/public/*"]),

@@ -3,6 +3,7 @@
 import socket
 import struct
 
+import half_closed
 from cases import case
 from cluster import make_script
 from node import Tail, counter, deploy, get, https, until
@@ -88,6 +89,34 @@ def _():
         tail.begin(lambda: get(HOST, "/ready"))
         assert get(HOST, "/throws").status == 500
         tail.await_line("throws: done")
+
+
+@case("a script whose clients close their half deploys")
+def _():
+    deploy(make_script("halves", half_closed.SCRIPT))
+
+
+def half_closing(way, what, line, rest, answer, until_bytes):
+    @case(f"who closes its half is answered, and the script's signal aborts: {what}, {way}")
+    def _():
+        begun = counter("job_started")
+        got, = half_closed.ask("halves.hearth.test", way, line, rest, until_bytes,
+                               begun=lambda: until(lambda: counter("job_started") > begun, "the job to start"))
+        assert (got.status, got.body) == (200, answer), got
+
+
+for way in half_closed.WAYS:
+    for phase in half_closed.PHASES:
+        half_closing(way, *phase)
+
+
+@case("requests that were sent ahead are answered before the half-close is heard: the last one hears it")
+def _():
+    host = "halves.hearth.test"
+    for way in half_closed.WAYS:
+        ahead = b"".join(f"GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in ("quick", "quick", "head"))
+        bodies = [answer.body for answer in half_closed.ask(host, way, "GET /quick", b"\r\n", ahead=ahead)]
+        assert bodies == [b"quick"] * 3 + [half_closed.ABORTED], bodies
 
 
 STREAMS = """let made = 0;

@@ -1,5 +1,6 @@
 """A TLS client whose bytes the case sends itself."""
 
+import contextlib
 import ssl
 
 from node import ADDRESS, connect, tls_context
@@ -31,17 +32,27 @@ class TlsByHand:
     def recv(self, count):
         return self._drive(lambda: self.tls.read(count))
 
+    def finish(self):
+        """close_notify: nothing more will be sent. What comes can still be read."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        self._send()
+
     def close(self):
         self.peer.close()
+
+    def _send(self):
+        if data := self.outgoing.read():
+            self.peer.sendall(data)
 
     def _drive(self, step):
         while True:
             try:
                 result = step()
-                self.peer.sendall(self.outgoing.read())
+                self._send()
                 return result
             except ssl.SSLWantReadError:
-                self.peer.sendall(self.outgoing.read())
+                self._send()
                 data = self.peer.recv(65536)
                 assert data, "closed during the handshake"
                 self.incoming.write(data)

@@ -60,15 +60,16 @@ static void open_request(struct sim *s, struct caller *c)
         q.body_bytes = q.bytes;
     }
     q.crawls = chance(10);
+    q.half_closes = chance(10);
     if (!is_pass(s) && chance(5))
         q.leave_ns = sim_now_ns + below(60) * MS;
     r->may_run_again = strcmp(q.method, "POST") != 0;
     r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
     s->requests++;
-    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s", q.id, q.method,
+    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s%s", q.id, q.method,
           r->script, cluster_home(&s->cluster, r->script), sim_runtime_of(s, r->script), r->entry,
-          q.bytes, q.crawls ? ", crawling" : "");
+          q.bytes, q.crawls ? ", crawling" : "", q.half_closes ? ", half-closing" : "");
     caller_open(&s->callers, c, &q);
 }
 

@@ -15,6 +15,9 @@ static void write_request(struct caller *c)
     if (strcmp(request->method, "GET") != 0)
         c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
                                            "Content-Length: %u\r\n", request->body_bytes);
+    if (request->half_closes)
+        c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
+                                           "x-waits: fin\r\n");
     uint32_t pad = request_pad(request->id);
     if (pad > 0) {
         c->out_bytes +=
@@ -226,7 +229,8 @@ void caller_work(struct callers *s, struct caller *c)
         if (c->request.crawls)
             c->pause_ns = sim_now_ns + below(3000) * 1000ull;
     }
-    if (c->is_whole && !c->has_finished && !c->request.keeps) {
+    bool is_said = c->request.half_closes && c->out_at == c->out_bytes + c->request.body_bytes;
+    if ((c->is_whole || is_said) && !c->has_finished && !c->request.keeps) {
         tcp_finish(&c->tcp);
         c->has_finished = true;
     }

@@ -34,6 +34,7 @@ struct caller_request {
     bool is_mute, keeps;
     bool withholds;    /* its body, for ever */
     bool crawls;       /* reads and writes slowly */
+    bool half_closes;  /* behind the request, and its script waits for that */
     uint64_t leave_ns; /* when it goes away; UINT64_MAX: it stays */
 };
 

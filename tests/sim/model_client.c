@@ -105,6 +105,8 @@ static void add_request(struct client *c, uint32_t id)
         : c->ssl   ? "rsa.test"
                    : "sim.test");
     add_pad(c, id);
+    if (c->manner == HALF_CLOSES && c->request_count == CLIENT_REQUESTS)
+        ADD(c, "X-Waits: fin\r\n");
     if (r->is_close)
         ADD(c, "Connection: close\r\n");
     if (r->is_old && !r->is_close && chance(50))

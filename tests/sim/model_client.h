@@ -21,7 +21,7 @@ enum { CLIENT_REQUESTS = 8 };
 
 enum manner {
     POLITE,
-    HALF_CLOSES, /* FIN or close_notify behind the last request */
+    HALF_CLOSES, /* FIN or close_notify behind the last request, whose script waits for it */
     CRAWLS,      /* reads slowly, through small windows */
     GARBLES,     /* ends with a malformed request */
     RESETS,

@@ -468,6 +468,14 @@ static void work_on_lingering(struct model_runtime *m, struct model_job *j)
     push(m, &s);
 }
 
+/* Who has all bytes of an answer may close its half before the script says that these are all. */
+static void on_fin(struct model_job *j)
+{
+    CHECK(!j->has_fin && !j->is_cancelled && (j->waits_for_fin || j->sent == j->bytes),
+          "a FIN for %u.%u, behind %u bytes", j->id, j->depth, j->sent);
+    j->has_fin = true;
+}
+
 static void on_start(struct model_runtime *m, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
@@ -483,10 +491,12 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
     struct head_request request = head_read_request(&r, head, s->bytes);
     struct head_field f;
     struct head_view pad = {"", 0};
+    bool waits = false;
     while (head_read_field(&r, &f)) {
         CHECK(f.name.len != 6 || memcmp(f.name.p, "expect", 6) != 0, "Expect is not for scripts");
         if (f.name.len == 5 && memcmp(f.name.p, "x-pad", 5) == 0)
             pad = f.value;
+        waits |= f.name.len == 7 && memcmp(f.name.p, "x-waits", 7) == 0;
     }
     CHECK(head_read_end(&r), "a malformed request head");
     char url[256];
@@ -501,6 +511,7 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .is_head_request =
                                 request.method.len == 4 && memcmp(request.method.p, "HEAD", 4) == 0,
                             .with_length = chance(50),
+                            .waits_for_fin = waits,
                             .is_thrifty = chance(30),
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
@@ -556,6 +567,8 @@ void model_runtime_read(struct model_runtime *m)
             on_body(m, j, &s);
         else if (j && s.type == JOB_CREDIT)
             j->send_credit += (uint32_t)s.arg;
+        else if (j && s.type == JOB_FIN)
+            on_fin(j);
         else if (j && s.type == JOB_CANCEL)
             on_cancel(m, j);
         else if (s.type == JOB_WARM)
@@ -655,6 +668,13 @@ static void send_data(struct model_runtime *m, struct model_job *j)
     push(m, &s);
 }
 
+/* Half of those that wait do so behind their head. */
+static bool holds_back(const struct model_job *j)
+{
+    bool is_ahead = !j->has_head && j->id % 2 && !is_bodiless(j);
+    return j->waits_for_fin && !j->has_fin && !is_ahead;
+}
+
 static void work_on_relay(struct model_runtime *m, struct model_job *j)
 {
     relay_body(m, j);
@@ -664,13 +684,15 @@ static void work_on_relay(struct model_runtime *m, struct model_job *j)
         j->reply_credit += grant;
         push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_of(m, j), .arg2 = grant});
     }
+    if (holds_back(j))
+        return;
     if (j->reply_head_bytes > 0 && !j->has_head)
         send_head(m, j);
     else if (j->reply_error)
         send_error(m, j);
     if (!j->is_live || j->lingers || !j->has_head || j->reply_error)
         return;
-    if (!chance(30))
+    if (!holds_back(j) && !chance(30))
         send_data(m, j);
 }
 
@@ -698,6 +720,8 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         work_on_relay(m, j);
         return;
     }
+    if (holds_back(j))
+        return;
     if (j->answer == ANSWER_ERROR) {
         send_error(m, j);
         return;
@@ -706,7 +730,7 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         return; /* mostly after the request body, at times before its end */
     if (!j->has_head)
         send_head(m, j);
-    if (j->is_live && j->has_head && !j->lingers && !chance(30))
+    if (j->is_live && j->has_head && !j->lingers && !holds_back(j) && !chance(30))
         send_data(m, j);
 }
 

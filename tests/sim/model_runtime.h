@@ -11,6 +11,9 @@
  * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
  * answer or error, or when their client has left, and make theirs then.
  *
+ * A request with the field x-waits is answered, or goes on behind its head, when its client has
+ * closed its half; nobody else's job may hear that.
+ *
  * When it dies, it may be executing one of its jobs: the next world says which, and that one may
  * not start again.
  *
@@ -55,8 +58,9 @@ struct model_job {
     enum job_error reply_error;
     uint32_t reply_head_bytes;
     bool wants_side, lingers;
-    bool is_cancelled; /* and lingers */
-    uint64_t done_ns;  /* of one that lingers */
+    bool is_cancelled;           /* and lingers */
+    bool waits_for_fin, has_fin; /* to go on: its client closes its half */
+    uint64_t done_ns;            /* of one that lingers */
     struct {
         uint32_t generation; /* 0: none yet */
         bool is_live, has_body, has_head;

@@ -23,6 +23,25 @@ export default suite({
         equal(await new Response(null).bytes(), new Uint8Array(0));
         await rejects(new Response('{').json(), SyntaxError);
     },
+    'json of bytes that nest too deep or have too many names is a RangeError, and text() has them still': async () => {
+        const bytes = (text) => new Response(new TextEncoder().encode(text));
+        const deep = (n, open, close) => open.repeat(n) + close.repeat(n);
+        const wide = (n) => `{${Array.from({ length: n }, (_, i) => `"${i}":{"a:":"b:,{["}`).join()}}`;
+        ok(Array.isArray(await bytes(deep(10000, '[', ']')).json()));
+        await rejects(bytes(deep(10001, '[', ']')).json(), RangeError);
+        await rejects(bytes(`${deep(5000, '[{"a":', '}')}]`).json(), SyntaxError);
+        await rejects(bytes('[{"a":'.repeat(5001)).json(), RangeError);
+        equal(Object.keys(await bytes(wide(99999)).json()).length, 99999);
+        await rejects(bytes(wide(100000)).json(), RangeError);
+        equal(Object.keys(JSON.parse(await bytes(wide(100001)).text())).length, 100001);
+        equal(Object.keys(await new Response(wide(100001)).json()).length, 100001);
+        const rows = `[${'{"id":1,"name":"user"},'.repeat(100000)}0]`;
+        equal((await bytes(rows).json()).length, 100001);
+        const request = new Request('https://x/', { method: 'POST', body: new TextEncoder().encode(deep(10001, '[', ']')) });
+        await rejects(request.json(), RangeError);
+        equal(await bytes('\ufeff[1]').json(), [1]);
+        equal(await bytes(`["${'['.repeat(20000)}\\"]"]`).json(), [`${'['.repeat(20000)}"]`]);
+    },
     'bodies of every kind': async () => {
         equal(await new Response(new Uint8Array([104, 105])).text(), 'hi');
         equal(await new Response(new Uint8Array([120, 104, 105]).subarray(1)).text(), 'hi');

@@ -42,6 +42,14 @@ const ROWS = [
     [' https://example.com/\t\n ', , 'https://example.com/'],
     ['https://exa%6Dple.com/', , 'https://example.com/'],
     ['https://xn--fa-hia.example/', , 'https://xn--fa-hia.example/'],
+    ['https://XN--FA-HIA.example/', , 'https://xn--fa-hia.example/'],
+    ['https://xn--ls8h.la/', , 'https://xn--ls8h.la/'],
+    ['https://xn--0.example/', , null],
+    ['https://xn--.example/', , null],
+    ['https://xn--a.example/', , null],
+    ['https://a.xn--abc-.example/', , null],
+    ['https://a_b.ab--c_d.xn--fa-hia.example/', , 'https://a_b.ab--c_d.xn--fa-hia.example/'],
+    ['https://_x.-a.b-.example/', , 'https://_x.-a.b-.example/'],
 ];
 
 export default suite({

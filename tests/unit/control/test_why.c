@@ -96,6 +96,7 @@ static void each_event_is_a_sentence(void **state)
         {TRACE_SUB, 2, 7, "the script calls alpha"},
         {TRACE_END, 200, 5, "answer complete: status 200, 5 bytes of body"},
         {TRACE_CANCEL, 0, 0, "the client left"},
+        {TRACE_FIN, 0, 0, "the client closed its half, and waits for the answer"},
         {(enum trace_kind)200, 1, 2, "event 200, code 1, value 2"},
     };
 

@@ -341,6 +341,13 @@ void harness_cancel(struct harness *h, uint32_t job)
     harness_close(h, job);
 }
 
+void harness_fin(struct harness *h, uint32_t job)
+{
+    struct job_slot slot = harness_slot_of(h, JOB_FIN, job);
+    assert(!h->jobs[job].is_done);
+    harness_push(h, &slot);
+}
+
 void harness_credit(struct harness *h, uint32_t job, uint64_t bytes)
 {
     struct job_slot slot = harness_slot_of(h, JOB_CREDIT, job);

@@ -149,6 +149,8 @@ void harness_send(struct harness *, uint32_t job, const void *bytes, size_t len,
 /* The client leaves; the job's index may be used again when it lingers no more. Of one that is not
  * done. */
 void harness_cancel(struct harness *, uint32_t job);
+/* The client closes its half. */
+void harness_fin(struct harness *, uint32_t job);
 void harness_credit(struct harness *, uint32_t job, uint64_t bytes);
 void harness_control(struct harness *, enum job_type, uint32_t handle);
 /* A WARM that is no guess. */

@@ -92,7 +92,7 @@ static void without_promises_it_is_over(void **state)
         snprintf(done, sizeof(done), "never in phase %zu", i);
         snprintf(source, sizeof(source),
                  PRELUDE "export default { async fetch(r, env, ctx) {"
-                         " sleep(30).then(() => console.log('%s')); %s } }",
+                         " sleep(300).then(() => console.log('%s')); %s } }",
                  done, p->handler);
         uint32_t s = rig_script(&h, source);
         uint32_t job = p->is_post ? rig_post(&h, s) : rig_get(&h, s);
@@ -107,7 +107,7 @@ static void without_promises_it_is_over(void **state)
     /* A timer that is as long, in a request that lives: theirs would have been before it. */
     rig_expect(
         &h,
-        rig_get(&h, rig_script(&h, PRELUDE "export default { async fetch() { await sleep(60);"
+        rig_get(&h, rig_script(&h, PRELUDE "export default { async fetch() { await sleep(600);"
                                            " return new Response('later'); } }")),
         "later");
     assert_false(harness_logged(&h, NULL, "never in phase"));
@@ -133,6 +133,82 @@ static void a_signal_says_that_the_client_left_and_may_begin_work(void **state)
     harness_wait_log(&h, "log", "AbortError: the client is gone, true, true, false");
     harness_wait_log(&h, "log", "begun by the abort");
     rig_wait_linger(&h, 0);
+}
+
+/* What a script does when its client closes its half; aborted(r) settles with the abort. */
+static const struct {
+    const char *what, *handler;
+    bool is_post;
+    size_t body_bytes; /* of the answer, before it does */
+    enum job_error error;
+    const char *answer;
+} halves[] = {
+    {"nothing else is under way", "return new Response(await aborted(r));", false, 0, 0,
+     "abort AbortError"},
+    {"it asks behind it",
+     "const body = await r.text(); return new Response(`${body} ${r.signal.aborted}"
+     " ${r.signal.reason.name}`);",
+     true, 0, 0, "x true AbortError"},
+    {"it never asked", "await sleep(50); return new Response('on');", false, 0, 0, "on"},
+    {"in a stream",
+     "return new Response(new ReadableStream({ async start(c) { c.enqueue(text('begun '));"
+     " c.enqueue(text(await aborted(r))); c.close(); } }));",
+     false, 6, 0, "begun abort AbortError"},
+    {"in a stream that waits for nothing else",
+     "let c; aborted(r).then(() => c.close()); return new Response(new ReadableStream({ start(e) { "
+     "c = e;"
+     " c.enqueue(text('begun')); } }));",
+     false, 5, 0, "begun"},
+    {"a copy of the request", "return new Response(await aborted(new Request(r)));", false, 0, 0,
+     "abort AbortError"},
+    {"it throws", "await aborted(r); throw new Error('aborted');", false, 0, JOB_ERROR_EXCEPTION,
+     ""},
+    {"it can never answer", "await aborted(r); return new Promise(() => {});", false, 0,
+     JOB_ERROR_NO_RESPONSE, ""},
+};
+
+static void a_signal_says_that_the_client_closed_its_half_and_the_answer_goes_out(void **state)
+{
+    for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++) {
+        char source[1024];
+        snprintf(source, sizeof(source),
+                 PRELUDE "const text = (t) => new TextEncoder().encode(t);"
+                         "const aborted = (r) => new Promise((ok) => { r.signal.onabort = (e) =>"
+                         " ok(`${e.type} ${r.signal.reason.name}`); });"
+                         "export default { async fetch(r, env, ctx) { %s } }",
+                 halves[i].handler);
+        uint32_t s = rig_script(&h, source);
+        uint32_t job = halves[i].is_post ? rig_post(&h, s) : rig_get(&h, s);
+        while (h.jobs[job].body_bytes < halves[i].body_bytes)
+            harness_await(&h);
+        harness_fin(&h, job);
+        if (halves[i].is_post) /* what was on its way */
+            harness_send(&h, job, "x", 1, true);
+        struct harness_job *j = harness_wait(&h, job);
+        const char *body = j->body ? (const char *)j->body : "";
+        if (j->error != halves[i].error || strcmp(body, halves[i].answer) != 0)
+            fail_msg("%s: error %d, %s", halves[i].what, j->error, body);
+        harness_close(&h, job);
+        rig_wait_linger(&h, 0);
+    }
+    rig_expect_nothing_left(&h);
+}
+
+/* Once for a request, however it goes on. */
+static void who_closes_its_half_and_leaves_aborts_the_signal_once(void **state)
+{
+    uint32_t s = rig_script(
+        &h, PRELUDE "let n = 0; export default { async fetch(r, env, ctx) {"
+                    " r.signal.addEventListener('abort', () => console.log(`abort number ${++n}`));"
+                    " await sleep(1e6); } }");
+    uint32_t job = rig_get(&h, s);
+    rig_expect(&h, rig_get(&h, rig_script(&h, "export default { fetch: () => new Response('x') }")),
+               "x");
+    harness_fin(&h, job);
+    harness_wait_log(&h, "log", "abort number 1");
+    harness_cancel(&h, job);
+    rig_wait_linger(&h, 0);
+    assert_false(harness_logged(&h, "log", "abort number 2"));
 }
 
 static void a_signal_is_not_aborted_by_an_end(void **state)
@@ -311,6 +387,8 @@ int main(void)
         cmocka_unit_test(work_given_to_wait_until_goes_on),
         cmocka_unit_test(without_promises_it_is_over),
         cmocka_unit_test(a_signal_says_that_the_client_left_and_may_begin_work),
+        cmocka_unit_test(a_signal_says_that_the_client_closed_its_half_and_the_answer_goes_out),
+        cmocka_unit_test(who_closes_its_half_and_leaves_aborts_the_signal_once),
         cmocka_unit_test(a_signal_is_not_aborted_by_an_end),
         cmocka_unit_test(a_signal_that_is_asked_for_too_late_is_aborted),
         cmocka_unit_test(calls_go_on_and_answers_of_others_are_cancelled),

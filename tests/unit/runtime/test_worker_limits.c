@@ -305,6 +305,70 @@ static void a_slow_upload_is_not_ended_by_the_wall_limit(void **state)
     harness_close(&h, silent);
 }
 
+/* What a client's JSON is like decides what its parse costs, and no parse ends the process. */
+static void a_body_of_json_is_parsed_or_refused_and_the_process_lives(void **state)
+{
+    static const struct {
+        const char *what, *open, *close, *after, *limits;
+        uint32_t times;
+        enum job_error error;
+        const char *answer;
+    } bodies[] = {
+        {"20 MB of levels", "[", "]", "", "{\"cpu_ms\":20000}", 10000000, 0, "RangeError"},
+        {"20 MB of rows", "[", "{\"id\":1,\"name\":\"user1\",\"tags\":[\"a\",\"b\"]},", "0]",
+         "{\"cpu_ms\":20000,\"heap_bytes\":402653184}", 500000, 0, "object 500001"},
+        {"the same, and the CPU limit is reached in the parse", "[",
+         "{\"id\":1,\"name\":\"user1\",\"tags\":[\"a\",\"b\"]},", "0]",
+         "{\"cpu_ms\":150,\"heap_bytes\":402653184}", 500000, JOB_ERROR_CPU_LIMIT, ""},
+    };
+    for (uint32_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+        size_t close = strlen(bodies[i].close);
+        bool is_deep = !bodies[i].after[0];
+        uint32_t opens = is_deep ? bodies[i].times : 1;
+        char *text = malloc(opens + bodies[i].times * close + 3), *p = text;
+        for (uint32_t n = 0; n < opens; n++)
+            *p++ = bodies[i].open[0];
+        for (uint32_t n = 0; n < bodies[i].times; n++, p += close)
+            memcpy(p, bodies[i].close, close);
+        p = stpcpy(p, bodies[i].after);
+        harness_script(&h, 700 + i,
+                       "export default { async fetch(r) { try { const v = await r.json();"
+                       " return new Response(`${typeof v} ${v.length}`); }"
+                       " catch (e) { return new Response(e.name); } } }",
+                       bodies[i].limits);
+        uint32_t job = harness_open(&h, 700 + i, "POST", "https://test.example/", NULL, true);
+        harness_send(&h, job, text, (size_t)(p - text), true);
+        struct harness_job *j = harness_wait(&h, job);
+        const char *answer = j->body ? (const char *)j->body : "";
+        if (j->error != bodies[i].error || strcmp(answer, bodies[i].answer) != 0)
+            fail_msg("%s: error %d, %s", bodies[i].what, j->error, answer);
+        harness_close(&h, job);
+        free(text);
+        good_still_answers();
+    }
+}
+
+/* Near the heap limit most of the time goes to collections of all that lives, here some 0.5 s each: so a
+ * strike comes in the middle of one, and is obeyed behind it. */
+static void a_strike_in_a_collection_is_obeyed_and_the_process_lives(void **state)
+{
+    harness_script(
+        &h, 710,
+        "const all = []; export default { fetch(r) {"
+        " if (r.url.endsWith('/fill')) { for (let i = 0; i < 3e5; i++)"
+        " all.push({ x: i, y: [i], z: { i } }); return new Response('more'); }"
+        " for (let i = 0;; i = (i + 1) % all.length) all[i] = { x: i, y: [i], z: { i } };"
+        " } }",
+        "{\"cpu_ms\":2000,\"heap_bytes\":402653184}");
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(harness_get(&h, 710, "/fill")->error, JOB_ERROR_NONE);
+    for (int i = 0; i < 4; i++) {
+        enum job_error error = harness_get(&h, 710, "/")->error;
+        assert_true(error == JOB_ERROR_CPU_LIMIT || error == JOB_ERROR_MEMORY_LIMIT);
+    }
+    good_still_answers();
+}
+
 static void log_lines_are_bounded(void **state)
 {
     harness_script(
@@ -330,6 +394,8 @@ int main(void)
         cmocka_unit_test(a_script_over_its_memory_is_condemned_and_starts_again),
         cmocka_unit_test(an_unknown_or_forgotten_script_is_told),
         cmocka_unit_test(a_script_that_replaces_intrinsics_hurts_only_itself),
+        cmocka_unit_test(a_body_of_json_is_parsed_or_refused_and_the_process_lives),
+        cmocka_unit_test(a_strike_in_a_collection_is_obeyed_and_the_process_lives),
         cmocka_unit_test(log_lines_are_bounded),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -264,6 +264,30 @@ static void keeps_a_ring_reserve_for_control(void **state)
     rig_destroy(r);
 }
 
+static void tells_that_a_client_closed_its_half(void **state)
+{
+    struct link_rig *r = rig_create(JOB_JOBS_MAX);
+    rig_start(r, 0, false);
+    struct job_slot start = receive(r);
+    struct job_ref ref = r->owner[0].ref;
+    assert_true(runtime_link_fin(&r->link, ref));
+    struct job_slot fin = receive(r);
+    assert_int_equal(fin.type, JOB_FIN);
+    assert_true(fin.job == start.job && fin.generation == start.generation);
+    while (runtime_link_credit(&r->link, ref, 1))
+        ;
+    assert_false(runtime_link_fin(&r->link, ref)); /* the ring is full */
+    assert_int_equal(receive(r).type, JOB_CREDIT);
+    job_consumer_release(&r->down);
+    assert_true(runtime_link_fin(&r->link, ref));
+    rig_cancel(r, 0);
+    while (receive(r).type != JOB_NONE)
+        ;
+    assert_true(runtime_link_fin(&r->link, ref)); /* nobody waits for it */
+    assert_int_equal(receive(r).type, JOB_NONE);
+    rig_destroy(r);
+}
+
 static void asks_once_for_a_warm_isolate(void **state)
 {
     struct link_rig *r = rig_create(4);
@@ -809,6 +833,7 @@ int main(void)
         cmocka_unit_test(what_ran_at_the_end_is_suspect),
         cmocka_unit_test(a_process_that_lies_is_asked_for_its_suspect_at_once),
         cmocka_unit_test(keeps_a_ring_reserve_for_control),
+        cmocka_unit_test(tells_that_a_client_closed_its_half),
         cmocka_unit_test(asks_once_for_a_warm_isolate),
         cmocka_unit_test(a_sub_request_is_answered_under_its_credit),
         cmocka_unit_test(a_sub_request_that_breaks_the_contract_condemns),

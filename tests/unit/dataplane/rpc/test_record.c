@@ -158,6 +158,18 @@ static size_t again_release(const uint8_t *in, size_t len, uint8_t *out)
     return record_read_release(&what, in, len) ? record_write_release(out, CAP, what) : 0;
 }
 
+static size_t draw_fin(struct rng *r, uint8_t *out, size_t cap)
+{
+    struct record_fin f = {rng_next(r)};
+    return record_write_fin(out, cap, &f);
+}
+
+static size_t again_fin(const uint8_t *in, size_t len, uint8_t *out)
+{
+    struct record_fin f;
+    return record_read_fin(&f, in, len) ? record_write_fin(out, CAP, &f) : 0;
+}
+
 static size_t draw_event(struct rng *r, uint8_t *out, size_t cap)
 {
     struct record_event e = {.payload = blob, .payload_bytes = (uint32_t)(1 + rng_below(r, 300))};
@@ -190,6 +202,7 @@ static const struct codec {
     {"WARMED", RECORD_WARMED, draw_warmed, again_warmed, 0},
     {"EVENT", RECORD_EVENT, draw_event, again_event, CAPABILITY_BYTES + 1},
     {"RELEASE", RECORD_RELEASE, draw_release, again_release, 0},
+    {"FIN", RECORD_FIN, draw_fin, again_fin, 0},
 };
 enum { CODECS = sizeof(codecs) / sizeof(codecs[0]) };
 
@@ -331,6 +344,7 @@ static const struct {
     {"a note has a limit", RECORD_NOTE, 0, 16384},
     {"GOAWAY is empty", RECORD_GOAWAY, 0, 0},
     {"RELEASE has one size", RECORD_RELEASE, 4, 4},
+    {"FIN has one size", RECORD_FIN, 8, 8},
 };
 
 static void a_header_names_a_type_and_a_length_that_it_can_have(void **state)

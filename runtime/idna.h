@@ -1,0 +1,24 @@
+/* idna.h
+ *
+ * Which ASCII domains a URL may have (URL Standard, "domain to ASCII"): the one judge for hearthd,
+ * which refuses the others before a script runs, and for the URL of scripts, which throws.
+ *
+ *   xn--bcher-kva.example  yes: the label decodes to what it stands for
+ *   xn--ls8h.la            yes: an emoji; IDNA2008 has none, the URL Standard (UTS 46) does
+ *   xn--0.example          no: not punycode (RFC 3492)
+ *   xn--a.example          no: decodes to what no domain may have
+ *   ab--cd.a_b.example     yes: any label without "xn--" is what it is
+ *
+ * By libidn2's tables, asked about labels with "xn--" alone: a microsecond for each, and nothing for
+ * other domains. Any thread.
+ */
+#ifndef HEARTH_IDNA_H
+#define HEARTH_IDNA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Lower-case letters, digits, '-', '_' and dots; labels of at most 63 bytes, else it is none. */
+bool idna_is_domain(const char *domain, size_t len);
+
+#endif
