@@ -9,8 +9,8 @@
  *   xn--a.example          no: decodes to what no domain may have
  *   ab--cd.a_b.example     yes: any label without "xn--" is what it is
  *
- * By libidn2's tables, asked about labels with "xn--" alone: a microsecond for each, and nothing for
- * other domains. Any thread.
+ * By libidn2's tables, asked about labels with "xn--" alone: a microsecond for each, and nothing
+ * for other domains. Any thread.
  */
 #ifndef HEARTH_IDNA_H
 #define HEARTH_IDNA_H
