@@ -345,6 +345,7 @@ static void take_text(struct tcp *t, uint32_t seq, const struct tcp_segment *seg
 
     if (len > 0 && seq_lt(limit, seq + len)) {
         len = seq_lt(seq, limit) ? limit - seq : 0;
+        t->is_refusing |= t->is_tight; /* a probe: there is something to be said */
         t->due |= TCP_DUE_ACK;
     }
     if (len > 0 && t->is_orphan) {
@@ -360,8 +361,10 @@ static void take_text(struct tcp *t, uint32_t seq, const struct tcp_segment *seg
             show_dsack(t, seq, seq + len);
         } else if (tcp_rx_put(&t->rx, t->env->pool, seq, bytes, len) < len) {
             c->tcp_no_memory++;
+            t->is_refusing |= !is_early;
             t->due |= TCP_DUE_ACK;
         } else {
+            t->is_refusing &= is_early;
             c->tcp_out_of_order += is_early;
         }
         ack_now_or_soon(t, is_early || was_broken, now);

@@ -114,6 +114,18 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
     return chunk;
 }
 
+uint32_t tcp_rx_room(const struct tcp_rx *rx, const struct chunk_pool *pool)
+{
+    uint32_t held = rx->account.held, own = chunk_owed(&rx->account, rx->account.floor);
+    uint32_t shared = chunk_shared(pool), spare = pool->count >> CHUNK_WAITS,
+             comes = pool->count >> CHUNK_COMES;
+    uint32_t chunks = shared > spare ? (shared - spare) / CHUNKS_WINDOW_PART : 0;
+
+    if (shared > comes && held + own + chunks < CHUNK_FIRST)
+        chunks = CHUNK_FIRST - held - own;
+    return on_grid(rx, rx->next + ROOM - 1) - rx->next + (own + chunks) * ROOM;
+}
+
 static void range_add(struct tcp_rx *rx, struct tcp_range r)
 {
     for (uint32_t i = rx->range_count; i-- > 0;) {

@@ -45,10 +45,7 @@ static void draw_kinds(struct sim *s)
     w->is_small = !is_planned && chance(15);
     w->is_short = !is_planned && chance(15);
     w->is_eager = !is_planned && chance(15);
-    /* Who stood still finds segments of seconds in a heap; those of a head for which there is no
-     * place cost their client timeouts of as many seconds as that took. */
-    bool stands_still = w->has[WEATHER_PAUSE] || w->has[WEATHER_SLOW_NODE];
-    w->is_full = !is_planned && !stands_still && !w->is_short && chance(25);
+    w->is_full = !is_planned && !w->is_short && chance(25);
     sim_pads = chance(50);
 }
 
