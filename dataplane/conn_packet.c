@@ -102,12 +102,17 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     conn_mark(core, c);
 }
 
+static bool has_cookies_out(const struct core *core)
+{
+    return core->now_ns < core->cookies_until_ns && !core->is_stopping;
+}
+
 /* An ACK for nobody may carry a cookie of ours. */
 static bool on_cookie(struct core *core, const struct net_packet *p, const struct tcp_segment *s,
                       const struct flow_key *key)
 {
     bool is_plain_ack = (s->flags & TCP_ACK) && !(s->flags & (TCP_SYN | TCP_RST));
-    if (!is_plain_ack || core->is_stopping || core->now_ns >= core->cookies_until_ns)
+    if (!is_plain_ack || !has_cookies_out(core))
         return false;
     struct tcp opened;
     if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
@@ -162,6 +167,10 @@ void conn_packet(struct core *core, const struct net_packet *p)
     }
     if (on_cookie(core, p, &s, &key)) {
         count->rx_tcp++;
+        return;
+    }
+    if (has_cookies_out(core) && tcp_cookie_may_follow(&s, core->now_ns)) {
+        count->drop_tcp_cookie_early++;
         return;
     }
     count->drop_tcp_no_conn++;

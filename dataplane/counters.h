@@ -52,6 +52,7 @@
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
+    D(drop_tcp_cookie_early, "text to what may be a SYN cookie, ahead of what proves it")          \
     D(drop_tcp_conn_limit, "SYN refused: all connections are busy")                                \
     D(drop_tcp_source_limit, "SYN refused: its source has its share of connections, all busy")     \
     E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
