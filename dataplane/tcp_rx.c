@@ -92,9 +92,10 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
     if (before != NULL && base_of(before) == base)
         return before;
 
-    enum chunk_rank rank = is_early                         ? CHUNK_WAITS
-                           : rx->account.held < CHUNK_FIRST ? CHUNK_COMES
-                                                            : (enum chunk_rank)rx->rank;
+    /* The first chunks were promised (tcp_rx_room), in whatever order their bytes come. */
+    enum chunk_rank rank = rx->account.held < CHUNK_FIRST ? CHUNK_COMES
+                           : is_early                     ? CHUNK_WAITS
+                                                          : (enum chunk_rank)rx->rank;
     struct chunk *chunk = chunk_take(pool, &rx->account, rank);
 
     if (chunk == NULL && !is_early && before != rx->last && forget_last(rx, pool, base))

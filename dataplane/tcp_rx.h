@@ -11,8 +11,9 @@
  * Ranges are kept with the most recent first: that is the order in which SACK blocks are sent (RFC
  * 2018 section 4).
  *
- * Early bytes take shared chunks of the rank `waits` only (chunk.h), and bytes in order may take an early chunk
- * back (RFC 2018 section 8 lets a receiver forget): a core short of memory still moves forward.
+ * Behind the first chunks early bytes take shared ones of the rank `waits` only (chunk.h), and bytes
+ * in order may take an early chunk back (RFC 2018 section 8 lets a receiver forget): a core short of
+ * memory still moves forward.
  * What it has room for it says in its window (tcp_rx_room): a threshold that moves with what is
  * free, as chunk.h's second source has it. What was promised is kept unless others were promised
  * the same chunks and came first.

@@ -111,7 +111,7 @@ void clients_start(struct sim *s)
     station_init(&s->station, sim_switch_plug(s->cluster.net, station_mac, s->faults),
                  s->cluster.config.mtu, 8192);
     s->callers = (struct callers){.station = &s->station,
-                                  .patience_ns = 30ull * 1000000000,
+                                  .patience_ns = 15ull * 1000000000,
                                   .last_port = 10000,
                                   .done = books_on_done,
                                   .arg = s};

@@ -586,6 +586,47 @@ static void an_exhausted_pool_drops_text_that_then_comes_again(void **state)
     fixture_fini(&f);
 }
 
+/* A peer that hears nothing for a second says it again; the time between is no round trip. */
+static void what_comes_again_is_acknowledged_with_its_own_time(void **state)
+{
+    struct fixture f;
+    struct tcp_segment syn = segment(20, 0, TCP_SYN), s;
+
+    fixture_init(&f, 10, 20);
+    syn.mss = MSS;
+    syn.has_ts = true;
+    syn.ts_val = 1000;
+    open_passive(&f, syn);
+    assert_int_equal(f.seg.ts_ecr, 1000);
+    syn.ts_val = 2000; /* the SYN-ACK was lost, or the node stood still */
+    give(&f, syn);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.flags, TCP_SYN | TCP_ACK);
+    assert_int_equal(f.seg.ts_ecr, 2000);
+
+    s = segment(f.irs + 1, f.iss + 1, TCP_ACK);
+    s.has_ts = true;
+    s.ts_val = 2010;
+    s.payload = text;
+    s.payload_bytes = 500;
+    give(&f, s);
+    f.now += TCP_DELAYED_ACK_MS * MS_NS;
+    tcp_timeout(&f.tcp, f.now);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.ts_ecr, 2010);
+    s.ts_val = 3010; /* the ACK was lost */
+    give(&f, s);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.ack, f.irs + 501);
+    assert_int_equal(f.seg.ts_ecr, 3010);
+    s.ts_val = 4010; /* not the last of what came */
+    s.payload_bytes = 400;
+    give(&f, s);
+    take_all(&f);
+    assert_int_equal(f.seg.ts_ecr, 3010);
+    fixture_fini(&f);
+}
+
 /* All chunks but so many. */
 static struct chunk *take_all_but(struct fixture *f, struct chunk_account *others, uint32_t left)
 {
@@ -645,11 +686,12 @@ static void the_window_shows_what_there_are_chunks_for(void **state)
         open_passive(&f, syn);
         assert_in_range(f.seg.window, rows[i].least, rows[i].most);
 
-        uint32_t window = f.seg.window;
+        uint32_t window = f.seg.window, half = window / 2;
 
         give(&f, segment(f.irs + 1, f.iss + 1, TCP_ACK));
         take_all(&f);
-        fill_window(&f, 0, window);
+        fill_window(&f, half, window - half); /* in whatever order it comes */
+        fill_window(&f, 0, half);
         assert_int_equal(tcp_readable(&f.tcp), window);
         assert_int_equal(f.counters.tcp_no_memory, 0);
         give_back(&f, &others, held);
@@ -792,6 +834,7 @@ int main(void)
         cmocka_unit_test(after_close_the_peers_fin_is_not_awaited_for_ever),
         cmocka_unit_test(silence_is_probed_and_then_ended),
         cmocka_unit_test(an_exhausted_pool_drops_text_that_then_comes_again),
+        cmocka_unit_test(what_comes_again_is_acknowledged_with_its_own_time),
         cmocka_unit_test(the_window_shows_what_there_are_chunks_for),
         cmocka_unit_test(a_window_that_chunks_have_shut_opens_without_being_asked),
         cmocka_unit_test(with_floors_it_goes_on_when_others_have_the_pool),
