@@ -195,8 +195,10 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *, const uint8_t local[16], const
  * window and FIN are still to be given to tcp_input. False: *tcp is untouched (counted). */
 bool tcp_cookie_open(struct tcp *, struct tcp_env *, const uint8_t local[16],
                      const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now_ns);
-/* Text that tcp_cookie_open did not take may have overtaken, or outlived, the ACK and the text that
- * begin such a connection. The cookie cannot be checked: only what comes right behind the SYN tells
+/* Half-open, and the ACK is of another SYN-ACK than ours: one with a cookie, perhaps. */
+bool tcp_is_unknown_ack(const struct tcp *, const struct tcp_segment *);
+/* What tcp_cookie_open did not take, text or an ACK behind it, may have overtaken, or outlived, the
+ * ACK and the text that begin such a connection. The cookie cannot be checked: only what comes right behind the SYN tells
  * its sequence number. An RST would end the connection, silence lets the first text come again. */
 bool tcp_cookie_may_follow(const struct tcp_segment *, uint64_t now_ns);
 

@@ -142,11 +142,15 @@ static bool cookie_check(const struct tcp_env *env, const uint8_t local[16],
                                  time - age, cookie >> 24 & 7);
 }
 
+bool tcp_is_unknown_ack(const struct tcp *t, const struct tcp_segment *s)
+{
+    return t->state == TCP_SYN_RECEIVED && t->is_passive && s->ack != t->tx_seq &&
+           (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK;
+}
+
 bool tcp_cookie_may_follow(const struct tcp_segment *s, uint64_t now)
 {
-    bool is_text = s->payload_bytes > 0 || (s->flags & TCP_FIN);
-
-    return is_text && (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
+    return (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
            cookie_age(s->ack - 1, now) < COOKIE_STEPS_MAX;
 }
 

@@ -50,7 +50,8 @@ static void open_request(struct sim *s, struct caller *c)
     r->script = pick_script(s);
     r->handle = s->cluster.node[r->entry].scripts[r->script].handle;
     q.server_ip = s->cluster.node[r->entry].ip;
-    q.bytes = chance(20) ? below(300000) : below(4000);
+    bool is_bulky = s->weather.theme == THEME_LOSS, is_hasty = s->weather.theme == THEME_SUSPECTS;
+    q.bytes = chance(is_bulky ? 60 : 20) ? below(300000) : below(4000);
     q.answer = ANSWER_GENERATE;
     if (!is_pass(s) && chance(50)) {
         q.answer = ANSWER_ECHO;
@@ -58,7 +59,7 @@ static void open_request(struct sim *s, struct caller *c)
         q.body_bytes = q.bytes;
     }
     q.crawls = chance(10);
-    if (!is_pass(s) && chance(5))
+    if (!is_pass(s) && chance(is_hasty ? 25 : 5))
         q.leave_ns = sim_now_ns + below(60) * MS;
     r->may_run_again = strcmp(q.method, "POST") != 0;
     r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;

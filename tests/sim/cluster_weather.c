@@ -13,6 +13,20 @@ static const uint8_t percents[WEATHERS] = {
 #undef WEATHER_PERCENT
 };
 
+enum { THEME_PERCENT = 18 };
+
+static bool theme_has(enum theme theme, enum weather_kind kind)
+{
+    switch (theme) {
+    case THEME_SUSPECTS:
+        return kind == WEATHER_RUNTIME_CRASH || kind == WEATHER_HANG;
+    case THEME_MISUSE:
+        return kind == WEATHER_STRIKE || kind == WEATHER_BAD_SINK;
+    default:
+        return false;
+    }
+}
+
 /* ---- what a seed has ---- */
 
 /* Clients' TCP is sim_tcp's and sim_core's business: with more loss, connections end by their own timeouts. */
@@ -33,10 +47,14 @@ static void draw_kinds(struct sim *s)
 {
     struct weather *w = &s->weather;
     bool is_planned = s->is_planned;
+    w->theme = !is_planned && chance(THEME_PERCENT) ? 1 + below(THEMES - 1) : THEME_NONE;
+    if (w->theme == THEME_LOSS)
+        w->rpc_loss = 100 + below(150);
     uint32_t only = is_planned ? WEATHER_LEAVE : chance(33) ? below(WEATHERS + 1) : WEATHERS + 1;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {
         bool is_drawn = chance(percents[kind]);
-        w->has[kind] = only == kind || (only > WEATHERS && is_drawn);
+        w->has[kind] =
+            w->theme ? theme_has(w->theme, kind) : only == kind || (only > WEATHERS && is_drawn);
         if (w->has[kind])
             TRACE("in store: %s", names[kind]);
     }
