@@ -467,6 +467,7 @@ void conn_run(struct core *core, struct conn *c)
         pump(core, c);
     if (c->state == CONN_CLOSING)
         run_closing(c);
+    tcp_feed(&c->tcp);
 
     bool is_sent = conn_send(core, c);
     if (is_sent)
@@ -487,7 +488,7 @@ void conn_run(struct core *core, struct conn *c)
     }
     conn_settle(core, c);
     charge(core, c);
-    if (c->is_starved || is_short_of_chunks(core, c))
+    if (c->is_starved || tcp_is_starved(&c->tcp) || is_short_of_chunks(core, c))
         starve(core, c);
     else
         age_remove(&c->starving);

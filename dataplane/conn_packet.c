@@ -69,6 +69,12 @@ static bool may_be_half_open(struct core *core, const struct flow_key *key)
     return false;
 }
 
+static void count_refusal(struct core *core, bool is_over_share)
+{
+    struct counters *count = &core->counters;
+    *(is_over_share ? &count->drop_tcp_source_limit : &count->drop_tcp_conn_limit) += 1;
+}
+
 /* A SYN for nobody: a new connection, a cookie, or a refusal. */
 static void on_syn(struct core *core, const struct net_packet *p, struct tcp_segment *s,
                    const struct flow_key *key)
@@ -88,7 +94,7 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     }
     struct conn *c = conn_new(core, key, &is_over_share);
     if (!c) {
-        *(is_over_share ? &count->drop_tcp_source_limit : &count->drop_tcp_conn_limit) += 1;
+        count_refusal(core, is_over_share);
         return;
     }
     count->rx_tcp++;
@@ -102,23 +108,43 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     conn_mark(core, c);
 }
 
-/* An ACK for nobody may carry a cookie of ours. */
+static void on_segment(struct core *core, struct conn *c, const struct tcp_segment *s)
+{
+    core->counters.rx_tcp++;
+    if (s->payload_bytes > 0 || (s->flags & (TCP_FIN | TCP_RST)))
+        conn_disturb(c);
+    tcp_input(&c->tcp, s, core->now_ns);
+    conn_mark(core, c);
+}
+
+static bool has_cookies_out(const struct core *core)
+{
+    return core->now_ns < core->cookies_until_ns && !core->is_stopping;
+}
+
+/* An ACK for nobody may carry a cookie of ours; so may one that a half-open connection does not
+ * know: of a SYN that came twice, the first may have got a cookie and the second a place. */
 static bool on_cookie(struct core *core, const struct net_packet *p, const struct tcp_segment *s,
-                      const struct flow_key *key)
+                      const struct flow_key *key, struct conn *half_open)
 {
     bool is_plain_ack = (s->flags & TCP_ACK) && !(s->flags & (TCP_SYN | TCP_RST));
-    if (!is_plain_ack || core->is_stopping || core->now_ns >= core->cookies_until_ns)
+    if (!is_plain_ack || !has_cookies_out(core))
         return false;
     struct tcp opened;
     if (!tcp_cookie_open(&opened, env_of(core, p->src), p->dst, p->src, s, core->now_ns))
         return false;
     bool is_over_share;
+    if (half_open)
+        conn_free(core, half_open);
     struct conn *c = conn_new(core, key, &is_over_share);
     if (!c) {
+        /* Silence, as for a SYN: what it says comes again, and may find a place. */
         core->counters.conn_cookie_refused++;
+        count_refusal(core, is_over_share);
         tcp_fini(&opened);
-        return false;
+        return true;
     }
+    core->counters.rx_tcp++;
     c->tcp = opened; /* holds no pointer to itself */
     tcp_input(&c->tcp, s, core->now_ns);
     conn_mark(core, c);
@@ -143,12 +169,8 @@ void conn_packet(struct core *core, const struct net_packet *p)
         conn_free(core, c); /* RFC 6191: a new incarnation takes the TIME_WAIT's place */
         c = NULL;
     }
-    if (c) {
-        count->rx_tcp++;
-        if (s.payload_bytes > 0 || (s.flags & (TCP_FIN | TCP_RST)))
-            conn_disturb(c);
-        tcp_input(&c->tcp, &s, core->now_ns);
-        conn_mark(core, c);
+    if (c && !(has_cookies_out(core) && tcp_is_unknown_ack(&c->tcp, &s))) {
+        on_segment(core, c, &s);
         return;
     }
     if (!is_listening(core, s.dst_port)) {
@@ -160,8 +182,14 @@ void conn_packet(struct core *core, const struct net_packet *p)
         on_syn(core, p, &s, &key);
         return;
     }
-    if (on_cookie(core, p, &s, &key)) {
-        count->rx_tcp++;
+    if (on_cookie(core, p, &s, &key, c))
+        return;
+    if (has_cookies_out(core) && tcp_cookie_may_follow(&s, core->now_ns)) {
+        count->drop_tcp_cookie_early++;
+        return;
+    }
+    if (c) {
+        on_segment(core, c, &s);
         return;
     }
     count->drop_tcp_no_conn++;

@@ -15,7 +15,6 @@
 enum {
     LINK_MESSAGES_AT_ONCE = 32, /* between two looks at the clock */
     WARMTH_SWEEP_SLOTS = 4,
-    HALF_OPEN_MIN = 8,
 };
 
 /* ---- start and end ---- */
@@ -92,11 +91,10 @@ static bool take_cluster_parts(struct core *core)
     return true;
 }
 
-/* Beyond, SYNs are answered by cookies, which cost no place. Not by the first few: if the ACK of a
- * cookie and the first data are lost, what comes after them is reset. */
+/* Beyond, SYNs are answered by cookies, which cost no place. */
 static uint32_t half_open_max(uint32_t conns_max)
 {
-    uint32_t part = conns_max / 4 > HALF_OPEN_MIN ? conns_max / 4 : HALF_OPEN_MIN;
+    uint32_t part = (conns_max + 3) / 4;
     return part < TCP_SYN_RCVD_MAX ? part : TCP_SYN_RCVD_MAX;
 }
 

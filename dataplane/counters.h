@@ -52,8 +52,9 @@
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
-    D(drop_tcp_conn_limit, "SYN refused: all connections are busy")                                \
-    D(drop_tcp_source_limit, "SYN refused: its source has its share of connections, all busy")     \
+    D(drop_tcp_cookie_early, "what may follow a SYN cookie, ahead of what proves it")              \
+    D(drop_tcp_conn_limit, "SYN or cookie refused: all connections are busy")                      \
+    D(drop_tcp_source_limit, "SYN or cookie refused: its source has its share, all busy")          \
     E(net_unresolved, "packets whose next hop was not known: held back, or dropped")               \
     E(net_unresolved_dropped, "of these, dropped: resets, cookies, or too many hops to wait for")  \
     E(net_no_route, "packets to a destination that no address or gateway leads to")                \

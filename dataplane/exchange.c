@@ -305,13 +305,12 @@ static void on_head_timeout(struct core *core, struct conn *c)
         conn_close(core, c, false);
         return;
     }
+    if (x->head_waits_ns != 0) { /* our fault */
+        exchange_refuse_short(core, c);
+        return;
+    }
     core->counters.conn_timeout_head++;
-    x->keep_alive = false;
-    x->has_body = false;
-    x->is_head = false;
-    x->minor = 1;
-    x->request_id = core_next_request_id(core);
-    exchange_refuse(core, c, (struct refusal){408, "the request head took too long"});
+    exchange_refuse_unread(core, c, (struct refusal){408, "the request head took too long"});
 }
 
 /* Counts whose fault it is. */

@@ -56,7 +56,7 @@ struct exchange {
     uint64_t response_left; /* LENGTH framing: bytes still to come */
     uint64_t body_bytes;    /* of the request, so far */
     uint32_t seen; /* bytes of a head that the parser looked at: `in`, and the stream's next */
-    uint64_t head_waits_ns;   /* since when a whole head finds no chunks; 0: none does */
+    uint64_t head_waits_ns;   /* since when a head, or more of it, finds no chunks; 0: it does */
     uint32_t head_left;       /* of out: text of a head, or of a refusal */
     uint64_t stall_ns;        /* the state's deadline; c->deadline_ns is that, or a slow pace's */
     struct pace gives, takes; /* the client: request body, and the answer */

@@ -82,6 +82,10 @@ size_t exchange_keep(struct core *, struct conn *, size_t len);
 /* ---- exchange_request.c: each is true if the pump should go on ---- */
 
 bool exchange_read_head(struct core *, struct conn *);
+/* Answers a head that was not read to its end; the connection ends. */
+void exchange_refuse_unread(struct core *, struct conn *, struct refusal);
+/* The same, for want of chunks. */
+void exchange_refuse_short(struct core *, struct conn *);
 void exchange_read_body(struct core *, struct conn *);
 /* Reads and drops the rest of a request body after an early answer. */
 bool exchange_discard(struct core *, struct conn *);

@@ -244,9 +244,36 @@ static bool on_request(struct core *core, struct conn *c, const struct http1_req
     return true;
 }
 
-static void refuse_malformed(struct core *core, struct conn *c, const struct http1_request *r)
+/* There are no chunks for a head: it stays where it is, for a while. False: for long enough. */
+static bool wait_for_chunks(struct core *core, struct conn *c)
 {
     struct exchange *x = &c->exchange;
+    if (x->head_waits_ns == 0)
+        x->head_waits_ns = core->now_ns;
+    conn_retry(c);
+    return core->now_ns - x->head_waits_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull;
+}
+
+/* An answer to a head that was not read to its end. */
+void exchange_refuse_unread(struct core *core, struct conn *c, struct refusal r)
+{
+    struct exchange *x = &c->exchange;
+    x->request_id = core_next_request_id(core);
+    x->keep_alive = false;
+    x->has_body = false;
+    x->is_head = false;
+    x->minor = 1;
+    exchange_refuse(core, c, r);
+}
+
+void exchange_refuse_short(struct core *core, struct conn *c)
+{
+    core->counters.call_no_chunks++;
+    exchange_refuse_unread(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+}
+
+static void refuse_malformed(struct core *core, struct conn *c, const struct http1_request *r)
+{
     switch (r->error_status) {
     case 414:
     case 431:
@@ -259,24 +286,7 @@ static void refuse_malformed(struct core *core, struct conn *c, const struct htt
     default:
         core->counters.http_bad++;
     }
-    x->request_id = core_next_request_id(core);
-    x->keep_alive = false;
-    x->has_body = false;
-    x->is_head = false;
-    x->minor = 1;
-    exchange_refuse(core, c, (struct refusal){r->error_status, r->error});
-}
-
-/* A head is whole, and there are no chunks in which it could wait for its call: it stays where it
- * is, for a while. */
-static bool waits_for_chunks(struct core *core, struct conn *c)
-{
-    struct exchange *x = &c->exchange;
-    if (call_has_head_memory(core))
-        return false;
-    if (x->head_waits_ns == 0)
-        x->head_waits_ns = core->now_ns;
-    return core->now_ns - x->head_waits_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull;
+    exchange_refuse_unread(core, c, (struct refusal){r->error_status, r->error});
 }
 
 /* What there is is no whole head. True: some of it was taken in, and there may be more. */
@@ -288,9 +298,15 @@ static bool on_part(struct core *core, struct conn *c, size_t len)
     if (is_first) /* from its first byte on the head has a deadline of its own */
         exchange_set_state(core, c, EXCHANGE_HEAD);
     if (len > x->in.bytes) {
-        if (exchange_keep(core, c, len) > 0)
+        if (exchange_keep(core, c, len) > 0) {
+            x->head_waits_ns = 0;
             return true;
-        conn_retry(c);
+        }
+        if (!wait_for_chunks(core, c))
+            exchange_refuse_short(core, c);
+    } else if (tcp_is_refusing(&c->tcp)) {
+        if (!wait_for_chunks(core, c))
+            exchange_refuse_short(core, c);
     } else if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
         if (len > 0)
             core->counters.http_bad++;
@@ -323,10 +339,8 @@ bool exchange_read_head(struct core *core, struct conn *c)
     case HTTP1_OK:
         break;
     }
-    if (waits_for_chunks(core, c)) {
-        conn_retry(c);
+    if (!call_has_head_memory(core) && wait_for_chunks(core, c))
         return false;
-    }
     x->seen = 0;
     x->head_waits_ns = 0;
     /* The views point into scratch, which nothing touches until the head is encoded. */

@@ -17,6 +17,7 @@
     L(CHUNK_BYTES, 2048, "bytes of a chunk")                                                       \
     L(CHUNKS_UPLOADS_PART, 8, "while chunks are short, requests still to come have 1/8 of them")   \
     L(CHUNKS_HEADS_PART, 16, "that heads not whole leave free, beside what calls that begin do")   \
+    L(CHUNKS_WINDOW_PART, 2, "of the chunks to spare one connection's window shows at most 1/2")   \
     L(SOURCE_SHARE_PERCENT_DEFAULT, 25, "of what is scarce, for one source")                       \
     L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
     L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \

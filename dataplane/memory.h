@@ -5,7 +5,8 @@
  * nothing that it says is lost for want of memory.
  *
  *   request head
- *     client connection  stays in the stream until there are chunks for it: waits, then 503
+ *     client connection  stays in the stream until there are chunks for it: waits, then 503. What the
+ *                        stream has none for stays with the client: the window shuts (tcp_rx_room)
  *     call               held, encoded, in a queue of its own before it is placed
  *     stream to a home   whole in the stream (stream_set_aside), or the call runs here
  *     served at home     whole in the stream (stream_expect), or it is handed back

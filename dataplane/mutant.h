@@ -29,9 +29,9 @@
     X(DOWN_UNTOLD, 16, "a call does not hear that the channel to its home went down")              \
     X(UNACCOUNTED, 16, "a datagram from a stranger is dropped without being counted")              \
     X(CRASH_UNTOLD, 8, "calls do not hear that their runtime died")                                \
-    X(CREDIT_NOT_RESENT, 180, "a stream's credit is not sent again when its packet is lost")       \
+    X(CREDIT_NOT_RESENT, 60, "a stream's credit is not sent again when its packet is lost")        \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
-    X(SUSPECT_RERUN, 80, "what a runtime executed when it died runs again")                        \
+    X(SUSPECT_RERUN, 60, "what a runtime executed when it died runs again")                        \
     X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
     X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
@@ -44,9 +44,9 @@
     X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
     X(DRAINING_IS_HOME, 80, "a node that drains stays the home of its scripts")                    \
     X(WORD_UNCHECKED, 24, "a member's word about owners and trust is taken")                       \
-    X(MAC_UNCHECKED, 90, "the seal of a capability is not checked")                                \
+    X(MAC_UNCHECKED, 60, "the seal of a capability is not checked")                                \
     X(REVOKE_FORGOTTEN, 8, "a revoked capability is honoured")                                     \
-    X(EXPIRY_IGNORED, 90, "an expired capability is honoured")                                     \
+    X(EXPIRY_IGNORED, 60, "an expired capability is honoured")                                     \
     X(LAZY_NOT_SPENT, 8, "a single-use capability can be redeemed again")                          \
     X(REPLAY_TAKEN, 32, "a packet is taken as often as it arrives")                                \
     X(INIT_ENDS_SESSION, 40, "a session ends at an init, before its sender proved to be there")    \
@@ -66,7 +66,9 @@
     X(GUARD_SKIPPED, 8, "a ClientHello that breaks a rule goes to the library")                    \
     X(HELLO_CUT_TRUSTED, 8, "a ClientHello ends with the record in which its length is known")     \
     X(PARTS_MIXED, 8, "other records may come between the parts of a ClientHello")                 \
-    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")
+    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")                               \
+    X(WINDOW_BLIND, 60, "a window shows room for which there are no chunks")                       \
+    X(WINDOW_STAYS_SHUT, 60, "nobody is told that there are chunks again")
 
 enum mutant {
     MUTANT_NONE = 0,

@@ -232,23 +232,42 @@ const uint8_t *tcp_peek(struct tcp *t, uint32_t offset, size_t *len)
     return tcp_rx_peek(&t->rx, offset, len);
 }
 
-uint32_t tcp_rcv_edge_free(const struct tcp *t)
+uint32_t tcp_rcv_edge_free(const struct tcp *t, uint32_t limit)
 {
-    uint32_t limit = 65535u << t->rcv_wscale;
+    uint32_t edge = t->rx.start + limit, room = tcp_rx_room(&t->rx, t->env->pool);
 
-    return t->rx.start + (limit < TCP_RX_WINDOW_BYTES ? limit : TCP_RX_WINDOW_BYTES);
+    return seq_lt(t->rx.next + room, edge) ? t->rx.next + room : edge;
+}
+
+/* The peer need not hear of every byte of room (RFC 9293 3.8.6.2.2). */
+static void tell_of_room(struct tcp *t, int32_t enough)
+{
+    int32_t opened = (int32_t)(tcp_rcv_edge_free(t, tcp_window_max(t)) - t->rcv_edge);
+
+    if (opened >= enough && !t->fin_received && tcp_is_synchronized(t))
+        t->due |= TCP_DUE_ACK;
 }
 
 void tcp_consume(struct tcp *t, uint32_t bytes)
 {
     tcp_rx_consume(&t->rx, t->env->pool, bytes);
+    tell_of_room(t, 2 * t->mss < TCP_RX_WINDOW_BYTES / 2 ? 2 * t->mss : TCP_RX_WINDOW_BYTES / 2);
+}
 
-    /* The peer need not hear of every byte of room (RFC 9293 3.8.6.2.2). */
-    int32_t opened = (int32_t)(tcp_rcv_edge_free(t) - t->rcv_edge);
-    int32_t enough = 2 * t->mss < TCP_RX_WINDOW_BYTES / 2 ? 2 * t->mss : TCP_RX_WINDOW_BYTES / 2;
+bool tcp_is_starved(const struct tcp *t)
+{
+    return (t->is_tight || t->is_refusing) && !t->fin_received && tcp_is_synchronized(t);
+}
 
-    if (opened >= enough && !t->fin_received && tcp_is_synchronized(t))
-        t->due |= TCP_DUE_ACK;
+bool tcp_is_refusing(const struct tcp *t)
+{
+    return t->is_refusing;
+}
+
+void tcp_feed(struct tcp *t)
+{
+    if (t->is_tight && !MUTANT(WINDOW_STAYS_SHUT))
+        tell_of_room(t, (int32_t)tcp_window_step(t));
 }
 
 bool tcp_peer_finished(const struct tcp *t)

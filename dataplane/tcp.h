@@ -12,8 +12,8 @@
  * tcp_deadline.
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
- * TCP_RX_WINDOW_BYTES (the advertised window is the free space, never taken back), to send at most
- * TCP_TX_BUFFER_BYTES. Both take shared chunks of the rank `waits` (chunk.h) beside the floors that
+ * TCP_RX_WINDOW_BYTES (the advertised window is the free space, or what there are chunks for, and
+ * never taken back), to send at most TCP_TX_BUFFER_BYTES. Both take shared chunks of the rank `waits` (chunk.h) beside the floors that
  * tcp_reserve gives them.
  *
  * Counters: all of COUNTERS_TCP are counted here, the owner counts none of them.
@@ -142,6 +142,13 @@ size_t tcp_readable(const struct tcp *); /* in-order bytes not consumed */
 const uint8_t *tcp_peek(struct tcp *, uint32_t offset,
                         size_t *len); /* contiguous view at offset; *len 0: no more */
 void tcp_consume(struct tcp *, uint32_t bytes);
+/* Want of chunks keeps the window shut, or made it refuse text: tcp_feed is to be called when others
+ * have given some back, from time to time. */
+bool tcp_is_starved(const struct tcp *);
+/* The peer's text in order was not taken for want of chunks: it has more to say. */
+bool tcp_is_refusing(const struct tcp *);
+/* Tells the peer of a window that chunks have opened since, before it would ask. */
+void tcp_feed(struct tcp *);
 bool tcp_peer_finished(const struct tcp *); /* FIN received and all bytes before it are in order */
 
 size_t tcp_writable(const struct tcp *);                       /* room */
@@ -188,5 +195,11 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *, const uint8_t local[16], const
  * window and FIN are still to be given to tcp_input. False: *tcp is untouched (counted). */
 bool tcp_cookie_open(struct tcp *, struct tcp_env *, const uint8_t local[16],
                      const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now_ns);
+/* Half-open, and the ACK is of another SYN-ACK than ours: one with a cookie, perhaps. */
+bool tcp_is_unknown_ack(const struct tcp *, const struct tcp_segment *);
+/* What tcp_cookie_open did not take, text or an ACK behind it, may have overtaken, or outlived, the
+ * ACK and the text that begin such a connection. The cookie cannot be checked: only what comes right behind the SYN tells
+ * its sequence number. An RST would end the connection, silence lets the first text come again. */
+bool tcp_cookie_may_follow(const struct tcp_segment *, uint64_t now_ns);
 
 #endif

@@ -122,17 +122,36 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *env, const uint8_t local[16],
     return tcp_header_write(&h, buf, tcp_offer_write(&offer, buf + TCP_HEADER_BYTES));
 }
 
+/* Steps of the clock since a cookie was made, if it is one. */
+static uint32_t cookie_age(uint32_t cookie, uint64_t now)
+{
+    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+
+    return (time - (cookie >> 27)) & 31;
+}
+
 static bool cookie_check(const struct tcp_env *env, const uint8_t local[16],
                          const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now)
 {
-    uint32_t cookie = ack->ack - 1;
+    uint32_t cookie = ack->ack - 1, age = cookie_age(cookie, now);
     uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
-    uint32_t age = (time - (cookie >> 27)) & 31;
 
     if ((ack->flags & (TCP_ACK | TCP_SYN | TCP_RST)) != TCP_ACK || age >= COOKIE_STEPS_MAX)
         return false;
     return cookie == cookie_make(env, local, remote, ack->dst_port, ack->src_port, ack->seq - 1,
                                  time - age, cookie >> 24 & 7);
+}
+
+bool tcp_is_unknown_ack(const struct tcp *t, const struct tcp_segment *s)
+{
+    return t->state == TCP_SYN_RECEIVED && t->is_passive && s->ack != t->tx_seq &&
+           (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK;
+}
+
+bool tcp_cookie_may_follow(const struct tcp_segment *s, uint64_t now)
+{
+    return (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
+           cookie_age(s->ack - 1, now) < COOKIE_STEPS_MAX;
 }
 
 bool tcp_cookie_open(struct tcp *t, struct tcp_env *env, const uint8_t local[16],

@@ -140,6 +140,14 @@ static bool seq_acceptable(const struct tcp *t, const struct tcp_segment *seg, u
     return len > 0 && seq_le(next, last) && seq_lt(last, t->rcv_edge);
 }
 
+static void take_ts(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
+{
+    if (!t->has_ts || !seg->has_ts || seq_lt(seg->ts_val, t->ts_recent))
+        return;
+    t->ts_recent = seg->ts_val;
+    t->ts_recent_s = (uint32_t)(now / 1000000000);
+}
+
 static void refuse_seq(struct tcp *t, const struct tcp_segment *seg, uint32_t len, uint64_t now)
 {
     uint32_t next = tcp_rcv_nxt(t);
@@ -152,6 +160,11 @@ static void refuse_seq(struct tcp *t, const struct tcp_segment *seg, uint32_t le
         t->env->counters->tcp_duplicate++;
         if (seg->payload_bytes > 0)
             show_dsack(t, seg->seq, seg->seq + seg->payload_bytes);
+        /* The last of all that came, again: its ACK was lost, or late. With the time of what came
+         * first the peer would take its own timeout for a round trip, and wait for a multiple of it
+         * from then on. Only the last one: whatever lies further back is easier to guess. */
+        if (seg->seq + len == next)
+            take_ts(t, seg, now);
         ack_old(t, now);
         /* The peer did not hear our SYN-ACK. */
         if (t->state == TCP_SYN_RECEIVED && (seg->flags & TCP_SYN))
@@ -345,6 +358,7 @@ static void take_text(struct tcp *t, uint32_t seq, const struct tcp_segment *seg
 
     if (len > 0 && seq_lt(limit, seq + len)) {
         len = seq_lt(seq, limit) ? limit - seq : 0;
+        t->is_refusing |= t->is_tight; /* a probe: there is something to be said */
         t->due |= TCP_DUE_ACK;
     }
     if (len > 0 && t->is_orphan) {
@@ -360,8 +374,10 @@ static void take_text(struct tcp *t, uint32_t seq, const struct tcp_segment *seg
             show_dsack(t, seq, seq + len);
         } else if (tcp_rx_put(&t->rx, t->env->pool, seq, bytes, len) < len) {
             c->tcp_no_memory++;
+            t->is_refusing |= !is_early;
             t->due |= TCP_DUE_ACK;
         } else {
+            t->is_refusing &= is_early;
             c->tcp_out_of_order += is_early;
         }
         ack_now_or_soon(t, is_early || was_broken, now);
@@ -416,11 +432,8 @@ static void input_other(struct tcp *t, const struct tcp_segment *seg, uint64_t n
         return;
     }
     /* RFC 7323 4.3: the timestamp of the segment that the last ACK is about. */
-    if (t->has_ts && seg->has_ts && seq_le(text, t->last_ack_sent) &&
-        !seq_lt(seg->ts_val, t->ts_recent)) {
-        t->ts_recent = seg->ts_val;
-        t->ts_recent_s = (uint32_t)(now / 1000000000);
-    }
+    if (seq_le(text, t->last_ack_sent))
+        take_ts(t, seg, now);
 
     /* Second, the RST bit (RFC 5961 section 3). */
     if (seg->flags & TCP_RST) {

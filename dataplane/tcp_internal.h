@@ -33,8 +33,22 @@ static inline bool tcp_is_synchronized(const struct tcp *t)
     return t->state >= TCP_ESTABLISHED;
 }
 
-/* The right edge of the window that free space allows. */
-uint32_t tcp_rcv_edge_free(const struct tcp *);
+/* The right edge of the window that free space and free chunks allow; at most `limit` bytes. */
+uint32_t tcp_rcv_edge_free(const struct tcp *, uint32_t limit);
+/* The largest window that the peer can be shown. */
+static inline uint32_t tcp_window_max(const struct tcp *t)
+{
+    uint32_t limit = 65535u << t->rcv_wscale;
+
+    return limit < TCP_RX_WINDOW_BYTES ? limit : TCP_RX_WINDOW_BYTES;
+}
+
+/* The window opens by so much or more (RFC 9293 3.8.6.2.2): where few chunks are left that is less
+ * than a large segment. */
+static inline uint32_t tcp_window_step(const struct tcp *t)
+{
+    return t->mss < CHUNK_ROOM / 2 ? t->mss : CHUNK_ROOM / 2;
+}
 
 /* New data, a FIN, or a part of them may be sent now. */
 bool tcp_may_send_new(const struct tcp *);

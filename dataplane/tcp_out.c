@@ -153,17 +153,27 @@ bool tcp_wants_output(const struct tcp *t, uint64_t now)
     return plan_next(t, &p);
 }
 
-/* The window to show, scaled. Its right edge moves by worthwhile steps only (RFC 9293 3.8.6.2.2)
- * and never back. */
-static uint16_t window(struct tcp *t)
+/* Bytes of window to show, at most so many. Its right edge moves by worthwhile steps only (RFC 9293
+ * 3.8.6.2.2) and never back. */
+static uint32_t window_bytes(struct tcp *t, uint32_t limit)
 {
-    uint32_t edge = tcp_rcv_edge_free(t);
+    uint32_t edge = tcp_rcv_edge_free(t, limit), step = tcp_window_step(t);
 
-    if ((int32_t)(edge - t->rcv_edge) >= t->mss)
+    if ((int32_t)(edge - t->rcv_edge) >= (int32_t)step)
         t->rcv_edge = edge;
 
     int32_t bytes = (int32_t)(t->rcv_edge - tcp_rcv_nxt(t));
-    uint32_t shown = bytes > 0 ? (uint32_t)bytes >> t->rcv_wscale : 0;
+    uint32_t shown = bytes > 0 ? (uint32_t)bytes : 0;
+
+    /* Not for want of chunks if it is because the owner does not read. */
+    t->is_tight = shown < step && edge != t->rx.start + limit;
+    return shown;
+}
+
+/* The same, scaled. */
+static uint16_t window(struct tcp *t)
+{
+    uint32_t shown = window_bytes(t, tcp_window_max(t)) >> t->rcv_wscale;
 
     return (uint16_t)(shown < 65535 ? shown : 65535);
 }
@@ -203,7 +213,7 @@ static size_t write_syn(struct tcp *t, uint8_t *buf, uint64_t now)
     };
 
     if (is_answer) {
-        t->rcv_edge = seq_max(t->rcv_edge, tcp_rcv_nxt(t) + h.window);
+        h.window = (uint16_t)window_bytes(t, 65535);
         t->last_ack_sent = tcp_rcv_nxt(t);
     }
     if (t->snd_nxt == h.seq) {

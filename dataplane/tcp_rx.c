@@ -92,9 +92,10 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
     if (before != NULL && base_of(before) == base)
         return before;
 
-    enum chunk_rank rank = is_early                         ? CHUNK_WAITS
-                           : rx->account.held < CHUNK_FIRST ? CHUNK_COMES
-                                                            : (enum chunk_rank)rx->rank;
+    /* The first chunks were promised (tcp_rx_room), in whatever order their bytes come. */
+    enum chunk_rank rank = rx->account.held < CHUNK_FIRST ? CHUNK_COMES
+                           : is_early                     ? CHUNK_WAITS
+                                                          : (enum chunk_rank)rx->rank;
     struct chunk *chunk = chunk_take(pool, &rx->account, rank);
 
     if (chunk == NULL && !is_early && before != rx->last && forget_last(rx, pool, base))
@@ -112,6 +113,21 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
     if (chunk->next == NULL)
         rx->last = chunk;
     return chunk;
+}
+
+uint32_t tcp_rx_room(const struct tcp_rx *rx, const struct chunk_pool *pool)
+{
+    if (MUTANT(WINDOW_BLIND))
+        return TCP_RX_WINDOW_BYTES;
+
+    uint32_t held = rx->account.held, own = chunk_owed(&rx->account, rx->account.floor);
+    uint32_t shared = chunk_shared(pool), spare = pool->count >> CHUNK_WAITS,
+             comes = pool->count >> CHUNK_COMES;
+    uint32_t chunks = shared > spare ? (shared - spare) / CHUNKS_WINDOW_PART : 0;
+
+    if (shared > comes && held + own + chunks < CHUNK_FIRST)
+        chunks = CHUNK_FIRST - held - own;
+    return on_grid(rx, rx->next + ROOM - 1) - rx->next + (own + chunks) * ROOM;
 }
 
 static void range_add(struct tcp_rx *rx, struct tcp_range r)

@@ -11,8 +11,12 @@
  * Ranges are kept with the most recent first: that is the order in which SACK blocks are sent (RFC
  * 2018 section 4).
  *
- * Early bytes take shared chunks of the rank `waits` only (chunk.h), and bytes in order may take an early chunk
- * back (RFC 2018 section 8 lets a receiver forget): a core short of memory still moves forward.
+ * Behind the first chunks early bytes take shared ones of the rank `waits` only (chunk.h), and bytes
+ * in order may take an early chunk back (RFC 2018 section 8 lets a receiver forget): a core short of
+ * memory still moves forward.
+ * What it has room for it says in its window (tcp_rx_room): a threshold that moves with what is
+ * free, as chunk.h's second source has it. What was promised is kept unless others were promised
+ * the same chunks and came first.
  *
  * Units: bytes, sequence numbers. Single thread.
  */
@@ -53,6 +57,10 @@ uint32_t tcp_rx_span(const struct tcp_rx *, uint32_t end);
  * again. */
 size_t tcp_rx_put(struct tcp_rx *, struct chunk_pool *, uint32_t seq, const uint8_t *bytes,
                   size_t len);
+
+/* Bytes that may come behind next: its floor, the first chunks, and a part of what there is to
+ * spare. Chunks of early bytes are not counted. */
+uint32_t tcp_rx_room(const struct tcp_rx *, const struct chunk_pool *);
 
 /* Some range holds [seq, seq + len) already. */
 bool tcp_rx_has(const struct tcp_rx *, uint32_t seq, size_t len);

@@ -80,6 +80,8 @@ struct tcp {
     bool is_timed : 1;     /* timed_seq is being measured */
     bool has_dsack : 1;
     bool reset_has_ack : 1;
+    bool is_tight : 1;    /* want of chunks keeps the window shut */
+    bool is_refusing : 1; /* and the peer's last text in order was not taken */
 
     uint32_t rcv_edge;      /* right edge of the largest window ever advertised */
     uint32_t rcv_fin;       /* sequence number of the peer's FIN */

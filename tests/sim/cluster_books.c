@@ -142,11 +142,7 @@ static bool may_end(const struct sim *s, const struct record *r, enum caller_end
         (w->is_small || w->is_short || sim_excuses(s, TROUBLE_LOAD, r->opened_ns));
     /* Its SYN was lost, and when it came again the node took nothing new. */
     bool came_late = s->weather.node[r->entry].doing == FRONT_ENDS && r->starts[0] == 0;
-    /* Long heads wait for memory, and what finds none is dropped: the client's timeouts double. */
-    bool waits_for_memory = w->is_full && r->starts[0] == 0;
     return how == CALLER_ANSWERED || (how == CALLER_LOST && came_late) ||
-           (how == CALLER_STUCK && waits_for_memory) ||
-           (how == CALLER_LOST && is_lost && r->starts[0] > 0) || /* the cut overtook the head */
            (how == CALLER_CUT && (is_lost || is_relay_trouble));
 }
 

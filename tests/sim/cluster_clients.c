@@ -52,7 +52,8 @@ static void open_request(struct sim *s, struct caller *c)
     r->script = pick_script(s);
     r->handle = s->cluster.node[r->entry].scripts[r->script].handle;
     q.server_ip = s->cluster.node[r->entry].ip;
-    q.bytes = chance(20) ? below(300000) : below(4000);
+    bool is_bulky = s->weather.theme == THEME_LOSS, is_hasty = s->weather.theme == THEME_SUSPECTS;
+    q.bytes = chance(is_bulky ? 60 : 20) ? below(300000) : below(4000);
     q.answer = ANSWER_GENERATE;
     if (!is_pass(s) && chance(50)) {
         q.answer = ANSWER_ECHO;
@@ -61,7 +62,7 @@ static void open_request(struct sim *s, struct caller *c)
     }
     q.crawls = chance(10);
     q.half_closes = chance(10);
-    if (!is_pass(s) && chance(5))
+    if (!is_pass(s) && chance(is_hasty ? 25 : 5))
         q.leave_ns = sim_now_ns + below(60) * MS;
     r->may_run_again = strcmp(q.method, "POST") != 0;
     r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
@@ -116,7 +117,7 @@ void clients_start(struct sim *s)
     station_init(&s->station, sim_switch_plug(s->cluster.net, station_mac, s->faults),
                  s->cluster.config.mtu, 8192);
     s->callers = (struct callers){.station = &s->station,
-                                  .patience_ns = 30ull * 1000000000,
+                                  .patience_ns = 15ull * 1000000000,
                                   .last_port = 10000,
                                   .done = books_on_done,
                                   .arg = s};

@@ -389,7 +389,7 @@ uint64_t gust(struct sim *s, enum weather_kind kind)
     case WEATHER_RUNTIME_CRASH:
     case WEATHER_HANG:
         end_runtime(s, kind == WEATHER_HANG);
-        return 1500 * MS;
+        return (s->weather.theme == THEME_SUSPECTS ? 500 : 1500) * MS;
     case WEATHER_SLOW_RUNTIME:
         slow_runtime(s);
         return 1000 * MS;

@@ -74,6 +74,16 @@ enum weather_kind {
         WEATHERS
 };
 
+/* Some seeds tell of one thing at length, and of nothing else: what shows only if several things
+ * that are rare elsewhere come together. */
+enum theme {
+    THEME_NONE = 0,
+    THEME_LOSS,     /* much is lost between nodes, and bodies are large */
+    THEME_SUSPECTS, /* runtimes end often, and clients leave before they are answered */
+    THEME_MISUSE,   /* capabilities that are none, and no channel is lost */
+    THEMES
+};
+
 /* What a node is in the middle of. One thing at a time. */
 enum front {
     FRONT_NONE = 0,
@@ -105,6 +115,7 @@ struct weather {
     uint32_t burst_script;             /* SCRIPTS: any */
     bool is_small, is_short, is_eager; /* tables; chunks; scripts are soon hot or wide */
     bool is_full;                      /* others hold three quarters of the chunks: no excuse */
+    enum theme theme;
     uint32_t rpc_loss; /* of datagrams between nodes, per mille, beside what the wires lose */
     uint32_t deploys, crashes, leaves, partitions, cuts;
 };

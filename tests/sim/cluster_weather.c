@@ -13,6 +13,20 @@ static const uint8_t percents[WEATHERS] = {
 #undef WEATHER_PERCENT
 };
 
+enum { THEME_PERCENT = 18 };
+
+static bool theme_has(enum theme theme, enum weather_kind kind)
+{
+    switch (theme) {
+    case THEME_SUSPECTS:
+        return kind == WEATHER_RUNTIME_CRASH || kind == WEATHER_HANG;
+    case THEME_MISUSE:
+        return kind == WEATHER_STRIKE || kind == WEATHER_BAD_SINK;
+    default:
+        return false;
+    }
+}
+
 /* ---- what a seed has ---- */
 
 /* Clients' TCP is sim_tcp's and sim_core's business: with more loss, connections end by their own timeouts. */
@@ -33,26 +47,27 @@ static void draw_kinds(struct sim *s)
 {
     struct weather *w = &s->weather;
     bool is_planned = s->is_planned;
+    bool is_plain = is_planned || s->is_deadly;
+    w->theme = !is_plain && chance(THEME_PERCENT) ? 1 + below(THEMES - 1) : THEME_NONE;
+    if (w->theme == THEME_LOSS)
+        w->rpc_loss = 100 + below(150);
     uint32_t only = is_planned     ? WEATHER_LEAVE
                     : s->is_deadly ? WEATHERS
                     : chance(33)   ? below(WEATHERS + 1)
                                    : WEATHERS + 1;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {
         bool is_drawn = chance(percents[kind]);
-        w->has[kind] = only == kind || (only > WEATHERS && is_drawn);
+        w->has[kind] =
+            w->theme ? theme_has(w->theme, kind) : only == kind || (only > WEATHERS && is_drawn);
         if (w->has[kind])
             TRACE("in store: %s", names[kind]);
     }
     for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
         w->node[i].adopt_ns = UINT64_MAX;
-    bool is_plain = is_planned || s->is_deadly;
     w->is_small = !is_plain && chance(15);
     w->is_short = !is_plain && chance(15);
     w->is_eager = !is_plain && chance(15);
-    /* Who stood still finds segments of seconds in a heap; those of a head for which there is no
-     * place cost their client timeouts of as many seconds as that took. */
-    bool stands_still = w->has[WEATHER_PAUSE] || w->has[WEATHER_SLOW_NODE];
-    w->is_full = !is_plain && !stands_still && !w->is_short && chance(25);
+    w->is_full = !is_plain && !w->is_short && chance(25);
     sim_pads = chance(50);
 }
 

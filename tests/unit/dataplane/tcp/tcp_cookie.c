@@ -147,6 +147,34 @@ static void any_other_ack_is_refused(void **state)
     free(f.memory);
 }
 
+/* The ACK and the first text were lost, or come later. */
+static void text_behind_the_first_may_follow_a_cookie(void **state)
+{
+    struct fixture f;
+    struct tcp_segment syn = segment(77, 0, TCP_SYN);
+
+    fixture_init(&f, 0, 0);
+
+    struct tcp_segment text = cookie_ack(&f, syn), other;
+
+    text.seq += 1000;
+    assert_false(opens(&f, &text));
+    assert_true(tcp_cookie_may_follow(&text, f.now)); /* an ACK, when a SYN-ACK came twice */
+    text.payload = (const uint8_t *)"world";
+    text.payload_bytes = 5;
+    assert_false(opens(&f, &text));
+    assert_true(tcp_cookie_may_follow(&text, f.now));
+    other = text;
+    other.payload_bytes = 0;
+    other.flags |= TCP_FIN;
+    assert_true(tcp_cookie_may_follow(&other, f.now));
+    other.flags |= TCP_RST;
+    assert_false(tcp_cookie_may_follow(&other, f.now));
+    f.now += 130000 * MS_NS; /* older than any cookie */
+    assert_false(tcp_cookie_may_follow(&text, f.now));
+    free(f.memory);
+}
+
 static void a_cookie_lives_one_to_two_minutes(void **state)
 {
     struct fixture f;
@@ -171,6 +199,7 @@ int main(void)
         cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_by_flow),
         cmocka_unit_test(the_echoed_cookie_opens_with_the_options_of_the_syn),
         cmocka_unit_test(any_other_ack_is_refused),
+        cmocka_unit_test(text_behind_the_first_may_follow_a_cookie),
         cmocka_unit_test(a_cookie_lives_one_to_two_minutes),
     };
 

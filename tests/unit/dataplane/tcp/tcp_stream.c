@@ -586,6 +586,159 @@ static void an_exhausted_pool_drops_text_that_then_comes_again(void **state)
     fixture_fini(&f);
 }
 
+/* A peer that hears nothing for a second says it again; the time between is no round trip. */
+static void what_comes_again_is_acknowledged_with_its_own_time(void **state)
+{
+    struct fixture f;
+    struct tcp_segment syn = segment(20, 0, TCP_SYN), s;
+
+    fixture_init(&f, 10, 20);
+    syn.mss = MSS;
+    syn.has_ts = true;
+    syn.ts_val = 1000;
+    open_passive(&f, syn);
+    assert_int_equal(f.seg.ts_ecr, 1000);
+    syn.ts_val = 2000; /* the SYN-ACK was lost, or the node stood still */
+    give(&f, syn);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.flags, TCP_SYN | TCP_ACK);
+    assert_int_equal(f.seg.ts_ecr, 2000);
+
+    s = segment(f.irs + 1, f.iss + 1, TCP_ACK);
+    s.has_ts = true;
+    s.ts_val = 2010;
+    s.payload = text;
+    s.payload_bytes = 500;
+    give(&f, s);
+    f.now += TCP_DELAYED_ACK_MS * MS_NS;
+    tcp_timeout(&f.tcp, f.now);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.ts_ecr, 2010);
+    s.ts_val = 3010; /* the ACK was lost */
+    give(&f, s);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.ack, f.irs + 501);
+    assert_int_equal(f.seg.ts_ecr, 3010);
+    s.ts_val = 4010; /* not the last of what came */
+    s.payload_bytes = 400;
+    give(&f, s);
+    take_all(&f);
+    assert_int_equal(f.seg.ts_ecr, 3010);
+    fixture_fini(&f);
+}
+
+/* All chunks but so many. */
+static struct chunk *take_all_but(struct fixture *f, struct chunk_account *others, uint32_t left)
+{
+    struct chunk *held = NULL, *chunk;
+
+    while (f->pool.free_count > left && (chunk = chunk_take(&f->pool, others, CHUNK_MUST))) {
+        chunk->next = held;
+        held = chunk;
+    }
+    return held;
+}
+
+static void give_back(struct fixture *f, struct chunk_account *others, struct chunk *held)
+{
+    while (held != NULL) {
+        struct chunk *chunk = held;
+
+        held = held->next;
+        chunk_give(&f->pool, others, chunk);
+    }
+}
+
+/* Sends as much as the window shows, in segments of at most an MSS. Returns how much that was. */
+static uint32_t fill_window(struct fixture *f, uint32_t at, uint32_t window)
+{
+    for (uint32_t sent = 0, n; sent < window; sent += n) {
+        n = window - sent < 1000 ? window - sent : 1000;
+        give_bytes(f, f->irs + 1 + at + sent, f->iss + 1, text, n);
+    }
+    return window;
+}
+
+static void the_window_shows_what_there_are_chunks_for(void **state)
+{
+    static const struct {
+        const char *what;
+        uint32_t left; /* of CHUNKS */
+        uint32_t least, most;
+    } rows[] = {
+        {"all are free", CHUNKS, 65535, 65535},
+        {"a few to spare", CHUNKS / 4 + 8, 2 * 1500, 8 * CHUNK_ROOM},
+        {"none to spare: the first bytes", CHUNKS / 4, 1500, CHUNK_FIRST * CHUNK_ROOM},
+        {"not even for these", CHUNKS / 16, 0, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture f;
+        struct chunk_account others = {0};
+        struct tcp_segment syn = segment(0, 0, TCP_SYN);
+
+        print_message("%s\n", rows[i].what);
+        fixture_init(&f, 10, 20);
+
+        struct chunk *held = take_all_but(&f, &others, rows[i].left);
+
+        syn.mss = MSS;
+        open_passive(&f, syn);
+        assert_in_range(f.seg.window, rows[i].least, rows[i].most);
+
+        uint32_t window = f.seg.window, half = window / 2;
+
+        give(&f, segment(f.irs + 1, f.iss + 1, TCP_ACK));
+        take_all(&f);
+        fill_window(&f, half, window - half); /* in whatever order it comes */
+        fill_window(&f, 0, half);
+        assert_int_equal(tcp_readable(&f.tcp), window);
+        assert_int_equal(f.counters.tcp_no_memory, 0);
+        give_back(&f, &others, held);
+        fixture_fini(&f);
+    }
+}
+
+static void a_window_that_chunks_have_shut_opens_without_being_asked(void **state)
+{
+    struct fixture f;
+    struct chunk_account others = {0};
+    struct tcp_segment syn = segment(0, 0, TCP_SYN);
+
+    fixture_init(&f, 10, 20);
+    syn.mss = MSS;
+
+    struct chunk *held = take_all_but(&f, &others, CHUNKS / 4);
+
+    open_passive(&f, syn);
+    uint32_t at = fill_window(&f, 0, f.seg.window);
+
+    take_all(&f);
+    assert_int_equal(tcp_state(&f.tcp), TCP_ESTABLISHED);
+    assert_int_equal(f.seg.ack, f.irs + 1 + at);
+    assert_int_equal(f.seg.window, 0);
+    assert_true(tcp_is_starved(&f.tcp));
+    assert_false(tcp_is_refusing(&f.tcp));
+
+    give_bytes(&f, f.irs + 1 + at, f.iss + 1, text, 1); /* a probe */
+    assert_true(tcp_is_refusing(&f.tcp));
+    take_all(&f);
+    assert_int_equal(f.seg.window, 0);
+    tcp_feed(&f.tcp);
+    assert_false(take(&f)); /* nothing has changed: no word of it */
+
+    give_back(&f, &others, held);
+    tcp_feed(&f.tcp);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.ack, f.irs + 1 + at);
+    assert_true(f.seg.window > 2 * MSS);
+    give_bytes(&f, f.irs + 1 + at, f.iss + 1, text, 1000);
+    assert_false(tcp_is_refusing(&f.tcp));
+    assert_false(tcp_is_starved(&f.tcp));
+    assert_int_equal(tcp_readable(&f.tcp), at + 1000);
+    fixture_fini(&f);
+}
+
 static void with_floors_it_goes_on_when_others_have_the_pool(void **state)
 {
     struct fixture f;
@@ -681,6 +834,9 @@ int main(void)
         cmocka_unit_test(after_close_the_peers_fin_is_not_awaited_for_ever),
         cmocka_unit_test(silence_is_probed_and_then_ended),
         cmocka_unit_test(an_exhausted_pool_drops_text_that_then_comes_again),
+        cmocka_unit_test(what_comes_again_is_acknowledged_with_its_own_time),
+        cmocka_unit_test(the_window_shows_what_there_are_chunks_for),
+        cmocka_unit_test(a_window_that_chunks_have_shut_opens_without_being_asked),
         cmocka_unit_test(with_floors_it_goes_on_when_others_have_the_pool),
         cmocka_unit_test(a_smaller_path_sends_again_in_smaller_segments),
         cmocka_unit_test(forged_sacks_are_not_believed),
