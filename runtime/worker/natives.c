@@ -491,34 +491,39 @@ enum {
     JSON_PARSE_NS_PER_BYTE = 200,
 };
 
-/* A strike cannot end a parse, and need not: its shape says that it ends by itself. */
-static void native_parse_json(struct v8c_call *c)
+/* NULL: an exception is pending. */
+static struct v8c_value *parse_json(struct v8c_isolate *v8, struct v8c_bytes bytes, uint64_t secret)
 {
     static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
-    struct worker *w = natives_isolate(c)->worker;
-    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
-    switch (json_shape(bytes.data, bytes.len, w->json_secret)) {
+    switch (json_shape(bytes.data, bytes.len, secret)) {
     case JSON_FINE:
         break;
     case JSON_TOO_DEEP:
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "json: the body nests more than 10000 levels");
-        return;
+        v8c_throw_new(v8, V8C_RANGE_ERROR, "json: the body nests more than 10000 levels");
+        return NULL;
     case JSON_TOO_MANY_NAMES:
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR,
+        v8c_throw_new(v8, V8C_RANGE_ERROR,
                       "json: the objects of the body have more than 100000 different names");
-        return;
+        return NULL;
     }
     bool has_mark = bytes.len >= sizeof(mark) && memcmp(bytes.data, mark, sizeof(mark)) == 0;
     size_t skip = has_mark ? sizeof(mark) : 0;
     const uint8_t *text = bytes.data ? bytes.data + skip : mark;
-    struct v8c_value *string = v8c_string_utf8(c->isolate, text, bytes.len - skip);
-    if (!string) {
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the text is too long for a string");
-        return;
-    }
+    struct v8c_value *string = v8c_string_utf8(v8, text, bytes.len - skip);
+    if (string)
+        return v8c_json_parse(v8, string, NULL);
+    v8c_throw_new(v8, V8C_RANGE_ERROR, "the text is too long for a string");
+    return NULL;
+}
+
+/* A strike cannot end a parse, nor what comes before it, and need not: both end by themselves. */
+static void native_parse_json(struct v8c_call *c)
+{
+    struct worker *w = natives_isolate(c)->worker;
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
     struct monitor_excuse parse;
     monitor_excuse_begin(&w->monitor, &parse, JSON_PARSE_NS + bytes.len * JSON_PARSE_NS_PER_BYTE);
-    struct v8c_value *value = v8c_json_parse(c->isolate, string, NULL);
+    struct v8c_value *value = parse_json(c->isolate, bytes, w->json_secret);
     monitor_excuse_end(&w->monitor, &parse);
     if (value)
         v8c_call_return(c, value);
