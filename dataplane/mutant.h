@@ -32,7 +32,7 @@
     X(CREDIT_NOT_RESENT, 60, "a stream's credit is not sent again when its packet is lost")        \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
     X(SUSPECT_RERUN, 60, "what a runtime executed when it died runs again")                        \
-    X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
+    X(POST_RERUN, 24, "a request that is not idempotent runs again")                               \
     X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
@@ -51,7 +51,7 @@
     X(REPLAY_TAKEN, 32, "a packet is taken as often as it arrives")                                \
     X(INIT_ENDS_SESSION, 40, "a session ends at an init, before its sender proved to be there")    \
     X(DEATH_UNNOTICED, 24, "silence does not end a channel")                                       \
-    X(END_NOT_RESENT, 8, "the end of a stream is not sent again when its packet is lost")          \
+    X(END_NOT_RESENT, 16, "the end of a stream is not sent again when its packet is lost")         \
     X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
     X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
     X(HEAD_WITHOUT_MEMORY, 24, "a call begins without chunks for the head of its answer")          \
@@ -66,9 +66,7 @@
     X(GUARD_SKIPPED, 8, "a ClientHello that breaks a rule goes to the library")                    \
     X(HELLO_CUT_TRUSTED, 8, "a ClientHello ends with the record in which its length is known")     \
     X(PARTS_MIXED, 8, "other records may come between the parts of a ClientHello")                 \
-    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")                               \
-    X(WINDOW_BLIND, 60, "a window shows room for which there are no chunks")                       \
-    X(WINDOW_STAYS_SHUT, 60, "nobody is told that there are chunks again")
+    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")
 
 enum mutant {
     MUTANT_NONE = 0,

@@ -266,7 +266,7 @@ bool tcp_is_refusing(const struct tcp *t)
 
 void tcp_feed(struct tcp *t)
 {
-    if (t->is_tight && !MUTANT(WINDOW_STAYS_SHUT))
+    if (t->is_tight)
         tell_of_room(t, (int32_t)tcp_window_step(t));
 }
 

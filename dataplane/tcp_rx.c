@@ -117,9 +117,6 @@ static struct chunk *chunk_at(struct tcp_rx *rx, struct chunk_pool *pool, uint32
 
 uint32_t tcp_rx_room(const struct tcp_rx *rx, const struct chunk_pool *pool)
 {
-    if (MUTANT(WINDOW_BLIND))
-        return TCP_RX_WINDOW_BYTES;
-
     uint32_t held = rx->account.held, own = chunk_owed(&rx->account, rx->account.floor);
     uint32_t shared = chunk_shared(pool), spare = pool->count >> CHUNK_WAITS,
              comes = pool->count >> CHUNK_COMES;
