@@ -118,8 +118,8 @@ static bool may_fail(const struct sim *s, const struct record *r, int status)
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
     if (status == 503 && killer_is_refused(s, r))
         return true;
-    /* What is kept to run again goes first when chunks are short. */
-    bool is_kept = r->is_kept && !w->is_short;
+    /* Body that is kept to run again goes first when chunks are short. */
+    bool is_kept = r->is_kept && !w->is_short && !(w->is_full && r->has_body);
     if (status == 502)
         return is_lost &&
                (!is_kept || r->opened_ns < s->lost_twice_ns || r->opened_ns < s->suspected_ns);

@@ -64,6 +64,7 @@ static void open_request(struct sim *s, struct caller *c)
     q.half_closes = chance(10);
     if (!is_pass(s) && chance(is_hasty ? 25 : 5))
         q.leave_ns = sim_now_ns + below(60) * MS;
+    r->has_body = q.body_bytes > 0;
     r->may_run_again = strcmp(q.method, "POST") != 0;
     r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);

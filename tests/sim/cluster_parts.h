@@ -122,6 +122,7 @@ struct weather {
 
 struct record { /* of a request */
     uint32_t id, entry, entry_lives, script, starts[MODEL_DEPTH];
+    bool has_body;
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
