@@ -32,7 +32,7 @@
     X(CREDIT_NOT_RESENT, 60, "a stream's credit is not sent again when its packet is lost")        \
     X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
     X(SUSPECT_RERUN, 60, "what a runtime executed when it died runs again")                        \
-    X(POST_RERUN, 24, "a request that is not idempotent runs again")                               \
+    X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
     X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
     X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
     X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
@@ -62,7 +62,7 @@
     X(SHARES_IGNORED, 24, "one source may have all connections")                                   \
     X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")           \
     X(HELD_BOUNCED, 16, "a home hands back what it holds back")                                    \
-    X(HOLD_IGNORED, 80, "a call that waits for its process runs, though its script is held back")  \
+    X(HOLD_IGNORED, 24, "a call that waits for its process runs, though its script is held back")  \
     X(GUARD_SKIPPED, 8, "a ClientHello that breaks a rule goes to the library")                    \
     X(HELLO_CUT_TRUSTED, 8, "a ClientHello ends with the record in which its length is known")     \
     X(PARTS_MIXED, 8, "other records may come between the parts of a ClientHello")                 \

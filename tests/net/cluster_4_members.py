@@ -54,6 +54,7 @@ def _():
     gets.assert_clean()
     assert not posts.errors, posts.errors[:3]
     assert len(posts.bad) <= posting and all(answer.status == 502 for _, answer in posts.bad), posts.bad
+    assert took <= 1500, f"{took:.0f} ms until all scripts answered from other homes"
     return (f"{at_victim} of {len(SCRIPTS)} scripts moved, all answered within {took:.0f} ms; "
             f"{len(gets.answers)} GETs, all 200; {len(posts.bad)} of {len(posts.answers)} POSTs were 502")
 
