@@ -1,6 +1,8 @@
 #include "dataplane/cert.h"
 #include "dataplane/conn_parts.h"
 #include "dataplane/route.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/world.h"
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */
