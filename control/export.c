@@ -7,6 +7,7 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/flow.h"
+#include "dataplane/neighbour.h"
 #include "dataplane/tls.h"
 
 static json_t *number(uint64_t n)

@@ -6,6 +6,7 @@
 #include "control/hearthd.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
+#include "drivers/clock.h"
 
 /* One member as all cores see it together: the state is that of the core that heard of it last. */
 static struct peer_view view_of(const struct hearthd *h, uint16_t node)

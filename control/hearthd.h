@@ -28,7 +28,9 @@
 #include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
+#include "dataplane/net.h"
 #include "dataplane/tls_ticket.h"
+#include "drivers/clock.h"
 #include "drivers/port.h"
 
 #define HEARTH_VERSION "0.1.0"

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/rpc/record.h"
+#include "dataplane/verdict.h"
 
 enum {
     NODE_LIFE_LOOK_MS = 20,

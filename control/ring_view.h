@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "dataplane/limits.h"
-#include "dataplane/rpc/record.h"
+#include "dataplane/verdict.h"
 #include "dataplane/world.h"
 
 enum { RING_VIEW_SUCCESSORS = 7, RING_VIEW_HOST_SCRIPTS_MAX = 256 };

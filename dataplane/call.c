@@ -6,7 +6,12 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/place.h"
+#include "dataplane/ring.h"
+#include "dataplane/rpc/peers.h"
 #include "dataplane/slice.h"
+#include "dataplane/sub.h"
+#include "dataplane/world.h"
 #include "runtime/context.h"
 
 enum {

@@ -5,6 +5,9 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/trace_sink.h"
+#include "dataplane/world.h"
 
 enum {
     LAZY_LIFE_MS = 60 * 1000,

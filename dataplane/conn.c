@@ -1,4 +1,5 @@
 #include "dataplane/conn_parts.h"
+#include "dataplane/world.h"
 
 enum {
     SEGMENTS_PER_RUN = 64,                /* fairness: a bulk connection gives way after so many */

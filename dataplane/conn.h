@@ -40,18 +40,6 @@ struct tls_session;
 
 enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING };
 
-/* Whose turn it is. Not ours: the connection is at rest, and gives way when connections run out,
- * in this order; one that is busy never does. Within each, the one goes whose peer has been
- * silent for longest. */
-enum conn_rest {
-    CONN_BUSY = 0,
-    CONN_REST_TIME_WAIT,
-    CONN_REST_ENDING, /* all was said and taken; the peer's end is awaited */
-    CONN_REST_IDLE,   /* kept: no request is under way, nothing is unsaid */
-    CONN_REST_FRESH,  /* half-open, in the handshake, or before its first request */
-    CONN_RESTS
-};
-
 struct conn {
     struct tcp tcp;
     struct timer timer;
@@ -69,7 +57,7 @@ struct conn {
     uint32_t index;
     uint32_t chunks; /* that its sources are charged with */
     uint8_t state;   /* enum conn_state; written by set_state only */
-    uint8_t resting; /* enum conn_rest; written by conn_rest.c only */
+    uint8_t resting; /* enum conn_rest (core_state.h); written by conn_rest.c only */
     bool is_dirty;
     bool is_tls;
     bool is_read_ended;   /* close_notify was read */

@@ -2,6 +2,8 @@
 #include "dataplane/conn_parts.h"
 #include "dataplane/mutant.h"
 #include "dataplane/route.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/world.h"
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */

@@ -1,4 +1,5 @@
 #include "dataplane/conn_parts.h"
+#include "dataplane/world.h"
 
 void conn_release_upper(struct core *core, struct conn *c)
 {

@@ -7,9 +7,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/call.h"
+#include "dataplane/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/http1.h"
+#include "dataplane/place.h"
+#include "dataplane/ring.h"
+#include "dataplane/rpc/channel.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/runtime_link.h"
+#include "dataplane/serve.h"
 #include "dataplane/slice.h"
+#include "dataplane/sub.h"
+#include "dataplane/trace.h"
+#include "dataplane/trace_sink.h"
+#include "dataplane/warmth.h"
+#include "dataplane/world.h"
 #include "drivers/rng.h"
 
 enum {

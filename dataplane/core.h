@@ -32,50 +32,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/chunk.h"
-#include "dataplane/counters.h"
-#include "dataplane/flow.h"
-#include "dataplane/net.h"
-#include "dataplane/tcp.h"
-#include "dataplane/timer.h"
-#include "dataplane/tx.h"
-#include "dataplane/world.h"
-#include "drivers/clock.h"
-
-/* Where a core's memory comes from, at core_create only. */
-struct core_memory {
-    void *(*take)(size_t bytes, int numa_node); /* NULL: none; numa_node -1: any */
-    void (*give)(void *);
-};
-
-struct notes;
-
-struct core_config {
-    uint32_t index, cores;
-    struct port *port;
-    uint16_t queue;
-    const struct net_config *net;
-    struct neighbours *neighbours;
-    struct world_shared *world;
-    const struct clock *clock;
-    struct core_memory memory;
-    uint16_t tls_port, plain_port; /* 0: off */
-    bool idle_adaptive;
-    bool shares_cpu; /* with a runtime process, which does not run while the core spins */
-    uint32_t conns_max, chunks;
-    uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
-    uint16_t rpc_port;               /* UDP, of this core: the node's port + index; 0: no cluster */
-    uint32_t calls, served, streams,
-        channels;        /* sizes of the tables; 0: the defaults of limits.h */
-    struct notes *notes; /* of core 0, else NULL */
-    int numa_node;       /* -1: any */
-    uint64_t secret[4];  /* random: keys of the flow table, cookies and request ids */
-    /* For keys: secret-grade, in a simulation seeded. */
-    void (*random)(void *arg, void *out, size_t bytes);
-    void *random_arg;
-};
+#include "dataplane/core_config.h"
 
 struct core;
+struct counters;
 
 /* NULL and a sentence. */
 struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
@@ -96,18 +56,6 @@ const struct counters *core_counters(const struct core *);
 /* eventfd that wakes the core: for the runtimes and the control thread. */
 int core_wake_fd(const struct core *);
 
-struct core_gauges {
-    uint32_t conns, jobs;
-    /* Of the connections: kept without a request, before their first one, at their end; all others
-     * are busy (enum conn_rest). */
-    uint32_t conns_idle, conns_fresh, conns_ending;
-    uint32_t sources_over;        /* sources of clients with more connections than their share */
-    uint32_t chunks_free, chunks; /* free: and promised to nobody */
-    uint64_t busy_ns, idle_ns;    /* idle: asleep or found nothing to do */
-    /* The longest iteration since the start, and of the last five to ten seconds. Time on the wall:
-     * what peers and clients wait for, whoever had the CPU. */
-    uint64_t longest_ns, longest_lately_ns;
-};
 void core_gauges(const struct core *, struct core_gauges *);
 
 /* What the control thread reads of a core while it runs. */

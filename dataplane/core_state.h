@@ -6,27 +6,52 @@
 #ifndef HEARTH_CORE_STATE_H
 #define HEARTH_CORE_STATE_H
 
-#include "dataplane/call.h"
-#include "dataplane/conn.h"
-#include "dataplane/core.h"
+#include "dataplane/age.h"
+#include "dataplane/chunk.h"
+#include "dataplane/core_config.h"
+#include "dataplane/counters.h"
+#include "dataplane/flow.h"
 #include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/hop.h"
+#include "dataplane/http1.h"
 #include "dataplane/longest.h"
-#include "dataplane/place.h"
+#include "dataplane/net.h"
 #include "dataplane/rpc/capability.h"
-#include "dataplane/rpc/peers.h"
-#include "dataplane/runtime_link.h"
-#include "dataplane/serve.h"
-#include "dataplane/sub.h"
+#include "dataplane/shed.h"
+#include "dataplane/source.h"
+#include "dataplane/tcp.h"
+#include "dataplane/timer.h"
 #include "dataplane/token_bucket.h"
-#include "dataplane/trace.h"
-#include "dataplane/trace_sink.h"
+#include "dataplane/tx.h"
+
+struct calls;
+struct conn;
+struct peers;
+struct runtime_link;
+struct served_table;
+struct stream_pool;
+struct subs;
+struct trace;
+struct trace_sinks;
+struct world;
 
 enum {
     CORE_SCRATCH_BYTES = 64 * 1024, /* of a client, as it is read */
     CORE_OUT_BYTES =
         96 * 1024, /* a response head (limit 32 KiB, wider as text) and one slot of body */
+};
+
+/* Whose turn it is. Not ours: the connection is at rest, and gives way when connections run out,
+ * in this order; one that is busy never does. Within each, the one goes whose peer has been
+ * silent for longest. */
+enum conn_rest {
+    CONN_BUSY = 0,
+    CONN_REST_TIME_WAIT,
+    CONN_REST_ENDING, /* all was said and taken; the peer's end is awaited */
+    CONN_REST_IDLE,   /* kept: no request is under way, nothing is unsaid */
+    CONN_REST_FRESH,  /* half-open, in the handshake, or before its first request */
+    CONN_RESTS
 };
 
 struct core {

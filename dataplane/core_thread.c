@@ -8,6 +8,9 @@
 #include <rte_rcu_qsbr.h>
 
 #include "dataplane/core_state.h"
+#include "dataplane/runtime_link.h"
+#include "dataplane/world.h"
+#include "drivers/clock.h"
 
 enum {
     SPIN_NS = 5 * 1000,          /* found nothing: look again for so long before sleeping,

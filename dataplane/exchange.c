@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dataplane/tls.h"
+#include "dataplane/world.h"
 
 enum {
     HEADS_PER_RUN = 16, /* of requests that a client pipelines, before other connections' turn */

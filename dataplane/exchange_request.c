@@ -8,6 +8,7 @@
 #include "dataplane/host.h"
 #include "dataplane/route.h"
 #include "dataplane/url_path.h"
+#include "dataplane/world.h"
 #include "runtime/context.h"
 #include "runtime/idna.h"
 

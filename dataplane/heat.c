@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dataplane/place.h"
+#include "dataplane/verdict.h"
 
 static uint64_t key_of(uint64_t script)
 {

@@ -25,9 +25,9 @@
 #include <stdint.h>
 
 #include "dataplane/ring.h"
-#include "dataplane/rpc/record.h"
+#include "dataplane/verdict.h"
 
-enum { PLACE_WIDTH_MAX = 4, PLACE_SUCCESSORS_MAX = 8 };
+enum { PLACE_SUCCESSORS_MAX = 8 };
 
 enum place_where { PLACE_HERE = 1, PLACE_HOME, PLACE_REFUSE };
 

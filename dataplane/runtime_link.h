@@ -52,6 +52,9 @@ struct job_ref {
     uint32_t generation; /* 0: none */
 };
 
+/* No sub-request: an owner that is none. */
+enum { SUB_NONE = UINT32_MAX };
+
 /* Calls to the owner of a job. Views die with the call. After end, error and lost the job is over
  * and its ref dead. */
 struct runtime_link_events {

@@ -6,6 +6,8 @@
 #include "dataplane/call.h"
 #include "dataplane/core_state.h"
 #include "dataplane/mutant.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/rpc/record.h"
 #include "dataplane/serve_context.h"
 #include "runtime/context.h"
 

@@ -26,8 +26,6 @@ struct call;
 struct core;
 struct subs;
 
-enum { SUB_NONE = UINT32_MAX };
-
 size_t subs_bytes(uint32_t count);
 struct subs *subs_init(void *memory, uint32_t count);
 uint32_t subs_live(const struct subs *);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "dataplane/core_state.h"
+#include "dataplane/rpc/record.h"
+#include "dataplane/trace.h"
 
 struct trace_sinks {
     uint64_t made;

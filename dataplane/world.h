@@ -82,7 +82,7 @@ struct world_member {
 struct world_cluster {
     uint16_t self; /* index in member[] */
     uint16_t member_count;
-    uint8_t own_state; /* enum node_state (rpc/record.h): what this node says of itself */
+    uint8_t own_state; /* enum node_state (verdict.h): what this node says of itself */
     bool is_leaving;   /* hands its warm scripts over; own_state becomes DRAINING afterwards */
     const struct world_member *member;
     const struct ring *ring;

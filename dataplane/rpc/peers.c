@@ -6,9 +6,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/call.h"
 #include "dataplane/ip.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/serve.h"
 
 /* ---- memory ---- */
 

@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "dataplane/note.h"
+#include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/runtime_link.h"
 #include "dataplane/serve.h"
+#include "dataplane/trace_sink.h"
 
 /* ---- to say ---- */
 

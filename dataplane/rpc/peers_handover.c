@@ -4,6 +4,8 @@
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/runtime_link.h"
+#include "dataplane/warmth.h"
 
 /* ---- the new home: WARMs come in ---- */
 

@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "dataplane/rpc/capability.h"
+#include "dataplane/verdict.h"
 #include "runtime/job.h"
 
 enum record_type {
@@ -80,15 +81,6 @@ enum record_call_flag {
     RECORD_CALL_TRACED = 4, /* `trace` is one: send spans there */
 };
 
-enum bounce_reason {
-    BOUNCE_OVERLOAD = 1, /* queueing delay, jobs, memory */
-    BOUNCE_SHARE,        /* this script has more than its share */
-    BOUNCE_NO_SCRIPT,    /* not this version of it here, not yet or not any more */
-    BOUNCE_NO_RUNTIME,
-    BOUNCE_DRAINING,
-    BOUNCE_REASONS,
-};
-
 struct record_call {
     uint64_t request_id, script, version; /* version: first 8 bytes of the artifact's SHA-256 */
     uint32_t age_us;                      /* how long ago the request began, when this was sent */
@@ -115,8 +107,6 @@ struct record_head {
     const uint8_t *head; /* runtime/head.h, a response */
     uint32_t head_bytes;
 };
-
-enum node_state { NODE_DOWN = 0, NODE_JOINING, NODE_SERVING, NODE_DRAINING, NODE_STATES };
 
 struct record_state {
     uint8_t state; /* enum node_state: what the sender wants to be taken for */

@@ -1,3 +1,5 @@
+#include "dataplane/core.h"
+#include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
 
 enum {

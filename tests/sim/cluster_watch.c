@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "dataplane/call_state.h"
+#include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
 #include "tests/sim/cpu_cost.h"
 

@@ -2,6 +2,7 @@
 
 #include "dataplane/core_state.h"
 #include "dataplane/tls.h"
+#include "drivers/clock.h"
 #include "drivers/rng.h"
 #include "tests/sim/sim.h"
 

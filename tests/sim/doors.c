@@ -18,6 +18,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/call.h"
+#include "dataplane/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
 #include "drivers/port_sim.h"

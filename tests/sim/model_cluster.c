@@ -6,8 +6,14 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/call.h"
+#include "dataplane/core.h"
 #include "dataplane/ip.h"
 #include "dataplane/route.h"
+#include "dataplane/rpc/channel.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/serve.h"
+#include "dataplane/sub.h"
 #include "dataplane/trace.h"
 
 enum {

@@ -15,9 +15,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/call.h"
 #include "dataplane/cert.h"
+#include "dataplane/conn.h"
+#include "dataplane/core.h"
 #include "dataplane/core_state.h"
+#include "dataplane/exchange.h"
 #include "dataplane/route.h"
+#include "dataplane/sub.h"
 #include "dataplane/tls.h"
 #include "dataplane/tls_ticket.h"
 #include "drivers/port_sim.h"

@@ -1,6 +1,10 @@
 /* Where a core sends a request, and what it takes for a reason not to. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
+#include "dataplane/call.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/serve.h"
+#include "runtime/head.h"
 #include "tests/sim/hog.h"
 
 static struct byte_queue answer;

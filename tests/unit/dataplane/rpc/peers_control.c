@@ -3,6 +3,9 @@
 
 #include "dataplane/note.h"
 #include "dataplane/place.h"
+#include "dataplane/rpc/channel.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/rpc/record.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
 {

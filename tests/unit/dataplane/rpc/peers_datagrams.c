@@ -3,6 +3,7 @@
 
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/channel_packet.h"
+#include "dataplane/rpc/peers.h"
 #include "drivers/csum.h"
 
 enum { UDP_AT = ETHER_BYTES + IP4_BYTES, RPC_AT = UDP_AT + 8, FRAME_MAX = 1600 };

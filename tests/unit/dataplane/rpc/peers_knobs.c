@@ -4,6 +4,9 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "control/tune.h"
+#include "dataplane/call.h"
+#include "dataplane/rpc/peers.h"
+#include "runtime/head.h"
 
 enum { NODES = 2 };
 

@@ -1,4 +1,5 @@
 /* Who is there: joining, silence, lists of members that change. */
+#include "dataplane/rpc/peers.h"
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 static void a_node_alone_serves_at_once(void **state)
