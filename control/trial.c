@@ -58,7 +58,7 @@ void trial_take(struct trials *t, uint64_t handle, const char *error)
     }
 }
 
-/* The process that the cores will ask (core_link_of), or the next one that is up. */
+/* The process that the cores will ask (steer_link), or the next one that is up. */
 static void ask(struct trials *t, struct trial *trial, uint64_t now_ns)
 {
     uint32_t count = supervise_count(t->supervise);

@@ -12,6 +12,7 @@
 #include "dataplane/slice.h"
 #include "dataplane/sub.h"
 #include "dataplane/world.h"
+#include "dataplane/steer.h"
 #include "runtime/context.h"
 
 enum {
@@ -279,7 +280,7 @@ static bool may_wait(struct core *core, struct call *c)
 static enum started start_local(struct core *core, struct call *c, uint32_t *error)
 {
     struct calls *t = core->calls;
-    struct runtime_link *link = core_link_of(core, c->script_hash);
+    struct runtime_link *link = steer_link(core, c->script_hash);
     size_t bytes = c->head.bytes;
     if (!call_reserve(core, c, ANSWER_CHUNKS)) {
         core->counters.call_no_chunks += c->wait_until_ns == 0;
@@ -332,7 +333,7 @@ static void ask_ring(struct core *core, const struct call *c, struct place_query
     uint16_t node[PLACE_SUCCESSORS_MAX];
     if (cluster->member_count <= 1 || !core->peers)
         return;
-    uint16_t own_load = core_load(core, NULL);
+    uint16_t own_load = steer_load(core, NULL);
     q->count = ring_successors(cluster->ring, c->script_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < q->count; i++) {
         bool is_self = node[i] == cluster->self;
@@ -364,11 +365,11 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
         q.is_hot = heat->is_hot;
         q.width = heat_width(heat, core->now_ns);
         if (heat->widening_ns) /* often, but peers_warm does it once */
-            core_warm_next_homes(core, c->script_hash, c->script_version, heat->width);
+            steer_warm_next_homes(core, c->script_hash, c->script_version, heat->width);
     }
-    struct runtime_link *link = core_link_of(core, c->script_hash);
+    struct runtime_link *link = steer_link(core, c->script_hash);
     q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
-    q.is_overloaded = core_shed(core, link, c->script_hash, false) != 0;
+    q.is_overloaded = steer_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
     bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
     c->wants_home = false;
@@ -381,11 +382,11 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             c->home = v.home;
         /* Nobody else would: then it takes more to refuse it. A peer has its own way out. */
         if (v.where == PLACE_REFUSE && !c->is_forwarded &&
-            core_shed(core, link, c->script_hash, true) == 0)
+            steer_shed(core, link, c->script_hash, true) == 0)
             v.where = PLACE_HERE;
         call_trace(core, c, TRACE_PLACED, (uint16_t)(v.why | v.where << 8), v.home);
         core->counters.place_warming += v.why == PLACE_WARMING;
-        if (v.why == PLACE_WARMING && core_warm(core, c->script_hash, c->script_handle))
+        if (v.why == PLACE_WARMING && steer_warm(core, c->script_hash, c->script_handle))
             call_trace(core, c, TRACE_WARM_LOCAL, q.self, c->script_hash);
         if (v.where == PLACE_HERE) {
             if (v.why == PLACE_HOT)

@@ -3,6 +3,7 @@
 #include "dataplane/mutant.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/steer.h"
 #include "dataplane/world.h"
 
 enum {
@@ -19,12 +20,12 @@ static void warm_scripts_of(struct core *core, struct conn *c)
                                     hello->host_bytes, scripts, WARM_SCRIPTS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         const struct world_script *script = &core->world->scripts[scripts[i]];
-        uint16_t home = core_home_of(core, script->id_hash);
+        uint16_t home = steer_home(core, script->id_hash);
         if (home != core->world->cluster.self)
             peers_warm(core->peers, home, script->id_hash, script->version_bits, false,
                        core->now_ns);
         else
-            core_warm(core, script->id_hash, script->handle);
+            steer_warm(core, script->id_hash, script->handle);
         if (i == 0) {
             c->script_hash = script->id_hash;
             c->warmed_at = home;

@@ -41,6 +41,10 @@ struct counters;
 struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
 void core_destroy(struct core *);
 
+/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the old one
+ * pointed to may be gone. */
+void core_follow_world(struct core *);
+
 /* One iteration at the clock's time; returns how much there was to do. */
 uint32_t core_iterate(struct core *);
 /* When it next has something to do on its own (never later than that), or UINT64_MAX. */

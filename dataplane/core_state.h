@@ -110,25 +110,9 @@ struct core {
     struct longest longest;
 };
 
-/* The runtime link that serves a script here: by the second hash, the next one if that process is
- * down. NULL: none is up. */
-struct runtime_link *core_link_of(struct core *, uint64_t script_hash);
-/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the old one
- * pointed to may be gone. */
-void core_follow_world(struct core *);
-
-/* Which node would serve the script for a client here, as far as warming is concerned: its home, or this node if the script is hot here. */
-uint16_t core_home_of(struct core *, uint64_t script_hash);
-/* Asks a runtime process here for a warm isolate: demanded if the script is hot here, else as a guess within the budget. True: it was asked. */
-bool core_warm(struct core *, uint64_t script_hash, uint64_t script_handle);
-/* Its width is about to double: asks the homes that it gets then. */
-void core_warm_next_homes(struct core *, uint64_t script_hash, uint64_t version, uint8_t width);
-/* How loaded this node is as far as this core can tell: per mille, and the worst queueing delay. For STATE. */
-uint16_t core_load(const struct core *, uint32_t *queue_us);
-/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is up. is_last: nobody else would. */
-enum bounce_reason core_shed(struct core *, const struct runtime_link *, uint64_t script_hash,
-                             bool is_last);
+/* Unique in this node. */
 uint64_t core_next_request_id(struct core *);
+/* IMF-fixdate of this second. */
 const char *core_date(struct core *);
 
 #endif

@@ -9,6 +9,7 @@
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/serve_context.h"
+#include "dataplane/steer.h"
 #include "runtime/context.h"
 
 enum {
@@ -317,9 +318,9 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         accept_and_fail(core, s, JOB_ERROR_HELD);
         return;
     }
-    struct runtime_link *link = core_link_of(core, script->id_hash);
+    struct runtime_link *link = steer_link(core, script->id_hash);
     enum bounce_reason why =
-        link ? core_shed(core, link, script->id_hash, false) : BOUNCE_NO_RUNTIME;
+        link ? steer_shed(core, link, script->id_hash, false) : BOUNCE_NO_RUNTIME;
     struct byte_queue head = {0};
     if (why == 0 &&
         byte_queue_append(&head, &core->chunks, call->head, call->head_bytes) != call->head_bytes)

@@ -10,6 +10,7 @@
 #include "dataplane/ip.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/steer.h"
 #include "dataplane/serve.h"
 
 /* ---- memory ---- */
@@ -537,7 +538,7 @@ uint16_t peers_load(const struct peers *p, uint16_t node)
 {
     uint32_t queue_us;
     assert(node < p->peer_count);
-    return node == p->self ? core_load(p->core, &queue_us) : p->peer[node].load;
+    return node == p->self ? steer_load(p->core, &queue_us) : p->peer[node].load;
 }
 
 uint32_t peers_mean_load(const struct peers *p, uint16_t own_load)
@@ -556,7 +557,7 @@ struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_ha
     const struct peer *peer = &p->peer[node];
     if (peer->open == 0)
         return NULL;
-    /* Like the runtime process of a script: by the upper half of its hash (core_link_of). */
+    /* Like the runtime process of a script: by the upper half of its hash (steer_link). */
     struct peers_slot *s = slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
     for (uint32_t i = peer->first_slot; (!s || !is_usable(s)) && i != SLOT_NONE;
          i = p->slot[i].next_of_peer)

@@ -7,6 +7,7 @@
 #include "dataplane/rpc/peers_parts.h"
 #include "dataplane/runtime_link.h"
 #include "dataplane/serve.h"
+#include "dataplane/steer.h"
 #include "dataplane/trace_sink.h"
 
 /* ---- to say ---- */
@@ -43,7 +44,7 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     uint8_t out[64];
     struct record_state state = {.state = p->own_state,
                                  .is_leaving = p->is_leaving && p->own_state == NODE_SERVING};
-    state.load = core_load(p->core, &state.queue_us);
+    state.load = steer_load(p->core, &state.queue_us);
     size_t bytes = record_write_state(out, sizeof(out), &state);
     struct channel_stats stats;
     channel_stats(s->channel, &stats);
@@ -226,7 +227,7 @@ static void warm_ahead(struct peers *p, struct peers_slot *s, const struct recor
         core->counters.warm_budget++;
         return;
     }
-    struct runtime_link *link = core_link_of(core, warm->script);
+    struct runtime_link *link = steer_link(core, warm->script);
     if (link)
         runtime_link_warm(link, script->handle, warm->is_demanded, now_ns);
 }

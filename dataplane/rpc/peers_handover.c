@@ -5,6 +5,7 @@
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
 #include "dataplane/runtime_link.h"
+#include "dataplane/steer.h"
 #include "dataplane/warmth.h"
 
 /* ---- the new home: WARMs come in ---- */
@@ -30,7 +31,7 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
     const struct world_script *script = world_script(core->world, pending->script);
     if (script && world_holds(core->world, script->handle))
         script = NULL;
-    struct runtime_link *link = script ? core_link_of(core, pending->script) : NULL;
+    struct runtime_link *link = script ? steer_link(core, pending->script) : NULL;
     enum warmth_state state = link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
     if (script && state == WARMTH_UNKNOWN && !pending->is_asked && now_ns >= pending->try_ns &&
@@ -101,7 +102,7 @@ static uint32_t run_pending(struct peers *p, struct peers_slot *s, uint64_t now_
 
 static bool is_warm_here(struct core *core, const struct world_script *script)
 {
-    struct runtime_link *link = core_link_of(core, script->id_hash);
+    struct runtime_link *link = steer_link(core, script->id_hash);
     return link && warmth_of(&link->warmth, script->handle) == WARMTH_WARM;
 }
 

@@ -181,7 +181,7 @@ struct sim {
     struct port_sim_faults faults; /* of every wire */
 };
 
-/* The runtime process that a script has on every node (core_link_of). */
+/* The runtime process that a script has on every node (steer_link). */
 static inline uint32_t sim_runtime_of(const struct sim *s, uint32_t script)
 {
     return (uint32_t)(s->cluster.scripts[script].id_hash >> 32) % CLUSTER_RUNTIMES;

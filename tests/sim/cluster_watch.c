@@ -3,6 +3,7 @@
 #include "dataplane/call_state.h"
 #include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
+#include "dataplane/steer.h"
 #include "tests/sim/cpu_cost.h"
 
 enum {
@@ -104,7 +105,7 @@ void watch_idle(const struct sim *s)
         if (!n->core)
             continue;
         uint32_t queue_us;
-        uint16_t load = core_load(n->core, &queue_us);
+        uint16_t load = steer_load(n->core, &queue_us);
         CHECK(load == 0 && queue_us == 0, "node %u is idle: load %u, %u us", i, load, queue_us);
         for (uint32_t k = 0; k < s->nodes; k++) {
             uint16_t place = n->plan->place[k];

@@ -120,7 +120,7 @@ static void ask_heat(struct centre *c, uint16_t entry, const struct traffic_burs
         q->width = heat_width(heat, c->now_ns);
 }
 
-/* The homes that it gets next (core_warm_next_homes). */
+/* The homes that it gets next (steer_warm_next_homes). */
 static void start_at_next_homes(struct centre *c, uint32_t script, uint32_t width)
 {
     uint32_t homes = 0;

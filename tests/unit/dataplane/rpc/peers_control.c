@@ -5,6 +5,7 @@
 #include "dataplane/place.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/steer.h"
 #include "dataplane/rpc/record.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
@@ -101,7 +102,7 @@ static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
     cluster_kill(&r->c, 1);
     rig_run(r, 1500);
     for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = core_link_of(core_of(r, 0), r->c.scripts[i].id_hash);
+        struct runtime_link *link = steer_link(core_of(r, 0), r->c.scripts[i].id_hash);
         warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
         handed += cluster_home(&r->c, i) == 1;
     }
@@ -124,7 +125,7 @@ static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **st
 {
     struct rig *r = rig_start(3, 3);
     for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = core_link_of(core_of(r, 1), r->c.scripts[i].id_hash);
+        struct runtime_link *link = steer_link(core_of(r, 1), r->c.scripts[i].id_hash);
         warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
     }
     cluster_drain(&r->c, 1);
@@ -148,7 +149,7 @@ static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **st
 static void make_warm(struct rig *r, uint32_t node)
 {
     for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = core_link_of(core_of(r, node), r->c.scripts[i].id_hash);
+        struct runtime_link *link = steer_link(core_of(r, node), r->c.scripts[i].id_hash);
         warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
     }
 }

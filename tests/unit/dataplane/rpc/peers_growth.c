@@ -10,7 +10,6 @@
 
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/channel.h"
-#include "dataplane/rpc/channel_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
 #include "drivers/csum.h"

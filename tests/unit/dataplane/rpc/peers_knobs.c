@@ -6,6 +6,7 @@
 #include "control/tune.h"
 #include "dataplane/call.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/steer.h"
 #include "runtime/head.h"
 
 enum { NODES = 2 };
@@ -80,11 +81,11 @@ static void use(struct rig *r)
     for (uint32_t script = 0; script < 3; script++) {
         core->now_ns = clock_now_ns(core->config.clock); /* as if in an iteration of now */
         const struct world_script *s = &core->world->scripts[script];
-        core_warm(core, s->id_hash, s->handle);
+        steer_warm(core, s->id_hash, s->handle);
         peers_warm(core->peers, 1, s->id_hash, s->version_bits, false, core->now_ns);
         ask(r, core, script);
     }
-    core_load(core, NULL);
+    steer_load(core, NULL);
     for (uint32_t node = 0; node < NODES; node++) /* what was asked is what a client asks */
         assert_int_equal(core_of(r, node)->counters.serve_bad, 0);
 }
@@ -122,7 +123,7 @@ static void warm_per_s_0_is_none_from_the_start_and_later(void **state)
     struct core *core = core_of(r, 0);
     const struct world_script *s = core->world->scripts;
     for (int i = 0; i < 2; i++) {
-        assert_false(core_warm(core, s->id_hash, s->handle));
+        assert_false(steer_warm(core, s->id_hash, s->handle));
         assert_int_equal(core->counters.warm_budget, i + 1);
         r->c.node[0].world.tune.warm_per_s = 1; /* and back */
         rig_publish(r, 0);

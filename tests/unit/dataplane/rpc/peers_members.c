@@ -1,5 +1,6 @@
 /* Who is there: joining, silence, lists of members that change. */
 #include "dataplane/rpc/peers.h"
+#include "dataplane/steer.h"
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 static void a_node_alone_serves_at_once(void **state)
@@ -31,7 +32,7 @@ static void a_peer_that_never_hands_over_is_not_waited_for_for_ever(void **state
         r->c.node[1].runtime[k].stalled_until_ns = UINT64_MAX;
     for (uint32_t i = 0; i < 20; i++) {
         uint64_t hash = r->c.scripts[i].id_hash;
-        struct runtime_link *link = core_link_of(core_of(r, 0), hash);
+        struct runtime_link *link = steer_link(core_of(r, 0), hash);
         warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
     }
     rig_run(r, PEERS_JOIN_MS - 200);
@@ -92,7 +93,7 @@ static void a_node_that_joins_gets_the_scripts_of_a_home_that_is_away(void **sta
            home[0] != 1 || home[1] != 2)
         script++;
     struct core *core = core_of(r, 1);
-    core_warm(core, r->c.scripts[script].id_hash, r->c.scripts[script].handle);
+    steer_warm(core, r->c.scripts[script].id_hash, r->c.scripts[script].handle);
     rig_run(r, 100);
     cluster_drain(&r->c, 2);
     rig_run(r, 200);
@@ -104,7 +105,7 @@ static void a_node_that_joins_gets_the_scripts_of_a_home_that_is_away(void **sta
     rig_run(r, 200);
     assert_int_equal(cluster_state(&r->c, 2), NODE_SERVING);
     core = core_of(r, 2);
-    const struct runtime_link *link = core_link_of(core, r->c.scripts[script].id_hash);
+    const struct runtime_link *link = steer_link(core, r->c.scripts[script].id_hash);
     assert_true(runtime_link_is_warm(link, r->c.scripts[script].handle));
     rig_free(r);
 }

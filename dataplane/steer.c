@@ -1,0 +1,106 @@
+#include "dataplane/steer.h"
+
+#include "dataplane/core_state.h"
+#include "dataplane/place.h"
+#include "dataplane/ring.h"
+#include "dataplane/rpc/peers.h"
+#include "dataplane/runtime_link.h"
+#include "dataplane/warmth.h"
+#include "dataplane/world.h"
+
+struct runtime_link *steer_link(struct core *core, uint64_t script_hash)
+{
+    uint32_t count = core->world->runtime_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct runtime_link *link = core->link[((script_hash >> 32) + i) % count];
+        if (link->region)
+            return link;
+    }
+    return NULL;
+}
+
+/* The script's homes are the first of these (place.h). */
+static uint32_t usable_successors(struct core *core, uint64_t script_hash,
+                                  uint16_t node[PLACE_SUCCESSORS_MAX])
+{
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint32_t count = ring_successors(cluster->ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+    uint32_t usable = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_self = node[i] == cluster->self;
+        if ((is_self ? cluster->own_state : peers_state(core->peers, node[i])) == NODE_SERVING)
+            node[usable++] = node[i];
+    }
+    return usable;
+}
+
+uint16_t steer_home(struct core *core, uint64_t script_hash)
+{
+    const struct world_cluster *cluster = &core->world->cluster;
+    uint16_t node[PLACE_SUCCESSORS_MAX];
+    if (!core->peers || cluster->member_count <= 1)
+        return cluster->self;
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    if (heat && heat->is_hot)
+        return cluster->self;
+    return usable_successors(core, script_hash, node) ? node[0] : cluster->self;
+}
+
+void steer_warm_next_homes(struct core *core, uint64_t script_hash, uint64_t version, uint8_t width)
+{
+    uint16_t self = core->world->cluster.self, node[PLACE_SUCCESSORS_MAX];
+    uint32_t count = core->peers ? usable_successors(core, script_hash, node) : 0;
+    for (uint32_t i = width; i < count && i < 2u * width; i++) {
+        if (node[i] != self)
+            peers_warm(core->peers, node[i], script_hash, version, true, core->now_ns);
+    }
+}
+
+/* The budget is for guesses, which anybody's ClientHello can cause. What is hot has been asked for in earnest, often, and each script
+ * is asked for at most once per WARMTH_AGAIN_NS: if a flood of guesses could use up its budget, it would not run here. */
+bool steer_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
+{
+    struct runtime_link *link = steer_link(core, script_hash);
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    bool is_demanded = heat && heat->is_hot;
+    if (!link || world_holds(core->world, script_handle) ||
+        runtime_link_is_warm(link, script_handle))
+        return false;
+    if (!is_demanded && !token_bucket_take(&core->warm, core->now_ns)) {
+        core->counters.warm_budget++;
+        return false;
+    }
+    return runtime_link_warm(link, script_handle, is_demanded, core->now_ns);
+}
+
+uint16_t steer_load(const struct core *core, uint32_t *queue_us)
+{
+    uint16_t worst = 0;
+    uint64_t delay_ns = 0;
+    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
+        const struct runtime_link *link = core->link[i];
+        uint16_t load = shed_load(&link->shed, &core->shed_tune, link->live_jobs, link->jobs_max);
+        if (load > worst)
+            worst = load;
+        if (link->shed.delay_ns > delay_ns)
+            delay_ns = link->shed.delay_ns;
+    }
+    if (queue_us)
+        *queue_us = (uint32_t)(delay_ns / 1000);
+    return worst;
+}
+
+enum bounce_reason steer_shed(struct core *core, const struct runtime_link *link,
+                              uint64_t script_hash, bool is_last)
+{
+    if (!link)
+        return 0;
+    const struct heat_script *heat = heat_find(core->heat, script_hash);
+    struct shed_query q = {.jobs = link->live_jobs,
+                           .jobs_max = link->jobs_max,
+                           .script_jobs = heat ? heat->in_flight : 0,
+                           .chunks_used_percent =
+                               100 - chunk_shared(&core->chunks) * 100 / core->chunks.count};
+    return is_last ? shed_refuses(&link->full, &core->full_tune, &q)
+                   : shed_refuses(&link->shed, &core->shed_tune, &q);
+}
