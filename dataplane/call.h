@@ -137,9 +137,9 @@ uint64_t calls_next_ns(const struct calls *);
 void calls_end(struct core *);
 
 /* From peers.c: streams that calls opened (stream_user is the call), and a channel that went down. */
-void call_readable(struct core *, struct stream *);
-void call_writable(struct core *, struct stream *);
-void call_reset(struct core *, struct stream *, enum stream_reset);
+void call_readable(void *core, struct stream *);
+void call_writable(void *core, struct stream *);
+void call_reset(void *core, struct stream *, enum stream_reset);
 void calls_channel_down(struct core *, struct channel *);
 
 extern const struct runtime_link_events call_job_events;

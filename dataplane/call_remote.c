@@ -469,18 +469,21 @@ void call_read(struct core *core, struct call *c)
 
 /* ---- from peers.c ---- */
 
-void call_readable(struct core *core, struct stream *stream)
+void call_readable(void *arg, struct stream *stream)
 {
+    struct core *core = arg;
     call_read(core, stream_user(stream));
 }
 
-void call_writable(struct core *core, struct stream *stream)
+void call_writable(void *arg, struct stream *stream)
 {
+    struct core *core = arg;
     call_on_room(core, stream_user(stream));
 }
 
-void call_reset(struct core *core, struct stream *stream, enum stream_reset why)
+void call_reset(void *arg, struct stream *stream, enum stream_reset why)
 {
+    struct core *core = arg;
     struct call *c = stream_user(stream);
     bool is_refused = why == STREAM_REFUSED && c->state == CALL_SENT;
     c->stream = NULL;

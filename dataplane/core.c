@@ -18,6 +18,7 @@
 #include "dataplane/runtime_link.h"
 #include "dataplane/serve.h"
 #include "dataplane/slice.h"
+#include "dataplane/steer.h"
 #include "dataplane/sub.h"
 #include "dataplane/trace.h"
 #include "dataplane/trace_sink.h"
@@ -79,6 +80,68 @@ static bool take_call_parts(struct core *core)
     return true;
 }
 
+/* ---- what peers ask and tell ---- */
+
+static uint16_t on_load(void *core, uint32_t *queue_us)
+{
+    return steer_load(core, queue_us);
+}
+
+static enum warmth_state on_warmth(void *core, const struct world_script *script)
+{
+    const struct runtime_link *link = steer_link(core, script->id_hash);
+    return link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
+}
+
+static bool on_warm(void *core, const struct world_script *script, bool is_demanded,
+                    uint64_t now_ns)
+{
+    struct runtime_link *link = steer_link(core, script->id_hash);
+    return link && runtime_link_warm(link, script->handle, is_demanded, now_ns);
+}
+
+static void on_spans(void *core, uint16_t node, const struct record_event *event)
+{
+    trace_sink_take(core, node, event);
+}
+
+static void on_channel_down(void *core, struct channel *channel)
+{
+    calls_channel_down(core, channel);
+    serve_channel_down(core, channel);
+}
+
+static const struct peers_events peers_events = {
+    .load = on_load,
+    .warmth = on_warmth,
+    .warm = on_warm,
+    .spans = on_spans,
+    .opened = serve_opened,
+    .channel_down = on_channel_down,
+    .ours = {.readable = call_readable, .writable = call_writable, .reset = call_reset},
+    .fin = serve_fin,
+    .theirs = {.readable = serve_readable, .writable = serve_writable, .reset = serve_reset},
+};
+
+static struct peers_env peers_env_of(struct core *core)
+{
+    return (struct peers_env){.core = core,
+                              .events = &peers_events,
+                              .index = core->config.index,
+                              .clock = core->config.clock,
+                              .now_ns = &core->now_ns,
+                              .world = &core->world,
+                              .net = &core->net,
+                              .chunks = &core->chunks,
+                              .streams = core->streams,
+                              .counters = &core->counters,
+                              .guesses = &core->warm,
+                              .notes = core->config.notes,
+                              .hash_key = core->config.secret[3],
+                              .random = core->config.random,
+                              .random_arg = core->config.random_arg};
+}
+
 static bool take_cluster_parts(struct core *core)
 {
     const struct core_config *config = &core->config;
@@ -100,7 +163,8 @@ static bool take_cluster_parts(struct core *core)
         config->memory.give(peer_memory);
         return false;
     }
-    core->peers = peers_init(peer_memory, core, channels);
+    struct peers_env env = peers_env_of(core);
+    core->peers = peers_init(peer_memory, &env, channels);
     return true;
 }
 

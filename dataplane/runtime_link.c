@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "dataplane/mutant.h"
-#include "dataplane/sub.h"
 #include "dataplane/world.h"
 
 enum { FREE_NONE = UINT32_MAX };

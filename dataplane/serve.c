@@ -471,8 +471,9 @@ static void reclaim_silent(struct core *core)
     }
 }
 
-void serve_opened(struct core *core, struct channel *channel, struct stream *stream)
+void serve_opened(void *arg, struct channel *channel, struct stream *stream)
 {
+    struct core *core = arg;
     struct served_table *t = core->served;
     if (!t->free)
         reclaim_silent(core);
@@ -493,8 +494,9 @@ void serve_opened(struct core *core, struct channel *channel, struct stream *str
     stream_set_user(stream, s);
 }
 
-void serve_readable(struct core *core, struct stream *stream)
+void serve_readable(void *arg, struct stream *stream)
 {
+    struct core *core = arg;
     struct served *s = stream_user(stream);
     if (s->state == SERVE_CALL)
         read_call(core, s);
@@ -502,15 +504,17 @@ void serve_readable(struct core *core, struct stream *stream)
         read_body(core, s);
 }
 
-void serve_writable(struct core *core, struct stream *stream)
+void serve_writable(void *arg, struct stream *stream)
 {
+    struct core *core = arg;
     struct served *s = stream_user(stream);
     if (s->state == SERVE_ANSWER)
         write_answer(core, s);
 }
 
-void serve_fin(struct core *core, struct stream *stream)
+void serve_fin(void *arg, struct stream *stream)
 {
+    struct core *core = arg;
     const struct served *s = stream_user(stream);
     call_fin(core, s->call);
 }
@@ -523,8 +527,9 @@ static void gone(struct core *core, struct served *s)
     free_served(core, s);
 }
 
-void serve_reset(struct core *core, struct stream *stream, enum stream_reset why)
+void serve_reset(void *arg, struct stream *stream, enum stream_reset why)
 {
+    struct core *core = arg;
     gone(core, stream_user(stream));
 }
 

@@ -27,12 +27,12 @@ struct served_table *served_init(void *memory, uint32_t count);
 uint32_t served_live(const struct served_table *);
 
 /* From peers.c. */
-void serve_opened(struct core *, struct channel *, struct stream *);
-void serve_readable(struct core *, struct stream *);
-void serve_writable(struct core *, struct stream *);
+void serve_opened(void *core, struct channel *, struct stream *);
+void serve_readable(void *core, struct stream *);
+void serve_writable(void *core, struct stream *);
 /* The peer's client has closed its half. */
-void serve_fin(struct core *, struct stream *);
-void serve_reset(struct core *, struct stream *, enum stream_reset);
+void serve_fin(void *core, struct stream *);
+void serve_reset(void *core, struct stream *, enum stream_reset);
 void serve_channel_down(struct core *, struct channel *);
 
 #endif

@@ -6,12 +6,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/call.h"
 #include "dataplane/ip.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
-#include "dataplane/steer.h"
-#include "dataplane/serve.h"
 
 /* ---- memory ---- */
 
@@ -26,7 +23,7 @@ size_t peers_bytes(uint32_t channels)
            rounded(channels * sizeof(uint64_t)) + channels * rounded(channel_bytes());
 }
 
-struct peers *peers_init(void *memory, struct core *core, uint32_t channels)
+struct peers *peers_init(void *memory, const struct peers_env *env, uint32_t channels)
 {
     assert(channels >= 1 && channels <= PEERS_CHANNELS_MAX);
     uint8_t *at = memory;
@@ -43,12 +40,12 @@ struct peers *peers_init(void *memory, struct core *core, uint32_t channels)
         p->slot[i].next_free = i + 1 < channels ? i + 1 : SLOT_NONE;
         p->deadline_ns[i] = UINT64_MAX;
     }
-    p->core = core;
+    p->env = *env;
     p->capacity = channels;
     p->dirty_first = p->dirty_last = SLOT_NONE;
     p->next_ns = UINT64_MAX;
     token_bucket_init(&p->handshakes, CHANNEL_HANDSHAKES_PER_S, CHANNEL_HANDSHAKES_PER_S,
-                      core->now_ns);
+                      now_of(p));
     return p;
 }
 
@@ -94,42 +91,41 @@ void peers_mark(struct peers *p, struct channel *c)
 
 static void init_channel(struct peers *p, struct peers_slot *s)
 {
-    struct core *core = p->core;
     const struct peer *peer = &p->peer[s->node];
     uint32_t life;
-    core->config.random(core->config.random_arg, &life, sizeof(life));
+    p->env.random(p->env.random_arg, &life, sizeof(life));
     life >>= SLOT_BITS;
     if (life == 0) /* index 0 is nobody's */
         life = 1;
-    uint16_t room = net_l4_room(&core->net, peer->address);
+    uint16_t room = net_l4_room(p->env.net, peer->address);
     struct channel_config config = {
         .arg = p,
         .events = &peers_channel_events,
-        .chunks = &core->chunks,
-        .streams = core->streams,
-        .counters = &core->counters,
+        .chunks = p->env.chunks,
+        .streams = p->env.streams,
+        .counters = p->env.counters,
         .identity = &p->identity,
         .secret = p->secret,
         .own_id = p->own_id,
         .peer_id = peer->id,
-        .own_core = (uint16_t)core->config.index,
+        .own_core = (uint16_t)p->env.index,
         .peer_core = s->core,
         .index = life << SLOT_BITS | slot_number(p, s),
         .datagram_bytes_max = room - UDP_BYTES < CHANNEL_DATAGRAM_MAX ? (uint16_t)(room - UDP_BYTES)
                                                                       : CHANNEL_DATAGRAM_MAX,
         .silence_ns = PEERS_SILENCE_MS * 1000000ull,
-        .random = core->config.random,
-        .random_arg = core->config.random_arg,
+        .random = p->env.random,
+        .random_arg = p->env.random_arg,
     };
     memcpy(config.peer_key, peer->key, NOISE_KEY_BYTES);
-    channel_init(s->channel, &config, core->now_ns);
+    channel_init(s->channel, &config, now_of(p));
 }
 
 static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t core, bool is_always)
 {
     uint32_t number = p->free_slot;
     if (number == SLOT_NONE) {
-        p->core->counters.rpc_no_slot++;
+        p->env.counters->rpc_no_slot++;
         return NULL;
     }
     struct peers_slot *s = &p->slot[number];
@@ -145,9 +141,9 @@ static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t cor
                              .node = node,
                              .core = core,
                              .next_of_peer = peer->first_slot,
-                             .born_ns = p->core->now_ns,
-                             .used_ns = p->core->now_ns,
-                             .connect_ns = p->core->now_ns};
+                             .born_ns = now_of(p),
+                             .used_ns = now_of(p),
+                             .connect_ns = now_of(p)};
     peer->first_slot = number;
     p->used++;
     init_channel(p, s);
@@ -191,7 +187,7 @@ static void on_up(void *arg, struct channel *c)
     assert(!s->is_open && s->node != NODE_NONE);
     s->is_open = s->was_open = true;
     p->peer[s->node].open++;
-    control_up(p, s, p->core->now_ns);
+    control_up(p, s, now_of(p));
     slot_mark(p, s);
 }
 
@@ -208,15 +204,14 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     s->asked = s->pending_count = 0;
     s->load = 0;
     s->queue_us = 0;
-    s->connect_ns = p->core->now_ns + PEERS_RECONNECT_MS * 1000000ull;
+    s->connect_ns = now_of(p) + PEERS_RECONNECT_MS * 1000000ull;
     if (s->node != NODE_NONE) {
         struct peer *peer = &p->peer[s->node];
         peer->open--;
         peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN,
                     peer->open && peer->is_leaving);
     }
-    calls_channel_down(p->core, s->channel);
-    serve_channel_down(p->core, s->channel);
+    p->env.events->channel_down(p->env.core, s->channel);
     slot_mark(p, s);
 }
 
@@ -226,8 +221,8 @@ static void on_down(void *arg, struct channel *c, enum channel_down why)
     struct peers_slot *s = slot_of(p, c);
     if (why == CHANNEL_DROPPED) {
         bool is_agreed = s->release != RELEASE_IN_USE;
-        p->core->counters.rpc_released += is_agreed;
-        p->core->counters.rpc_down += !is_agreed;
+        p->env.counters->rpc_released += is_agreed;
+        p->env.counters->rpc_down += !is_agreed;
     }
     close_slot(p, s);
 }
@@ -235,8 +230,8 @@ static void on_down(void *arg, struct channel *c, enum channel_down why)
 void slot_drop(struct peers *p, struct peers_slot *s)
 {
     bool is_agreed = s->release == RELEASE_OVER && s->node != NODE_NONE;
-    p->core->counters.rpc_down += s->is_open && !is_agreed;
-    p->core->counters.rpc_released += s->is_open && is_agreed;
+    p->env.counters->rpc_down += s->is_open && !is_agreed;
+    p->env.counters->rpc_released += s->is_open && is_agreed;
     if (s->is_open && is_agreed)
         slot_say_goodbye(p, s);
     channel_fini(s->channel);
@@ -266,12 +261,18 @@ static bool is_theirs(const struct channel *c, const struct stream *stream)
     return is_odd == (config->own_id < config->peer_id);
 }
 
+static const struct peers_stream_events *
+stream_events(const struct peers *p, const struct channel *c, const struct stream *stream)
+{
+    return is_theirs(c, stream) ? &p->env.events->theirs : &p->env.events->ours;
+}
+
 static void on_opened(void *arg, struct channel *c, struct stream *stream)
 {
     struct peers *p = arg;
     assert(is_theirs(c, stream));
-    slot_of(p, c)->used_ns = p->core->now_ns;
-    serve_opened(p->core, c, stream);
+    slot_of(p, c)->used_ns = now_of(p);
+    p->env.events->opened(p->env.core, c, stream);
 }
 
 static void on_readable(void *arg, struct channel *c, struct stream *stream)
@@ -279,10 +280,8 @@ static void on_readable(void *arg, struct channel *c, struct stream *stream)
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
         control_readable(p, slot_of(p, c), stream);
-    else if (is_theirs(c, stream))
-        serve_readable(p->core, stream);
     else
-        call_readable(p->core, stream);
+        stream_events(p, c, stream)->readable(p->env.core, stream);
 }
 
 static void on_writable(void *arg, struct channel *c, struct stream *stream)
@@ -290,10 +289,8 @@ static void on_writable(void *arg, struct channel *c, struct stream *stream)
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
         slot_mark(p, slot_of(p, c));
-    else if (is_theirs(c, stream))
-        serve_writable(p->core, stream);
     else
-        call_writable(p->core, stream);
+        stream_events(p, c, stream)->writable(p->env.core, stream);
 }
 
 static void on_reset(void *arg, struct channel *c, struct stream *stream, enum stream_reset why)
@@ -301,10 +298,8 @@ static void on_reset(void *arg, struct channel *c, struct stream *stream, enum s
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
         slot_of(p, c)->is_condemned = true; /* it never ends before its channel */
-    else if (is_theirs(c, stream))
-        serve_reset(p->core, stream, why);
     else
-        call_reset(p->core, stream, why);
+        stream_events(p, c, stream)->reset(p->env.core, stream, why);
 }
 
 const struct channel_events peers_channel_events = {.up = on_up,
@@ -324,7 +319,7 @@ static uint32_t id_place(uint64_t id)
 /* Keyed: an attacker who chooses addresses shall not choose chains. */
 static uint32_t address_place(const struct peers *p, const uint8_t ip[16])
 {
-    return (uint32_t)XXH3_64bits_withSeed(ip, 16, p->core->config.secret[3]) & (MEMBER_TABLE - 1);
+    return (uint32_t)XXH3_64bits_withSeed(ip, 16, p->env.hash_key) & (MEMBER_TABLE - 1);
 }
 
 uint16_t peer_by_id(const struct peers *p, uint64_t id)
@@ -368,7 +363,7 @@ static void build_tables(struct peers *p)
 
 uint64_t own_ring_digest(const struct peers *p)
 {
-    const struct ring *ring = p->core->world->cluster.ring;
+    const struct ring *ring = world_of(p)->cluster.ring;
     return ring ? ring_digest(ring) : 0;
 }
 
@@ -423,9 +418,8 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
         memcpy(p->peer[i].address, m->address, 16);
         memcpy(p->peer[i].key, m->public_key, NOISE_KEY_BYTES);
         token_bucket_init(&p->peer[i].handshakes, CHANNEL_HANDSHAKES_OF_MEMBER_PER_S,
-                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, p->core->now_ns);
-        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST,
-                          p->core->now_ns);
+                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, now_of(p));
+        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST, now_of(p));
     }
     for (uint16_t i = 0; i < previous_count; i++) {
         for (uint32_t s = p->previous[i].first_slot; s != SLOT_NONE; s = p->slot[s].next_of_peer) {
@@ -460,7 +454,7 @@ void slots_fill(struct peers *p)
 {
     uint32_t missing = 0;
     for (uint16_t node = 0; node < p->peer_count && !p->is_gone; node++) {
-        uint16_t core = (uint16_t)(p->core->config.index % p->peer[node].cores);
+        uint16_t core = (uint16_t)(p->env.index % p->peer[node].cores);
         if (node == p->self)
             continue;
         struct peers_slot *s = slot_find(p, node, core, false);
@@ -470,14 +464,14 @@ void slots_fill(struct peers *p)
             s->is_always = true;
         missing += !s;
     }
-    p->core->counters.rpc_no_slot += missing > p->missing ? missing - p->missing : 0;
+    p->env.counters->rpc_no_slot += missing > p->missing ? missing - p->missing : 0;
     p->missing = missing;
 }
 
 void peers_follow(struct peers *p)
 {
     static const struct world_cluster alone;
-    const struct world_cluster *cluster = &p->core->world->cluster;
+    const struct world_cluster *cluster = &world_of(p)->cluster;
     if (!cluster->identity || !cluster->secret || cluster->member_count == 0)
         cluster = &alone;
     assert(cluster->member_count <= MEMBERS_MAX);
@@ -497,7 +491,7 @@ void peers_follow(struct peers *p)
     p->own_digest = digest;
     p->own_state = cluster->own_state;
     p->is_leaving = cluster->is_leaving;
-    handover_follow(p, p->core->now_ns);
+    handover_follow(p, now_of(p));
 }
 
 void peer_update(struct peers *p, uint16_t node, uint8_t state, bool is_leaving)
@@ -538,7 +532,7 @@ uint16_t peers_load(const struct peers *p, uint16_t node)
 {
     uint32_t queue_us;
     assert(node < p->peer_count);
-    return node == p->self ? steer_load(p->core, &queue_us) : p->peer[node].load;
+    return node == p->self ? p->env.events->load(p->env.core, &queue_us) : p->peer[node].load;
 }
 
 uint32_t peers_mean_load(const struct peers *p, uint16_t own_load)
@@ -557,14 +551,14 @@ struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_ha
     const struct peer *peer = &p->peer[node];
     if (peer->open == 0)
         return NULL;
-    /* Like the runtime process of a script: by the upper half of its hash (steer_link). */
+    /* Like the runtime process of a script: by the upper half of its hash (steer.h). */
     struct peers_slot *s = slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
     for (uint32_t i = peer->first_slot; (!s || !is_usable(s)) && i != SLOT_NONE;
          i = p->slot[i].next_of_peer)
         s = &p->slot[i];
     if (!s || !is_usable(s))
         return NULL;
-    s->used_ns = p->core->now_ns;
+    s->used_ns = now_of(p);
     return s->channel;
 }
 
@@ -576,7 +570,7 @@ struct channel *peers_channel_of(struct peers *p, uint64_t node_id, uint16_t cor
     struct peers_slot *s = slot_find(p, node, core, p->peer[node].open > 0);
     if (!s || !is_usable(s))
         return NULL;
-    s->used_ns = p->core->now_ns;
+    s->used_ns = now_of(p);
     return s->channel;
 }
 

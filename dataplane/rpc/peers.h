@@ -1,10 +1,11 @@
 /* peers.h
  *
  * The other nodes as one dp core knows them: its channels to their cores, their states and loads, and what is said on
- * the control streams. Owns every channel; calls (call.c, serve.c) own their streams.
+ * the control streams. Owns every channel; calls own their streams. What it needs of the core it is given (struct
+ * peers_env), and what it hears it tells through events: it knows neither calls nor runtimes.
  *
  *   world.member[] --follow--> [ struct peer: state, load, channels to its cores ]
- *   datagrams  --> peers_input  --> channel --> streams: opened ones to serve.c, answers to call.c
+ *   datagrams  --> peers_input  --> channel --> streams: events
  *   datagrams <--  peers_output <-- channel
  *
  * A node's state is what it says of itself (STATE), or DOWN when no channel to it is open. This
@@ -36,8 +37,9 @@
  * and CHANNEL_HANDSHAKES_PER_S allow. Our channel index names a slot (10 bits) and a life of it (22
  * random bits): demultiplexing is one load.
  *
- * Streams. Who opened a stream owns it, and its id's parity says who did (channel.h): events of those we opened go to call.c, of those
- * the peer opened to serve.c. The user pointer is theirs alone.
+ * Streams. Who opened a stream owns it, and its id's parity says who did (channel.h): whoever uses
+ * peers hears of those we opened, and of those the peer opened, through two tables of events. The
+ * user pointer is theirs alone.
  *
  * Bad input: from a stranger it is counted and dropped before anything is remembered; from a member it ends the channel.
  * Limits: MEMBERS_MAX nodes, PEERS_CHANNELS_MAX channels, handshakes by token bucket.
@@ -54,10 +56,17 @@
 #include "dataplane/net.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/record.h"
+#include "dataplane/warmth.h"
 
-struct core;
+struct chunk_pool;
+struct clock;
+struct counters;
+struct notes;
 struct peers;
-struct world_member;
+struct stream_pool;
+struct token_bucket;
+struct world;
+struct world_script;
 
 enum {
     PEERS_SILENCE_MS = 800,   /* nothing heard: the node is down */
@@ -69,10 +78,49 @@ enum {
     PEERS_DEMANDS_BURST = 200,
 };
 
+struct peers_stream_events {
+    void (*readable)(void *core, struct stream *);
+    void (*writable)(void *core, struct stream *);
+    void (*reset)(void *core, struct stream *, enum stream_reset);
+};
+
+struct peers_events {
+    /* ---- asked of this node ---- */
+    uint16_t (*load)(void *core, uint32_t *queue_us); /* per mille; the worst queueing delay */
+    enum warmth_state (*warmth)(void *core, const struct world_script *);
+    /* Asks for a warm isolate. False: it could not be asked. */
+    bool (*warm)(void *core, const struct world_script *, bool is_demanded, uint64_t now_ns);
+    /* ---- told ---- */
+    void (*spans)(void *core, uint16_t node, const struct record_event *);
+    void (*opened)(void *core, struct channel *, struct stream *); /* by the peer */
+    void (*fin)(void *core, struct stream *);           /* the peer's client has closed its half */
+    void (*channel_down)(void *core, struct channel *); /* its streams are gone */
+    struct peers_stream_events ours, theirs;            /* by who opened it */
+};
+
+/* What peers are given of their core; all of it outlives them. */
+struct peers_env {
+    void *core; /* for the events */
+    const struct peers_events *events;
+    uint32_t index; /* of the core */
+    const struct clock *clock;
+    const uint64_t *now_ns;           /* of the iteration: the core's one stored clock */
+    const struct world *const *world; /* of the iteration */
+    struct net *net;
+    struct chunk_pool *chunks;
+    struct stream_pool *streams;
+    struct counters *counters;
+    struct token_bucket *guesses; /* isolates that guesses may cost, of ClientHellos too */
+    struct notes *notes;          /* of core 0, else NULL */
+    uint64_t hash_key;            /* random: of the table of addresses */
+    void (*random)(void *arg, void *out, size_t bytes); /* for keys */
+    void *random_arg;
+};
+
 /* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other member
  * at least: those beyond are not reached. 64-byte aligned. */
 size_t peers_bytes(uint32_t channels);
-struct peers *peers_init(void *memory, struct core *, uint32_t channels);
+struct peers *peers_init(void *memory, const struct peers_env *, uint32_t channels);
 /* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
 void peers_leave(struct peers *, uint64_t now_ns);
 /* Wipes keys, gives chunks and streams back; tells nobody. Nothing the second time. */

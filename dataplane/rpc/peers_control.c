@@ -5,10 +5,6 @@
 #include "dataplane/note.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
-#include "dataplane/runtime_link.h"
-#include "dataplane/serve.h"
-#include "dataplane/steer.h"
-#include "dataplane/trace_sink.h"
 
 /* ---- to say ---- */
 
@@ -44,7 +40,7 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     uint8_t out[64];
     struct record_state state = {.state = p->own_state,
                                  .is_leaving = p->is_leaving && p->own_state == NODE_SERVING};
-    state.load = steer_load(p->core, &state.queue_us);
+    state.load = p->env.events->load(p->env.core, &state.queue_us);
     size_t bytes = record_write_state(out, sizeof(out), &state);
     struct channel_stats stats;
     channel_stats(s->channel, &stats);
@@ -57,7 +53,7 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 static bool say_ring(struct peers *p, struct peers_slot *s)
 {
     uint8_t out[64];
-    const struct ring *ring = p->core->world->cluster.ring;
+    const struct ring *ring = world_of(p)->cluster.ring;
     if (!ring)
         return true;
     struct record_ring record = {.epoch = ring_epoch(ring), .digest = ring_digest(ring)};
@@ -141,7 +137,7 @@ bool peers_event(struct peers *p, const uint8_t sink[CAPABILITY_BYTES], const ui
     struct channel *c = is_read ? peers_channel_of(p, sealed.owner, sealed.core) : NULL;
     size_t bytes = c ? record_write_event(out, sizeof(out), &event) : 0;
     if (bytes == 0 || !control_say(p, slot_of(p, c), out, bytes)) {
-        p->core->counters.event_lost++;
+        p->env.counters->event_lost++;
         return false;
     }
     return true;
@@ -153,7 +149,7 @@ bool peers_note(struct peers *p, uint16_t node, const uint8_t *bytes, size_t len
     struct peers_slot *s = open_slot(p, node, 0);
     struct stream *stream = s ? channel_control(s->channel) : NULL;
     if (!stream || len > NOTE_BYTES_MAX || stream_room(s->channel, stream) < sizeof(header) + len) {
-        p->core->counters.note_dropped++;
+        p->env.counters->note_dropped++;
         return false;
     }
     record_write_header(header, RECORD_NOTE, (uint32_t)len);
@@ -166,7 +162,7 @@ bool peers_note(struct peers *p, uint16_t node, const uint8_t *bytes, size_t len
 
 uint32_t control_notes(struct peers *p)
 {
-    struct note_ring *ring = &p->core->config.notes->out;
+    struct note_ring *ring = &p->env.notes->out;
     const struct note *note;
     uint32_t count = 0;
     while (count < NOTE_SLOTS && (note = note_peek(ring))) {
@@ -207,7 +203,7 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
     p->peer[s->node].digest = ring.digest;
     p->peer[s->node].has_digest = true;
     if (ring.digest != p->own_digest)
-        p->core->counters.rpc_ring_differs++;
+        p->env.counters->rpc_ring_differs++;
     return true;
 }
 
@@ -217,19 +213,16 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
 static void warm_ahead(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
                        uint64_t now_ns)
 {
-    struct core *core = p->core;
-    const struct world_script *script = world_script(core->world, warm->script);
-    struct token_bucket *budget = warm->is_demanded ? &p->peer[s->node].demands : &core->warm;
+    const struct world_script *script = world_script(world_of(p), warm->script);
+    struct token_bucket *budget = warm->is_demanded ? &p->peer[s->node].demands : p->env.guesses;
     if (!script || script->version_bits != warm->version ||
-        world_holds(core->world, script->handle))
+        world_holds(world_of(p), script->handle))
         return;
     if (!token_bucket_take(budget, now_ns)) {
-        core->counters.warm_budget++;
+        p->env.counters->warm_budget++;
         return;
     }
-    struct runtime_link *link = steer_link(core, warm->script);
-    if (link)
-        runtime_link_warm(link, script->handle, warm->is_demanded, now_ns);
+    p->env.events->warm(p->env.core, script, warm->is_demanded, now_ns);
 }
 
 static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
@@ -238,8 +231,8 @@ static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
     if (!record_read_warm(&warm, bytes, len))
         return false;
     if (warm.is_handover)
-        return handover_warm(p, s, &warm, p->core->now_ns);
-    warm_ahead(p, s, &warm, p->core->now_ns);
+        return handover_warm(p, s, &warm, now_of(p));
+    warm_ahead(p, s, &warm, now_of(p));
     return true;
 }
 
@@ -254,14 +247,14 @@ static bool on_event(struct peers *p, struct peers_slot *s, const uint8_t *bytes
     struct record_event event;
     if (!record_read_event(&event, bytes, len))
         return false;
-    trace_sink_take(p->core, s->node, &event);
+    p->env.events->spans(p->env.core, s->node, &event);
     return true;
 }
 
 static bool on_release(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     enum record_release what;
-    return record_read_release(&what, bytes, len) && release_heard(p, s, what, p->core->now_ns);
+    return record_read_release(&what, bytes, len) && release_heard(p, s, what, now_of(p));
 }
 
 /* Of a call that is over it is late. */
@@ -272,15 +265,15 @@ static bool on_fin(struct peers *p, struct peers_slot *s, const uint8_t *bytes, 
         return false;
     struct stream *stream = channel_peer_stream(s->channel, fin.stream);
     if (stream)
-        serve_fin(p->core, stream);
+        p->env.events->fin(p->env.core, stream);
     return true;
 }
 
 static void on_note(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
-    struct notes *notes = p->core->config.notes;
+    struct notes *notes = p->env.notes;
     if (!notes || !notes_deliver(notes, s->node, bytes, len))
-        p->core->counters.note_dropped++;
+        p->env.counters->note_dropped++;
 }
 
 /* False: it breaks the protocol, or it is the last one. */
@@ -346,7 +339,7 @@ void control_readable(struct peers *p, struct peers_slot *s, struct stream *stre
             is_ok && on_record(p, s, header.type,
                                gather(p, stream, RECORD_HEADER_BYTES, header.bytes), header.bytes);
         if (!is_ok) {
-            p->core->counters.rpc_bad_frame++;
+            p->env.counters->rpc_bad_frame++;
             s->is_condemned = true;
             return;
         }

@@ -27,7 +27,7 @@ static void settle(struct peers *p, struct peers_slot *s)
 static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t *bytes, size_t len,
                     uint64_t now_ns)
 {
-    struct counters *counters = &p->core->counters;
+    struct counters *counters = p->env.counters;
     struct datagram_init init;
     if (p->free_slot == SLOT_NONE && !slot_find(p, node, core, false)) {
         counters->drop_rpc_slot++;
@@ -49,7 +49,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         return;
     }
     const struct peer *peer = &p->peer[node];
-    if (init.node_id != peer->id || init.core != core || init.to_core != p->core->config.index ||
+    if (init.node_id != peer->id || init.core != core || init.to_core != p->env.index ||
         memcmp(init.static_key, peer->key, NOISE_KEY_BYTES) != 0) {
         noise_fini(&init.noise);
         counters->drop_rpc_auth++;
@@ -70,25 +70,25 @@ static void on_packet(struct peers *p, uint16_t node, uint16_t core, uint32_t in
     struct peers_slot *s = number < p->capacity ? &p->slot[number] : NULL;
     if (!s || !s->is_used || channel_config(s->channel)->index != index || s->node != node ||
         s->core != core) {
-        p->core->counters.drop_rpc_index++;
+        p->env.counters->drop_rpc_index++;
         return;
     }
     switch (channel_input(s->channel, bytes, len, now_ns)) {
     case CHANNEL_TAKEN:
-        p->core->counters.rx_rpc++;
+        p->env.counters->rx_rpc++;
         p->peer[node].heard_ns = now_ns;
         break;
     case CHANNEL_REFUSED_BAD:
-        p->core->counters.drop_rpc_bad++;
+        p->env.counters->drop_rpc_bad++;
         return;
     case CHANNEL_REFUSED_NO_SESSION:
-        p->core->counters.drop_rpc_index++;
+        p->env.counters->drop_rpc_index++;
         return;
     case CHANNEL_REFUSED_AUTH:
-        p->core->counters.drop_rpc_auth++;
+        p->env.counters->drop_rpc_auth++;
         return;
     case CHANNEL_REFUSED_REPLAY:
-        p->core->counters.drop_rpc_replay++;
+        p->env.counters->drop_rpc_replay++;
         return;
     }
     settle(p, s);
@@ -96,7 +96,7 @@ static void on_packet(struct peers *p, uint16_t node, uint16_t core, uint32_t in
 
 void peers_input(struct peers *p, const struct net_packet *packet, uint64_t now_ns)
 {
-    struct counters *counters = &p->core->counters;
+    struct counters *counters = p->env.counters;
     uint8_t *udp = (uint8_t *)packet->l4; /* the frame is the core's until port_free */
     uint16_t core, node;
     uint32_t index;
@@ -127,14 +127,13 @@ void peers_input(struct peers *p, const struct net_packet *packet, uint64_t now_
 /* False: not now; try again at blocked_ns. */
 static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
-    struct core *core = p->core;
     const struct peer *peer = &p->peer[s->node];
     struct net_route route = {.ecn = 0};
     size_t room;
     memcpy(route.src, p->own_address, 16);
     memcpy(route.dst, peer->address, 16);
     uint8_t *udp = ip_is_ip4(route.src) == ip_is_ip4(route.dst)
-                       ? net_begin(&core->net, &route, PROTOCOL_UDP, &room, now_ns)
+                       ? net_begin(p->env.net, &route, PROTOCOL_UDP, &room, now_ns)
                        : NULL;
     if (!udp) {
         s->blocked_ns = now_ns + (UNRESOLVED_MS * 1000000ull << s->blocked_times);
@@ -144,20 +143,20 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     s->blocked_times = 0;
     size_t bytes = channel_output(s->channel, udp + UDP_BYTES, room - UDP_BYTES, now_ns);
     if (bytes == 0) {
-        net_end(&core->net, 0);
+        net_end(p->env.net, 0);
         return false;
     }
-    wire_put_u16(udp + UDP_SRC, (uint16_t)(p->own_port + core->config.index));
+    wire_put_u16(udp + UDP_SRC, (uint16_t)(p->own_port + p->env.index));
     wire_put_u16(udp + UDP_DST, (uint16_t)(peer->port + s->core));
     wire_put_u16(udp + UDP_LENGTH, (uint16_t)(UDP_BYTES + bytes));
     wire_put_u16(udp + UDP_CHECKSUM, 0); /* the port's (FRAME_TX_UDP) */
-    net_end(&core->net, UDP_BYTES + bytes);
+    net_end(p->env.net, UDP_BYTES + bytes);
     return true;
 }
 
 void slot_say_goodbye(struct peers *p, struct peers_slot *s)
 {
-    uint64_t now_ns = p->core->now_ns;
+    uint64_t now_ns = now_of(p);
     channel_close(s->channel, now_ns);
     (void)send_one(p, s, now_ns); /* if it is lost, silence says the same */
 }
@@ -179,7 +178,7 @@ static uint64_t deadline_of(const struct peers *p, const struct peers_slot *s)
     if (s->blocked_ns == 0)
         return due;
     /* What is to be said is said then; and as nothing can be sent before, what is due waits too. */
-    bool has_output = channel_has_output(s->channel, p->core->now_ns);
+    bool has_output = channel_has_output(s->channel, now_of(p));
     return has_output || s->blocked_ns > due ? s->blocked_ns : due;
 }
 
@@ -243,7 +242,7 @@ static void on_due(struct peers *p, struct peers_slot *s, uint64_t now_ns)
  * The slice is for a day when many channels go down at once. */
 static void run_deadlines(struct peers *p, uint64_t now_ns)
 {
-    struct slice slice = slice_of(p->core->config.clock, CORE_SLICE_UNITS);
+    struct slice slice = slice_of(p->env.clock, CORE_SLICE_UNITS);
     p->next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < p->capacity; i++) {
         if (p->deadline_ns[i] <= now_ns && slice_take(&slice))
@@ -257,7 +256,7 @@ static void run_deadlines(struct peers *p, uint64_t now_ns)
  * had no time for. */
 static uint32_t run_dirty(struct peers *p, uint64_t now_ns)
 {
-    struct slice slice = slice_of(p->core->config.clock, CORE_SLICE_UNITS);
+    struct slice slice = slice_of(p->env.clock, CORE_SLICE_UNITS);
     uint32_t number = p->dirty_first, last = p->dirty_last, work = 0;
     p->dirty_first = p->dirty_last = SLOT_NONE;
     while (number != SLOT_NONE && slice_take(&slice)) {
@@ -278,7 +277,7 @@ static uint32_t run_dirty(struct peers *p, uint64_t now_ns)
 uint32_t peers_run(struct peers *p, uint64_t now_ns)
 {
     uint32_t work = 0;
-    if (p->core->config.notes)
+    if (p->env.notes)
         work += control_notes(p);
     work += handover_run(p, now_ns);
     release_run(p, now_ns);
@@ -289,7 +288,7 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
 
 uint64_t peers_next_ns(const struct peers *p)
 {
-    uint64_t now_ns = p->core->now_ns;
+    uint64_t now_ns = now_of(p);
     if (p->dirty_first != SLOT_NONE)
         return now_ns;
     return min_u64(min_u64(p->next_ns, release_next_ns(p)), handover_next_ns(p, now_ns));

@@ -4,8 +4,6 @@
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
-#include "dataplane/runtime_link.h"
-#include "dataplane/steer.h"
 #include "dataplane/warmth.h"
 
 /* ---- the new home: WARMs come in ---- */
@@ -18,25 +16,28 @@ static void answer(struct peers *p, struct peers_slot *s, const struct peers_pen
     if (is_warm && pending->is_asked)
         warmed.took_us = (uint32_t)((now_ns - pending->asked_ns) / 1000);
     if (is_warm)
-        p->core->counters.handover_taken++;
+        p->env.counters->handover_taken++;
     /* No room for 17 bytes: the peer does not read, and waits for itself. */
     (void)control_say(p, s, out, record_write_warmed(out, sizeof(out), &warmed));
+}
+
+static enum warmth_state warmth_here(const struct peers *p, const struct world_script *script)
+{
+    return p->env.events->warmth(p->env.core, script);
 }
 
 /* True: it is answered. */
 static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pending,
                  uint64_t now_ns)
 {
-    struct core *core = p->core;
-    const struct world_script *script = world_script(core->world, pending->script);
-    if (script && world_holds(core->world, script->handle))
+    const struct world_script *script = world_script(world_of(p), pending->script);
+    if (script && world_holds(world_of(p), script->handle))
         script = NULL;
-    struct runtime_link *link = script ? steer_link(core, pending->script) : NULL;
-    enum warmth_state state = link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
+    enum warmth_state state = script ? warmth_here(p, script) : WARMTH_UNKNOWN;
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
     if (script && state == WARMTH_UNKNOWN && !pending->is_asked && now_ns >= pending->try_ns &&
         pending->tries < WARM_RETRIES) {
-        if (link && runtime_link_warm(link, script->handle, false, now_ns))
+        if (p->env.events->warm(p->env.core, script, false, now_ns))
             state = WARMTH_ASKED;
         pending->tries++;
         pending->try_ns = now_ns + WARM_RETRY_MS * 1000000ull;
@@ -54,7 +55,7 @@ static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pe
 /* As this node's ring has it: whoever else asks it to start a script is wrong, or lies. */
 static bool may_be_home(const struct peers *p, uint64_t script_hash)
 {
-    const struct ring *ring = p->core->world->cluster.ring;
+    const struct ring *ring = world_of(p)->cluster.ring;
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count = ring ? ring_successors(ring, script_hash, node, PLACE_SUCCESSORS_MAX) : 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -68,7 +69,7 @@ bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_wa
                    uint64_t now_ns)
 {
     struct peers_pending pending = {.script = warm->script, .asked_ns = now_ns};
-    const struct world_script *script = world_script(p->core->world, warm->script);
+    const struct world_script *script = world_script(world_of(p), warm->script);
     if (s->pending_count == HANDOVER_WINDOW)
         return false;
     if (!script || script->version_bits != warm->version || !may_be_home(p, warm->script)) {
@@ -100,10 +101,9 @@ static uint32_t run_pending(struct peers *p, struct peers_slot *s, uint64_t now_
 
 /* ---- the old home: WARMs go out ---- */
 
-static bool is_warm_here(struct core *core, const struct world_script *script)
+static bool is_warm_here(const struct peers *p, const struct world_script *script)
 {
-    struct runtime_link *link = steer_link(core, script->id_hash);
-    return link && warmth_of(&link->warmth, script->handle) == WARMTH_WARM;
+    return warmth_here(p, script) == WARMTH_WARM;
 }
 
 /* False: no room for it now. That we leave is said before: who leaves too hands on what it gets
@@ -117,7 +117,7 @@ static bool hand(struct peers *p, struct peers_slot *s, const struct world_scrip
         !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
         return false;
     s->asked++;
-    p->core->counters.handover_sent++;
+    p->env.counters->handover_sent++;
     return true;
 }
 
@@ -150,7 +150,7 @@ static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
-        ring_successors(p->core->world->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+        ring_successors(world_of(p)->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         if (node[i] == peer || stays(p, node[i]))
             return node[i] == peer;
@@ -162,7 +162,7 @@ static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
  * there already costs a message. */
 bool handover_run_slot(struct peers *p, struct peers_slot *s)
 {
-    const struct world *world = p->core->world;
+    const struct world *world = world_of(p);
     const struct ring *ring = world->cluster.ring;
     if (!s->is_walking)
         return false;
@@ -170,7 +170,7 @@ bool handover_run_slot(struct peers *p, struct peers_slot *s)
                                                                   : world->script_count;
     for (; ring && s->walk < end; s->walk++) {
         const struct world_script *script = &world->scripts[s->walk];
-        if (is_warm_here(p->core, script) && will_be_home(p, s->node, script->id_hash) &&
+        if (is_warm_here(p, script) && will_be_home(p, s->node, script->id_hash) &&
             !hand(p, s, script))
             return false; /* a WARMED, or room, goes on */
     }
@@ -190,7 +190,7 @@ static bool hand_to_next_homes(struct peers *p, const struct world_script *scrip
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
-        ring_successors(p->core->world->cluster.ring, script->id_hash, node, PLACE_SUCCESSORS_MAX);
+        ring_successors(world_of(p)->cluster.ring, script->id_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t state = p->peer[node[i]].state;
         if (node[i] == p->self || (state != NODE_SERVING && state != NODE_JOINING))
@@ -208,13 +208,13 @@ static bool hand_to_next_homes(struct peers *p, const struct world_script *scrip
 
 static uint32_t walk_away(struct peers *p)
 {
-    const struct world *world = p->core->world;
+    const struct world *world = world_of(p);
     uint32_t looked = 0;
     for (; world->cluster.ring && p->handover.walk < world->script_count; p->handover.walk++) {
         const struct world_script *script = &world->scripts[p->handover.walk];
         if (looked++ == HANDOVER_SLICE)
             return looked;
-        if (is_warm_here(p->core, script) && !hand_to_next_homes(p, script))
+        if (is_warm_here(p, script) && !hand_to_next_homes(p, script))
             return looked > 1;
     }
     p->handover.is_walking = false;
@@ -292,7 +292,7 @@ static void publish(struct peers *p, const struct peers_handover *view)
 
 static void judge(struct peers *p, uint64_t now_ns)
 {
-    struct peers_handover view = {.epoch = p->core->world_epoch};
+    struct peers_handover view = {.epoch = world_of(p)->epoch};
     bool is_trying_any = false;
     for (uint32_t i = 0; i < p->capacity; i++) {
         const struct peers_slot *s = &p->slot[i];
@@ -326,7 +326,7 @@ uint32_t handover_run(struct peers *p, uint64_t now_ns)
         work += walk_away(p);
     for (uint32_t i = 0; i < p->capacity && p->pending > 0; i++)
         work += run_pending(p, &p->slot[i], now_ns);
-    if (is_under_way(p) || p->handover.epoch != p->core->world_epoch)
+    if (is_under_way(p) || p->handover.epoch != world_of(p)->epoch)
         judge(p, now_ns);
     return work;
 }

@@ -19,7 +19,6 @@
 #ifndef HEARTH_PEERS_PARTS_H
 #define HEARTH_PEERS_PARTS_H
 
-#include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/token_bucket.h"
 #include "dataplane/world.h"
@@ -103,7 +102,7 @@ struct peer {
 };
 
 struct peers {
-    struct core *core;
+    struct peers_env env;
     struct noise_identity identity;
     uint8_t secret[32];
     uint8_t seal_key[NOISE_SEAL_KEY_BYTES]; /* of inits to us */
@@ -147,6 +146,16 @@ struct peers {
     uint64_t *deadline_ns; /* of each slot */
     struct peers_slot *slot;
 };
+
+static inline uint64_t now_of(const struct peers *p)
+{
+    return *p->env.now_ns;
+}
+
+static inline const struct world *world_of(const struct peers *p)
+{
+    return *p->env.world;
+}
 
 /* ---- peers.c ---- */
 

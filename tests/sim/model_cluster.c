@@ -9,6 +9,7 @@
 #include "dataplane/call.h"
 #include "dataplane/core.h"
 #include "dataplane/ip.h"
+#include "dataplane/note.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
@@ -260,6 +261,7 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .served = c->config.served ? c->config.served : SERVED,
                                  .streams = c->config.streams ? c->config.streams : STREAMS,
                                  .channels = c->config.channels ? c->config.channels : CHANNELS,
+                                 .notes = c->config.notes ? &c->config.notes[n->index] : NULL,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()},
                                  .random = sim_random};

@@ -39,6 +39,8 @@ enum {
     CLUSTER_NO_MEMBER = UINT16_MAX,
 };
 
+struct notes;
+
 struct cluster_config {
     uint32_t nodes, scripts;
     uint32_t chunks; /* of each core */
@@ -46,6 +48,7 @@ struct cluster_config {
     uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
+    struct notes *notes; /* of each node; NULL: none */
     uint16_t mtu;
     struct world_tune tune;
     struct port_sim_faults faults; /* of each wire, both ways */

@@ -5,8 +5,8 @@
 #include "dataplane/place.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/steer.h"
 #include "dataplane/rpc/record.h"
+#include "dataplane/steer.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
 {
@@ -300,13 +300,13 @@ static void rings_that_differ_are_seen_and_counted(void **state)
 static void a_note_reaches_the_control_threads_it_is_for(void **state)
 {
     static struct notes notes[3];
-    struct rig *r = rig_start(3, 3);
+    struct rig *r = rig_make(3, 0);
     uint8_t long_note[NOTE_BYTES_MAX];
     memset(long_note, 'x', sizeof(long_note));
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(notes_init(&notes[i]), 0);
-        core_of(r, i)->config.notes = &notes[i];
-    }
+    r->c.config.notes = notes;
+    rig_up(r, 3);
     assert_true(note_put(&notes[0].out, 2, "to two", 6));
     assert_true(note_put(&notes[0].out, NOTE_TO_ALL, long_note, sizeof(long_note)));
     rig_run(r, 20);
@@ -325,11 +325,9 @@ static void a_note_reaches_the_control_threads_it_is_for(void **state)
         assert_null(note_peek(&notes[i].in));
     }
     assert_null(note_peek(&notes[0].in));
-    for (uint32_t i = 0; i < 3; i++) {
-        core_of(r, i)->config.notes = NULL;
-        notes_fini(&notes[i]);
-    }
     rig_free(r);
+    for (uint32_t i = 0; i < 3; i++)
+        notes_fini(&notes[i]);
 }
 
 static void a_member_that_breaks_the_protocol_loses_its_channel_only(void **state)

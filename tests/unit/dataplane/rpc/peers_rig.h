@@ -74,14 +74,19 @@ static inline struct rig *rig_make(uint32_t nodes, uint32_t channels)
     return r;
 }
 
-/* Nodes 0 to started - 1 of the cluster are up; settled. */
+/* Nodes 0 to started - 1 are started; if that is all of them, it is settled. */
+static inline void rig_up(struct rig *r, uint32_t started)
+{
+    for (uint32_t i = 0; i < started; i++)
+        cluster_start(&r->c, i);
+    if (started == r->c.config.nodes)
+        rig_settle(r);
+}
+
 static inline struct rig *rig_start(uint32_t nodes, uint32_t started)
 {
     struct rig *r = rig_make(nodes, 0);
-    for (uint32_t i = 0; i < started; i++)
-        cluster_start(&r->c, i);
-    if (started == nodes)
-        rig_settle(r);
+    rig_up(r, started);
     return r;
 }
 
