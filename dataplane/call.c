@@ -10,9 +10,8 @@
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/slice.h"
-#include "dataplane/sub.h"
-#include "dataplane/world.h"
 #include "dataplane/steer.h"
+#include "dataplane/world.h"
 #include "runtime/context.h"
 
 enum {
@@ -27,9 +26,11 @@ size_t calls_bytes(uint32_t count)
     return sizeof(struct calls) + count * sizeof(struct call);
 }
 
-struct calls *calls_init(void *memory, uint32_t count)
+struct calls *calls_init(void *memory, uint32_t count,
+                         void (*drop_subs)(struct core *, struct call *))
 {
     struct calls *t = memory;
+    t->drop_subs = drop_subs;
     t->count = count;
     t->live = t->uploads = 0;
     t->free = NULL;
@@ -119,7 +120,7 @@ static void free_call(struct core *core, struct call *c)
     assert(!c->stream && c->state != CALL_FREE);
     call_end_answer(core, c);
     call_end_upload(core, c);
-    subs_drop(core, c);
+    core->calls->drop_subs(core, c);
     send_spans(core, c);
     uncount(core, c);
     call_revoke_lazy(core, c);
@@ -572,7 +573,7 @@ void call_lost(struct core *core, struct call *c, bool is_suspect)
         call_fail(core, c, CALL_ERROR_LOST);
         return;
     }
-    subs_drop(core, c);
+    core->calls->drop_subs(core, c);
     c->was_rerun = true;
     c->wait_until_ns = 0;
     core->counters.job_rerun++;
@@ -709,11 +710,7 @@ const struct runtime_link_events call_job_events = {.head = on_head,
                                                     .credit = on_credit,
                                                     .lost = on_lost,
                                                     .done = on_done,
-                                                    .span = on_span,
-                                                    .sub = sub_started,
-                                                    .sub_body = sub_body,
-                                                    .sub_cancel = sub_cancelled,
-                                                    .sub_credit = sub_credit};
+                                                    .span = on_span};
 
 /* ---- the core's part ---- */
 

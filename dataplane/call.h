@@ -127,7 +127,9 @@ uint16_t call_home(struct core *, struct call_ref);
 
 struct calls;
 size_t calls_bytes(uint32_t count);
-struct calls *calls_init(void *memory, uint32_t count);
+/* drop_subs: a call is over, and so are the calls that its script has made. */
+struct calls *calls_init(void *memory, uint32_t count,
+                         void (*drop_subs)(struct core *, struct call *));
 uint32_t calls_live(const struct calls *);
 
 /* Retries and deadlines of PLACE; a few per iteration. */

@@ -63,6 +63,7 @@ struct call {
 };
 
 struct calls {
+    void (*drop_subs)(struct core *, struct call *); /* what it called goes with it */
     struct call *free;
     struct age_list waiting;
     uint32_t count, live;

@@ -71,7 +71,7 @@ static bool take_call_parts(struct core *core)
     void *sub_memory = take_memory(config, subs_bytes(SUBS_DEFAULT));
     core->heat = take_memory(config, sizeof(*core->heat));
     core->trace = take_memory(config, sizeof(*core->trace));
-    core->calls = call_memory ? calls_init(call_memory, calls) : NULL;
+    core->calls = call_memory ? calls_init(call_memory, calls, subs_drop) : NULL;
     core->subs = sub_memory ? subs_init(sub_memory, SUBS_DEFAULT) : NULL;
     if (!core->calls || !core->subs || !core->heat || !core->trace)
         return false;
@@ -207,7 +207,7 @@ static bool take_parts(struct core *core)
         if (!core->link[i])
             return false;
         runtime_link_init(core->link[i], i, config->index, config->jobs_max, &core->counters, core,
-                          &call_job_events);
+                          &call_job_events, &sub_job_events);
         core->link_count++;
     }
     core->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -4,13 +4,15 @@
 #include <unistd.h>
 
 #include "dataplane/mutant.h"
+#include "dataplane/runtime_link_parts.h"
 #include "dataplane/world.h"
 
 enum { FREE_NONE = UINT32_MAX };
 
 void runtime_link_init(struct runtime_link *l, uint32_t index, uint32_t lane, uint32_t jobs_max,
                        struct counters *counters, void *core,
-                       const struct runtime_link_events *events)
+                       const struct runtime_link_events *events,
+                       const struct runtime_sub_events *sub_events)
 {
     assert(jobs_max >= 1 && jobs_max <= JOB_JOBS_MAX);
     memset(l, 0, sizeof(*l));
@@ -20,6 +22,7 @@ void runtime_link_init(struct runtime_link *l, uint32_t index, uint32_t lane, ui
     l->counters = counters;
     l->core = core;
     l->events = events;
+    l->sub_events = sub_events;
     l->wake_fd = -1;
     shed_init(&l->shed);
     shed_init(&l->full);
@@ -84,13 +87,7 @@ static void detach(struct runtime_link *l, struct job_blame by)
     shed_init(&l->full);
     warmth_clear(&l->warmth);
     lose_jobs(l, &by, true);
-    for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
-        struct runtime_sub *sub = &l->sub[i];
-        if (sub->generation == 0)
-            continue;
-        sub->generation = 0;
-        l->events->sub_cancel(l->core, sub->owner);
-    }
+    runtime_subs_lose(l);
     lose_jobs(l, &by, false);
 }
 
@@ -146,15 +143,14 @@ static void condemn(struct runtime_link *l)
 
 /* ---- down ---- */
 
-static void push(struct runtime_link *l, const struct job_slot *slot)
+void runtime_push(struct runtime_link *l, const struct job_slot *slot)
 {
     bool pushed = job_producer_push(&l->down, slot);
     assert(pushed); /* room was looked for first */
     l->has_pushed = true;
 }
 
-/* Copies bytes into fresh arena chunks named by slot; the caller made sure that they exist. */
-static void fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
+void runtime_fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
 {
     assert(len <= JOB_HEAD_BYTES_MAX);
     slot->bytes = (uint32_t)len;
@@ -169,27 +165,18 @@ static void fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *b
     }
 }
 
-static uint32_t chunks_for(size_t len)
-{
-    return (uint32_t)((len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
-}
-
-/* A few slots are kept for CANCEL, CREDIT and WARM, so that a burst of STARTs cannot shut out
- * control. */
-enum { RING_RESERVE = 64 };
-
 enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                                          uint64_t script_handle, uint64_t request_id,
                                          const uint8_t *head, size_t head_bytes, bool has_body,
                                          uint64_t now_ns, struct job_ref *out)
 {
-    uint32_t chunks = chunks_for(head_bytes);
+    uint32_t chunks = runtime_chunks_for(head_bytes);
     assert(head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
     if (!l->region)
         return JOB_NO_RUNTIME;
     if (l->free_head == FREE_NONE)
         return JOB_TABLE_FULL;
-    if (job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
+    if (job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
         arena_available(&l->arena_down, chunks) < chunks)
         return JOB_NO_ROOM;
 
@@ -210,8 +197,8 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                             .generation = j->generation,
                             .arg = script_handle,
                             .arg2 = request_id};
-    fill(l, &slot, head, head_bytes);
-    push(l, &slot);
+    runtime_fill(l, &slot, head, head_bytes);
+    runtime_push(l, &slot);
     l->counters->job_started++;
     warmth_started(&l->warmth, script_handle, now_ns);
     if (l->watched_ns == 0) {
@@ -248,7 +235,7 @@ uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
 static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
 {
     if (!l->region || j->is_body_ended ||
-        job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE)
+        job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE)
         return 0;
     size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
     return j->send_credit < arena ? j->send_credit : arena;
@@ -275,15 +262,15 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
         if (part > room)
             part = room;
         bool is_last = is_end && taken + part == len;
-        if (part == 0 &&
-            (!is_last || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE))
+        if (part == 0 && (!is_last || job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <=
+                                          RUNTIME_RING_RESERVE))
             return taken;
         struct job_slot slot = {.type = JOB_BODY,
                                 .flags = is_last ? JOB_F_END : 0,
                                 .job = ref.index,
                                 .generation = ref.generation};
-        fill(l, &slot, part ? bytes + taken : NULL, part);
-        push(l, &slot);
+        runtime_fill(l, &slot, part ? bytes + taken : NULL, part);
+        runtime_push(l, &slot);
         taken += part;
         j->send_credit -= MUTANT(BODY_CREDIT_UNCOUNTED) ? 0 : (uint32_t)part;
         j->is_body_ended = *ended = is_last;
@@ -299,16 +286,18 @@ bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t by
         return true;
     if (!l->region || job_producer_free(&l->down, 1) == 0)
         return false;
-    push(l, &(struct job_slot){
-                .type = JOB_CREDIT, .job = ref.index, .generation = ref.generation, .arg = bytes});
+    runtime_push(
+        l, &(struct job_slot){
+               .type = JOB_CREDIT, .job = ref.index, .generation = ref.generation, .arg = bytes});
     j->recv_credit += bytes;
     return true;
 }
 
 bool runtime_link_is_short(struct runtime_link *l)
 {
-    return l->region && (job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
-                         arena_available(&l->arena_down, 1) == 0);
+    return l->region &&
+           (job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
+            arena_available(&l->arena_down, 1) == 0);
 }
 
 uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref ref)
@@ -324,7 +313,8 @@ bool runtime_link_fin(struct runtime_link *l, struct job_ref ref)
         return true;
     if (!l->region || job_producer_free(&l->down, 1) == 0)
         return false;
-    push(l, &(struct job_slot){.type = JOB_FIN, .job = ref.index, .generation = ref.generation});
+    runtime_push(
+        l, &(struct job_slot){.type = JOB_FIN, .job = ref.index, .generation = ref.generation});
     return true;
 }
 
@@ -336,8 +326,8 @@ void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     j->is_cancelled = j->is_body_ended = true;
     /* Without room the runtime finishes the job for nobody. */
     if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
-        push(l, &(struct job_slot){
-                    .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
+        runtime_push(l, &(struct job_slot){
+                            .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
     if (MUTANT(CANCEL_FORGETS))
         free_job(l, ref.index);
 }
@@ -361,126 +351,24 @@ bool runtime_link_is_warm(const struct runtime_link *l, uint64_t handle)
 
 bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded, uint64_t now_ns)
 {
-    if (!l->region || job_producer_free(&l->down, RING_RESERVE + 1) <= RING_RESERVE ||
+    if (!l->region ||
+        job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
         !warmth_ask(&l->warmth, handle, now_ns))
         return false;
-    push(l, &(struct job_slot){
-                .type = JOB_WARM, .flags = is_demanded ? JOB_F_DEMANDED : 0, .arg = handle});
+    runtime_push(l, &(struct job_slot){.type = JOB_WARM,
+                                       .flags = is_demanded ? JOB_F_DEMANDED : 0,
+                                       .arg = handle});
     l->counters->warm_sent++;
     l->counters->warm_demanded += is_demanded;
     return true;
 }
 
-/* ---- down: replies to sub-requests ---- */
-
-static struct runtime_sub *live_sub(struct runtime_link *l, uint32_t index)
-{
-    assert(index < JOB_SUBS_MAX && l->sub[index].generation);
-    return &l->sub[index];
-}
-
-static uint64_t sub_name(const struct runtime_link *l, uint32_t index)
-{
-    return (uint64_t)l->sub[index].generation << 32 | index;
-}
-
-static bool has_slot(struct runtime_link *l)
-{
-    return l->region && job_producer_free(&l->down, RING_RESERVE + 1) > RING_RESERVE;
-}
-
-bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *head,
-                        size_t head_bytes, bool is_end)
-{
-    struct runtime_sub *sub = live_sub(l, index);
-    uint32_t chunks = chunks_for(head_bytes);
-    if (!has_slot(l) || arena_available(&l->arena_down, chunks) < chunks)
-        return false;
-    struct job_slot slot = {
-        .type = JOB_REPLY, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
-    fill(l, &slot, head, head_bytes);
-    push(l, &slot);
-    sub->has_head = true;
-    if (is_end)
-        sub->generation = 0;
-    return true;
-}
-
-size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
-{
-    struct runtime_sub *sub = live_sub(l, index);
-    if (!has_slot(l))
-        return 0;
-    size_t room = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
-    if (sub->send_credit < room)
-        room = sub->send_credit;
-    return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
-}
-
-bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8_t *bytes,
-                             size_t len, bool is_end)
-{
-    struct runtime_sub *sub = live_sub(l, index);
-    assert(sub->has_head && len <= sub->send_credit);
-    if (!has_slot(l))
-        return false;
-    struct job_slot slot = {
-        .type = JOB_REPLY_DATA, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
-    fill(l, &slot, bytes, len);
-    push(l, &slot);
-    sub->send_credit -= (uint32_t)len;
-    if (is_end)
-        sub->generation = 0;
-    return true;
-}
-
-bool runtime_link_reply_error(struct runtime_link *l, uint32_t index, enum job_error error)
-{
-    struct runtime_sub *sub = live_sub(l, index);
-    if (!l->region || job_producer_free(&l->down, 1) == 0)
-        return false;
-    push(l, &(struct job_slot){.type = JOB_REPLY_ERROR, .arg = sub_name(l, index), .arg2 = error});
-    sub->generation = 0;
-    return true;
-}
-
-bool runtime_link_sub_credit(struct runtime_link *l, uint32_t index, uint32_t bytes)
-{
-    struct runtime_sub *sub = live_sub(l, index);
-    if (sub->is_body_ended)
-        return true;
-    if (!has_slot(l))
-        return false;
-    push(l, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name(l, index), .arg2 = bytes});
-    sub->recv_credit += bytes;
-    return true;
-}
-
-uint32_t runtime_link_reply_credit(const struct runtime_link *l, uint32_t index)
-{
-    return l->sub[index].send_credit;
-}
-
-void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
-{
-    assert(index < JOB_SUBS_MAX);
-    l->sub[index].generation = 0;
-}
-
 /* ---- up ---- */
 
-#define CREDIT_MAX (JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
-
-struct body_views {
-    struct head_view view[JOB_SLOT_CHUNKS];
-    uint32_t count;
-};
-
-/* Chunks and length of a slot must fit each other: all chunks but the last are full. */
-static bool views_of(struct runtime_link *l, const struct job_slot *s, struct body_views *out)
+bool runtime_views_of(struct runtime_link *l, const struct job_slot *s, struct body_views *out)
 {
     out->count = 0;
-    if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != chunks_for(s->bytes))
+    if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != runtime_chunks_for(s->bytes))
         return false;
     uint32_t left = s->bytes;
     for (uint32_t i = 0; i < s->chunk_count; i++) {
@@ -532,7 +420,7 @@ static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags)
 static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     struct body_views body;
-    if (!views_of(l, s, &body) || !take_credit(j, s))
+    if (!runtime_views_of(l, s, &body) || !take_credit(j, s))
         return false;
     uint32_t owner = j->owner;
     bool is_end = s->flags & JOB_F_END, is_wanted = !j->is_cancelled;
@@ -548,10 +436,10 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
                     const struct job_slot *next, uint64_t now_ns)
 {
     struct body_views head, body = {.count = 0};
-    if (j->has_head || !views_of(l, s, &head) || head.count == 0)
+    if (j->has_head || !runtime_views_of(l, s, &head) || head.count == 0)
         return false;
     j->has_head = true;
-    if (next && (!views_of(l, next, &body) || !take_credit(j, next)))
+    if (next && (!runtime_views_of(l, next, &body) || !take_credit(j, next)))
         return false;
     size_t head_bytes = 0;
     for (uint32_t i = 0; i < head.count; i++) {
@@ -589,7 +477,7 @@ static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct
 
 static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (s->arg > CREDIT_MAX || j->send_credit + s->arg > CREDIT_MAX)
+    if (s->arg > RUNTIME_CREDIT_MAX || j->send_credit + s->arg > RUNTIME_CREDIT_MAX)
         return false;
     j->send_credit += (uint32_t)s->arg;
     if (!j->is_cancelled)
@@ -613,69 +501,6 @@ static bool on_span(struct runtime_link *l, struct runtime_job *j, const struct 
         return false;
     l->events->span(l->core, j->owner, s->chunk);
     return true;
-}
-
-/* Head and body of a sub-request: in a slot's chunks as always. */
-static bool on_sub(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
-{
-    uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
-    struct body_views head;
-    if (index >= JOB_SUBS_MAX || generation == 0 || l->sub[index].generation != 0 ||
-        s->arg2 >= JOB_BINDINGS_MAX || !views_of(l, s, &head) || head.count == 0)
-        return false;
-    size_t head_bytes = 0;
-    for (uint32_t i = 0; i < head.count; i++) {
-        memcpy(l->head_copy + head_bytes, head.view[i].p, head.view[i].len);
-        head_bytes += head.view[i].len;
-    }
-    bool has_body = !(s->flags & JOB_F_END);
-    l->sub[index] = (struct runtime_sub){.generation = generation,
-                                         .send_credit = JOB_CREDIT_INITIAL,
-                                         .recv_credit = JOB_CREDIT_INITIAL,
-                                         .is_body_ended = !has_body};
-    uint64_t life = l->life;
-    uint32_t owner = l->events->sub(l->core, j->owner, l->index, index, (uint32_t)s->arg2,
-                                    l->head_copy, head_bytes, has_body);
-    if (l->region && l->life == life && l->sub[index].generation == generation) {
-        l->sub[index].owner = owner;
-        if (owner == SUB_NONE)
-            l->sub[index].generation =
-                0; /* not even a refusal found room: the script's own time limit ends it */
-    }
-    return true;
-}
-
-/* Messages about a sub that is over are late. */
-static bool on_sub_message(struct runtime_link *l, const struct job_slot *s)
-{
-    uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
-    struct body_views body;
-    if (index >= JOB_SUBS_MAX || generation == 0)
-        return false;
-    struct runtime_sub *sub = &l->sub[index];
-    if (sub->generation != generation) {
-        l->counters->job_late++;
-        return true;
-    }
-    switch (s->type) {
-    case JOB_SUB_BODY:
-        if (sub->is_body_ended || !views_of(l, s, &body) || s->bytes > sub->recv_credit)
-            return false;
-        sub->recv_credit -= s->bytes;
-        sub->is_body_ended = s->flags & JOB_F_END;
-        l->events->sub_body(l->core, sub->owner, body.view, body.count, sub->is_body_ended);
-        return true;
-    case JOB_SUB_CREDIT:
-        if (s->arg2 > CREDIT_MAX || sub->send_credit + s->arg2 > CREDIT_MAX)
-            return false;
-        sub->send_credit += (uint32_t)s->arg2;
-        l->events->sub_credit(l->core, sub->owner);
-        return true;
-    default:
-        sub->generation = 0;
-        l->events->sub_cancel(l->core, sub->owner);
-        return true;
-    }
 }
 
 static bool is_about_a_job(uint8_t type)
@@ -704,7 +529,7 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
         return true;
     }
     if (s->type == JOB_SUB_BODY || s->type == JOB_SUB_CREDIT || s->type == JOB_SUB_CANCEL)
-        return on_sub_message(l, s);
+        return runtime_on_sub_message(l, s);
     if (!is_about_a_job(s->type) || s->job >= l->jobs_max || s->generation == 0)
         return false;
     struct runtime_job *j = find(l, (struct job_ref){s->job, s->generation});
@@ -730,7 +555,7 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
     case JOB_SPAN:
         return on_span(l, j, s);
     case JOB_SUB:
-        return on_sub(l, j, s);
+        return runtime_on_sub(l, j, s);
     default:
         return on_credit(l, j, s);
     }

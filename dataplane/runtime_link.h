@@ -70,15 +70,17 @@ struct runtime_link_events {
     void (*done)(void *core, uint32_t owner); /* the end of a job that lingered or was cancelled */
     void (*span)(void *core, uint32_t owner,
                  const uint32_t phase_us[JOB_PHASES]); /* of its cold start */
+};
 
-    /* Sub-requests. `sub` is the runtime's name for it; sub_owner is what `sub` returned for it, SUB_NONE: refused there, and answered by
-     * runtime_link_reply_error already. */
-    uint32_t (*sub)(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
-                    const uint8_t *head, size_t head_bytes, bool has_body);
-    void (*sub_body)(void *core, uint32_t sub_owner, const struct head_view *body,
-                     uint32_t body_views, bool is_end);
-    void (*sub_cancel)(void *core, uint32_t sub_owner);
-    void (*sub_credit)(void *core, uint32_t sub_owner); /* more of the reply's body can be sent */
+/* Sub-requests. `sub` is the runtime's name for it; sub_owner is what `started` returned for it,
+ * SUB_NONE: refused there, and answered by runtime_link_reply_error already. */
+struct runtime_sub_events {
+    uint32_t (*started)(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
+                        const uint8_t *head, size_t head_bytes, bool has_body);
+    void (*body)(void *core, uint32_t sub_owner, const struct head_view *body, uint32_t body_views,
+                 bool is_end);
+    void (*cancelled)(void *core, uint32_t sub_owner);
+    void (*credit)(void *core, uint32_t sub_owner); /* more of the reply's body can be sent */
 };
 
 struct runtime_job {
@@ -116,6 +118,7 @@ struct runtime_link {
     struct counters *counters;
     void *core;
     const struct runtime_link_events *events;
+    const struct runtime_sub_events *sub_events;
     uint32_t lane;
     uint32_t live_jobs;
     uint32_t jobs_max;
@@ -137,7 +140,8 @@ struct runtime_link {
 };
 
 void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uint32_t jobs_max,
-                       struct counters *, void *core, const struct runtime_link_events *);
+                       struct counters *, void *core, const struct runtime_link_events *,
+                       const struct runtime_sub_events *);
 
 /* Before the world is followed, on every link: a region that the world has no more may be unmapped, and is touched no more. Its jobs
  * are not told yet, since what they do then may lead to other links. */

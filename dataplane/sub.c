@@ -430,8 +430,8 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     return call_job_error(error);
 }
 
-uint32_t sub_started(void *arg, uint32_t owner, uint32_t link, uint32_t slot, uint32_t binding,
-                     const uint8_t *head, size_t head_bytes, bool has_body)
+static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t slot,
+                           uint32_t binding, const uint8_t *head, size_t head_bytes, bool has_body)
 {
     struct core *core = arg;
     struct call *parent = call_at(core, owner);
@@ -457,7 +457,8 @@ uint32_t sub_started(void *arg, uint32_t owner, uint32_t link, uint32_t slot, ui
     return core->subs->sub[index].is_live ? index : SUB_NONE;
 }
 
-void sub_body(void *arg, uint32_t owner, const struct head_view *body, uint32_t views, bool is_end)
+static void on_body(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
+                    bool is_end)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
@@ -472,7 +473,7 @@ void sub_body(void *arg, uint32_t owner, const struct head_view *body, uint32_t 
         write_body(core, s);
 }
 
-void sub_cancelled(void *arg, uint32_t owner)
+static void on_cancelled(void *arg, uint32_t owner)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
@@ -480,7 +481,7 @@ void sub_cancelled(void *arg, uint32_t owner)
     free_sub(core, s);
 }
 
-void sub_credit(void *arg, uint32_t owner)
+static void on_reply_credit(void *arg, uint32_t owner)
 {
     struct core *core = arg;
     write_reply(core, sub_at(core, owner));
@@ -513,3 +514,6 @@ uint64_t subs_next_ns(const struct subs *t)
 {
     return t->waiting.count > 0 ? sub_of_wait(t->waiting.oldest)->try_at_ns : UINT64_MAX;
 }
+
+const struct runtime_sub_events sub_job_events = {
+    .started = on_started, .body = on_body, .cancelled = on_cancelled, .credit = on_reply_credit};

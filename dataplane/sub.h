@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/head.h"
+#include "dataplane/runtime_link.h"
 
 struct call;
 struct core;
@@ -36,12 +36,6 @@ void subs_drop(struct core *, struct call *);
 uint32_t subs_run(struct core *);
 uint64_t subs_next_ns(const struct subs *);
 
-/* For call.c's struct runtime_link_events. */
-uint32_t sub_started(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
-                     const uint8_t *head, size_t head_bytes, bool has_body);
-void sub_body(void *core, uint32_t sub_owner, const struct head_view *body, uint32_t body_views,
-              bool is_end);
-void sub_cancelled(void *core, uint32_t sub_owner);
-void sub_credit(void *core, uint32_t sub_owner);
+extern const struct runtime_sub_events sub_job_events;
 
 #endif

@@ -212,12 +212,12 @@ static void rig_on_sub_credit(void *arg, uint32_t sub)
     rig_live_sub(arg, sub)->credits++;
 }
 
+static const struct runtime_sub_events rig_sub_events = {.started = rig_on_sub,
+                                                         .body = rig_on_sub_body,
+                                                         .cancelled = rig_on_sub_cancel,
+                                                         .credit = rig_on_sub_credit};
 static const struct runtime_link_events rig_events = {.done = rig_on_done,
                                                       .span = rig_on_span,
-                                                      .sub = rig_on_sub,
-                                                      .sub_body = rig_on_sub_body,
-                                                      .sub_cancel = rig_on_sub_cancel,
-                                                      .sub_credit = rig_on_sub_credit,
                                                       .head = rig_on_head,
                                                       .data = rig_on_data,
                                                       .error = rig_on_error,
@@ -260,7 +260,7 @@ static struct link_rig *rig_create(uint32_t jobs_max)
     memset(r->region, 0, r->region_bytes);
     r->runtime.wake_fd = eventfd(0, EFD_NONBLOCK);
     r->runtime.condemned = &r->condemned;
-    runtime_link_init(&r->link, 3, 0, jobs_max, &r->counters, r, &rig_events);
+    runtime_link_init(&r->link, 3, 0, jobs_max, &r->counters, r, &rig_events, &rig_sub_events);
     rig_attach(r);
     return r;
 }

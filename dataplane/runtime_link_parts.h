@@ -1,0 +1,43 @@
+/* runtime_link_parts.h
+ *
+ * What runtime_link.c (jobs, the region's life) and runtime_link_sub.c (sub-requests) share; for no
+ * one else.
+ */
+#ifndef HEARTH_RUNTIME_LINK_PARTS_H
+#define HEARTH_RUNTIME_LINK_PARTS_H
+
+#include "dataplane/runtime_link.h"
+
+/* A few slots are kept for CANCEL, CREDIT and WARM, so that a burst of STARTs cannot shut out
+ * control. */
+enum { RUNTIME_RING_RESERVE = 64 };
+
+#define RUNTIME_CREDIT_MAX (JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
+
+struct body_views {
+    struct head_view view[JOB_SLOT_CHUNKS];
+    uint32_t count;
+};
+
+static inline uint32_t runtime_chunks_for(size_t len)
+{
+    return (uint32_t)((len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
+}
+
+/* Room was looked for first. */
+void runtime_push(struct runtime_link *, const struct job_slot *);
+/* Copies bytes into fresh arena chunks named by slot; the caller made sure that they exist. */
+void runtime_fill(struct runtime_link *, struct job_slot *, const uint8_t *bytes, size_t len);
+/* Chunks and length of a slot must fit each other: all chunks but the last are full. */
+bool runtime_views_of(struct runtime_link *, const struct job_slot *, struct body_views *out);
+
+/* ---- runtime_link_sub.c ---- */
+
+/* Head and body of a sub-request: in a slot's chunks as always. False: a breach. */
+bool runtime_on_sub(struct runtime_link *, struct runtime_job *, const struct job_slot *);
+/* Its body, credit or end; messages about a sub that is over are late. False: a breach. */
+bool runtime_on_sub_message(struct runtime_link *, const struct job_slot *);
+/* The region is gone. */
+void runtime_subs_lose(struct runtime_link *);
+
+#endif
