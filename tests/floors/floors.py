@@ -16,7 +16,7 @@ class Floors:
     """The map: for each section (a folder) its rooms and how high they are."""
 
     def __init__(self, text):
-        self.rank, self.circles = {}, []
+        self.rank, self.rooms, self.circles = {}, {}, []
         section, row = None, 0
         for number, line in enumerate(text.splitlines(), 1):
             line = line.split("#", 1)[0].strip()
@@ -29,12 +29,14 @@ class Floors:
             if section is None or not colon or not reason.strip():
                 raise ValueError(f"FLOORS:{number}: not `ROOM, ROOM : what is in it`")
             row += 1
-            rooms = [name.strip() for name in names.split(",")]
+            rooms = [tuple(room.split()) for room in names.split(",")]
             if section == "circles":
-                self.circles.append(set(rooms))
-            else:
-                for room in rooms:
-                    self.rank.setdefault(section, {})[room] = -row
+                self.circles.append({name for room in rooms for name in room})
+                continue
+            for room in rooms:
+                self.rank.setdefault(section, {})[room[0]] = -row
+                for name in room:
+                    self.rooms.setdefault(section, {})[name] = room[0]
 
     def sections(self):
         return sorted(self.rank, key=len)
@@ -46,11 +48,8 @@ class Floors:
             return None
         first = below.split("/")[0]
         stem = os.path.splitext(first)[0]
-        rooms = self.rank[section]
-        for name in (first, stem + ".h"):
-            if name in rooms:
-                return name
-        return ""
+        rooms = self.rooms[section]
+        return rooms.get(first) or rooms.get(stem + ".h") or ""
 
     def complaint(self, source, target):
         for section in self.sections():

@@ -51,6 +51,10 @@ class Floors(unittest.TestCase):
         self.assertEqual(said({"house/state.c": ["house/left/b.h"], "house/left/b.h": []}),
                          ["house/state.c includes house/left/b.h: state.h does not stand above left"])
 
+    def test_a_room_of_several_files(self):
+        text = MAP.replace("state.h    :", "state.h table.h :")
+        self.assertEqual(said({"house/state.h": ["house/table.h"], "house/table.h": []}, text), [])
+
     def test_out_of_the_house(self):
         self.assertEqual(said({"house/left/a.c": ["tests/b.h"], "tests/b.h": []}),
                          ["house/left/a.c includes tests/b.h: house does not stand above tests"])
