@@ -11,7 +11,7 @@ enum {
         4096, /* in that time a slow reader takes as much of its answer, or all of it */
 };
 
-void conn_set_state(struct core *core, struct conn *c, enum conn_state state)
+void conn_set_state(struct conn *c, enum conn_state state)
 {
     c->state = (uint8_t)state;
     switch (state) {
@@ -22,11 +22,11 @@ void conn_set_state(struct core *core, struct conn *c, enum conn_state state)
     case CONN_HANDSHAKE:
         break; /* one deadline for both, set when the connection came */
     case CONN_OPEN:
-        exchange_start(core, c); /* the deadline is its own from here on */
+        exchange_start(c); /* the deadline is its own from here on */
         break;
     case CONN_CLOSING:
         age_remove(&c->turn_wait);
-        c->deadline_ns = conn_after_ms(core, CLOSING_TIMEOUT_MS);
+        c->deadline_ns = conn_after_ms(c->core, CLOSING_TIMEOUT_MS);
         c->unsaid = (uint32_t)tcp_unacked(&c->tcp);
         break;
     }
@@ -42,8 +42,9 @@ void conn_retry(struct conn *c)
     c->is_starved = true;
 }
 
-void conn_mark(struct core *core, struct conn *c)
+void conn_mark(struct conn *c)
 {
+    struct core *core = c->core;
     if (c->is_dirty)
         return;
     c->is_dirty = true;
@@ -104,8 +105,9 @@ bool conn_read_ended(const struct conn *c)
 }
 
 /* What TLS says of reading, with len bytes read: true if there are some. */
-static bool has_read(struct core *core, struct conn *c, enum tls_result result, size_t len)
+static bool has_read(struct conn *c, enum tls_result result, size_t len)
 {
+    struct core *core = c->core;
     switch (result) {
     case TLS_OK:
         return len > 0;
@@ -120,29 +122,29 @@ static bool has_read(struct core *core, struct conn *c, enum tls_result result, 
         else
             core->counters.tls_failed++;
         core->counters.tls_flooded += tls_is_flooded(c->tls);
-        conn_close(core, c, true);
+        conn_close(c, true);
         return false;
     }
     return false;
 }
 
-bool conn_read(struct core *core, struct conn *c, void *buf, size_t cap, size_t *len)
+bool conn_read(struct conn *c, void *buf, size_t cap, size_t *len)
 {
     *len = 0;
     if (c->tls) {
         enum tls_result result = tls_read(c->tls, buf, cap, len);
-        return has_read(core, c, result, *len);
+        return has_read(c, result, *len);
     }
     *len = read_plain(c, buf, cap);
     return *len > 0;
 }
 
-size_t conn_peek(struct core *core, struct conn *c, void *buf, size_t cap)
+size_t conn_peek(struct conn *c, void *buf, size_t cap)
 {
     size_t len = 0;
     if (c->tls) {
         enum tls_result result = tls_look(c->tls, buf, cap, &len);
-        return has_read(core, c, result, len) ? len : 0;
+        return has_read(c, result, len) ? len : 0;
     }
     while (len < cap) {
         size_t part;
@@ -157,7 +159,7 @@ size_t conn_peek(struct core *core, struct conn *c, void *buf, size_t cap)
     return len;
 }
 
-void conn_skip(struct core *core, struct conn *c, size_t bytes)
+void conn_skip(struct conn *c, size_t bytes)
 {
     uint8_t dropped[2048];
     if (!c->tls) {
@@ -166,7 +168,7 @@ void conn_skip(struct core *core, struct conn *c, size_t bytes)
     }
     while (bytes > 0) {
         size_t len = bytes < sizeof(dropped) ? bytes : sizeof(dropped);
-        bool is_there = conn_read(core, c, dropped, len, &len);
+        bool is_there = conn_read(c, dropped, len, &len);
         assert(is_there); /* of a record that has been shown */
         bytes -= len;
     }
@@ -177,11 +179,11 @@ size_t conn_pending(const struct conn *c)
     return tcp_readable(&c->tcp) + (c->tls ? tls_pending(c->tls) : 0);
 }
 
-bool conn_sees_end(struct core *core, struct conn *c)
+bool conn_sees_end(struct conn *c)
 {
     uint8_t next;
     if (c->tls && !c->is_read_ended && tls_pending(c->tls) == 0 && tcp_readable(&c->tcp) > 0)
-        conn_peek(core, c, &next, sizeof(next)); /* a close_notify, perhaps */
+        conn_peek(c, &next, sizeof(next)); /* a close_notify, perhaps */
     return c->is_read_ended || (tcp_peer_finished(&c->tcp) && conn_pending(c) == 0);
 }
 
@@ -197,28 +199,29 @@ size_t conn_write_room(const struct conn *c)
     return room > overhead ? room - overhead : 0;
 }
 
-bool conn_write(struct core *core, struct conn *c, const void *bytes, size_t len)
+bool conn_write(struct conn *c, const void *bytes, size_t len)
 {
+    struct core *core = c->core;
     size_t taken = 0;
     if (!c->tls) {
         taken = tcp_write(&c->tcp, bytes, len);
     } else if (tls_write(c->tls, bytes, len, &taken) == TLS_FAILED) {
         core->counters.tls_failed++; /* the peer has broken the session since it asked */
-        conn_abort(core, c);
+        conn_abort(c);
         return false;
     }
     if (taken == len)
         return true;
     /* The room was looked at first, so only the core's chunks can have run out. */
-    conn_give_up(core, c);
+    conn_give_up(c);
     return false;
 }
 
-void conn_give_up(struct core *core, struct conn *c)
+void conn_give_up(struct conn *c)
 {
     if (tcp_state(&c->tcp) != TCP_CLOSED)
-        core->counters.conn_no_memory++;
-    conn_abort(core, c);
+        c->core->counters.conn_no_memory++;
+    conn_abort(c);
 }
 
 void conn_finish_stream(struct conn *c)
@@ -228,30 +231,31 @@ void conn_finish_stream(struct conn *c)
         tcp_finish(&c->tcp);
 }
 
-void conn_close(struct core *core, struct conn *c, bool truncated)
+void conn_close(struct conn *c, bool truncated)
 {
     if (c->state == CONN_CLOSING || c->state == CONN_FREE)
         return;
     if (c->tls && !truncated)
         tls_finish(c->tls);
-    exchange_fini(core, c);
-    conn_set_state(core, c, CONN_CLOSING);
+    exchange_fini(c);
+    conn_set_state(c, CONN_CLOSING);
     conn_finish_stream(c);
-    conn_mark(core, c);
+    conn_mark(c);
 }
 
-void conn_abort(struct core *core, struct conn *c)
+void conn_abort(struct conn *c)
 {
-    exchange_fini(core, c);
+    exchange_fini(c);
     tcp_abort(&c->tcp);
-    conn_set_state(core, c, CONN_CLOSING);
-    conn_mark(core, c);
+    conn_set_state(c, CONN_CLOSING);
+    conn_mark(c);
 }
 
 /* ---- hello and handshake ---- */
 
-void conn_trace(struct core *core, struct conn *c)
+void conn_trace(struct conn *c)
 {
+    struct core *core = c->core;
     const struct exchange *x = &c->exchange;
     if (!x->is_traced || c->syn_ns == 0)
         return;
@@ -278,24 +282,25 @@ static void run_closing(struct conn *c)
         tcp_consume(&c->tcp, (uint32_t)len);
 }
 
-static void pump(struct core *core, struct conn *c)
+static void pump(struct conn *c)
 {
     if (c->tls && c->state != CONN_CLOSING && tls_is_holding(c->tls)) {
         size_t none;
         tls_write(c->tls, NULL, 0, &none);
     }
-    if (c->state == CONN_HELLO && !conn_run_hello(core, c))
+    if (c->state == CONN_HELLO && !conn_run_hello(c))
         return;
-    if (c->state == CONN_HANDSHAKE && !conn_run_handshake(core, c))
+    if (c->state == CONN_HANDSHAKE && !conn_run_handshake(c))
         return;
     if (c->state == CONN_OPEN)
-        exchange_pump(core, c);
+        exchange_pump(c);
 }
 
 /* ---- the run ---- */
 
-bool conn_send(struct core *core, struct conn *c)
+bool conn_send(struct conn *c)
 {
+    struct core *core = c->core;
     struct net_route route = {0};
     memcpy(route.src, c->key.local, sizeof(route.src));
     memcpy(route.dst, c->key.remote, sizeof(route.dst));
@@ -311,23 +316,22 @@ bool conn_send(struct core *core, struct conn *c)
         if (bytes == 0)
             return true;
     }
-    conn_mark(core, c);
+    conn_mark(c);
     return true;
 }
 
-static void end_upper(struct core *core, struct conn *c)
+static void end_upper(struct conn *c)
 {
-    exchange_fini(core, c);
+    exchange_fini(c);
     if (c->state != CONN_CLOSING)
         conn_set_state(
-            core, c,
-            CONN_CLOSING); /* a last RST may still wait for a neighbour, but not for ever */
+            c, CONN_CLOSING); /* a last RST may still wait for a neighbour, but not for ever */
 }
 
 /* Does a busy connection perhaps wait for chunks that others hold? */
-static bool is_short_of_chunks(const struct core *core, const struct conn *c)
+static bool is_short_of_chunks(const struct conn *c)
 {
-    const struct chunk_pool *pool = &core->chunks;
+    const struct chunk_pool *pool = &c->core->chunks;
     bool is_busy = c->state == CONN_HANDSHAKE ||
                    (c->state == CONN_OPEN && !exchange_is_idle(&c->exchange)) ||
                    (c->state == CONN_OPEN && tcp_readable(&c->tcp) > 0);
@@ -343,22 +347,23 @@ static bool is_worth_waiting(const struct conn *c)
 }
 
 /* There is no way to the peer for now. True: the connection is gone. */
-static bool end_unreachable(struct core *core, struct conn *c)
+static bool end_unreachable(struct conn *c)
 {
     if (is_worth_waiting(c))
         return false;
-    core->counters.conn_unreachable += tcp_state(&c->tcp) == TCP_SYN_RECEIVED;
-    conn_free(core, c);
+    c->core->counters.conn_unreachable += tcp_state(&c->tcp) == TCP_SYN_RECEIVED;
+    conn_free(c);
     return true;
 }
 
 /* What could not be sent waits for its next hop. True: the connection is gone. */
-static bool wait_for_hop(struct core *core, struct conn *c)
+static bool wait_for_hop(struct conn *c)
 {
+    struct core *core = c->core;
     if (hops_wait(&core->hops, &core->net, &c->hop_wait, core->now_ns))
         return false;
     core->counters.net_unresolved_dropped += core->net.blocked.why == NET_UNRESOLVED;
-    return end_unreachable(core, c);
+    return end_unreachable(c);
 }
 
 static struct conn *conn_of_hop_wait(struct age_link *link)
@@ -375,8 +380,8 @@ uint32_t conns_run_hops(struct core *core)
            (link = hops_next(&core->hops, &core->net, core->now_ns, &is_lost))) {
         struct conn *c = conn_of_hop_wait(link);
         count++;
-        if (!is_lost || !end_unreachable(core, c))
-            conn_mark(core, c);
+        if (!is_lost || !end_unreachable(c))
+            conn_mark(c);
     }
     return count;
 }
@@ -384,8 +389,9 @@ uint32_t conns_run_hops(struct core *core)
 /* No event tells when others have given back what it waits for. They all stand in one queue: a
  * thousand that tried by themselves would take the core's time from those that can give something
  * back. */
-static void starve(struct core *core, struct conn *c)
+static void starve(struct conn *c)
 {
+    struct core *core = c->core;
     if (age_is_in(&c->starving))
         return;
     if (core->starving.count == 0)
@@ -402,7 +408,7 @@ uint32_t conns_run_starving(struct core *core)
     for (struct age_link *link; count < STARVED_PER_TURN && (link = core->starving.oldest);
          count++) {
         age_remove(link);
-        conn_mark(core, (struct conn *)((char *)link - offsetof(struct conn, starving)));
+        conn_mark((struct conn *)((char *)link - offsetof(struct conn, starving)));
     }
     return count;
 }
@@ -424,7 +430,7 @@ uint32_t conns_run_handshakes(struct core *core)
     while (handshakes_wait(&core->handshakes) && slice_take(&slice)) {
         struct conn *c = conn_of_turn_wait(handshakes_next(&core->handshakes));
         c->has_turn = true;
-        conn_run(core, c);
+        conn_run(c);
         count++;
     }
     return count;
@@ -438,8 +444,9 @@ uint32_t conn_chunks(const struct conn *c)
 }
 
 /* What it holds now is what its sources hold. */
-static void charge(struct core *core, struct conn *c)
+static void charge(struct conn *c)
 {
+    struct core *core = c->core;
     bool waits = c->turn_wait.list == &core->handshakes.fresh;
     if (waits != c->is_turn_charged)
         sources_hold(&core->sources, c->source, SOURCE_HANDSHAKES, waits ? 1 : -1);
@@ -451,8 +458,9 @@ static void charge(struct core *core, struct conn *c)
     c->chunks = chunks;
 }
 
-void conn_run(struct core *core, struct conn *c)
+void conn_run(struct conn *c)
 {
+    struct core *core = c->core;
     if (c->state == CONN_FREE) { /* freed while it was on the dirty list */
         c->next_free = core->free_conns;
         core->free_conns = c;
@@ -460,37 +468,37 @@ void conn_run(struct core *core, struct conn *c)
     }
     enum tcp_state state = tcp_state(&c->tcp);
     if (state != TCP_SYN_RECEIVED)
-        conn_half_open_end(core, c);
+        conn_half_open_end(c);
     c->is_starved = false;
     if (state == TCP_CLOSED)
-        end_upper(core, c); /* the client is gone */
+        end_upper(c); /* the client is gone */
     else if (state != TCP_SYN_RECEIVED)
-        pump(core, c);
+        pump(c);
     if (c->state == CONN_CLOSING)
         run_closing(c);
     tcp_feed(&c->tcp);
 
-    bool is_sent = conn_send(core, c);
+    bool is_sent = conn_send(c);
     if (is_sent)
         age_remove(&c->hop_wait);
-    else if (wait_for_hop(core, c))
+    else if (wait_for_hop(c))
         return;
     if (MUTANT(HOP_NOT_WAITED) && !is_sent)
-        conn_mark(core, c);
+        conn_mark(c);
     state = tcp_state(&c->tcp);
     if (tcp_is_done(&c->tcp)) {
-        conn_free(core, c);
+        conn_free(c);
         return;
     }
     if (state == TCP_TIME_WAIT && c->resting != CONN_REST_TIME_WAIT) {
-        conn_release_upper(core, c);
-        conn_set_state(core, c, CONN_CLOSING);
+        conn_release_upper(c);
+        conn_set_state(c, CONN_CLOSING);
         c->deadline_ns = UINT64_MAX;
     }
-    conn_settle(core, c);
-    charge(core, c);
-    if (c->is_starved || tcp_is_starved(&c->tcp) || is_short_of_chunks(core, c))
-        starve(core, c);
+    conn_settle(c);
+    charge(c);
+    if (c->is_starved || tcp_is_starved(&c->tcp) || is_short_of_chunks(c))
+        starve(c);
     else
         age_remove(&c->starving);
     uint64_t deadline = tcp_deadline(&c->tcp);
@@ -509,8 +517,9 @@ static bool is_taking(const struct conn *c)
     return c->unsaid > 0 && (left == 0 || left + CLOSING_BYTES_MIN <= c->unsaid);
 }
 
-void conn_timeout(struct core *core, struct conn *c)
+void conn_timeout(struct conn *c)
 {
+    struct core *core = c->core;
     if (tcp_deadline(&c->tcp) <= core->now_ns)
         tcp_timeout(&c->tcp, core->now_ns);
     if (c->deadline_ns <= core->now_ns) {
@@ -519,32 +528,32 @@ void conn_timeout(struct core *core, struct conn *c)
         case CONN_HELLO:
         case CONN_HANDSHAKE:
             core->counters.conn_timeout_hello++;
-            conn_cancel_hello(core, c);
+            conn_cancel_hello(c);
             break;
         case CONN_OPEN:
-            exchange_timeout(core, c);
+            exchange_timeout(c);
             break;
         case CONN_CLOSING:
             if (tcp_state(&c->tcp) == TCP_CLOSED) {
-                conn_free(core, c); /* its RST found no way out */
+                conn_free(c); /* its RST found no way out */
                 return;
             }
             if (is_taking(c))
-                conn_set_state(core, c, CONN_CLOSING);
+                conn_set_state(c, CONN_CLOSING);
             else
-                conn_abort(core, c);
+                conn_abort(c);
             break;
         case CONN_FREE:
             assert(!"a free connection has no timer");
         }
     }
-    conn_mark(core, c);
+    conn_mark(c);
 }
 
-void conn_drop(struct core *core, struct conn *c)
+void conn_drop(struct conn *c)
 {
-    exchange_fini(core, c);
+    exchange_fini(c);
     tcp_abort(&c->tcp);
-    conn_send(core, c);
-    conn_free(core, c);
+    conn_send(c);
+    conn_free(c);
 }

@@ -41,6 +41,7 @@ struct tls_session;
 enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING };
 
 struct conn {
+    struct core *core;
     struct tcp tcp;
     struct timer timer;
     struct age_link hop_wait;  /* for its next hop, with something to say (hop.h) */
@@ -82,8 +83,8 @@ void conn_path_mtu(struct core *, const struct net_pmtu *);
 
 /* Work on a dirty connection: pump the layers, send what is due, arm the timer, free it when done.
  */
-void conn_run(struct core *, struct conn *);
-void conn_timeout(struct core *, struct conn *);
+void conn_run(struct conn *);
+void conn_timeout(struct conn *);
 /* Handshakes that have their turn in this iteration. Returns how many. */
 uint32_t conns_run_handshakes(struct core *);
 /* Those that waited for a next hop, and now know what became of it. Returns how many. */
@@ -92,40 +93,40 @@ uint32_t conns_run_hops(struct core *);
 uint32_t conns_run_starving(struct core *);
 uint64_t conns_starving_next_ns(const struct core *);
 /* At the core's end: resets the peer and frees. */
-void conn_drop(struct core *, struct conn *);
-void conn_mark(struct core *, struct conn *);
+void conn_drop(struct conn *);
+void conn_mark(struct conn *);
 
 /* ---- for the exchange ---- */
 
 /* The connection's own story, into the trace of its first request. */
-void conn_trace(struct core *, struct conn *);
+void conn_trace(struct conn *);
 
 /* Plaintext in: *len > 0 and true, or false when there is none now. */
-bool conn_read(struct core *, struct conn *, void *buf, size_t cap, size_t *len);
+bool conn_read(struct conn *, void *buf, size_t cap, size_t *len);
 /* Copies up to cap bytes of it out, and leaves them where they are; of TLS at most the rest of one
  * record. Returns how many. */
-size_t conn_peek(struct core *, struct conn *, void *buf, size_t cap);
+size_t conn_peek(struct conn *, void *buf, size_t cap);
 /* Drops the first bytes of what conn_peek has just shown. */
-void conn_skip(struct core *, struct conn *, size_t bytes);
+void conn_skip(struct conn *, size_t bytes);
 /* Bytes that are here and not read: payload, and what TLS has around it. */
 size_t conn_pending(const struct conn *);
 /* The peer will send no more, and all it sent was read. */
 bool conn_read_ended(const struct conn *);
 /* The same, of what is next in the stream: what lies before it, a request that was sent ahead, hides
  * it. Reads nothing; may close the connection, if TLS is broken there. */
-bool conn_sees_end(struct core *, struct conn *);
+bool conn_sees_end(struct conn *);
 /* Plaintext that conn_write is sure to take now. */
 size_t conn_write_room(const struct conn *);
 /* False: the connection was given up (out of stream memory). */
-bool conn_write(struct core *, struct conn *, const void *bytes, size_t len);
+bool conn_write(struct conn *, const void *bytes, size_t len);
 /* Chunks that this connection keeps from others: what it holds, and its floors (memory.h). */
 uint32_t conn_chunks(const struct conn *);
 /* Ends the connection after what is written. truncated: the answer is cut short, so say no
  * close_notify. */
-void conn_close(struct core *, struct conn *, bool truncated);
-void conn_abort(struct core *, struct conn *);
+void conn_close(struct conn *, bool truncated);
+void conn_abort(struct conn *);
 /* Aborts for want of memory; counted so unless the peer has just reset it anyway. */
-void conn_give_up(struct core *, struct conn *);
+void conn_give_up(struct conn *);
 void conn_set_deadline(struct conn *, uint64_t deadline_ns);
 /* What is waited for is the core's or the runtime's to give (chunks, ring slots), and no event will
  * tell when it is there: it runs again soon, in turn with the others. */

@@ -12,8 +12,9 @@ enum {
 
 /* The name is known and the handshake still runs: that is the time in which an isolate can start.
  */
-static void warm_scripts_of(struct core *core, struct conn *c)
+static void warm_scripts_of(struct conn *c)
 {
+    struct core *core = c->core;
     const struct client_hello *hello = &c->guard.hello;
     uint32_t scripts[WARM_SCRIPTS_MAX];
     uint32_t count = routes_of_host(core->world->routes, core->config.index, hello->host,
@@ -34,14 +35,14 @@ static void warm_scripts_of(struct core *core, struct conn *c)
 }
 
 /* A fatal alert in clear, and the end; without a chunk to say it in, the bare end. */
-static void refuse(struct core *core, struct conn *c, enum tls_alert alert)
+static void refuse(struct conn *c, enum tls_alert alert)
 {
     uint8_t record[TLS_ALERT_RECORD_BYTES];
     tls_alert_record(record, alert);
     if (tcp_write(&c->tcp, record, sizeof(record)) == sizeof(record) && !MUTANT(REFUSED_BARE))
-        conn_close(core, c, true);
+        conn_close(c, true);
     else
-        conn_abort(core, c);
+        conn_abort(c);
 }
 
 /* The guard refused the first ClientHello. */
@@ -75,29 +76,31 @@ static void count_name(struct counters *count, const struct client_hello *hello)
 }
 
 /* NULL: there is none, and the client is told. */
-static struct tls_context *find_certificate(struct core *core, struct conn *c)
+static struct tls_context *find_certificate(struct conn *c)
 {
+    struct core *core = c->core;
     const struct client_hello *hello = &c->guard.hello;
     const char *host = hello->name == CLIENT_HELLO_HOST ? hello->host : NULL;
     struct tls_context *context = certs_find(core->world->certs, host, hello->host_bytes);
     if (context)
         return context;
     core->counters.tls_no_cert++;
-    refuse(core, c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
+    refuse(c, TLS_ALERT_UNRECOGNIZED_NAME); /* RFC 6066 3 */
     return NULL;
 }
 
-bool conn_run_hello(struct core *core, struct conn *c)
+bool conn_run_hello(struct conn *c)
 {
+    struct core *core = c->core;
     const struct client_hello *hello = &c->guard.hello;
     switch (guard_look(&c->guard, &conn_tls_io, c)) {
     case GUARD_MORE:
         if (tcp_peer_finished(&c->tcp))
-            conn_close(core, c, true);
+            conn_close(c, true);
         return false;
     case GUARD_BAD:
         count_refusal(&core->counters, &c->guard);
-        refuse(core, c, c->guard.alert);
+        refuse(c, c->guard.alert);
         return false;
     case GUARD_OK:
         break;
@@ -108,39 +111,39 @@ bool conn_run_hello(struct core *core, struct conn *c)
     if (handshakes_are_full(&core->handshakes) || !has_share) {
         core->counters.tls_refused++;
         core->counters.tls_source_refused += !has_share;
-        refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
+        refuse(c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
     c->hello_ns = core->now_ns;
     count_name(&core->counters, hello);
     if (hello->name == CLIENT_HELLO_HOST)
-        warm_scripts_of(core, c);
-    if (!find_certificate(core, c))
+        warm_scripts_of(c);
+    if (!find_certificate(c))
         return false;
-    conn_set_state(core, c, CONN_HANDSHAKE);
+    conn_set_state(c, CONN_HANDSHAKE);
     return true;
 }
 
 /* By the certificates of now: the world may have changed since the hello came. */
-static bool begin_session(struct core *core, struct conn *c)
+static bool begin_session(struct conn *c)
 {
-    struct tls_context *context = find_certificate(core, c);
+    struct tls_context *context = find_certificate(c);
     if (!context)
         return false;
     c->tls = tls_session_create(context, &c->guard, &conn_tls_io, c);
     if (!c->tls) {
-        core->counters.conn_no_memory++;
-        refuse(core, c, TLS_ALERT_INTERNAL_ERROR);
+        c->core->counters.conn_no_memory++;
+        refuse(c, TLS_ALERT_INTERNAL_ERROR);
         return false;
     }
     return true;
 }
 
 /* There is no step to take without bytes, or their end. */
-static void wait_for_turn(struct core *core, struct conn *c)
+static void wait_for_turn(struct conn *c)
 {
     if (!c->tls || tcp_readable(&c->tcp) > 0 || conn_read_ended(c))
-        handshakes_add(&core->handshakes, &c->turn_wait, c->tls != NULL);
+        handshakes_add(&c->core->handshakes, &c->turn_wait, c->tls != NULL);
 }
 
 static void count_guard(struct counters *count, const struct guard *guard)
@@ -150,14 +153,15 @@ static void count_guard(struct counters *count, const struct guard *guard)
     count->tls_dropped_records += guard->dropped_records;
 }
 
-bool conn_run_handshake(struct core *core, struct conn *c)
+bool conn_run_handshake(struct conn *c)
 {
+    struct core *core = c->core;
     if (!c->has_turn) {
-        wait_for_turn(core, c);
+        wait_for_turn(c);
         return false;
     }
     c->has_turn = false;
-    if (!c->tls && !begin_session(core, c))
+    if (!c->tls && !begin_session(c))
         return false;
     switch (tls_handshake(c->tls)) {
     case TLS_OK:
@@ -166,32 +170,32 @@ bool conn_run_handshake(struct core *core, struct conn *c)
         c->handshake_ns = core->now_ns;
         if (tls_is_resumed(c->tls))
             core->counters.tls_resumed++;
-        conn_set_state(core, c, CONN_OPEN);
+        conn_set_state(c, CONN_OPEN);
         return true;
     case TLS_WANT:
         if (conn_read_ended(c))
-            conn_close(core, c, true);
+            conn_close(c, true);
         return false;
     case TLS_CLOSED:
     case TLS_FAILED:
         core->counters.tls_failed++;
         count_guard(&core->counters, &c->guard);
-        conn_close(core, c, true);
+        conn_close(c, true);
         return false;
     }
     return false;
 }
 
-void conn_cancel_hello(struct core *core, struct conn *c)
+void conn_cancel_hello(struct conn *c)
 {
     if (c->state == CONN_HELLO && tcp_readable(&c->tcp) == 0) {
-        conn_abort(core, c); /* it never said that it speaks TLS */
+        conn_abort(c); /* it never said that it speaks TLS */
         return;
     }
     if (c->tls)
         tls_cancel(c->tls);
     else
         tcp_write(&c->tcp, tls_alerts_cancel, sizeof(tls_alerts_cancel));
-    conn_close(core, c, true);
-    conn_set_deadline(c, conn_after_ms(core, HELLO_CANCEL_MS));
+    conn_close(c, true);
+    conn_set_deadline(c, conn_after_ms(c->core, HELLO_CANCEL_MS));
 }

@@ -1,17 +1,18 @@
 #include "dataplane/conn_parts.h"
 #include "dataplane/world.h"
 
-void conn_release_upper(struct core *core, struct conn *c)
+void conn_release_upper(struct conn *c)
 {
-    exchange_fini(core, c);
+    exchange_fini(c);
     if (c->tls) {
         tls_session_destroy(c->tls);
         c->tls = NULL;
     }
 }
 
-void conn_half_open_end(struct core *core, struct conn *c)
+void conn_half_open_end(struct conn *c)
 {
+    struct core *core = c->core;
     if (c->is_half_open) {
         c->is_half_open = false;
         core->half_open--;
@@ -19,11 +20,12 @@ void conn_half_open_end(struct core *core, struct conn *c)
     }
 }
 
-void conn_free(struct core *core, struct conn *c)
+void conn_free(struct conn *c)
 {
+    struct core *core = c->core;
     assert(c->state != CONN_FREE);
-    conn_release_upper(core, c);
-    conn_half_open_end(core, c);
+    conn_release_upper(c);
+    conn_half_open_end(c);
     conn_disturb(c);
     timer_cancel(&core->timers, &c->timer);
     age_remove(&c->hop_wait);
@@ -32,7 +34,7 @@ void conn_free(struct core *core, struct conn *c)
     bool was_there = flow_remove(&core->flows, &c->key);
     assert(was_there);
     tcp_fini(&c->tcp);
-    conn_set_state(core, c, CONN_FREE);
+    conn_set_state(c, CONN_FREE);
     core->conn_count--;
     sources_hold(&core->sources, c->source, SOURCE_CHUNKS, -(int32_t)c->chunks);
     sources_hold(&core->sources, c->source, SOURCE_HANDSHAKES, -(int32_t)c->is_turn_charged);
@@ -87,7 +89,7 @@ struct conn *conn_new(struct core *core, const struct flow_key *key, bool *is_ov
     guard_init(&c->guard);
     exchange_init(&c->exchange);
     c->deadline_ns = conn_after_ms(core, core->world->limits.hello_timeout_ms);
-    conn_set_state(core, c, c->is_tls ? CONN_HELLO : CONN_OPEN);
+    conn_set_state(c, c->is_tls ? CONN_HELLO : CONN_OPEN);
     core->conn_count++;
     sources_join(&core->sources, key->remote, c->source);
     return c;

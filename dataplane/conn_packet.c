@@ -105,16 +105,17 @@ static void on_syn(struct core *core, const struct net_packet *p, struct tcp_seg
     c->is_half_open = true;
     core->half_open++;
     sources_hold(&core->sources, c->source, SOURCE_HALF_OPEN, 1);
-    conn_mark(core, c);
+    conn_mark(c);
 }
 
-static void on_segment(struct core *core, struct conn *c, const struct tcp_segment *s)
+static void on_segment(struct conn *c, const struct tcp_segment *s)
 {
+    struct core *core = c->core;
     core->counters.rx_tcp++;
     if (s->payload_bytes > 0 || (s->flags & (TCP_FIN | TCP_RST)))
         conn_disturb(c);
     tcp_input(&c->tcp, s, core->now_ns);
-    conn_mark(core, c);
+    conn_mark(c);
 }
 
 static bool has_cookies_out(const struct core *core)
@@ -135,7 +136,7 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
         return false;
     bool is_over_share;
     if (half_open)
-        conn_free(core, half_open);
+        conn_free(half_open);
     struct conn *c = conn_new(core, key, &is_over_share);
     if (!c) {
         /* Silence, as for a SYN: what it says comes again, and may find a place. */
@@ -147,7 +148,7 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
     core->counters.rx_tcp++;
     c->tcp = opened; /* holds no pointer to itself */
     tcp_input(&c->tcp, s, core->now_ns);
-    conn_mark(core, c);
+    conn_mark(c);
     return true;
 }
 
@@ -166,11 +167,11 @@ void conn_packet(struct core *core, const struct net_packet *p)
     bool is_syn = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
     if (c && is_syn && tcp_may_reuse(&c->tcp, &s)) {
-        conn_free(core, c); /* RFC 6191: a new incarnation takes the TIME_WAIT's place */
+        conn_free(c); /* RFC 6191: a new incarnation takes the TIME_WAIT's place */
         c = NULL;
     }
     if (c && !(has_cookies_out(core) && tcp_is_unknown_ack(&c->tcp, &s))) {
-        on_segment(core, c, &s);
+        on_segment(c, &s);
         return;
     }
     if (!is_listening(core, s.dst_port)) {
@@ -189,7 +190,7 @@ void conn_packet(struct core *core, const struct net_packet *p)
         return;
     }
     if (c) {
-        on_segment(core, c, &s);
+        on_segment(c, &s);
         return;
     }
     count->drop_tcp_no_conn++;
@@ -207,5 +208,5 @@ void conn_path_mtu(struct core *core, const struct net_pmtu *report)
     struct conn *c = &core->conns[index];
     tcp_path_mtu(&c->tcp, report->seq,
                  (uint16_t)(report->mtu - (conn_is_ip4(key.remote) ? 20 : 40) - TCP_HEADER_BYTES));
-    conn_mark(core, c);
+    conn_mark(c);
 }

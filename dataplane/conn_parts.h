@@ -33,11 +33,11 @@ static inline bool conn_is_ip4(const uint8_t ip[16])
 /* ---- conn.c ---- */
 
 /* The one writer of the state, and of the deadline that goes with it. */
-void conn_set_state(struct core *, struct conn *, enum conn_state);
+void conn_set_state(struct conn *, enum conn_state);
 /* The FIN, behind what TLS still holds. */
 void conn_finish_stream(struct conn *);
 /* What TCP wants to send. False: there is no buffer, or the next hop is not known (yet). */
-bool conn_send(struct core *, struct conn *);
+bool conn_send(struct conn *);
 /* TLS over the TCP stream; the argument is the connection. */
 extern const struct tls_io conn_tls_io;
 
@@ -46,15 +46,15 @@ extern const struct tls_io conn_tls_io;
 /* Everything of a new connection but its TCP, which the caller opens. NULL: all are busy, or, if
  * *is_over_share, all of a source that may have no more. */
 struct conn *conn_new(struct core *, const struct flow_key *, bool *is_over_share);
-void conn_free(struct core *, struct conn *);
+void conn_free(struct conn *);
 /* Ends what stands above TCP. */
-void conn_release_upper(struct core *, struct conn *);
-void conn_half_open_end(struct core *, struct conn *);
+void conn_release_upper(struct conn *);
+void conn_half_open_end(struct conn *);
 
 /* ---- conn_rest.c ---- */
 
 /* After a run: it is at rest, or busy. How long it has been at rest already stays. */
-void conn_settle(struct core *, struct conn *);
+void conn_settle(struct conn *);
 /* Something came for it to work on: until it has run it is busy. */
 void conn_disturb(struct conn *);
 /* Ends the connection that has to give way, and returns it, free; NULL: all are busy. */
@@ -64,10 +64,10 @@ bool conn_evict_own(struct core *, struct source *const[SOURCE_LEVELS]);
 
 /* ---- conn_hello.c: each is true if there is more to do in the next state, and now ---- */
 
-bool conn_run_hello(struct core *, struct conn *);
+bool conn_run_hello(struct conn *);
 /* Unless it is its turn: waits for it, if there is anything to do. */
-bool conn_run_handshake(struct core *, struct conn *);
+bool conn_run_handshake(struct conn *);
 /* Its time is up. */
-void conn_cancel_hello(struct core *, struct conn *);
+void conn_cancel_hello(struct conn *);
 
 #endif

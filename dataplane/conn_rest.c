@@ -51,7 +51,7 @@ void conn_disturb(struct conn *c)
         age_remove(&c->source_rest[level]);
 }
 
-void conn_settle(struct core *core, struct conn *c)
+void conn_settle(struct conn *c)
 {
     enum conn_rest rest = rest_of(c);
     if (rest == c->resting)
@@ -60,14 +60,15 @@ void conn_settle(struct core *core, struct conn *c)
     c->resting = (uint8_t)rest;
     if (rest == CONN_BUSY)
         return;
-    age_add(&core->resting[rest], &c->rest);
+    age_add(&c->core->resting[rest], &c->rest);
     for (uint32_t level = 0; level < SOURCE_LEVELS && c->source[level]; level++)
         age_add(&c->source[level]->resting, &c->source_rest[level]);
 }
 
 /* What is owed to a peer before it is forgotten: close_notify and FIN, or RST, once. */
-static void part_from(struct core *core, struct conn *c)
+static void part_from(struct conn *c)
 {
+    struct core *core = c->core;
     switch ((enum conn_rest)c->resting) {
     case CONN_BUSY:
         assert(!"a busy connection does not give way");
@@ -83,14 +84,14 @@ static void part_from(struct core *core, struct conn *c)
         if (c->tls)
             tls_finish(c->tls);
         conn_finish_stream(c);
-        conn_send(core, c);
+        conn_send(c);
         break;
     case CONN_REST_FRESH:
         core->counters.conn_evicted_fresh++;
         if (tcp_state(&c->tcp) == TCP_SYN_RECEIVED)
             break; /* it may come from anybody: no third packet to whom the SYN names */
         tcp_abort(&c->tcp);
-        conn_send(core, c);
+        conn_send(c);
         break;
     case CONN_RESTS:
         break;
@@ -111,8 +112,8 @@ bool conn_evict_own(struct core *core, struct source *const source[SOURCE_LEVELS
         return false;
     struct conn *c = conn_of_source_rest(own, level);
     core->counters.conn_evicted_share++;
-    part_from(core, c);
-    conn_free(core, c);
+    part_from(c);
+    conn_free(c);
     return true;
 }
 
@@ -129,7 +130,7 @@ struct conn *conn_evict(struct core *core)
         c = longest_at_rest(core, (enum conn_rest)rest);
     if (!c)
         return NULL;
-    part_from(core, c);
-    conn_free(core, c);
+    part_from(c);
+    conn_free(c);
     return c;
 }

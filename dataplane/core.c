@@ -198,6 +198,7 @@ static bool take_parts(struct core *core)
                                          [SOURCE_CHUNKS] = config->chunks};
     sources_init(&core->sources, sources, config->conns_max, most, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
+        core->conns[i].core = core;
         core->conns[i].index = i;
         core->conns[i].next_free = core->free_conns;
         core->free_conns = &core->conns[i];
@@ -422,7 +423,7 @@ static uint32_t run_timers(struct core *core)
     uint32_t count = 0;
     struct timer *t;
     while (slice_take(&slice) && (t = timers_expired(&core->timers, core->now_ns))) {
-        conn_timeout(core, (struct conn *)((char *)t - offsetof(struct conn, timer)));
+        conn_timeout((struct conn *)((char *)t - offsetof(struct conn, timer)));
         count++;
     }
     return count;
@@ -440,7 +441,7 @@ static uint32_t run_dirty(struct core *core)
     while (c && slice_take(&slice)) {
         struct conn *next = c->next_dirty;
         c->is_dirty = false;
-        conn_run(core, c);
+        conn_run(c);
         c = next;
         count++;
     }
@@ -458,7 +459,7 @@ static void start_stopping(struct core *core)
     core->is_stopping = true;
     for (uint32_t i = 0; i < core->config.conns_max; i++) {
         if (core->conns[i].state != CONN_FREE)
-            conn_mark(core, &core->conns[i]);
+            conn_mark(&core->conns[i]);
     }
 }
 
@@ -533,7 +534,7 @@ void core_end(struct core *core)
 {
     for (uint32_t i = 0; i < core->config.conns_max; i++) {
         if (core->conns[i].state != CONN_FREE)
-            conn_drop(core, &core->conns[i]);
+            conn_drop(&core->conns[i]);
     }
     calls_end(core);
     if (core->peers)

@@ -36,8 +36,9 @@ static void moved(struct core *core, struct pace *p, uint32_t bytes)
 }
 
 /* Whose turn it is, now that all has moved that can. */
-static void watch_pace(struct core *core, struct conn *c)
+static void watch_pace(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     bool has_rate = core->world->limits.min_rate > 0;
     uint32_t acked = tcp_acked_count(&c->tcp);
@@ -50,8 +51,9 @@ static void watch_pace(struct core *core, struct conn *c)
 }
 
 /* The one writer of the state, and of the deadline that goes with it. */
-void exchange_set_state(struct core *core, struct conn *c, enum exchange_state state)
+void exchange_set_state(struct conn *c, enum exchange_state state)
 {
+    struct core *core = c->core;
     const struct world_limits *limits = &core->world->limits;
     struct exchange *x = &c->exchange;
     uint32_t ms = limits->stall_timeout_ms;
@@ -67,18 +69,19 @@ void exchange_set_state(struct core *core, struct conn *c, enum exchange_state s
     set_deadline(c);
 }
 
-void exchange_moved(struct core *core, struct conn *c)
+void exchange_moved(struct conn *c)
 {
+    struct core *core = c->core;
     if (c->exchange.state == EXCHANGE_HEAD)
         return;
     c->exchange.stall_ns = exchange_after_ms(core, core->world->limits.stall_timeout_ms);
     set_deadline(c);
 }
 
-void exchange_got(struct core *core, struct conn *c, size_t bytes)
+void exchange_got(struct conn *c, size_t bytes)
 {
-    moved(core, &c->exchange.gives, (uint32_t)bytes);
-    exchange_moved(core, c);
+    moved(c->core, &c->exchange.gives, (uint32_t)bytes);
+    exchange_moved(c);
 }
 
 /* ---- life ---- */
@@ -88,9 +91,9 @@ void exchange_init(struct exchange *x)
     *x = (struct exchange){.state = EXCHANGE_HEAD};
 }
 
-void exchange_start(struct core *core, struct conn *c)
+void exchange_start(struct conn *c)
 {
-    exchange_set_state(core, c, EXCHANGE_HEAD);
+    exchange_set_state(c, EXCHANGE_HEAD);
 }
 
 bool exchange_is_idle(const struct exchange *x)
@@ -109,8 +112,9 @@ void exchange_unreserve(struct conn *c)
     tcp_reserve(&c->tcp, 0, 0, CHUNK_MUST);
 }
 
-void exchange_fini(struct core *core, struct conn *c)
+void exchange_fini(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     if (x->state == EXCHANGE_RUN || x->state == EXCHANGE_RESPOND)
         core->counters.http_client_gone++;
@@ -122,39 +126,40 @@ void exchange_fini(struct core *core, struct conn *c)
     x->state = EXCHANGE_HEAD;
 }
 
-bool exchange_queue(struct core *core, struct conn *c, struct byte_queue *q, const void *bytes,
-                    size_t len)
+bool exchange_queue(struct conn *c, struct byte_queue *q, const void *bytes, size_t len)
 {
-    if (byte_queue_append(q, &core->chunks, bytes, len) == len)
+    if (byte_queue_append(q, &c->core->chunks, bytes, len) == len)
         return true;
-    conn_give_up(core, c);
+    conn_give_up(c);
     return false;
 }
 
 /* ---- plaintext in ---- */
 
-size_t exchange_look(struct core *core, struct conn *c, size_t cap)
+size_t exchange_look(struct conn *c, size_t cap)
 {
+    struct core *core = c->core;
     struct byte_queue *in = &c->exchange.in;
     size_t len = in->bytes < cap ? in->bytes : cap;
     assert(cap <= sizeof(core->scratch));
     byte_queue_copy(in, 0, core->scratch, len);
     if (len < cap)
-        len += conn_peek(core, c, core->scratch + len, cap - len);
+        len += conn_peek(c, core->scratch + len, cap - len);
     return len;
 }
 
-void exchange_used(struct core *core, struct conn *c, size_t used)
+void exchange_used(struct conn *c, size_t used)
 {
     struct byte_queue *in = &c->exchange.in;
     size_t old = in->bytes < used ? in->bytes : used;
-    byte_queue_consume(in, &core->chunks, (uint32_t)old);
+    byte_queue_consume(in, &c->core->chunks, (uint32_t)old);
     if (used > old)
-        conn_skip(core, c, used - old);
+        conn_skip(c, used - old);
 }
 
-size_t exchange_keep(struct core *core, struct conn *c, size_t len)
+size_t exchange_keep(struct conn *c, size_t len)
 {
+    struct core *core = c->core;
     struct byte_queue *in = &c->exchange.in;
     size_t old = in->bytes;
     bool is_first = in->account.held < CHUNK_FIRST;
@@ -165,7 +170,7 @@ size_t exchange_keep(struct core *core, struct conn *c, size_t len)
     size_t bytes = len - old < room ? len - old : room;
     byte_queue_append(in, &core->chunks, core->scratch + old, bytes);
     if (bytes > 0)
-        conn_skip(core, c, bytes);
+        conn_skip(c, bytes);
     return bytes;
 }
 
@@ -180,8 +185,9 @@ static bool is_upload(const struct conn *c)
 }
 
 /* Floors for a call that is about to begin, if its client may have more. */
-static bool reserve(struct core *core, struct conn *c)
+static bool reserve(struct conn *c)
 {
+    struct core *core = c->core;
     uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
     return sources_may(&core->sources, c->source, SOURCE_CHUNKS) &&
            call_has_memory(core, is_upload(c)) &&
@@ -189,8 +195,9 @@ static bool reserve(struct core *core, struct conn *c)
 }
 
 /* START, and there are no chunks. True: go on pumping. */
-static bool wait_for_chunks(struct core *core, struct conn *c)
+static bool wait_for_chunks(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     if (core->now_ns - x->started_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull) {
         conn_retry(c);
@@ -200,19 +207,20 @@ static bool wait_for_chunks(struct core *core, struct conn *c)
         core->counters.call_no_chunks++;
     else
         core->counters.call_source_limit++;
-    exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+    exchange_refuse(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
     return c->state == CONN_OPEN;
 }
 
-static bool pump_start(struct core *core, struct conn *c)
+static bool pump_start(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     uint32_t error;
     bool is_held = c->tls && tls_is_holding(c->tls);
     if (is_held || TCP_TX_BUFFER_BYTES - c->tcp.tx.bytes < EXCHANGE_START_ROOM_BYTES)
         return false; /* the client must read earlier answers first */
-    if (!reserve(core, c))
-        return wait_for_chunks(core, c);
+    if (!reserve(c))
+        return wait_for_chunks(c);
     const struct world_script *script = world_script(core->world, x->script_hash);
     struct call_request request = {.events = &exchange_events,
                                    .owner = c->index,
@@ -227,91 +235,93 @@ static bool pump_start(struct core *core, struct conn *c)
                                    .started_ns = x->started_ns};
     if (!script) { /* deleted while the request waited */
         core->counters.http_no_route++;
-        exchange_refuse(core, c, (struct refusal){404, "no script answers this host and path"});
+        exchange_refuse(c, (struct refusal){404, "no script answers this host and path"});
         return c->state == CONN_OPEN;
     }
     if (!call_start(core, &request, &x->call, &error)) {
-        exchange_refuse(core, c, exchange_refusal_of(core, error));
+        exchange_refuse(c, exchange_refusal_of(core, error));
         return c->state == CONN_OPEN;
     }
     if (x->expects_continue) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         x->expects_continue = false;
-        if (!conn_write(core, c, go_on, sizeof(go_on) - 1))
+        if (!conn_write(c, go_on, sizeof(go_on) - 1))
             return false;
     }
-    exchange_set_state(core, c, EXCHANGE_RUN);
+    exchange_set_state(c, EXCHANGE_RUN);
     return true;
 }
 
 /* Who closes its half behind a whole request may be gone, or wait for the answer: as in Go's
  * net/http, the script learns of it by its signal, and what it answers is sent. */
-static void hear_fin(struct core *core, struct conn *c)
+static void hear_fin(struct conn *c)
 {
+    struct core *core = c->core;
     const struct exchange *x = &c->exchange;
-    if (c->state == CONN_OPEN && x->call.generation && !x->has_body && conn_sees_end(core, c))
+    if (c->state == CONN_OPEN && x->call.generation && !x->has_body && conn_sees_end(c))
         core->counters.http_half_closed += call_fin(core, x->call);
 }
 
-static void pump(struct core *core, struct conn *c)
+static void pump(struct conn *c)
 {
     struct exchange *x = &c->exchange;
     bool goes_on = true;
     uint32_t heads = 0;
     while (goes_on && c->state == CONN_OPEN) {
         if (x->state == EXCHANGE_HEAD && ++heads > HEADS_PER_RUN) {
-            conn_mark(core, c); /* what is pipelined beyond them waits for the others */
+            conn_mark(c); /* what is pipelined beyond them waits for the others */
             return;
         }
         switch ((enum exchange_state)x->state) {
         case EXCHANGE_HEAD:
-            goes_on = exchange_read_head(core, c);
+            goes_on = exchange_read_head(c);
             break;
         case EXCHANGE_START:
-            goes_on = pump_start(core, c);
+            goes_on = pump_start(c);
             break;
         case EXCHANGE_RUN:
-            exchange_read_body(core, c);
-            hear_fin(core, c);
+            exchange_read_body(c);
+            hear_fin(c);
             goes_on = false;
             break;
         case EXCHANGE_RESPOND:
             x->is_asked = false; /* what is left behind the answer is read once that is out */
             if (x->call.generation)
-                exchange_read_body(core, c);
-            hear_fin(core, c);
+                exchange_read_body(c);
+            hear_fin(c);
             if (c->state == CONN_OPEN && x->state == EXCHANGE_RESPOND)
-                exchange_write_answer(core, c);
+                exchange_write_answer(c);
             goes_on = c->state == CONN_OPEN && x->state != EXCHANGE_RESPOND;
             break;
         case EXCHANGE_DISCARD:
-            goes_on = exchange_discard(core, c);
+            goes_on = exchange_discard(c);
             break;
         }
     }
 }
 
-void exchange_pump(struct core *core, struct conn *c)
+void exchange_pump(struct conn *c)
 {
-    pump(core, c);
+    pump(c);
     if (c->state == CONN_OPEN)
-        watch_pace(core, c);
+        watch_pace(c);
 }
 
-static void on_head_timeout(struct core *core, struct conn *c)
+static void on_head_timeout(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     if (exchange_is_idle(x)) {
         core->counters.conn_timeout_idle++;
-        conn_close(core, c, false);
+        conn_close(c, false);
         return;
     }
     if (x->head_waits_ns != 0) { /* our fault */
-        exchange_refuse_short(core, c);
+        exchange_refuse_short(c);
         return;
     }
     core->counters.conn_timeout_head++;
-    exchange_refuse_unread(core, c, (struct refusal){408, "the request head took too long"});
+    exchange_refuse_unread(c, (struct refusal){408, "the request head took too long"});
 }
 
 /* Counts whose fault it is. */
@@ -331,21 +341,22 @@ static struct refusal timeout_of(struct core *core, const struct exchange *x)
     return (struct refusal){504, "the script did not answer in time"};
 }
 
-void exchange_timeout(struct core *core, struct conn *c)
+void exchange_timeout(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     if (x->state == EXCHANGE_HEAD) {
-        on_head_timeout(core, c);
+        on_head_timeout(c);
         return;
     }
-    exchange_pump(core, c); /* what has come counts */
+    exchange_pump(c); /* what has come counts */
     if (c->state != CONN_OPEN || c->deadline_ns > core->now_ns)
         return;
     struct refusal r = timeout_of(core, x);
     if (x->state != EXCHANGE_RUN) {
-        conn_abort(core, c);
+        conn_abort(c);
         return;
     }
     x->keep_alive = false;
-    exchange_refuse(core, c, r);
+    exchange_refuse(c, r);
 }

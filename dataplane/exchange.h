@@ -76,12 +76,12 @@ struct exchange {
 
 void exchange_init(struct exchange *);
 /* The connection is open: the first request is awaited, for so long. */
-void exchange_start(struct core *, struct conn *);
+void exchange_start(struct conn *);
 /* Moves everything that can move. */
-void exchange_pump(struct core *, struct conn *);
-void exchange_timeout(struct core *, struct conn *);
+void exchange_pump(struct conn *);
+void exchange_timeout(struct conn *);
 /* The connection is going: cancels the call, gives memory back. */
-void exchange_fini(struct core *, struct conn *);
+void exchange_fini(struct conn *);
 /* Nothing is under way: the connection may be closed between requests. */
 bool exchange_is_idle(const struct exchange *);
 

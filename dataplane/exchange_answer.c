@@ -102,8 +102,9 @@ static void put_debug_fields(struct core *core, struct message *m, const struct 
 }
 
 /* The request is answered in full. */
-static void finish(struct core *core, struct conn *c)
+static void finish(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     exchange_trace(core, x, TRACE_END, x->status, 0);
     x->call = (struct call_ref){0};
@@ -112,11 +113,11 @@ static void finish(struct core *core, struct conn *c)
     if (!x->keep_alive) {
         x->state =
             EXCHANGE_HEAD; /* answered: the client is not "gone" when the connection closes */
-        conn_close(core, c, false);
+        conn_close(c, false);
         return;
     }
-    exchange_set_state(core, c, x->has_body ? EXCHANGE_DISCARD : EXCHANGE_HEAD);
-    conn_mark(core, c);
+    exchange_set_state(c, x->has_body ? EXCHANGE_DISCARD : EXCHANGE_HEAD);
+    conn_mark(c);
 }
 
 /* Of an early answer: is little enough of the request body still to come that reading it costs less
@@ -145,20 +146,22 @@ static void clear_out(struct core *core, struct exchange *x)
 
 /* A head, or all of a short answer: at once if nothing waits before it and there is room, else
  * queued. False: no connection any more. */
-static bool say(struct core *core, struct conn *c, const struct message *m)
+static bool say(struct conn *c, const struct message *m)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     size_t bytes = message_bytes(core, m);
     if (x->out.bytes == 0 && bytes <= conn_write_room(c))
-        return conn_write(core, c, core->out, bytes);
+        return conn_write(c, core->out, bytes);
     assert(x->out.bytes == x->head_left); /* no payload before a head */
     x->head_left += (uint32_t)bytes;
-    return exchange_queue(core, c, &x->out, core->out, bytes);
+    return exchange_queue(c, &x->out, core->out, bytes);
 }
 
 /* An answer of hearth's own to the current request, which is over with it. */
-void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
+void exchange_refuse(struct conn *c, struct refusal r)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     char page[ERROR_PAGE_BYTES_MAX], id[17];
     exchange_format_id(x->request_id, id);
@@ -192,34 +195,34 @@ void exchange_refuse(struct core *core, struct conn *c, struct refusal r)
     /* In the memory of the answer that it stands for, which the call gives back when it is
      * cancelled. */
     clear_out(core, x);
-    if (!say(core, c, &m))
+    if (!say(c, &m))
         return;
     exchange_cancel_call(core, x);
     x->framing = HTTP1_FRAME_LENGTH;
     x->response_left = 0;
     x->is_ended = true;
     if (x->out.bytes == 0)
-        finish(core, c);
+        finish(c);
     else
-        exchange_set_state(core, c, EXCHANGE_RESPOND);
+        exchange_set_state(c, EXCHANGE_RESPOND);
 }
 
 /* Ends an answer that will never be whole. */
-void exchange_cut(struct core *core, struct conn *c)
+void exchange_cut(struct conn *c)
 {
     struct exchange *x = &c->exchange;
     x->state = EXCHANGE_HEAD; /* the client is not "gone" */
-    exchange_cancel_call(core, x);
+    exchange_cancel_call(c->core, x);
     if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
-        conn_abort(core, c); /* a FIN would say that this was all */
+        conn_abort(c); /* a FIN would say that this was all */
     else
-        conn_close(core, c, true);
+        conn_close(c, true);
 }
 
-static void grant_credit(struct core *core, struct conn *c)
+static void grant_credit(struct conn *c)
 {
     size_t room = conn_write_room(c);
-    call_credit(core, c->exchange.call,
+    call_credit(c->core, c->exchange.call,
                 room > EXCHANGE_FRAMING_BYTES ? room - EXCHANGE_FRAMING_BYTES : 0);
 }
 
@@ -234,11 +237,11 @@ static size_t fits(const struct conn *c, size_t len)
 }
 
 /* One piece of response body in its framing. False: no connection any more. */
-static bool write_piece(struct core *core, struct conn *c, const void *bytes, size_t len)
+static bool write_piece(struct conn *c, const void *bytes, size_t len)
 {
     struct exchange *x = &c->exchange;
     if (x->framing != HTTP1_FRAME_CHUNKED)
-        return conn_write(core, c, bytes, len);
+        return conn_write(c, bytes, len);
     char head[16];
     size_t head_bytes = http1_chunk_start(head, sizeof(head), len);
     uint8_t piece[PIECE_BYTES_MAX + 32];
@@ -246,27 +249,27 @@ static bool write_piece(struct core *core, struct conn *c, const void *bytes, si
     memcpy(piece, head, head_bytes);
     memcpy(piece + head_bytes, bytes, len);
     memcpy(piece + head_bytes + len, HTTP1_CHUNK_END, 2);
-    return conn_write(core, c, piece, head_bytes + len + 2);
+    return conn_write(c, piece, head_bytes + len + 2);
 }
 
 /* The end of the answer, once everything before it is written. */
-static void end_response(struct core *core, struct conn *c)
+static void end_response(struct conn *c)
 {
     struct exchange *x = &c->exchange;
     if (x->framing == HTTP1_FRAME_LENGTH && x->response_left > 0) {
-        core->counters.job_bad_length++; /* the script promised more than it sent */
-        exchange_cut(core, c);
+        c->core->counters.job_bad_length++; /* the script promised more than it sent */
+        exchange_cut(c);
         return;
     }
     if (x->framing == HTTP1_FRAME_CHUNKED && !x->is_head &&
-        !conn_write(core, c, HTTP1_LAST_CHUNK, sizeof(HTTP1_LAST_CHUNK) - 1))
+        !conn_write(c, HTTP1_LAST_CHUNK, sizeof(HTTP1_LAST_CHUNK) - 1))
         return;
-    finish(core, c);
+    finish(c);
 }
 
 /* The first of what waits, as far as there is room: text of the head as it is, or payload in its
  * framing. False: no room, or no connection any more. */
-static bool write_some(struct core *core, struct conn *c)
+static bool write_some(struct conn *c)
 {
     struct exchange *x = &c->exchange;
     uint8_t piece[PIECE_BYTES_MAX];
@@ -276,29 +279,29 @@ static bool write_some(struct core *core, struct conn *c)
     if (len == 0)
         return false;
     byte_queue_copy(&x->out, 0, piece, len);
-    byte_queue_consume(&x->out, &core->chunks, (uint32_t)len);
-    exchange_moved(core, c);
+    byte_queue_consume(&x->out, &c->core->chunks, (uint32_t)len);
+    exchange_moved(c);
     if (!is_head)
-        return write_piece(core, c, piece, len);
+        return write_piece(c, piece, len);
     x->head_left -= (uint32_t)len;
-    return conn_write(core, c, piece, len);
+    return conn_write(c, piece, len);
 }
 
-void exchange_write_answer(struct core *core, struct conn *c)
+void exchange_write_answer(struct conn *c)
 {
     struct exchange *x = &c->exchange;
     while (x->out.bytes > 0) {
-        if (!write_some(core, c))
+        if (!write_some(c))
             break;
     }
     if (c->state != CONN_OPEN)
         return;
     if (x->is_broken && x->out.bytes == 0)
-        exchange_cut(core, c);
+        exchange_cut(c);
     else if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
-        end_response(core, c);
+        end_response(c);
     else
-        grant_credit(core, c);
+        grant_credit(c);
 }
 
 /* ---- events of the call ---- */
@@ -367,8 +370,7 @@ static size_t total(const struct head_view *body, uint32_t views)
 
 /* Body bytes from the runtime, queued. What is over the promised length is no part of the answer,
  * but what fits it goes out before the connection ends. False: no connection any more. */
-static bool take_body(struct core *core, struct conn *c, const struct head_view *body,
-                      uint32_t views)
+static bool take_body(struct conn *c, const struct head_view *body, uint32_t views)
 {
     struct exchange *x = &c->exchange;
     size_t left = total(body, views);
@@ -378,7 +380,7 @@ static bool take_body(struct core *core, struct conn *c, const struct head_view 
     }
     if (x->framing == HTTP1_FRAME_LENGTH) {
         if (left > x->response_left) {
-            core->counters.job_bad_length++;
+            c->core->counters.job_bad_length++;
             left = x->response_left;
             x->is_broken = true;
         }
@@ -386,7 +388,7 @@ static bool take_body(struct core *core, struct conn *c, const struct head_view 
     }
     for (uint32_t i = 0; i < views && left > 0; i++) {
         size_t len = body[i].len < left ? body[i].len : left;
-        if (!exchange_queue(core, c, &x->out, body[i].p, len))
+        if (!exchange_queue(c, &x->out, body[i].p, len))
             return false;
         left -= len;
     }
@@ -395,21 +397,21 @@ static bool take_body(struct core *core, struct conn *c, const struct head_view 
 
 /* The call is over, or not wanted any more, before the answer is whole: no more comes than what is
  * there. */
-static void break_off(struct core *core, struct conn *c)
+static void break_off(struct conn *c)
 {
-    exchange_cancel_call(core, &c->exchange);
+    exchange_cancel_call(c->core, &c->exchange);
     c->exchange.is_broken = true;
-    exchange_write_answer(core, c);
+    exchange_write_answer(c);
 }
 
 /* More of the answer is queued. */
-static void take_on(struct core *core, struct conn *c)
+static void take_on(struct conn *c)
 {
     if (c->exchange.is_broken)
-        break_off(core, c);
+        break_off(c);
     else
-        exchange_write_answer(core, c);
-    conn_mark(core, c);
+        exchange_write_answer(c);
+    conn_mark(c);
 }
 
 static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
@@ -423,7 +425,7 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     uint64_t length = 0;
     if (!read_response_head(head, head_bytes, &status, &has_length, &length)) {
         core->counters.job_bad_head++;
-        exchange_refuse(core, c, (struct refusal){502, "the script's answer has a malformed head"});
+        exchange_refuse(c, (struct refusal){502, "the script's answer has a malformed head"});
         return;
     }
     choose_framing(x, status, has_length, length, is_end, total(body, views));
@@ -450,14 +452,14 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     put(&m, "\r\n", 2);
     if (m.bad) {
         core->counters.job_bad_head++;
-        exchange_refuse(core, c, (struct refusal){502, "the script's answer has a malformed head"});
+        exchange_refuse(c, (struct refusal){502, "the script's answer has a malformed head"});
         return;
     }
     count_status(core, status);
     x->status = status;
     exchange_trace(core, x, TRACE_FIRST_BYTE, 0, 0);
     x->is_ended = is_end;
-    exchange_set_state(core, c, EXCHANGE_RESPOND);
+    exchange_set_state(c, EXCHANGE_RESPOND);
 
     assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
     /* The common answer leaves in one piece: head and body in one TLS record. */
@@ -471,28 +473,27 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         x->response_left = 0;
         views = 0;
     }
-    if (!say(core, c, &m) || !take_body(core, c, body, views))
+    if (!say(c, &m) || !take_body(c, body, views))
         return;
     if (is_bare) { /* whatever the script still makes */
         exchange_cancel_call(core, x);
         x->is_ended = true;
     }
-    take_on(core, c);
+    take_on(c);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
                     bool is_end)
 {
-    struct core *core = arg;
-    struct conn *c = owner_of(core, owner);
+    struct conn *c = owner_of(arg, owner);
     struct exchange *x = &c->exchange;
     assert(x->state == EXCHANGE_RESPOND);
     if (is_end)
         x->call = (struct call_ref){0};
-    if (!take_body(core, c, body, views))
+    if (!take_body(c, body, views))
         return;
     x->is_ended = is_end;
-    take_on(core, c);
+    take_on(c);
 }
 
 struct refusal exchange_refusal_of(struct core *core, uint32_t error)
@@ -549,28 +550,27 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
 }
 
 /* The call is over without a whole answer. */
-static void fail(struct core *core, struct conn *c, struct refusal r)
+static void fail(struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
     x->call = (struct call_ref){0};
     if (x->state == EXCHANGE_RUN) {
-        exchange_refuse(core, c, r);
+        exchange_refuse(c, r);
         return;
     }
     /* The head is out: only a cut connection says that the rest will not come. */
-    break_off(core, c);
+    break_off(c);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
-    fail(core, owner_of(core, owner), exchange_refusal_of(core, error));
+    fail(owner_of(core, owner), exchange_refusal_of(core, error));
 }
 
 static void on_credit(void *arg, uint32_t owner)
 {
-    struct core *core = arg;
-    conn_mark(core, owner_of(core, owner));
+    conn_mark(owner_of(arg, owner));
 }
 
 const struct call_events exchange_events = {

@@ -111,9 +111,10 @@ static bool write_target(struct target *t, const struct conn *c, const struct ht
 }
 
 /* Encodes the request for the runtime into core->out; 0: too large. */
-static size_t encode_head(struct core *core, struct conn *c, const struct http1_request *r,
+static size_t encode_head(struct conn *c, const struct http1_request *r,
                           const struct world_script *script, const struct target *t)
 {
+    struct core *core = c->core;
     struct context context;
     uint8_t stack[CONTEXT_BYTES_MAX];
     char traceparent[CONTEXT_TRACEPARENT_BYTES];
@@ -139,22 +140,21 @@ static size_t encode_head(struct core *core, struct conn *c, const struct http1_
 }
 
 /* Does the certificate that this connection was opened with cover the host? (RFC 9110 7.4) */
-static bool is_directed_here(struct core *core, const struct conn *c, const char *host,
-                             size_t host_bytes)
+static bool is_directed_here(const struct conn *c, const char *host, size_t host_bytes)
 {
     if (!c->is_tls)
         return true;
-    const struct certs *certs = core->world->certs;
+    const struct certs *certs = c->core->world->certs;
     const struct tls_context *mine = certs_find(
         certs, c->guard.hello.host_bytes ? c->guard.hello.host : NULL, c->guard.hello.host_bytes);
     return mine && certs_covers(certs, mine, host, host_bytes);
 }
 
 /* What the request line and fields alone can refuse; NULL text: go on, *script is set. */
-static struct refusal check_request(struct core *core, struct conn *c,
-                                    const struct http1_request *r, struct target *t,
+static struct refusal check_request(struct conn *c, const struct http1_request *r, struct target *t,
                                     const struct world_script **script)
 {
+    struct core *core = c->core;
     struct counters *count = &core->counters;
     if (view_is(r->method, "CONNECT") || view_is(r->method, "TRACE")) {
         count->http_unsupported++;
@@ -179,7 +179,7 @@ static struct refusal check_request(struct core *core, struct conn *c,
         count->http_bad_host++;
         return (struct refusal){400, "the host has an xn-- label that stands for nothing"};
     }
-    if (!is_directed_here(core, c, t->host, t->host_bytes)) {
+    if (!is_directed_here(c, t->host, t->host_bytes)) {
         count->http_misdirected++;
         return (struct refusal){421,
                                 "this connection's certificate does not cover the requested host"};
@@ -194,8 +194,9 @@ static struct refusal check_request(struct core *core, struct conn *c,
     return (struct refusal){0, NULL};
 }
 
-static void take_request(struct core *core, struct conn *c, const struct http1_request *r)
+static void take_request(struct conn *c, const struct http1_request *r)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     x->request_id = core_next_request_id(core);
     x->minor = r->minor;
@@ -214,40 +215,42 @@ static void take_request(struct core *core, struct conn *c, const struct http1_r
 }
 
 /* True: go on pumping. */
-static bool on_request(struct core *core, struct conn *c, const struct http1_request *r)
+static bool on_request(struct conn *c, const struct http1_request *r)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     const struct world_script *script = NULL;
     struct target target;
-    take_request(core, c, r);
-    struct refusal no = check_request(core, c, r, &target, &script);
+    take_request(c, r);
+    struct refusal no = check_request(c, r, &target, &script);
     if (no.text) {
-        exchange_refuse(core, c, no);
+        exchange_refuse(c, no);
         return c->state == CONN_OPEN;
     }
     core->counters.http_requests++;
-    size_t bytes = encode_head(core, c, r, script, &target);
+    size_t bytes = encode_head(c, r, script, &target);
     if (bytes == 0) {
         core->counters.http_head_too_large++;
-        exchange_refuse(core, c, (struct refusal){431, "the request head is too large"});
+        exchange_refuse(c, (struct refusal){431, "the request head is too large"});
         return c->state == CONN_OPEN;
     }
     x->script_hash = script->id_hash;
-    conn_trace(core, c);
+    conn_trace(c);
     exchange_trace(core, x, TRACE_REQUEST, 0, script->id_hash);
     if (byte_queue_append(&x->head, &core->chunks, core->out, bytes) != bytes) {
         byte_queue_clear(&x->head, &core->chunks);
         core->counters.call_no_chunks++;
-        exchange_refuse(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+        exchange_refuse(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
         return c->state == CONN_OPEN;
     }
-    exchange_set_state(core, c, EXCHANGE_START);
+    exchange_set_state(c, EXCHANGE_START);
     return true;
 }
 
 /* There are no chunks for a head: it stays where it is, for a while. False: for long enough. */
-static bool wait_for_chunks(struct core *core, struct conn *c)
+static bool wait_for_chunks(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     if (x->head_waits_ns == 0)
         x->head_waits_ns = core->now_ns;
@@ -256,25 +259,27 @@ static bool wait_for_chunks(struct core *core, struct conn *c)
 }
 
 /* An answer to a head that was not read to its end. */
-void exchange_refuse_unread(struct core *core, struct conn *c, struct refusal r)
+void exchange_refuse_unread(struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
-    x->request_id = core_next_request_id(core);
+    x->request_id = core_next_request_id(c->core);
     x->keep_alive = false;
     x->has_body = false;
     x->is_head = false;
     x->minor = 1;
-    exchange_refuse(core, c, r);
+    exchange_refuse(c, r);
 }
 
-void exchange_refuse_short(struct core *core, struct conn *c)
+void exchange_refuse_short(struct conn *c)
 {
+    struct core *core = c->core;
     core->counters.call_no_chunks++;
-    exchange_refuse_unread(core, c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+    exchange_refuse_unread(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
 }
 
-static void refuse_malformed(struct core *core, struct conn *c, const struct http1_request *r)
+static void refuse_malformed(struct conn *c, const struct http1_request *r)
 {
+    struct core *core = c->core;
     switch (r->error_status) {
     case 414:
     case 431:
@@ -287,44 +292,46 @@ static void refuse_malformed(struct core *core, struct conn *c, const struct htt
     default:
         core->counters.http_bad++;
     }
-    exchange_refuse_unread(core, c, (struct refusal){r->error_status, r->error});
+    exchange_refuse_unread(c, (struct refusal){r->error_status, r->error});
 }
 
 /* What there is is no whole head. True: some of it was taken in, and there may be more. */
-static bool on_part(struct core *core, struct conn *c, size_t len)
+static bool on_part(struct conn *c, size_t len)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     bool is_first = len > 0 && x->seen == 0;
     x->seen = (uint32_t)len;
     if (is_first) /* from its first byte on the head has a deadline of its own */
-        exchange_set_state(core, c, EXCHANGE_HEAD);
+        exchange_set_state(c, EXCHANGE_HEAD);
     if (len > x->in.bytes) {
-        if (exchange_keep(core, c, len) > 0) {
+        if (exchange_keep(c, len) > 0) {
             x->head_waits_ns = 0;
             return true;
         }
-        if (!wait_for_chunks(core, c))
-            exchange_refuse_short(core, c);
+        if (!wait_for_chunks(c))
+            exchange_refuse_short(c);
     } else if (tcp_is_refusing(&c->tcp)) {
-        if (!wait_for_chunks(core, c))
-            exchange_refuse_short(core, c);
+        if (!wait_for_chunks(c))
+            exchange_refuse_short(c);
     } else if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
         if (len > 0)
             core->counters.http_bad++;
-        conn_close(core, c, false);
+        conn_close(c, false);
     }
     return false;
 }
 
-bool exchange_read_head(struct core *core, struct conn *c)
+bool exchange_read_head(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     /* A client that pipelines must read earlier answers before it is refused anything more. */
     if (conn_write_room(c) < EXCHANGE_REFUSAL_BYTES_MAX)
         return false;
     /* Of requests that wait in a row, no more than a common head is copied at a time. */
     size_t cap = x->seen == 0 ? PEEK_BYTES : HTTP_HEAD_BYTES_MAX;
-    size_t len = exchange_look(core, c, cap);
+    size_t len = exchange_look(c, cap);
     if (c->state != CONN_OPEN)
         return false;
     enum http1_result result = HTTP1_MORE;
@@ -333,53 +340,53 @@ bool exchange_read_head(struct core *core, struct conn *c)
         result = http1_request_parse(r, (const char *)core->scratch, len, x->seen);
     switch (result) {
     case HTTP1_MORE:
-        return on_part(core, c, len);
+        return on_part(c, len);
     case HTTP1_BAD:
-        refuse_malformed(core, c, r);
+        refuse_malformed(c, r);
         return false;
     case HTTP1_OK:
         break;
     }
-    if (!call_has_head_memory(core) && wait_for_chunks(core, c))
+    if (!call_has_head_memory(core) && wait_for_chunks(c))
         return false;
     x->seen = 0;
     x->head_waits_ns = 0;
     /* The views point into scratch, which nothing touches until the head is encoded. */
-    exchange_used(core, c, r->head_bytes);
-    return on_request(core, c, r);
+    exchange_used(c, r->head_bytes);
+    return on_request(c, r);
 }
 
-static void refuse_bad_body(struct core *core, struct conn *c, struct refusal r)
+static void refuse_bad_body(struct conn *c, struct refusal r)
 {
     struct exchange *x = &c->exchange;
     x->keep_alive = false;
     if (x->state == EXCHANGE_RUN) {
-        exchange_refuse(core, c, r);
+        exchange_refuse(c, r);
         return;
     }
-    exchange_cut(core, c);
+    exchange_cut(c);
 }
 
 /* Bytes of the body for the decoder, at most so many, in core->scratch. Of one whose length is
  * known nothing behind it can be read by mistake: they are taken at once. */
-static size_t look_at_body(struct core *core, struct conn *c, size_t cap)
+static size_t look_at_body(struct conn *c, size_t cap)
 {
     const struct http1_body *body = &c->exchange.body;
     size_t len = 0, part;
     if (body->kind != HTTP1_BODY_LENGTH)
-        return exchange_look(core, c, cap);
+        return exchange_look(c, cap);
     if (body->left < cap)
         cap = (size_t)body->left;
-    while (len < cap && conn_read(core, c, core->scratch + len, cap - len, &part))
+    while (len < cap && conn_read(c, c->core->scratch + len, cap - len, &part))
         len += part;
     return len;
 }
 
 /* The decoder has eaten the first of what look_at_body gave. */
-static void ate_body(struct core *core, struct conn *c, size_t eaten)
+static void ate_body(struct conn *c, size_t eaten)
 {
     if (c->exchange.body.kind != HTTP1_BODY_LENGTH)
-        exchange_used(core, c, eaten);
+        exchange_used(c, eaten);
 }
 
 /* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
@@ -402,22 +409,23 @@ static size_t decode_body(struct core *core, struct exchange *x, size_t len, siz
 }
 
 /* Request body from the stream to where it runs, as far as there is room. */
-void exchange_read_body(struct core *core, struct conn *c)
+void exchange_read_body(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
     x->is_asked = false;
     while (x->has_body && c->state == CONN_OPEN) {
         size_t room = call_body_room(core, x->call);
         if (room == 0)
             return;
-        size_t len = look_at_body(core, c, room);
+        size_t len = look_at_body(c, room);
         if (c->state != CONN_OPEN)
             return;
         size_t at;
         enum http1_result result;
         uint64_t body_max = core->world->limits.request_body_bytes_max;
         size_t decoded = decode_body(core, x, len, room, &at, &result);
-        ate_body(core, c, at);
+        ate_body(c, at);
         x->body_bytes += decoded;
         if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK))
             call_body(core, x->call, core->out, decoded, result == HTTP1_OK);
@@ -425,22 +433,21 @@ void exchange_read_body(struct core *core, struct conn *c)
             x->has_body = false;
         if (result == HTTP1_BAD) {
             core->counters.http_bad++;
-            refuse_bad_body(core, c, (struct refusal){400, "the request body is malformed"});
+            refuse_bad_body(c, (struct refusal){400, "the request body is malformed"});
             return;
         }
         if (body_max && x->body_bytes > body_max) {
             core->counters.http_body_too_large++;
-            refuse_bad_body(core, c,
-                            (struct refusal){413, "the request body is over this node's limit"});
+            refuse_bad_body(c, (struct refusal){413, "the request body is over this node's limit"});
             return;
         }
         if (at > 0)
-            exchange_got(core, c, at);
+            exchange_got(c, at);
         x->is_asked = x->has_body && at == 0;
         if (x->has_body && at == 0) {
             if (conn_read_ended(c)) {
                 core->counters.http_bad++;
-                refuse_bad_body(core, c, (struct refusal){400, "the request body ended early"});
+                refuse_bad_body(c, (struct refusal){400, "the request body ended early"});
             }
             return;
         }
@@ -448,10 +455,11 @@ void exchange_read_body(struct core *core, struct conn *c)
 }
 
 /* Reads and drops the rest of a request body after an early answer. */
-bool exchange_discard(struct core *core, struct conn *c)
+bool exchange_discard(struct conn *c)
 {
+    struct core *core = c->core;
     struct exchange *x = &c->exchange;
-    size_t len = look_at_body(core, c, sizeof(core->scratch));
+    size_t len = look_at_body(c, sizeof(core->scratch));
     size_t at = 0;
     enum http1_result result = HTTP1_MORE;
     while (c->state == CONN_OPEN && result == HTTP1_MORE && at < len) {
@@ -463,9 +471,9 @@ bool exchange_discard(struct core *core, struct conn *c)
     }
     if (c->state != CONN_OPEN)
         return false;
-    ate_body(core, c, at);
+    ate_body(c, at);
     if (at > 0)
-        exchange_got(core, c, at);
+        exchange_got(c, at);
     x->is_asked = true;
     uint64_t body_max = core->world->limits.request_body_bytes_max;
     if (body_max && x->body_bytes > body_max) {
@@ -474,11 +482,11 @@ bool exchange_discard(struct core *core, struct conn *c)
     }
     if (result == HTTP1_OK) {
         x->has_body = false;
-        exchange_set_state(core, c, EXCHANGE_HEAD);
+        exchange_set_state(c, EXCHANGE_HEAD);
         return true;
     }
     if (result == HTTP1_BAD || conn_read_ended(c)) {
-        conn_close(core, c, false);
+        conn_close(c, false);
         return false;
     }
     return at > 0; /* perhaps there is another record */

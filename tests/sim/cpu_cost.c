@@ -1,5 +1,6 @@
 #include "tests/sim/cpu_cost.h"
 
+#include "dataplane/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/tls.h"
 #include "drivers/clock.h"
@@ -11,8 +12,8 @@ static struct clock *clock; /* of the core that works */
 
 enum tls_result __real_tls_handshake(struct tls_session *);
 enum tls_result __wrap_tls_handshake(struct tls_session *);
-void __real_conn_run(struct core *, struct conn *);
-void __wrap_conn_run(struct core *, struct conn *);
+void __real_conn_run(struct conn *);
+void __wrap_conn_run(struct conn *);
 uint32_t __real_conns_run_handshakes(struct core *);
 uint32_t __wrap_conns_run_handshakes(struct core *);
 
@@ -33,10 +34,10 @@ static void works(struct core *core)
     clock = (struct clock *)core->config.clock;
 }
 
-void __wrap_conn_run(struct core *core, struct conn *c)
+void __wrap_conn_run(struct conn *c)
 {
-    works(core);
-    __real_conn_run(core, c);
+    works(c->core);
+    __real_conn_run(c);
     cost(cpu_cost_conn_ns);
 }
 
