@@ -1,4 +1,5 @@
 #include "dataplane/conn_parts.h"
+#include "dataplane/trace.h"
 #include "dataplane/world.h"
 
 enum {
@@ -22,7 +23,7 @@ void conn_set_state(struct conn *c, enum conn_state state)
     case CONN_HANDSHAKE:
         break; /* one deadline for both, set when the connection came */
     case CONN_OPEN:
-        exchange_start(c); /* the deadline is its own from here on */
+        c->app->start(c->app_state);
         break;
     case CONN_CLOSING:
         age_remove(&c->turn_wait);
@@ -237,7 +238,7 @@ void conn_close(struct conn *c, bool truncated)
         return;
     if (c->tls && !truncated)
         tls_finish(c->tls);
-    exchange_fini(c);
+    c->app->fini(c->app_state);
     conn_set_state(c, CONN_CLOSING);
     conn_finish_stream(c);
     conn_mark(c);
@@ -245,7 +246,7 @@ void conn_close(struct conn *c, bool truncated)
 
 void conn_abort(struct conn *c)
 {
-    exchange_fini(c);
+    c->app->fini(c->app_state);
     tcp_abort(&c->tcp);
     conn_set_state(c, CONN_CLOSING);
     conn_mark(c);
@@ -253,13 +254,11 @@ void conn_abort(struct conn *c)
 
 /* ---- hello and handshake ---- */
 
-void conn_trace(struct conn *c)
+void conn_trace(struct conn *c, uint64_t id)
 {
     struct core *core = c->core;
-    const struct exchange *x = &c->exchange;
-    if (!x->is_traced || c->syn_ns == 0)
+    if (c->syn_ns == 0)
         return;
-    uint64_t id = x->request_id;
     trace_write(core->trace, id, 0, TRACE_SYN, 0, 0, c->syn_ns);
     if (c->hello_ns) {
         bool is_here = c->warmed_at == core->world->cluster.self;
@@ -293,7 +292,7 @@ static void pump(struct conn *c)
     if (c->state == CONN_HANDSHAKE && !conn_run_handshake(c))
         return;
     if (c->state == CONN_OPEN)
-        exchange_pump(c);
+        c->app->pump(c->app_state);
 }
 
 /* ---- the run ---- */
@@ -322,7 +321,7 @@ bool conn_send(struct conn *c)
 
 static void end_upper(struct conn *c)
 {
-    exchange_fini(c);
+    c->app->fini(c->app_state);
     if (c->state != CONN_CLOSING)
         conn_set_state(
             c, CONN_CLOSING); /* a last RST may still wait for a neighbour, but not for ever */
@@ -333,7 +332,7 @@ static bool is_short_of_chunks(const struct conn *c)
 {
     const struct chunk_pool *pool = &c->core->chunks;
     bool is_busy = c->state == CONN_HANDSHAKE ||
-                   (c->state == CONN_OPEN && !exchange_is_idle(&c->exchange)) ||
+                   (c->state == CONN_OPEN && !c->app->is_idle(c->app_state)) ||
                    (c->state == CONN_OPEN && tcp_readable(&c->tcp) > 0);
     return is_busy &&
            chunk_shared(pool) < (pool->count >> CHUNK_WAITS) + TCP_TX_BUFFER_BYTES / CHUNK_ROOM + 1;
@@ -438,9 +437,8 @@ uint32_t conns_run_handshakes(struct core *core)
 
 uint32_t conn_chunks(const struct conn *c)
 {
-    const struct exchange *x = &c->exchange;
     return chunk_kept(&c->tcp.rx.account) + chunk_kept(&c->tcp.tx.account) +
-           chunk_kept(&x->in.account) + chunk_kept(&x->head.account) + chunk_kept(&x->out.account);
+           c->app->chunks(c->app_state);
 }
 
 /* What it holds now is what its sources hold. */
@@ -531,7 +529,7 @@ void conn_timeout(struct conn *c)
             conn_cancel_hello(c);
             break;
         case CONN_OPEN:
-            exchange_timeout(c);
+            c->app->timeout(c->app_state);
             break;
         case CONN_CLOSING:
             if (tcp_state(&c->tcp) == TCP_CLOSED) {
@@ -552,7 +550,7 @@ void conn_timeout(struct conn *c)
 
 void conn_drop(struct conn *c)
 {
-    exchange_fini(c);
+    c->app->fini(c->app_state);
     tcp_abort(&c->tcp);
     conn_send(c);
     conn_free(c);

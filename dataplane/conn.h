@@ -9,7 +9,7 @@
  *
  *   HELLO      awaits the ClientHello (TLS port only); nothing is consumed yet
  *   HANDSHAKE  awaits the end of the TLS handshake, which goes on by turns (handshakes.h)
- *   OPEN       awaits requests and answers (exchange.h)
+ *   OPEN       awaits what the application says: requests and answers (exchange.h)
  *   CLOSING    all is said; awaits the peer's end as long as it takes what is still on its way,
  *              discards what it still sends
  *
@@ -27,7 +27,6 @@
 #include <stdint.h>
 
 #include "dataplane/age.h"
-#include "dataplane/exchange.h"
 #include "dataplane/flow.h"
 #include "dataplane/guard.h"
 #include "dataplane/net.h"
@@ -40,8 +39,23 @@ struct tls_session;
 
 enum conn_state { CONN_FREE = 0, CONN_HELLO, CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING };
 
+/* What is spoken over open connections. Its state for each of them is a struct of its own,
+ * which the core sets aside beside the connection. HTTP/1.1: exchange.h. */
+struct conn_app {
+    void (*init)(void *state);  /* of a new connection */
+    void (*start)(void *state); /* it is open: its deadline is the application's from here on */
+    void (*pump)(void *state);  /* moves everything that can move */
+    void (*timeout)(void *state);
+    void (*fini)(void *state); /* it is going: memory is given back; nothing the second time */
+    bool (*is_fresh)(const void *state);   /* nothing was asked yet */
+    bool (*is_idle)(const void *state);    /* nothing is under way: it may be closed */
+    uint32_t (*chunks)(const void *state); /* that it holds */
+};
+
 struct conn {
     struct core *core;
+    const struct conn_app *app;
+    void *app_state;
     struct tcp tcp;
     struct timer timer;
     struct age_link hop_wait;  /* for its next hop, with something to say (hop.h) */
@@ -72,7 +86,6 @@ struct conn {
     uint16_t warmed_at;   /* and where an isolate was asked for */
     uint32_t unsaid; /* CLOSING: bytes that the peer had not acknowledged when last looked at */
     struct guard guard;
-    struct exchange exchange;
 };
 
 /* Takes a TCP packet: to its connection, to the listener, or refused. Counts its disposition. */
@@ -96,10 +109,10 @@ uint64_t conns_starving_next_ns(const struct core *);
 void conn_drop(struct conn *);
 void conn_mark(struct conn *);
 
-/* ---- for the exchange ---- */
+/* ---- for the application ---- */
 
-/* The connection's own story, into the trace of its first request. */
-void conn_trace(struct conn *);
+/* The connection's own story, into the trace of its first request, if that is recorded. */
+void conn_trace(struct conn *, uint64_t request_id);
 
 /* Plaintext in: *len > 0 and true, or false when there is none now. */
 bool conn_read(struct conn *, void *buf, size_t cap, size_t *len);

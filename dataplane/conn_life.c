@@ -3,7 +3,7 @@
 
 void conn_release_upper(struct conn *c)
 {
-    exchange_fini(c);
+    c->app->fini(c->app_state);
     if (c->tls) {
         tls_session_destroy(c->tls);
         c->tls = NULL;
@@ -87,7 +87,7 @@ struct conn *conn_new(struct core *core, const struct flow_key *key, bool *is_ov
     c->syn_ns = core->now_ns;
     c->hello_ns = c->handshake_ns = c->script_hash = 0;
     guard_init(&c->guard);
-    exchange_init(&c->exchange);
+    c->app->init(c->app_state);
     c->deadline_ns = conn_after_ms(core, core->world->limits.hello_timeout_ms);
     conn_set_state(c, c->is_tls ? CONN_HELLO : CONN_OPEN);
     core->conn_count++;

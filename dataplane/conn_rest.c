@@ -12,10 +12,10 @@ static struct conn *conn_of_source_rest(struct age_link *link, uint32_t level)
     return (struct conn *)((char *)(link - level) - offsetof(struct conn, source_rest));
 }
 
-/* Nothing of an exchange is under way, and the client has all that it was told. */
+/* Nothing is under way, and the client has all that it was told. */
 static bool is_idle(const struct conn *c)
 {
-    return (exchange_is_idle(&c->exchange) || MUTANT(EVICT_BUSY)) && tcp_readable(&c->tcp) == 0 &&
+    return (c->app->is_idle(c->app_state) || MUTANT(EVICT_BUSY)) && tcp_readable(&c->tcp) == 0 &&
            tcp_unacked(&c->tcp) == 0 && !(c->tls && tls_is_holding(c->tls));
 }
 
@@ -34,7 +34,7 @@ static enum conn_rest rest_of(const struct conn *c)
     case CONN_OPEN:
         if (!is_idle(c))
             return CONN_BUSY;
-        return c->exchange.request_id ? CONN_REST_IDLE : CONN_REST_FRESH;
+        return c->app->is_fresh(c->app_state) ? CONN_REST_FRESH : CONN_REST_IDLE;
     case CONN_CLOSING:
         return state != TCP_CLOSED && tcp_unacked(&c->tcp) == 0 ? CONN_REST_ENDING : CONN_BUSY;
     case CONN_FREE:

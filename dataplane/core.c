@@ -10,6 +10,7 @@
 #include "dataplane/call.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
+#include "dataplane/exchange.h"
 #include "dataplane/http1.h"
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
@@ -43,8 +44,8 @@ static void *take_memory(const struct core_config *config, size_t bytes)
 
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
 {
-    return sizeof(struct core) + conns_max * sizeof(struct conn) + chunks * sizeof(struct chunk) +
-           flow_table_bytes(conns_max) + sources_bytes(conns_max) +
+    return sizeof(struct core) + conns_max * (sizeof(struct conn) + sizeof(struct exchange)) +
+           chunks * sizeof(struct chunk) + flow_table_bytes(conns_max) + sources_bytes(conns_max) +
            runtimes * sizeof(struct runtime_link) + calls_bytes(CALLS_DEFAULT) +
            subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) + sizeof(struct trace);
 }
@@ -118,8 +119,8 @@ static const struct peers_events peers_events = {
     .spans = on_spans,
     .opened = serve_opened,
     .channel_down = on_channel_down,
-    .ours = {.readable = call_readable, .writable = call_writable, .reset = call_reset},
     .fin = serve_fin,
+    .ours = {.readable = call_readable, .writable = call_writable, .reset = call_reset},
     .theirs = {.readable = serve_readable, .writable = serve_writable, .reset = serve_reset},
 };
 
@@ -182,11 +183,12 @@ static bool take_parts(struct core *core)
     void *flows = take_memory(config, flow_table_bytes(config->conns_max));
     void *sources = take_memory(config, sources_bytes(config->conns_max));
     core->conns = take_memory(config, config->conns_max * sizeof(struct conn));
+    core->exchanges = take_memory(config, config->conns_max * sizeof(struct exchange));
     core->chunk_memory = chunks;
     core->flow_memory = flows;
     core->source_memory = sources;
-    if (!chunks || !flows || !sources || !core->conns || !take_call_parts(core) ||
-        (config->rpc_port && !take_cluster_parts(core)))
+    if (!chunks || !flows || !sources || !core->conns || !core->exchanges ||
+        !take_call_parts(core) || (config->rpc_port && !take_cluster_parts(core)))
         return false;
     core->request_seed = config->secret[0];
     chunk_pool_init(&core->chunks, chunks, config->chunks);
@@ -198,10 +200,14 @@ static bool take_parts(struct core *core)
                                          [SOURCE_CHUNKS] = config->chunks};
     sources_init(&core->sources, sources, config->conns_max, most, config->secret[3]);
     for (uint32_t i = config->conns_max; i-- > 0;) {
-        core->conns[i].core = core;
-        core->conns[i].index = i;
-        core->conns[i].next_free = core->free_conns;
-        core->free_conns = &core->conns[i];
+        struct conn *c = &core->conns[i];
+        c->core = core;
+        c->index = i;
+        c->app = &exchange_app;
+        c->app_state = &core->exchanges[i];
+        core->exchanges[i].conn = c;
+        c->next_free = core->free_conns;
+        core->free_conns = c;
     }
     for (uint32_t i = 0; i < config->runtimes_max; i++) {
         core->link[i] = take_memory(config, sizeof(struct runtime_link));
@@ -270,6 +276,7 @@ void core_destroy(struct core *core)
     give(core->subs);
     give(core->heat);
     give(core->trace);
+    give(core->exchanges);
     give(core->conns);
     give(core->flow_memory);
     give(core->source_memory);

@@ -27,6 +27,7 @@
 
 struct calls;
 struct conn;
+struct exchange;
 struct peers;
 struct runtime_link;
 struct served_table;
@@ -71,7 +72,8 @@ struct core {
     struct counters counters;
     void *chunk_memory, *flow_memory, *source_memory, *stream_memory;
     struct capability_slot *capability_memory;
-    struct conn *conns; /* config.conns_max of them */
+    struct conn *conns;         /* config.conns_max of them */
+    struct exchange *exchanges; /* one for each */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
     struct age_list starving; /* connections that wait for chunks or ring slots */

@@ -21,11 +21,10 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static void set_deadline(struct conn *c)
+static void set_deadline(struct exchange *x)
 {
-    const struct exchange *x = &c->exchange;
     uint64_t slow_ns = min_u64(pace_deadline_ns(&x->gives), pace_deadline_ns(&x->takes));
-    conn_set_deadline(c, min_u64(x->stall_ns, slow_ns));
+    conn_set_deadline(x->conn, min_u64(x->stall_ns, slow_ns));
 }
 
 static void moved(struct core *core, struct pace *p, uint32_t bytes)
@@ -36,10 +35,10 @@ static void moved(struct core *core, struct pace *p, uint32_t bytes)
 }
 
 /* Whose turn it is, now that all has moved that can. */
-static void watch_pace(struct conn *c)
+static void watch_pace(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     bool has_rate = core->world->limits.min_rate > 0;
     uint32_t acked = tcp_acked_count(&c->tcp);
     moved(core, &x->takes, acked - x->acked_seen);
@@ -47,15 +46,14 @@ static void watch_pace(struct conn *c)
     pace_turn(&x->gives, has_rate && x->is_asked && x->state != EXCHANGE_HEAD, core->now_ns);
     pace_turn(&x->takes, has_rate && x->state == EXCHANGE_RESPOND && tcp_unacked(&c->tcp) > 0,
               core->now_ns);
-    set_deadline(c);
+    set_deadline(x);
 }
 
 /* The one writer of the state, and of the deadline that goes with it. */
-void exchange_set_state(struct conn *c, enum exchange_state state)
+void exchange_set_state(struct exchange *x, enum exchange_state state)
 {
-    struct core *core = c->core;
+    struct core *core = x->conn->core;
     const struct world_limits *limits = &core->world->limits;
-    struct exchange *x = &c->exchange;
     uint32_t ms = limits->stall_timeout_ms;
     x->state = (uint8_t)state;
     if (state == EXCHANGE_HEAD) {
@@ -66,68 +64,83 @@ void exchange_set_state(struct conn *c, enum exchange_state state)
     }
     /* RUN: the runtime's wall-clock limit comes first; this is for one that never speaks. */
     x->stall_ns = exchange_after_ms(core, ms);
-    set_deadline(c);
+    set_deadline(x);
 }
 
-void exchange_moved(struct conn *c)
+void exchange_moved(struct exchange *x)
 {
-    struct core *core = c->core;
-    if (c->exchange.state == EXCHANGE_HEAD)
+    struct core *core = x->conn->core;
+    if (x->state == EXCHANGE_HEAD)
         return;
-    c->exchange.stall_ns = exchange_after_ms(core, core->world->limits.stall_timeout_ms);
-    set_deadline(c);
+    x->stall_ns = exchange_after_ms(core, core->world->limits.stall_timeout_ms);
+    set_deadline(x);
 }
 
-void exchange_got(struct conn *c, size_t bytes)
+void exchange_got(struct exchange *x, size_t bytes)
 {
-    moved(c->core, &c->exchange.gives, (uint32_t)bytes);
-    exchange_moved(c);
+    moved(x->conn->core, &x->gives, (uint32_t)bytes);
+    exchange_moved(x);
 }
 
 /* ---- life ---- */
 
-void exchange_init(struct exchange *x)
+static void init(void *state)
 {
-    *x = (struct exchange){.state = EXCHANGE_HEAD};
+    struct exchange *x = state;
+    *x = (struct exchange){.conn = x->conn, .state = EXCHANGE_HEAD};
 }
 
-void exchange_start(struct conn *c)
+static void start(void *state)
 {
-    exchange_set_state(c, EXCHANGE_HEAD);
+    exchange_set_state(state, EXCHANGE_HEAD);
 }
 
-bool exchange_is_idle(const struct exchange *x)
+static bool is_fresh(const void *state)
 {
+    const struct exchange *x = state;
+    return x->request_id == 0;
+}
+
+static bool is_idle(const void *state)
+{
+    const struct exchange *x = state;
     return x->state == EXCHANGE_HEAD && x->seen == 0 && x->head_waits_ns == 0;
 }
 
-void exchange_cancel_call(struct core *core, struct exchange *x)
+static uint32_t chunks(const void *state)
 {
-    call_cancel(core, x->call);
+    const struct exchange *x = state;
+    return chunk_kept(&x->in.account) + chunk_kept(&x->head.account) + chunk_kept(&x->out.account);
+}
+
+void exchange_cancel_call(struct exchange *x)
+{
+    call_cancel(x->conn->core, x->call);
     x->call = (struct call_ref){0};
 }
 
-void exchange_unreserve(struct conn *c)
+void exchange_unreserve(struct exchange *x)
 {
-    tcp_reserve(&c->tcp, 0, 0, CHUNK_MUST);
+    tcp_reserve(&x->conn->tcp, 0, 0, CHUNK_MUST);
 }
 
-void exchange_fini(struct conn *c)
+static void fini(void *state)
 {
-    struct core *core = c->core;
-    struct exchange *x = &c->exchange;
+    struct exchange *x = state;
+    struct core *core = x->conn->core;
     if (x->state == EXCHANGE_RUN || x->state == EXCHANGE_RESPOND)
         core->counters.http_client_gone++;
-    exchange_cancel_call(core, x);
-    exchange_unreserve(c);
+    exchange_cancel_call(x);
+    exchange_unreserve(x);
     byte_queue_clear(&x->in, &core->chunks);
     byte_queue_clear(&x->head, &core->chunks);
     byte_queue_clear(&x->out, &core->chunks);
     x->state = EXCHANGE_HEAD;
 }
 
-bool exchange_queue(struct conn *c, struct byte_queue *q, const void *bytes, size_t len)
+bool exchange_queue(struct exchange *x, struct byte_queue *q, const void *bytes, size_t len)
 {
+    struct conn *c = x->conn;
     if (byte_queue_append(q, &c->core->chunks, bytes, len) == len)
         return true;
     conn_give_up(c);
@@ -136,10 +149,11 @@ bool exchange_queue(struct conn *c, struct byte_queue *q, const void *bytes, siz
 
 /* ---- plaintext in ---- */
 
-size_t exchange_look(struct conn *c, size_t cap)
+size_t exchange_look(struct exchange *x, size_t cap)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct byte_queue *in = &c->exchange.in;
+    struct byte_queue *in = &x->in;
     size_t len = in->bytes < cap ? in->bytes : cap;
     assert(cap <= sizeof(core->scratch));
     byte_queue_copy(in, 0, core->scratch, len);
@@ -148,19 +162,21 @@ size_t exchange_look(struct conn *c, size_t cap)
     return len;
 }
 
-void exchange_used(struct conn *c, size_t used)
+void exchange_used(struct exchange *x, size_t used)
 {
-    struct byte_queue *in = &c->exchange.in;
+    struct conn *c = x->conn;
+    struct byte_queue *in = &x->in;
     size_t old = in->bytes < used ? in->bytes : used;
     byte_queue_consume(in, &c->core->chunks, (uint32_t)old);
     if (used > old)
         conn_skip(c, used - old);
 }
 
-size_t exchange_keep(struct conn *c, size_t len)
+size_t exchange_keep(struct exchange *x, size_t len)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct byte_queue *in = &c->exchange.in;
+    struct byte_queue *in = &x->in;
     size_t old = in->bytes;
     bool is_first = in->account.held < CHUNK_FIRST;
     size_t room = byte_queue_room(in, &core->chunks, is_first ? CHUNK_COMES : CHUNK_BEGINS);
@@ -177,28 +193,28 @@ size_t exchange_keep(struct conn *c, size_t len)
 /* ---- the call ---- */
 
 /* Is any of the body still to come? Of one in chunks nobody knows. */
-static bool is_upload(const struct conn *c)
+static bool is_upload(const struct exchange *x)
 {
-    const struct exchange *x = &c->exchange;
-    bool is_here = x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= conn_pending(c);
+    bool is_here = x->body.kind == HTTP1_BODY_LENGTH && x->body.left <= conn_pending(x->conn);
     return x->has_body && !is_here;
 }
 
 /* Floors for a call that is about to begin, if its client may have more. */
-static bool reserve(struct conn *c)
+static bool reserve(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    uint32_t rx = c->exchange.has_body ? CONN_RX_CHUNKS : 0;
+    uint32_t rx = x->has_body ? CONN_RX_CHUNKS : 0;
     return sources_may(&core->sources, c->source, SOURCE_CHUNKS) &&
-           call_has_memory(core, is_upload(c)) &&
+           call_has_memory(core, is_upload(x)) &&
            tcp_reserve(&c->tcp, rx, CONN_TX_CHUNKS, CHUNK_MUST);
 }
 
 /* START, and there are no chunks. True: go on pumping. */
-static bool wait_for_chunks(struct conn *c)
+static bool wait_for_chunks(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     if (core->now_ns - x->started_ns < HTTP_CHUNKS_WAIT_MS * 1000000ull) {
         conn_retry(c);
         return false;
@@ -207,20 +223,20 @@ static bool wait_for_chunks(struct conn *c)
         core->counters.call_no_chunks++;
     else
         core->counters.call_source_limit++;
-    exchange_refuse(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+    exchange_refuse(x, exchange_refusal_of(core, CALL_ERROR_BUSY));
     return c->state == CONN_OPEN;
 }
 
-static bool pump_start(struct conn *c)
+static bool pump_start(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     uint32_t error;
     bool is_held = c->tls && tls_is_holding(c->tls);
     if (is_held || TCP_TX_BUFFER_BYTES - c->tcp.tx.bytes < EXCHANGE_START_ROOM_BYTES)
         return false; /* the client must read earlier answers first */
-    if (!reserve(c))
-        return wait_for_chunks(c);
+    if (!reserve(x))
+        return wait_for_chunks(x);
     const struct world_script *script = world_script(core->world, x->script_hash);
     struct call_request request = {.events = &exchange_events,
                                    .owner = c->index,
@@ -230,16 +246,16 @@ static bool pump_start(struct conn *c)
                                    .answer = &x->out,
                                    .has_body = x->has_body,
                                    .is_idempotent = x->is_idempotent,
-                                   .is_upload = is_upload(c),
+                                   .is_upload = is_upload(x),
                                    .is_traced = x->is_traced,
                                    .started_ns = x->started_ns};
     if (!script) { /* deleted while the request waited */
         core->counters.http_no_route++;
-        exchange_refuse(c, (struct refusal){404, "no script answers this host and path"});
+        exchange_refuse(x, (struct refusal){404, "no script answers this host and path"});
         return c->state == CONN_OPEN;
     }
     if (!call_start(core, &request, &x->call, &error)) {
-        exchange_refuse(c, exchange_refusal_of(core, error));
+        exchange_refuse(x, exchange_refusal_of(core, error));
         return c->state == CONN_OPEN;
     }
     if (x->expects_continue) {
@@ -248,23 +264,23 @@ static bool pump_start(struct conn *c)
         if (!conn_write(c, go_on, sizeof(go_on) - 1))
             return false;
     }
-    exchange_set_state(c, EXCHANGE_RUN);
+    exchange_set_state(x, EXCHANGE_RUN);
     return true;
 }
 
 /* Who closes its half behind a whole request may be gone, or wait for the answer: as in Go's
  * net/http, the script learns of it by its signal, and what it answers is sent. */
-static void hear_fin(struct conn *c)
+static void hear_fin(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    const struct exchange *x = &c->exchange;
     if (c->state == CONN_OPEN && x->call.generation && !x->has_body && conn_sees_end(c))
         core->counters.http_half_closed += call_fin(core, x->call);
 }
 
-static void pump(struct conn *c)
+static void move(struct exchange *x)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     bool goes_on = true;
     uint32_t heads = 0;
     while (goes_on && c->state == CONN_OPEN) {
@@ -274,59 +290,61 @@ static void pump(struct conn *c)
         }
         switch ((enum exchange_state)x->state) {
         case EXCHANGE_HEAD:
-            goes_on = exchange_read_head(c);
+            goes_on = exchange_read_head(x);
             break;
         case EXCHANGE_START:
-            goes_on = pump_start(c);
+            goes_on = pump_start(x);
             break;
         case EXCHANGE_RUN:
-            exchange_read_body(c);
-            hear_fin(c);
+            exchange_read_body(x);
+            hear_fin(x);
             goes_on = false;
             break;
         case EXCHANGE_RESPOND:
             x->is_asked = false; /* what is left behind the answer is read once that is out */
             if (x->call.generation)
-                exchange_read_body(c);
-            hear_fin(c);
+                exchange_read_body(x);
+            hear_fin(x);
             if (c->state == CONN_OPEN && x->state == EXCHANGE_RESPOND)
-                exchange_write_answer(c);
+                exchange_write_answer(x);
             goes_on = c->state == CONN_OPEN && x->state != EXCHANGE_RESPOND;
             break;
         case EXCHANGE_DISCARD:
-            goes_on = exchange_discard(c);
+            goes_on = exchange_discard(x);
             break;
         }
     }
 }
 
-void exchange_pump(struct conn *c)
+static void pump(void *state)
 {
-    pump(c);
-    if (c->state == CONN_OPEN)
-        watch_pace(c);
+    struct exchange *x = state;
+    move(x);
+    if (x->conn->state == CONN_OPEN)
+        watch_pace(x);
 }
 
-static void on_head_timeout(struct conn *c)
+static void on_head_timeout(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
-    if (exchange_is_idle(x)) {
+    if (is_idle(x)) {
         core->counters.conn_timeout_idle++;
         conn_close(c, false);
         return;
     }
     if (x->head_waits_ns != 0) { /* our fault */
-        exchange_refuse_short(c);
+        exchange_refuse_short(x);
         return;
     }
     core->counters.conn_timeout_head++;
-    exchange_refuse_unread(c, (struct refusal){408, "the request head took too long"});
+    exchange_refuse_unread(x, (struct refusal){408, "the request head took too long"});
 }
 
 /* Counts whose fault it is. */
-static struct refusal timeout_of(struct core *core, const struct exchange *x)
+static struct refusal timeout_of(const struct exchange *x)
 {
+    struct core *core = x->conn->core;
     if (pace_deadline_ns(&x->gives) <= core->now_ns) {
         core->counters.http_slow_body++;
         return (struct refusal){408, "the request body comes too slowly"};
@@ -341,22 +359,32 @@ static struct refusal timeout_of(struct core *core, const struct exchange *x)
     return (struct refusal){504, "the script did not answer in time"};
 }
 
-void exchange_timeout(struct conn *c)
+static void on_timeout(void *state)
 {
+    struct exchange *x = state;
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     if (x->state == EXCHANGE_HEAD) {
-        on_head_timeout(c);
+        on_head_timeout(x);
         return;
     }
-    exchange_pump(c); /* what has come counts */
+    pump(x); /* what has come counts */
     if (c->state != CONN_OPEN || c->deadline_ns > core->now_ns)
         return;
-    struct refusal r = timeout_of(core, x);
+    struct refusal r = timeout_of(x);
     if (x->state != EXCHANGE_RUN) {
         conn_abort(c);
         return;
     }
     x->keep_alive = false;
-    exchange_refuse(c, r);
+    exchange_refuse(x, r);
 }
+
+const struct conn_app exchange_app = {.init = init,
+                                      .start = start,
+                                      .pump = pump,
+                                      .timeout = on_timeout,
+                                      .fini = fini,
+                                      .is_fresh = is_fresh,
+                                      .is_idle = is_idle,
+                                      .chunks = chunks};

@@ -33,8 +33,8 @@
 #include "dataplane/http1.h"
 #include "dataplane/pace.h"
 
-struct core;
 struct conn;
+struct conn_app;
 
 enum exchange_state {
     EXCHANGE_HEAD = 0,
@@ -45,6 +45,7 @@ enum exchange_state {
 };
 
 struct exchange {
+    struct conn *conn;
     struct byte_queue in;   /* a request head's first bytes, until it is whole */
     struct byte_queue head; /* the encoded request head: until the call starts */
     struct byte_queue out;  /* what waits for room: head_left bytes of a head, then payload */
@@ -74,15 +75,7 @@ struct exchange {
     bool is_asked; /* for request body: all that was there is read, and there is room for more */
 };
 
-void exchange_init(struct exchange *);
-/* The connection is open: the first request is awaited, for so long. */
-void exchange_start(struct conn *);
-/* Moves everything that can move. */
-void exchange_pump(struct conn *);
-void exchange_timeout(struct conn *);
-/* The connection is going: cancels the call, gives memory back. */
-void exchange_fini(struct conn *);
-/* Nothing is under way: the connection may be closed between requests. */
-bool exchange_is_idle(const struct exchange *);
+/* How a connection speaks HTTP/1.1; its state is a struct exchange, of which only `conn` is set. */
+extern const struct conn_app exchange_app;
 
 #endif

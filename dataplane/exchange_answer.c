@@ -102,13 +102,13 @@ static void put_debug_fields(struct core *core, struct message *m, const struct 
 }
 
 /* The request is answered in full. */
-static void finish(struct conn *c)
+static void finish(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
-    exchange_trace(core, x, TRACE_END, x->status, 0);
+    exchange_trace(x, TRACE_END, x->status, 0);
     x->call = (struct call_ref){0};
-    exchange_unreserve(c);
+    exchange_unreserve(x);
     byte_queue_clear(&x->head, &core->chunks);
     if (!x->keep_alive) {
         x->state =
@@ -116,7 +116,7 @@ static void finish(struct conn *c)
         conn_close(c, false);
         return;
     }
-    exchange_set_state(c, x->has_body ? EXCHANGE_DISCARD : EXCHANGE_HEAD);
+    exchange_set_state(x, x->has_body ? EXCHANGE_DISCARD : EXCHANGE_HEAD);
     conn_mark(c);
 }
 
@@ -130,46 +130,45 @@ bool exchange_can_discard(const struct exchange *x)
 /* Asked when an answer's head is written, for that has to say it if the connection ends behind the
  * answer (RFC 9112 9.6). is_all: the script is through with the request's body; else it may be
  * reading it, and whatever it leaves is discarded. */
-static bool keeps_alive(const struct core *core, const struct exchange *x, bool is_all)
+static bool keeps_alive(const struct exchange *x, bool is_all)
 {
     /* Without "100 Continue" the client may or may not send its body: who knows where the next
      * request begins (RFC 9110 10.1.1). */
-    return x->keep_alive && !core->is_stopping && !x->expects_continue &&
+    return x->keep_alive && !x->conn->core->is_stopping && !x->expects_continue &&
            (!is_all || exchange_can_discard(x));
 }
 
-static void clear_out(struct core *core, struct exchange *x)
+static void clear_out(struct exchange *x)
 {
-    byte_queue_clear(&x->out, &core->chunks);
+    byte_queue_clear(&x->out, &x->conn->core->chunks);
     x->head_left = 0;
 }
 
 /* A head, or all of a short answer: at once if nothing waits before it and there is room, else
  * queued. False: no connection any more. */
-static bool say(struct conn *c, const struct message *m)
+static bool say(struct exchange *x, const struct message *m)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     size_t bytes = message_bytes(core, m);
     if (x->out.bytes == 0 && bytes <= conn_write_room(c))
         return conn_write(c, core->out, bytes);
     assert(x->out.bytes == x->head_left); /* no payload before a head */
     x->head_left += (uint32_t)bytes;
-    return exchange_queue(c, &x->out, core->out, bytes);
+    return exchange_queue(x, &x->out, core->out, bytes);
 }
 
 /* An answer of hearth's own to the current request, which is over with it. */
-void exchange_refuse(struct conn *c, struct refusal r)
+void exchange_refuse(struct exchange *x, struct refusal r)
 {
-    struct core *core = c->core;
-    struct exchange *x = &c->exchange;
+    struct core *core = x->conn->core;
     char page[ERROR_PAGE_BYTES_MAX], id[17];
     exchange_format_id(x->request_id, id);
     int page_bytes = snprintf(page, sizeof(page), "%u %s\n%s\nrequest id: %s\n", r.status,
                               http1_reason(r.status), r.text, id);
     bool has_page = r.status != 204;
     assert(page_bytes > 0 && (size_t)page_bytes < sizeof(page));
-    x->keep_alive = keeps_alive(core, x, true);
+    x->keep_alive = keeps_alive(x, true);
     x->expects_continue = false;
     struct message m = message_start(core);
     put_head(core, &m,
@@ -194,41 +193,43 @@ void exchange_refuse(struct conn *c, struct refusal r)
     x->status = r.status;
     /* In the memory of the answer that it stands for, which the call gives back when it is
      * cancelled. */
-    clear_out(core, x);
-    if (!say(c, &m))
+    clear_out(x);
+    if (!say(x, &m))
         return;
-    exchange_cancel_call(core, x);
+    exchange_cancel_call(x);
     x->framing = HTTP1_FRAME_LENGTH;
     x->response_left = 0;
     x->is_ended = true;
     if (x->out.bytes == 0)
-        finish(c);
+        finish(x);
     else
-        exchange_set_state(c, EXCHANGE_RESPOND);
+        exchange_set_state(x, EXCHANGE_RESPOND);
 }
 
 /* Ends an answer that will never be whole. */
-void exchange_cut(struct conn *c)
+void exchange_cut(struct exchange *x)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     x->state = EXCHANGE_HEAD; /* the client is not "gone" */
-    exchange_cancel_call(c->core, x);
+    exchange_cancel_call(x);
     if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
         conn_abort(c); /* a FIN would say that this was all */
     else
         conn_close(c, true);
 }
 
-static void grant_credit(struct conn *c)
+static void grant_credit(struct exchange *x)
 {
+    struct conn *c = x->conn;
     size_t room = conn_write_room(c);
-    call_credit(c->core, c->exchange.call,
+    call_credit(c->core, x->call,
                 room > EXCHANGE_FRAMING_BYTES ? room - EXCHANGE_FRAMING_BYTES : 0);
 }
 
 /* Of a piece of the body, what there is room for now. A small piece is worth writing only if nothing on its way will make more room. */
-static size_t fits(const struct conn *c, size_t len)
+static size_t fits(const struct exchange *x, size_t len)
 {
+    struct conn *c = x->conn;
     size_t room = conn_write_room(c);
     if (room >= len + 64)
         return len;
@@ -237,9 +238,9 @@ static size_t fits(const struct conn *c, size_t len)
 }
 
 /* One piece of response body in its framing. False: no connection any more. */
-static bool write_piece(struct conn *c, const void *bytes, size_t len)
+static bool write_piece(struct exchange *x, const void *bytes, size_t len)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     if (x->framing != HTTP1_FRAME_CHUNKED)
         return conn_write(c, bytes, len);
     char head[16];
@@ -253,65 +254,65 @@ static bool write_piece(struct conn *c, const void *bytes, size_t len)
 }
 
 /* The end of the answer, once everything before it is written. */
-static void end_response(struct conn *c)
+static void end_response(struct exchange *x)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     if (x->framing == HTTP1_FRAME_LENGTH && x->response_left > 0) {
         c->core->counters.job_bad_length++; /* the script promised more than it sent */
-        exchange_cut(c);
+        exchange_cut(x);
         return;
     }
     if (x->framing == HTTP1_FRAME_CHUNKED && !x->is_head &&
         !conn_write(c, HTTP1_LAST_CHUNK, sizeof(HTTP1_LAST_CHUNK) - 1))
         return;
-    finish(c);
+    finish(x);
 }
 
 /* The first of what waits, as far as there is room: text of the head as it is, or payload in its
  * framing. False: no room, or no connection any more. */
-static bool write_some(struct conn *c)
+static bool write_some(struct exchange *x)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     uint8_t piece[PIECE_BYTES_MAX];
     bool is_head = x->head_left > 0;
     size_t waits = is_head ? x->head_left : x->out.bytes;
-    size_t len = fits(c, waits < sizeof(piece) ? waits : sizeof(piece));
+    size_t len = fits(x, waits < sizeof(piece) ? waits : sizeof(piece));
     if (len == 0)
         return false;
     byte_queue_copy(&x->out, 0, piece, len);
     byte_queue_consume(&x->out, &c->core->chunks, (uint32_t)len);
-    exchange_moved(c);
+    exchange_moved(x);
     if (!is_head)
-        return write_piece(c, piece, len);
+        return write_piece(x, piece, len);
     x->head_left -= (uint32_t)len;
     return conn_write(c, piece, len);
 }
 
-void exchange_write_answer(struct conn *c)
+void exchange_write_answer(struct exchange *x)
 {
-    struct exchange *x = &c->exchange;
+    struct conn *c = x->conn;
     while (x->out.bytes > 0) {
-        if (!write_some(c))
+        if (!write_some(x))
             break;
     }
     if (c->state != CONN_OPEN)
         return;
     if (x->is_broken && x->out.bytes == 0)
-        exchange_cut(c);
+        exchange_cut(x);
     else if (x->is_ended && x->out.bytes == 0 && conn_write_room(c) >= 64)
-        end_response(c);
+        end_response(x);
     else
-        grant_credit(c);
+        grant_credit(x);
 }
 
 /* ---- events of the call ---- */
 
-static struct conn *owner_of(struct core *core, uint32_t owner)
+static struct exchange *owner_of(struct core *core, uint32_t owner)
 {
-    struct conn *c = &core->conns[owner];
-    assert(c->state == CONN_OPEN &&
-           c->exchange.call.generation != 0); /* a conn that goes cancels its call */
-    return c;
+    struct exchange *x = &core->exchanges[owner];
+    /* a conn that goes cancels its call */
+    assert(x->conn->state == CONN_OPEN && x->call.generation != 0);
+    return x;
 }
 
 /* A runtime's head is text of a stranger: what could break the message's framing is left out or
@@ -370,9 +371,8 @@ static size_t total(const struct head_view *body, uint32_t views)
 
 /* Body bytes from the runtime, queued. What is over the promised length is no part of the answer,
  * but what fits it goes out before the connection ends. False: no connection any more. */
-static bool take_body(struct conn *c, const struct head_view *body, uint32_t views)
+static bool take_body(struct exchange *x, const struct head_view *body, uint32_t views)
 {
-    struct exchange *x = &c->exchange;
     size_t left = total(body, views);
     if (x->is_head || x->framing == HTTP1_FRAME_NONE) {
         x->response_left = 0;
@@ -380,7 +380,7 @@ static bool take_body(struct conn *c, const struct head_view *body, uint32_t vie
     }
     if (x->framing == HTTP1_FRAME_LENGTH) {
         if (left > x->response_left) {
-            c->core->counters.job_bad_length++;
+            x->conn->core->counters.job_bad_length++;
             left = x->response_left;
             x->is_broken = true;
         }
@@ -388,7 +388,7 @@ static bool take_body(struct conn *c, const struct head_view *body, uint32_t vie
     }
     for (uint32_t i = 0; i < views && left > 0; i++) {
         size_t len = body[i].len < left ? body[i].len : left;
-        if (!exchange_queue(c, &x->out, body[i].p, len))
+        if (!exchange_queue(x, &x->out, body[i].p, len))
             return false;
         left -= len;
     }
@@ -397,40 +397,39 @@ static bool take_body(struct conn *c, const struct head_view *body, uint32_t vie
 
 /* The call is over, or not wanted any more, before the answer is whole: no more comes than what is
  * there. */
-static void break_off(struct conn *c)
+static void break_off(struct exchange *x)
 {
-    exchange_cancel_call(c->core, &c->exchange);
-    c->exchange.is_broken = true;
-    exchange_write_answer(c);
+    exchange_cancel_call(x);
+    x->is_broken = true;
+    exchange_write_answer(x);
 }
 
 /* More of the answer is queued. */
-static void take_on(struct conn *c)
+static void take_on(struct exchange *x)
 {
-    if (c->exchange.is_broken)
-        break_off(c);
+    if (x->is_broken)
+        break_off(x);
     else
-        exchange_write_answer(c);
-    conn_mark(c);
+        exchange_write_answer(x);
+    conn_mark(x->conn);
 }
 
 static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
                     uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
 {
     struct core *core = arg;
-    struct conn *c = owner_of(core, owner);
-    struct exchange *x = &c->exchange;
+    struct exchange *x = owner_of(core, owner);
     uint16_t status;
     bool has_length;
     uint64_t length = 0;
     if (!read_response_head(head, head_bytes, &status, &has_length, &length)) {
         core->counters.job_bad_head++;
-        exchange_refuse(c, (struct refusal){502, "the script's answer has a malformed head"});
+        exchange_refuse(x, (struct refusal){502, "the script's answer has a malformed head"});
         return;
     }
     choose_framing(x, status, has_length, length, is_end, total(body, views));
     bool is_bare = x->is_head || x->framing == HTTP1_FRAME_NONE; /* the head is all of it */
-    x->keep_alive = keeps_alive(core, x, is_end || is_bare);
+    x->keep_alive = keeps_alive(x, is_end || is_bare);
 
     struct message m = message_start(core);
     put_head(core, &m,
@@ -452,20 +451,20 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     put(&m, "\r\n", 2);
     if (m.bad) {
         core->counters.job_bad_head++;
-        exchange_refuse(c, (struct refusal){502, "the script's answer has a malformed head"});
+        exchange_refuse(x, (struct refusal){502, "the script's answer has a malformed head"});
         return;
     }
     count_status(core, status);
     x->status = status;
-    exchange_trace(core, x, TRACE_FIRST_BYTE, 0, 0);
+    exchange_trace(x, TRACE_FIRST_BYTE, 0, 0);
     x->is_ended = is_end;
-    exchange_set_state(c, EXCHANGE_RESPOND);
+    exchange_set_state(x, EXCHANGE_RESPOND);
 
     assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
     /* The common answer leaves in one piece: head and body in one TLS record. */
     bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH && x->out.bytes == 0 &&
                     x->response_left == total(body, views) &&
-                    message_bytes(core, &m) + x->response_left <= conn_write_room(c);
+                    message_bytes(core, &m) + x->response_left <= conn_write_room(x->conn);
     if (is_whole && !x->is_head) {
         for (uint32_t i = 0; i < views; i++)
             put(&m, body[i].p, body[i].len);
@@ -473,27 +472,26 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         x->response_left = 0;
         views = 0;
     }
-    if (!say(c, &m) || !take_body(c, body, views))
+    if (!say(x, &m) || !take_body(x, body, views))
         return;
     if (is_bare) { /* whatever the script still makes */
-        exchange_cancel_call(core, x);
+        exchange_cancel_call(x);
         x->is_ended = true;
     }
-    take_on(c);
+    take_on(x);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
                     bool is_end)
 {
-    struct conn *c = owner_of(arg, owner);
-    struct exchange *x = &c->exchange;
+    struct exchange *x = owner_of(arg, owner);
     assert(x->state == EXCHANGE_RESPOND);
     if (is_end)
         x->call = (struct call_ref){0};
-    if (!take_body(c, body, views))
+    if (!take_body(x, body, views))
         return;
     x->is_ended = is_end;
-    take_on(c);
+    take_on(x);
 }
 
 struct refusal exchange_refusal_of(struct core *core, uint32_t error)
@@ -550,16 +548,15 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
 }
 
 /* The call is over without a whole answer. */
-static void fail(struct conn *c, struct refusal r)
+static void fail(struct exchange *x, struct refusal r)
 {
-    struct exchange *x = &c->exchange;
     x->call = (struct call_ref){0};
     if (x->state == EXCHANGE_RUN) {
-        exchange_refuse(c, r);
+        exchange_refuse(x, r);
         return;
     }
     /* The head is out: only a cut connection says that the rest will not come. */
-    break_off(c);
+    break_off(x);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)
@@ -570,7 +567,7 @@ static void on_error(void *arg, uint32_t owner, uint32_t error)
 
 static void on_credit(void *arg, uint32_t owner)
 {
-    conn_mark(owner_of(arg, owner));
+    conn_mark(owner_of(arg, owner)->conn);
 }
 
 const struct call_events exchange_events = {

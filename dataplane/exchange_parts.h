@@ -49,9 +49,10 @@ static inline uint64_t exchange_after_ms(const struct core *core, uint32_t ms)
 }
 
 /* To the flight recorder, if this request is recorded. */
-static inline void exchange_trace(struct core *core, const struct exchange *x, enum trace_kind kind,
-                                  uint16_t code, uint64_t value)
+static inline void exchange_trace(const struct exchange *x, enum trace_kind kind, uint16_t code,
+                                  uint64_t value)
 {
+    struct core *core = x->conn->core;
     if (x->is_traced)
         trace_write(core->trace, x->request_id, 0, kind, code, value, core->now_ns);
 }
@@ -59,47 +60,47 @@ static inline void exchange_trace(struct core *core, const struct exchange *x, e
 /* ---- exchange.c ---- */
 
 /* The one writer of the state, and of the deadline that goes with it. */
-void exchange_set_state(struct conn *, enum exchange_state);
+void exchange_set_state(struct exchange *, enum exchange_state);
 /* Bytes of a body moved: the stall deadline starts again. */
-void exchange_moved(struct conn *);
+void exchange_moved(struct exchange *);
 /* So many came from the client. */
-void exchange_got(struct conn *, size_t bytes);
-void exchange_cancel_call(struct core *, struct exchange *);
+void exchange_got(struct exchange *, size_t bytes);
+void exchange_cancel_call(struct exchange *);
 /* The call is over: so are the connection's floors. */
-void exchange_unreserve(struct conn *);
+void exchange_unreserve(struct exchange *);
 /* False: the connection was given up for want of chunks. */
-bool exchange_queue(struct conn *, struct byte_queue *, const void *bytes, size_t len);
+bool exchange_queue(struct exchange *, struct byte_queue *, const void *bytes, size_t len);
 /* Up to cap bytes of plaintext, in core->scratch: of a head that is not whole, then the stream's,
  * which stay there. */
-size_t exchange_look(struct conn *, size_t cap);
+size_t exchange_look(struct exchange *, size_t cap);
 /* The first of the bytes that exchange_look has just shown are done with. */
-void exchange_used(struct conn *, size_t used);
+void exchange_used(struct exchange *, size_t used);
 /* Of the len bytes that exchange_look has just shown, those of the stream are taken in, as far as
  * there are chunks. Returns how many. */
-size_t exchange_keep(struct conn *, size_t len);
+size_t exchange_keep(struct exchange *, size_t len);
 
 /* ---- exchange_request.c: each is true if the pump should go on ---- */
 
-bool exchange_read_head(struct conn *);
+bool exchange_read_head(struct exchange *);
 /* Answers a head that was not read to its end; the connection ends. */
-void exchange_refuse_unread(struct conn *, struct refusal);
+void exchange_refuse_unread(struct exchange *, struct refusal);
 /* The same, for want of chunks. */
-void exchange_refuse_short(struct conn *);
-void exchange_read_body(struct conn *);
+void exchange_refuse_short(struct exchange *);
+void exchange_read_body(struct exchange *);
 /* Reads and drops the rest of a request body after an early answer. */
-bool exchange_discard(struct conn *);
+bool exchange_discard(struct exchange *);
 
 /* ---- exchange_answer.c ---- */
 
 /* An answer of hearth's own to the current request, which is over with it. */
-void exchange_refuse(struct conn *, struct refusal);
+void exchange_refuse(struct exchange *, struct refusal);
 /* What a call's failure says to the client; counts it. */
 struct refusal exchange_refusal_of(struct core *, uint32_t error);
 extern const struct call_events exchange_events;
 /* Ends the connection so that the client sees that its answer is not whole. */
-void exchange_cut(struct conn *);
+void exchange_cut(struct exchange *);
 /* Writes waiting payload while there is room, and lets as much more come as there is room left. */
-void exchange_write_answer(struct conn *);
+void exchange_write_answer(struct exchange *);
 /* Of an early answer: is little enough of the request body still to come that reading it costs less
  * than a new connection? */
 bool exchange_can_discard(const struct exchange *);

@@ -58,9 +58,8 @@ static void write_lower_field(struct head_writer *w, struct head_field f)
 }
 
 /* The context stack of a client's request: one frame. It goes on with the client's trace, if that brought one. */
-static void make_context(struct core *core, const struct exchange *x,
-                         const struct world_script *script, const struct http1_request *r,
-                         struct context *context)
+static void make_context(const struct exchange *x, const struct world_script *script,
+                         const struct http1_request *r, struct context *context)
 {
     uint64_t id = x->request_id;
     uint8_t span_id[8];
@@ -68,7 +67,7 @@ static void make_context(struct core *core, const struct exchange *x,
     memcpy(span_id, &id, sizeof(span_id));
     struct context_frame *frame = context_push(context, script->id_hash, span_id);
     frame->owner = script->owner;
-    uint64_t trace[2] = {core->request_seed, id};
+    uint64_t trace[2] = {x->conn->core->request_seed, id};
     memcpy(frame->trace_id, trace, sizeof(frame->trace_id));
     frame->trace_flags = x->is_traced;
     for (uint32_t i = 0; i < r->field_count; i++) {
@@ -111,14 +110,15 @@ static bool write_target(struct target *t, const struct conn *c, const struct ht
 }
 
 /* Encodes the request for the runtime into core->out; 0: too large. */
-static size_t encode_head(struct conn *c, const struct http1_request *r,
+static size_t encode_head(struct exchange *x, const struct http1_request *r,
                           const struct world_script *script, const struct target *t)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
     struct context context;
     uint8_t stack[CONTEXT_BYTES_MAX];
     char traceparent[CONTEXT_TRACEPARENT_BYTES];
-    make_context(core, &c->exchange, script, r, &context);
+    make_context(x, script, r, &context);
     size_t stack_bytes = context_write(&context, stack);
     context_traceparent(&context, traceparent);
     struct head_writer w;
@@ -134,8 +134,7 @@ static size_t encode_head(struct conn *c, const struct http1_request *r,
     head_write_field(&w, view("x-real-ip"), view(ip));
     head_write_field(&w, view("x-forwarded-proto"), view(c->is_tls ? "https" : "http"));
     head_write_field(&w, view("traceparent"), (struct head_view){traceparent, sizeof(traceparent)});
-    head_write_field(&w, view("x-hearth-request-id"),
-                     exchange_format_id(c->exchange.request_id, id));
+    head_write_field(&w, view("x-hearth-request-id"), exchange_format_id(x->request_id, id));
     return head_write_end(&w);
 }
 
@@ -151,9 +150,10 @@ static bool is_directed_here(const struct conn *c, const char *host, size_t host
 }
 
 /* What the request line and fields alone can refuse; NULL text: go on, *script is set. */
-static struct refusal check_request(struct conn *c, const struct http1_request *r, struct target *t,
-                                    const struct world_script **script)
+static struct refusal check_request(struct exchange *x, const struct http1_request *r,
+                                    struct target *t, const struct world_script **script)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
     struct counters *count = &core->counters;
     if (view_is(r->method, "CONNECT") || view_is(r->method, "TRACE")) {
@@ -194,10 +194,9 @@ static struct refusal check_request(struct conn *c, const struct http1_request *
     return (struct refusal){0, NULL};
 }
 
-static void take_request(struct conn *c, const struct http1_request *r)
+static void take_request(struct exchange *x, const struct http1_request *r)
 {
-    struct core *core = c->core;
-    struct exchange *x = &c->exchange;
+    struct core *core = x->conn->core;
     x->request_id = core_next_request_id(core);
     x->minor = r->minor;
     x->keep_alive = r->keep_alive;
@@ -215,43 +214,44 @@ static void take_request(struct conn *c, const struct http1_request *r)
 }
 
 /* True: go on pumping. */
-static bool on_request(struct conn *c, const struct http1_request *r)
+static bool on_request(struct exchange *x, const struct http1_request *r)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     const struct world_script *script = NULL;
     struct target target;
-    take_request(c, r);
-    struct refusal no = check_request(c, r, &target, &script);
+    take_request(x, r);
+    struct refusal no = check_request(x, r, &target, &script);
     if (no.text) {
-        exchange_refuse(c, no);
+        exchange_refuse(x, no);
         return c->state == CONN_OPEN;
     }
     core->counters.http_requests++;
-    size_t bytes = encode_head(c, r, script, &target);
+    size_t bytes = encode_head(x, r, script, &target);
     if (bytes == 0) {
         core->counters.http_head_too_large++;
-        exchange_refuse(c, (struct refusal){431, "the request head is too large"});
+        exchange_refuse(x, (struct refusal){431, "the request head is too large"});
         return c->state == CONN_OPEN;
     }
     x->script_hash = script->id_hash;
-    conn_trace(c);
-    exchange_trace(core, x, TRACE_REQUEST, 0, script->id_hash);
+    if (x->is_traced)
+        conn_trace(c, x->request_id);
+    exchange_trace(x, TRACE_REQUEST, 0, script->id_hash);
     if (byte_queue_append(&x->head, &core->chunks, core->out, bytes) != bytes) {
         byte_queue_clear(&x->head, &core->chunks);
         core->counters.call_no_chunks++;
-        exchange_refuse(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+        exchange_refuse(x, exchange_refusal_of(core, CALL_ERROR_BUSY));
         return c->state == CONN_OPEN;
     }
-    exchange_set_state(c, EXCHANGE_START);
+    exchange_set_state(x, EXCHANGE_START);
     return true;
 }
 
 /* There are no chunks for a head: it stays where it is, for a while. False: for long enough. */
-static bool wait_for_chunks(struct conn *c)
+static bool wait_for_chunks(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     if (x->head_waits_ns == 0)
         x->head_waits_ns = core->now_ns;
     conn_retry(c);
@@ -259,27 +259,26 @@ static bool wait_for_chunks(struct conn *c)
 }
 
 /* An answer to a head that was not read to its end. */
-void exchange_refuse_unread(struct conn *c, struct refusal r)
+void exchange_refuse_unread(struct exchange *x, struct refusal r)
 {
-    struct exchange *x = &c->exchange;
-    x->request_id = core_next_request_id(c->core);
+    x->request_id = core_next_request_id(x->conn->core);
     x->keep_alive = false;
     x->has_body = false;
     x->is_head = false;
     x->minor = 1;
-    exchange_refuse(c, r);
+    exchange_refuse(x, r);
 }
 
-void exchange_refuse_short(struct conn *c)
+void exchange_refuse_short(struct exchange *x)
 {
-    struct core *core = c->core;
+    struct core *core = x->conn->core;
     core->counters.call_no_chunks++;
-    exchange_refuse_unread(c, exchange_refusal_of(core, CALL_ERROR_BUSY));
+    exchange_refuse_unread(x, exchange_refusal_of(core, CALL_ERROR_BUSY));
 }
 
-static void refuse_malformed(struct conn *c, const struct http1_request *r)
+static void refuse_malformed(struct exchange *x, const struct http1_request *r)
 {
-    struct core *core = c->core;
+    struct core *core = x->conn->core;
     switch (r->error_status) {
     case 414:
     case 431:
@@ -292,28 +291,28 @@ static void refuse_malformed(struct conn *c, const struct http1_request *r)
     default:
         core->counters.http_bad++;
     }
-    exchange_refuse_unread(c, (struct refusal){r->error_status, r->error});
+    exchange_refuse_unread(x, (struct refusal){r->error_status, r->error});
 }
 
 /* What there is is no whole head. True: some of it was taken in, and there may be more. */
-static bool on_part(struct conn *c, size_t len)
+static bool on_part(struct exchange *x, size_t len)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     bool is_first = len > 0 && x->seen == 0;
     x->seen = (uint32_t)len;
     if (is_first) /* from its first byte on the head has a deadline of its own */
-        exchange_set_state(c, EXCHANGE_HEAD);
+        exchange_set_state(x, EXCHANGE_HEAD);
     if (len > x->in.bytes) {
-        if (exchange_keep(c, len) > 0) {
+        if (exchange_keep(x, len) > 0) {
             x->head_waits_ns = 0;
             return true;
         }
-        if (!wait_for_chunks(c))
-            exchange_refuse_short(c);
+        if (!wait_for_chunks(x))
+            exchange_refuse_short(x);
     } else if (tcp_is_refusing(&c->tcp)) {
-        if (!wait_for_chunks(c))
-            exchange_refuse_short(c);
+        if (!wait_for_chunks(x))
+            exchange_refuse_short(x);
     } else if (conn_read_ended(c) || (len == 0 && core->is_stopping)) {
         if (len > 0)
             core->counters.http_bad++;
@@ -322,16 +321,16 @@ static bool on_part(struct conn *c, size_t len)
     return false;
 }
 
-bool exchange_read_head(struct conn *c)
+bool exchange_read_head(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     /* A client that pipelines must read earlier answers before it is refused anything more. */
     if (conn_write_room(c) < EXCHANGE_REFUSAL_BYTES_MAX)
         return false;
     /* Of requests that wait in a row, no more than a common head is copied at a time. */
     size_t cap = x->seen == 0 ? PEEK_BYTES : HTTP_HEAD_BYTES_MAX;
-    size_t len = exchange_look(c, cap);
+    size_t len = exchange_look(x, cap);
     if (c->state != CONN_OPEN)
         return false;
     enum http1_result result = HTTP1_MORE;
@@ -340,41 +339,41 @@ bool exchange_read_head(struct conn *c)
         result = http1_request_parse(r, (const char *)core->scratch, len, x->seen);
     switch (result) {
     case HTTP1_MORE:
-        return on_part(c, len);
+        return on_part(x, len);
     case HTTP1_BAD:
-        refuse_malformed(c, r);
+        refuse_malformed(x, r);
         return false;
     case HTTP1_OK:
         break;
     }
-    if (!call_has_head_memory(core) && wait_for_chunks(c))
+    if (!call_has_head_memory(core) && wait_for_chunks(x))
         return false;
     x->seen = 0;
     x->head_waits_ns = 0;
     /* The views point into scratch, which nothing touches until the head is encoded. */
-    exchange_used(c, r->head_bytes);
-    return on_request(c, r);
+    exchange_used(x, r->head_bytes);
+    return on_request(x, r);
 }
 
-static void refuse_bad_body(struct conn *c, struct refusal r)
+static void refuse_bad_body(struct exchange *x, struct refusal r)
 {
-    struct exchange *x = &c->exchange;
     x->keep_alive = false;
     if (x->state == EXCHANGE_RUN) {
-        exchange_refuse(c, r);
+        exchange_refuse(x, r);
         return;
     }
-    exchange_cut(c);
+    exchange_cut(x);
 }
 
 /* Bytes of the body for the decoder, at most so many, in core->scratch. Of one whose length is
  * known nothing behind it can be read by mistake: they are taken at once. */
-static size_t look_at_body(struct conn *c, size_t cap)
+static size_t look_at_body(struct exchange *x, size_t cap)
 {
-    const struct http1_body *body = &c->exchange.body;
+    struct conn *c = x->conn;
+    const struct http1_body *body = &x->body;
     size_t len = 0, part;
     if (body->kind != HTTP1_BODY_LENGTH)
-        return exchange_look(c, cap);
+        return exchange_look(x, cap);
     if (body->left < cap)
         cap = (size_t)body->left;
     while (len < cap && conn_read(c, c->core->scratch + len, cap - len, &part))
@@ -383,17 +382,18 @@ static size_t look_at_body(struct conn *c, size_t cap)
 }
 
 /* The decoder has eaten the first of what look_at_body gave. */
-static void ate_body(struct conn *c, size_t eaten)
+static void ate_body(struct exchange *x, size_t eaten)
 {
-    if (c->exchange.body.kind != HTTP1_BODY_LENGTH)
-        exchange_used(c, eaten);
+    if (x->body.kind != HTTP1_BODY_LENGTH)
+        exchange_used(x, eaten);
 }
 
 /* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
  * must not turn each of them into a message. Returns how many; *eaten: of the bytes given. */
-static size_t decode_body(struct core *core, struct exchange *x, size_t len, size_t room,
-                          size_t *eaten, enum http1_result *result)
+static size_t decode_body(struct exchange *x, size_t len, size_t room, size_t *eaten,
+                          enum http1_result *result)
 {
+    struct core *core = x->conn->core;
     size_t decoded = 0;
     *eaten = 0;
     *result = HTTP1_MORE;
@@ -409,23 +409,23 @@ static size_t decode_body(struct core *core, struct exchange *x, size_t len, siz
 }
 
 /* Request body from the stream to where it runs, as far as there is room. */
-void exchange_read_body(struct conn *c)
+void exchange_read_body(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
     x->is_asked = false;
     while (x->has_body && c->state == CONN_OPEN) {
         size_t room = call_body_room(core, x->call);
         if (room == 0)
             return;
-        size_t len = look_at_body(c, room);
+        size_t len = look_at_body(x, room);
         if (c->state != CONN_OPEN)
             return;
         size_t at;
         enum http1_result result;
         uint64_t body_max = core->world->limits.request_body_bytes_max;
-        size_t decoded = decode_body(core, x, len, room, &at, &result);
-        ate_body(c, at);
+        size_t decoded = decode_body(x, len, room, &at, &result);
+        ate_body(x, at);
         x->body_bytes += decoded;
         if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK))
             call_body(core, x->call, core->out, decoded, result == HTTP1_OK);
@@ -433,21 +433,21 @@ void exchange_read_body(struct conn *c)
             x->has_body = false;
         if (result == HTTP1_BAD) {
             core->counters.http_bad++;
-            refuse_bad_body(c, (struct refusal){400, "the request body is malformed"});
+            refuse_bad_body(x, (struct refusal){400, "the request body is malformed"});
             return;
         }
         if (body_max && x->body_bytes > body_max) {
             core->counters.http_body_too_large++;
-            refuse_bad_body(c, (struct refusal){413, "the request body is over this node's limit"});
+            refuse_bad_body(x, (struct refusal){413, "the request body is over this node's limit"});
             return;
         }
         if (at > 0)
-            exchange_got(c, at);
+            exchange_got(x, at);
         x->is_asked = x->has_body && at == 0;
         if (x->has_body && at == 0) {
             if (conn_read_ended(c)) {
                 core->counters.http_bad++;
-                refuse_bad_body(c, (struct refusal){400, "the request body ended early"});
+                refuse_bad_body(x, (struct refusal){400, "the request body ended early"});
             }
             return;
         }
@@ -455,11 +455,11 @@ void exchange_read_body(struct conn *c)
 }
 
 /* Reads and drops the rest of a request body after an early answer. */
-bool exchange_discard(struct conn *c)
+bool exchange_discard(struct exchange *x)
 {
+    struct conn *c = x->conn;
     struct core *core = c->core;
-    struct exchange *x = &c->exchange;
-    size_t len = look_at_body(c, sizeof(core->scratch));
+    size_t len = look_at_body(x, sizeof(core->scratch));
     size_t at = 0;
     enum http1_result result = HTTP1_MORE;
     while (c->state == CONN_OPEN && result == HTTP1_MORE && at < len) {
@@ -471,9 +471,9 @@ bool exchange_discard(struct conn *c)
     }
     if (c->state != CONN_OPEN)
         return false;
-    ate_body(c, at);
+    ate_body(x, at);
     if (at > 0)
-        exchange_got(c, at);
+        exchange_got(x, at);
     x->is_asked = true;
     uint64_t body_max = core->world->limits.request_body_bytes_max;
     if (body_max && x->body_bytes > body_max) {
@@ -482,7 +482,7 @@ bool exchange_discard(struct conn *c)
     }
     if (result == HTTP1_OK) {
         x->has_body = false;
-        exchange_set_state(c, EXCHANGE_HEAD);
+        exchange_set_state(x, EXCHANGE_HEAD);
         return true;
     }
     if (result == HTTP1_BAD || conn_read_ended(c)) {

@@ -314,7 +314,7 @@ static void check_taken_in(const struct sim *s)
 {
     for (uint32_t i = 0; i < s->core->config.conns_max; i++) {
         const struct conn *c = &s->core->conns[i];
-        const struct exchange *x = &c->exchange;
+        const struct exchange *x = &s->core->exchanges[i];
         if (c->state != CONN_OPEN)
             continue;
         CHECK(x->in.bytes == 0 || x->state == EXCHANGE_HEAD, "%u bytes taken in behind a request",
