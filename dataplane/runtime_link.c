@@ -155,7 +155,7 @@ void runtime_fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *
     assert(len <= JOB_HEAD_BYTES_MAX);
     slot->bytes = (uint32_t)len;
     while (len > 0) {
-        size_t part = len < JOB_CHUNK_BYTES ? len : JOB_CHUNK_BYTES;
+        size_t part = len < ARENA_CHUNK_BYTES ? len : ARENA_CHUNK_BYTES;
         uint32_t chunk = arena_take(&l->arena_down);
         assert(chunk != ARENA_NONE);
         memcpy(arena_bytes(&l->arena_down, chunk), bytes, part);
@@ -170,7 +170,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                                          const uint8_t *head, size_t head_bytes, bool has_body,
                                          uint64_t now_ns, struct job_ref *out)
 {
-    uint32_t chunks = runtime_chunks_for(head_bytes);
+    uint32_t chunks = arena_chunks_for(head_bytes);
     assert(head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
     if (!l->region)
         return JOB_NO_RUNTIME;
@@ -237,7 +237,7 @@ static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
     if (!l->region || j->is_body_ended ||
         job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE)
         return 0;
-    size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
+    size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * ARENA_CHUNK_BYTES;
     return j->send_credit < arena ? j->send_credit : arena;
 }
 
@@ -368,14 +368,14 @@ bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded
 bool runtime_views_of(struct runtime_link *l, const struct job_slot *s, struct body_views *out)
 {
     out->count = 0;
-    if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != runtime_chunks_for(s->bytes))
+    if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != arena_chunks_for(s->bytes))
         return false;
     uint32_t left = s->bytes;
     for (uint32_t i = 0; i < s->chunk_count; i++) {
         const uint8_t *bytes = arena_view(&l->arena_up, s->chunk[i]);
         if (!bytes)
             return false;
-        uint32_t part = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        uint32_t part = left < ARENA_CHUNK_BYTES ? left : ARENA_CHUNK_BYTES;
         out->view[out->count++] = (struct head_view){(const char *)bytes, part};
         left -= part;
     }

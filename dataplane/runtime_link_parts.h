@@ -12,17 +12,12 @@
  * control. */
 enum { RUNTIME_RING_RESERVE = 64 };
 
-#define RUNTIME_CREDIT_MAX (JOB_ARENA_CHUNKS * (uint64_t)JOB_CHUNK_BYTES)
+#define RUNTIME_CREDIT_MAX (ARENA_CHUNKS * (uint64_t)ARENA_CHUNK_BYTES)
 
 struct body_views {
     struct head_view view[JOB_SLOT_CHUNKS];
     uint32_t count;
 };
-
-static inline uint32_t runtime_chunks_for(size_t len)
-{
-    return (uint32_t)((len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
-}
 
 /* Room was looked for first. */
 void runtime_push(struct runtime_link *, const struct job_slot *);

@@ -26,7 +26,7 @@ bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *h
                         size_t head_bytes, bool is_end)
 {
     struct runtime_sub *sub = live_sub(l, index);
-    uint32_t chunks = runtime_chunks_for(head_bytes);
+    uint32_t chunks = arena_chunks_for(head_bytes);
     if (!has_slot(l) || arena_available(&l->arena_down, chunks) < chunks)
         return false;
     struct job_slot slot = {
@@ -44,7 +44,7 @@ size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
     struct runtime_sub *sub = live_sub(l, index);
     if (!has_slot(l))
         return 0;
-    size_t room = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * JOB_CHUNK_BYTES;
+    size_t room = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * ARENA_CHUNK_BYTES;
     if (sub->send_credit < room)
         room = sub->send_credit;
     return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;

@@ -1,13 +1,17 @@
-#include "runtime/job.h" /* arena.h's sizes are the region's */
+#include "runtime/arena.h"
+
+#include <assert.h>
+
+static_assert((ARENA_CHUNKS & (ARENA_CHUNKS - 1)) == 0, "a power of two");
 
 void arena_owner_init(struct arena_owner *a, struct arena_shared *shared)
 {
     a->shared = shared;
     a->returns_head = 0;
     a->lied = false;
-    a->free_count = JOB_ARENA_CHUNKS;
-    for (uint32_t i = 0; i < JOB_ARENA_CHUNKS; i++) {
-        a->free[i] = JOB_ARENA_CHUNKS - 1 - i; /* low ids first: they stay in cache */
+    a->free_count = ARENA_CHUNKS;
+    for (uint32_t i = 0; i < ARENA_CHUNKS; i++) {
+        a->free[i] = ARENA_CHUNKS - 1 - i; /* low ids first: they stay in cache */
         a->is_lent[i] = 0;
     }
 }
@@ -20,14 +24,14 @@ void arena_peer_init(struct arena_peer *a, struct arena_shared *shared)
 static void collect_returns(struct arena_owner *a)
 {
     uint32_t tail = atomic_load_explicit(&a->shared->returns_tail, memory_order_acquire);
-    if (tail - a->returns_head > JOB_ARENA_CHUNKS) {
+    if (tail - a->returns_head > ARENA_CHUNKS) {
         a->lied = true;
         return;
     }
     for (; a->returns_head != tail; a->returns_head++) {
         uint32_t chunk =
-            *(volatile uint32_t *)&a->shared->returns[a->returns_head & (JOB_ARENA_CHUNKS - 1)];
-        if (chunk >= JOB_ARENA_CHUNKS || !a->is_lent[chunk]) {
+            *(volatile uint32_t *)&a->shared->returns[a->returns_head & (ARENA_CHUNKS - 1)];
+        if (chunk >= ARENA_CHUNKS || !a->is_lent[chunk]) {
             a->lied = true;
             continue;
         }
@@ -55,28 +59,28 @@ uint32_t arena_take(struct arena_owner *a)
 
 void arena_untake(struct arena_owner *a, uint32_t chunk)
 {
-    assert(chunk < JOB_ARENA_CHUNKS && a->is_lent[chunk]);
+    assert(chunk < ARENA_CHUNKS && a->is_lent[chunk]);
     a->is_lent[chunk] = 0;
     a->free[a->free_count++] = chunk;
 }
 
 uint8_t *arena_bytes(struct arena_owner *a, uint32_t chunk)
 {
-    assert(chunk < JOB_ARENA_CHUNKS && a->is_lent[chunk]);
+    assert(chunk < ARENA_CHUNKS && a->is_lent[chunk]);
     return a->shared->chunk[chunk];
 }
 
 const uint8_t *arena_view(const struct arena_peer *a, uint32_t chunk)
 {
-    return chunk < JOB_ARENA_CHUNKS ? a->shared->chunk[chunk] : NULL;
+    return chunk < ARENA_CHUNKS ? a->shared->chunk[chunk] : NULL;
 }
 
 bool arena_give_back(struct arena_peer *a, uint32_t chunk)
 {
     uint32_t head = atomic_load_explicit(&a->shared->returns_head, memory_order_acquire);
-    if (a->returns_tail - head >= JOB_ARENA_CHUNKS)
+    if (a->returns_tail - head >= ARENA_CHUNKS)
         return false;
-    a->shared->returns[a->returns_tail++ & (JOB_ARENA_CHUNKS - 1)] = chunk;
+    a->shared->returns[a->returns_tail++ & (ARENA_CHUNKS - 1)] = chunk;
     atomic_store_explicit(&a->shared->returns_tail, a->returns_tail, memory_order_release);
     return true;
 }

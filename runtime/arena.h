@@ -18,30 +18,41 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+enum {
+    ARENA_CHUNK_BYTES = 4096,
+    ARENA_CHUNKS = 2048, /* per direction and lane: 8 MiB; a power of two */
+    ARENA_NONE = UINT32_MAX,
+};
 
 struct arena_shared {
     _Alignas(64) _Atomic uint32_t returns_tail; /* written by the peer */
     _Alignas(64) _Atomic uint32_t returns_head; /* written by the owner */
-    _Alignas(64) uint32_t returns[JOB_ARENA_CHUNKS];
-    _Alignas(64) uint8_t chunk[JOB_ARENA_CHUNKS][JOB_CHUNK_BYTES];
+    _Alignas(64) uint32_t returns[ARENA_CHUNKS];
+    _Alignas(64) uint8_t chunk[ARENA_CHUNKS][ARENA_CHUNK_BYTES];
 };
-
-enum { ARENA_NONE = UINT32_MAX };
 
 struct arena_owner {
     struct arena_shared *shared;
     uint32_t free_count;
     uint32_t returns_head;
     bool lied; /* the peer returned an id it did not hold, sticky */
-    uint32_t free[JOB_ARENA_CHUNKS];
-    uint8_t is_lent[JOB_ARENA_CHUNKS];
+    uint32_t free[ARENA_CHUNKS];
+    uint8_t is_lent[ARENA_CHUNKS];
 };
 
 struct arena_peer {
     struct arena_shared *shared;
     uint32_t returns_tail;
 };
+
+/* How many chunks so many bytes take. */
+static inline uint32_t arena_chunks_for(size_t bytes)
+{
+    return (uint32_t)((bytes + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES);
+}
 
 void arena_owner_init(struct arena_owner *, struct arena_shared *);
 void arena_peer_init(struct arena_peer *, struct arena_shared *);

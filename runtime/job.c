@@ -5,7 +5,6 @@
 
 static const uint32_t mask = JOB_RING_SLOTS - 1;
 static_assert((JOB_RING_SLOTS & (JOB_RING_SLOTS - 1)) == 0, "a power of two");
-static_assert((JOB_ARENA_CHUNKS & (JOB_ARENA_CHUNKS - 1)) == 0, "a power of two");
 
 void job_producer_init(struct job_producer *p, struct job_ring_shared *ring)
 {

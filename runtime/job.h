@@ -60,13 +60,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/arena.h"
+
 enum {
     JOB_REGION_VERSION = 4,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
-    JOB_CHUNK_BYTES = 4096,         /* one arena chunk */
     JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */
-    JOB_ARENA_CHUNKS = 2048,        /* per direction and lane: 8 MiB; a power of two */
     JOB_HEAD_BYTES_MAX = 32768,     /* an encoded request or response head: one slot's chunks */
     JOB_CREDIT_INITIAL = 64 * 1024, /* body bytes that may be sent before any CREDIT */
     JOB_ANSWER_CREDIT_INITIAL = 32 * 1024, /* the same, of a job's answer */
@@ -75,7 +75,7 @@ enum {
     JOB_BINDINGS_MAX = 64,                 /* of one script */
 };
 
-static_assert(JOB_HEAD_BYTES_MAX == JOB_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
+static_assert(JOB_HEAD_BYTES_MAX == ARENA_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
 
 enum job_type {
     JOB_NONE = 0,
@@ -254,8 +254,6 @@ void job_consumer_release(struct job_consumer *);
 bool job_sleeper_take(struct job_sleeper *);
 
 /* ---- region ---- */
-
-#include "runtime/arena.h"
 
 struct job_lane_shared {
     struct job_ring_shared down;

@@ -22,7 +22,7 @@ uint32_t intake_put(struct intake *in, const struct lane *l, const struct job_sl
         return credit(in, slot->bytes);
     assert(in->len + slot->bytes <= JOB_CREDIT_INITIAL);
     if (in->len + slot->bytes > in->cap) {
-        size_t cap = in->cap ? in->cap : JOB_CHUNK_BYTES;
+        size_t cap = in->cap ? in->cap : ARENA_CHUNK_BYTES;
         while (cap < in->len + slot->bytes)
             cap *= 2;
         in->bytes = realloc(in->bytes, cap);

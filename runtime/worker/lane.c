@@ -58,10 +58,10 @@ void lane_send_bytes(struct lane *l, struct job_slot *slot, const uint8_t *bytes
     assert(len <= JOB_HEAD_BYTES_MAX);
     slot->bytes = (uint32_t)len;
     slot->chunk_count = 0;
-    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
+    for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
         uint32_t chunk = arena_take(&l->out);
         assert(chunk != ARENA_NONE);
-        size_t n = len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES;
+        size_t n = len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES;
         memcpy(arena_bytes(&l->out, chunk), bytes + at, n);
         slot->chunk[slot->chunk_count++] = chunk;
     }
@@ -73,7 +73,7 @@ void lane_copy(const struct lane *l, const struct job_slot *slot, uint8_t *to)
     size_t left = slot->bytes;
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
         const uint8_t *from = arena_view(&l->in, slot->chunk[i]);
-        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        size_t n = left < ARENA_CHUNK_BYTES ? left : ARENA_CHUNK_BYTES;
         assert(from);
         memcpy(to, from, n);
         to += n;

@@ -282,11 +282,6 @@ void request_stall(struct worker *w, struct request *r)
     w->stalled = r;
 }
 
-static uint32_t chunks_for(size_t bytes)
-{
-    return (uint32_t)((bytes + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
-}
-
 static void keep_head(struct worker *w, struct request *r, const uint8_t *head, size_t len)
 {
     r->out_head = malloc(len);
@@ -311,7 +306,7 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
 {
     assert(r->state == REQUEST_AWAITS_HEAD);
     r->state = REQUEST_AWAITS_BODY;
-    if (!lane_room(r->lane, chunks_for(len))) {
+    if (!lane_room(r->lane, arena_chunks_for(len))) {
         keep_head(w, r, head, len);
         r->out_ended = is_end;
         request_set_out_waits(r, true);
@@ -329,7 +324,7 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
 static bool send_waiting_head(struct worker *w, struct request *r)
 {
     uint8_t *head = r->out_head;
-    if (!lane_room(r->lane, chunks_for(r->out_head_bytes)))
+    if (!lane_room(r->lane, arena_chunks_for(r->out_head_bytes)))
         return false;
     r->out_head = NULL;
     r->state = REQUEST_AWAITS_HEAD;
@@ -385,7 +380,7 @@ size_t request_send_body(struct worker *w, struct request *r, const uint8_t *byt
             n = JOB_HEAD_BYTES_MAX;
         if (n == 0 && sent < len)
             return sent; /* no credit: CREDIT will tell */
-        if (!lane_room(r->lane, chunks_for(n))) {
+        if (!lane_room(r->lane, arena_chunks_for(n))) {
             request_stall(w, r);
             return sent;
         }

@@ -116,11 +116,6 @@ static void stall(struct worker *w, struct sub *s)
     *last = s;
 }
 
-static uint32_t chunks_for(size_t bytes)
-{
-    return (uint32_t)((bytes + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES);
-}
-
 static void send_head(struct sub *s, const uint8_t *head, size_t len)
 {
     struct job_slot slot = message(s, JOB_SUB);
@@ -153,7 +148,7 @@ struct sub *sub_open(struct worker *w, struct request *parent, uint32_t binding,
         s->next->prev = s;
     parent->subs = s;
     count_waits(s);
-    if (lane_room(s->lane, chunks_for(head_bytes))) {
+    if (lane_room(s->lane, arena_chunks_for(head_bytes))) {
         send_head(s, head, head_bytes);
         return s;
     }
@@ -230,7 +225,7 @@ size_t sub_send_body(struct worker *w, struct sub *s, const uint8_t *bytes, size
             n = JOB_HEAD_BYTES_MAX;
         if (n == 0 && sent < len)
             break; /* no credit: SUB_CREDIT will tell */
-        if (!lane_room(s->lane, chunks_for(n))) {
+        if (!lane_room(s->lane, arena_chunks_for(n))) {
             stall(w, s);
             break;
         }
@@ -477,7 +472,7 @@ void sub_take(struct worker *w, struct lane *l, const struct job_slot *slot)
 bool sub_retry_stalled(struct worker *w)
 {
     struct sub *s = w->stalled_subs;
-    uint32_t chunks = s->out_head ? chunks_for(s->out_head_bytes) : 1;
+    uint32_t chunks = s->out_head ? arena_chunks_for(s->out_head_bytes) : 1;
     if (!lane_room(s->lane, chunks)) {
         if (s->next_stalled) { /* another lane may have room */
             w->stalled_subs = s->next_stalled;

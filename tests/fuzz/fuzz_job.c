@@ -24,9 +24,9 @@ static void push_any_slot(struct link_rig *r, struct input *in)
         s.generation = input_take(in, 1);
     s.chunk_count = (uint8_t)(shape & 4 ? input_take(in, 1) : shape >> 5);
     s.bytes = shape & 8 ? input_take(in, 4)
-                        : s.chunk_count * (uint32_t)JOB_CHUNK_BYTES - (shape & 16 ? 5 : 0);
+                        : s.chunk_count * (uint32_t)ARENA_CHUNK_BYTES - (shape & 16 ? 5 : 0);
     for (uint32_t i = 0; i < JOB_SLOT_CHUNKS; i++)
-        s.chunk[i] = i < s.chunk_count ? take_near(in, JOB_ARENA_CHUNKS) : 0;
+        s.chunk[i] = i < s.chunk_count ? take_near(in, ARENA_CHUNKS) : 0;
     s.arg2 = input_take(in, 1);
     if (s.type >= JOB_SUB && s.type <= JOB_SUB_CREDIT && !(shape & 16))
         s.arg = (uint64_t)(1 + input_take(in, 1) % 3) << 32 | take_near(in, JOB_SUBS_MAX);
@@ -48,11 +48,11 @@ static void poke(struct link_rig *r, struct input *in)
         atomic_store(&lane->down.head, take_near(in, JOB_RING_SLOTS));
         break;
     case 2:
-        atomic_store(&lane->arena_down.returns_tail, take_near(in, JOB_ARENA_CHUNKS));
+        atomic_store(&lane->arena_down.returns_tail, take_near(in, ARENA_CHUNKS));
         break;
     case 3:
-        lane->arena_down.returns[take_near(in, JOB_ARENA_CHUNKS) % JOB_ARENA_CHUNKS] =
-            take_near(in, JOB_ARENA_CHUNKS);
+        lane->arena_down.returns[take_near(in, ARENA_CHUNKS) % ARENA_CHUNKS] =
+            take_near(in, ARENA_CHUNKS);
         break;
     case 4:
         atomic_store(&lane->arena_up.returns_head, input_take(in, 4));

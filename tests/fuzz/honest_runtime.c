@@ -31,8 +31,8 @@ static void push(struct honest_runtime *r, const struct job_slot *s)
 static void fill(struct honest_runtime *r, struct job_slot *s, const uint8_t *bytes, size_t len)
 {
     s->bytes = (uint32_t)len;
-    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
-        size_t part = len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES;
+    for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
+        size_t part = len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES;
         uint32_t chunk = arena_take(&r->arena_up);
         assert(chunk != ARENA_NONE);
         memcpy(arena_bytes(&r->arena_up, chunk), bytes + at, part);

@@ -138,15 +138,15 @@ static void push(struct model_runtime *m, const struct job_slot *s)
 /* A head, in chunks. False: there are not so many. */
 static bool put_head(struct model_runtime *m, struct job_slot *s, const uint8_t *bytes, size_t len)
 {
-    uint32_t chunks = (uint32_t)(len + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    uint32_t chunks = (uint32_t)(len + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
     CHECK(len > 0 && chunks <= JOB_SLOT_CHUNKS, "a head of %zu bytes", len);
     if (arena_available(&m->arena_up, chunks) < chunks)
         return false;
     s->bytes = (uint32_t)len;
-    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
+    for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
         uint32_t chunk = arena_take(&m->arena_up);
         memcpy(arena_bytes(&m->arena_up, chunk), bytes + at,
-               len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES);
+               len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES);
         s->chunk[s->chunk_count++] = chunk;
     }
     return true;
@@ -155,9 +155,9 @@ static bool put_head(struct model_runtime *m, struct job_slot *s, const uint8_t 
 static void take_head(const struct model_runtime *m, const struct job_slot *s, uint8_t *out)
 {
     for (uint32_t i = 0; i < s->chunk_count; i++) {
-        uint32_t at = i * JOB_CHUNK_BYTES;
+        uint32_t at = i * ARENA_CHUNK_BYTES;
         memcpy(out + at, arena_view(&m->arena_down, s->chunk[i]),
-               s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES);
+               s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES);
     }
 }
 
@@ -173,8 +173,8 @@ static void write_pad(struct head_writer *w, uint32_t id, uint32_t len)
 /* The next s->bytes bytes of a body, in chunks. */
 static void put_body(struct model_runtime *m, struct job_slot *s, uint32_t id, uint32_t from)
 {
-    for (uint32_t at = 0; at < s->bytes; at += JOB_CHUNK_BYTES) {
-        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
+    for (uint32_t at = 0; at < s->bytes; at += ARENA_CHUNK_BYTES) {
+        uint32_t part = s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES;
         s->chunk[s->chunk_count++] = arena_take(&m->arena_up);
         body_fill(arena_bytes(&m->arena_up, s->chunk[s->chunk_count - 1]), id, from + at, part);
     }
@@ -183,10 +183,10 @@ static void put_body(struct model_runtime *m, struct job_slot *s, uint32_t id, u
 static void check_body(const struct model_runtime *m, const struct job_slot *s, uint32_t id,
                        uint32_t from, const char *what)
 {
-    for (uint32_t at = 0; at < s->bytes; at += JOB_CHUNK_BYTES) {
-        uint32_t part = s->bytes - at < JOB_CHUNK_BYTES ? s->bytes - at : JOB_CHUNK_BYTES;
-        uint32_t same = body_compare(arena_view(&m->arena_down, s->chunk[at / JOB_CHUNK_BYTES]), id,
-                                     from + at, part);
+    for (uint32_t at = 0; at < s->bytes; at += ARENA_CHUNK_BYTES) {
+        uint32_t part = s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES;
+        uint32_t same = body_compare(arena_view(&m->arena_down, s->chunk[at / ARENA_CHUNK_BYTES]),
+                                     id, from + at, part);
         CHECK(same == part, "%s byte %u of %u", what, from + at + same, id);
     }
 }
@@ -293,7 +293,7 @@ static void relay_body(struct model_runtime *m, struct model_job *j)
     uint32_t n = j->received - j->sub_sent;
     n = n < j->sub_credit ? n : j->sub_credit;
     n = n < JOB_HEAD_BYTES_MAX ? n : JOB_HEAD_BYTES_MAX;
-    uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    uint32_t chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
     bool is_end = j->has_all_input && j->sub_sent + n == j->received;
     if (j->sub_ended || j->reply_ended || (n == 0 && !is_end) ||
         arena_available(&m->arena_up, chunks) < chunks)
@@ -415,7 +415,7 @@ static void work_on_side(struct model_runtime *m, struct model_job *j)
         j->side.reply_credit += grant;
         push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = side_of(m, j), .arg2 = grant});
     }
-    uint32_t n = j->side.credit < JOB_CHUNK_BYTES ? j->side.credit : JOB_CHUNK_BYTES;
+    uint32_t n = j->side.credit < ARENA_CHUNK_BYTES ? j->side.credit : ARENA_CHUNK_BYTES;
     if (!j->side.has_body || n == 0 || arena_available(&m->arena_up, 1) == 0)
         return;
     struct job_slot s = {.type = JOB_SUB_BODY, .arg = side_of(m, j), .bytes = n};
@@ -645,13 +645,13 @@ static void send_data(struct model_runtime *m, struct model_job *j)
     uint32_t n = can < j->send_credit ? can : j->send_credit;
     uint32_t most = chance(20) ? 1 + below(50) : JOB_HEAD_BYTES_MAX;
     n = n < most ? n : most;
-    uint32_t chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+    uint32_t chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
     bool is_end = j->sent + n == all && (j->answer != ANSWER_ECHO || j->has_all_input);
     if (j->is_relay) {
         n = j->reply_received - j->sent;
         n = n < j->send_credit ? n : j->send_credit;
         n = n < most ? n : most;
-        chunks = (n + JOB_CHUNK_BYTES - 1) / JOB_CHUNK_BYTES;
+        chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
         is_end = j->reply_ended && j->sent + n == j->reply_received;
     }
     if ((n == 0 && !is_end) || arena_available(&m->arena_up, chunks) < chunks)

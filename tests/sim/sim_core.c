@@ -372,8 +372,7 @@ static void check_books(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++) {
         CHECK(s->core->link[i]->live_jobs == 0, "jobs left");
         if (s->runtime[i].is_up && !s->stopped_ns)
-            CHECK(arena_available(&s->core->link[i]->arena_down, JOB_ARENA_CHUNKS) ==
-                      JOB_ARENA_CHUNKS,
+            CHECK(arena_available(&s->core->link[i]->arena_down, ARENA_CHUNKS) == ARENA_CHUNKS,
                   "arena chunks lost");
     }
     for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)

@@ -212,11 +212,11 @@ const char *harness_try(struct harness *h, uint32_t handle, bool keeps)
 void harness_fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
 {
     slot->bytes = (uint32_t)len;
-    for (size_t at = 0; at < len; at += JOB_CHUNK_BYTES) {
+    for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
         uint32_t chunk;
         while ((chunk = arena_take(&h->arena)) == ARENA_NONE)
             harness_poll(h, 1);
-        size_t n = len - at < JOB_CHUNK_BYTES ? len - at : JOB_CHUNK_BYTES;
+        size_t n = len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES;
         memcpy(arena_bytes(&h->arena, chunk), bytes + at, n);
         slot->chunk[slot->chunk_count++] = chunk;
     }
@@ -225,8 +225,8 @@ void harness_fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes
 void harness_copy_bytes(struct harness *h, const struct job_slot *slot, uint8_t *out)
 {
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        size_t at = (size_t)i * JOB_CHUNK_BYTES;
-        size_t n = slot->bytes - at < JOB_CHUNK_BYTES ? slot->bytes - at : JOB_CHUNK_BYTES;
+        size_t at = (size_t)i * ARENA_CHUNK_BYTES;
+        size_t n = slot->bytes - at < ARENA_CHUNK_BYTES ? slot->bytes - at : ARENA_CHUNK_BYTES;
         memcpy(out + at, arena_view(&h->arena_up, slot->chunk[i]), n);
     }
 }
@@ -375,7 +375,7 @@ static void append(struct harness *h, struct harness_job *j, const struct job_sl
     j->may_receive -= slot->bytes;
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
         const uint8_t *from = arena_view(&h->arena_up, slot->chunk[i]);
-        size_t n = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+        size_t n = left < ARENA_CHUNK_BYTES ? left : ARENA_CHUNK_BYTES;
         assert(from && n > 0);
         if (j->keeps_body) {
             if (j->body_bytes + n + 1 > j->body_cap) {

@@ -34,11 +34,11 @@ static int fresh(void **state)
 
 static void every_chunk_is_lent_once(void **state)
 {
-    static bool seen[JOB_ARENA_CHUNKS];
+    static bool seen[ARENA_CHUNKS];
     memset(seen, 0, sizeof(seen));
-    for (uint32_t i = 0; i < JOB_ARENA_CHUNKS; i++) {
+    for (uint32_t i = 0; i < ARENA_CHUNKS; i++) {
         uint32_t chunk = arena_take(&owner);
-        assert_true(chunk < JOB_ARENA_CHUNKS && !seen[chunk]);
+        assert_true(chunk < ARENA_CHUNKS && !seen[chunk]);
         seen[chunk] = true;
     }
     assert_int_equal(arena_take(&owner), ARENA_NONE);
@@ -48,11 +48,11 @@ static void every_chunk_is_lent_once(void **state)
 static void what_the_owner_writes_the_peer_reads(void **state)
 {
     uint32_t chunk = arena_take(&owner);
-    memset(arena_bytes(&owner, chunk), 0x5a, JOB_CHUNK_BYTES);
+    memset(arena_bytes(&owner, chunk), 0x5a, ARENA_CHUNK_BYTES);
     const uint8_t *view = arena_view(&peer, chunk);
     assert_int_equal(view[0], 0x5a);
-    assert_int_equal(view[JOB_CHUNK_BYTES - 1], 0x5a);
-    assert_null(arena_view(&peer, JOB_ARENA_CHUNKS));
+    assert_int_equal(view[ARENA_CHUNK_BYTES - 1], 0x5a);
+    assert_null(arena_view(&peer, ARENA_CHUNKS));
     assert_null(arena_view(&peer, ARENA_NONE));
 }
 
@@ -60,17 +60,17 @@ static void an_untaken_chunk_is_free_again(void **state)
 {
     uint32_t chunk = arena_take(&owner);
     arena_untake(&owner, chunk);
-    assert_int_equal(arena_available(&owner, 1), JOB_ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner, 1), ARENA_CHUNKS);
     assert_int_equal(arena_take(&owner), chunk);
 }
 
 /* Random takes and returns against a model of who holds what. */
 static void chunks_are_conserved(void **state)
 {
-    static uint32_t held[JOB_ARENA_CHUNKS];
+    static uint32_t held[ARENA_CHUNKS];
     uint32_t count = 0;
     for (int step = 0; step < 300000; step++) {
-        if (random_u32() % 2 && count < JOB_ARENA_CHUNKS) {
+        if (random_u32() % 2 && count < ARENA_CHUNKS) {
             uint32_t chunk = arena_take(&owner);
             assert_int_not_equal(chunk, ARENA_NONE);
             held[count++] = chunk;
@@ -80,7 +80,7 @@ static void chunks_are_conserved(void **state)
             held[at] = held[--count];
         }
     }
-    assert_int_equal(arena_available(&owner, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS - count);
+    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - count);
     assert_false(owner.lied);
 }
 
@@ -92,13 +92,13 @@ struct lie {
 static void returning_what_is_not_lent_is_a_lie_and_lends_nothing_twice(void **state)
 {
     static const struct lie lies[] = {{"a chunk that is free", 5},
-                                      {"out of range", JOB_ARENA_CHUNKS},
+                                      {"out of range", ARENA_CHUNKS},
                                       {"far out of range", ARENA_NONE}};
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
         fresh(NULL);
         uint32_t lent = arena_take(&owner);
         assert_true(arena_give_back(&peer, lies[i].chunk));
-        assert_int_equal(arena_available(&owner, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS - 1);
+        assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - 1);
         assert_true(owner.lied);
         (void)lent;
     }
@@ -109,21 +109,21 @@ static void returning_twice_is_a_lie(void **state)
     uint32_t chunk = arena_take(&owner);
     arena_give_back(&peer, chunk);
     arena_give_back(&peer, chunk);
-    assert_int_equal(arena_available(&owner, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS);
     assert_true(owner.lied);
 }
 
 static void an_impossible_returns_tail_is_a_lie(void **state)
 {
     arena_take(&owner);
-    atomic_store(&shared.returns_tail, JOB_ARENA_CHUNKS + 1);
-    assert_int_equal(arena_available(&owner, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS - 1);
+    atomic_store(&shared.returns_tail, ARENA_CHUNKS + 1);
+    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - 1);
     assert_true(owner.lied);
 }
 
 static void a_full_returns_ring_is_told_to_the_peer(void **state)
 {
-    for (uint32_t i = 0; i < JOB_ARENA_CHUNKS; i++)
+    for (uint32_t i = 0; i < ARENA_CHUNKS; i++)
         assert_true(arena_give_back(&peer, i));
     assert_false(arena_give_back(&peer, 0));
 }
@@ -132,20 +132,20 @@ static void a_full_returns_ring_is_told_to_the_peer(void **state)
  * bounds. */
 static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
 {
-    static bool held[JOB_ARENA_CHUNKS];
+    static bool held[ARENA_CHUNKS];
     memset(held, 0, sizeof(held));
     for (int step = 0; step < 200000; step++) {
         switch (random_u32() % 4) {
         case 0:
-            shared.returns[random_u32() % JOB_ARENA_CHUNKS] = random_u32() % (JOB_ARENA_CHUNKS + 8);
+            shared.returns[random_u32() % ARENA_CHUNKS] = random_u32() % (ARENA_CHUNKS + 8);
             break;
         case 1:
             atomic_store(&shared.returns_tail,
-                         owner.returns_head + random_u32() % (2 * JOB_ARENA_CHUNKS));
+                         owner.returns_head + random_u32() % (2 * ARENA_CHUNKS));
             break;
         case 2:
-            arena_available(&owner, 1 + random_u32() % JOB_ARENA_CHUNKS);
-            for (uint32_t c = 0; c < JOB_ARENA_CHUNKS; c++)
+            arena_available(&owner, 1 + random_u32() % ARENA_CHUNKS);
+            for (uint32_t c = 0; c < ARENA_CHUNKS; c++)
                 if (held[c] && !owner.is_lent[c])
                     held[c] =
                         false; /* it came back, by whatever claim: the peer hurts only itself */
@@ -156,19 +156,19 @@ static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
             (void)before_free;
             if (chunk == ARENA_NONE)
                 break;
-            assert_true(chunk < JOB_ARENA_CHUNKS);
+            assert_true(chunk < ARENA_CHUNKS);
             for (uint32_t i = 0; i < owner.free_count; i++)
                 assert_int_not_equal(owner.free[i], chunk);
             held[chunk] = true;
             break;
         }
         }
-        assert_true(owner.free_count <= JOB_ARENA_CHUNKS);
+        assert_true(owner.free_count <= ARENA_CHUNKS);
         if (step % 1000 == 0) {
             uint32_t lent = 0;
-            for (uint32_t c = 0; c < JOB_ARENA_CHUNKS; c++)
+            for (uint32_t c = 0; c < ARENA_CHUNKS; c++)
                 lent += owner.is_lent[c];
-            assert_int_equal(lent + owner.free_count, JOB_ARENA_CHUNKS);
+            assert_int_equal(lent + owner.free_count, ARENA_CHUNKS);
         }
     }
 }
@@ -192,7 +192,7 @@ static void *check_and_return(void *arg)
         const uint8_t *view = arena_view(&peer, slot.chunk[0]);
         uint64_t first, last;
         memcpy(&first, view, 8);
-        memcpy(&last, view + JOB_CHUNK_BYTES - 8, 8);
+        memcpy(&last, view + ARENA_CHUNK_BYTES - 8, 8);
         bad += first != i || last != ~i;
         bad += !arena_give_back(&peer, slot.chunk[0]);
         job_consumer_release(&consumer);
@@ -215,7 +215,7 @@ static void two_threads_never_share_a_chunk(void **state)
         while ((chunk = arena_take(&owner)) == ARENA_NONE)
             sched_yield();
         memcpy(arena_bytes(&owner, chunk), &i, 8);
-        memcpy(arena_bytes(&owner, chunk) + JOB_CHUNK_BYTES - 8, &not, 8);
+        memcpy(arena_bytes(&owner, chunk) + ARENA_CHUNK_BYTES - 8, &not, 8);
         struct job_slot slot = {.type = JOB_DATA, .chunk_count = 1, .chunk = {chunk}};
         while (!job_producer_push(&producer, &slot))
             sched_yield();
@@ -223,7 +223,7 @@ static void two_threads_never_share_a_chunk(void **state)
     }
     pthread_join(thread, &bad);
     assert_null(bad);
-    assert_int_equal(arena_available(&owner, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS);
     assert_false(owner.lied);
 }
 

@@ -216,7 +216,7 @@ static void every_job_ends_and_every_chunk_comes_home(void **state)
             answer_some();
         harness_poll(&h, 1);
     }
-    while (arena_available(&h.arena, JOB_ARENA_CHUNKS) < JOB_ARENA_CHUNKS)
+    while (arena_available(&h.arena, ARENA_CHUNKS) < ARENA_CHUNKS)
         harness_poll(&h, 10);
     assert_false(h.arena.lied);
     struct harness_job *j = harness_get(&h, 1, "/");

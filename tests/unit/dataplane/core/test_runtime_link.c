@@ -31,7 +31,7 @@ static void fill(struct link_rig *r, struct job_slot *s, const char *bytes, size
 {
     s->bytes = (uint32_t)len;
     while (len > 0) {
-        size_t part = len < JOB_CHUNK_BYTES ? len : JOB_CHUNK_BYTES;
+        size_t part = len < ARENA_CHUNK_BYTES ? len : ARENA_CHUNK_BYTES;
         uint32_t chunk = arena_take(&r->arena_up);
         assert_int_not_equal(chunk, ARENA_NONE);
         memcpy(arena_bytes(&r->arena_up, chunk), bytes, part);
@@ -74,7 +74,7 @@ static void answers_head_and_body_in_one_event(void **state)
     assert_int_equal(r->owner[0].ends, 1);
     assert_memory_equal(r->owner[0].body, "hello", 5);
     assert_int_equal(r->link.live_jobs, 0);
-    assert_int_equal(arena_available(&r->arena_up, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    assert_int_equal(arena_available(&r->arena_up, ARENA_CHUNKS), ARENA_CHUNKS);
     rig_destroy(r);
 }
 
@@ -137,7 +137,7 @@ static void sends_a_request_body_under_credit(void **state)
         assert_int_equal(s.type, JOB_BODY);
         size_t left = s.bytes;
         for (uint32_t i = 0; i < s.chunk_count; i++) {
-            size_t part = left < JOB_CHUNK_BYTES ? left : JOB_CHUNK_BYTES;
+            size_t part = left < ARENA_CHUNK_BYTES ? left : ARENA_CHUNK_BYTES;
             assert_memory_equal(arena_view(&r->arena_down, s.chunk[i]), body + at, part);
             at += part;
             left -= part;
@@ -161,7 +161,7 @@ static void late_messages_are_counted_not_punished(void **state)
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(r->counters.job_bad_message, 0);
     assert_int_equal(r->owner[1].heads, 0);
-    assert_int_equal(arena_available(&r->arena_up, JOB_ARENA_CHUNKS), JOB_ARENA_CHUNKS);
+    assert_int_equal(arena_available(&r->arena_up, ARENA_CHUNKS), ARENA_CHUNKS);
     rig_destroy(r);
 }
 
@@ -368,7 +368,7 @@ static void a_sub_request_that_breaks_the_contract_condemns(void **state)
     } rows[] = {
         {"a name that is taken", {.type = JOB_SUB, .arg = sub_name, .chunk_count = 1, .bytes = 1}},
         {"a body over its credit",
-         {.type = JOB_SUB_BODY, .arg = sub_name, .chunk_count = 8, .bytes = 8 * JOB_CHUNK_BYTES}},
+         {.type = JOB_SUB_BODY, .arg = sub_name, .chunk_count = 8, .bytes = 8 * ARENA_CHUNK_BYTES}},
         {"credit beyond all memory", {.type = JOB_SUB_CREDIT, .arg = sub_name, .arg2 = 1ull << 40}},
         {"an index beyond the table", {.type = JOB_SUB_CANCEL, .arg = 9ull << 32 | JOB_SUBS_MAX}},
         {"no generation", {.type = JOB_SUB_CANCEL, .arg = SUB_5}},
@@ -614,19 +614,19 @@ static void chunk_out_of_range(struct link_rig *r, struct job_slot *s, const str
     *s = reply_to(start, JOB_HEAD, 0);
     s->bytes = 4;
     s->chunk_count = 1;
-    s->chunk[0] = JOB_ARENA_CHUNKS;
+    s->chunk[0] = ARENA_CHUNKS;
 }
 static void too_many_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
 {
     *s = reply_to(start, JOB_HEAD, 0);
-    s->bytes = 9 * JOB_CHUNK_BYTES;
+    s->bytes = 9 * ARENA_CHUNK_BYTES;
     s->chunk_count = 9;
 }
 static void bytes_beyond_chunks(struct link_rig *r, struct job_slot *s,
                                 const struct job_slot *start)
 {
     *s = reply_to(start, JOB_HEAD, 0);
-    s->bytes = JOB_CHUNK_BYTES + 1;
+    s->bytes = ARENA_CHUNK_BYTES + 1;
     s->chunk_count = 1;
 }
 static void chunks_without_bytes(struct link_rig *r, struct job_slot *s,
@@ -772,7 +772,7 @@ static void a_false_return_is_noticed_without_a_message(void **state)
     struct job_lane_shared *lane = job_region_lane(r->region, 0);
     lane->arena_down.returns[0] = 7; /* never lent */
     atomic_store(&lane->arena_down.returns_tail, 1);
-    arena_available(&r->link.arena_down, JOB_ARENA_CHUNKS + 1);
+    arena_available(&r->link.arena_down, ARENA_CHUNKS + 1);
     assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 0);
     assert_int_equal(atomic_load(&r->condemned), 1);
     rig_destroy(r);
