@@ -13,7 +13,7 @@
 #include "control/jsonc.h"
 #include "control/module_head.h"
 #include "control/wrangler.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/route.h"
 #include "runtime/job.h"
 #include "runtime/start.h"

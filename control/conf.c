@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/conf_check.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 /* ---- the schema: one table for libcyaml, for the shape check and for printing ---- */
 

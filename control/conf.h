@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/world.h"
 
 enum {

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "control/loop.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum {
     CTL_CLIENTS_MAX = 32,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/counters.h"
+#include "dataplane/base/counters.h"
 #include "dataplane/flow.h"
 #include "dataplane/neighbour.h"
 #include "dataplane/tls.h"

@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "control/node_life.h"
-#include "dataplane/host.h"
+#include "dataplane/base/host.h"
 #include "dataplane/ring.h"
 #include "dataplane/route.h"
 

@@ -41,7 +41,7 @@
 #include "control/loop.h"
 #include "control/part.h"
 #include "control/start_report.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/world.h"
 
 enum {

@@ -6,7 +6,7 @@
 
 #include "control/json_field.h"
 #include "control/store.h"
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 #include "runtime/start.h"
 
 enum { SEALED_CHARS = 2 * CAPABILITY_BYTES };

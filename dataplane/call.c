@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/mutant.h"
+#include "dataplane/base/slice.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/mutant.h"
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/slice.h"
 #include "dataplane/steer.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"

@@ -39,11 +39,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/chunk.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/trace.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/runtime_link.h"
-#include "dataplane/trace.h"
 
 struct core;
 struct call;

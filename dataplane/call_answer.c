@@ -1,7 +1,7 @@
 /* The memory of a call's answer: no credit without chunks. And what origins say and ask. */
+#include "dataplane/base/mutant.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/mutant.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/world.h"
 

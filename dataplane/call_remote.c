@@ -2,9 +2,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/mutant.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/mutant.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/trace_sink.h"
 #include "dataplane/world.h"

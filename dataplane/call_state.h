@@ -7,11 +7,11 @@
 #ifndef HEARTH_CALL_STATE_H
 #define HEARTH_CALL_STATE_H
 
-#include "dataplane/age.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/memory.h"
+#include "dataplane/base/trace.h"
 #include "dataplane/call.h"
-#include "dataplane/memory.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/trace.h"
 
 enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL, CALL_LINGER };
 

@@ -5,7 +5,7 @@
 
 #include <xxhash.h>
 
-#include "dataplane/host.h"
+#include "dataplane/base/host.h"
 #include "dataplane/key_share.h"
 
 enum {

@@ -26,13 +26,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/age.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/timer.h"
 #include "dataplane/flow.h"
 #include "dataplane/guard.h"
 #include "dataplane/net.h"
 #include "dataplane/source.h"
 #include "dataplane/tcp.h"
-#include "dataplane/timer.h"
 
 struct core;
 struct tls_session;

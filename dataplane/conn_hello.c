@@ -1,6 +1,6 @@
+#include "dataplane/base/mutant.h"
 #include "dataplane/cert.h"
 #include "dataplane/conn_parts.h"
-#include "dataplane/mutant.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/steer.h"

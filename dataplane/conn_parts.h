@@ -14,9 +14,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/slice.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
-#include "dataplane/slice.h"
 #include "dataplane/tls.h"
 
 static inline uint64_t conn_after_ms(const struct core *core, uint32_t ms)

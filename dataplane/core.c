@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/base/slice.h"
+#include "dataplane/base/trace.h"
 #include "dataplane/call.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
@@ -18,10 +20,8 @@
 #include "dataplane/rpc/peers.h"
 #include "dataplane/runtime_link.h"
 #include "dataplane/serve.h"
-#include "dataplane/slice.h"
 #include "dataplane/steer.h"
 #include "dataplane/sub.h"
-#include "dataplane/trace.h"
 #include "dataplane/trace_sink.h"
 #include "dataplane/warmth.h"
 #include "dataplane/world.h"

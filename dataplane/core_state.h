@@ -6,23 +6,23 @@
 #ifndef HEARTH_CORE_STATE_H
 #define HEARTH_CORE_STATE_H
 
-#include "dataplane/age.h"
-#include "dataplane/chunk.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/counters.h"
+#include "dataplane/base/longest.h"
+#include "dataplane/base/timer.h"
+#include "dataplane/base/token_bucket.h"
 #include "dataplane/core_config.h"
-#include "dataplane/counters.h"
 #include "dataplane/flow.h"
 #include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/hop.h"
 #include "dataplane/http1.h"
-#include "dataplane/longest.h"
 #include "dataplane/net.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/shed.h"
 #include "dataplane/source.h"
 #include "dataplane/tcp.h"
-#include "dataplane/timer.h"
-#include "dataplane/token_bucket.h"
 #include "dataplane/tx.h"
 
 struct calls;

@@ -28,10 +28,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/pace.h"
 #include "dataplane/call.h"
-#include "dataplane/chunk.h"
 #include "dataplane/http1.h"
-#include "dataplane/pace.h"
 
 struct conn;
 struct conn_app;

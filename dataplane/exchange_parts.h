@@ -14,10 +14,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dataplane/base/memory.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/exchange.h"
-#include "dataplane/memory.h"
 
 enum {
     /* Of what the client has been told before, it must have read all but so much before more is

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/base/host.h"
 #include "dataplane/cert.h"
 #include "dataplane/exchange_parts.h"
-#include "dataplane/host.h"
 #include "dataplane/route.h"
 #include "dataplane/url_path.h"
 #include "dataplane/world.h"

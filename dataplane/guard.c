@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/mutant.h"
 #include "dataplane/key_share.h"
-#include "dataplane/mutant.h"
 
 enum { CHANGE_CIPHER_SPEC_BYTES = TLS_RECORD_HEADER_BYTES + 1 };
 

@@ -18,8 +18,8 @@
 #ifndef HEARTH_HANDSHAKES_H
 #define HEARTH_HANDSHAKES_H
 
-#include "dataplane/age.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/limits.h"
 
 struct handshakes {
     struct age_list fresh, begun;

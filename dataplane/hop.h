@@ -24,8 +24,8 @@
 #ifndef HEARTH_HOP_H
 #define HEARTH_HOP_H
 
-#include "dataplane/age.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/limits.h"
 
 struct net;
 

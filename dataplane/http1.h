@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "runtime/head.h"
 
 enum {

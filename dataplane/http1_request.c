@@ -4,7 +4,7 @@
 
 #include <arpa/inet.h>
 
-#include "dataplane/host.h"
+#include "dataplane/base/host.h"
 #include "dataplane/http1_chars.h"
 
 /* Every decision is made from the bytes in front of it and in their order, so that a head that

@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum {
     WAYS = 8,

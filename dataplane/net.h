@@ -29,10 +29,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/counters.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/counters.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/token_bucket.h"
 #include "dataplane/neighbour.h"
-#include "dataplane/token_bucket.h"
 #include "dataplane/tx.h"
 #include "drivers/port.h"
 

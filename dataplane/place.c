@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "dataplane/mutant.h"
+#include "dataplane/base/mutant.h"
 #include "drivers/rng.h"
 
 enum { BOUND_PERCENT_MAX = 10000 }; /* no bound to speak of */

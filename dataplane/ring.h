@@ -31,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum {
     RING_VNODES = 128, /* of a member of weight RING_WEIGHT_ONE */

@@ -8,7 +8,7 @@
 #include <hs/hs.h>
 #include <xxhash.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/url_path.h"
 
 /* One pattern, taken apart. Rules lie in order of rank: the first that matches wins. */

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/mutant.h"
+#include "dataplane/base/mutant.h"
 #include "dataplane/runtime_link_parts.h"
 #include "dataplane/world.h"
 

@@ -37,7 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/counters.h"
+#include "dataplane/base/counters.h"
 #include "dataplane/shed.h"
 #include "dataplane/warmth.h"
 #include "runtime/head.h"

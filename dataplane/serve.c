@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/mutant.h"
 #include "dataplane/call.h"
 #include "dataplane/core_state.h"
-#include "dataplane/mutant.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/serve_context.h"

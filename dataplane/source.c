@@ -6,8 +6,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/base/mutant.h"
 #include "dataplane/ip.h"
-#include "dataplane/mutant.h"
 
 enum {
     OVER_LOOKS = 16, /* sources over their share that are asked for a connection at rest */

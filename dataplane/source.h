@@ -24,8 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/age.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/age.h"
+#include "dataplane/base/limits.h"
 
 enum source_kind {
     SOURCE_CONNS,

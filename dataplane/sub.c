@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/memory.h"
+#include "dataplane/base/mutant.h"
+#include "dataplane/base/slice.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/memory.h"
-#include "dataplane/mutant.h"
-#include "dataplane/slice.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"
 

@@ -38,9 +38,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/chunk.h"
-#include "dataplane/counters.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/counters.h"
+#include "dataplane/base/limits.h"
 
 enum tcp_flag {
     TCP_FIN = 0x01,

@@ -1,6 +1,6 @@
 #include <assert.h>
 
-#include "dataplane/siphash.h"
+#include "dataplane/base/siphash.h"
 #include "dataplane/tcp_internal.h"
 
 /* One key serves three purposes; the first byte of what is hashed tells them apart. */

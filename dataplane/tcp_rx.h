@@ -27,8 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/chunk.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/limits.h"
 
 struct tcp_range { /* sequence numbers [start, end) */
     uint32_t start, end;

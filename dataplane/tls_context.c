@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/host.h"
+#include "dataplane/base/host.h"
 #include "dataplane/key_share.h"
 #include "dataplane/tls_ticket.h"
 #include "drivers/aead.h"

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/trace.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/trace.h"
 
 struct trace_sinks {
     uint64_t made;

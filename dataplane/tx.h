@@ -11,7 +11,7 @@
 #ifndef HEARTH_TX_H
 #define HEARTH_TX_H
 
-#include "dataplane/counters.h"
+#include "dataplane/base/counters.h"
 #include "drivers/port.h"
 
 struct tx {

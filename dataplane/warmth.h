@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/counters.h"
+#include "dataplane/base/counters.h"
 
 enum { WARMTH_SETS = 1024, WARMTH_WAYS = 4, WARMTH_SLOTS = WARMTH_SETS * WARMTH_WAYS };
 #define WARMTH_WASTE_NS (30ull * 1000000000)

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/mutant.h"
-#include "dataplane/siphash.h"
+#include "dataplane/base/mutant.h"
+#include "dataplane/base/siphash.h"
 #include "runtime/octets.h"
 
 /* What is under the MAC: everything before it. */

@@ -55,8 +55,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "dataplane/chunk.h"
-#include "dataplane/counters.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/counters.h"
 #include "dataplane/rpc/noise.h"
 #include "dataplane/tcp_cc.h"
 #include "dataplane/tcp_rx.h"

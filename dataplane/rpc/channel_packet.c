@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "dataplane/siphash.h"
+#include "dataplane/base/siphash.h"
 
 /* No packet has this number: numbers count up from 1. */
 #define REKEY_NUMBER UINT64_MAX

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "dataplane/mutant.h"
+#include "dataplane/base/mutant.h"
 #include "dataplane/tcp_seq.h"
 
 enum {

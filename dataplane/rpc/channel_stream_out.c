@@ -1,6 +1,6 @@
 #include "dataplane/rpc/channel_stream_parts.h"
 
-#include "dataplane/mutant.h"
+#include "dataplane/base/mutant.h"
 #include "dataplane/tcp_seq.h"
 
 enum {

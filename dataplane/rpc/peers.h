@@ -52,7 +52,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/net.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/record.h"

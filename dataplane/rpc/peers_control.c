@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
 

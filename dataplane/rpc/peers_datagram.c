@@ -2,11 +2,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/mutant.h"
+#include "dataplane/base/slice.h"
 #include "dataplane/ip.h"
-#include "dataplane/mutant.h"
 #include "dataplane/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
-#include "dataplane/slice.h"
 
 enum { UDP_SRC = 0, UDP_DST = 2, UDP_LENGTH = 4, UDP_CHECKSUM = 6 };
 

@@ -19,8 +19,8 @@
 #ifndef HEARTH_PEERS_PARTS_H
 #define HEARTH_PEERS_PARTS_H
 
+#include "dataplane/base/token_bucket.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/token_bucket.h"
 #include "dataplane/world.h"
 
 enum {

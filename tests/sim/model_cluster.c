@@ -6,16 +6,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/base/note.h"
+#include "dataplane/base/trace.h"
 #include "dataplane/call.h"
 #include "dataplane/core.h"
 #include "dataplane/ip.h"
-#include "dataplane/note.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/serve.h"
 #include "dataplane/sub.h"
-#include "dataplane/trace.h"
 
 enum {
     TICK_NS = 100 * 1000,

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "control/tail.h"
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 
 enum { READER, RUNNER, NODES };
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "dataplane/base/slice.h"
 #include "dataplane/handshakes.h"
-#include "dataplane/slice.h"
 
 enum { US = 1000 };
 

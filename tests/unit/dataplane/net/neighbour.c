@@ -12,7 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/neighbour.h"
 
 static const uint64_t second_ns = 1000000000;

@@ -1,7 +1,7 @@
 /* What nodes say to each other on the control streams. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 #include "dataplane/place.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"

@@ -1,4 +1,4 @@
-#include "dataplane/chunk.h"
+#include "dataplane/base/chunk.h"
 
 #include <assert.h>
 #include <string.h>

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
-#include "dataplane/mutant.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/mutant.h"
 #include "drivers/clock.h"
 
 struct slice {

@@ -1,4 +1,4 @@
-#include "dataplane/host.h"
+#include "dataplane/base/host.h"
 
 #include <stdint.h>
 

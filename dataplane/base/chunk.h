@@ -35,8 +35,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
-#include "dataplane/mutant.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/mutant.h"
 
 struct chunk {
     struct chunk *next;

@@ -36,7 +36,7 @@
 #ifndef HEARTH_MEMORY_H
 #define HEARTH_MEMORY_H
 
-#include "dataplane/chunk.h"
+#include "dataplane/base/chunk.h"
 #include "runtime/job.h"
 
 enum {

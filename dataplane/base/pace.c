@@ -1,4 +1,4 @@
-#include "dataplane/pace.h"
+#include "dataplane/base/pace.h"
 
 void pace_init(struct pace *p, uint64_t budget_ns)
 {

@@ -1,4 +1,4 @@
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 #include <inttypes.h>
 

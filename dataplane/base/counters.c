@@ -1,4 +1,4 @@
-#include "dataplane/counters.h"
+#include "dataplane/base/counters.h"
 
 void counters_each(const struct counters *c, counters_visit visit, void *arg)
 {

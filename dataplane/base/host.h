@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 /* Writes the canonical form, zero-terminated; returns its bytes, 0: no host name. out may equal
  * name if it has the room. */

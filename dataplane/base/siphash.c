@@ -1,4 +1,4 @@
-#include "dataplane/siphash.h"
+#include "dataplane/base/siphash.h"
 
 #include <endian.h>
 #include <string.h>

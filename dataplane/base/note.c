@@ -1,4 +1,4 @@
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 
 #include <assert.h>
 #include <errno.h>

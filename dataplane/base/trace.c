@@ -1,4 +1,4 @@
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
 
 #include <assert.h>
 #include <string.h>

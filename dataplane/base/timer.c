@@ -1,4 +1,4 @@
-#include "dataplane/timer.h"
+#include "dataplane/base/timer.h"
 
 #include <assert.h>
 #include <string.h>
