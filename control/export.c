@@ -7,7 +7,7 @@
 
 #include "dataplane/base/counters.h"
 #include "dataplane/flow.h"
-#include "dataplane/neighbour.h"
+#include "dataplane/net/neighbour.h"
 #include "dataplane/tls.h"
 
 static json_t *number(uint64_t n)

@@ -28,7 +28,7 @@
 #include "control/why.h"
 #include "control/world_build.h"
 #include "dataplane/core.h"
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 #include "dataplane/tls_ticket.h"
 #include "drivers/clock.h"
 #include "drivers/port.h"

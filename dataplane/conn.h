@@ -30,8 +30,8 @@
 #include "dataplane/base/timer.h"
 #include "dataplane/flow.h"
 #include "dataplane/guard.h"
-#include "dataplane/net.h"
-#include "dataplane/source.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/source.h"
 #include "dataplane/tcp.h"
 
 struct core;

@@ -16,14 +16,14 @@
 #include "dataplane/flow.h"
 #include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
-#include "dataplane/hop.h"
 #include "dataplane/http1.h"
-#include "dataplane/net.h"
+#include "dataplane/net/hop.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/source.h"
+#include "dataplane/net/tx.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/shed.h"
-#include "dataplane/source.h"
 #include "dataplane/tcp.h"
-#include "dataplane/tx.h"
 
 struct calls;
 struct conn;

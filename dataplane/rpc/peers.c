@@ -6,7 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
 

@@ -53,7 +53,7 @@
 #include <stdint.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/warmth.h"

@@ -4,8 +4,8 @@
 
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
-#include "dataplane/ip.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
 
 enum { UDP_SRC = 0, UDP_DST = 2, UDP_LENGTH = 4, UDP_CHECKSUM = 6 };

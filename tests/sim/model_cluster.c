@@ -10,7 +10,7 @@
 #include "dataplane/base/trace.h"
 #include "dataplane/call.h"
 #include "dataplane/core.h"
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"

@@ -13,7 +13,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/neighbour.h"
+#include "dataplane/net/neighbour.h"
 
 static const uint64_t second_ns = 1000000000;
 

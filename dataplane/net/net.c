@@ -1,13 +1,13 @@
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
 /* RFC 4291 appendix A: fe80:: and the MAC with ff:fe in its middle and the universal bit turned. */
 static void link_local_of(struct net_address *out, const uint8_t mac[6])

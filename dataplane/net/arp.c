@@ -1,7 +1,7 @@
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 

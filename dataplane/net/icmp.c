@@ -1,7 +1,7 @@
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 /* A router that lies about a small MTU would make us send tiny packets for ever: no path is
  * believed to be narrower than these. RFC 8201 4: never below 1280; for IPv4 the customary 552. */

@@ -1,7 +1,7 @@
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 /* RFC 4291 2.5.2, 2.5.3, 2.7: never a source: a group, loopback; nor an embedded IPv4 address
  * (2.5.5), which would pass for one of the other family. The unspecified address is nd_input's to

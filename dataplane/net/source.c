@@ -1,4 +1,4 @@
-#include "dataplane/source.h"
+#include "dataplane/net/source.h"
 
 #include <assert.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 enum {
     OVER_LOOKS = 16, /* sources over their share that are asked for a connection at rest */

@@ -12,7 +12,7 @@
 #ifndef HEARTH_NET_PARTS_H
 #define HEARTH_NET_PARTS_H
 
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 
 /* A frame on its way up. */
 struct net_rx {

@@ -3,9 +3,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
 enum { HOP_LIMIT = 64 /* RFC 1700's recommendation for both families */ };
 

@@ -1,7 +1,7 @@
-#include "dataplane/net_parts.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_parts.h"
+#include "dataplane/net/net_wire.h"
 
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 /* RFC 1122 3.2.1.3: "A host MUST silently discard an incoming datagram containing an IP source
  * address that is invalid by the rules of this section": this host (0/8), loopback (127/8), groups

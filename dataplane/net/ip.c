@@ -1,4 +1,4 @@
-#include "dataplane/ip.h"
+#include "dataplane/net/ip.h"
 
 #include <arpa/inet.h>
 

@@ -1,4 +1,4 @@
-#include "dataplane/tx.h"
+#include "dataplane/net/tx.h"
 
 #include <assert.h>
 

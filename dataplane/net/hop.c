@@ -1,9 +1,9 @@
-#include "dataplane/hop.h"
+#include "dataplane/net/hop.h"
 
 #include <string.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/net.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net.h"
 
 static const uint64_t ms_ns = 1000000;
 

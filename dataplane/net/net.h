@@ -32,8 +32,8 @@
 #include "dataplane/base/counters.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/base/token_bucket.h"
-#include "dataplane/neighbour.h"
-#include "dataplane/tx.h"
+#include "dataplane/net/neighbour.h"
+#include "dataplane/net/tx.h"
 #include "drivers/port.h"
 
 struct net_address {

@@ -1,4 +1,4 @@
-#include "dataplane/neighbour.h"
+#include "dataplane/net/neighbour.h"
 
 #include <assert.h>
 #include <stdatomic.h>
