@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "dataplane/base/counters.h"
-#include "dataplane/flow.h"
 #include "dataplane/net/neighbour.h"
+#include "dataplane/tcp/flow.h"
 #include "dataplane/tls.h"
 
 static json_t *number(uint64_t n)

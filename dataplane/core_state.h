@@ -13,7 +13,6 @@
 #include "dataplane/base/timer.h"
 #include "dataplane/base/token_bucket.h"
 #include "dataplane/core_config.h"
-#include "dataplane/flow.h"
 #include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/http1.h"
@@ -23,7 +22,8 @@
 #include "dataplane/net/tx.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/shed.h"
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/flow.h"
+#include "dataplane/tcp/tcp.h"
 
 struct calls;
 struct conn;

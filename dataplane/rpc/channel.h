@@ -58,8 +58,8 @@
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/counters.h"
 #include "dataplane/rpc/noise.h"
-#include "dataplane/tcp_cc.h"
-#include "dataplane/tcp_rx.h"
+#include "dataplane/tcp/tcp_cc.h"
+#include "dataplane/tcp/tcp_rx.h"
 #include "drivers/aead.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/tcp_seq.h"
+#include "dataplane/tcp/tcp_seq.h"
 
 enum {
     INDEX_CONTROL = (1 << 24) - 1,

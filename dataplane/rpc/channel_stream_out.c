@@ -1,7 +1,7 @@
 #include "dataplane/rpc/channel_stream_parts.h"
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/tcp_seq.h"
+#include "dataplane/tcp/tcp_seq.h"
 
 enum {
     ROOM_QUARTER = CHANNEL_STREAM_BUFFER / 4,

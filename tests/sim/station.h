@@ -13,7 +13,7 @@
 
 #include "dataplane/net/net.h"
 #include "dataplane/net/tx.h"
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 struct station {
     struct net net;

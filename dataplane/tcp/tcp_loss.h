@@ -12,7 +12,7 @@
 #ifndef HEARTH_TCP_LOSS_H
 #define HEARTH_TCP_LOSS_H
 
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 void tcp_loss_init(struct tcp *, uint32_t iss);
 

@@ -1,7 +1,7 @@
 #include <assert.h>
 
 #include "dataplane/base/siphash.h"
-#include "dataplane/tcp_internal.h"
+#include "dataplane/tcp/tcp_internal.h"
 
 /* One key serves three purposes; the first byte of what is hashed tells them apart. */
 enum purpose { PURPOSE_ISN, PURPOSE_COOKIE, PURPOSE_TS };

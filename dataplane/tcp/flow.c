@@ -1,4 +1,4 @@
-#include "dataplane/flow.h"
+#include "dataplane/tcp/flow.h"
 
 #include <assert.h>
 #include <string.h>

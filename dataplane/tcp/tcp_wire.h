@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 enum {
     TCP_OPTION_END = 0,

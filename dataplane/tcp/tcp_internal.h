@@ -5,10 +5,10 @@
 #ifndef HEARTH_TCP_INTERNAL_H
 #define HEARTH_TCP_INTERNAL_H
 
-#include "dataplane/tcp.h"
-#include "dataplane/tcp_loss.h"
-#include "dataplane/tcp_seq.h"
-#include "dataplane/tcp_wire.h"
+#include "dataplane/tcp/tcp.h"
+#include "dataplane/tcp/tcp_loss.h"
+#include "dataplane/tcp/tcp_seq.h"
+#include "dataplane/tcp/tcp_wire.h"
 
 #define TCP_MS_NS 1000000ull
 

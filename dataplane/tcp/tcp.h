@@ -111,7 +111,7 @@ struct tcp_env {
 
 struct tcp; /* complete below */
 
-#include "dataplane/tcp_state.h"
+#include "dataplane/tcp/tcp_state.h"
 
 /* Answers a SYN that the listener accepted: SYN_RECEIVED, a SYN-ACK is due. iss: tcp_isn(). The
  * memory may hold anything. */

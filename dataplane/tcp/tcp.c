@@ -1,9 +1,9 @@
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/tcp_internal.h"
+#include "dataplane/tcp/tcp_internal.h"
 
 enum { RTO_INITIAL_US = 1000000 /* RFC 6298 2.1 */ };
 

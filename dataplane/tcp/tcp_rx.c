@@ -1,9 +1,9 @@
-#include "dataplane/tcp_rx.h"
+#include "dataplane/tcp/tcp_rx.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/tcp_seq.h"
+#include "dataplane/tcp/tcp_seq.h"
 
 /* The head of a chunk's bytes holds its base; 8, so that the stream's bytes stay aligned. */
 enum { HEAD = 8, ROOM = CHUNK_ROOM - HEAD };

@@ -1,6 +1,6 @@
 #include <assert.h>
 
-#include "dataplane/tcp_internal.h"
+#include "dataplane/tcp/tcp_internal.h"
 
 /* What the next segment is: decided without side effects, so that tcp_wants_output can ask too. */
 struct plan {

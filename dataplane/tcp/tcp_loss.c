@@ -1,9 +1,9 @@
-#include "dataplane/tcp_loss.h"
+#include "dataplane/tcp/tcp_loss.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/tcp_seq.h"
+#include "dataplane/tcp/tcp_seq.h"
 
 enum { DUP_THRESH = 3 };
 

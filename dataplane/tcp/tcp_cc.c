@@ -1,4 +1,4 @@
-#include "dataplane/tcp_cc.h"
+#include "dataplane/tcp/tcp_cc.h"
 
 #include <math.h>
 

@@ -12,8 +12,8 @@
 #ifndef HEARTH_TCP_STATE_H
 #define HEARTH_TCP_STATE_H
 
-#include "dataplane/tcp_cc.h"
-#include "dataplane/tcp_rx.h"
+#include "dataplane/tcp/tcp_cc.h"
+#include "dataplane/tcp/tcp_rx.h"
 
 /* What tcp_output owes the peer apart from data. */
 enum tcp_due {

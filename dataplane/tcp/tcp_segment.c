@@ -1,4 +1,4 @@
-#include "dataplane/tcp_wire.h"
+#include "dataplane/tcp/tcp_wire.h"
 
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 #include <assert.h>
 
-#include "dataplane/tcp_internal.h"
+#include "dataplane/tcp/tcp_internal.h"
 
 /* The order of the checks, and the numbers in the comments, are those of RFC 9293 3.10.7. */
 
