@@ -8,7 +8,7 @@
 #include "dataplane/base/counters.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/tcp/flow.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 
 static json_t *number(uint64_t n)
 {

@@ -28,7 +28,7 @@
 #include "dataplane/core_thread.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/net/net.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "drivers/aead.h"
 #include "drivers/clock.h"
 #include "drivers/eal.h"

@@ -29,7 +29,7 @@
 #include "control/world_build.h"
 #include "dataplane/core.h"
 #include "dataplane/net/net.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/clock.h"
 #include "drivers/port.h"
 

@@ -8,7 +8,7 @@
 #include <rte_rcu_qsbr.h>
 #include <xxhash.h>
 
-#include "dataplane/cert.h"
+#include "dataplane/tls/cert.h"
 
 enum { CERT_NAMES_MAX = 128 }; /* of one certificate */
 

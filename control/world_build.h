@@ -23,7 +23,7 @@
 #include "control/part.h"
 #include "control/supervise.h"
 #include "dataplane/route.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "dataplane/world.h"
 
 struct certs_part {

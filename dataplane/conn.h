@@ -28,11 +28,11 @@
 
 #include "dataplane/base/age.h"
 #include "dataplane/base/timer.h"
-#include "dataplane/guard.h"
 #include "dataplane/net/net.h"
 #include "dataplane/net/source.h"
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tcp/tcp.h"
+#include "dataplane/tls/guard.h"
 
 struct core;
 struct tls_session;

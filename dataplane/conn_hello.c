@@ -1,9 +1,9 @@
 #include "dataplane/base/mutant.h"
-#include "dataplane/cert.h"
 #include "dataplane/conn_parts.h"
 #include "dataplane/route.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/steer.h"
+#include "dataplane/tls/cert.h"
 #include "dataplane/world.h"
 
 enum {

@@ -17,7 +17,7 @@
 #include "dataplane/base/slice.h"
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 
 static inline uint64_t conn_after_ms(const struct core *core, uint32_t ms)
 {

@@ -13,7 +13,6 @@
 #include "dataplane/base/timer.h"
 #include "dataplane/base/token_bucket.h"
 #include "dataplane/core_config.h"
-#include "dataplane/handshakes.h"
 #include "dataplane/heat.h"
 #include "dataplane/http1.h"
 #include "dataplane/net/hop.h"
@@ -24,6 +23,7 @@
 #include "dataplane/shed.h"
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tcp/tcp.h"
+#include "dataplane/tls/handshakes.h"
 
 struct calls;
 struct conn;

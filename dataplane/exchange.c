@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "dataplane/world.h"
 
 enum {

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "dataplane/base/host.h"
-#include "dataplane/cert.h"
 #include "dataplane/exchange_parts.h"
 #include "dataplane/route.h"
+#include "dataplane/tls/cert.h"
 #include "dataplane/url_path.h"
 #include "dataplane/world.h"
 #include "runtime/context.h"

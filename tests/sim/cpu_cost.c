@@ -2,7 +2,7 @@
 
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "drivers/clock.h"
 #include "drivers/rng.h"
 #include "tests/sim/sim.h"

@@ -13,11 +13,11 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/cert.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/route.h"
-#include "dataplane/tls_wire.h"
+#include "dataplane/tls/cert.h"
+#include "dataplane/tls/tls_wire.h"
 #include "dataplane/world.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"

@@ -16,15 +16,15 @@
 #include <string.h>
 
 #include "dataplane/call.h"
-#include "dataplane/cert.h"
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/exchange.h"
 #include "dataplane/route.h"
 #include "dataplane/sub.h"
-#include "dataplane/tls.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/cert.h"
+#include "dataplane/tls/tls.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/hog.h"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "dataplane/base/slice.h"
-#include "dataplane/handshakes.h"
+#include "dataplane/tls/handshakes.h"
 
 enum { US = 1000 };
 

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "dataplane/tls_early.h"
-#include "dataplane/tls_wire.h"
+#include "dataplane/tls/tls_early.h"
+#include "dataplane/tls/tls_wire.h"
 #include "drivers/aead.h"
 
 void tls_early_keep(struct tls_early *e, struct WOLFSSL *ssl)

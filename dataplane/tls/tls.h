@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/guard.h"
+#include "dataplane/tls/guard.h"
 
 enum {
     TLS_RECORD_BYTES = 16384, /* plaintext of one record */

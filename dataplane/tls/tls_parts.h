@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 
 enum { TLS_NAME_BYTES = 256 };
 

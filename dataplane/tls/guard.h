@@ -35,7 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/client_hello.h"
+#include "dataplane/tls/client_hello.h"
 
 /* The stream, as its owner gives it. */
 struct tls_io {

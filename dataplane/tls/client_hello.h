@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/tls_wire.h"
+#include "dataplane/tls/tls_wire.h"
 
 enum client_hello_name {
     CLIENT_HELLO_NO_NAME,

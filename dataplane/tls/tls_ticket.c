@@ -1,4 +1,4 @@
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 
 #include <stddef.h>
 #include <string.h>

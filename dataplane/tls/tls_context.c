@@ -1,4 +1,4 @@
-#include "dataplane/tls_parts.h"
+#include "dataplane/tls/tls_parts.h"
 
 #include <wolfssl/wolfcrypt/aes.h>
 
@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "dataplane/base/host.h"
-#include "dataplane/key_share.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/key_share.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/aead.h"
 #include "drivers/keypair.h"
 

@@ -1,4 +1,4 @@
-#include "dataplane/tls_parts.h"
+#include "dataplane/tls/tls_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/tls_early.h"
+#include "dataplane/tls/tls_early.h"
 #include "drivers/wolfssl_cpu.h"
 
 enum { ERROR_BYTES = 160 };

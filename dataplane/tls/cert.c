@@ -1,4 +1,4 @@
-#include "dataplane/cert.h"
+#include "dataplane/tls/cert.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
-#include "dataplane/guard.h"
+#include "dataplane/tls/guard.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/key_share.h"
+#include "dataplane/tls/key_share.h"
 
 enum { CHANGE_CIPHER_SPEC_BYTES = TLS_RECORD_HEADER_BYTES + 1 };
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "dataplane/key_share.h"
+#include "dataplane/tls/key_share.h"
 
 enum {
     X25519_BYTES = 32,

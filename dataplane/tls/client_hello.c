@@ -1,4 +1,4 @@
-#include "dataplane/client_hello.h"
+#include "dataplane/tls/client_hello.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/host.h"
-#include "dataplane/key_share.h"
+#include "dataplane/tls/key_share.h"
 
 enum {
     SESSION_ID_BYTES_MAX = 32,
