@@ -13,7 +13,7 @@
 #include "dataplane/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/exchange.h"
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 #include "dataplane/place.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/channel.h"

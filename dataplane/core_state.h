@@ -14,7 +14,7 @@
 #include "dataplane/base/token_bucket.h"
 #include "dataplane/core_config.h"
 #include "dataplane/heat.h"
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 #include "dataplane/net/hop.h"
 #include "dataplane/net/net.h"
 #include "dataplane/net/source.h"

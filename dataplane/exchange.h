@@ -31,7 +31,7 @@
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/pace.h"
 #include "dataplane/call.h"
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
 struct conn;
 struct conn_app;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 #include "dataplane/url_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 #include "dataplane/tls/client_hello.h"
 #include "dataplane/tls/tls_ticket.h"
 #include "drivers/aead.h"

@@ -1,9 +1,9 @@
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/http1_chars.h"
+#include "dataplane/http/http1_chars.h"
 
 enum { DATE_BYTES = 29 };
 

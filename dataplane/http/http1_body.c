@@ -1,6 +1,6 @@
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
-#include "dataplane/http1_chars.h"
+#include "dataplane/http/http1_chars.h"
 
 /* Named by what is awaited. */
 enum state {

@@ -1,11 +1,11 @@
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
 #include <string.h>
 
 #include <arpa/inet.h>
 
 #include "dataplane/base/host.h"
-#include "dataplane/http1_chars.h"
+#include "dataplane/http/http1_chars.h"
 
 /* Every decision is made from the bytes in front of it and in their order, so that a head that
  * drips in ends like one that comes whole. */
