@@ -14,7 +14,7 @@
 #include "control/module_head.h"
 #include "control/wrangler.h"
 #include "dataplane/base/limits.h"
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 #include "runtime/job.h"
 #include "runtime/start.h"
 

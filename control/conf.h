@@ -20,7 +20,7 @@
 #include <stdio.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     CONF_FILE_BYTES_MAX = 1 << 20,

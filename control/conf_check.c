@@ -9,7 +9,7 @@
 #include "control/conf_numbers.h"
 #include "control/key.h"
 #include "control/tune.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 /* ---- shape ---- */
 

@@ -10,7 +10,7 @@
 #include "control/hearthd.h"
 #include "control/json_field.h"
 #include "control/log.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */
 static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control/hearthd.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/world/ring.h"
 #include "drivers/clock.h"
 
 /* One member as all cores see it together: the state is that of the core that heard of it last. */

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "control/part.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 enum { RING_VERSIONS = 2 };
 

@@ -20,7 +20,7 @@
 
 #include "dataplane/base/limits.h"
 #include "dataplane/verdict.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum { RING_VIEW_SUCCESSORS = 7, RING_VIEW_HOST_SCRIPTS_MAX = 256 };
 

@@ -42,7 +42,7 @@
 #include "control/part.h"
 #include "control/start_report.h"
 #include "dataplane/base/limits.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     SUPERVISE_READY_MS = 5000,

@@ -22,9 +22,9 @@
 #include "control/conf.h"
 #include "control/part.h"
 #include "control/supervise.h"
-#include "dataplane/route.h"
 #include "dataplane/tls/tls.h"
-#include "dataplane/world.h"
+#include "dataplane/world/route.h"
+#include "dataplane/world/world.h"
 
 struct certs_part {
     struct part part;

@@ -8,10 +8,10 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/steer.h"
-#include "dataplane/world.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/world.h"
 #include "runtime/context.h"
 
 enum {

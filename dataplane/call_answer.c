@@ -3,7 +3,7 @@
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */

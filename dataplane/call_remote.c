@@ -7,7 +7,7 @@
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/trace_sink.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     LAZY_LIFE_MS = 60 * 1000,

@@ -1,6 +1,6 @@
 #include "dataplane/base/trace.h"
 #include "dataplane/conn_parts.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     SEGMENTS_PER_RUN = 64,                /* fairness: a bulk connection gives way after so many */

@@ -1,10 +1,10 @@
 #include "dataplane/base/mutant.h"
 #include "dataplane/conn_parts.h"
-#include "dataplane/route.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/steer.h"
 #include "dataplane/tls/cert.h"
-#include "dataplane/world.h"
+#include "dataplane/world/route.h"
+#include "dataplane/world/world.h"
 
 enum {
     WARM_SCRIPTS_MAX = 4, /* scripts of one host that a hello may warm */

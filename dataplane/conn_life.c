@@ -1,5 +1,5 @@
 #include "dataplane/conn_parts.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 void conn_release_upper(struct conn *c)
 {

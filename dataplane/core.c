@@ -15,7 +15,6 @@
 #include "dataplane/exchange.h"
 #include "dataplane/http/http1.h"
 #include "dataplane/place.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/runtime_link.h"
@@ -24,7 +23,8 @@
 #include "dataplane/sub.h"
 #include "dataplane/trace_sink.h"
 #include "dataplane/warmth.h"
-#include "dataplane/world.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/world.h"
 #include "drivers/rng.h"
 
 enum {

@@ -9,7 +9,7 @@
 
 #include "dataplane/core_state.h"
 #include "dataplane/runtime_link.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 #include "drivers/clock.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dataplane/tls/tls.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     HEADS_PER_RUN = 16, /* of requests that a client pipelines, before other connections' turn */

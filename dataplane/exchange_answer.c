@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dataplane/exchange_parts.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     PIECE_BYTES_MIN = 1024, /* when chunks are short */

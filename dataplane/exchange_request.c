@@ -5,10 +5,10 @@
 
 #include "dataplane/base/host.h"
 #include "dataplane/exchange_parts.h"
-#include "dataplane/route.h"
 #include "dataplane/tls/cert.h"
-#include "dataplane/url_path.h"
-#include "dataplane/world.h"
+#include "dataplane/world/route.h"
+#include "dataplane/world/url_path.h"
+#include "dataplane/world/world.h"
 #include "runtime/context.h"
 #include "runtime/idna.h"
 

@@ -24,8 +24,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/ring.h"
 #include "dataplane/verdict.h"
+#include "dataplane/world/ring.h"
 
 enum { PLACE_SUCCESSORS_MAX = 8 };
 

@@ -5,7 +5,7 @@
 
 #include "dataplane/base/mutant.h"
 #include "dataplane/runtime_link_parts.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum { FREE_NONE = UINT32_MAX };
 

@@ -18,7 +18,7 @@
 #ifndef HEARTH_SERVE_CONTEXT_H
 #define HEARTH_SERVE_CONTEXT_H
 
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 #include "runtime/context.h"
 
 enum serve_context { SERVE_CONTEXT_TRUE, SERVE_CONTEXT_FALSE, SERVE_CONTEXT_BAD };

@@ -2,11 +2,11 @@
 
 #include "dataplane/core_state.h"
 #include "dataplane/place.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/runtime_link.h"
 #include "dataplane/warmth.h"
-#include "dataplane/world.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/world.h"
 
 struct runtime_link *steer_link(struct core *core, uint64_t script_hash)
 {

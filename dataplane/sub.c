@@ -8,7 +8,7 @@
 #include "dataplane/base/slice.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 #include "runtime/context.h"
 
 enum { RETRY_NS = 1000 * 1000 };

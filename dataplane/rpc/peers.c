@@ -7,8 +7,8 @@
 #include <xxhash.h>
 
 #include "dataplane/net/ip.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/world/ring.h"
 
 /* ---- memory ---- */
 

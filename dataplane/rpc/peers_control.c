@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "dataplane/base/note.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
+#include "dataplane/world/ring.h"
 
 /* ---- to say ---- */
 

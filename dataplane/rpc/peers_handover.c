@@ -2,9 +2,9 @@
 #include <assert.h>
 
 #include "dataplane/place.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers_parts.h"
 #include "dataplane/warmth.h"
+#include "dataplane/world/ring.h"
 
 /* ---- the new home: WARMs come in ---- */
 

@@ -21,7 +21,7 @@
 
 #include "dataplane/base/token_bucket.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     SLOT_BITS = 10,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dataplane/http/http1.h"
-#include "dataplane/url_path.h"
+#include "dataplane/world/url_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

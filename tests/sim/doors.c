@@ -21,7 +21,7 @@
 #include "dataplane/call.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/model_caller.h"
 #include "tests/sim/model_runtime.h"

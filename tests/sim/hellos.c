@@ -15,10 +15,10 @@
 
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
-#include "dataplane/route.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls_wire.h"
-#include "dataplane/world.h"
+#include "dataplane/world/route.h"
+#include "dataplane/world/world.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/sim.h"

@@ -11,11 +11,11 @@
 #include "dataplane/call.h"
 #include "dataplane/core.h"
 #include "dataplane/net/ip.h"
-#include "dataplane/route.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/serve.h"
 #include "dataplane/sub.h"
+#include "dataplane/world/route.h"
 
 enum {
     TICK_NS = 100 * 1000,

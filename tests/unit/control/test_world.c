@@ -17,9 +17,9 @@
 
 #include "control/key.h"
 #include "control/world_build.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/record.h"
 #include "dataplane/tls/cert.h"
+#include "dataplane/world/ring.h"
 
 /* ---- doubles ---- */
 

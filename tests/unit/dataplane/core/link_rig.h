@@ -14,7 +14,7 @@
 
 #include "dataplane/runtime_link.h"
 #include "dataplane/sub.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
 

@@ -1,4 +1,4 @@
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 const struct world_tune world_tune_default = {
     .hot_enter_rpm = HOT_ENTER_RPM_DEFAULT,

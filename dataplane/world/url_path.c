@@ -1,4 +1,4 @@
-#include "dataplane/url_path.h"
+#include "dataplane/world/url_path.h"
 
 #include <stdbool.h>
 #include <stdint.h>

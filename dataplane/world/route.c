@@ -1,4 +1,4 @@
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/url_path.h"
+#include "dataplane/world/url_path.h"
 
 /* One pattern, taken apart. Rules lie in order of rank: the first that matches wins. */
 struct rule {
