@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 
 enum {
     NODE_LIFE_LOOK_MS = 20,

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "dataplane/base/limits.h"
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 #include "dataplane/world/world.h"
 
 enum { RING_VIEW_SUCCESSORS = 7, RING_VIEW_HOST_SCRIPTS_MAX = 256 };

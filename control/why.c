@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/record.h"
 #include "runtime/job.h"
 

@@ -7,7 +7,7 @@
 #include "dataplane/base/slice.h"
 #include "dataplane/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/steer.h"
 #include "dataplane/world/ring.h"

@@ -38,8 +38,8 @@
 #include <stdint.h>
 
 #include "dataplane/base/counters.h"
-#include "dataplane/shed.h"
-#include "dataplane/warmth.h"
+#include "dataplane/place/shed.h"
+#include "dataplane/place/warmth.h"
 #include "runtime/head.h"
 #include "runtime/job.h"
 

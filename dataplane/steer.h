@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 
 struct core;
 struct runtime_link;

@@ -54,9 +54,9 @@
 
 #include "dataplane/base/limits.h"
 #include "dataplane/net/net.h"
+#include "dataplane/place/warmth.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/warmth.h"
 
 struct chunk_pool;
 struct clock;

@@ -1,9 +1,9 @@
 /* Joining and leaving: who warms what before the ring's say changes. peers.h tells the story. */
 #include <assert.h>
 
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
+#include "dataplane/place/warmth.h"
 #include "dataplane/rpc/peers_parts.h"
-#include "dataplane/warmth.h"
 #include "dataplane/world/ring.h"
 
 /* ---- the new home: WARMs come in ---- */

@@ -29,8 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/place/verdict.h"
 #include "dataplane/rpc/capability.h"
-#include "dataplane/verdict.h"
 #include "runtime/job.h"
 
 enum record_type {

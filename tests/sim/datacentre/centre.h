@@ -21,7 +21,7 @@
 
 #include <stddef.h>
 
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
 #include "tests/sim/datacentre/server.h"

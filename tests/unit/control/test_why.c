@@ -12,7 +12,7 @@
 
 #include "control/messenger.h"
 #include "control/why.h"
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/record.h"
 #include "runtime/job.h"
 

@@ -2,7 +2,7 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "dataplane/base/note.h"
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"

@@ -1,4 +1,4 @@
-#include "dataplane/shed.h"
+#include "dataplane/place/shed.h"
 
 static const uint64_t us_ns = 1000;
 

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 
 enum { SHED_LOAD_MAX = 4000 }; /* one stuck node must not hide the differences between the others */
 

@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 #include "dataplane/world/ring.h"
 
 enum { PLACE_SUCCESSORS_MAX = 8 };

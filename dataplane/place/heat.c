@@ -1,10 +1,10 @@
-#include "dataplane/heat.h"
+#include "dataplane/place/heat.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "dataplane/verdict.h"
+#include "dataplane/place/verdict.h"
 
 static uint64_t key_of(uint64_t script)
 {

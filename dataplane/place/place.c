@@ -1,4 +1,4 @@
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "dataplane/warmth.h"
+#include "dataplane/place/warmth.h"
 
 #include <assert.h>
 #include <string.h>
