@@ -1,7 +1,7 @@
 #include "dataplane/base/mutant.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/conn_parts.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/steer.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/world/route.h"
 #include "dataplane/world/world.h"

@@ -7,8 +7,8 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "dataplane/call/runtime_link.h"
 #include "dataplane/core_state.h"
-#include "dataplane/runtime_link.h"
 #include "dataplane/world/world.h"
 #include "drivers/clock.h"
 

@@ -30,7 +30,7 @@
 
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/pace.h"
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
 #include "dataplane/http/http1.h"
 
 struct conn;

@@ -1,5 +1,5 @@
-#include "dataplane/call.h"
-#include "dataplane/serve.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/serve.h"
 #include "tests/sim/cluster_parts.h"
 
 /* A client whose reset was lost is there until the stall timeout; what ran for it elsewhere a little longer. */

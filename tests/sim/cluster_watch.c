@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
-#include "dataplane/steer.h"
 #include "tests/sim/cpu_cost.h"
 
 enum {

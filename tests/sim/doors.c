@@ -18,7 +18,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/route.h"

@@ -8,13 +8,13 @@
 
 #include "dataplane/base/note.h"
 #include "dataplane/base/trace.h"
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/serve.h"
+#include "dataplane/call/sub.h"
 #include "dataplane/core.h"
 #include "dataplane/net/ip.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/serve.h"
-#include "dataplane/sub.h"
 #include "dataplane/world/route.h"
 
 enum {

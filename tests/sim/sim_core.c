@@ -15,12 +15,12 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/sub.h"
 #include "dataplane/conn.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/exchange.h"
-#include "dataplane/sub.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls.h"
 #include "dataplane/tls/tls_ticket.h"

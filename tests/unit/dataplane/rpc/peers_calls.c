@@ -1,9 +1,9 @@
 /* Where a core sends a request, and what it takes for a reason not to. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/serve.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/serve.h"
 #include "runtime/head.h"
 #include "tests/sim/hog.h"
 

@@ -2,11 +2,11 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "dataplane/base/note.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/place/place.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/steer.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
 {

@@ -4,9 +4,9 @@
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "control/tune.h"
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/steer.h"
 #include "runtime/head.h"
 
 enum { NODES = 2 };

@@ -1,6 +1,6 @@
 /* Who is there: joining, silence, lists of members that change. */
+#include "dataplane/call/steer.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/steer.h"
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 static void a_node_alone_serves_at_once(void **state)

@@ -1,15 +1,15 @@
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place/place.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/steer.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"

@@ -1,7 +1,7 @@
 /* Sub-requests of a runtime process: replies go down, calls and their bodies come up. */
 #include <string.h>
 
-#include "dataplane/runtime_link_parts.h"
+#include "dataplane/call/runtime_link_parts.h"
 
 /* ---- down: replies ---- */
 

@@ -41,9 +41,9 @@
 
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/trace.h"
+#include "dataplane/call/runtime_link.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/channel.h"
-#include "dataplane/runtime_link.h"
 
 struct core;
 struct call;

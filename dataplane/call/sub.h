@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/runtime_link.h"
+#include "dataplane/call/runtime_link.h"
 
 struct call;
 struct core;

@@ -10,7 +10,7 @@
 #include "dataplane/base/age.h"
 #include "dataplane/base/memory.h"
 #include "dataplane/base/trace.h"
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
 #include "dataplane/rpc/record.h"
 
 enum call_state { CALL_FREE = 0, CALL_PLACE, CALL_SENT, CALL_REMOTE, CALL_LOCAL, CALL_LINGER };

@@ -6,7 +6,7 @@
 #ifndef HEARTH_RUNTIME_LINK_PARTS_H
 #define HEARTH_RUNTIME_LINK_PARTS_H
 
-#include "dataplane/runtime_link.h"
+#include "dataplane/call/runtime_link.h"
 
 /* A few slots are kept for CANCEL, CREDIT and WARM, so that a burst of STARTs cannot shut out
  * control. */

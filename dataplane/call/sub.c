@@ -1,4 +1,4 @@
-#include "dataplane/sub.h"
+#include "dataplane/call/sub.h"
 
 #include <assert.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "dataplane/base/memory.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"

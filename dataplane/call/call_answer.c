@@ -1,6 +1,6 @@
 /* The memory of a call's answer: no credit without chunks. And what origins say and ask. */
 #include "dataplane/base/mutant.h"
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/world/world.h"

@@ -1,15 +1,15 @@
-#include "dataplane/serve.h"
+#include "dataplane/call/serve.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/call.h"
+#include "dataplane/call/call.h"
+#include "dataplane/call/serve_context.h"
+#include "dataplane/call/steer.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/serve_context.h"
-#include "dataplane/steer.h"
 #include "runtime/context.h"
 
 enum {

@@ -1,10 +1,10 @@
-#include "dataplane/steer.h"
+#include "dataplane/call/steer.h"
 
+#include "dataplane/call/runtime_link.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place/place.h"
 #include "dataplane/place/warmth.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/runtime_link.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
 

@@ -1,4 +1,4 @@
-#include "dataplane/serve_context.h"
+#include "dataplane/call/serve_context.h"
 
 static bool has_what_no_script_has(const struct context_frame *f)
 {

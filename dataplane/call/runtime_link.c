@@ -1,10 +1,10 @@
-#include "dataplane/runtime_link.h"
+#include "dataplane/call/runtime_link.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/runtime_link_parts.h"
+#include "dataplane/call/runtime_link_parts.h"
 #include "dataplane/world/world.h"
 
 enum { FREE_NONE = UINT32_MAX };

@@ -1,4 +1,4 @@
-#include "dataplane/trace_sink.h"
+#include "dataplane/call/trace_sink.h"
 
 #include <assert.h>
 #include <string.h>

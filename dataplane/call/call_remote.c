@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
+#include "dataplane/call/trace_sink.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
-#include "dataplane/trace_sink.h"
 #include "dataplane/world/world.h"
 
 enum {
