@@ -1,6 +1,6 @@
 #include "tests/sim/cpu_cost.h"
 
-#include "dataplane/conn.h"
+#include "dataplane/conn/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/tls/tls.h"
 #include "drivers/clock.h"

@@ -17,10 +17,10 @@
 
 #include "dataplane/call/call.h"
 #include "dataplane/call/sub.h"
-#include "dataplane/conn.h"
+#include "dataplane/conn/conn.h"
+#include "dataplane/conn/exchange.h"
 #include "dataplane/core.h"
 #include "dataplane/core_state.h"
-#include "dataplane/exchange.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls.h"
 #include "dataplane/tls/tls_ticket.h"

@@ -1,6 +1,6 @@
 /* Connections at rest: those whose peer has the next word, in order of how long it has been
  * waited for. When connections run out, they give way; one that is busy never does. */
-#include "dataplane/conn_parts.h"
+#include "dataplane/conn/conn_parts.h"
 
 static struct conn *conn_of_rest(struct age_link *link)
 {

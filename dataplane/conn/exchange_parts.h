@@ -15,9 +15,9 @@
 #include <strings.h>
 
 #include "dataplane/base/memory.h"
-#include "dataplane/conn.h"
+#include "dataplane/conn/conn.h"
+#include "dataplane/conn/exchange.h"
 #include "dataplane/core_state.h"
-#include "dataplane/exchange.h"
 
 enum {
     /* Of what the client has been told before, it must have read all but so much before more is

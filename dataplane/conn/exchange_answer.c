@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dataplane/exchange_parts.h"
+#include "dataplane/conn/exchange_parts.h"
 #include "dataplane/world/world.h"
 
 enum {

@@ -1,6 +1,6 @@
 #include "dataplane/base/mutant.h"
 #include "dataplane/call/steer.h"
-#include "dataplane/conn_parts.h"
+#include "dataplane/conn/conn_parts.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/world/route.h"

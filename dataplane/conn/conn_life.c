@@ -1,4 +1,4 @@
-#include "dataplane/conn_parts.h"
+#include "dataplane/conn/conn_parts.h"
 #include "dataplane/world/world.h"
 
 void conn_release_upper(struct conn *c)

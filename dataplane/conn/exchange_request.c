@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dataplane/base/host.h"
-#include "dataplane/exchange_parts.h"
+#include "dataplane/conn/exchange_parts.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/world/route.h"
 #include "dataplane/world/url_path.h"

@@ -1,5 +1,5 @@
 #include "dataplane/base/trace.h"
-#include "dataplane/conn_parts.h"
+#include "dataplane/conn/conn_parts.h"
 #include "dataplane/world/world.h"
 
 enum {

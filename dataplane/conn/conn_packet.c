@@ -1,4 +1,4 @@
-#include "dataplane/conn_parts.h"
+#include "dataplane/conn/conn_parts.h"
 
 enum {
     COOKIE_LIFE_MS =

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "dataplane/base/slice.h"
-#include "dataplane/conn.h"
+#include "dataplane/conn/conn.h"
 #include "dataplane/core_state.h"
 #include "dataplane/tls/tls.h"
 

@@ -1,4 +1,4 @@
-#include "dataplane/exchange_parts.h"
+#include "dataplane/conn/exchange_parts.h"
 
 #include <assert.h>
 #include <string.h>
