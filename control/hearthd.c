@@ -25,7 +25,7 @@
 #include "control/install.h"
 #include "control/log.h"
 #include "control/pid_file.h"
-#include "dataplane/core_thread.h"
+#include "dataplane/core/core_thread.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/net/net.h"
 #include "dataplane/tls/tls.h"

@@ -27,7 +27,7 @@
 #include "control/trial.h"
 #include "control/why.h"
 #include "control/world_build.h"
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/net/net.h"
 #include "dataplane/tls/tls_ticket.h"
 #include "drivers/clock.h"

@@ -1,4 +1,4 @@
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
 

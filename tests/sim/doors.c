@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "dataplane/call/call.h"
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/route.h"
 #include "drivers/port_sim.h"

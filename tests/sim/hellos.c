@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls_wire.h"

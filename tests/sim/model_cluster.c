@@ -11,7 +11,7 @@
 #include "dataplane/call/call.h"
 #include "dataplane/call/serve.h"
 #include "dataplane/call/sub.h"
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/net/ip.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"

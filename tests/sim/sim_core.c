@@ -19,7 +19,7 @@
 #include "dataplane/call/sub.h"
 #include "dataplane/conn/conn.h"
 #include "dataplane/conn/exchange.h"
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls.h"

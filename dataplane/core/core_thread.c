@@ -1,4 +1,4 @@
-#include "dataplane/core_thread.h"
+#include "dataplane/core/core_thread.h"
 
 #include <poll.h>
 #include <time.h>

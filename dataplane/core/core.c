@@ -1,4 +1,4 @@
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 
 #include <assert.h>
 #include <stdlib.h>

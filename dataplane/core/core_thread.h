@@ -9,7 +9,7 @@
 #ifndef HEARTH_CORE_THREAD_H
 #define HEARTH_CORE_THREAD_H
 
-#include "dataplane/core.h"
+#include "dataplane/core/core.h"
 
 /* Hugepages where there are any (rte_malloc). */
 extern const struct core_memory core_memory_huge;
