@@ -12,7 +12,7 @@
  * A member has weight * RING_VNODES / RING_WEIGHT_ONE virtual nodes (at least one) of RING_VNODE_POINTS points each: XXH3_64 of
  * the member's id and the point's number. So a point depends on nothing but its member: adding or removing one moves only
  * scripts to or from it. One point each would not do: a share of 128 points is uneven by 1/sqrt(128) = 9 %, and the largest of
- * 300 shares is 1.27 of the mean; of 512 points it is 1.13, and below 1.25 in every cluster tried (tests/unit/dataplane/ring).
+ * 300 shares is 1.27 of the mean; of 512 points it is 1.13, and below 1.25 in every cluster tried (tests/unit/dataplane/world).
  *
  * The same members give the same table, byte for byte, on every node, whatever order they are given in; `digest` says so in
  * 64 bits. Points that fall together belong to the lower id.

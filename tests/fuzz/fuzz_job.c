@@ -1,7 +1,7 @@
 /* The job border under a runtime process that does anything: the input is a program of honest owner calls and of
  * writes into the shared region. The rig asserts what runtime_link promises whatever the region holds. */
 #include "input.h"
-#include "tests/unit/dataplane/core/link_rig.h"
+#include "tests/unit/dataplane/call/link_rig.h"
 
 /* Words near a limit find more than words of any value. */
 static uint32_t take_near(struct input *in, uint32_t limit)

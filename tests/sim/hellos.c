@@ -23,7 +23,7 @@
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/station.h"
-#include "tests/unit/dataplane/http/hello.h"
+#include "tests/unit/dataplane/tls/hello.h"
 
 enum {
     STRANGERS = 16,

@@ -1,5 +1,6 @@
 /* Figures of TLS, SNI and HTTP/1.1 on one core, in memory. Only the server's calls are timed. Run by hand:
- *   ninja -C build tests/unit/dataplane/http/bench_http && build/tests/unit/dataplane/http/bench_http build/tests/unit/dataplane/http/certs */
+ *   ninja -C build tests/unit/dataplane/tls/bench_tls
+ *   build/tests/unit/dataplane/tls/bench_tls build/tests/unit/dataplane/tls/certs */
 #include "tls_pair.h"
 
 #include <malloc.h>

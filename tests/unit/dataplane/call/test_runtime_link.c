@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/dataplane/core/link_rig.h"
+#include "tests/unit/dataplane/call/link_rig.h"
 
 enum { NOW_NS = 1000000 };
 
