@@ -1,14 +1,10 @@
 #include "dataplane/base/chunk.h"
+#include "dataplane/base/least.h"
 
 #include <assert.h>
 #include <string.h>
 
 static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk is exactly its limit");
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 void chunk_pool_init(struct chunk_pool *pool, void *memory, uint32_t count)
 {

@@ -8,6 +8,7 @@
 #include "dataplane/base/slice.h"
 #include "dataplane/call/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/http/http1.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"
 
@@ -301,22 +302,6 @@ static const struct call_events sub_events = {
 
 /* ---- messages of the runtime ---- */
 
-static bool is_method(struct head_view v, const char *name)
-{
-    return v.len == strlen(name) && memcmp(v.p, name, v.len) == 0;
-}
-
-static bool is_idempotent(struct head_view method)
-{
-    static const char *const names[] = {"GET", "HEAD",   "OPTIONS",
-                                        "PUT", "DELETE", "TRACE"}; /* RFC 9110 9.2.2 */
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (is_method(method, names[i]))
-            return true;
-    }
-    return false;
-}
-
 /* The callee's stack: the caller's, and a frame for the callee under the limits of the binding. */
 static enum job_error make_context(struct core *core, struct call *parent,
                                    const struct world_binding *binding,
@@ -418,7 +403,7 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
                                    .head = &queue,
                                    .answer = &s->out,
                                    .has_body = has_body,
-                                   .is_idempotent = is_idempotent(method),
+                                   .is_idempotent = http1_is_idempotent(method),
                                    .is_traced = parent->is_traced,
                                    .sink = parent->has_sink ? parent->sink : NULL,
                                    .span = span,

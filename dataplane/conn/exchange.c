@@ -1,3 +1,4 @@
+#include "dataplane/base/least.h"
 #include "dataplane/conn/exchange_parts.h"
 
 #include <assert.h>
@@ -15,11 +16,6 @@ static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_OUT_BYTES, "a message is put 
 static_assert((int)JOB_HEAD_BYTES_MAX <= (int)CORE_SCRATCH_BYTES, "and read there");
 
 /* ---- deadlines ---- */
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static void set_deadline(struct exchange *x)
 {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/slice.h"
 #include "dataplane/base/trace.h"
 #include "dataplane/call/call.h"
@@ -520,21 +521,16 @@ uint32_t core_iterate(struct core *core)
     return work;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t core_next_ns(const struct core *core)
 {
     if (core->is_behind || core->dirty_first || handshakes_wait(&core->handshakes))
         return core->now_ns;
     uint64_t next_ns = timers_next_ns(&core->timers);
-    next_ns = earlier(next_ns, hops_next_ns(&core->hops, core->now_ns));
-    next_ns = earlier(next_ns, conns_starving_next_ns(core));
-    next_ns = earlier(next_ns, calls_next_ns(core->calls));
-    next_ns = earlier(next_ns, subs_next_ns(core->subs));
-    return core->peers ? earlier(next_ns, peers_next_ns(core->peers)) : next_ns;
+    next_ns = min_u64(next_ns, hops_next_ns(&core->hops, core->now_ns));
+    next_ns = min_u64(next_ns, conns_starving_next_ns(core));
+    next_ns = min_u64(next_ns, calls_next_ns(core->calls));
+    next_ns = min_u64(next_ns, subs_next_ns(core->subs));
+    return core->peers ? min_u64(next_ns, peers_next_ns(core->peers)) : next_ns;
 }
 
 void core_end(struct core *core)

@@ -74,6 +74,9 @@ struct http1_request {
 enum http1_result http1_request_parse(struct http1_request *, const char *bytes, size_t len,
                                       size_t seen);
 
+/* RFC 9110 9.2.2. */
+bool http1_is_idempotent(struct head_view method);
+
 /* Takes the next item off a comma-separated list (RFC 9110 5.6.1), trimmed, possibly empty. False: no more. */
 bool http1_list_next(struct head_view *list, struct head_view *item);
 

@@ -402,21 +402,19 @@ static enum http1_result read_fields(struct reader *in)
 
 /* ---- the whole ---- */
 
-static void take_method(struct http1_request *r)
+static bool is_named(struct head_view method, const char *name)
 {
-    static const struct {
-        char name[8];
-        uint8_t len;
-    } idempotent[] = {{"GET", 3},    {"HEAD", 4},    {"PUT", 3},
-                      {"DELETE", 6}, {"OPTIONS", 7}, {"TRACE", 5}};
-    for (size_t i = 0; i < sizeof(idempotent) / sizeof(idempotent[0]); i++) {
-        if (r->method.len == idempotent[i].len &&
-            memcmp(r->method.p, idempotent[i].name, r->method.len) == 0) {
-            r->is_idempotent = true;
-            r->is_head = i == 1;
-            return;
-        }
+    return method.len == strlen(name) && memcmp(method.p, name, method.len) == 0;
+}
+
+bool http1_is_idempotent(struct head_view method)
+{
+    static const char *const names[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_named(method, names[i]))
+            return true;
     }
+    return false;
 }
 
 static enum http1_result finish(struct reader *in)
@@ -432,7 +430,8 @@ static enum http1_result finish(struct reader *in)
     r->expects_continue = r->expects_continue && r->minor == 1 && r->body != HTTP1_BODY_NONE;
     r->keep_alive = !in->is_close && (r->minor == 1 || in->is_keep_alive);
     r->wants_upgrade = in->is_upgrade && in->has_upgrade && r->minor == 1;
-    take_method(r);
+    r->is_idempotent = http1_is_idempotent(r->method);
+    r->is_head = is_named(r->method, "HEAD");
     return HTTP1_OK;
 }
 

@@ -80,7 +80,7 @@ bool hops_wait(struct hops *h, const struct net *net, struct age_link *waiter, u
     return stand_in(&hop->waiters, waiter);
 }
 
-static void look(struct hops *h, struct net *net, uint64_t now_ns)
+static void resolve_asked(struct hops *h, struct net *net, uint64_t now_ns)
 {
     h->learned = neighbours_learned(net->neighbours);
     h->look_ns = now_ns + NEIGHBOUR_QUERY_INTERVAL_MS * ms_ns;
@@ -129,7 +129,7 @@ struct age_link *hops_next(struct hops *h, struct net *net, uint64_t now_ns, boo
 {
     *is_lost = false;
     if (h->count > 0 && (now_ns >= h->look_ns || h->learned != neighbours_learned(net->neighbours)))
-        look(h, net, now_ns);
+        resolve_asked(h, net, now_ns);
     for (uint32_t i = 0; h->told > 0 && i < h->end; i++) {
         struct hop *hop = &h->hop[i];
 

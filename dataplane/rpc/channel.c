@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/rpc/channel_recovery.h"
 #include "dataplane/rpc/channel_stream.h"
@@ -23,11 +24,6 @@ static const char protocol[] = "hearth rpc 3";
 static_assert((int)INIT_BYTES <= (int)CHANNEL_DATAGRAM_MIN, "an init fits any path");
 static_assert(CHANNEL_STREAMS_MAX % 2 == 0, "each side opens half of them");
 static_assert(sizeof(struct channel) % CHANNEL_ALIGN == 0, "channels may stand in an array");
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {

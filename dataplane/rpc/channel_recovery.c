@@ -2,12 +2,8 @@
 
 #include <assert.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/rpc/channel_stream.h"
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {

@@ -1,3 +1,4 @@
+#include "dataplane/base/least.h"
 #include "dataplane/rpc/channel_stream_parts.h"
 
 #include "dataplane/base/mutant.h"
@@ -7,11 +8,6 @@ enum {
     ROOM_QUARTER = CHANNEL_STREAM_BUFFER / 4,
     PIECE_MIN = 64, /* bytes of a stream that are worth a frame at a packet's end */
 };
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- ranges ---- */
 

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
 #include "dataplane/net/ip.h"
@@ -159,11 +160,6 @@ void slot_say_goodbye(struct peers *p, struct peers_slot *s)
     uint64_t now_ns = now_of(p);
     channel_close(s->channel, now_ns);
     (void)send_one(p, s, now_ns); /* if it is lost, silence says the same */
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint64_t deadline_of(const struct peers *p, const struct peers_slot *s)

@@ -27,8 +27,8 @@ static enum warmth_state warmth_here(const struct peers *p, const struct world_s
 }
 
 /* True: it is answered. */
-static bool look(struct peers *p, struct peers_slot *s, struct peers_pending *pending,
-                 uint64_t now_ns)
+static bool pursue(struct peers *p, struct peers_slot *s, struct peers_pending *pending,
+                   uint64_t now_ns)
 {
     const struct world_script *script = world_script(world_of(p), pending->script);
     if (script && world_holds(world_of(p), script->handle))
@@ -76,7 +76,7 @@ bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_wa
         answer(p, s, &pending, false, now_ns);
         return true;
     }
-    if (!look(p, s, &pending, now_ns)) {
+    if (!pursue(p, s, &pending, now_ns)) {
         s->pending[s->pending_count++] = pending;
         p->pending++;
     }
@@ -88,7 +88,7 @@ static uint32_t run_pending(struct peers *p, struct peers_slot *s, uint64_t now_
 {
     uint32_t answered = 0;
     for (uint32_t i = 0; i < s->pending_count;) {
-        if (look(p, s, &s->pending[i], now_ns)) {
+        if (pursue(p, s, &s->pending[i], now_ns)) {
             s->pending[i] = s->pending[--s->pending_count];
             p->pending--;
             answered++;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/tcp/tcp_internal.h"
 
 enum { RTO_INITIAL_US = 1000000 /* RFC 6298 2.1 */ };
@@ -321,11 +322,6 @@ uint32_t tcp_acked_count(const struct tcp *t)
 }
 
 /* ---- time ---- */
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static bool may_have_data(const struct tcp *t)
 {

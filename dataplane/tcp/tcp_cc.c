@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "dataplane/base/least.h"
+
 /* RFC 9438 section 4: beta and C; alpha makes the Reno-friendly estimate as fair as Reno itself. */
 #define CUBIC_BETA  0.7f
 #define CUBIC_C     0.4f
@@ -13,11 +15,6 @@
 static uint32_t max_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint32_t initial_window(uint32_t mss)

@@ -1,3 +1,4 @@
+#include "dataplane/base/least.h"
 #include "dataplane/core/core.h"
 #include "dataplane/rpc/peers.h"
 #include "tests/sim/cluster_parts.h"
@@ -466,11 +467,6 @@ bool gusts_are_over(const struct sim *s)
             return false;
     }
     return !w->partition_until_ns && !w->cut_until_ns && killer_is_over(s);
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 uint64_t gusts_next_ns(const struct sim *s)

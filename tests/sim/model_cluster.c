@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/note.h"
 #include "dataplane/base/trace.h"
 #include "dataplane/call/call.h"
@@ -578,11 +579,6 @@ void cluster_work(struct cluster *c)
             n->world.epoch += model_runtime_work(&n->runtime[k]);
         control(n);
     }
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
