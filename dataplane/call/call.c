@@ -624,34 +624,34 @@ static void trace_end(struct core *core, struct call *c, bool is_end)
 
 /* ---- answers from a runtime process here ---- */
 
-static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
     struct core *core = arg;
     struct call *c = call_at(core, owner);
     struct head_reader r;
+    bool is_end = head->body.is_end;
     bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
     c->has_head = true;
     c->is_over = is_end;
     if (c->is_bounced)
         core->counters.call_bounced_served++;
-    call_trace(core, c, TRACE_HEAD, head_read_response(&r, head, head_bytes), cold_us);
+    call_trace(core, c, TRACE_HEAD, head_read_response(&r, head->bytes, head->len), head->cold_us);
     trace_end(core, c, is_end);
     call_review_kept(core, c);
-    c->events->head(core, c->owner, head, head_bytes, cold_us, body, views, is_end);
+    c->events->head(core, c->owner, head);
     if (is_end)
         call_finish(core, c, lingers);
 }
 
-static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
 {
     struct core *core = arg;
     struct call *c = call_at(core, owner);
+    bool is_end = body->is_end;
     bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
     c->is_over = is_end;
     trace_end(core, c, is_end);
-    c->events->data(core, c->owner, body, views, is_end);
+    c->events->data(core, c->owner, body);
     if (is_end)
         call_finish(core, c, lingers);
 }

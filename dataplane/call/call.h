@@ -68,10 +68,8 @@ enum job_error call_job_error(uint32_t error);
 
 /* Calls to the origin of a call. Views die with the call. After is_end and error the call is over and its ref dead. */
 struct call_events {
-    void (*head)(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                 uint64_t cold_us, const struct head_view *body, uint32_t body_views, bool is_end);
-    void (*data)(void *core, uint32_t owner, const struct head_view *body, uint32_t body_views,
-                 bool is_end);
+    void (*head)(void *core, uint32_t owner, const struct answer_head *);
+    void (*data)(void *core, uint32_t owner, const struct answer_body *);
     void (*error)(void *core, uint32_t owner,
                   uint32_t error);              /* enum job_error or enum call_error */
     void (*credit)(void *core, uint32_t owner); /* more request body can be given */

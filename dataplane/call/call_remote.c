@@ -296,8 +296,11 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
                head.cold_us);
     call_review_kept(core, c);
     struct call_ref ref = {c->index, c->generation};
-    c->events->head(core, c->owner, head.head, head.head_bytes, head.cold_us, body.view, body.count,
-                    is_end);
+    c->events->head(core, c->owner,
+                    &(struct answer_head){.bytes = head.head,
+                                          .len = head.head_bytes,
+                                          .cold_us = head.cold_us,
+                                          .body = {body.view, body.count, is_end}});
     if (c->generation != ref.generation)
         return false; /* the origin had enough */
     if (is_end) {
@@ -360,7 +363,7 @@ static bool on_data(struct core *core, struct call *c)
     c->data_left -= (uint32_t)body.bytes;
     c->recv_credit -= (uint32_t)body.bytes;
     c->is_over = is_end;
-    c->events->data(core, c->owner, body.view, body.count, is_end);
+    c->events->data(core, c->owner, &(struct answer_body){body.view, body.count, is_end});
     if (c->generation != generation)
         return false;
     if (is_end) {
@@ -380,7 +383,7 @@ static void on_end(struct core *core, struct call *c)
     }
     uint32_t generation = c->generation;
     c->is_over = true;
-    c->events->data(core, c->owner, NULL, 0, true);
+    c->events->data(core, c->owner, &(struct answer_body){.is_end = true});
     assert(c->generation == generation);
     end_remote(core, c, RECORD_HEADER_BYTES);
 }

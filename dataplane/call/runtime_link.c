@@ -427,7 +427,7 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     if (is_end)
         end_answer(l, s->job, s->flags);
     if (is_wanted)
-        l->events->data(l->core, owner, body.view, body.count, is_end);
+        l->events->data(l->core, owner, &(struct answer_body){body.view, body.count, is_end});
     return true;
 }
 
@@ -457,8 +457,11 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     if (is_end)
         end_answer(l, s->job, next ? next->flags : s->flags);
     if (is_wanted)
-        l->events->head(l->core, owner, l->head_copy, head_bytes, s->arg, body.view, body.count,
-                        is_end);
+        l->events->head(l->core, owner,
+                        &(struct answer_head){.bytes = l->head_copy,
+                                              .len = head_bytes,
+                                              .cold_us = s->arg,
+                                              .body = {body.view, body.count, is_end}});
     return true;
 }
 

@@ -55,14 +55,26 @@ struct job_ref {
 /* No sub-request: an owner that is none. */
 enum { SUB_NONE = UINT32_MAX };
 
+/* Of an answer's body; the views die with the event that shows them. */
+struct answer_body {
+    const struct head_view *view;
+    uint32_t views;
+    bool is_end; /* the answer is whole */
+};
+
+/* An answer's head, and what came of its body in the same breath. */
+struct answer_head {
+    const uint8_t *bytes;
+    size_t len;
+    uint64_t cold_us; /* enum job_start, and beyond */
+    struct answer_body body;
+};
+
 /* Calls to the owner of a job. Views die with the call. After end, error and lost the job is over
  * and its ref dead. */
 struct runtime_link_events {
-    /* The response head, and with it the whole body if it came in the same breath (is_end). */
-    void (*head)(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                 uint64_t cold_us, const struct head_view *body, uint32_t body_views, bool is_end);
-    void (*data)(void *core, uint32_t owner, const struct head_view *body, uint32_t body_views,
-                 bool is_end);
+    void (*head)(void *core, uint32_t owner, const struct answer_head *);
+    void (*data)(void *core, uint32_t owner, const struct answer_body *);
     void (*error)(void *core, uint32_t owner, enum job_error);
     void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
     /* The runtime is gone. is_suspect: it died while it ran this job. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/call/call.h"
 #include "dataplane/call/serve_context.h"
@@ -199,40 +200,37 @@ static void queue(struct core *core, struct served *s, const void *bytes, size_t
     assert(taken == len);
 }
 
-static void take_body(struct core *core, struct served *s, const struct head_view *body,
-                      uint32_t views, bool is_end)
+static void take_body(struct core *core, struct served *s, const struct answer_body *body)
 {
-    for (uint32_t i = 0; i < views; i++)
-        queue(core, s, body[i].p, body[i].len);
-    s->is_ended = is_end;
+    for (uint32_t i = 0; i < body->views; i++)
+        queue(core, s, body->view[i].p, body->view[i].len);
+    s->is_ended = body->is_end;
     write_answer(core, s);
 }
 
-static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
     struct served_table *t = core->served;
-    struct record_head record = {.cold_us = cold_us < UINT32_MAX ? (uint32_t)cold_us : UINT32_MAX,
-                                 .head = head,
-                                 .head_bytes = (uint32_t)head_bytes};
-    if (is_end)
+    struct record_head record = {.cold_us = (uint32_t)min_u64(head->cold_us, UINT32_MAX),
+                                 .head = head->bytes,
+                                 .head_bytes = (uint32_t)head->len};
+    if (head->body.is_end)
         s->call = (struct call_ref){0};
     s->state = SERVE_ANSWER;
     s->head_left = (uint32_t)record_write_head(t->out, sizeof(t->out), &record);
     queue(core, s, t->out, s->head_left);
-    take_body(core, s, body, views, is_end);
+    take_body(core, s, &head->body);
 }
 
-static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
 {
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
-    if (is_end)
+    if (body->is_end)
         s->call = (struct call_ref){0};
-    take_body(core, s, body, views, is_end);
+    take_body(core, s, body);
 }
 
 static void on_error(void *arg, uint32_t owner, uint32_t error)

@@ -11,6 +11,7 @@
 #include "dataplane/http/http1.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"
+#include "runtime/head.h"
 
 enum { RETRY_NS = 1000 * 1000 };
 
@@ -193,26 +194,24 @@ static void queue(struct core *core, struct byte_queue *q, const void *bytes, si
     assert(taken == len);
 }
 
-static void take_body(struct core *core, struct sub *s, const struct head_view *body,
-                      uint32_t views, bool is_end)
+static void take_body(struct core *core, struct sub *s, const struct answer_body *body)
 {
-    for (uint32_t i = 0; i < views; i++)
-        queue(core, &s->out, body[i].p, body[i].len);
-    s->is_ended = is_end;
+    for (uint32_t i = 0; i < body->views; i++)
+        queue(core, &s->out, body->view[i].p, body->view[i].len);
+    s->is_ended = body->is_end;
     write_reply(core, s);
 }
 
-static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
     struct head_reader r;
     struct head_field f;
-    if (is_end)
+    if (head->body.is_end)
         s->call = (struct call_ref){0};
     s->is_replied = true;
-    head_read_response(&r, head, head_bytes);
+    head_read_response(&r, head->bytes, head->len);
     while (head_read_field(&r, &f))
         ;
     if (!head_read_end(&r)) { /* another runtime's word: it does not reach this one unread */
@@ -221,19 +220,18 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
         refuse(core, s, JOB_ERROR_EXCEPTION);
         return;
     }
-    queue(core, &s->out, head, head_bytes);
-    s->head_bytes = (uint32_t)head_bytes;
-    take_body(core, s, body, views, is_end);
+    queue(core, &s->out, head->bytes, head->len);
+    s->head_bytes = (uint32_t)head->len;
+    take_body(core, s, &head->body);
 }
 
-static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
-    if (is_end)
+    if (body->is_end)
         s->call = (struct call_ref){0};
-    take_body(core, s, body, views, is_end);
+    take_body(core, s, body);
 }
 
 static const struct call_events sub_events;

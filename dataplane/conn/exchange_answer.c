@@ -315,44 +315,58 @@ static struct exchange *owner_of(struct core *core, uint32_t owner)
     return x;
 }
 
+/* What a head says of its answer. */
+struct answer_shape {
+    uint64_t length;
+    uint16_t status;
+    bool has_length;
+};
+
 /* A runtime's head is text of a stranger: what could break the message's framing is left out or
  * refused. */
-static bool read_response_head(const uint8_t *head, size_t head_bytes, uint16_t *status,
-                               bool *has_length, uint64_t *length)
+static bool read_response_head(const struct answer_head *head, struct answer_shape *shape)
 {
     struct head_reader r;
     struct head_field f;
-    *status = head_read_response(&r, head, head_bytes);
-    *has_length = false;
+    *shape = (struct answer_shape){.status = head_read_response(&r, head->bytes, head->len)};
     while (head_read_field(&r, &f)) {
         if (!view_is(f.name, "content-length"))
             continue;
         uint64_t n = 0;
-        if (*has_length || f.value.len == 0 || f.value.len > 18)
+        if (shape->has_length || f.value.len == 0 || f.value.len > 18)
             return false;
         for (size_t i = 0; i < f.value.len; i++) {
             if (f.value.p[i] < '0' || f.value.p[i] > '9')
                 return false;
             n = n * 10 + (uint64_t)(f.value.p[i] - '0');
         }
-        *has_length = true;
-        *length = n;
+        shape->has_length = true;
+        shape->length = n;
     }
-    return head_read_end(&r) && *status >= 200 && *status <= 599;
+    return head_read_end(&r) && shape->status >= 200 && shape->status <= 599;
 }
 
-static void choose_framing(struct exchange *x, uint16_t status, bool has_length, uint64_t length,
-                           bool is_end, uint64_t body_bytes)
+static size_t body_bytes(const struct answer_body *body)
 {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < body->views; i++)
+        bytes += body->view[i].len;
+    return bytes;
+}
+
+static void choose_framing(struct exchange *x, const struct answer_head *head,
+                           const struct answer_shape *shape)
+{
+    size_t bytes = body_bytes(&head->body);
     x->response_left = 0;
     /* The length that the body would have is not known before it is made, and is not made for a
      * HEAD (RFC 9110 9.3.2). */
-    bool is_unmade = x->is_head && !has_length && body_bytes == 0;
-    if (status == 204 || status == 304 || is_unmade) {
+    bool is_unmade = x->is_head && !shape->has_length && bytes == 0;
+    if (shape->status == 204 || shape->status == 304 || is_unmade) {
         x->framing = HTTP1_FRAME_NONE;
-    } else if (has_length || is_end) {
+    } else if (shape->has_length || head->body.is_end) {
         x->framing = HTTP1_FRAME_LENGTH;
-        x->response_left = has_length ? length : body_bytes;
+        x->response_left = shape->has_length ? shape->length : bytes;
     } else if (x->minor == 0) {
         x->framing = HTTP1_FRAME_CLOSE;
         x->keep_alive = false;
@@ -361,19 +375,11 @@ static void choose_framing(struct exchange *x, uint16_t status, bool has_length,
     }
 }
 
-static size_t total(const struct head_view *body, uint32_t views)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < views; i++)
-        bytes += body[i].len;
-    return bytes;
-}
-
 /* Body bytes from the runtime, queued. What is over the promised length is no part of the answer,
  * but what fits it goes out before the connection ends. False: no connection any more. */
-static bool take_body(struct exchange *x, const struct head_view *body, uint32_t views)
+static bool take_body(struct exchange *x, const struct answer_body *body)
 {
-    size_t left = total(body, views);
+    size_t left = body_bytes(body);
     if (x->is_head || x->framing == HTTP1_FRAME_NONE) {
         x->response_left = 0;
         return true;
@@ -386,9 +392,9 @@ static bool take_body(struct exchange *x, const struct head_view *body, uint32_t
         }
         x->response_left -= left;
     }
-    for (uint32_t i = 0; i < views && left > 0; i++) {
-        size_t len = body[i].len < left ? body[i].len : left;
-        if (!exchange_queue(x, &x->out, body[i].p, len))
+    for (uint32_t i = 0; i < body->views && left > 0; i++) {
+        size_t len = body->view[i].len < left ? body->view[i].len : left;
+        if (!exchange_queue(x, &x->out, body->view[i].p, len))
             return false;
         left -= len;
     }
@@ -414,23 +420,17 @@ static void take_on(struct exchange *x)
     conn_mark(x->conn);
 }
 
-static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void refuse_bad_head(struct exchange *x)
 {
-    struct core *core = arg;
-    struct exchange *x = owner_of(core, owner);
-    uint16_t status;
-    bool has_length;
-    uint64_t length = 0;
-    if (!read_response_head(head, head_bytes, &status, &has_length, &length)) {
-        core->counters.job_bad_head++;
-        exchange_refuse(x, (struct refusal){502, "the script's answer has a malformed head"});
-        return;
-    }
-    choose_framing(x, status, has_length, length, is_end, total(body, views));
-    bool is_bare = x->is_head || x->framing == HTTP1_FRAME_NONE; /* the head is all of it */
-    x->keep_alive = keeps_alive(x, is_end || is_bare);
+    x->conn->core->counters.job_bad_head++;
+    exchange_refuse(x, (struct refusal){502, "the script's answer has a malformed head"});
+}
 
+/* The head as the client gets it, in its framing; bad if it does not fit. */
+static struct message write_head(struct exchange *x, const struct answer_head *head,
+                                 uint16_t status)
+{
+    struct core *core = x->conn->core;
     struct message m = message_start(core);
     put_head(core, &m,
              &(struct http1_response){.status = status,
@@ -440,39 +440,60 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
                                       .minor = x->minor});
     struct head_reader r;
     struct head_field f;
-    head_read_response(&r, head, head_bytes);
+    head_read_response(&r, head->bytes, head->len);
     while (head_read_field(&r, &f)) {
         if (!http1_is_hop_field(f.name))
             put_field(&m, f.name, f.value);
     }
-    put_debug_fields(core, &m, x, cold_us, true);
-    if (is_end)
-        x->call = (struct call_ref){0};
+    put_debug_fields(core, &m, x, head->cold_us, true);
     put(&m, "\r\n", 2);
-    if (m.bad) {
-        core->counters.job_bad_head++;
-        exchange_refuse(x, (struct refusal){502, "the script's answer has a malformed head"});
+    return m;
+}
+
+/* The common answer leaves in one piece, head and body in one TLS record. False: this one cannot. */
+static bool add_whole_body(struct exchange *x, struct message *m, const struct answer_body *body)
+{
+    size_t bytes = body_bytes(body);
+    bool is_whole = body->is_end && !x->is_head && x->framing == HTTP1_FRAME_LENGTH &&
+                    x->out.bytes == 0 && x->response_left == bytes &&
+                    message_bytes(x->conn->core, m) + bytes <= conn_write_room(x->conn);
+    if (!is_whole)
+        return false;
+    for (uint32_t i = 0; i < body->views; i++)
+        put(m, body->view[i].p, body->view[i].len);
+    assert(!m->bad);
+    x->response_left = 0;
+    return true;
+}
+
+static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
+{
+    struct core *core = arg;
+    struct exchange *x = owner_of(core, owner);
+    struct answer_shape shape;
+    if (!read_response_head(head, &shape)) {
+        refuse_bad_head(x);
         return;
     }
-    count_status(core, status);
-    x->status = status;
+    bool is_end = head->body.is_end;
+    choose_framing(x, head, &shape);
+    bool is_bare = x->is_head || x->framing == HTTP1_FRAME_NONE; /* the head is all of it */
+    x->keep_alive = keeps_alive(x, is_end || is_bare);
+    struct message m = write_head(x, head, shape.status);
+    if (is_end)
+        x->call = (struct call_ref){0};
+    if (m.bad) {
+        refuse_bad_head(x);
+        return;
+    }
+    assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
+    count_status(core, shape.status);
+    x->status = shape.status;
     exchange_trace(x, TRACE_FIRST_BYTE, 0, 0);
     x->is_ended = is_end;
     exchange_set_state(x, EXCHANGE_RESPOND);
-
-    assert(message_bytes(core, &m) <= ANSWER_HEAD_BYTES_MAX);
-    /* The common answer leaves in one piece: head and body in one TLS record. */
-    bool is_whole = is_end && x->framing == HTTP1_FRAME_LENGTH && x->out.bytes == 0 &&
-                    x->response_left == total(body, views) &&
-                    message_bytes(core, &m) + x->response_left <= conn_write_room(x->conn);
-    if (is_whole && !x->is_head) {
-        for (uint32_t i = 0; i < views; i++)
-            put(&m, body[i].p, body[i].len);
-        assert(!m.bad);
-        x->response_left = 0;
-        views = 0;
-    }
-    if (!say(x, &m) || !take_body(x, body, views))
+    bool has_body = add_whole_body(x, &m, &head->body);
+    if (!say(x, &m) || (!has_body && !take_body(x, &head->body)))
         return;
     if (is_bare) { /* whatever the script still makes */
         exchange_cancel_call(x);
@@ -481,16 +502,15 @@ static void on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_
     take_on(x);
 }
 
-static void on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
 {
     struct exchange *x = owner_of(arg, owner);
     assert(x->state == EXCHANGE_RESPOND);
-    if (is_end)
+    if (body->is_end)
         x->call = (struct call_ref){0};
-    if (!take_body(x, body, views))
+    if (!take_body(x, body))
         return;
-    x->is_ended = is_end;
+    x->is_ended = body->is_end;
     take_on(x);
 }
 

@@ -184,11 +184,12 @@ static struct origin *origin_at(uint32_t owner)
 }
 
 /* What was granted finds room: the queue has a floor for it. */
-static void keep(struct core *core, struct origin *o, const struct head_view *body, uint32_t views)
+static void keep(struct core *core, struct origin *o, const struct answer_body *body)
 {
-    for (uint32_t i = 0; i < views; i++) {
-        size_t kept = byte_queue_append(&o->answer, &core->chunks, body[i].p, body[i].len);
-        assert(kept == body[i].len && o->answer.account.held <= o->answer.account.floor);
+    for (uint32_t i = 0; i < body->views; i++) {
+        size_t kept =
+            byte_queue_append(&o->answer, &core->chunks, body->view[i].p, body->view[i].len);
+        assert(kept == body->view[i].len && o->answer.account.held <= o->answer.account.floor);
     }
 }
 
@@ -200,23 +201,21 @@ static void had_enough(struct core *core, struct origin *o, bool is_end)
     }
 }
 
-static void on_head(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *core, uint32_t owner, const struct answer_head *head)
 {
     struct origin *o = origin_at(owner);
-    assert(!o->has_head && head_bytes > 0 && (is_end || views == 0));
+    assert(!o->has_head && head->len > 0 && (head->body.is_end || head->body.views == 0));
     o->has_head = true;
-    keep(core, o, body, views);
-    had_enough(core, o, is_end);
+    keep(core, o, &head->body);
+    had_enough(core, o, head->body.is_end);
 }
 
-static void on_data(void *core, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *core, uint32_t owner, const struct answer_body *body)
 {
     struct origin *o = origin_at(owner);
     assert(o->has_head);
-    keep(core, o, body, views);
-    had_enough(core, o, is_end);
+    keep(core, o, body);
+    had_enough(core, o, body->is_end);
 }
 
 static void on_error(void *core, uint32_t owner, uint32_t error)

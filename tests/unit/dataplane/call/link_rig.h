@@ -60,18 +60,18 @@ static struct rig_owner *rig_live(struct link_rig *r, uint32_t owner)
     return &r->owner[owner];
 }
 
-static void rig_body(struct rig_owner *o, const struct head_view *body, uint32_t views)
+static void rig_body(struct rig_owner *o, const struct answer_body *body)
 {
-    for (uint32_t i = 0; i < views; i++) {
+    for (uint32_t i = 0; i < body->views; i++) {
         /* Every byte must be readable. */
         volatile unsigned sum = 0;
-        for (size_t at = 0; at < body[i].len; at++)
-            sum += (unsigned char)body[i].p[at];
+        for (size_t at = 0; at < body->view[i].len; at++)
+            sum += (unsigned char)body->view[i].p[at];
         size_t room =
             sizeof(o->body) - (o->body_bytes < sizeof(o->body) ? o->body_bytes : sizeof(o->body));
-        memcpy(o->body + sizeof(o->body) - room, body[i].p,
-               body[i].len < room ? body[i].len : room);
-        o->body_bytes += body[i].len;
+        memcpy(o->body + sizeof(o->body) - room, body->view[i].p,
+               body->view[i].len < room ? body->view[i].len : room);
+        o->body_bytes += body->view[i].len;
     }
 }
 
@@ -92,32 +92,30 @@ static void rig_end(struct rig_owner *o)
     o->ref = (struct job_ref){0};
 }
 
-static void rig_on_head(void *arg, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                        uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void rig_on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(!o->has_head && !o->lingers && !o->is_cancelled && head_bytes > 0 &&
-           head_bytes <= JOB_HEAD_BYTES_MAX);
+    assert(!o->has_head && !o->lingers && !o->is_cancelled && head->len > 0 &&
+           head->len <= JOB_HEAD_BYTES_MAX);
     volatile unsigned sum = 0;
-    for (size_t i = 0; i < head_bytes; i++)
-        sum += head[i];
+    for (size_t i = 0; i < head->len; i++)
+        sum += head->bytes[i];
     o->has_head = true;
     o->heads++;
-    o->head_bytes = head_bytes;
-    o->cold_us = cold_us;
-    rig_body(o, body, views);
-    if (is_end)
+    o->head_bytes = head->len;
+    o->cold_us = head->cold_us;
+    rig_body(o, &head->body);
+    if (head->body.is_end)
         rig_answered(arg, o);
 }
 
-static void rig_on_data(void *arg, uint32_t owner, const struct head_view *body, uint32_t views,
-                        bool is_end)
+static void rig_on_data(void *arg, uint32_t owner, const struct answer_body *body)
 {
     struct rig_owner *o = rig_live(arg, owner);
     assert(o->has_head && !o->lingers && !o->is_cancelled);
     o->datas++;
-    rig_body(o, body, views);
-    if (is_end)
+    rig_body(o, body);
+    if (body->is_end)
         rig_answered(arg, o);
 }
 

@@ -10,14 +10,12 @@
 static struct byte_queue answer;
 static uint32_t answers, errors, last_error;
 
-static void on_head(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *core, uint32_t owner, const struct answer_head *head)
 {
     answers++;
 }
 
-static void on_data(void *core, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *core, uint32_t owner, const struct answer_body *body)
 {
 }
 

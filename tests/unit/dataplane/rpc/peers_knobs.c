@@ -34,13 +34,11 @@ static struct world_tune with(const struct tune_key *key, uint32_t value)
 
 static struct byte_queue answer;
 
-static void on_head(void *core, uint32_t owner, const uint8_t *head, size_t head_bytes,
-                    uint64_t cold_us, const struct head_view *body, uint32_t views, bool is_end)
+static void on_head(void *core, uint32_t owner, const struct answer_head *head)
 {
 }
 
-static void on_data(void *core, uint32_t owner, const struct head_view *body, uint32_t views,
-                    bool is_end)
+static void on_data(void *core, uint32_t owner, const struct answer_body *body)
 {
 }
 
