@@ -45,7 +45,7 @@ struct peers *peers_init(void *memory, const struct peers_env *env, uint32_t cha
     p->dirty_first = p->dirty_last = SLOT_NONE;
     p->next_ns = UINT64_MAX;
     token_bucket_init(&p->handshakes, CHANNEL_HANDSHAKES_PER_S, CHANNEL_HANDSHAKES_PER_S,
-                      now_of(p));
+                      peers_now(p));
     return p;
 }
 
@@ -63,16 +63,16 @@ void peers_fini(struct peers *p)
 
 /* ---- slots ---- */
 
-struct peers_slot *slot_of(struct peers *p, const struct channel *c)
+struct peers_slot *peers_slot_of(struct peers *p, const struct channel *c)
 {
     uint32_t number = channel_config(c)->index & ((1u << SLOT_BITS) - 1);
     assert(number < p->capacity && p->slot[number].channel == c);
     return &p->slot[number];
 }
 
-void slot_mark(struct peers *p, struct peers_slot *s)
+void peers_slot_mark(struct peers *p, struct peers_slot *s)
 {
-    uint32_t number = slot_number(p, s);
+    uint32_t number = peers_slot_number(p, s);
     if (s->is_dirty)
         return;
     s->is_dirty = true;
@@ -86,7 +86,7 @@ void slot_mark(struct peers *p, struct peers_slot *s)
 
 void peers_mark(struct peers *p, struct channel *c)
 {
-    slot_mark(p, slot_of(p, c));
+    peers_slot_mark(p, peers_slot_of(p, c));
 }
 
 static void init_channel(struct peers *p, struct peers_slot *s)
@@ -110,7 +110,7 @@ static void init_channel(struct peers *p, struct peers_slot *s)
         .peer_id = peer->id,
         .own_core = (uint16_t)p->env.index,
         .peer_core = s->core,
-        .index = life << SLOT_BITS | slot_number(p, s),
+        .index = life << SLOT_BITS | peers_slot_number(p, s),
         .datagram_bytes_max = room - UDP_BYTES < CHANNEL_DATAGRAM_MAX ? (uint16_t)(room - UDP_BYTES)
                                                                       : CHANNEL_DATAGRAM_MAX,
         .silence_ns = PEERS_SILENCE_MS * 1000000ull,
@@ -118,7 +118,7 @@ static void init_channel(struct peers *p, struct peers_slot *s)
         .random_arg = p->env.random_arg,
     };
     memcpy(config.peer_key, peer->key, NOISE_KEY_BYTES);
-    channel_init(s->channel, &config, now_of(p));
+    channel_init(s->channel, &config, peers_now(p));
 }
 
 static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t core, bool is_always)
@@ -141,19 +141,19 @@ static struct peers_slot *slot_make(struct peers *p, uint16_t node, uint16_t cor
                              .node = node,
                              .core = core,
                              .next_of_peer = peer->first_slot,
-                             .born_ns = now_of(p),
-                             .used_ns = now_of(p),
-                             .connect_ns = now_of(p)};
+                             .born_ns = peers_now(p),
+                             .used_ns = peers_now(p),
+                             .connect_ns = peers_now(p)};
     peer->first_slot = number;
     p->used++;
     init_channel(p, s);
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
     return s;
 }
 
-void slot_free(struct peers *p, struct peers_slot *s)
+void peers_slot_free(struct peers *p, struct peers_slot *s)
 {
-    uint32_t number = slot_number(p, s);
+    uint32_t number = peers_slot_number(p, s);
     assert(s->is_used && !s->is_open);
     if (s->node != NODE_NONE) {
         uint32_t *at = &p->peer[s->node].first_slot;
@@ -169,7 +169,7 @@ void slot_free(struct peers *p, struct peers_slot *s)
     p->used--;
 }
 
-struct peers_slot *slot_find(struct peers *p, uint16_t node, uint16_t core, bool is_wanted)
+struct peers_slot *peers_slot_find(struct peers *p, uint16_t node, uint16_t core, bool is_wanted)
 {
     for (uint32_t i = p->peer[node].first_slot; i != SLOT_NONE; i = p->slot[i].next_of_peer) {
         if (p->slot[i].core == core)
@@ -183,12 +183,12 @@ struct peers_slot *slot_find(struct peers *p, uint16_t node, uint16_t core, bool
 static void on_up(void *arg, struct channel *c)
 {
     struct peers *p = arg;
-    struct peers_slot *s = slot_of(p, c);
+    struct peers_slot *s = peers_slot_of(p, c);
     assert(!s->is_open && s->node != NODE_NONE);
     s->is_open = s->was_open = true;
     p->peer[s->node].open++;
-    control_up(p, s, now_of(p));
-    slot_mark(p, s);
+    peers_control_up(p, s, peers_now(p));
+    peers_slot_mark(p, s);
 }
 
 /* Its streams are gone already. What the calls do now (run here, or go elsewhere) must not find this slot open. */
@@ -197,28 +197,28 @@ static void close_slot(struct peers *p, struct peers_slot *s)
     if (!s->is_open)
         return;
     s->is_open = s->is_handed = s->is_walking = false;
-    release_end(p, s);
+    peers_release_end(p, s);
     s->said = NODE_DOWN;
     s->wants = 0;
     p->pending -= s->pending_count;
     s->asked = s->pending_count = 0;
     s->load = 0;
     s->queue_us = 0;
-    s->connect_ns = now_of(p) + PEERS_RECONNECT_MS * 1000000ull;
+    s->connect_ns = peers_now(p) + PEERS_RECONNECT_MS * 1000000ull;
     if (s->node != NODE_NONE) {
         struct peer *peer = &p->peer[s->node];
         peer->open--;
-        peer_update(p, s->node, peer->open ? peer->state : NODE_DOWN,
-                    peer->open && peer->is_leaving);
+        peers_node_changed(p, s->node, peer->open ? peer->state : NODE_DOWN,
+                           peer->open && peer->is_leaving);
     }
     p->env.events->channel_down(p->env.core, s->channel);
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
 }
 
 static void on_down(void *arg, struct channel *c, enum channel_down why)
 {
     struct peers *p = arg;
-    struct peers_slot *s = slot_of(p, c);
+    struct peers_slot *s = peers_slot_of(p, c);
     if (why == CHANNEL_DROPPED) {
         bool is_agreed = s->release != RELEASE_IN_USE;
         p->env.counters->rpc_released += is_agreed;
@@ -227,29 +227,29 @@ static void on_down(void *arg, struct channel *c, enum channel_down why)
     close_slot(p, s);
 }
 
-void slot_drop(struct peers *p, struct peers_slot *s)
+void peers_slot_drop(struct peers *p, struct peers_slot *s)
 {
     bool is_agreed = s->release == RELEASE_OVER && s->node != NODE_NONE;
     p->env.counters->rpc_down += s->is_open && !is_agreed;
     p->env.counters->rpc_released += s->is_open && is_agreed;
     if (s->is_open && is_agreed)
-        slot_say_goodbye(p, s);
+        peers_slot_say_goodbye(p, s);
     channel_fini(s->channel);
     close_slot(p, s);
     s->is_condemned = false;
     if (s->node != NODE_NONE) {
         init_channel(p, s);
         if (!s->is_always)
-            slot_free(p, s);
+            peers_slot_free(p, s);
         else
-            slot_mark(p, s);
+            peers_slot_mark(p, s);
         return;
     }
     /* Its member is gone. */
     s->is_used = false;
     s->next_free = p->free_slot;
-    p->free_slot = slot_number(p, s);
-    p->deadline_ns[slot_number(p, s)] = UINT64_MAX;
+    p->free_slot = peers_slot_number(p, s);
+    p->deadline_ns[peers_slot_number(p, s)] = UINT64_MAX;
     p->used--;
 }
 
@@ -271,7 +271,7 @@ static void on_opened(void *arg, struct channel *c, struct stream *stream)
 {
     struct peers *p = arg;
     assert(is_theirs(c, stream));
-    slot_of(p, c)->used_ns = now_of(p);
+    peers_slot_of(p, c)->used_ns = peers_now(p);
     p->env.events->opened(p->env.core, c, stream);
 }
 
@@ -279,7 +279,7 @@ static void on_readable(void *arg, struct channel *c, struct stream *stream)
 {
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
-        control_readable(p, slot_of(p, c), stream);
+        peers_control_readable(p, peers_slot_of(p, c), stream);
     else
         stream_events(p, c, stream)->readable(p->env.core, stream);
 }
@@ -288,7 +288,7 @@ static void on_writable(void *arg, struct channel *c, struct stream *stream)
 {
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
-        slot_mark(p, slot_of(p, c));
+        peers_slot_mark(p, peers_slot_of(p, c));
     else
         stream_events(p, c, stream)->writable(p->env.core, stream);
 }
@@ -297,7 +297,7 @@ static void on_reset(void *arg, struct channel *c, struct stream *stream, enum s
 {
     struct peers *p = arg;
     if (stream_id(stream) == CHANNEL_CONTROL)
-        slot_of(p, c)->is_condemned = true; /* it never ends before its channel */
+        peers_slot_of(p, c)->is_condemned = true; /* it never ends before its channel */
     else
         stream_events(p, c, stream)->reset(p->env.core, stream, why);
 }
@@ -322,7 +322,7 @@ static uint32_t address_place(const struct peers *p, const uint8_t ip[16])
     return (uint32_t)XXH3_64bits_withSeed(ip, 16, p->env.hash_key) & (MEMBER_TABLE - 1);
 }
 
-uint16_t peer_by_id(const struct peers *p, uint64_t id)
+uint16_t peers_node_by_id(const struct peers *p, uint64_t id)
 {
     for (uint32_t i = id_place(id); p->by_id[i]; i = (i + 1) & (MEMBER_TABLE - 1)) {
         if (p->peer[p->by_id[i] - 1].id == id)
@@ -331,7 +331,8 @@ uint16_t peer_by_id(const struct peers *p, uint64_t id)
     return NODE_NONE;
 }
 
-uint16_t peer_by_address(const struct peers *p, const uint8_t ip[16], uint16_t port, uint16_t *core)
+uint16_t peers_node_by_address(const struct peers *p, const uint8_t ip[16], uint16_t port,
+                               uint16_t *core)
 {
     for (uint32_t i = address_place(p, ip); p->by_address[i]; i = (i + 1) & (MEMBER_TABLE - 1)) {
         const struct peer *peer = &p->peer[p->by_address[i] - 1];
@@ -361,9 +362,9 @@ static void build_tables(struct peers *p)
     }
 }
 
-uint64_t own_ring_digest(const struct peers *p)
+uint64_t peers_ring_digest(const struct peers *p)
 {
-    const struct ring *ring = world_of(p)->cluster.ring;
+    const struct ring *ring = peers_world(p)->cluster.ring;
     return ring ? ring_digest(ring) : 0;
 }
 
@@ -400,7 +401,7 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
     memcpy(p->previous, p->peer, previous_count * sizeof(struct peer));
     uint16_t found[MEMBERS_MAX];
     for (uint16_t i = 0; i < cluster->member_count; i++)
-        found[i] = keeps ? peer_by_id(p, cluster->member[i].id) : NODE_NONE;
+        found[i] = keeps ? peers_node_by_id(p, cluster->member[i].id) : NODE_NONE;
     for (uint16_t i = 0; i < cluster->member_count; i++) {
         const struct world_member *m = &cluster->member[i];
         struct peer *old = found[i] == NODE_NONE ? NULL : &p->previous[found[i]];
@@ -418,8 +419,9 @@ static void take_members(struct peers *p, const struct world_cluster *cluster, b
         memcpy(p->peer[i].address, m->address, 16);
         memcpy(p->peer[i].key, m->public_key, NOISE_KEY_BYTES);
         token_bucket_init(&p->peer[i].handshakes, CHANNEL_HANDSHAKES_OF_MEMBER_PER_S,
-                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, now_of(p));
-        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST, now_of(p));
+                          CHANNEL_HANDSHAKES_OF_MEMBER_BURST, peers_now(p));
+        token_bucket_init(&p->peer[i].demands, PEERS_DEMANDS_PER_S, PEERS_DEMANDS_BURST,
+                          peers_now(p));
     }
     for (uint16_t i = 0; i < previous_count; i++) {
         for (uint32_t s = p->previous[i].first_slot; s != SLOT_NONE; s = p->slot[s].next_of_peer) {
@@ -445,19 +447,19 @@ static void want_of_all(struct peers *p, uint8_t wants)
     for (uint32_t i = 0; i < p->capacity; i++) {
         if (p->slot[i].is_used && p->slot[i].is_open) {
             p->slot[i].wants |= wants;
-            slot_mark(p, &p->slot[i]);
+            peers_slot_mark(p, &p->slot[i]);
         }
     }
 }
 
-void slots_fill(struct peers *p)
+void peers_slots_fill(struct peers *p)
 {
     uint32_t missing = 0;
     for (uint16_t node = 0; node < p->peer_count && !p->is_gone; node++) {
         uint16_t core = (uint16_t)(p->env.index % p->peer[node].cores);
         if (node == p->self)
             continue;
-        struct peers_slot *s = slot_find(p, node, core, false);
+        struct peers_slot *s = peers_slot_find(p, node, core, false);
         if (!s && p->free_slot != SLOT_NONE)
             s = slot_make(p, node, core, true);
         if (s)
@@ -471,7 +473,7 @@ void slots_fill(struct peers *p)
 void peers_follow(struct peers *p)
 {
     static const struct world_cluster alone;
-    const struct world_cluster *cluster = &world_of(p)->cluster;
+    const struct world_cluster *cluster = &peers_world(p)->cluster;
     if (!cluster->identity || !cluster->secret || cluster->member_count == 0)
         cluster = &alone;
     assert(cluster->member_count <= MEMBERS_MAX);
@@ -481,24 +483,24 @@ void peers_follow(struct peers *p)
     for (uint32_t i = 0; i < p->capacity; i++) {
         struct peers_slot *s = &p->slot[i];
         if (s->is_used && s->is_condemned)
-            slot_drop(p, s);
+            peers_slot_drop(p, s);
         s->walk = 0; /* scripts have new places */
     }
-    slots_fill(p);
-    uint64_t digest = own_ring_digest(p);
+    peers_slots_fill(p);
+    uint64_t digest = peers_ring_digest(p);
     bool says_more = cluster->own_state != p->own_state || cluster->is_leaving != p->is_leaving;
     want_of_all(p, (says_more ? WANT_STATE : 0) | (digest != p->own_digest ? WANT_RING : 0));
     p->own_digest = digest;
     p->own_state = cluster->own_state;
     p->is_leaving = cluster->is_leaving;
-    handover_follow(p, now_of(p));
+    peers_handover_follow(p, peers_now(p));
 }
 
-void peer_update(struct peers *p, uint16_t node, uint8_t state, bool is_leaving)
+void peers_node_changed(struct peers *p, uint16_t node, uint8_t state, bool is_leaving)
 {
     struct peer *peer = &p->peer[node];
     if (peer->state != state || peer->is_leaving != is_leaving)
-        handover_state(p);
+        peers_handover_state(p);
     if (peer->state == NODE_SERVING) {
         p->serving--;
         p->serving_load -= peer->load;
@@ -552,25 +554,26 @@ struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_ha
     if (peer->open == 0)
         return NULL;
     /* Like the runtime process of a script: by the upper half of its hash (steer.h). */
-    struct peers_slot *s = slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
+    struct peers_slot *s =
+        peers_slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
     for (uint32_t i = peer->first_slot; (!s || !is_usable(s)) && i != SLOT_NONE;
          i = p->slot[i].next_of_peer)
         s = &p->slot[i];
     if (!s || !is_usable(s))
         return NULL;
-    s->used_ns = now_of(p);
+    s->used_ns = peers_now(p);
     return s->channel;
 }
 
 struct channel *peers_channel_of(struct peers *p, uint64_t node_id, uint16_t core)
 {
-    uint16_t node = peer_by_id(p, node_id);
+    uint16_t node = peers_node_by_id(p, node_id);
     if (node == NODE_NONE || node == p->self || core >= p->peer[node].cores)
         return NULL;
-    struct peers_slot *s = slot_find(p, node, core, p->peer[node].open > 0);
+    struct peers_slot *s = peers_slot_find(p, node, core, p->peer[node].open > 0);
     if (!s || !is_usable(s))
         return NULL;
-    s->used_ns = now_of(p);
+    s->used_ns = peers_now(p);
     return s->channel;
 }
 
@@ -581,7 +584,7 @@ uint32_t peers_unreached(const struct peers *p)
 
 uint16_t peers_node_of(const struct peers *p, const struct channel *c)
 {
-    return slot_of((struct peers *)p, c)->node;
+    return peers_slot_of((struct peers *)p, c)->node;
 }
 
 uint32_t peers_rtt_min_us(const struct peers *p, uint16_t node)

@@ -8,7 +8,7 @@
 
 /* ---- to say ---- */
 
-bool control_say(struct peers *p, struct peers_slot *s, const uint8_t *record, size_t bytes)
+bool peers_control_say(struct peers *p, struct peers_slot *s, const uint8_t *record, size_t bytes)
 {
     struct stream *stream = channel_control(s->channel);
     assert(bytes > 0);
@@ -16,22 +16,22 @@ bool control_say(struct peers *p, struct peers_slot *s, const uint8_t *record, s
         return false;
     size_t written = stream_write(s->channel, stream, record, bytes);
     assert(written == bytes);
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
     return true;
 }
 
-void control_up(struct peers *p, struct peers_slot *s, uint64_t now_ns)
+void peers_control_up(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
     s->wants = WANT_RING | WANT_STATE;
     s->state_ns = now_ns;
-    handover_up(p, s);
+    peers_handover_up(p, s);
 }
 
 /* STATEs of the channels are spread over the interval by the slot's number, so that hundreds of them do not leave in one iteration. */
 static uint64_t next_state_ns(const struct peers *p, const struct peers_slot *s, uint64_t now_ns)
 {
     uint64_t step = PEERS_STATE_MS * 1000000ull;
-    uint64_t phase = step / 64 * (slot_number(p, s) % 64);
+    uint64_t phase = step / 64 * (peers_slot_number(p, s) % 64);
     return now_ns - (now_ns - phase) % step + step;
 }
 
@@ -47,32 +47,32 @@ static bool say_state(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     p->peer[s->node].rtt_us = stats.srtt_us;
     p->peer[s->node].rtt_min_us = stats.rtt_min_us;
     s->state_ns = next_state_ns(p, s, now_ns);
-    return control_say(p, s, out, bytes);
+    return peers_control_say(p, s, out, bytes);
 }
 
 static bool say_ring(struct peers *p, struct peers_slot *s)
 {
     uint8_t out[64];
-    const struct ring *ring = world_of(p)->cluster.ring;
+    const struct ring *ring = peers_world(p)->cluster.ring;
     if (!ring)
         return true;
     struct record_ring record = {.epoch = ring_epoch(ring), .digest = ring_digest(ring)};
-    return control_say(p, s, out, record_write_ring(out, sizeof(out), &record));
+    return peers_control_say(p, s, out, record_write_ring(out, sizeof(out), &record));
 }
 
 static bool say_handed(struct peers *p, struct peers_slot *s)
 {
     uint8_t out[RECORD_HEADER_BYTES];
-    return control_say(p, s, out, record_write_empty(out, sizeof(out), RECORD_HANDED));
+    return peers_control_say(p, s, out, record_write_empty(out, sizeof(out), RECORD_HANDED));
 }
 
 static bool say_release(struct peers *p, struct peers_slot *s, enum record_release what)
 {
     uint8_t out[16];
-    return control_say(p, s, out, record_write_release(out, sizeof(out), what));
+    return peers_control_say(p, s, out, record_write_release(out, sizeof(out), what));
 }
 
-void control_run(struct peers *p, struct peers_slot *s, uint64_t now_ns)
+void peers_control_run(struct peers *p, struct peers_slot *s, uint64_t now_ns)
 {
     if (s->wants & WANT_RING && say_ring(p, s))
         s->wants &= (uint8_t)~WANT_RING;
@@ -92,7 +92,7 @@ static struct peers_slot *open_slot(struct peers *p, uint16_t node, uint64_t scr
     if (node >= p->peer_count || node == p->self)
         return NULL;
     struct channel *c = peers_channel(p, node, script_hash);
-    return c ? slot_of(p, c) : NULL;
+    return c ? peers_slot_of(p, c) : NULL;
 }
 
 bool peers_warm(struct peers *p, uint16_t node, uint64_t script_hash, uint64_t version,
@@ -109,7 +109,7 @@ bool peers_warm(struct peers *p, uint16_t node, uint64_t script_hash, uint64_t v
     struct record_warm warm = {
         .script = script_hash, .version = version, .is_demanded = is_demanded};
     struct peers_slot *s = open_slot(p, node, script_hash);
-    if (!s || !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
+    if (!s || !peers_control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
         return false;
     p->warmed[place].key = key;
     p->warmed[place].at_ns = now_ns;
@@ -120,7 +120,8 @@ bool peers_fin(struct peers *p, struct channel *channel, const struct stream *st
 {
     uint8_t out[16];
     struct record_fin fin = {.stream = stream_id(stream)};
-    return control_say(p, slot_of(p, channel), out, record_write_fin(out, sizeof(out), &fin));
+    return peers_control_say(p, peers_slot_of(p, channel), out,
+                             record_write_fin(out, sizeof(out), &fin));
 }
 
 bool peers_event(struct peers *p, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
@@ -136,7 +137,7 @@ bool peers_event(struct peers *p, const uint8_t sink[CAPABILITY_BYTES], const ui
         return true; /* the call came back to where it began: our own recorder has it */
     struct channel *c = is_read ? peers_channel_of(p, sealed.owner, sealed.core) : NULL;
     size_t bytes = c ? record_write_event(out, sizeof(out), &event) : 0;
-    if (bytes == 0 || !control_say(p, slot_of(p, c), out, bytes)) {
+    if (bytes == 0 || !peers_control_say(p, peers_slot_of(p, c), out, bytes)) {
         p->env.counters->event_lost++;
         return false;
     }
@@ -156,11 +157,11 @@ bool peers_note(struct peers *p, uint16_t node, const uint8_t *bytes, size_t len
     size_t written = stream_write(s->channel, stream, header, sizeof(header));
     written += len ? stream_write(s->channel, stream, bytes, len) : 0;
     assert(written == sizeof(header) + len);
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
     return true;
 }
 
-uint32_t control_notes(struct peers *p)
+uint32_t peers_control_notes(struct peers *p)
 {
     struct note_ring *ring = &p->env.notes->out;
     const struct note *note;
@@ -189,9 +190,9 @@ static bool on_state(struct peers *p, struct peers_slot *s, const uint8_t *bytes
     s->queue_us = state.queue_us;
     /* A drained node comes back over a channel that never closed. */
     if (state.state == NODE_JOINING && s->said > NODE_JOINING)
-        handover_up(p, s);
+        peers_handover_up(p, s);
     s->said = state.state;
-    peer_update(p, s->node, state.state, state.is_leaving);
+    peers_node_changed(p, s->node, state.state, state.is_leaving);
     return true;
 }
 
@@ -213,10 +214,10 @@ static bool on_ring(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
 static void warm_ahead(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
                        uint64_t now_ns)
 {
-    const struct world_script *script = world_script(world_of(p), warm->script);
+    const struct world_script *script = world_script(peers_world(p), warm->script);
     struct token_bucket *budget = warm->is_demanded ? &p->peer[s->node].demands : p->env.guesses;
     if (!script || script->version_bits != warm->version ||
-        world_holds(world_of(p), script->handle))
+        world_holds(peers_world(p), script->handle))
         return;
     if (!token_bucket_take(budget, now_ns)) {
         p->env.counters->warm_budget++;
@@ -231,15 +232,15 @@ static bool on_warm(struct peers *p, struct peers_slot *s, const uint8_t *bytes,
     if (!record_read_warm(&warm, bytes, len))
         return false;
     if (warm.is_handover)
-        return handover_warm(p, s, &warm, now_of(p));
-    warm_ahead(p, s, &warm, now_of(p));
+        return peers_handover_warm(p, s, &warm, peers_now(p));
+    warm_ahead(p, s, &warm, peers_now(p));
     return true;
 }
 
 static bool on_warmed(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     struct record_warmed warmed;
-    return record_read_warmed(&warmed, bytes, len) && handover_warmed(p, s, &warmed);
+    return record_read_warmed(&warmed, bytes, len) && peers_handover_warmed(p, s, &warmed);
 }
 
 static bool on_event(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
@@ -254,7 +255,7 @@ static bool on_event(struct peers *p, struct peers_slot *s, const uint8_t *bytes
 static bool on_release(struct peers *p, struct peers_slot *s, const uint8_t *bytes, size_t len)
 {
     enum record_release what;
-    return record_read_release(&what, bytes, len) && release_heard(p, s, what, now_of(p));
+    return record_read_release(&what, bytes, len) && peers_release_heard(p, s, what, peers_now(p));
 }
 
 /* Of a call that is over it is late. */
@@ -323,7 +324,7 @@ static const uint8_t *gather(struct peers *p, struct stream *stream, uint32_t of
     return p->record;
 }
 
-void control_readable(struct peers *p, struct peers_slot *s, struct stream *stream)
+void peers_control_readable(struct peers *p, struct peers_slot *s, struct stream *stream)
 {
     struct record_header header;
     while (!s->is_condemned && stream_available(stream) >= RECORD_HEADER_BYTES) {

@@ -17,10 +17,10 @@ enum { UDP_SRC = 0, UDP_DST = 2, UDP_LENGTH = 4, UDP_CHECKSUM = 6 };
 static void settle(struct peers *p, struct peers_slot *s)
 {
     if (s->is_condemned) {
-        slot_drop(p, s);
+        peers_slot_drop(p, s);
         return;
     }
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
 }
 
 /* From cheap to expensive: where from, made by whom, how often, who (two X25519), and only then
@@ -30,7 +30,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
 {
     struct counters *counters = p->env.counters;
     struct datagram_init init;
-    if (p->free_slot == SLOT_NONE && !slot_find(p, node, core, false)) {
+    if (p->free_slot == SLOT_NONE && !peers_slot_find(p, node, core, false)) {
         counters->drop_rpc_slot++;
         return;
     }
@@ -56,7 +56,7 @@ static void on_init(struct peers *p, uint16_t node, uint16_t core, const uint8_t
         counters->drop_rpc_auth++;
         return;
     }
-    struct peers_slot *s = slot_find(p, node, core, true);
+    struct peers_slot *s = peers_slot_find(p, node, core, true);
     assert(s); /* there was one */
     counters->rx_rpc++;
     channel_accept(s->channel, &init, now_ns);
@@ -112,7 +112,7 @@ void peers_input(struct peers *p, const struct net_packet *packet, uint64_t now_
         counters->drop_rpc_bad++;
         return;
     }
-    node = peer_by_address(p, packet->src, wire_u16(udp + UDP_SRC), &core);
+    node = peers_node_by_address(p, packet->src, wire_u16(udp + UDP_SRC), &core);
     if (node == NODE_NONE) {
         counters->drop_rpc_auth += !MUTANT(UNACCOUNTED);
         return;
@@ -155,9 +155,9 @@ static bool send_one(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     return true;
 }
 
-void slot_say_goodbye(struct peers *p, struct peers_slot *s)
+void peers_slot_say_goodbye(struct peers *p, struct peers_slot *s)
 {
-    uint64_t now_ns = now_of(p);
+    uint64_t now_ns = peers_now(p);
     channel_close(s->channel, now_ns);
     (void)send_one(p, s, now_ns); /* if it is lost, silence says the same */
 }
@@ -174,23 +174,23 @@ static uint64_t deadline_of(const struct peers *p, const struct peers_slot *s)
     if (s->blocked_ns == 0)
         return due;
     /* What is to be said is said then; and as nothing can be sent before, what is due waits too. */
-    bool has_output = channel_has_output(s->channel, now_of(p));
+    bool has_output = channel_has_output(s->channel, peers_now(p));
     return has_output || s->blocked_ns > due ? s->blocked_ns : due;
 }
 
 /* Says, connects and sends what this channel can now. False: the slot is free. */
 static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uint32_t *sent)
 {
-    uint32_t number = slot_number(p, s);
+    uint32_t number = peers_slot_number(p, s);
     if (!s->is_used)
         return false;
     if (s->is_condemned) {
-        slot_drop(p, s);
+        peers_slot_drop(p, s);
         return s->is_used;
     }
     if (!s->is_open && !s->is_always &&
         (s->was_open || now_ns >= s->born_ns + ON_CALL_OPEN_MS * 1000000ull)) {
-        slot_free(p, s);
+        peers_slot_free(p, s);
         return false;
     }
     if (!s->is_open && !p->is_gone && channel_state(s->channel) == CHANNEL_CLOSED &&
@@ -200,9 +200,9 @@ static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uin
     }
     bool is_more = false;
     if (s->is_open) {
-        control_run(p, s, now_ns); /* what we are goes before what we hand over */
-        is_more = handover_run_slot(p, s);
-        control_run(p, s, now_ns);
+        peers_control_run(p, s, now_ns); /* what we are goes before what we hand over */
+        is_more = peers_handover_run_slot(p, s);
+        peers_control_run(p, s, now_ns);
     }
     uint32_t burst = 0;
     if (now_ns >= s->blocked_ns) {
@@ -213,7 +213,7 @@ static bool run_slot(struct peers *p, struct peers_slot *s, uint64_t now_ns, uin
     }
     *sent += burst;
     if (is_more || burst == OUTPUT_BURST)
-        slot_mark(p, s);
+        peers_slot_mark(p, s);
     p->deadline_ns[number] = deadline_of(p, s);
     p->next_ns = min_u64(p->next_ns, p->deadline_ns[number]);
     return true;
@@ -226,12 +226,12 @@ static void on_due(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     if (now_ns >= channel_deadline(s->channel)) {
         channel_timeout(s->channel, now_ns);
         if (s->is_condemned)
-            slot_drop(p, s);
+            peers_slot_drop(p, s);
     }
     if (s->is_open && now_ns >= s->state_ns)
         s->wants |= WANT_STATE;
     if (s->is_used)
-        slot_mark(p, s);
+        peers_slot_mark(p, s);
 }
 
 /* A few hundred words in a row, some thousand times a second: less than a heap would cost to keep.
@@ -274,9 +274,9 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
 {
     uint32_t work = 0;
     if (p->env.notes)
-        work += control_notes(p);
-    work += handover_run(p, now_ns);
-    release_run(p, now_ns);
+        work += peers_control_notes(p);
+    work += peers_handover_run(p, now_ns);
+    peers_release_run(p, now_ns);
     if (now_ns >= p->next_ns)
         run_deadlines(p, now_ns);
     return work + run_dirty(p, now_ns);
@@ -284,10 +284,11 @@ uint32_t peers_run(struct peers *p, uint64_t now_ns)
 
 uint64_t peers_next_ns(const struct peers *p)
 {
-    uint64_t now_ns = now_of(p);
+    uint64_t now_ns = peers_now(p);
     if (p->dirty_first != SLOT_NONE)
         return now_ns;
-    return min_u64(min_u64(p->next_ns, release_next_ns(p)), handover_next_ns(p, now_ns));
+    return min_u64(min_u64(p->next_ns, peers_release_next_ns(p)),
+                   peers_handover_next_ns(p, now_ns));
 }
 
 void peers_leave(struct peers *p, uint64_t now_ns)
@@ -297,7 +298,7 @@ void peers_leave(struct peers *p, uint64_t now_ns)
     p->is_gone = true;
     for (uint32_t i = 0; i < p->capacity; i++) {
         struct peers_slot *s = &p->slot[i];
-        if (!s->is_used || !s->is_open || !control_say(p, s, goaway, bytes))
+        if (!s->is_used || !s->is_open || !peers_control_say(p, s, goaway, bytes))
             continue;
         while (channel_has_output(s->channel, now_ns) && send_one(p, s, now_ns))
             ;

@@ -18,7 +18,7 @@ static void answer(struct peers *p, struct peers_slot *s, const struct peers_pen
     if (is_warm)
         p->env.counters->handover_taken++;
     /* No room for 17 bytes: the peer does not read, and waits for itself. */
-    (void)control_say(p, s, out, record_write_warmed(out, sizeof(out), &warmed));
+    (void)peers_control_say(p, s, out, record_write_warmed(out, sizeof(out), &warmed));
 }
 
 static enum warmth_state warmth_here(const struct peers *p, const struct world_script *script)
@@ -30,8 +30,8 @@ static enum warmth_state warmth_here(const struct peers *p, const struct world_s
 static bool pursue(struct peers *p, struct peers_slot *s, struct peers_pending *pending,
                    uint64_t now_ns)
 {
-    const struct world_script *script = world_script(world_of(p), pending->script);
-    if (script && world_holds(world_of(p), script->handle))
+    const struct world_script *script = world_script(peers_world(p), pending->script);
+    if (script && world_holds(peers_world(p), script->handle))
         script = NULL;
     enum warmth_state state = script ? warmth_here(p, script) : WARMTH_UNKNOWN;
     bool is_late = now_ns - pending->asked_ns >= PEERS_HANDOVER_MS * 1000000ull;
@@ -55,7 +55,7 @@ static bool pursue(struct peers *p, struct peers_slot *s, struct peers_pending *
 /* As this node's ring has it: whoever else asks it to start a script is wrong, or lies. */
 static bool may_be_home(const struct peers *p, uint64_t script_hash)
 {
-    const struct ring *ring = world_of(p)->cluster.ring;
+    const struct ring *ring = peers_world(p)->cluster.ring;
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count = ring ? ring_successors(ring, script_hash, node, PLACE_SUCCESSORS_MAX) : 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -65,11 +65,11 @@ static bool may_be_home(const struct peers *p, uint64_t script_hash)
     return false;
 }
 
-bool handover_warm(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
-                   uint64_t now_ns)
+bool peers_handover_warm(struct peers *p, struct peers_slot *s, const struct record_warm *warm,
+                         uint64_t now_ns)
 {
     struct peers_pending pending = {.script = warm->script, .asked_ns = now_ns};
-    const struct world_script *script = world_script(world_of(p), warm->script);
+    const struct world_script *script = world_script(peers_world(p), warm->script);
     if (s->pending_count == HANDOVER_WINDOW)
         return false;
     if (!script || script->version_bits != warm->version || !may_be_home(p, warm->script)) {
@@ -114,28 +114,29 @@ static bool hand(struct peers *p, struct peers_slot *s, const struct world_scrip
     struct record_warm warm = {
         .script = script->id_hash, .version = script->version_bits, .is_handover = true};
     if (s->asked >= HANDOVER_WINDOW || s->wants & WANT_STATE ||
-        !control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
+        !peers_control_say(p, s, out, record_write_warm(out, sizeof(out), &warm)))
         return false;
     s->asked++;
     p->env.counters->handover_sent++;
     return true;
 }
 
-bool handover_warmed(struct peers *p, struct peers_slot *s, const struct record_warmed *warmed)
+bool peers_handover_warmed(struct peers *p, struct peers_slot *s,
+                           const struct record_warmed *warmed)
 {
     (void)warmed;
     if (s->asked == 0)
         return false;
     s->asked--;
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
     return true;
 }
 
-void handover_up(struct peers *p, struct peers_slot *s)
+void peers_handover_up(struct peers *p, struct peers_slot *s)
 {
     s->is_walking = true;
     s->walk = 0;
-    slot_mark(p, s);
+    peers_slot_mark(p, s);
 }
 
 /* It serves, and as far as it has said goes on serving. */
@@ -150,7 +151,7 @@ static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
-        ring_successors(world_of(p)->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
+        ring_successors(peers_world(p)->cluster.ring, script_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         if (node[i] == peer || stays(p, node[i]))
             return node[i] == peer;
@@ -160,9 +161,9 @@ static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
 
 /* Not only to nodes that say they join: one that we lost sight of was done without, and its scripts are warm elsewhere. What is warm
  * there already costs a message. */
-bool handover_run_slot(struct peers *p, struct peers_slot *s)
+bool peers_handover_run_slot(struct peers *p, struct peers_slot *s)
 {
-    const struct world *world = world_of(p);
+    const struct world *world = peers_world(p);
     const struct ring *ring = world->cluster.ring;
     if (!s->is_walking)
         return false;
@@ -190,7 +191,7 @@ static bool hand_to_next_homes(struct peers *p, const struct world_script *scrip
 {
     uint16_t node[PLACE_SUCCESSORS_MAX];
     uint32_t count =
-        ring_successors(world_of(p)->cluster.ring, script->id_hash, node, PLACE_SUCCESSORS_MAX);
+        ring_successors(peers_world(p)->cluster.ring, script->id_hash, node, PLACE_SUCCESSORS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t state = p->peer[node[i]].state;
         if (node[i] == p->self || (state != NODE_SERVING && state != NODE_JOINING))
@@ -198,7 +199,7 @@ static bool hand_to_next_homes(struct peers *p, const struct world_script *scrip
         struct channel *c = peers_channel(p, node[i], script->id_hash);
         if (!c)
             continue;
-        if (!hand(p, slot_of(p, c), script))
+        if (!hand(p, peers_slot_of(p, c), script))
             return false;
         if (stays(p, node[i]))
             break;
@@ -208,7 +209,7 @@ static bool hand_to_next_homes(struct peers *p, const struct world_script *scrip
 
 static uint32_t walk_away(struct peers *p)
 {
-    const struct world *world = world_of(p);
+    const struct world *world = peers_world(p);
     uint32_t looked = 0;
     for (; world->cluster.ring && p->handover.walk < world->script_count; p->handover.walk++) {
         const struct world_script *script = &world->scripts[p->handover.walk];
@@ -223,7 +224,7 @@ static uint32_t walk_away(struct peers *p)
 
 /* Who got our scripts may leave before we do, and who comes may stand before it: all of it is
  * looked at again. What is warm there already costs a message. */
-void handover_state(struct peers *p)
+void peers_handover_state(struct peers *p)
 {
     if (p->handover.leaving_ns == 0 || p->handover.is_over)
         return;
@@ -239,7 +240,7 @@ static void begin(struct peers *p, uint64_t *since_ns, uint64_t now_ns)
     p->handover.is_over = false;
 }
 
-void handover_follow(struct peers *p, uint64_t now_ns)
+void peers_handover_follow(struct peers *p, uint64_t now_ns)
 {
     bool is_joining = p->is_up && p->own_state == NODE_JOINING;
     if (!is_joining)
@@ -292,7 +293,7 @@ static void publish(struct peers *p, const struct peers_handover *view)
 
 static void judge(struct peers *p, uint64_t now_ns)
 {
-    struct peers_handover view = {.epoch = world_of(p)->epoch};
+    struct peers_handover view = {.epoch = peers_world(p)->epoch};
     bool is_trying_any = false;
     for (uint32_t i = 0; i < p->capacity; i++) {
         const struct peers_slot *s = &p->slot[i];
@@ -319,19 +320,19 @@ static bool is_under_way(const struct peers *p)
     return (p->handover.joining_ns || p->handover.leaving_ns) && !p->handover.is_over;
 }
 
-uint32_t handover_run(struct peers *p, uint64_t now_ns)
+uint32_t peers_handover_run(struct peers *p, uint64_t now_ns)
 {
     uint32_t work = 0;
     if (p->handover.is_walking)
         work += walk_away(p);
     for (uint32_t i = 0; i < p->capacity && p->pending > 0; i++)
         work += run_pending(p, &p->slot[i], now_ns);
-    if (is_under_way(p) || p->handover.epoch != world_of(p)->epoch)
+    if (is_under_way(p) || p->handover.epoch != peers_world(p)->epoch)
         judge(p, now_ns);
     return work;
 }
 
-uint64_t handover_next_ns(const struct peers *p, uint64_t now_ns)
+uint64_t peers_handover_next_ns(const struct peers *p, uint64_t now_ns)
 {
     return is_under_way(p) || p->pending > 0 ? now_ns + WARM_RETRY_MS * 1000000ull : UINT64_MAX;
 }

@@ -147,78 +147,79 @@ struct peers {
     struct peers_slot *slot;
 };
 
-static inline uint64_t now_of(const struct peers *p)
+static inline uint64_t peers_now(const struct peers *p)
 {
     return *p->env.now_ns;
 }
 
-static inline const struct world *world_of(const struct peers *p)
+static inline const struct world *peers_world(const struct peers *p)
 {
     return *p->env.world;
 }
 
 /* ---- peers.c ---- */
 
-struct peers_slot *slot_of(struct peers *, const struct channel *);
-static inline uint32_t slot_number(const struct peers *p, const struct peers_slot *s)
+struct peers_slot *peers_slot_of(struct peers *, const struct channel *);
+static inline uint32_t peers_slot_number(const struct peers *p, const struct peers_slot *s)
 {
     return (uint32_t)(s - p->slot);
 }
 /* The slot of that core of a node; made, and connecting, if there is none and is_wanted. NULL: none. */
-struct peers_slot *slot_find(struct peers *, uint16_t node, uint16_t core, bool is_wanted);
-void slot_mark(struct peers *, struct peers_slot *);
+struct peers_slot *peers_slot_find(struct peers *, uint16_t node, uint16_t core, bool is_wanted);
+void peers_slot_mark(struct peers *, struct peers_slot *);
 /* Ends the channel, tells who has streams on it; the slot starts anew or is freed. Not from a channel's events. */
-void slot_drop(struct peers *, struct peers_slot *);
-void slot_free(struct peers *, struct peers_slot *);
+void peers_slot_drop(struct peers *, struct peers_slot *);
+void peers_slot_free(struct peers *, struct peers_slot *);
 /* A slot for the channel that each member has always, as far as there are any. */
-void slots_fill(struct peers *);
-uint16_t peer_by_id(const struct peers *, uint64_t id);
+void peers_slots_fill(struct peers *);
+uint16_t peers_node_by_id(const struct peers *, uint64_t id);
 /* Whose RPC port that is: *core says which. NODE_NONE: no member's. */
-uint16_t peer_by_address(const struct peers *, const uint8_t ip[16], uint16_t port, uint16_t *core);
+uint16_t peers_node_by_address(const struct peers *, const uint8_t ip[16], uint16_t port,
+                               uint16_t *core);
 /* state and load as its channels tell them. */
-void peer_update(struct peers *, uint16_t node, uint8_t state, bool is_leaving);
-uint64_t own_ring_digest(const struct peers *);
+void peers_node_changed(struct peers *, uint16_t node, uint8_t state, bool is_leaving);
+uint64_t peers_ring_digest(const struct peers *);
 extern const struct channel_events peers_channel_events;
 
 /* ---- peers_control.c ---- */
 
-void control_up(struct peers *, struct peers_slot *, uint64_t now_ns);
-void control_readable(struct peers *, struct peers_slot *, struct stream *);
+void peers_control_up(struct peers *, struct peers_slot *, uint64_t now_ns);
+void peers_control_readable(struct peers *, struct peers_slot *, struct stream *);
 /* Says what is wanted, as far as there is room. */
-void control_run(struct peers *, struct peers_slot *, uint64_t now_ns);
+void peers_control_run(struct peers *, struct peers_slot *, uint64_t now_ns);
 /* One whole record, or nothing. */
-bool control_say(struct peers *, struct peers_slot *, const uint8_t *record, size_t bytes);
+bool peers_control_say(struct peers *, struct peers_slot *, const uint8_t *record, size_t bytes);
 /* Of core 0: what the control thread wants to say. */
-uint32_t control_notes(struct peers *);
+uint32_t peers_control_notes(struct peers *);
 
 /* ---- peers_datagram.c ---- */
 
 /* Closes the channel and says so, as far as one datagram can. Not from a channel's events. */
-void slot_say_goodbye(struct peers *, struct peers_slot *);
+void peers_slot_say_goodbye(struct peers *, struct peers_slot *);
 
 /* ---- peers_release.c ---- */
 
-void release_run(struct peers *, uint64_t now_ns);
-uint64_t release_next_ns(const struct peers *);
+void peers_release_run(struct peers *, uint64_t now_ns);
+uint64_t peers_release_next_ns(const struct peers *);
 /* The peer asks, or answers. False: nothing was asked. */
-bool release_heard(struct peers *, struct peers_slot *, enum record_release, uint64_t now_ns);
+bool peers_release_heard(struct peers *, struct peers_slot *, enum record_release, uint64_t now_ns);
 /* The channel is down: whatever was asked of it is over. */
-void release_end(struct peers *, struct peers_slot *);
+void peers_release_end(struct peers *, struct peers_slot *);
 
 /* ---- peers_handover.c ---- */
 
-void handover_follow(struct peers *, uint64_t now_ns);
-void handover_up(struct peers *, struct peers_slot *);
+void peers_handover_follow(struct peers *, uint64_t now_ns);
+void peers_handover_up(struct peers *, struct peers_slot *);
 /* A peer has another state: other nodes may be the next homes. */
-void handover_state(struct peers *);
+void peers_handover_state(struct peers *);
 /* A peer hands a script over. False: more than it may at once. */
-bool handover_warm(struct peers *, struct peers_slot *, const struct record_warm *,
-                   uint64_t now_ns);
+bool peers_handover_warm(struct peers *, struct peers_slot *, const struct record_warm *,
+                         uint64_t now_ns);
 /* It answers ours. False: none was asked. */
-bool handover_warmed(struct peers *, struct peers_slot *, const struct record_warmed *);
+bool peers_handover_warmed(struct peers *, struct peers_slot *, const struct record_warmed *);
 /* The channel's part: its walk. True: there is more to do at once. */
-bool handover_run_slot(struct peers *, struct peers_slot *);
-uint32_t handover_run(struct peers *, uint64_t now_ns);
-uint64_t handover_next_ns(const struct peers *, uint64_t now_ns);
+bool peers_handover_run_slot(struct peers *, struct peers_slot *);
+uint32_t peers_handover_run(struct peers *, uint64_t now_ns);
+uint64_t peers_handover_next_ns(const struct peers *, uint64_t now_ns);
 
 #endif

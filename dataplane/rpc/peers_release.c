@@ -40,7 +40,7 @@ static uint32_t shortage(const struct peers *p)
     return wanted > free ? wanted - free : 0;
 }
 
-uint64_t release_next_ns(const struct peers *p)
+uint64_t peers_release_next_ns(const struct peers *p)
 {
     bool is_due = shortage(p) > 0 || p->releasing > 0 || p->missing > 0;
     return is_due && !p->is_gone ? p->release_ns : UINT64_MAX;
@@ -80,18 +80,19 @@ static void set_release(struct peers *p, struct peers_slot *s, enum slot_release
     s->release = (uint8_t)to;
 }
 
-void release_end(struct peers *p, struct peers_slot *s)
+void peers_release_end(struct peers *p, struct peers_slot *s)
 {
     set_release(p, s, RELEASE_IN_USE);
 }
 
-bool release_heard(struct peers *p, struct peers_slot *s, enum record_release what, uint64_t now_ns)
+bool peers_release_heard(struct peers *p, struct peers_slot *s, enum record_release what,
+                         uint64_t now_ns)
 {
     if (what == RELEASE_ASK) {
         if (is_idle(s))
             set_release(p, s, RELEASE_GRANTED);
         s->wants |= WANT_ANSWER;
-        slot_mark(p, s);
+        peers_slot_mark(p, s);
         return true;
     }
     if (s->release != RELEASE_ASKED)
@@ -113,19 +114,19 @@ static void end_some(struct peers *p, uint64_t now_ns)
         if (!s->is_used || (s->release != RELEASE_OVER && !is_silent) || streams_of(s) > 0)
             continue;
         set_release(p, s, RELEASE_OVER);
-        slot_drop(p, s);
+        peers_slot_drop(p, s);
     }
 }
 
-void release_run(struct peers *p, uint64_t now_ns)
+void peers_release_run(struct peers *p, uint64_t now_ns)
 {
-    if (now_ns < release_next_ns(p))
+    if (now_ns < peers_release_next_ns(p))
         return;
     p->release_ns = now_ns + RELEASE_MS * MS;
     if (p->releasing > 0)
         end_some(p, now_ns);
     if (p->missing > 0 && p->free_slot != SLOT_NONE)
-        slots_fill(p);
+        peers_slots_fill(p);
     for (uint32_t due = shortage(p); due > p->releasing;) {
         struct peers_slot *s = idle_longest(p, now_ns);
         if (!s)
@@ -133,6 +134,6 @@ void release_run(struct peers *p, uint64_t now_ns)
         set_release(p, s, RELEASE_ASKED);
         s->release_ns = now_ns;
         s->wants |= WANT_ASK;
-        slot_mark(p, s);
+        peers_slot_mark(p, s);
     }
 }

@@ -136,7 +136,7 @@ static void misuse_elsewhere(struct attacker *a, struct cluster *c, uint32_t fro
     struct channel *channel = channel_to(c, from, to);
     size_t bytes = record_write_event(out, sizeof(out), &event);
     struct peers *peers = c->node[from].core->peers;
-    a->foreign += channel && control_say(peers, slot_of(peers, channel), out, bytes);
+    a->foreign += channel && peers_control_say(peers, peers_slot_of(peers, channel), out, bytes);
     capability_revoke(&c->node[owner].core->capabilities, event.sink);
 }
 
