@@ -91,13 +91,26 @@ static void answer_waiting(struct hearthd *h)
     h->waiting_count = 0;
 }
 
+/* The runtime processes as the next world is to show them. */
+static struct world_runtimes runtimes_now(const struct supervise *s)
+{
+    struct world_runtimes r = {.count = supervise_count(s)};
+
+    r.held_count = supervise_held(s, r.held);
+    for (uint32_t i = 0; i < r.count; i++)
+        r.runtime[i] = supervise_runtime(s, i, &r.region[i]);
+    return r;
+}
+
 void hearthd_publish(struct hearthd *h)
 {
+    struct world_runtimes runtimes;
     struct world *w;
 
     if (!h->is_dirty || !supervise_is_told(h->supervise, h->catalog.last_handle) ||
         !hearthd_cluster_follow(h))
         return;
+    runtimes = runtimes_now(h->supervise);
     w = world_build(&(struct world_plan){
         .epoch = h->epoch + 1,
         .conf = h->conf,
@@ -107,7 +120,7 @@ void hearthd_publish(struct hearthd *h)
         .cluster = h->cluster,
         .own_state = (uint8_t)node_life_state(&h->life),
         .is_leaving = node_life_is_leaving(&h->life),
-        .supervise = h->supervise,
+        .runtimes = &runtimes,
     });
     if (!w) {
         log_line("world", "not built: no memory");

@@ -343,6 +343,19 @@ static struct world_limits limits_of(const struct conf_limits *l)
     };
 }
 
+static void add_runtimes(struct world *w, struct world_parts *parts, const struct world_runtimes *r)
+{
+    w->held_count = r->held_count;
+    memcpy(w->held, r->held, r->held_count * sizeof(r->held[0]));
+    w->runtime_count = r->count;
+    for (uint32_t i = 0; i < r->count; i++) {
+        w->runtime[i] = r->runtime[i];
+        parts->region[i] = r->region[i];
+        if (r->region[i])
+            part_hold(r->region[i]);
+    }
+}
+
 struct world *world_build(const struct world_plan *plan)
 {
     const struct cluster_part *cluster = plan->cluster;
@@ -381,13 +394,7 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
-    w->held_count = supervise_held(plan->supervise, w->held);
-    w->runtime_count = supervise_count(plan->supervise);
-    for (uint32_t i = 0; i < w->runtime_count; i++) {
-        w->runtime[i] = supervise_runtime(plan->supervise, i, &parts->region[i]);
-        if (parts->region[i])
-            part_hold(parts->region[i]);
-    }
+    add_runtimes(w, parts, plan->runtimes);
     return w;
 }
 

@@ -5,7 +5,7 @@
  *   conf ------> certs_part ---+
  *   catalog ---> scripts_part -+
  *   members ---> cluster_part -+--> world_build --> world_publish --swap--> cores
- *   supervise -> region parts -+                        |
+ *   runtimes --> region parts -+                        |
  *                                                       +--> old world: freed when every core has passed a quiescent state
  *
  * Parts are shared by the worlds that name them (part.h). A part that cannot be built leaves the one before in use.
@@ -21,7 +21,6 @@
 #include "control/cluster.h"
 #include "control/conf.h"
 #include "control/part.h"
-#include "control/supervise.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
 #include "dataplane/world.h"
@@ -54,6 +53,15 @@ struct scripts_part *scripts_part_build(const struct catalog *, struct script *c
                                         const struct script *left_out, const struct conf *,
                                         char *error, size_t error_bytes);
 
+/* The runtime processes at this moment: who supervises them says so, and keeps holds of his own on
+ * the regions. */
+struct world_runtimes {
+    uint32_t count, held_count;
+    struct world_runtime runtime[RUNTIMES_MAX];
+    struct part *region[RUNTIMES_MAX]; /* NULL: down */
+    uint64_t held[WORLD_HELD_MAX];     /* handles of the scripts that may not run now */
+};
+
 /* What a world is made of. */
 struct world_plan {
     uint64_t epoch;
@@ -64,7 +72,7 @@ struct world_plan {
     struct cluster_part *cluster;
     uint8_t own_state; /* enum node_state */
     bool is_leaving;
-    const struct supervise *supervise;
+    const struct world_runtimes *runtimes;
 };
 
 /* Holds the parts and the regions. NULL: no memory. */

@@ -80,7 +80,7 @@ void certs_destroy(struct certs *c)
     free(c);
 }
 
-/* One runtime whose region the test makes. */
+/* Two runtimes: one whose region the test makes, and one that is down. */
 static struct part *region;
 static int regions_alive;
 
@@ -97,20 +97,13 @@ static void new_region(void)
     regions_alive++;
 }
 
-uint32_t supervise_count(const struct supervise *s)
+static struct world_runtimes runtimes_now(void)
 {
-    return 1;
-}
-
-uint32_t supervise_held(const struct supervise *s, uint64_t handle[WORLD_HELD_MAX])
-{
-    return 0;
-}
-
-struct world_runtime supervise_runtime(const struct supervise *s, uint32_t i, struct part **out)
-{
-    *out = region;
-    return (struct world_runtime){.region = region, .wake_fd = -1};
+    return (struct world_runtimes){.count = 2,
+                                   .held_count = 1,
+                                   .runtime = {{.region = region, .wake_fd = -1}, {.wake_fd = -1}},
+                                   .region = {region},
+                                   .held = {77}};
 }
 
 /* Versions of the ring, as many as the test allows. */
@@ -555,6 +548,8 @@ static void a_ring_without_memory_is_busy_until_an_old_one_goes(void **state)
 static struct world *build_world(uint64_t epoch, struct certs_part *certs,
                                  struct scripts_part *scripts, struct cluster_part *cluster)
 {
+    const struct world_runtimes runtimes = runtimes_now();
+
     return world_build(&(struct world_plan){.epoch = epoch,
                                             .conf = &conf,
                                             .tune = &conf.tune,
@@ -562,7 +557,8 @@ static struct world *build_world(uint64_t epoch, struct certs_part *certs,
                                             .scripts = scripts,
                                             .cluster = cluster,
                                             .own_state = NODE_SERVING,
-                                            .is_leaving = true});
+                                            .is_leaving = true,
+                                            .runtimes = &runtimes});
 }
 
 static void an_old_world_goes_when_the_core_has_moved_on(void **state)
@@ -590,7 +586,11 @@ static void an_old_world_goes_when_the_core_has_moved_on(void **state)
     world_publish(&publisher, build_world(1, certs, one, cluster));
     assert_false(publisher_reclaim(&publisher));
     assert_int_equal(world_current(&shared)->epoch, 1);
+    assert_int_equal(world_current(&shared)->runtime_count, 2);
     assert_ptr_equal(world_current(&shared)->runtime[0].region, first_region);
+    assert_null(world_current(&shared)->runtime[1].region);
+    assert_int_equal(world_current(&shared)->held_count, 1);
+    assert_int_equal(world_current(&shared)->held[0], 77);
     assert_int_equal(world_current(&shared)->limits.request_body_bytes_max, 3 << 20);
     assert_int_equal(world_current(&shared)->tune.widen_rps, 77);
     assert_int_equal(world_current(&shared)->cluster.member_count, 3);
