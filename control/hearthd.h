@@ -107,21 +107,33 @@ struct hearthd {
     uint32_t waiting_count;
 };
 
+/* ---- publish.c: worlds ---- */
+
+/* The cores are there and do not run yet: the first world. */
+void hearthd_publish_start(struct hearthd *);
+/* No core runs any more. Clients that still wait hear nothing. */
+void hearthd_publish_stop(struct hearthd *);
 /* Builds and publishes a world if there is something new and the runtimes know its scripts. */
 void hearthd_publish(struct hearthd *);
+/* There is something new. */
 void hearthd_change(struct hearthd *);
+/* Consumes reply: it goes out when the cores see the change. */
+void hearthd_reply_when_published(struct hearthd *, struct ctl_client *, json_t *reply);
+
+/* ---- reload.c ---- */
 
 /* Reads the file again; what cannot change while running is kept and named in *restart_needed (a JSON array, consumed by the
  * caller). -1: refused with a sentence, nothing changed. */
 int hearthd_reload(struct hearthd *, json_t **restart_needed, char *error, size_t error_bytes);
 
+/* ---- stop.c ---- */
+
 /* Hands over if there is somebody to hand to, drains and ends; a second call ends at once. */
 void hearthd_stop(struct hearthd *);
 /* Of that, what comes after the hand-over. */
 void hearthd_stop_cores(struct hearthd *, uint32_t drain_ms);
-
-/* Consumes reply: it goes out when the cores see the change. */
-void hearthd_reply_when_published(struct hearthd *, struct ctl_client *, json_t *reply);
+/* A core has: the event loop ends with the last of them. */
+void hearthd_core_returned(struct hearthd *);
 
 /* ---- hearthd_cluster.c: this node among the others ---- */
 

@@ -1,6 +1,4 @@
 /* hearthd: ordered start, event loop, reverse stop. */
-#include "control/hearthd.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
@@ -13,15 +11,14 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_rcu_qsbr.h>
 
 #include "control/credentials.h"
 #include "control/deploy_commands.h"
+#include "control/hearthd.h"
 #include "control/install.h"
 #include "control/log.h"
 #include "control/pid_file.h"
@@ -31,132 +28,6 @@
 #include "drivers/eal.h"
 #include "drivers/port_dpdk.h"
 #include "drivers/tls_library.h"
-
-enum { RECLAIM_NS = 2 * 1000 * 1000 };
-
-/* ---- service manager (sd_notify(3)): a datagram, when it asked for one ---- */
-
-static void notify(const char *state)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = getenv("NOTIFY_SOCKET");
-    size_t len = path ? strlen(path) : 0;
-    int fd;
-
-    if (!len || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
-        return;
-    memcpy(address.sun_path, path, len);
-    if (path[0] == '@')
-        address.sun_path[0] = 0;
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-    close(fd);
-}
-
-/* ---- publishing ---- */
-
-static void wake_cores(void *arg)
-{
-    struct hearthd *h = arg;
-
-    for (uint32_t i = 0; i < h->core_count; i++) {
-        ssize_t n = write(core_wake_fd(h->core[i].core), &(uint64_t){1}, sizeof(uint64_t));
-        (void)n; /* full: it is awake enough */
-    }
-}
-
-static void reclaim(void *arg)
-{
-    struct hearthd *h = arg;
-
-    if (publisher_reclaim(&h->publisher))
-        loop_timer_set(&h->loop, &h->reclaim_timer, RECLAIM_NS, reclaim, h);
-    else if (h->is_dirty)
-        hearthd_publish(h); /* it may have waited for the memory of a ring */
-}
-
-static void answer_waiting(struct hearthd *h)
-{
-    for (uint32_t i = 0; i < h->waiting_count; i++) {
-        struct ctl_client *client = h->ctl ? ctl_find(h->ctl, h->waiting[i].client) : NULL;
-
-        if (client)
-            ctl_reply(client, h->waiting[i].reply);
-        else
-            json_decref(h->waiting[i].reply);
-    }
-    h->waiting_count = 0;
-}
-
-/* The runtime processes as the next world is to show them. */
-static struct world_runtimes runtimes_now(const struct supervise *s)
-{
-    struct world_runtimes r = {.count = supervise_count(s)};
-
-    r.held_count = supervise_held(s, r.held);
-    for (uint32_t i = 0; i < r.count; i++)
-        r.runtime[i] = supervise_runtime(s, i, &r.region[i]);
-    return r;
-}
-
-void hearthd_publish(struct hearthd *h)
-{
-    struct world_runtimes runtimes;
-    struct world *w;
-
-    if (!h->is_dirty || !supervise_is_told(h->supervise, h->catalog.last_handle) ||
-        !hearthd_cluster_follow(h))
-        return;
-    runtimes = runtimes_now(h->supervise);
-    w = world_build(&(struct world_plan){
-        .epoch = h->epoch + 1,
-        .conf = h->conf,
-        .tune = &h->tune,
-        .certs = h->certs,
-        .scripts = h->scripts,
-        .cluster = h->cluster,
-        .own_state = (uint8_t)node_life_state(&h->life),
-        .is_leaving = node_life_is_leaving(&h->life),
-        .runtimes = &runtimes,
-    });
-    if (!w) {
-        log_line("world", "not built: no memory");
-        return;
-    }
-    h->epoch++;
-    h->is_dirty = false;
-    world_publish(&h->publisher, w);
-    reclaim(h);
-    answer_waiting(h);
-    if (!h->has_been_ready && supervise_up_count(h->supervise) == supervise_count(h->supervise)) {
-        h->has_been_ready = true;
-        log_line("ready", "node=%s epoch=%llu start_ms=%llu", h->conf->node,
-                 (unsigned long long)h->epoch,
-                 (unsigned long long)(loop_now_ns() - h->started_ns) / 1000000);
-        notify("READY=1");
-    }
-    hearthd_cluster_look(h);
-}
-
-void hearthd_reply_when_published(struct hearthd *h, struct ctl_client *client, json_t *reply)
-{
-    if (h->waiting_count == CTL_CLIENTS_MAX) {
-        ctl_reply(client, reply);
-    } else {
-        h->waiting[h->waiting_count++] =
-            (struct waiting_reply){.client = ctl_client_id(client), .reply = reply};
-    }
-    hearthd_change(h);
-}
-
-void hearthd_change(struct hearthd *h)
-{
-    h->is_dirty = true;
-    hearthd_publish(h);
-}
 
 /* ---- what the supervisor tells ---- */
 
@@ -200,7 +71,7 @@ static void on_bad_script(const char *name, const char *reason)
     log_line("script", "name=%s left out: %s", name, reason);
 }
 
-/* ---- start: each step leaves in *h what stop undoes ---- */
+/* ---- start: each step leaves in *h what undo() takes back ---- */
 
 struct fault {
     char text[2048];
@@ -506,9 +377,7 @@ static int run_core(void *arg)
 /* The world is there before the cores and the processes run: neither can ask for what does not exist. */
 static int start_running(struct hearthd *h, struct fault *f)
 {
-    publisher_init(&h->publisher, &h->shared, wake_cores, h);
-    h->has_publisher = true;
-    hearthd_change(h);
+    hearthd_publish_start(h);
     if (!h->epoch) {
         snprintf(f->text, sizeof(f->text), "no memory");
         return -1;
@@ -536,15 +405,7 @@ static int start_ctl(struct hearthd *h, struct fault *f)
     return 0;
 }
 
-/* ---- signals and stop ---- */
-
-static void are_cores_done(struct hearthd *h)
-{
-    for (uint32_t i = 0; i < h->launched; i++)
-        if (!atomic_load(&h->core[i].is_done))
-            return;
-    loop_stop(&h->loop);
-}
+/* ---- signals ---- */
 
 static void on_core_done(void *arg, uint32_t events)
 {
@@ -553,29 +414,7 @@ static void on_core_done(void *arg, uint32_t events)
     ssize_t n = read(h->done_fd, &ignored, sizeof(ignored));
 
     (void)n;
-    are_cores_done(h);
-}
-
-void hearthd_stop_cores(struct hearthd *h, uint32_t drain_ms)
-{
-    log_line("stop", "drain_ms=%u", drain_ms);
-    for (uint32_t i = 0; i < h->launched; i++)
-        core_stop(h->core[i].core, drain_ms);
-    are_cores_done(h);
-}
-
-void hearthd_stop(struct hearthd *h)
-{
-    bool is_second = h->is_draining;
-
-    notify("STOPPING=1");
-    h->is_draining = true;
-    if (is_second || !h->conf->drain_ms)
-        hearthd_stop_cores(h, 0);
-    else if (!hearthd_has_others(h))
-        hearthd_stop_cores(h, h->conf->drain_ms);
-    else
-        hearthd_drain(h, NULL, h->conf->drain_ms); /* the cores follow when it is over */
+    hearthd_core_returned(h);
 }
 
 static void log_reload(struct hearthd *h)
@@ -655,22 +494,19 @@ static int start(struct hearthd *h, struct fault *f)
     return 0;
 }
 
-static void stop(struct hearthd *h)
+/* In reverse, as far as start came. */
+static void undo(struct hearthd *h)
 {
     char path[CONF_PATH_BYTES_MAX + 16];
 
     if (h->ctl)
         ctl_destroy(h->ctl);
     h->ctl = NULL;
-    answer_waiting(h);
     for (uint32_t i = 0; i < h->launched; i++) {
         core_stop(h->core[i].core, 0);
         eal_wait(i);
     }
-    if (h->has_loop)
-        loop_timer_cancel(&h->loop, &h->reclaim_timer);
-    if (h->has_publisher)
-        publisher_fini(&h->publisher);
+    hearthd_publish_stop(h);
     hearthd_cluster_stop(h);
     trials_fini(&h->trials);
     if (h->supervise)
@@ -787,6 +623,6 @@ int main(int argc, char **argv)
         log_line("start", "failed: %s", fault.text);
     else
         loop_run(&h.loop);
-    stop(&h);
+    undo(&h);
     return rc ? 1 : 0;
 }
