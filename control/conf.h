@@ -3,7 +3,7 @@
  * hearth.yaml as a struct: read, judged, and printed back. deploy/hearth.yaml explains every key.
  *
  *   text --yaml_tree--> tree with lines --conf_check--> every error with its line
- *     \---- libcyaml (one schema for both) ----> struct conf ----> conf_print
+ *     \---- libcyaml, of the same conf_schema ----> struct conf ----> conf_print
  *
  * Nothing here looks at the machine: the same text gives the same verdict everywhere. A file that
  * has an error gives no struct, so a bad configuration cannot touch a running one.

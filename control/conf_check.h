@@ -12,9 +12,6 @@
 #include "control/conf.h"
 #include "control/yaml_tree.h"
 
-/* The language: what keys there are. */
-extern const struct cyaml_schema_value conf_schema;
-
 /* Unknown keys (with the nearest known one), doubled keys, missing keys, wrong kinds of value. */
 void conf_check_shape(const struct yaml_node *, const struct cyaml_schema_value *,
                       struct conf_verdict *);
