@@ -1,6 +1,7 @@
 /* ctl.h
  *
- * The control socket: hearthctl's requests to hearthd. A unix stream socket, mode 0600.
+ * The control socket: hearthctl's requests to hearthd. A unix stream socket, mode 0600. This is
+ * hearthd's side; ctl_reader.h reads requests, ctl_client.h is the other side.
  *
  *   frame     u32 length (little-endian), JSON object
  *   request   {"command":S, ...}          "payload":N announces N raw bytes behind the frame
@@ -24,8 +25,6 @@
 
 enum {
     CTL_CLIENTS_MAX = 32,
-    CTL_FRAME_BYTES_MAX = 2 << 20,    /* of a request */
-    CTL_PAYLOAD_BYTES_MAX = 32 << 20, /* = BUNDLE_BYTES_MAX */
     CTL_REPLY_BYTES_MAX = 64 << 20,
     CTL_UNSENT_BYTES_MAX = 1 << 20, /* of a tail */
 };
@@ -74,14 +73,5 @@ bool ctl_has_subscribers(const struct ctl *);
 uint32_t ctl_subscriptions(const struct ctl *, const char **scripts, uint32_t max);
 /* To all subscribers of that script. Borrows line. */
 void ctl_broadcast(struct ctl *, const char *script, const json_t *line);
-
-/* ---- the client's side: blocking ---- */
-
-/* Descriptor, or -errno. */
-int ctl_connect(const char *path);
-/* 0 or -errno. */
-int ctl_send(int fd, const json_t *request, const void *payload, size_t payload_bytes);
-/* NULL: the other side closed, or broke the protocol. */
-json_t *ctl_receive(int fd);
 
 #endif

@@ -1,5 +1,7 @@
-/* The client's side of ctl.h. */
+#include "control/ctl_client.h"
+
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "control/ctl.h"
-
 void ctl_reader_init(struct ctl_reader *r)
 {
     *r = (struct ctl_reader){.wanted = sizeof(r->head)};

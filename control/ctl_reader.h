@@ -16,6 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/limits.h"
+
+enum {
+    CTL_FRAME_BYTES_MAX = 2 << 20,
+    CTL_PAYLOAD_BYTES_MAX = 32 << 20, /* = BUNDLE_BYTES_MAX */
+};
+
 enum ctl_read { CTL_READ_MORE, CTL_READ_WHOLE, CTL_READ_BAD };
 
 struct ctl_reader {

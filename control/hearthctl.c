@@ -15,7 +15,7 @@
 #include "control/bundle.h"
 #include "control/conf.h"
 #include "control/credentials.h"
-#include "control/ctl.h"
+#include "control/ctl_client.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"

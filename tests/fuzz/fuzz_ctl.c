@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "control/ctl.h"
 #include "control/ctl_reader.h"
 #include "tests/fuzz/input.h"
 

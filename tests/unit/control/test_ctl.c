@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "control/ctl.h"
+#include "control/ctl_client.h"
 
 static struct loop loop;
 static struct ctl *ctl;
