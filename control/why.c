@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/place.h"
-#include "dataplane/rpc/record.h"
-#include "runtime/job.h"
-
 /* ---- collecting ---- */
 
 void why_begin(struct why_story *s, uint64_t request)
@@ -186,204 +182,6 @@ bool why_parse_id(uint64_t *id, const char *text)
 
 /* ---- telling ---- */
 
-static const char *bounce_name(uint32_t reason)
-{
-    static const char *const names[BOUNCE_REASONS] = {
-        [BOUNCE_OVERLOAD] = "overloaded",
-        [BOUNCE_SHARE] = "the script has more than its share there",
-        [BOUNCE_NO_SCRIPT] = "this version of the script is not there",
-        [BOUNCE_NO_RUNTIME] = "no runtime process is up there",
-        [BOUNCE_DRAINING] = "it is being drained",
-    };
-
-    return reason < BOUNCE_REASONS && names[reason] ? names[reason] : "for an unknown reason";
-}
-
-static const char *job_error_name(uint32_t error)
-{
-    static const char *const names[JOB_ERROR_KINDS] = {
-        [JOB_ERROR_EXCEPTION] = "the script threw",
-        [JOB_ERROR_NO_RESPONSE] = "the script can never answer",
-        [JOB_ERROR_LOAD] = "the script does not load",
-        [JOB_ERROR_CPU_LIMIT] = "over its CPU limit",
-        [JOB_ERROR_MEMORY_LIMIT] = "over its memory limit",
-        [JOB_ERROR_WALL_LIMIT] = "over its wall-clock limit",
-        [JOB_ERROR_OUTPUT_LIMIT] = "over its output limit",
-        [JOB_ERROR_OVERLOAD] = "the runtime process refused it",
-        [JOB_ERROR_NO_SCRIPT] = "the runtime process has no such script",
-        [JOB_ERROR_REFUSED] = "refused for overload",
-        [JOB_ERROR_LOST] = "the process or node that ran it died",
-        [JOB_ERROR_DEPTH] = "the chain of scripts is too deep",
-        [JOB_ERROR_SUBREQUESTS] = "too many sub-requests",
-        [JOB_ERROR_HELD] = "held back: it has ended its process several times",
-    };
-
-    return error < JOB_ERROR_KINDS && names[error] ? names[error] : "error";
-}
-
-static const char *place_name(uint32_t why)
-{
-    static const char *const names[PLACE_WHYS] = {
-        [PLACE_IS_HOME] = "this is its home",
-        [PLACE_HOT] = "the script is hot here",
-        [PLACE_WARMING] = "the script is hot here, but its isolate is not warm yet",
-        [PLACE_WIDENED] = "one of its homes, by load",
-        [PLACE_COLD] = "not hot here",
-        [PLACE_FORWARDED] = "it came from another node",
-        [PLACE_BOUNCED] = "it came back from its home",
-        [PLACE_NO_HOME] = "no other node can take it",
-        [PLACE_OVERLOADED] = "overloaded here",
-    };
-
-    return why < PLACE_WHYS && names[why] ? names[why] : "for an unknown reason";
-}
-
-struct sentence {
-    const struct why_names *names;
-    char script[SCRIPT_NAME_BYTES_MAX + 1]; /* the event's value as one */
-    char *out;
-    size_t bytes;
-};
-
-static const char *node_name(const struct sentence *s, uint64_t index)
-{
-    return s->names->node(s->names->arg, index < UINT32_MAX ? (uint32_t)index : UINT32_MAX);
-}
-
-static const char *script_name(struct sentence *s, uint64_t hash)
-{
-    const char *name = s->names->script(s->names->arg, hash);
-
-    if (name)
-        return name;
-    snprintf(s->script, sizeof(s->script), "script %016" PRIx64, hash);
-    return s->script;
-}
-
-static void tell_placed(const struct sentence *s, const struct trace_event *e)
-{
-    const char *why = place_name(e->code & 0xff);
-
-    switch (e->code >> 8) {
-    case PLACE_HERE:
-        snprintf(s->out, s->bytes, "runs here: %s (home: %s)", why, node_name(s, e->value));
-        return;
-    case PLACE_HOME:
-        snprintf(s->out, s->bytes, "goes to another node: %s (home: %s)", why,
-                 node_name(s, e->value));
-        return;
-    default:
-        snprintf(s->out, s->bytes, "refused: %s", why);
-    }
-}
-
-#define TELL(...) snprintf(s->out, s->bytes, __VA_ARGS__)
-
-static void tell(struct sentence *s, const struct trace_event *e)
-{
-    switch (e->kind) {
-    case TRACE_SYN:
-        TELL("the connection's first segment");
-        return;
-    case TRACE_HELLO:
-        if (e->value)
-            TELL("the ClientHello asks for %s", script_name(s, e->value));
-        else
-            TELL("the ClientHello names no script");
-        return;
-    case TRACE_WARM_LOCAL:
-        TELL("asks for a warm isolate of %s here", script_name(s, e->value));
-        return;
-    case TRACE_WARM_REMOTE:
-        TELL("asks %s for a warm isolate of %s", node_name(s, e->code), script_name(s, e->value));
-        return;
-    case TRACE_HANDSHAKE:
-        TELL("TLS handshake done%s", e->code ? ", resumed" : "");
-        return;
-    case TRACE_REQUEST:
-        TELL("request for %s", script_name(s, e->value));
-        return;
-    case TRACE_PLACED:
-        tell_placed(s, e);
-        return;
-    case TRACE_FORWARD:
-        if (e->value)
-            TELL("sent to %s with %" PRIu64 " bytes of body", node_name(s, e->code), e->value);
-        else
-            TELL("sent to %s", node_name(s, e->code));
-        return;
-    case TRACE_RECEIVED:
-        TELL("arrived from %s", node_name(s, e->code));
-        return;
-    case TRACE_ACCEPT:
-        if (e->code > 1)
-            TELL("accepted; %u homes are wanted", e->code);
-        else
-            TELL("accepted");
-        return;
-    case TRACE_BOUNCE:
-        TELL("handed back: %s; %" PRIu64 " bytes of body were sent in vain", bounce_name(e->code),
-             e->value);
-        return;
-    case TRACE_START:
-        TELL("given to runtime process %u, %" PRIu64 " jobs in flight there", e->code, e->value);
-        return;
-    case TRACE_QUEUE:
-        TELL("taken up after %.1f us in its queue", (double)e->value / 1e3);
-        return;
-    case TRACE_ISOLATE:
-        TELL("cold start: an isolate in %" PRIu64 " us", e->value);
-        return;
-    case TRACE_COMPILE:
-        TELL("cold start: modules compiled in %" PRIu64 " us", e->value);
-        return;
-    case TRACE_TOP_LEVEL:
-        TELL("cold start: top level run in %" PRIu64 " us", e->value);
-        return;
-    case TRACE_HEAD:
-        if (e->value == JOB_START_WARMING)
-            TELL("the script answers %u, from an isolate that was being started when it came",
-                 e->code);
-        else if (e->value)
-            TELL("the script answers %u, after a cold start of %" PRIu64 " us", e->code, e->value);
-        else
-            TELL("the script answers %u, from a warm isolate", e->code);
-        return;
-    case TRACE_FIRST_BYTE:
-        TELL("first byte of the answer given to the connection");
-        return;
-    case TRACE_END:
-        if (e->code && e->value)
-            TELL("answer complete: status %u, %" PRIu64 " bytes of body", e->code, e->value);
-        else if (e->code)
-            TELL("answer complete: status %u", e->code);
-        else
-            TELL("the call is over");
-        return;
-    case TRACE_ERROR:
-        if (e->code >= 100)
-            TELL("status %u", e->code);
-        else
-            TELL("failed: %s", job_error_name(e->code));
-        return;
-    case TRACE_RERUN:
-        TELL("run again, attempt %u", e->code);
-        return;
-    case TRACE_SUB:
-        TELL("the script calls %s", script_name(s, e->value));
-        return;
-    case TRACE_CANCEL:
-        TELL("the client left");
-        return;
-    case TRACE_FIN:
-        TELL("the client closed its half, and waits for the answer");
-        return;
-    default:
-        TELL("event %u, code %u, value %" PRIu64, e->kind, e->code, e->value);
-    }
-}
-#undef TELL
-
 /* How deep calls are nested. A SUB is recorded in its caller's span, right before the callee's own events begin: the span that
  * begins next is the callee's. */
 struct depths {
@@ -436,15 +234,14 @@ json_t *why_json(const struct why_story *s, const struct why_names *names)
     find_depths(&depths, s);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct trace_event *e = &s->event[i];
-        struct sentence sentence = {.names = names, .out = text, .bytes = sizeof(text)};
 
         snprintf(span, sizeof(span), "%016" PRIx64, e->span);
-        tell(&sentence, e);
+        why_tell(names, e, text, sizeof(text));
         json_array_append_new(
             events,
             json_pack("{s:f, s:s, s:o, s:s, s:s, s:i, s:i, s:I, s:s}", "us",
                       (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
-                      node_name(&sentence, e->node), "core",
+                      why_node_name(names, e->node), "core",
                       e->core == TRACE_CORE_UNKNOWN ? json_null() : json_integer(e->core), "kind",
                       kind_name(e->kind), "span", span, "depth", (int)depth_of(&depths, e->span),
                       "code", (int)e->code, "value", (json_int_t)e->value, "text", text));

@@ -3,7 +3,7 @@
  * The story of one request, from the flight recorders (dataplane/trace.h): collected here, or asked of the other nodes if this one was
  * not where the request entered.
  *
- *   why_collect (every core) --> struct why_story --why_json--> events with sentences, oldest first
+ *   why_collect (every core) --> struct why_story --why_json--> events with sentences (why_tell.h), oldest first
  *
  *   asker --"why" {request, ticket}--> every node;  a node --"because" {ticket, events, is_last}*--> asker
  *
@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/why_tell.h"
 #include "dataplane/trace.h"
 
 enum {
@@ -38,13 +39,6 @@ struct why_story {
     uint32_t count;
     bool is_cut; /* there was more */
     struct trace_event event[WHY_EVENTS_MAX];
-};
-
-/* What numbers mean to people. */
-struct why_names {
-    const char *(*node)(void *arg, uint32_t index);
-    const char *(*script)(void *arg, uint64_t hash); /* NULL: unknown */
-    void *arg;
 };
 
 void why_begin(struct why_story *, uint64_t request);

@@ -88,8 +88,11 @@ static void each_event_is_a_sentence(void **state)
         {TRACE_START, 3, 12, "given to runtime process 3, 12 jobs in flight there"},
         {TRACE_QUEUE, 0, 1500, "taken up after 1.5 us in its queue"},
         {TRACE_ISOLATE, 0, 800, "cold start: an isolate in 800 us"},
+        {TRACE_COMPILE, 0, 700, "cold start: modules compiled in 700 us"},
+        {TRACE_TOP_LEVEL, 0, 600, "cold start: top level run in 600 us"},
         {TRACE_HEAD, 200, 0, "the script answers 200, from a warm isolate"},
         {TRACE_HEAD, 404, 900, "the script answers 404, after a cold start of 900 us"},
+        {TRACE_FIRST_BYTE, 0, 0, "first byte of the answer given to the connection"},
         {TRACE_ERROR, JOB_ERROR_CPU_LIMIT, 0, "failed: over its CPU limit"},
         {TRACE_ERROR, 502, 0, "status 502"},
         {TRACE_RERUN, 1, 0, "run again, attempt 1"},
@@ -107,6 +110,19 @@ static void each_event_is_a_sentence(void **state)
         happens(0, 0, rows[i].kind, rows[i].code, rows[i].value);
         j = why_json(&story, &names);
         assert_string_equal(json_string_value(told(j, 0, "text")), rows[i].text);
+        json_decref(j);
+    }
+}
+
+static void no_kind_is_without_a_sentence(void **state)
+{
+    for (int kind = 1; kind < TRACE_KIND_COUNT; kind++) {
+        json_t *j;
+
+        why_begin(&story, 1);
+        happens(0, 0, (enum trace_kind)kind, 0, 0);
+        j = why_json(&story, &names);
+        assert_int_not_equal(strncmp(json_string_value(told(j, 0, "text")), "event ", 6), 0);
         json_decref(j);
     }
 }
@@ -485,6 +501,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
     const struct CMUnitTest tests[] = {
         TEST(each_event_is_a_sentence),
+        TEST(no_kind_is_without_a_sentence),
         TEST(events_are_told_in_the_order_of_time_from_the_first),
         TEST(what_a_home_saw_lies_between_call_and_reply),
         TEST(a_home_that_accepts_says_how_far_it_is),
