@@ -8,40 +8,13 @@
 
 #include "control/conf_numbers.h"
 #include "control/key.h"
+#include "control/spelling.h"
 #include "control/tune.h"
 #include "dataplane/ring.h"
 
 /* ---- shape ---- */
 
-enum { WHERE_BYTES_MAX = 160, WORD_BYTES_MAX = 48, CLUSTER_PORT_DEFAULT = 4433 };
-
-/* Letters to insert, delete or replace to turn a into b (Levenshtein, one row). */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[WORD_BYTES_MAX + 1];
-    size_t lb = strlen(b);
-
-    if (strlen(a) > WORD_BYTES_MAX || lb > WORD_BYTES_MAX)
-        return WORD_BYTES_MAX;
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
+enum { WHERE_BYTES_MAX = 160, CLUSTER_PORT_DEFAULT = 4433 };
 
 static const char *nearest_key(const char *word, const cyaml_schema_field_t *fields)
 {
@@ -51,7 +24,7 @@ static const char *nearest_key(const char *word, const cyaml_schema_field_t *fie
     if (strlen(word) < best_distance)
         best_distance = (unsigned)strlen(word);
     for (const cyaml_schema_field_t *f = fields; f->key; f++) {
-        unsigned d = distance(word, f->key);
+        unsigned d = spelling_distance(word, f->key);
 
         if (d < best_distance) {
             best_distance = d;

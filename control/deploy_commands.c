@@ -4,12 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <xxhash.h>
-
 #include "control/bundle.h"
 #include "control/hearthd.h"
 #include "control/json_field.h"
 #include "control/log.h"
+#include "control/name_hash.h"
 #include "dataplane/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */
@@ -94,7 +93,7 @@ static bool is_home(const struct hearthd *h, const char *name)
 {
     const struct cluster_part *cluster = h->cluster;
 
-    return ring_home(cluster->ring->ring, XXH3_64bits(name, strlen(name))) == cluster->self;
+    return ring_home(cluster->ring->ring, name_hash(name)) == cluster->self;
 }
 
 static void try_sha(struct hearthd *h, struct ctl_client *client, const char *name,

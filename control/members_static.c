@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "control/key.h"
+#include "control/name_hash.h"
 #include "dataplane/ring.h"
 
 /* IPv4 as ::ffff:a.b.c.d. What conf_check let pass parses. */
@@ -29,7 +28,7 @@ static void put_address(uint8_t out[16], const char *text, size_t len)
 static void name_member(struct world_member *m, const char *name)
 {
     snprintf(m->name, sizeof(m->name), "%s", name);
-    m->id = XXH3_64bits(name, strlen(name));
+    m->id = name_hash(name);
 }
 
 static int by_name(const void *a, const void *b)

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
+#include "control/name_hash.h"
 #include "control/node_life.h"
 #include "dataplane/host.h"
 #include "dataplane/ring.h"
@@ -19,11 +18,6 @@ struct view {
     const struct ring *ring;
     void *own; /* the ring's memory if the world has none */
 };
-
-static uint64_t hash_of(const char *text)
-{
-    return XXH3_64bits(text, strlen(text));
-}
 
 static json_t *hex(uint64_t value)
 {
@@ -74,7 +68,7 @@ static struct view *view_of(const struct world *w)
     } else {
         v->count = 1;
         snprintf(v->member[0].name, sizeof(v->member[0].name), "%s", w->node);
-        v->member[0].id = hash_of(w->node);
+        v->member[0].id = name_hash(w->node);
         v->member[0].weight = RING_WEIGHT_ONE;
     }
     if (!v->ring)
@@ -160,7 +154,7 @@ static json_t *locate_script(const struct view *v, const struct ring_view_states
 static uint32_t find_scripts(const struct world *w, const char *what, uint32_t routes_core,
                              uint32_t *scripts)
 {
-    const struct world_script *named = world_script(w, hash_of(what));
+    const struct world_script *named = world_script(w, name_hash(what));
     char host[HOST_BYTES_MAX + 1];
     size_t bytes;
 
@@ -316,7 +310,7 @@ static uint32_t change_members(struct view *v, const struct ring_view_change *c,
         return MEMBERS_MAX;
     }
     snprintf(added->name, sizeof(added->name), "%s", c->node);
-    added->id = hash_of(c->node);
+    added->id = name_hash(c->node);
     added->weight = c->weight;
     for (uint32_t i = 0; i < v->count; i++) {
         if (v->member[i].id != added->id)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <xxhash.h>
+#include "control/name_hash.h"
 
 enum { MS = 1000 * 1000 };
 
@@ -62,7 +62,7 @@ void trial_take(struct trials *t, uint64_t handle, const char *error)
 static void ask(struct trials *t, struct trial *trial, uint64_t now_ns)
 {
     uint32_t count = supervise_count(t->supervise);
-    uint64_t first = XXH3_64bits(trial->script->name, strlen(trial->script->name)) >> 32;
+    uint64_t first = name_hash(trial->script->name) >> 32;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t runtime = (uint32_t)((first + i) % count);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include <rte_rcu_qsbr.h>
-#include <xxhash.h>
 
+#include "control/name_hash.h"
 #include "dataplane/cert.h"
 
 enum { CERT_NAMES_MAX = 128 }; /* of one certificate */
@@ -163,11 +163,6 @@ static void free_routes(struct sources *s)
     free(s->source);
 }
 
-static uint64_t hash_of(const char *text)
-{
-    return XXH3_64bits(text, strlen(text));
-}
-
 static uint32_t number_of(const json_t *limits, const char *key)
 {
     return (uint32_t)json_integer_value(json_object_get(limits, key));
@@ -186,7 +181,7 @@ static void add_bindings(struct scripts_part *p, struct world_script *w, uint32_
         const json_t *limits = json_object_get(service, "limits");
 
         p->bindings[(*used)++] = (struct world_binding){
-            .script = hash_of(json_string_value(json_object_get(service, "service"))),
+            .script = name_hash(json_string_value(json_object_get(service, "service"))),
             .cpu_ms = number_of(limits, "cpu_ms"),
             .memory_mb = number_of(limits, "memory_mb"),
             .subrequests = number_of(limits, "subrequests"),
@@ -209,8 +204,8 @@ static bool add_script(struct scripts_part *p, struct script *script, const stru
     script_hold(script);
     p->held[p->script_count++] = script;
     w->handle = script->handle;
-    w->id_hash = hash_of(script->name);
-    w->owner = account && *account ? hash_of(account) : 0;
+    w->id_hash = name_hash(script->name);
+    w->owner = account && *account ? name_hash(account) : 0;
     snprintf(w->name, sizeof(w->name), "%s", script->name);
     snprintf(w->version, sizeof(w->version), "%s", script->version);
     w->version_bits = strtoull(script->version, NULL, 16);

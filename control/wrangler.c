@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/jsonc.h"
+#include "control/spelling.h"
 
 enum how { TAKEN, OPEN, FOREIGN, IGNORED, UNSUPPORTED };
 
@@ -125,7 +126,7 @@ static const struct row {
     {"workflows", UNSUPPORTED, NULL},
 };
 
-enum { ROWS = sizeof(rows) / sizeof(rows[0]), NAME_BYTES_MAX = 64 };
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 /* Nothing is asked for: a script cannot depend on it. */
 static bool is_empty(const json_t *value)
@@ -154,31 +155,6 @@ static bool is_empty(const json_t *value)
            (json_is_string(value) && !*json_string_value(value));
 }
 
-/* Letters to put in, leave out or replace. */
-static unsigned distance(const char *a, const char *b)
-{
-    size_t a_len = strlen(a), b_len = strlen(b);
-    unsigned row[NAME_BYTES_MAX + 1];
-
-    if (a_len > NAME_BYTES_MAX || b_len > NAME_BYTES_MAX)
-        return NAME_BYTES_MAX;
-    for (size_t i = 0; i <= b_len; i++)
-        row[i] = (unsigned)i;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = (unsigned)i;
-        for (size_t k = 1; k <= b_len; k++) {
-            unsigned replaced = diagonal + (a[i - 1] != b[k - 1]);
-            unsigned least = row[k] < row[k - 1] ? row[k] + 1 : row[k - 1] + 1;
-
-            diagonal = row[k];
-            row[k] = replaced < least ? replaced : least;
-        }
-    }
-    return row[b_len];
-}
-
 /* The known key beside it that is most like it, or NULL: up to a third of its letters may be wrong.
  * */
 static const char *likely(const struct jsonc_key *key)
@@ -193,8 +169,8 @@ static const char *likely(const struct jsonc_key *key)
         if (strlen(rows[i].path) <= parent || strncmp(rows[i].path, key->path, parent) ||
             strpbrk(name, ".["))
             continue;
-        if (distance(key->name, name) < least + (best == NULL)) {
-            least = distance(key->name, name);
+        if (spelling_distance(key->name, name) < least + (best == NULL)) {
+            least = spelling_distance(key->name, name);
             best = name;
         }
     }

@@ -38,6 +38,11 @@ static void judge(const char *text, char *out, size_t room)
     json_decref(root);
 }
 
+/* 200 letters: a third of them is more than the longest word that is compared. */
+#define TEN_LETTERS "zzzzzzzzzz"
+#define LONG_KEY    FIVE FIVE FIVE FIVE
+#define FIVE        TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS
+
 static void each_key_is_judged_by_its_place(void **state)
 {
     static const struct {
@@ -59,6 +64,8 @@ static void each_key_is_judged_by_its_place(void **state)
          "\"x\",\n\"var\": {\"A\": 1} }",
          "3 compatability_date: is not known; did you mean \"compatibility_date\"?\n"
          "4 var: is not known; did you mean \"vars\"?\n"},
+        {"unknown and far too long to be meant for another", "{\"" LONG_KEY "\":1}",
+         "1 " LONG_KEY ": is not known\n"},
         {"unknown and like nothing", "{\"zzzzzzzz\":{\"name\":1}}", "1 zzzzzzzz: is not known\n"},
         {"misspelt inside",
          "{\"routes\":[{\n\"patern\":\"a\"}],\"services\":[\"x\",{\n\"binding\":\"B\","
