@@ -191,9 +191,9 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         {"metrics", on_metrics},
         {"limits", on_limits},
         {"config", on_config},
-        {"deploy", on_deploy},
-        {"rollback", on_rollback},
-        {"delete", on_delete},
+        {"deploy", deploy_commands_deploy},
+        {"rollback", deploy_commands_rollback},
+        {"delete", deploy_commands_delete},
         {"reload", on_reload},
         {"tail", on_tail},
         {"tune", on_tune},
@@ -201,9 +201,9 @@ void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_requ
         {"node undrain", on_undrain},
         {"node status", on_node_status},
         {"why", on_why},
-        {"ring show", on_ring_show},
-        {"ring locate", on_ring_locate},
-        {"ring plan", on_ring_plan},
+        {"ring show", ring_commands_show},
+        {"ring locate", ring_commands_locate},
+        {"ring plan", ring_commands_plan},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

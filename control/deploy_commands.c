@@ -54,7 +54,7 @@ static void reject(struct hearthd *h, struct script *s, struct ctl_client *clien
         ctl_refuse(client, error);
 }
 
-void on_trial_verdict(void *arg, struct script *s, uint64_t client_id, const char *error)
+void deploy_commands_judged(void *arg, struct script *s, uint64_t client_id, const char *error)
 {
     struct hearthd *h = arg;
     struct ctl_client *client = h->ctl ? ctl_find(h->ctl, client_id) : NULL;
@@ -130,7 +130,8 @@ static bool is_under_way(struct hearthd *h, struct ctl_client *client, const cha
     return is_on_trial;
 }
 
-void on_deploy(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void deploy_commands_deploy(struct hearthd *h, struct ctl_client *client,
+                            const struct ctl_request *r)
 {
     const json_t *manifest = json_object_get(r->json, "manifest");
     const char *name = field_text(manifest, "name");
@@ -145,7 +146,8 @@ void on_deploy(struct hearthd *h, struct ctl_client *client, const struct ctl_re
         try_sha(h, client, name, sha256);
 }
 
-void on_rollback(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void deploy_commands_rollback(struct hearthd *h, struct ctl_client *client,
+                              const struct ctl_request *r)
 {
     const char *name = field_text(r->json, "name");
     char error[512], sha256[STORE_SHA_CHARS + 1];
@@ -159,7 +161,8 @@ void on_rollback(struct hearthd *h, struct ctl_client *client, const struct ctl_
         try_sha(h, client, name, sha256);
 }
 
-void on_delete(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void deploy_commands_delete(struct hearthd *h, struct ctl_client *client,
+                            const struct ctl_request *r)
 {
     char error[512], name[SCRIPT_NAME_BYTES_MAX + 1];
     struct script *s = catalog_find(&h->catalog, field_text(r->json, "name"));

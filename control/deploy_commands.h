@@ -17,13 +17,13 @@ struct hearthd;
 struct script;
 
 /* {manifest}, payload */
-void on_deploy(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void deploy_commands_deploy(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 /* {name, version} */
-void on_rollback(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void deploy_commands_rollback(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 /* {name} */
-void on_delete(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void deploy_commands_delete(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 
 /* Of hearthd's trials: makes the script current, or not, and tells the client. Takes the hold. */
-void on_trial_verdict(void *hearthd, struct script *, uint64_t client, const char *error);
+void deploy_commands_judged(void *hearthd, struct script *, uint64_t client, const char *error);
 
 #endif

@@ -23,20 +23,20 @@
 #include "control/json_field.h"
 #include "control/tune.h"
 
-void print_json(const json_t *j)
+void hearthctl_print_json(const json_t *j)
 {
     json_dumpf(j, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     fputc('\n', stdout);
 }
 
-int fail(const struct options *o, int code, const char *error)
+int hearthctl_fail(const struct options *o, int code, const char *error)
 {
     if (o->is_json) {
         json_t *j = json_pack("{s:b, s:s}", "ok", 0, "error", error);
 
         if (o->warnings)
             json_object_set(j, "warnings", o->warnings);
-        print_json(j);
+        hearthctl_print_json(j);
         json_decref(j);
     } else {
         fprintf(stderr, "hearthctl: %s\n", error);
@@ -44,10 +44,10 @@ int fail(const struct options *o, int code, const char *error)
     return code;
 }
 
-int show(const struct options *o, json_t *j, void (*print)(const json_t *))
+int hearthctl_show(const struct options *o, json_t *j, void (*print)(const json_t *))
 {
     if (o->is_json)
-        print_json(j);
+        hearthctl_print_json(j);
     else
         print(j);
     json_decref(j);
@@ -56,7 +56,7 @@ int show(const struct options *o, json_t *j, void (*print)(const json_t *))
 
 /* ---- asking hearthd ---- */
 
-int reach(const struct options *o, int *fd)
+int hearthctl_reach(const struct options *o, int *fd)
 {
     char text[256];
 
@@ -64,11 +64,11 @@ int reach(const struct options *o, int *fd)
     if (*fd >= 0)
         return DONE;
     snprintf(text, sizeof(text), "hearthd does not answer at %s: %s", o->socket, strerror(-*fd));
-    return fail(o, UNREACHABLE, text);
+    return hearthctl_fail(o, UNREACHABLE, text);
 }
 
-int ask_on(const struct options *o, int fd, json_t *request, const void *payload, size_t bytes,
-           json_t **reply)
+int hearthctl_ask_on(const struct options *o, int fd, json_t *request, const void *payload,
+                     size_t bytes, json_t **reply)
 {
     int rc = ctl_send(fd, request, payload, bytes);
 
@@ -76,11 +76,11 @@ int ask_on(const struct options *o, int fd, json_t *request, const void *payload
     /* A server that refused early has closed: its sentence may still be there to read. */
     *reply = ctl_receive(fd);
     if (!*reply)
-        return fail(o, UNREACHABLE, rc ? strerror(-rc) : "hearthd closed the connection");
+        return hearthctl_fail(o, UNREACHABLE, rc ? strerror(-rc) : "hearthd closed the connection");
     if (!json_is_true(json_object_get(*reply, "ok"))) {
         const char *error = json_string_value(json_object_get(*reply, "error"));
 
-        rc = fail(o, REFUSED, error ? error : "refused");
+        rc = hearthctl_fail(o, REFUSED, error ? error : "refused");
         json_decref(*reply);
         *reply = NULL;
         return rc;
@@ -88,31 +88,31 @@ int ask_on(const struct options *o, int fd, json_t *request, const void *payload
     return DONE;
 }
 
-int ask(const struct options *o, const struct command *c, json_t *request, const void *payload,
-        size_t bytes)
+int hearthctl_ask(const struct options *o, const struct command *c, json_t *request,
+                  const void *payload, size_t bytes)
 {
     json_t *reply;
-    int fd, rc = reach(o, &fd);
+    int fd, rc = hearthctl_reach(o, &fd);
 
     if (rc) {
         json_decref(request);
         return rc;
     }
-    rc = ask_on(o, fd, request, payload, bytes, &reply);
+    rc = hearthctl_ask_on(o, fd, request, payload, bytes, &reply);
     close(fd);
-    return rc ? rc : show(o, reply, c->print);
+    return rc ? rc : hearthctl_show(o, reply, c->print);
 }
 
 static int run_plain(const struct options *o, const struct command *c)
 {
-    return ask(o, c, json_pack("{s:s}", "command", c->name), NULL, 0);
+    return hearthctl_ask(o, c, json_pack("{s:s}", "command", c->name), NULL, 0);
 }
 
 static int run_scripts(const struct options *o, const struct command *c)
 {
-    return ask(o, c,
-               json_pack("{s:s, s:s}", "command", "scripts", "name", o->argc ? o->argv[0] : ""),
-               NULL, 0);
+    return hearthctl_ask(
+        o, c, json_pack("{s:s, s:s}", "command", "scripts", "name", o->argc ? o->argv[0] : ""),
+        NULL, 0);
 }
 
 /* For people on standard error; for machines they are in the reply. */
@@ -131,14 +131,14 @@ static void print_warnings(const struct bundle *b)
 
 static int send_bundle(const struct options *o, const struct bundle *b, json_t **reply)
 {
-    int fd, rc = reach(o, &fd);
+    int fd, rc = hearthctl_reach(o, &fd);
 
     if (rc)
         return rc;
-    rc = ask_on(o, fd,
-                json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b->manifest,
-                          "payload", (json_int_t)b->bytes),
-                b->modules, b->bytes, reply);
+    rc = hearthctl_ask_on(o, fd,
+                          json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b->manifest,
+                                    "payload", (json_int_t)b->bytes),
+                          b->modules, b->bytes, reply);
     close(fd);
     return rc;
 }
@@ -155,10 +155,10 @@ static int run_deploy(const struct options *options, const struct command *c)
     with.warnings = b.warnings;
     if (!o->is_json)
         print_warnings(&b);
-    rc = rc ? fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
+    rc = rc ? hearthctl_fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
     if (reply) {
         json_object_set(reply, "warnings", b.warnings);
-        show(o, reply, c->print);
+        hearthctl_show(o, reply, c->print);
     }
     bundle_fini(&b);
     return rc;
@@ -166,27 +166,28 @@ static int run_deploy(const struct options *options, const struct command *c)
 
 static int run_rollback(const struct options *o, const struct command *c)
 {
-    return ask(o, c,
-               json_pack("{s:s, s:s, s:s}", "command", "rollback", "name", o->argv[0], "version",
-                         o->argc > 1 ? o->argv[1] : ""),
-               NULL, 0);
+    return hearthctl_ask(o, c,
+                         json_pack("{s:s, s:s, s:s}", "command", "rollback", "name", o->argv[0],
+                                   "version", o->argc > 1 ? o->argv[1] : ""),
+                         NULL, 0);
 }
 
 static int run_delete(const struct options *o, const struct command *c)
 {
-    return ask(o, c, json_pack("{s:s, s:s}", "command", "delete", "name", o->argv[0]), NULL, 0);
+    return hearthctl_ask(o, c, json_pack("{s:s, s:s}", "command", "delete", "name", o->argv[0]),
+                         NULL, 0);
 }
 
 static int run_tail(const struct options *o, const struct command *c)
 {
     json_t *line;
-    int fd, rc = reach(o, &fd);
+    int fd, rc = hearthctl_reach(o, &fd);
 
     if (rc)
         return rc;
-    rc = ask_on(o, fd,
-                json_pack("{s:s, s:s}", "command", "tail", "script", o->argc ? o->argv[0] : ""),
-                NULL, 0, &line);
+    rc = hearthctl_ask_on(
+        o, fd, json_pack("{s:s, s:s}", "command", "tail", "script", o->argc ? o->argv[0] : ""),
+        NULL, 0, &line);
     while (!rc && line) {
         json_decref(line);
         line = ctl_receive(fd);
@@ -220,7 +221,7 @@ static int run_check(const struct options *o, const struct command *c)
         for (uint32_t i = 0; i < kept; i++)
             json_array_append_new(errors, json_pack("{s:i, s:s}", "line", (int)v->error[i].line,
                                                     "error", v->error[i].text));
-        print_json(j);
+        hearthctl_print_json(j);
         json_decref(j);
     } else if (is_good) {
         printf("%s: good\n", file);
@@ -241,7 +242,7 @@ static int run_check(const struct options *o, const struct command *c)
 
 static int run_doctor(const struct options *o, const struct command *c)
 {
-    return show(o, doctor_examine(o->argc ? o->argv[0] : NULL), print_doctor);
+    return hearthctl_show(o, doctor_examine(o->argc ? o->argv[0] : NULL), print_doctor);
 }
 
 static int run_completion(const struct options *, const struct command *);
@@ -274,7 +275,7 @@ static const struct command commands[] = {
      print_stats},
     {"top", "[SECONDS]", "what the node does, second by second",
      "Ends after SECONDS, or when it is interrupted. With --json one object per line.", 0, 1,
-     run_top, NULL},
+     hearthctl_top, NULL},
     {"metrics", "", "the counters as OpenMetrics text", "", 0, 0, run_plain, print_text},
     {"limits", "", "every limit, and the memory of a core", "", 0, 0, run_plain, print_text},
     {"config", "", "the configuration in effect", "", 0, 0, run_plain, print_text},
@@ -286,11 +287,11 @@ static const struct command commands[] = {
      "drain    hand the warm scripts to their next homes, then be nobody's home; requests that "
      "come are served\n"
      "undrain  take the scripts back: warm first, then home again",
-     1, 1, run_node, NULL},
+     1, 1, hearthctl_node, NULL},
     {"why", "REQUEST-ID", "the story of one request, over all nodes",
      "REQUEST-ID is in the response header x-hearth-request-id (debug_headers) and in log lines. "
      "Any node can be asked.",
-     1, 1, run_why, print_why},
+     1, 1, hearthctl_why, print_why},
     {"ring", "show|locate|plan ...", "homes of scripts, and what a change of members would move",
      "show                        members, their shares and states, epoch and digest\n"
      "locate HOST-or-SCRIPT       home and successors of a script, or of those that answer at a "
@@ -298,10 +299,10 @@ static const struct command commands[] = {
      "plan --add NODE[:WEIGHT]    what would move if NODE joined; 100, one share, is the default\n"
      "plan --remove NODE          what would move if NODE were no member any more\n"
      "plan changes nothing.",
-     1, 2, run_ring, NULL},
+     1, 2, hearthctl_ring, NULL},
     {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
      "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
-     run_tune, print_tune},
+     hearthctl_tune, print_tune},
     {"doctor", "[IFACE]", "what this machine offers, and how to get more",
      "Ports possible per interface, hugepages, IOMMU, CPUs, clock. Needs no hearthd.", 0, 1,
      run_doctor, NULL},
@@ -310,7 +311,7 @@ static const struct command commands[] = {
      "show    the public key of a private key's FILE: what the list of members says\n"
      "secret  a secret that all members share, in a new FILE of mode 0600\n"
      "A FILE that is there already is never overwritten. Needs no hearthd.",
-     2, 2, run_key, NULL},
+     2, 2, hearthctl_key, NULL},
     {"completion", "bash", "shell completion: eval \"$(hearthctl completion bash)\"", "", 1, 1,
      run_completion, NULL},
 };
@@ -320,7 +321,7 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 static int run_completion(const struct options *o, const struct command *c)
 {
     if (strcmp(o->argv[0], "bash"))
-        return fail(o, USAGE, "only bash is known");
+        return hearthctl_fail(o, USAGE, "only bash is known");
     fputs("_hearthctl() {\n"
           "    local cur=${COMP_WORDS[COMP_CWORD]} i command=\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -444,7 +445,7 @@ int main(int argc, char **argv)
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
     if (o.argc < c->args_min || o.argc > c->args_max ||
-        ((o.add || o.remove) && (c->run != run_ring || strcmp(o.argv[0], "plan")))) {
+        ((o.add || o.remove) && (c->run != hearthctl_ring || strcmp(o.argv[0], "plan")))) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);
         return USAGE;
     }

@@ -27,33 +27,33 @@ struct command {
     void (*print)(const json_t *reply); /* for people; NULL: by run itself */
 };
 
-void print_json(const json_t *);
+void hearthctl_print_json(const json_t *);
 /* Prints the sentence the way the options want it; returns code. */
-int fail(const struct options *, int code, const char *error);
+int hearthctl_fail(const struct options *, int code, const char *error);
 /* Consumes j: as JSON, or by print. Returns DONE. */
-int show(const struct options *, json_t *j, void (*print)(const json_t *));
+int hearthctl_show(const struct options *, json_t *j, void (*print)(const json_t *));
 
 /* Sends a request (consumed) and shows the reply; returns the exit code. */
-int ask(const struct options *, const struct command *, json_t *request, const void *payload,
-        size_t bytes);
+int hearthctl_ask(const struct options *, const struct command *, json_t *request,
+                  const void *payload, size_t bytes);
 
 /* Its halves, for those who ask more than once: a connection, and a request (consumed) on it. *reply is set when the code is DONE. */
-int reach(const struct options *, int *fd);
-int ask_on(const struct options *, int fd, json_t *request, const void *payload, size_t bytes,
-           json_t **reply);
+int hearthctl_reach(const struct options *, int *fd);
+int hearthctl_ask_on(const struct options *, int fd, json_t *request, const void *payload,
+                     size_t bytes, json_t **reply);
 
 /* ---- hearthctl_key.c ---- */
-int run_key(const struct options *, const struct command *);
+int hearthctl_key(const struct options *, const struct command *);
 /* ---- hearthctl_node.c ---- */
-int run_node(const struct options *, const struct command *);
-int run_tune(const struct options *, const struct command *);
+int hearthctl_node(const struct options *, const struct command *);
+int hearthctl_tune(const struct options *, const struct command *);
 void print_tune(const json_t *reply);
 void print_cluster(const json_t *reply);
-int run_why(const struct options *, const struct command *);
+int hearthctl_why(const struct options *, const struct command *);
 void print_why(const json_t *reply);
 /* ---- hearthctl_top.c ---- */
-int run_top(const struct options *, const struct command *);
+int hearthctl_top(const struct options *, const struct command *);
 /* ---- hearthctl_ring.c ---- */
-int run_ring(const struct options *, const struct command *);
+int hearthctl_ring(const struct options *, const struct command *);
 
 #endif

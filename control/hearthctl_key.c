@@ -38,10 +38,10 @@ static int show_public(const struct options *o, const char *file, uint8_t privat
     clamp(private_key);
     rc = wc_curve25519_make_pub(KEY_BYTES, public_key, KEY_BYTES, private_key);
     if (rc)
-        return fail(o, REFUSED, "the library cannot derive a public key");
+        return hearthctl_fail(o, REFUSED, "the library cannot derive a public key");
     key_format(text, public_key);
-    return show(o, json_pack("{s:b, s:s, s:s}", "ok", 1, "file", file, "public_key", text),
-                print_public);
+    return hearthctl_show(
+        o, json_pack("{s:b, s:s, s:s}", "ok", 1, "file", file, "public_key", text), print_public);
 }
 
 static int run_new(const struct options *o, const char *file, bool is_secret)
@@ -51,13 +51,13 @@ static int run_new(const struct options *o, const char *file, bool is_secret)
     int rc;
 
     if (getrandom(key, sizeof(key), 0) != sizeof(key))
-        return fail(o, REFUSED, strerror(errno));
+        return hearthctl_fail(o, REFUSED, strerror(errno));
     if (!is_secret)
         clamp(key);
     if (key_file_create(file, key, error, sizeof(error)))
-        rc = fail(o, REFUSED, error);
+        rc = hearthctl_fail(o, REFUSED, error);
     else if (is_secret)
-        rc = show(o, json_pack("{s:b, s:s}", "ok", 1, "file", file), print_secret);
+        rc = hearthctl_show(o, json_pack("{s:b, s:s}", "ok", 1, "file", file), print_secret);
     else
         rc = show_public(o, file, key);
     explicit_bzero(key, sizeof(key));
@@ -71,13 +71,13 @@ static int run_show(const struct options *o, const char *file)
     int rc;
 
     if (key_file_read(file, key, error, sizeof(error)))
-        return fail(o, REFUSED, error);
+        return hearthctl_fail(o, REFUSED, error);
     rc = show_public(o, file, key);
     explicit_bzero(key, sizeof(key));
     return rc;
 }
 
-int run_key(const struct options *o, const struct command *c)
+int hearthctl_key(const struct options *o, const struct command *c)
 {
     if (!strcmp(o->argv[0], "new"))
         return run_new(o, o->argv[1], false);
@@ -85,5 +85,5 @@ int run_key(const struct options *o, const struct command *c)
         return run_new(o, o->argv[1], true);
     if (!strcmp(o->argv[0], "show"))
         return run_show(o, o->argv[1]);
-    return fail(o, USAGE, "key new FILE, key show FILE or key secret FILE");
+    return hearthctl_fail(o, USAGE, "key new FILE, key show FILE or key secret FILE");
 }

@@ -7,13 +7,13 @@
 
 /* ---- tune ---- */
 
-int run_tune(const struct options *o, const struct command *c)
+int hearthctl_tune(const struct options *o, const struct command *c)
 {
     json_t *set = json_array();
 
     for (int i = 0; i < o->argc; i++)
         json_array_append_new(set, json_string(o->argv[i]));
-    return ask(o, c, json_pack("{s:s, s:o}", "command", "tune", "set", set), NULL, 0);
+    return hearthctl_ask(o, c, json_pack("{s:s, s:o}", "command", "tune", "set", set), NULL, 0);
 }
 
 void print_tune(const json_t *j)
@@ -89,7 +89,7 @@ void print_cluster(const json_t *j)
     }
 }
 
-int run_node(const struct options *o, const struct command *c)
+int hearthctl_node(const struct options *o, const struct command *c)
 {
     static const struct {
         const char *what, *command;
@@ -105,16 +105,17 @@ int run_node(const struct options *o, const struct command *c)
 
         row.print = rows[i].print;
         if (!strcmp(o->argv[0], rows[i].what))
-            return ask(o, &row, json_pack("{s:s}", "command", rows[i].command), NULL, 0);
+            return hearthctl_ask(o, &row, json_pack("{s:s}", "command", rows[i].command), NULL, 0);
     }
-    return fail(o, USAGE, "node status, node drain or node undrain");
+    return hearthctl_fail(o, USAGE, "node status, node drain or node undrain");
 }
 
 /* ---- why ---- */
 
-int run_why(const struct options *o, const struct command *c)
+int hearthctl_why(const struct options *o, const struct command *c)
 {
-    return ask(o, c, json_pack("{s:s, s:s}", "command", "why", "request", o->argv[0]), NULL, 0);
+    return hearthctl_ask(o, c, json_pack("{s:s, s:s}", "command", "why", "request", o->argv[0]),
+                         NULL, 0);
 }
 
 /* One line per event: when, where, and the sentence, further in for each call that it is nested in. */

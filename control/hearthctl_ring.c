@@ -124,17 +124,18 @@ static int run_plan(const struct options *o, const struct command *c)
     json_t *request;
 
     if (!o->add == !o->remove || o->argc != 1)
-        return fail(o, USAGE, "ring plan --add NODE[:WEIGHT] or ring plan --remove NODE");
+        return hearthctl_fail(o, USAGE, "ring plan --add NODE[:WEIGHT] or ring plan --remove NODE");
     if (o->remove)
-        return ask(o, c, json_pack("{s:s, s:s}", "command", "ring plan", "remove", o->remove), NULL,
-                   0);
+        return hearthctl_ask(
+            o, c, json_pack("{s:s, s:s}", "command", "ring plan", "remove", o->remove), NULL, 0);
     request = plan_addition(o->add);
     if (!request)
-        return fail(o, USAGE, "--add wants NODE or NODE:WEIGHT, a weight of 100 being one share");
-    return ask(o, c, request, NULL, 0);
+        return hearthctl_fail(o, USAGE,
+                              "--add wants NODE or NODE:WEIGHT, a weight of 100 being one share");
+    return hearthctl_ask(o, c, request, NULL, 0);
 }
 
-int run_ring(const struct options *o, const struct command *c)
+int hearthctl_ring(const struct options *o, const struct command *c)
 {
     struct command with_print = *c;
     const char *what = o->argv[0];
@@ -145,12 +146,14 @@ int run_ring(const struct options *o, const struct command *c)
     }
     if (!strcmp(what, "show") && o->argc == 1) {
         with_print.print = print_show;
-        return ask(o, &with_print, json_pack("{s:s}", "command", "ring show"), NULL, 0);
+        return hearthctl_ask(o, &with_print, json_pack("{s:s}", "command", "ring show"), NULL, 0);
     }
     if (!strcmp(what, "locate") && o->argc == 2) {
         with_print.print = print_locate;
-        return ask(o, &with_print,
-                   json_pack("{s:s, s:s}", "command", "ring locate", "what", o->argv[1]), NULL, 0);
+        return hearthctl_ask(o, &with_print,
+                             json_pack("{s:s, s:s}", "command", "ring locate", "what", o->argv[1]),
+                             NULL, 0);
     }
-    return fail(o, USAGE, "ring show, ring locate HOST-or-SCRIPT or ring plan --add|--remove NODE");
+    return hearthctl_fail(o, USAGE,
+                          "ring show, ring locate HOST-or-SCRIPT or ring plan --add|--remove NODE");
 }

@@ -122,10 +122,10 @@ static void print_row_json(const struct sample *a, const struct sample *b)
 static int take_sample(const struct options *o, int fd, struct sample *s)
 {
     json_t *status = NULL, *stats = NULL;
-    int rc = ask_on(o, fd, json_pack("{s:s}", "command", "status"), NULL, 0, &status);
+    int rc = hearthctl_ask_on(o, fd, json_pack("{s:s}", "command", "status"), NULL, 0, &status);
 
     if (!rc)
-        rc = ask_on(o, fd, json_pack("{s:s}", "command", "stats"), NULL, 0, &stats);
+        rc = hearthctl_ask_on(o, fd, json_pack("{s:s}", "command", "stats"), NULL, 0, &stats);
     if (!rc)
         read_sample(s, status, stats);
     json_decref(status);
@@ -133,7 +133,7 @@ static int take_sample(const struct options *o, int fd, struct sample *s)
     return rc;
 }
 
-int run_top(const struct options *o, const struct command *c)
+int hearthctl_top(const struct options *o, const struct command *c)
 {
     enum { ROWS_PER_HEAD = 20 };
     struct sample sample[2];
@@ -144,9 +144,9 @@ int run_top(const struct options *o, const struct command *c)
     if (o->argc) {
         rows = strtol(o->argv[0], &end, 10);
         if (*end || rows < 1)
-            return fail(o, USAGE, "top [SECONDS]: a whole number, at least 1");
+            return hearthctl_fail(o, USAGE, "top [SECONDS]: a whole number, at least 1");
     }
-    rc = reach(o, &fd);
+    rc = hearthctl_reach(o, &fd);
     if (rc)
         return rc;
     rc = take_sample(o, fd, &sample[0]);

@@ -357,7 +357,7 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
     h->supervise = supervise_create(&config, f->text, sizeof(f->text));
     if (!h->supervise)
         return -1;
-    trials_init(&h->trials, &h->loop, h->supervise, on_trial_verdict, h);
+    trials_init(&h->trials, &h->loop, h->supervise, deploy_commands_judged, h);
     log_line("start", "step=runtimes count=%u", r->count);
     return 0;
 }

@@ -46,7 +46,7 @@ static void reply_or_refuse(struct ctl_client *client, json_t *reply, const char
         ctl_refuse(client, error);
 }
 
-void on_ring_show(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void ring_commands_show(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
     const struct world *w = current_world(h, client);
     struct ring_view_states states;
@@ -57,7 +57,7 @@ void on_ring_show(struct hearthd *h, struct ctl_client *client, const struct ctl
     reply_or_refuse(client, ring_view_show(w, &states), "no memory");
 }
 
-void on_ring_locate(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void ring_commands_locate(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
     const struct world *w = current_world(h, client);
     struct ring_view_states states;
@@ -73,7 +73,7 @@ void on_ring_locate(struct hearthd *h, struct ctl_client *client, const struct c
                     error);
 }
 
-void on_ring_plan(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
+void ring_commands_plan(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
     const struct world *w = current_world(h, client);
     const json_t *weight = json_object_get(r->json, "weight");

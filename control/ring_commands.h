@@ -10,10 +10,10 @@
 struct hearthd;
 
 /* {} */
-void on_ring_show(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void ring_commands_show(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 /* {what} */
-void on_ring_locate(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void ring_commands_locate(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 /* {add, weight?} or {remove} */
-void on_ring_plan(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+void ring_commands_plan(struct hearthd *, struct ctl_client *, const struct ctl_request *);
 
 #endif
