@@ -298,7 +298,7 @@ static void print_counters(const struct hearthd *h, FILE *out)
     }
 }
 
-static void print_gauges(const struct hearthd *h, FILE *out)
+static void print_core_gauges(const struct hearthd *h, FILE *out)
 {
     struct core_gauges g[CONF_CORES_MAX];
 
@@ -342,6 +342,10 @@ static void print_gauges(const struct hearthd *h, FILE *out)
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_longest_iteration_seconds{core=\"%u\"} %.9f\n", i,
                 (double)g[i].longest_lately_ns / 1e9);
+}
+
+static void print_node_gauges(const struct hearthd *h, FILE *out)
+{
     fputs("# TYPE hearth_runtime_up gauge\n# HELP hearth_runtime_up runtime process serves\n", out);
     for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
         struct supervise_status s;
@@ -365,7 +369,8 @@ char *export_metrics(const struct hearthd *h)
     if (!out)
         return NULL;
     print_counters(h, out);
-    print_gauges(h, out);
+    print_core_gauges(h, out);
+    print_node_gauges(h, out);
     export_cluster_metrics(h, out);
     fputs("# EOF\n", out);
     fclose(out);

@@ -394,7 +394,8 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+/* What stands in front of the command, and between its arguments. False: there is no such option. */
+static bool read_options(int argc, char **argv, struct options *o, bool *is_help, bool *is_names)
 {
     static const struct option long_options[] = {
         {"socket", required_argument, NULL, 's'},
@@ -405,29 +406,37 @@ int main(int argc, char **argv)
         {"remove", required_argument, NULL, 'r'},
         {0},
     };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        if (option == 's')
+            o->socket = optarg;
+        else if (option == 'j')
+            o->is_json = true;
+        else if (option == 'h')
+            *is_help = true;
+        else if (option == 'n')
+            *is_names = true;
+        else if (option == 'a')
+            o->add = optarg;
+        else if (option == 'r')
+            o->remove = optarg;
+        else
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
     struct options o = {.socket = getenv("HEARTH_SOCKET")};
     const struct command *c;
     bool is_help = false, is_names = false;
-    int option;
 
     if (!o.socket)
         o.socket = "/run/hearth/ctl.sock";
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        if (option == 's')
-            o.socket = optarg;
-        else if (option == 'j')
-            o.is_json = true;
-        else if (option == 'h')
-            is_help = true;
-        else if (option == 'n')
-            is_names = true;
-        else if (option == 'a')
-            o.add = optarg;
-        else if (option == 'r')
-            o.remove = optarg;
-        else
-            return USAGE;
-    }
+    if (!read_options(argc, argv, &o, &is_help, &is_names))
+        return USAGE;
     if (optind == argc) {
         print_help(is_help ? stdout : stderr);
         return is_help ? DONE : USAGE;

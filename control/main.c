@@ -242,6 +242,41 @@ static bool is_runtimes_cpu(const struct conf_runtimes *r, uint16_t cpu)
     return false;
 }
 
+static struct core_config core_config_of(struct hearthd *h, uint32_t i, const uint64_t *secret)
+{
+    const struct conf *c = h->conf;
+    struct core_config config = {
+        .index = i,
+        .cores = c->cores_count,
+        .port = h->port,
+        .queue = (uint16_t)i,
+        .net = &h->net,
+        .neighbours = h->neighbours,
+        .world = &h->shared,
+        .clock = &h->clock,
+        .memory = core_memory_huge,
+        .tls_port = c->listen.https,
+        .plain_port = c->listen.http,
+        .idle_adaptive = c->idle == CONF_IDLE_ADAPTIVE,
+        .shares_cpu = is_runtimes_cpu(&c->runtimes, c->cores[i]),
+        .conns_max = c->limits.conns,
+        .chunks = c->limits.chunks,
+        .runtimes_max = c->runtimes.count,
+        .jobs_max = c->limits.jobs,
+        .rpc_port = c->cluster ? (uint16_t)(c->cluster->port + i) : 0,
+        .calls = c->limits.calls,
+        .served = c->limits.served,
+        .streams = c->limits.streams,
+        .channels = h->channels,
+        .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
+        .random = random_bytes,
+        .numa_node = h->port->caps.numa_node,
+    };
+
+    memcpy(config.secret, secret, sizeof(config.secret));
+    return config;
+}
+
 static int start_cores(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
@@ -262,35 +297,8 @@ static int start_cores(struct hearthd *h, struct fault *f)
     neighbours_init(h->neighbours, secret[4]);
     rte_rcu_qsbr_init(h->shared.qsbr, c->cores_count);
     for (uint32_t i = 0; i < c->cores_count; i++) {
-        struct core_config config = {
-            .index = i,
-            .cores = c->cores_count,
-            .port = h->port,
-            .queue = (uint16_t)i,
-            .net = &h->net,
-            .neighbours = h->neighbours,
-            .world = &h->shared,
-            .clock = &h->clock,
-            .memory = core_memory_huge,
-            .tls_port = c->listen.https,
-            .plain_port = c->listen.http,
-            .idle_adaptive = c->idle == CONF_IDLE_ADAPTIVE,
-            .shares_cpu = is_runtimes_cpu(&c->runtimes, c->cores[i]),
-            .conns_max = c->limits.conns,
-            .chunks = c->limits.chunks,
-            .runtimes_max = c->runtimes.count,
-            .jobs_max = c->limits.jobs,
-            .rpc_port = c->cluster ? (uint16_t)(c->cluster->port + i) : 0,
-            .calls = c->limits.calls,
-            .served = c->limits.served,
-            .streams = c->limits.streams,
-            .channels = h->channels,
-            .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
-            .random = random_bytes,
-            .numa_node = h->port->caps.numa_node,
-        };
+        struct core_config config = core_config_of(h, i, secret);
 
-        memcpy(config.secret, secret, sizeof(config.secret));
         h->core[i] = (struct core_slot){.owner = h, .index = i};
         h->core[i].core = core_create(&config, f->text, sizeof(f->text));
         if (!h->core[i].core)

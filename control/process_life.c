@@ -342,6 +342,32 @@ static int open_life(struct process *p, int *child_socket, int *child_words)
     return 0;
 }
 
+/* It knows nothing and has said nothing. */
+static void begin_life(struct process *p)
+{
+    p->knows_region = p->is_blocked = p->is_unheard = false;
+    p->heard_bytes = 0;
+    p->told = p->taken = 0;
+    p->life = ++p->owner->lives;
+    p->started_ns = loop_now_ns();
+}
+
+/* It runs: from now on its end is seen and its words are heard. */
+static int watch_life(struct process *p)
+{
+    struct loop *loop = p->owner->config.loop;
+    int rc = loop_watch(loop, &p->pid_watch, p->pidfd, EPOLLIN, on_exit_event, p);
+
+    if (!rc)
+        rc = loop_watch(loop, &p->socket_watch, p->socket, EPOLLIN, on_socket, p);
+    if (rc)
+        return rc;
+    p->boot = patience_begin((int)p->pid, p->started_ns);
+    loop_timer_set(loop, &p->boot_timer, (uint64_t)SUPERVISE_READY_MS * PROCESS_MS, on_boot_timeout,
+                   p);
+    return 0;
+}
+
 static int spawn(struct process *p)
 {
     struct supervise *s = p->owner;
@@ -362,11 +388,7 @@ static int spawn(struct process *p)
     }
     child.socket = child_socket;
     child.words = child_words;
-    p->knows_region = p->is_blocked = p->is_unheard = false;
-    p->heard_bytes = 0;
-    p->told = p->taken = 0;
-    p->life = ++s->lives;
-    p->started_ns = loop_now_ns();
+    begin_life(p);
     p->pid = start_child(&child);
     if (p->pid < 0 || (p->pidfd = pidfd_open(p->pid, 0)) < 0) {
         rc = -errno;
@@ -376,14 +398,9 @@ static int spawn(struct process *p)
     close(child_words);
     child_socket = child_words = -1;
     process_set_state(p, SUPERVISE_BOOTING);
-    rc = loop_watch(c->loop, &p->pid_watch, p->pidfd, EPOLLIN, on_exit_event, p);
-    if (!rc)
-        rc = loop_watch(c->loop, &p->socket_watch, p->socket, EPOLLIN, on_socket, p);
+    rc = watch_life(p);
     if (rc)
         goto fail;
-    p->boot = patience_begin((int)p->pid, p->started_ns);
-    loop_timer_set(c->loop, &p->boot_timer, (uint64_t)SUPERVISE_READY_MS * PROCESS_MS,
-                   on_boot_timeout, p);
     process_feed(p);
     return 0;
 
