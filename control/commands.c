@@ -4,10 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/base/json_field.h"
+#include "control/base/log.h"
 #include "control/deploy_commands.h"
 #include "control/hearthd.h"
-#include "control/json_field.h"
-#include "control/log.h"
 #include "control/ring_commands.h"
 #include "control/tune.h"
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/base/spelling.h"
 #include "control/conf_numbers.h"
 #include "control/key.h"
-#include "control/spelling.h"
 #include "control/tune.h"
 #include "dataplane/ring.h"
 

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/loop.h"
+#include "control/base/loop.h"
 #include "dataplane/limits.h"
 
 enum {

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/base/json_field.h"
+#include "control/base/log.h"
+#include "control/base/name_hash.h"
 #include "control/bundle.h"
 #include "control/hearthd.h"
-#include "control/json_field.h"
-#include "control/log.h"
-#include "control/name_hash.h"
 #include "dataplane/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */

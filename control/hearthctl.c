@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "control/base/json_field.h"
 #include "control/bundle.h"
 #include "control/conf.h"
 #include "control/credentials.h"
@@ -20,7 +21,6 @@
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
 #include "control/install.h"
-#include "control/json_field.h"
 #include "control/tune.h"
 
 void hearthctl_print_json(const json_t *j)

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/base/json_field.h"
 #include "control/hearthctl.h"
-#include "control/json_field.h"
 
 /* ---- tune ---- */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/json_field.h"
+#include "control/base/json_field.h"
 
 static bool is(const json_t *j, const char *key)
 {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/base/json_field.h"
 #include "control/hearthctl.h"
-#include "control/json_field.h"
 
 enum { NAMES_SHOWN_MAX = 20 }; /* of one move; --json has them all */
 

@@ -5,8 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/base/json_field.h"
 #include "control/hearthctl.h"
-#include "control/json_field.h"
 
 enum { COUNTS = 11, SUMMANDS = 4 };
 

@@ -12,11 +12,11 @@
 
 #include <stdio.h>
 
+#include "control/base/loop.h"
 #include "control/catalog.h"
 #include "control/cluster.h"
 #include "control/conf.h"
 #include "control/ctl.h"
-#include "control/loop.h"
 #include "control/members.h"
 #include "control/messenger.h"
 #include "control/node_life.h"

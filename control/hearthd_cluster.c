@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/base/log.h"
 #include "control/hearthd.h"
-#include "control/log.h"
 #include "dataplane/rpc/peers.h"
 
 enum {

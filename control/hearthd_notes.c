@@ -7,8 +7,8 @@
 
 #include <xxhash.h>
 
+#include "control/base/log.h"
 #include "control/hearthd.h"
-#include "control/log.h"
 
 enum { MS = 1000 * 1000 };
 

@@ -2,8 +2,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "control/base/log.h"
 #include "control/hearthd.h"
-#include "control/log.h"
 
 #define PERIOD_NS ((uint64_t)TLS_TICKET_PERIOD_S * 1000000000)
 #define RETRY_NS  ((uint64_t)60 * 1000000000)

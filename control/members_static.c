@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/base/name_hash.h"
 #include "control/key.h"
-#include "control/name_hash.h"
 #include "dataplane/ring.h"
 
 /* IPv4 as ::ffff:a.b.c.d. What conf_check let pass parses. */

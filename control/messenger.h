@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/loop.h"
+#include "control/base/loop.h"
 #include "dataplane/note.h"
 
 enum { MESSENGER_BURST = 32 };

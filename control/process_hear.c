@@ -3,7 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "control/log.h"
+#include "control/base/log.h"
 #include "control/process.h"
 
 enum { PACKETS_PER_EVENT = 64 };

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control/log.h"
+#include "control/base/log.h"
 #include "control/process.h"
 
 static void respawn_later(struct process *);

@@ -2,7 +2,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "control/log.h"
+#include "control/base/log.h"
 #include "control/process.h"
 
 /* V8's last words stand here, and whatever an attacker likes: each line is marked as the process's,

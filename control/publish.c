@@ -1,8 +1,8 @@
 /* Worlds: when the next one is built, how it comes to the cores, and who is told. */
 #include <unistd.h>
 
+#include "control/base/log.h"
 #include "control/hearthd.h"
-#include "control/log.h"
 #include "control/notify.h"
 
 enum { RECLAIM_NS = 2 * 1000 * 1000 };

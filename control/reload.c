@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/base/log.h"
 #include "control/hearthd.h"
 #include "control/install.h"
-#include "control/log.h"
 
 /* Whether there are other nodes at all is decided at start. */
 static void keep_cluster(struct conf *next, const struct conf *running)

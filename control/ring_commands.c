@@ -1,7 +1,7 @@
 #include "control/ring_commands.h"
 
+#include "control/base/json_field.h"
 #include "control/hearthd.h"
-#include "control/json_field.h"
 #include "control/ring_view.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"

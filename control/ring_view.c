@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/name_hash.h"
+#include "control/base/name_hash.h"
 #include "control/node_life.h"
 #include "dataplane/host.h"
 #include "dataplane/ring.h"

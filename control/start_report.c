@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "control/json_field.h"
+#include "control/base/json_field.h"
 
 /* A process has up to 65,536 scripts, and 2^53 bytes or microseconds are more than it can ever
  * have. */

@@ -1,7 +1,7 @@
 /* The end of hearthd: hand-over, then the cores, then the event loop. What start made is undone
  * behind the loop (main.c). */
+#include "control/base/log.h"
 #include "control/hearthd.h"
-#include "control/log.h"
 #include "control/notify.h"
 
 void hearthd_core_returned(struct hearthd *h)

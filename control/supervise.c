@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/base/log.h"
 #include "control/install.h"
-#include "control/log.h"
 #include "control/process.h"
 #include "control/procfs.h"
 

@@ -37,8 +37,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/base/loop.h"
 #include "control/catalog.h"
-#include "control/loop.h"
 #include "control/part.h"
 #include "control/start_report.h"
 #include "dataplane/limits.h"

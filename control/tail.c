@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/json_field.h"
+#include "control/base/json_field.h"
 #include "control/store.h"
 #include "dataplane/note.h"
 #include "runtime/start.h"

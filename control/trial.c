@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/name_hash.h"
+#include "control/base/name_hash.h"
 
 enum { MS = 1000 * 1000 };
 

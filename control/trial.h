@@ -22,8 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/base/loop.h"
 #include "control/catalog.h"
-#include "control/loop.h"
 #include "control/supervise.h"
 
 enum {

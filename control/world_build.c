@@ -7,7 +7,7 @@
 
 #include <rte_rcu_qsbr.h>
 
-#include "control/name_hash.h"
+#include "control/base/name_hash.h"
 #include "dataplane/cert.h"
 
 enum { CERT_NAMES_MAX = 128 }; /* of one certificate */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/base/spelling.h"
 #include "control/jsonc.h"
-#include "control/spelling.h"
 
 enum how { TAKEN, OPEN, FOREIGN, IGNORED, UNSUPPORTED };
 

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/base/log.h"
 #include "control/bundle.h"
-#include "control/log.h"
 #include "control/process.h"
 #include "runtime/job.h"
 #include "supervise_rig.h"

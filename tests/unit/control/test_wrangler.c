@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "control/json_field.h"
+#include "control/base/json_field.h"
 #include "control/jsonc.h"
 #include "control/module_head.h"
 #include "control/wrangler.h"

@@ -1,4 +1,4 @@
-#include "control/log.h"
+#include "control/base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

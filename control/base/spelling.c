@@ -1,4 +1,4 @@
-#include "control/spelling.h"
+#include "control/base/spelling.h"
 
 #include <string.h>
 

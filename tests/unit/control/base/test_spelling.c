@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "control/spelling.h"
+#include "control/base/spelling.h"
 
 static void a_slip_of_the_finger_is_one_letter(void **state)
 {

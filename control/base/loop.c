@@ -1,4 +1,4 @@
-#include "control/loop.h"
+#include "control/base/loop.h"
 
 #include <errno.h>
 #include <stddef.h>
