@@ -1,6 +1,6 @@
 #include "control/conf_numbers.h"
 
-#include "control/bundle.h"
+#include "control/deploy/bundle.h"
 #include "control/tune.h"
 #include "runtime/job.h"
 

@@ -7,7 +7,7 @@
 #include "control/base/json_field.h"
 #include "control/base/log.h"
 #include "control/base/name_hash.h"
-#include "control/bundle.h"
+#include "control/deploy/bundle.h"
 #include "control/hearthd.h"
 #include "dataplane/ring.h"
 

@@ -13,10 +13,10 @@
 #include <jansson.h>
 
 #include "control/base/json_field.h"
-#include "control/bundle.h"
 #include "control/conf.h"
 #include "control/credentials.h"
 #include "control/ctl_client.h"
+#include "control/deploy/bundle.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"

@@ -13,15 +13,15 @@
 #include <stdio.h>
 
 #include "control/base/loop.h"
-#include "control/catalog.h"
 #include "control/cluster.h"
 #include "control/conf.h"
 #include "control/ctl.h"
+#include "control/deploy/catalog.h"
+#include "control/deploy/store.h"
 #include "control/members.h"
 #include "control/messenger.h"
 #include "control/node_life.h"
 #include "control/ring_store.h"
-#include "control/store.h"
 #include "control/supervise.h"
 #include "control/tail.h"
 #include "control/trial.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "control/catalog.h"
+#include "control/deploy/catalog.h"
 #include "control/supervise.h"
 #include "runtime/start.h"
 

@@ -38,7 +38,7 @@
 #include <stdint.h>
 
 #include "control/base/loop.h"
-#include "control/catalog.h"
+#include "control/deploy/catalog.h"
 #include "control/part.h"
 #include "control/start_report.h"
 #include "dataplane/limits.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "control/base/json_field.h"
-#include "control/store.h"
+#include "control/deploy/store.h"
 #include "dataplane/note.h"
 #include "runtime/start.h"
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "control/base/loop.h"
-#include "control/catalog.h"
+#include "control/deploy/catalog.h"
 #include "control/supervise.h"
 
 enum {

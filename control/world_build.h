@@ -17,9 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/catalog.h"
 #include "control/cluster.h"
 #include "control/conf.h"
+#include "control/deploy/catalog.h"
 #include "control/part.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"

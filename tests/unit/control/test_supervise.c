@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "control/base/log.h"
-#include "control/bundle.h"
+#include "control/deploy/bundle.h"
 #include "control/process.h"
 #include "runtime/job.h"
 #include "supervise_rig.h"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "control/jsonc.h"
+#include "control/deploy/jsonc.h"
 
 static void comments_and_trailing_commas_are_no_json(void **state)
 {

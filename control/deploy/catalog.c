@@ -1,4 +1,4 @@
-#include "control/catalog.h"
+#include "control/deploy/catalog.h"
 
 #include <assert.h>
 #include <stdio.h>

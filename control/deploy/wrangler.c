@@ -1,11 +1,11 @@
-#include "control/wrangler.h"
+#include "control/deploy/wrangler.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/base/spelling.h"
-#include "control/jsonc.h"
+#include "control/deploy/jsonc.h"
 
 enum how { TAKEN, OPEN, FOREIGN, IGNORED, UNSUPPORTED };
 

@@ -1,4 +1,4 @@
-#include "control/module_head.h"
+#include "control/deploy/module_head.h"
 
 #include <string.h>
 

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/store.h"
+#include "control/deploy/store.h"
 #include "dataplane/limits.h"
 
 enum { CATALOG_BUCKETS = 4096 };

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "control/bundle.h"
-#include "control/store.h"
+#include "control/deploy/bundle.h"
+#include "control/deploy/store.h"
 
 static char root[64];
 static char error[512];

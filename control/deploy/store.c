@@ -1,4 +1,4 @@
-#include "control/store.h"
+#include "control/deploy/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
-#include "control/bundle.h"
+#include "control/deploy/bundle.h"
 #include "dataplane/limits.h"
 
 enum { MANIFEST_BYTES_MAX = 1 << 20, RECORD_BYTES_MAX = 64 * 1024 };

@@ -1,4 +1,4 @@
-#include "control/jsonc.h"
+#include "control/deploy/jsonc.h"
 
 #include <stdbool.h>
 #include <stdint.h>

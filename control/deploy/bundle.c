@@ -1,4 +1,4 @@
-#include "control/bundle.h"
+#include "control/deploy/bundle.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/jsonc.h"
-#include "control/module_head.h"
-#include "control/wrangler.h"
+#include "control/deploy/jsonc.h"
+#include "control/deploy/module_head.h"
+#include "control/deploy/wrangler.h"
 #include "dataplane/limits.h"
 #include "dataplane/route.h"
 #include "runtime/job.h"

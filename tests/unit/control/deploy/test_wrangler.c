@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "control/base/json_field.h"
-#include "control/jsonc.h"
-#include "control/module_head.h"
-#include "control/wrangler.h"
+#include "control/deploy/jsonc.h"
+#include "control/deploy/module_head.h"
+#include "control/deploy/wrangler.h"
 
 /* "2 var: is not known ..." for each warning, then "refused" and the sentences. */
 static void judge(const char *text, char *out, size_t room)
