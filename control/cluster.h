@@ -12,7 +12,7 @@
 #ifndef HEARTH_CLUSTER_H
 #define HEARTH_CLUSTER_H
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 #include "control/members.h"
 #include "control/part.h"
 #include "control/ring_store.h"

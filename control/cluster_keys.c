@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "control/cluster.h"
-#include "control/key.h"
+#include "control/config/key.h"
 
 int cluster_keys_read(struct cluster_keys *k, const struct conf *conf, char *error,
                       size_t error_bytes)

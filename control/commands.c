@@ -6,10 +6,10 @@
 
 #include "control/base/json_field.h"
 #include "control/base/log.h"
+#include "control/config/tune.h"
 #include "control/deploy_commands.h"
 #include "control/hearthd.h"
 #include "control/ring_commands.h"
-#include "control/tune.h"
 
 static void on_reload(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {

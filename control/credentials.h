@@ -11,7 +11,7 @@
 #ifndef HEARTH_CREDENTIALS_H
 #define HEARTH_CREDENTIALS_H
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 
 /* Adds a complaint for each that cannot be used, with the line of its entry. True: it had none to
  * add. */

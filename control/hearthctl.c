@@ -13,15 +13,15 @@
 #include <jansson.h>
 
 #include "control/base/json_field.h"
-#include "control/conf.h"
+#include "control/config/conf.h"
+#include "control/config/install.h"
+#include "control/config/tune.h"
 #include "control/credentials.h"
 #include "control/ctl_client.h"
 #include "control/deploy/bundle.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
-#include "control/install.h"
-#include "control/tune.h"
 
 void hearthctl_print_json(const json_t *j)
 {

@@ -14,7 +14,7 @@
 
 #include "control/base/loop.h"
 #include "control/cluster.h"
-#include "control/conf.h"
+#include "control/config/conf.h"
 #include "control/ctl.h"
 #include "control/deploy/catalog.h"
 #include "control/deploy/store.h"

@@ -17,10 +17,10 @@
 #include <rte_rcu_qsbr.h>
 
 #include "control/base/log.h"
+#include "control/config/install.h"
 #include "control/credentials.h"
 #include "control/deploy_commands.h"
 #include "control/hearthd.h"
-#include "control/install.h"
 #include "control/pid_file.h"
 #include "dataplane/core_thread.h"
 #include "dataplane/tls.h"

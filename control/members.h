@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 #include "dataplane/world.h"
 
 struct members;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "control/base/name_hash.h"
-#include "control/key.h"
+#include "control/config/key.h"
 #include "dataplane/ring.h"
 
 /* IPv4 as ::ffff:a.b.c.d. What conf_check let pass parses. */

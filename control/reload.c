@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "control/base/log.h"
+#include "control/config/install.h"
 #include "control/hearthd.h"
-#include "control/install.h"
 
 /* Whether there are other nodes at all is decided at start. */
 static void keep_cluster(struct conf *next, const struct conf *running)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "control/base/log.h"
-#include "control/install.h"
+#include "control/config/install.h"
 #include "control/process.h"
 #include "control/procfs.h"
 

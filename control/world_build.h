@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "control/cluster.h"
-#include "control/conf.h"
+#include "control/config/conf.h"
 #include "control/deploy/catalog.h"
 #include "control/part.h"
 #include "dataplane/route.h"

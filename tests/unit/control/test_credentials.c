@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "control/cluster.h"
+#include "control/config/key.h"
 #include "control/credentials.h"
-#include "control/key.h"
 
 static char root[64];
 static const char *certs;

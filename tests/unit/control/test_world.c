@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-#include "control/key.h"
+#include "control/config/key.h"
 #include "control/world_build.h"
 #include "dataplane/cert.h"
 #include "dataplane/ring.h"

@@ -7,7 +7,7 @@
 #ifndef HEARTH_CONF_NUMBERS_H
 #define HEARTH_CONF_NUMBERS_H
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 
 struct conf_number {
     const char *block, *key; /* "limits", "cpu_ms"; block "": at the top */

@@ -1,4 +1,4 @@
-#include "control/tune.h"
+#include "control/config/tune.h"
 
 #include <ctype.h>
 #include <errno.h>

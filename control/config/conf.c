@@ -1,10 +1,10 @@
-#include "control/conf.h"
+#include "control/config/conf.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "control/conf_schema.h"
+#include "control/config/conf_schema.h"
 #include "dataplane/limits.h"
 
 /* ---- the schema: one table for libcyaml, for the shape check and for printing ---- */

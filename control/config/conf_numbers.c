@@ -1,7 +1,7 @@
-#include "control/conf_numbers.h"
+#include "control/config/conf_numbers.h"
 
+#include "control/config/tune.h"
 #include "control/deploy/bundle.h"
-#include "control/tune.h"
 #include "runtime/job.h"
 
 /* But those of `tune`, which has a table of its own. */

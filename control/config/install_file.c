@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/install.h"
+#include "control/config/install.h"
 
 bool install_is_good(enum install_file file, const char *path, char *error, size_t error_bytes)
 {

@@ -9,8 +9,8 @@
 
 #include <cyaml/cyaml.h>
 
-#include "control/conf.h"
-#include "control/yaml_tree.h"
+#include "control/config/conf.h"
+#include "control/config/yaml_tree.h"
 
 /* Unknown keys (with the nearest known one), doubled keys, missing keys, wrong kinds of value. */
 void conf_check_shape(const struct yaml_node *, const struct cyaml_schema_value *,

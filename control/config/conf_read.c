@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/conf.h"
-#include "control/conf_check.h"
-#include "control/conf_schema.h"
-#include "control/yaml_tree.h"
+#include "control/config/conf.h"
+#include "control/config/conf_check.h"
+#include "control/config/conf_schema.h"
+#include "control/config/yaml_tree.h"
 
 /* libcyaml reports an error and then a backtrace of where it stood; the first line is the reason.
  */

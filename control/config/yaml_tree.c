@@ -1,4 +1,4 @@
-#include "control/yaml_tree.h"
+#include "control/config/yaml_tree.h"
 
 #include <stdbool.h>
 #include <stdio.h>

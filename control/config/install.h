@@ -11,7 +11,7 @@
 #ifndef HEARTH_INSTALL_H
 #define HEARTH_INSTALL_H
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 
 enum install_file { INSTALL_NODE_EXE, INSTALL_PROGRAM, INSTALL_BLOB, INSTALL_FILES };
 

@@ -1,4 +1,4 @@
-#include "control/key.h"
+#include "control/config/key.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "control/install.h"
+#include "control/config/install.h"
 
 #include <limits.h>
 #include <stdio.h>

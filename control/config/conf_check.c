@@ -1,4 +1,4 @@
-#include "control/conf_check.h"
+#include "control/config/conf_check.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "control/base/spelling.h"
-#include "control/conf_numbers.h"
-#include "control/key.h"
-#include "control/tune.h"
+#include "control/config/conf_numbers.h"
+#include "control/config/key.h"
+#include "control/config/tune.h"
 #include "dataplane/ring.h"
 
 /* ---- shape ---- */

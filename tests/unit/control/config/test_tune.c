@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "control/key.h"
-#include "control/tune.h"
+#include "control/config/key.h"
+#include "control/config/tune.h"
 
 static char error[512];
 

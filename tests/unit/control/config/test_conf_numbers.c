@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "control/conf_numbers.h"
-#include "control/conf_schema.h"
+#include "control/config/conf_numbers.h"
+#include "control/config/conf_schema.h"
 
 /* Numbers of which there may be several, or that only a cluster has: test_conf.c has their ends. */
 static const char *const others[] = {

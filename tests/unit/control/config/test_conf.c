@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "control/conf.h"
+#include "control/config/conf.h"
 
 static const char small[] = "node: n1\n"
                             "port:\n"
