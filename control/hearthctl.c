@@ -16,12 +16,12 @@
 #include "control/config/conf.h"
 #include "control/config/install.h"
 #include "control/config/tune.h"
-#include "control/credentials.h"
 #include "control/ctl_client.h"
 #include "control/deploy/bundle.h"
 #include "control/doctor.h"
 #include "control/hearthctl.h"
 #include "control/hearthctl_print.h"
+#include "control/world/credentials.h"
 
 void hearthctl_print_json(const json_t *j)
 {

@@ -18,10 +18,10 @@
 
 #include "control/base/log.h"
 #include "control/config/install.h"
-#include "control/credentials.h"
 #include "control/deploy_commands.h"
 #include "control/hearthd.h"
 #include "control/pid_file.h"
+#include "control/world/credentials.h"
 #include "dataplane/core_thread.h"
 #include "dataplane/tls.h"
 #include "drivers/aead.h"

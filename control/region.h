@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/part.h"
+#include "control/world/part.h"
 
 struct region {
     struct part part;

@@ -39,8 +39,8 @@
 
 #include "control/base/loop.h"
 #include "control/deploy/catalog.h"
-#include "control/part.h"
 #include "control/start_report.h"
+#include "control/world/part.h"
 #include "dataplane/limits.h"
 #include "dataplane/world.h"
 

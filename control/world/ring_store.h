@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/part.h"
+#include "control/world/part.h"
 #include "dataplane/ring.h"
 
 enum { RING_VERSIONS = 2 };

@@ -1,4 +1,4 @@
-#include "control/ring_store.h"
+#include "control/world/ring_store.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
-#include "control/credentials.h"
+#include "control/world/credentials.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "control/cluster.h"
+#include "control/world/cluster.h"
 #include "dataplane/tls.h"
 #include "drivers/aead.h"
 

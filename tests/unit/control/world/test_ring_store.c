@@ -23,7 +23,7 @@
 
 #include <rte_rcu_qsbr.h>
 
-#include "control/ring_store.h"
+#include "control/world/ring_store.h"
 #include "drivers/eal.h"
 #include "drivers/rng.h"
 

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "control/cluster.h"
 #include "control/config/key.h"
-#include "control/credentials.h"
+#include "control/world/cluster.h"
+#include "control/world/credentials.h"
 
 static char root[64];
 static const char *certs;

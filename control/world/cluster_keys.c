@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/cluster.h"
 #include "control/config/key.h"
+#include "control/world/cluster.h"
 
 int cluster_keys_read(struct cluster_keys *k, const struct conf *conf, char *error,
                       size_t error_bytes)

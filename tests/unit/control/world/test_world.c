@@ -16,7 +16,7 @@
 #include <xxhash.h>
 
 #include "control/config/key.h"
-#include "control/world_build.h"
+#include "control/world/world_build.h"
 #include "dataplane/cert.h"
 #include "dataplane/ring.h"
 #include "dataplane/rpc/record.h"

@@ -17,10 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/cluster.h"
 #include "control/config/conf.h"
 #include "control/deploy/catalog.h"
-#include "control/part.h"
+#include "control/world/cluster.h"
+#include "control/world/part.h"
 #include "dataplane/route.h"
 #include "dataplane/tls.h"
 #include "dataplane/world.h"

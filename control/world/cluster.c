@@ -1,4 +1,4 @@
-#include "control/cluster.h"
+#include "control/world/cluster.h"
 
 #include <assert.h>
 #include <errno.h>

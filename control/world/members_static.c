@@ -1,4 +1,4 @@
-#include "control/members.h"
+#include "control/world/members.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

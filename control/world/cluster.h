@@ -13,9 +13,9 @@
 #define HEARTH_CLUSTER_H
 
 #include "control/config/conf.h"
-#include "control/members.h"
-#include "control/part.h"
-#include "control/ring_store.h"
+#include "control/world/members.h"
+#include "control/world/part.h"
+#include "control/world/ring_store.h"
 #include "dataplane/rpc/noise.h"
 #include "dataplane/world.h"
 

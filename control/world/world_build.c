@@ -1,4 +1,4 @@
-#include "control/world_build.h"
+#include "control/world/world_build.h"
 
 #include <assert.h>
 #include <stdio.h>
