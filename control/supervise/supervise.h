@@ -39,7 +39,7 @@
 
 #include "control/base/loop.h"
 #include "control/deploy/catalog.h"
-#include "control/start_report.h"
+#include "control/supervise/start_report.h"
 #include "control/world/part.h"
 #include "dataplane/limits.h"
 #include "dataplane/world.h"

@@ -1,4 +1,4 @@
-#include "control/start_packet.h"
+#include "control/supervise/start_packet.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "control/deploy/catalog.h"
-#include "control/supervise.h"
+#include "control/supervise/supervise.h"
 #include "runtime/start.h"
 
 enum start_sent start_packet_send(int socket, uint8_t *buffer, json_t *packet, const int *fds,

@@ -1,4 +1,4 @@
-#include "control/hold.h"
+#include "control/supervise/hold.h"
 
 static const uint64_t s_ns = 1000ull * 1000 * 1000;
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "control/hold.h"
+#include "control/supervise/hold.h"
 
 #define S 1000000000ull
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "control/base/log.h"
-#include "control/process.h"
+#include "control/supervise/process.h"
 
 /* V8's last words stand here, and whatever an attacker likes: each line is marked as the process's,
  * is cut at SUPERVISE_WORDS_LINE_BYTES, and SUPERVISE_WORDS_PER_SECOND go to the log. Its end of

@@ -1,4 +1,4 @@
-#include "control/supervise.h"
+#include "control/supervise/supervise.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 
 #include "control/base/log.h"
 #include "control/config/install.h"
-#include "control/process.h"
-#include "control/procfs.h"
+#include "control/supervise/process.h"
+#include "control/supervise/procfs.h"
 
 /* The runtime keeps its isolates within the budget; this is for what it cannot stop, like a builtin of V8 that
  * copies one huge array without looking up. Better one process than the machine. */

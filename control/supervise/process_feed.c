@@ -1,6 +1,6 @@
-#include "control/process.h"
-#include "control/procfs.h"
-#include "control/start_packet.h"
+#include "control/supervise/process.h"
+#include "control/supervise/procfs.h"
+#include "control/supervise/start_packet.h"
 
 static enum start_sent send_packet(struct process *p, json_t *packet, const int *fds,
                                    size_t fd_count)

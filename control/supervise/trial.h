@@ -24,7 +24,7 @@
 
 #include "control/base/loop.h"
 #include "control/deploy/catalog.h"
-#include "control/supervise.h"
+#include "control/supervise/supervise.h"
 
 enum {
     TRIAL_ASK_MS = 1000,

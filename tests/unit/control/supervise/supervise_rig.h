@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "control/hold.h"
-#include "control/supervise.h"
-#include "control/trial.h"
+#include "control/supervise/hold.h"
+#include "control/supervise/supervise.h"
+#include "control/supervise/trial.h"
 
 enum { LANES = 2 };
 

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "control/base/log.h"
-#include "control/process.h"
+#include "control/supervise/process.h"
 
 enum { PACKETS_PER_EVENT = 64 };
 

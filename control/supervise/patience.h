@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#include "control/procfs.h"
+#include "control/supervise/procfs.h"
 
 struct patience {
     uint64_t since_ns; /* 0: nobody waits */

@@ -1,4 +1,4 @@
-#include "control/start_report.h"
+#include "control/supervise/start_report.h"
 
 #include <string.h>
 

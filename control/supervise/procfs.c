@@ -1,4 +1,4 @@
-#include "control/procfs.h"
+#include "control/supervise/procfs.h"
 
 #include <fcntl.h>
 #include <stdio.h>

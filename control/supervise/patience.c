@@ -1,4 +1,4 @@
-#include "control/patience.h"
+#include "control/supervise/patience.h"
 
 struct patience patience_begin(int pid, uint64_t now_ns)
 {

@@ -1,4 +1,4 @@
-#include "control/trial.h"
+#include "control/supervise/trial.h"
 
 #include <stdio.h>
 #include <string.h>

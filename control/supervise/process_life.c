@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "control/base/log.h"
-#include "control/process.h"
+#include "control/supervise/process.h"
 
 static void respawn_later(struct process *);
 static void free_life(struct process *);

@@ -13,11 +13,11 @@
 #ifndef HEARTH_PROCESS_H
 #define HEARTH_PROCESS_H
 
-#include "control/hold.h"
-#include "control/patience.h"
-#include "control/region.h"
-#include "control/start_report.h"
-#include "control/supervise.h"
+#include "control/supervise/hold.h"
+#include "control/supervise/patience.h"
+#include "control/supervise/region.h"
+#include "control/supervise/start_report.h"
+#include "control/supervise/supervise.h"
 #include "runtime/start.h"
 
 enum {

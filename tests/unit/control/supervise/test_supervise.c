@@ -11,7 +11,7 @@
 
 #include "control/base/log.h"
 #include "control/deploy/bundle.h"
-#include "control/process.h"
+#include "control/supervise/process.h"
 #include "runtime/job.h"
 #include "supervise_rig.h"
 

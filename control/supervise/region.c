@@ -1,4 +1,4 @@
-#include "control/region.h"
+#include "control/supervise/region.h"
 
 #include <errno.h>
 #include <fcntl.h>
