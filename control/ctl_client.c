@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/ctl.h"
+#include "control/daemon/ctl.h"
 
 int ctl_connect(const char *path)
 {
