@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "control/ctl_client.h"
+#include "control/cli/ctl_client.h"
 #include "control/daemon/ctl.h"
 
 static struct loop loop;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "control/cli/hearthctl.h"
 #include "control/config/key.h"
-#include "control/hearthctl.h"
 
 /* RFC 7748, section 5: the bits that every X25519 private key has. */
 static void clamp(uint8_t private_key[KEY_BYTES])

@@ -1,4 +1,4 @@
-#include "control/ctl_client.h"
+#include "control/cli/ctl_client.h"
 
 #include <errno.h>
 #include <stdbool.h>

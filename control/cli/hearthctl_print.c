@@ -1,4 +1,4 @@
-#include "control/hearthctl_print.h"
+#include "control/cli/hearthctl_print.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/base/json_field.h"
-#include "control/hearthctl.h"
+#include "control/cli/hearthctl.h"
 
 enum { NAMES_SHOWN_MAX = 20 }; /* of one move; --json has them all */
 

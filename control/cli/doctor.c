@@ -1,4 +1,4 @@
-#include "control/doctor.h"
+#include "control/cli/doctor.h"
 
 #include <dirent.h>
 #include <stdarg.h>

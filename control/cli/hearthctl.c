@@ -13,14 +13,14 @@
 #include <jansson.h>
 
 #include "control/base/json_field.h"
+#include "control/cli/ctl_client.h"
+#include "control/cli/doctor.h"
+#include "control/cli/hearthctl.h"
+#include "control/cli/hearthctl_print.h"
 #include "control/config/conf.h"
 #include "control/config/install.h"
 #include "control/config/tune.h"
-#include "control/ctl_client.h"
 #include "control/deploy/bundle.h"
-#include "control/doctor.h"
-#include "control/hearthctl.h"
-#include "control/hearthctl_print.h"
 #include "control/world/credentials.h"
 
 void hearthctl_print_json(const json_t *j)

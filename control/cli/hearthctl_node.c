@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "control/base/json_field.h"
-#include "control/hearthctl.h"
+#include "control/cli/hearthctl.h"
 
 /* ---- tune ---- */
 

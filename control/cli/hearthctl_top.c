@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "control/base/json_field.h"
-#include "control/hearthctl.h"
+#include "control/cli/hearthctl.h"
 
 enum { COUNTS = 11, SUMMANDS = 4 };
 
