@@ -394,7 +394,8 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* What stands in front of the command, and between its arguments. False: there is no such option. */
+/* What stands in front of the command, and between its arguments. False: there is no such
+ * option. */
 static bool read_options(int argc, char **argv, struct options *o, bool *is_help, bool *is_names)
 {
     static const struct option long_options[] = {

@@ -8,8 +8,8 @@
  * Nothing here looks at the machine: the same text gives the same verdict everywhere. A file that
  * has an error gives no struct, so a bad configuration cannot touch a running one.
  *
- * Optional keys that are absent get the defaults of conf_numbers.c's table; every number has a range
- * there.
+ * Optional keys that are absent get the defaults of conf_numbers.c's table; every number has a
+ * range there.
  */
 #ifndef HEARTH_CONF_H
 #define HEARTH_CONF_H

@@ -1,6 +1,7 @@
 /* hearthd.h
  *
- * The process: what main starts in order and stops in reverse, and what the commands act on. Inside of control/.
+ * The process: what main starts in order and stops in reverse, and what the commands act on. Inside
+ * of daemon/: nothing below it knows struct hearthd.
  *
  *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates -> runtimes -> world -> cores run -> ctl
  *
