@@ -26,6 +26,7 @@
 #include "control/supervise/trial.h"
 #include "control/world/cluster.h"
 #include "control/world/members.h"
+#include "control/world/publisher.h"
 #include "control/world/ring_store.h"
 #include "control/world/world_build.h"
 #include "dataplane/core.h"

@@ -16,6 +16,7 @@
 #include <xxhash.h>
 
 #include "control/config/key.h"
+#include "control/world/publisher.h"
 #include "control/world/world_build.h"
 #include "dataplane/cert.h"
 #include "dataplane/ring.h"
