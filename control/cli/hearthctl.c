@@ -1,4 +1,5 @@
-/* hearthctl: the operator's command line; a thin client of ctl.h. check, doctor, key, completion and help need no hearthd.
+/* hearthctl: the operator's command line; a thin client of ctl.h. check, doctor, key, completion
+ * and help need no hearthd.
  *
  * Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 hearthd cannot be reached.
  */

@@ -1,6 +1,7 @@
 /* hearthctl.h
  *
- * What the commands of hearthctl share: options, the ways to ask and to fail, the row of the command list. Inside of hearthctl.
+ * What the commands of hearthctl share: options, the ways to ask and to fail, the row of the
+ * command list. Inside of hearthctl.
  */
 #ifndef HEARTH_HEARTHCTL_H
 #define HEARTH_HEARTHCTL_H
@@ -37,7 +38,8 @@ int hearthctl_show(const struct options *, json_t *j, void (*print)(const json_t
 int hearthctl_ask(const struct options *, const struct command *, json_t *request,
                   const void *payload, size_t bytes);
 
-/* Its halves, for those who ask more than once: a connection, and a request (consumed) on it. *reply is set when the code is DONE. */
+/* Its halves, for those who ask more than once: a connection, and a request (consumed) on it.
+ * *reply is set when the code is DONE. */
 int hearthctl_reach(const struct options *, int *fd);
 int hearthctl_ask_on(const struct options *, int fd, json_t *request, const void *payload,
                      size_t bytes, json_t **reply);

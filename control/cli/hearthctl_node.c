@@ -118,7 +118,8 @@ int hearthctl_why(const struct options *o, const struct command *c)
                          NULL, 0);
 }
 
-/* One line per event: when, where, and the sentence, further in for each call that it is nested in. */
+/* One line per event: when, where, and the sentence, further in for each call that it is nested
+ * in. */
 void print_why(const json_t *j)
 {
     const json_t *events = json_object_get(j, "events"), *e;

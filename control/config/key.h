@@ -5,7 +5,8 @@
  *   node.key         this node's X25519 private key    mode 0600, never leaves the machine
  *   cluster.secret   shared by all members             mode 0600
  *
- * A file that others may read is refused, as ssh does: it must be taken for known. Reads and writes files; no cryptography.
+ * A file that others may read is refused, as ssh does: it must be taken for known. Reads and writes
+ * files; no cryptography.
  */
 #ifndef HEARTH_KEY_H
 #define HEARTH_KEY_H

@@ -1,7 +1,7 @@
 /* tune.h
  *
- * The knobs of struct world_tune by name: one table for hearth.yaml's `tune:`, `hearthctl tune` and what they say of wrong values.
- * Pure.
+ * The knobs of struct world_tune by name: one table for hearth.yaml's `tune:`, `hearthctl tune` and
+ * what they say of wrong values. Pure.
  */
 #ifndef HEARTH_TUNE_H
 #define HEARTH_TUNE_H
@@ -27,7 +27,8 @@ void tune_set(struct world_tune *, const struct tune_key *, uint32_t value);
 /* NULL: there is no such key. */
 const struct tune_key *tune_find(const char *name);
 
-/* What is wrong between the values: the key to blame and a sentence. NULL: nothing. Ranges are not looked at. */
+/* What is wrong between the values: the key to blame and a sentence. NULL: nothing. Ranges are
+ * not looked at. */
 const struct tune_key *tune_conflict(const struct world_tune *, char *error, size_t error_bytes);
 
 /* "KEY=VALUE" into *t. 0, or -1 and a sentence. */

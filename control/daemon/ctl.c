@@ -151,7 +151,8 @@ static bool queue_frame(struct ctl_client *c, const json_t *json, size_t unsent_
     return ok;
 }
 
-/* Nothing is sent here but by the event loop: whoever replies need not expect the client to vanish under him. */
+/* Nothing is sent here but by the event loop: whoever replies need not expect the client to
+ * vanish under him. */
 static void want_flush(struct ctl_client *c)
 {
     if (!c->is_writing) {

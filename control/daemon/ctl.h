@@ -7,10 +7,10 @@
  *   request   {"command":S, ...}          "payload":N announces N raw bytes behind the frame
  *   reply     {"ok":true, ...} | {"ok":false,"error":S}; a tail sends frames until one side closes
  *
- * One request at a time per client; a client that breaks the protocol is answered once and closed. Bounded in clients, frame,
- * nesting, payload and unsent bytes: a tail that is not read loses lines, counted. Bounded in time,
- * for there are few places: a client that does not ask, has not asked in full, or takes none of
- * what is sent for CTL_PATIENCE_MS is closed. Control thread only.
+ * One request at a time per client; a client that breaks the protocol is answered once and closed.
+ * Bounded in clients, frame, nesting, payload and unsent bytes: a tail that is not read loses
+ * lines, counted. Bounded in time, for there are few places: a client that does not ask, has not
+ * asked in full, or takes none of what is sent for CTL_PATIENCE_MS is closed. Control thread only.
  */
 #ifndef HEARTH_CTL_H
 #define HEARTH_CTL_H
@@ -69,7 +69,8 @@ struct ctl_counts ctl_counts(const struct ctl *);
 /* The client reads log lines of that script ("": all) from now on. */
 void ctl_subscribe(struct ctl_client *, const char *script);
 bool ctl_has_subscribers(const struct ctl *);
-/* Which scripts are read, each once; views that live until the loop goes on. Returns how many, at most max. */
+/* Which scripts are read, each once; views that live until the loop goes on. Returns how many,
+ * at most max. */
 uint32_t ctl_subscriptions(const struct ctl *, const char **scripts, uint32_t max);
 /* To all subscribers of that script. Borrows line. */
 void ctl_broadcast(struct ctl *, const char *script, const json_t *line);

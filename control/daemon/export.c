@@ -219,7 +219,8 @@ static json_t *port_stats_json(const struct hearthd *h, uint16_t queue)
                      "spread_full", (json_int_t)s.spread_full, "tx_full", (json_int_t)s.tx_full);
 }
 
-/* A core that is between rx and its disposition makes a torn sum; a few tries find it between two bursts. */
+/* A core that is between rx and its disposition makes a torn sum; a few tries find it between
+ * two bursts. */
 static struct counters settled_counters(const struct core *core)
 {
     struct counters c = *core_counters(core);

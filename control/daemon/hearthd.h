@@ -3,10 +3,12 @@
  * The process: what main starts in order and stops in reverse, and what the commands act on. Inside
  * of daemon/: nothing below it knows struct hearthd.
  *
- *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates -> runtimes -> world -> cores run -> ctl
+ *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates
+ *        -> runtimes -> world -> cores run -> ctl
  *
- * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon as every runtime that is up
- * has been told the scripts in it. Control thread only, but for struct core_slot's thread.
+ * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon
+ * as every runtime that is up has been told the scripts in it. Control thread only, but for struct
+ * core_slot's thread.
  */
 #ifndef HEARTH_HEARTHD_H
 #define HEARTH_HEARTHD_H
@@ -124,8 +126,8 @@ void hearthd_reply_when_published(struct hearthd *, struct ctl_client *, json_t 
 
 /* ---- reload.c ---- */
 
-/* Reads the file again; what cannot change while running is kept and named in *restart_needed (a JSON array, consumed by the
- * caller). -1: refused with a sentence, nothing changed. */
+/* Reads the file again; what cannot change while running is kept and named in *restart_needed (a
+ * JSON array, consumed by the caller). -1: refused with a sentence, nothing changed. */
 int hearthd_reload(struct hearthd *, json_t **restart_needed, char *error, size_t error_bytes);
 
 /* ---- stop.c ---- */
@@ -142,9 +144,11 @@ void hearthd_core_returned(struct hearthd *);
 /* Reads the keys and the members, builds the first ring. -1: a sentence. */
 int hearthd_cluster_start(struct hearthd *, char *error, size_t error_bytes);
 void hearthd_cluster_stop(struct hearthd *);
-/* Before a world is built: takes up another list of members. False: not now, hearthd_publish is called again. */
+/* Before a world is built: takes up another list of members. False: not now, hearthd_publish is
+ * called again. */
 bool hearthd_cluster_follow(struct hearthd *);
-/* A world was published, or the runtimes came up: looks whether the node may say something else of itself. */
+/* A world was published, or the runtimes came up: looks whether the node may say something else
+ * of itself. */
 void hearthd_cluster_look(struct hearthd *);
 /* Channels to members that cores have no slot for, of all cores together. */
 uint32_t hearthd_unreached(const struct hearthd *);

@@ -1,4 +1,5 @@
-/* What control threads tell each other, and clients: log lines of scripts, and stories of requests. */
+/* What control threads tell each other, and clients: log lines of scripts, and stories of
+ * requests. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -382,7 +382,8 @@ static int run_core(void *arg)
     return rc;
 }
 
-/* The world is there before the cores and the processes run: neither can ask for what does not exist. */
+/* The world is there before the cores and the processes run: neither can ask for what does not
+ * exist. */
 static int start_running(struct hearthd *h, struct fault *f)
 {
     hearthd_publish_start(h);
@@ -577,7 +578,8 @@ static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
 
-    /* One descriptor per script, a few per runtime: the soft limit of 1024 is for programs that use select. */
+    /* One descriptor per script, a few per runtime: the soft limit of 1024 is for programs that
+     * use select. */
     if (!getrlimit(RLIMIT_NOFILE, &limit)) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);

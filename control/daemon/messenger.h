@@ -1,12 +1,16 @@
 /* messenger.h
  *
- * Control threads of two nodes talking: JSON over the rings of dataplane/note.h, which dp core 0 carries.
+ * Control threads of two nodes talking: JSON over the rings of dataplane/note.h, which dp core 0
+ * carries.
  *
- *   messenger_send --> notes.out --> core 0 ... the other node's core 0 --> notes.in --eventfd--> handler(from, type, note)
+ *   messenger_send --> notes.out --> core 0
+ *                                       :
+ *             the other node's core 0 --> notes.in --eventfd--> handler(from, type, note)
  *
- * A note is an object with a "type". Nothing is acknowledged: a full ring, a node that is down or a note that is too long loses it,
- * counted. What arrives comes from a member (the channel's word), which may be of another version or compromised: handlers check
- * what they read; what is no note is counted and dropped.
+ * A note is an object with a "type". Nothing is acknowledged: a full ring, a node that is down or a
+ * note that is too long loses it, counted. What arrives comes from a member (the channel's word),
+ * which may be of another version or compromised: handlers check what they read; what is no note is
+ * counted and dropped.
  *
  * Bounded by the rings, and by MESSENGER_BURST notes per turn of the loop. Control thread only.
  */

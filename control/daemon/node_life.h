@@ -1,19 +1,24 @@
 /* node_life.h
  *
- * What this node says of itself to the others, and when it may say something else. Pure: what the cores report goes in, a state
- * comes out.
+ * What this node says of itself to the others, and when it may say something else. Pure: what the
+ * cores report goes in, a state comes out.
  *
- *   JOINING --every core has what it needs--> SERVING --drain--> LEAVING --every core has handed over--> DRAINING
- *      ^                                         ^                  |                                       |
- *      |                                         +-----undrain------+                                       |
- *      +--------------------------------------undrain------------------------------------------------------+
+ *            every core has                     every core has
+ *            what it needs             drain    handed over
+ *   JOINING --------------> SERVING --------> LEAVING --------------> DRAINING
+ *      ^                       ^                 |                       |
+ *      |                       +-----undrain-----+                       |
+ *      +-------------------------------undrain---------------------------+
  *
  *   JOINING   awaits warm copies of the scripts whose home it will be, at most PEERS_JOIN_MS
- *   LEAVING   awaits that the next homes have its warm scripts, at most handover_ms; it still says SERVING
+ *   LEAVING   awaits that the next homes have its warm scripts, at most handover_ms; it still says
+ *             SERVING
  *
- * So the ring's homes change only when the new ones are warm. A node without others is SERVING from the start.
+ * So the ring's homes change only when the new ones are warm. A node without others is SERVING from
+ * the start.
  *
- * What a core reports counts only when it judged by a world that says the phase: before, it may tell of the phase before.
+ * What a core reports counts only when it judged by a world that says the phase: before, it may
+ * tell of the phase before.
  */
 #ifndef HEARTH_NODE_LIFE_H
 #define HEARTH_NODE_LIFE_H
@@ -45,7 +50,8 @@ struct node_progress {
 /* Without others: SERVING. */
 void node_life_init(struct node_life *, bool has_others, uint64_t now_ns);
 
-/* True: the phase changed, a new world has to say so. Every NODE_LIFE_LOOK_MS while it awaits something. */
+/* True: the phase changed, a new world has to say so. Every NODE_LIFE_LOOK_MS while it awaits
+ * something. */
 bool node_life_look(struct node_life *, const struct node_progress *, uint64_t now_ns);
 bool node_life_awaits(const struct node_life *);
 

@@ -29,7 +29,8 @@ static void keep_cluster(struct conf *next, const struct conf *running)
     next->cluster = kept;
 }
 
-/* What was built at start stays as it is: copied from the running configuration, and named if it differs. */
+/* What was built at start stays as it is: copied from the running configuration, and named if it
+ * differs. */
 static json_t *keep_fixed(struct conf *next, const struct conf *running)
 {
     json_t *differing = json_array();

@@ -1,6 +1,7 @@
 /* ring_commands.h
  *
- * What hearthctl ring asks of a running hearthd: rows of the table in commands.c. Nothing here changes anything.
+ * What hearthctl ring asks of a running hearthd: rows of the table in commands.c. Nothing here
+ * changes anything.
  */
 #ifndef HEARTH_RING_COMMANDS_H
 #define HEARTH_RING_COMMANDS_H

@@ -277,7 +277,8 @@ static uint32_t find_member(const struct view *v, const char *name)
     return MEMBERS_MAX;
 }
 
-/* Adds the member behind the last one, or finds the one to remove: its index, or MEMBERS_MAX and a sentence. */
+/* Adds the member behind the last one, or finds the one to remove: its index, or MEMBERS_MAX and
+ * a sentence. */
 static uint32_t change_members(struct view *v, const struct ring_view_change *c, char *error,
                                size_t error_bytes)
 {

@@ -1,12 +1,15 @@
 /* ring_view.h
  *
- * The ring of a world as an operator asks for it, as JSON: who has which share, who is home to what, and what a change of the
- * members would move. Reads a world and changes nothing; allocates. Control thread.
+ * The ring of a world as an operator asks for it, as JSON: who has which share, who is home to
+ * what, and what a change of the members would move. Reads a world and changes nothing; allocates.
+ * Control thread.
  *
- *   show     {epoch, digest, points, self, members: [{name, weight, points, share, scripts, state, ...}]}
+ *   show     {epoch, digest, points, self,
+ *             members: [{name, weight, points, share, scripts, state, ...}]}
  *   locate   {query, scripts: [{name, version, hash, home, state, successors: [...]}]}
  *   plan     {change, node, weight, digest, digest_after, share, scripts, scripts_moved,
- *             moves: [{from, to, share, scripts: [...]}], members: [{name, weight, share, share_after}]}
+ *             moves: [{from, to, share, scripts: [...]}],
+ *             members: [{name, weight, share, share_after}]}
  *
  * Hashes are 16 hex digits: JSON's numbers have 53 bits. A world without members is a node alone.
  */
@@ -38,8 +41,8 @@ struct ring_view_change {
 
 json_t *ring_view_show(const struct world *, const struct ring_view_states *);
 
-/* what: the name of a deployed script, or a host that a route takes. routes_core: a scratch of the routes that nobody else uses.
- * NULL and a sentence. */
+/* what: the name of a deployed script, or a host that a route takes. routes_core: a scratch of
+ * the routes that nobody else uses. NULL and a sentence. */
 json_t *ring_view_locate(const struct world *, const struct ring_view_states *, const char *what,
                          uint32_t routes_core, char *error, size_t error_bytes);
 

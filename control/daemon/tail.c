@@ -256,7 +256,8 @@ static json_t *line_note(const struct tail_request *r, const json_t *line)
     if (r->lost)
         json_object_set_new(copy, "lost_before", json_integer(r->lost));
     note = json_pack("{s:s, s:s, s:o}", "type", "line", "capability", sealed, "line", copy);
-    /* Control characters take six bytes each in JSON: how long it is shows only when it is written. */
+    /* Control characters take six bytes each in JSON: how long it is shows only when it is
+     * written. */
     while (note && json_dumpb(note, NULL, 0, JSON_COMPACT) > NOTE_BYTES_MAX) {
         const json_t *text = json_object_get(copy, "text");
         size_t half = whole_characters(json_string_value(text), json_string_length(text) / 2);

@@ -8,13 +8,16 @@
  *     tail_take_line <--"line" {capability, line}------ tail_give
  *         redeemed here: on to the clients
  *
- * The capability (kind TAIL, of this control thread) is what makes a line welcome: without it any member could put words into any
- * script's mouth here. It expires with the request; each renewal brings another, and the ones that ran out are revoked. A line whose
- * capability is forged, foreign, expired or spent is refused and counted, and so is one of a script that was not asked for. Of a line only
- * its known fields are shown, each within its bounds; what else a member says is dropped.
+ * The capability (kind TAIL, of this control thread) is what makes a line welcome: without it any
+ * member could put words into any script's mouth here. It expires with the request; each renewal
+ * brings another, and the ones that ran out are revoked. A line whose capability is forged,
+ * foreign, expired or spent is refused and counted, and so is one of a script that was not asked
+ * for. Of a line only its known fields are shown, each within its bounds; what else a member says
+ * is dropped.
  *
- * Bounded: TAIL_SCRIPTS_MAX asked for here, TAIL_REQUESTS_MAX remembered for others; a line over NOTE_BYTES_MAX is cut; what the rings
- * do not take is lost, and the next line says how many. Control thread only. Time comes from the caller.
+ * Bounded: TAIL_SCRIPTS_MAX asked for here, TAIL_REQUESTS_MAX remembered for others; a line over
+ * NOTE_BYTES_MAX is cut; what the rings do not take is lost, and the next line says how many.
+ * Control thread only. Time comes from the caller.
  */
 #ifndef HEARTH_TAIL_H
 #define HEARTH_TAIL_H
@@ -82,11 +85,12 @@ struct tail {
 /* own_id: of this node; key: random, of this start. */
 void tail_init(struct tail *, uint64_t own_id, const uint8_t key[16], const struct tail_io *);
 
-/* What clients here read now: asks the other nodes for it, again for what was asked before; forgets the rest. At every change, and every
- * TAIL_RENEW_MS while there is any. */
+/* What clients here read now: asks the other nodes for it, again for what was asked before;
+ * forgets the rest. At every change, and every TAIL_RENEW_MS while there is any. */
 void tail_follow(struct tail *, const char *const *scripts, uint32_t count, uint64_t now_ms);
 
-/* A runtime of this node logged a line {"script":S, "text":S, ...}: goes to the nodes that asked for it. Borrows line. */
+/* A runtime of this node logged a line {"script":S, "text":S, ...}: goes to the nodes that asked
+ * for it. Borrows line. */
 void tail_give(struct tail *, const char *script, const json_t *line, uint64_t now_ms);
 
 /* The notes "tail" and "line". */

@@ -36,7 +36,8 @@ static bool comes_before(const struct trace_event *x, const struct trace_event *
     return x->kind == TRACE_SUB && y->kind != TRACE_SUB; /* what it began is of the same moment */
 }
 
-/* By time. What was recorded at one moment stays in its order; recorders are in order already, so there is little to move. */
+/* By time. What was recorded at one moment stays in its order; recorders are in order already,
+ * so there is little to move. */
 static void sort(struct why_story *s)
 {
     for (uint32_t i = 1; i < s->count; i++) {
@@ -51,7 +52,8 @@ static void sort(struct why_story *s)
 
 /* ---- the clocks of other nodes ---- */
 
-/* One call at another node: its events came with times that are good to half a round trip, as the channel knew it. */
+/* One call at another node: its events came with times that are good to half a round trip, as
+ * the channel knew it. */
 struct visit {
     uint16_t node;
     uint64_t span;
@@ -106,8 +108,9 @@ static struct bounds find_bounds(const struct why_story *s, const struct visit *
     return b;
 }
 
-/* A home accepts what arrives at once: so it arrived in the middle between sending and ACCEPT, as in NTP; without one the visit lies in
- * the middle between sending and reply. Either way the home replied before the reply was here. */
+/* A home accepts what arrives at once: so it arrived in the middle between sending and ACCEPT,
+ * as in NTP; without one the visit lies in the middle between sending and reply. Either way the
+ * home replied before the reply was here. */
 static int64_t shift_of(const struct why_story *s, struct visit *v)
 {
     struct bounds b = find_bounds(s, v);
@@ -182,8 +185,8 @@ bool why_parse_id(uint64_t *id, const char *text)
 
 /* ---- telling ---- */
 
-/* How deep calls are nested. A SUB is recorded in its caller's span, right before the callee's own events begin: the span that
- * begins next is the callee's. */
+/* How deep calls are nested. A SUB is recorded in its caller's span, right before the callee's
+ * own events begin: the span that begins next is the callee's. */
 struct depths {
     uint32_t count;
     struct {

@@ -1,18 +1,21 @@
 /* why.h
  *
- * The story of one request, from the flight recorders (dataplane/trace.h): collected here, or asked of the other nodes if this one was
- * not where the request entered.
+ * The story of one request, from the flight recorders (dataplane/trace.h): collected here, or asked
+ * of the other nodes if this one was not where the request entered.
  *
- *   why_collect (every core) --> struct why_story --why_json--> events with sentences (why_tell.h), oldest first
+ *   why_collect (every core) --> struct why_story --why_json--> events with sentences
+ *                                                               (why_tell.h), oldest first
  *
- *   asker --"why" {request, ticket}--> every node;  a node --"because" {ticket, events, is_last}*--> asker
+ *   asker --"why" {request, ticket}--> every node
+ *   a node --"because" {ticket, events, is_last}*--> asker
  *
- * Times are of the clock of the node that recorded them; no two nodes' clocks agree, so a story is one node's: of several, the one that saw
- * the client's request, else the longest. What homes saw is in it already, on that clock (trace_take), as well as the channel knew the
- * distance; where the story has a call's sending and its reply too, they say it better.
+ * Times are of the clock of the node that recorded them; no two nodes' clocks agree, so a story is
+ * one node's: of several, the one that saw the client's request, else the longest. What homes saw
+ * is in it already, on that clock (trace_take), as well as the channel knew the distance; where the
+ * story has a call's sending and its reply too, they say it better.
  *
- * Bounded: WHY_EVENTS_MAX events of a story, WHY_ASKING_MAX questions at once, each WHY_WAIT_MS long. Pure but for memory.
- * Control thread only.
+ * Bounded: WHY_EVENTS_MAX events of a story, WHY_ASKING_MAX questions at once, each WHY_WAIT_MS
+ * long. Pure but for memory. Control thread only.
  */
 #ifndef HEARTH_WHY_H
 #define HEARTH_WHY_H
@@ -49,7 +52,8 @@ void why_sort(struct why_story *);
 /* Did the request enter here? */
 bool why_has_entry(const struct why_story *);
 
-/* {"request":S, "cut":B, "events":[{"us":R,"node":S,"core":N or null,"kind":S,"span":S,"depth":N,"text":S}..]} */
+/* {"request":S, "cut":B, "events":[{"us":R, "node":S, "core":N or null, "kind":S, "span":S,
+ * "depth":N, "code":N, "value":N, "text":S}..]} */
 json_t *why_json(const struct why_story *, const struct why_names *);
 
 /* "0123456789abcdef". False: not a request id. */
@@ -76,7 +80,8 @@ void why_answer(const struct why_story *, uint64_t ticket, void (*send)(void *ar
                 void *arg);
 /* Takes one. False: it makes no sense. */
 bool why_take_answer(struct why_question *, uint16_t from, const json_t *note);
-/* Of what came the story of the node where the request entered, else the longest, sorted. NULL: nobody knows anything. */
+/* Of what came the story of the node where the request entered, else the longest, sorted. NULL:
+ * nobody knows anything. */
 struct why_story *why_best(struct why_question *);
 
 #endif

@@ -7,9 +7,10 @@
  *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
  *   modules   the sources end to end, sum of bytes
  *
- * services: env[binding].fetch() calls the script named service; a binding's index is its place in the list. Its limits are the most
- * that the call may use, each optional: cpu_ms, memory_mb, subrequests, wall_ms. account: who deployed it; scripts of one account
- * trust each other. Both keys, and limits' own, are there only if they say something.
+ * services: env[binding].fetch() calls the script named service; a binding's index is its place in
+ * the list. Its limits are the most that the call may use, each optional: cpu_ms, memory_mb,
+ * subrequests, wall_ms. account: who deployed it; scripts of one account trust each other. Both
+ * keys, and limits' own, are there only if they say something.
  *
  * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
  * nothing and checks it again.

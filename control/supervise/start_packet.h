@@ -1,6 +1,7 @@
 /* start_packet.h
  *
- * hearthd's packets for the start socket of a runtime process (runtime/start.h): how one is sent, and the one that describes a script.
+ * hearthd's packets for the start socket of a runtime process (runtime/start.h): how one is sent,
+ * and the one that describes a script.
  *
  * Never blocks. Control thread only.
  */
@@ -26,7 +27,8 @@ enum start_sent {
 enum start_sent start_packet_send(int socket, uint8_t *buffer, json_t *packet, const int *fds,
                                   size_t fd_count);
 
-/* Of its sources' descriptor it goes with. The limits that the script does not say are the configuration's. */
+/* Of its sources' descriptor it goes with. The limits that the script does not say are the
+ * configuration's. */
 json_t *start_packet_script(const struct supervise_config *, const struct script *);
 
 #endif

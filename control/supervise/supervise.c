@@ -14,8 +14,9 @@
 #include "control/supervise/process.h"
 #include "control/supervise/procfs.h"
 
-/* The runtime keeps its isolates within the budget; this is for what it cannot stop, like a builtin of V8 that
- * copies one huge array without looking up. Better one process than the machine. */
+/* The runtime keeps its isolates within the budget; this is for what it cannot stop, like a
+ * builtin of V8 that copies one huge array without looking up. Better one process than the
+ * machine. */
 static bool is_bloated(const struct process *p)
 {
     const struct supervise_config *c = &p->owner->config;

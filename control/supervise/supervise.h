@@ -18,11 +18,12 @@
  * is gone.
  *
  * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
- * stops reading for 5 s is replaced. Behind them goes a ping; its answer says that they have been taken: what is warm there in an older version
- * is warm in the new one. A core that saw the contract broken sets the life's condemned
- * word; it is looked at every 50 ms, and the process's resident memory every 200 ms. A process that
- * neither answers a ping within 5 s nor uses the CPU meanwhile hangs, and is replaced; one that computes has
- * limits of its own inside. In all these times what it waits for a CPU does not count (patience.h).
+ * stops reading for 5 s is replaced. Behind them goes a ping; its answer says that they have been
+ * taken: what is warm there in an older version is warm in the new one. A core that saw the
+ * contract broken sets the life's condemned word; it is looked at every 50 ms, and the process's
+ * resident memory every 200 ms. A process that neither answers a ping within 5 s nor uses the CPU
+ * meanwhile hangs, and is replaced; one that computes has limits of its own inside. In all these
+ * times what it waits for a CPU does not count (patience.h).
  *
  * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again,
  * and a script that ends its processes again and again is held back (hold.h).
@@ -127,7 +128,8 @@ void supervise_tell(struct supervise *);
 bool supervise_try(struct supervise *, uint32_t i, uint64_t handle, bool keeps);
 /* No world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
-/* Has every runtime that is up been told all scripts up to this handle, and said that it has taken them (or had SUPERVISE_TAKE_MS to)? */
+/* Has every runtime that is up been told all scripts up to this handle, and said that it has
+ * taken them (or had SUPERVISE_TAKE_MS to)? */
 bool supervise_is_told(const struct supervise *, uint64_t handle);
 
 uint32_t supervise_count(const struct supervise *);

@@ -1,13 +1,14 @@
 /* cluster.h
  *
- * The cluster as the cores see it: members, ring, and what this node proves itself with; a part of every world.
+ * The cluster as the cores see it: members, ring, and what this node proves itself with; a part of
+ * every world.
  *
  *   members ----\
  *   node.key ----+--> cluster_part --> world.cluster
  *   secret -----/     (ring built here)
  *
- * The ring changes only with the list of members: a node that is down, joins or drains keeps its points, and placement looks
- * at states instead. Control thread only.
+ * The ring changes only with the list of members: a node that is down, joins or drains keeps its
+ * points, and placement looks at states instead. Control thread only.
  */
 #ifndef HEARTH_CLUSTER_H
 #define HEARTH_CLUSTER_H
@@ -38,13 +39,13 @@ struct cluster_part {
 int cluster_keys_read(struct cluster_keys *, const struct conf *, char *error, size_t error_bytes);
 void cluster_keys_wipe(struct cluster_keys *);
 
-/* Can this node be a member of that list with these keys? If not, why: it is not in it, its key is another there, or two names
- * have one hash. */
+/* Can this node be a member of that list with these keys? If not, why: it is not in it, its key
+ * is another there, or two names have one hash. */
 bool cluster_check(const struct members *, const char *node, const struct cluster_keys *,
                    char *error, size_t error_bytes);
 
-/* Room for channels that one core of this node needs: one to each core of each other member, and some for members to come. At 144 KiB each
- * they are most of what a cluster costs. */
+/* Room for channels that one core of this node needs: one to each core of each other member, and
+ * some for members to come. At 144 KiB each they are most of what a cluster costs. */
 uint32_t cluster_channels(const struct members *);
 
 /* The list has passed cluster_check. NULL and errno: EBUSY, ENOMEM (ring_store.h). */

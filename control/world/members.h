@@ -4,9 +4,9 @@
  *
  *   members_static.c   the list in hearth.yaml; changes with a reload
  *
- * A source keeps the list sorted by name, this node in it, and says on_change when it has become another; whoever wants to know
- * reads it again. What a source cannot reach for a while (a store of leases) leaves the last list in force.
- * Control thread only.
+ * A source keeps the list sorted by name, this node in it, and says on_change when it has become
+ * another; whoever wants to know reads it again. What a source cannot reach for a while (a store of
+ * leases) leaves the last list in force. Control thread only.
  */
 #ifndef HEARTH_MEMBERS_H
 #define HEARTH_MEMBERS_H

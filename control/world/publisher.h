@@ -1,7 +1,7 @@
 /* publisher.h
  *
- * One world after the other: cores see the new one at once, the one before is freed when no core can
- * look at it any more.
+ * One world after the other: cores see the new one at once, the one before is freed when no core
+ * can look at it any more.
  *
  *   world_publish --swap--> cores
  *        |

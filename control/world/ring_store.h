@@ -1,14 +1,15 @@
 /* ring_store.h
  *
- * The memory of the ring: two versions in DPDK memzones (hugepages where there are any), so that one can be built while cores
- * read the other.
+ * The memory of the ring: two versions in DPDK memzones (hugepages where there are any), so that
+ * one can be built while cores read the other.
  *
  *   members --ring_store_build--> ring_part --held by--> world --published--> cores
  *        version 0 [ in use by worlds ]                     |
- *        version 1 [ free: the next one ]  <--released when the last world that names it is freed (world_build.h)
+ *        version 1 [ free: the next one ]  <----------------+ released when the last world that
+ *                                                             names it is freed (publisher.h)
  *
- * A version is free again when its part has no holder. Worlds are freed after every core has passed a quiescent state, so no
- * core can be reading what is overwritten.
+ * A version is free again when its part has no holder. Worlds are freed after every core has passed
+ * a quiescent state, so no core can be reading what is overwritten.
  *
  * A zone grows when a table does not fit; it never shrinks. Bounded: 2 * ring_bytes_max().
  * Control thread only; after eal_start, and fini before eal_stop. One store per process.
@@ -46,8 +47,9 @@ void ring_store_init(struct ring_store *);
 /* Gives the zones back. No part may be held any more. */
 void ring_store_fini(struct ring_store *);
 
-/* A table in the version that is free, as ring_build makes it. NULL and errno: EBUSY, worlds still name both versions (call again
- * when publisher_reclaim has freed one); ENOMEM, no memory for a zone. Either leaves what is in use as it is. */
+/* A table in the version that is free, as ring_build makes it. NULL and errno: EBUSY, worlds
+ * still name both versions (call again when publisher_reclaim has freed one); ENOMEM, no memory
+ * for a zone. Either leaves what is in use as it is. */
 struct ring_part *ring_store_build(struct ring_store *, const struct ring_member *, uint32_t count,
                                    uint64_t epoch);
 

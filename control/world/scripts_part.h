@@ -1,7 +1,7 @@
 /* scripts_part.h
  *
- * The scripts of a world, and the routes that lead to them: what is current in the catalog, as cores
- * look it up by host and path, or by the hash of a name. Control thread only.
+ * The scripts of a world, and the routes that lead to them: what is current in the catalog, as
+ * cores look it up by host and path, or by the hash of a name. Control thread only.
  */
 #ifndef HEARTH_SCRIPTS_PART_H
 #define HEARTH_SCRIPTS_PART_H
@@ -26,8 +26,9 @@ struct scripts_part {
     struct routes *routes;
 };
 
-/* The catalog's current scripts, `candidate` (may be NULL) in place of the current one of its name, without `left_out` (may be NULL).
- * NULL and a sentence: two scripts want the same route, or a bad pattern. */
+/* The catalog's current scripts, `candidate` (may be NULL) in place of the current one of its
+ * name, without `left_out` (may be NULL). NULL and a sentence: two scripts want the same route,
+ * or a bad pattern. */
 struct scripts_part *scripts_part_build(const struct catalog *, struct script *candidate,
                                         const struct script *left_out, const struct conf *,
                                         char *error, size_t error_bytes);

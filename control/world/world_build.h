@@ -1,15 +1,15 @@
 /* world_build.h
  *
- * What the control thread knows -> one immutable world (dataplane/world.h), which publisher.h brings
- * to the cores.
+ * What the control thread knows -> one immutable world (dataplane/world.h), which publisher.h
+ * brings to the cores.
  *
  *   conf, catalog --> scripts_part -+
  *   conf -----------> certs_part ---+
  *   members --------> cluster_part -+--> world_build --> publisher
  *   runtimes -------> region parts -+
  *
- * Parts are shared by the worlds that name them (part.h). A part that cannot be built leaves the one
- * before in use. Control thread only.
+ * Parts are shared by the worlds that name them (part.h). A part that cannot be built leaves the
+ * one before in use. Control thread only.
  */
 #ifndef HEARTH_WORLD_BUILD_H
 #define HEARTH_WORLD_BUILD_H

@@ -1,4 +1,5 @@
-/* The language of hearth.yaml: what each mistake says and where, the defaults, and that printing reads back. */
+/* The language of hearth.yaml: what each mistake says and where, the defaults, and that printing
+ * reads back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,7 +173,8 @@ static void the_example_is_good(void **state)
     conf_free(c);
 }
 
-/* Rows: what, the text (SMALL stands for a good beginning of 8 lines), all that is said about it. */
+/* Rows: what, the text (SMALL stands for a good beginning of 8 lines), all that is said about
+ * it. */
 #define SMALL                                                                                      \
     "node: n1\nport:\n  device: auto:eth1\n  addresses: [10.77.0.1/24]\ncores: [1]\n"              \
     "certificates:\n  - chain: /c.pem\n    key: /k.pem\n"

@@ -13,7 +13,8 @@
 
 #define MS 1000000ull
 
-/* One row is a life: a look every NODE_LIFE_LOOK_MS with the same report, until the phase changes or the time is over. */
+/* One row is a life: a look every NODE_LIFE_LOOK_MS with the same report, until the phase
+ * changes or the time is over. */
 static void a_node_waits_for_what_it_needs(void **state)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* Log lines between two nodes: who gets them, who may send them. Notes go from hand to hand here; capabilities are the real ones. */
+/* Log lines between two nodes: who gets them, who may send them. Notes go from hand to hand
+ * here; capabilities are the real ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -241,7 +242,8 @@ static void notes_that_make_no_sense_are_counted(void **state)
     assert_int_equal(node[READER].counts.bad, 5);
 }
 
-/* Takes a note with a line of alpha's that has these fields too; what the client is shown, as JSON. */
+/* Takes a note with a line of alpha's that has these fields too; what the client is shown, as
+ * JSON. */
 static json_t *seen; /* the last line */
 
 static void keep(void *arg, uint16_t from, const char *script, const json_t *line)

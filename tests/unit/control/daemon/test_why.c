@@ -1,4 +1,5 @@
-/* Stories of requests: how they are told, and how they come from another node; and the notes that carry them. */
+/* Stories of requests: how they are told, and how they come from another node; and the notes
+ * that carry them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,7 +156,8 @@ static void remote(uint64_t at_us, uint64_t span, enum trace_kind kind, uint16_t
     story.event[story.count - 1].core = TRACE_CORE_UNKNOWN;
 }
 
-/* Rows: when the home's events came to lie, by a wrong distance, and where they belong. The call went at 100 and its reply came at 200. */
+/* Rows: when the home's events came to lie, by a wrong distance, and where they belong. The call
+ * went at 100 and its reply came at 200. */
 static void what_a_home_saw_lies_between_call_and_reply(void **state)
 {
     static const struct {
@@ -194,7 +196,8 @@ static void what_a_home_saw_lies_between_call_and_reply(void **state)
     }
 }
 
-/* Rows: when the home's ACCEPT came, and where its events belong; they took 60. The call went at 100 and its reply came at 200. */
+/* Rows: when the home's ACCEPT came, and where its events belong; they took 60. The call went at
+ * 100 and its reply came at 200. */
 static void a_home_that_accepts_says_how_far_it_is(void **state)
 {
     static const struct {

@@ -1,13 +1,16 @@
 /* Plays hearth-runtime at the start socket. argv[1] is a file whose first word says how:
  *   good    ready; logs every script and every forgotten handle; exits 0 when the socket ends
- *   silent  never ready         dies    ready, then exit 3        garbage  ready, then packets that do not parse
- *   deaf    ready, then reads no more                             stdio    logs what it can see of hearthd's descriptors
+ *   silent  never ready
+ *   dies    ready, then exit 3
+ *   garbage   ready, then packets that do not parse
+ *   deaf    ready, then reads no more
+ *   stdio   logs what it can see of hearthd's descriptors
  *   killed  ready, then exit 70 as if the first script had ended it
  *   liar    ready, then packets that parse and say what no runtime would, and statistics of scripts
  *   that do not exist
  *   stranger  ready, then another user's process that heeds nothing
- *   starved   beside a busy loop on its CPU, and the last to get any; each ping costs it 5 ms of CPU time,
- *             and it logs "starved" when that took 600 ms
+ *   starved   beside a busy loop on its CPU, and the last to get any; each ping costs it 5 ms of
+ *             CPU time, and it logs "starved" when that took 600 ms
  *   blocked   the same, but it never answers
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket

@@ -3,8 +3,8 @@
  *   control (this thread)   build -> swap the pointer -> retire the one before -> reclaim, at 1 kHz
  *   core 0, core 1          load the pointer once -> a batch of lookups -> quiescent state -> again
  *
- * Each generation of the ring has members of its own: a lookup that met another generation's bytes gives a node or an order
- * that this one never had.
+ * Each generation of the ring has members of its own: a lookup that met another generation's bytes
+ * gives a node or an order that this one never had.
  */
 #include <errno.h>
 #include <sched.h>
@@ -178,7 +178,8 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* A new table every millisecond; when a core has not let go of the version before, as soon as it has. */
+/* A new table every millisecond; when a core has not let go of the version before, as soon as it
+ * has. */
 static void swap_versions(uint32_t swaps)
 {
     uint64_t started = now_ns(), due = started;

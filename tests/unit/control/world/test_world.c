@@ -1,5 +1,6 @@
-/* Worlds out of their parts, and when an old one may go. Certificates, runtime processes, the ring's memory and X25519 are
- * doubles; scripts, routes, members, the ring itself and quiescent-state tracking are the real ones. */
+/* Worlds out of their parts, and when an old one may go. Certificates, runtime processes, the
+ * ring's memory and X25519 are doubles; scripts, routes, members, the ring itself and
+ * quiescent-state tracking are the real ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
