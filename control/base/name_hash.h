@@ -1,7 +1,7 @@
 /* name_hash.h
  *
  * The number by which the cores know a script, a node or an account: XXH3_64 of its name
- * (dataplane/world.h).
+ * (dataplane/world/world.h).
  */
 #ifndef HEARTH_NAME_HASH_H
 #define HEARTH_NAME_HASH_H

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "control/config/conf_schema.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 /* ---- the schema: one table for libcyaml, for the shape check and for printing ---- */
 

@@ -19,8 +19,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "dataplane/limits.h"
-#include "dataplane/world.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/world/world.h"
 
 enum {
     CONF_FILE_BYTES_MAX = 1 << 20,

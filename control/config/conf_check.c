@@ -10,7 +10,7 @@
 #include "control/config/conf_numbers.h"
 #include "control/config/key.h"
 #include "control/config/tune.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 /* ---- shape ---- */
 

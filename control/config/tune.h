@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 struct tune_key {
     const char *name;

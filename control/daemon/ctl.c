@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "control/daemon/ctl_reader.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum { MS = 1000 * 1000, OUT_BYTES_KEPT = 64 * 1024, SWEEPS = 8 /* in the time of patience */ };
 

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "control/base/loop.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum {
     CTL_CLIENTS_MAX = 32,

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum {
     CTL_FRAME_BYTES_MAX = 2 << 20,

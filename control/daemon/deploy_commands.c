@@ -9,7 +9,7 @@
 #include "control/base/name_hash.h"
 #include "control/daemon/hearthd.h"
 #include "control/deploy/bundle.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 /* Puts the script in its name's place, on disk and here. */
 static int activate(struct hearthd *h, struct script *s, char *error, size_t error_bytes)

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/counters.h"
-#include "dataplane/flow.h"
-#include "dataplane/tls.h"
+#include "dataplane/base/counters.h"
+#include "dataplane/tcp/flow.h"
+#include "dataplane/tls/tls.h"
 
 static json_t *number(uint64_t n)
 {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control/daemon/hearthd.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/world/ring.h"
 
 /* One member as all cores see it together: the state is that of the core that heard of it last. */
 static struct peer_view view_of(const struct hearthd *h, uint16_t node)

@@ -31,8 +31,8 @@
 #include "control/world/publisher.h"
 #include "control/world/ring_store.h"
 #include "control/world/world_build.h"
-#include "dataplane/core.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/core/core.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/port.h"
 
 #define HEARTH_VERSION "0.1.0"

@@ -1,6 +1,6 @@
 /* messenger.h
  *
- * Control threads of two nodes talking: JSON over the rings of dataplane/note.h, which dp core 0
+ * Control threads of two nodes talking: JSON over the rings of dataplane/base/note.h, which dp core 0
  * carries.
  *
  *   messenger_send --> notes.out --> core 0
@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "control/base/loop.h"
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 
 enum { MESSENGER_BURST = 32 };
 

@@ -3,8 +3,8 @@
 #include "control/base/json_field.h"
 #include "control/daemon/hearthd.h"
 #include "control/daemon/ring_view.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/world/ring.h"
 
 /* As core 0 sees them: each core has channels of its own, and all of them know every node. */
 static void look_at_states(const struct hearthd *h, const struct world *w,

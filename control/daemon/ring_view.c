@@ -6,9 +6,9 @@
 
 #include "control/base/name_hash.h"
 #include "control/daemon/node_life.h"
-#include "dataplane/host.h"
-#include "dataplane/ring.h"
-#include "dataplane/route.h"
+#include "dataplane/base/host.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/route.h"
 
 /* Members and ring of a world; of a world without any, made up. One more member fits: for plan. */
 struct view {

@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/rpc/record.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum { RING_VIEW_SUCCESSORS = 7, RING_VIEW_HOST_SCRIPTS_MAX = 256 };
 

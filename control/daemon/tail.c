@@ -6,7 +6,7 @@
 
 #include "control/base/json_field.h"
 #include "control/deploy/store.h"
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 #include "runtime/start.h"
 
 enum { SEALED_CHARS = 2 * CAPABILITY_BYTES };

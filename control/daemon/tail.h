@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/rpc/capability.h"
 
 enum {

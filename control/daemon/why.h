@@ -1,6 +1,6 @@
 /* why.h
  *
- * The story of one request, from the flight recorders (dataplane/trace.h): collected here, or asked
+ * The story of one request, from the flight recorders (dataplane/base/trace.h): collected here, or asked
  * of the other nodes if this one was not where the request entered.
  *
  *   why_collect (every core) --> struct why_story --why_json--> events with sentences
@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "control/daemon/why_tell.h"
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
 
 enum {
     WHY_EVENTS_MAX = 1024,

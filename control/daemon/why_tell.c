@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "dataplane/limits.h"
-#include "dataplane/place.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/record.h"
 #include "runtime/job.h"
 

@@ -1,6 +1,6 @@
 /* why_tell.h
  *
- * One event of a flight recorder (dataplane/trace.h) as a sentence for people. Pure.
+ * One event of a flight recorder (dataplane/base/trace.h) as a sentence for people. Pure.
  */
 #ifndef HEARTH_WHY_TELL_H
 #define HEARTH_WHY_TELL_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
 
 /* What numbers mean to people. */
 struct why_names {

@@ -13,8 +13,8 @@
 #include "control/deploy/jsonc.h"
 #include "control/deploy/module_head.h"
 #include "control/deploy/wrangler.h"
-#include "dataplane/limits.h"
-#include "dataplane/route.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/world/route.h"
 #include "runtime/job.h"
 #include "runtime/start.h"
 

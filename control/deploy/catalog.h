@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "control/deploy/store.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum { CATALOG_BUCKETS = 4096 };
 

@@ -15,7 +15,7 @@
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "control/deploy/bundle.h"
-#include "dataplane/limits.h"
+#include "dataplane/base/limits.h"
 
 enum { MANIFEST_BYTES_MAX = 1 << 20, RECORD_BYTES_MAX = 64 * 1024 };
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 enum {
     HOLD_SCRIPTS_MAX = WORLD_HELD_MAX,

@@ -42,8 +42,8 @@
 #include "control/deploy/catalog.h"
 #include "control/supervise/start_report.h"
 #include "control/world/part.h"
-#include "dataplane/limits.h"
-#include "dataplane/world.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/world/world.h"
 
 enum {
     SUPERVISE_READY_MS = 5000,

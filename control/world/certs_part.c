@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/cert.h"
+#include "dataplane/tls/cert.h"
 
 enum { CERT_NAMES_MAX = 128 }; /* of one certificate */
 

@@ -11,7 +11,7 @@
 
 #include "control/config/conf.h"
 #include "control/world/part.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 
 struct certs_part {
     struct part part;

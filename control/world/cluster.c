@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 static void cluster_part_destroy(struct part *part)
 {

@@ -18,7 +18,7 @@
 #include "control/world/part.h"
 #include "control/world/ring_store.h"
 #include "dataplane/rpc/noise.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 /* Read once, at start, and kept to the end: handshakes point to the identity. */
 struct cluster_keys {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "control/world/cluster.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "drivers/aead.h"
 
 enum { SENTENCE_BYTES = 512 };

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "control/config/conf.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 struct members;
 

@@ -8,7 +8,7 @@
 
 #include "control/base/name_hash.h"
 #include "control/config/key.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 /* IPv4 as ::ffff:a.b.c.d. What conf_check let pass parses. */
 static void put_address(uint8_t out[16], const char *text, size_t len)

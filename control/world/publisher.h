@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 struct retired_world;
 

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "control/world/part.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 
 enum { RING_VERSIONS = 2 };
 

@@ -12,8 +12,8 @@
 #include "control/config/conf.h"
 #include "control/deploy/catalog.h"
 #include "control/world/part.h"
-#include "dataplane/route.h"
-#include "dataplane/world.h"
+#include "dataplane/world/route.h"
+#include "dataplane/world/world.h"
 
 struct scripts_part {
     struct part part;

@@ -1,6 +1,6 @@
 /* world_build.h
  *
- * What the control thread knows -> one immutable world (dataplane/world.h), which publisher.h
+ * What the control thread knows -> one immutable world (dataplane/world/world.h), which publisher.h
  * brings to the cores.
  *
  *   conf, catalog --> scripts_part -+
@@ -22,7 +22,7 @@
 #include "control/world/cluster.h"
 #include "control/world/part.h"
 #include "control/world/scripts_part.h"
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 
 /* The runtime processes at this moment: who supervises them says so, and keeps holds of his own on
  * the regions. */

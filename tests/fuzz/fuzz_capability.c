@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/siphash.h"
 #include "dataplane/rpc/capability.h"
-#include "dataplane/siphash.h"
 #include "runtime/octets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

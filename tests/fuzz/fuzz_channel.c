@@ -15,7 +15,7 @@
 
 #include "dataplane/rpc/channel_recovery.h"
 #include "dataplane/rpc/channel_stream.h"
-#include "dataplane/tcp_seq.h"
+#include "dataplane/tcp/tcp_seq.h"
 
 #define MS_NS 1000000ull
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/guard.h"
+#include "dataplane/tls/guard.h"
 #include "fuzz_answers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

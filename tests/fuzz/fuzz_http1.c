@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/http1.h"
-#include "dataplane/url_path.h"
+#include "dataplane/http/http1.h"
+#include "dataplane/world/url_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

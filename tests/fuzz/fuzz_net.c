@@ -10,7 +10,7 @@
 
 #include "../unit/dataplane/net/fixture.h"
 #include "../unit/dataplane/net/port_memory.h"
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 
 enum { PATTERNS_MAX = 16 };
 

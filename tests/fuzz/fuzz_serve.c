@@ -16,9 +16,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
 #include "dataplane/core_state.h"
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 #include "drivers/port_sim.h"
 #include "fake_channel.h"
 #include "honest_runtime.h"

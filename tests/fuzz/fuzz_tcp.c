@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 #define MS_NS 1000000ull
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/tls.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls.h"
+#include "dataplane/tls/tls_ticket.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
 #include "runtime/octets.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -27,7 +27,7 @@
 #include <rte_rcu_qsbr.h>
 #include <xxhash.h>
 
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 #include "drivers/eal.h"
 #include "tests/perf/median.h"
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "dataplane/call_state.h"
+#include "dataplane/call/call_state.h"
 #include "tests/sim/cluster_parts.h"
 #include "tests/sim/cpu_cost.h"
 

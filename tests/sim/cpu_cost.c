@@ -1,7 +1,7 @@
 #include "tests/sim/cpu_cost.h"
 
 #include "dataplane/core_state.h"
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "drivers/rng.h"
 #include "tests/sim/sim.h"
 

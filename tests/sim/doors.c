@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "dataplane/core_state.h"
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/model_caller.h"
 #include "tests/sim/model_runtime.h"

@@ -13,9 +13,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/cert.h"
 #include "dataplane/core_state.h"
-#include "dataplane/route.h"
+#include "dataplane/tls/cert.h"
+#include "dataplane/world/route.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/sim.h"

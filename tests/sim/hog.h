@@ -6,7 +6,7 @@
 #ifndef HEARTH_SIM_HOG_H
 #define HEARTH_SIM_HOG_H
 
-#include "dataplane/chunk.h"
+#include "dataplane/base/chunk.h"
 
 struct hog {
     struct chunk_account account;

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_wire.h"
 #include "dataplane/rpc/peers_parts.h"
 #include "drivers/csum.h"
 #include "runtime/context.h"

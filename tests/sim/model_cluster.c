@@ -6,9 +6,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/route.h"
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/world/route.h"
 
 enum {
     TICK_NS = 100 * 1000,

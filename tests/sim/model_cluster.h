@@ -23,8 +23,8 @@
 #define HEARTH_SIM_MODEL_CLUSTER_H
 
 #include "dataplane/core_state.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/noise.h"
+#include "dataplane/world/ring.h"
 #include "drivers/clock.h"
 #include "tests/sim/hog.h"
 #include "tests/sim/model_runtime.h"

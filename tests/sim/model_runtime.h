@@ -23,7 +23,7 @@
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H
 
-#include "dataplane/world.h"
+#include "dataplane/world/world.h"
 #include "runtime/head.h"
 #include "runtime/job.h"
 #include "tests/sim/sim.h"

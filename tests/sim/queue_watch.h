@@ -11,7 +11,7 @@
 #ifndef HEARTH_SIM_QUEUE_WATCH_H
 #define HEARTH_SIM_QUEUE_WATCH_H
 
-#include "dataplane/runtime_link.h"
+#include "dataplane/call/runtime_link.h"
 #include "tests/sim/model_runtime.h"
 
 struct queue_watch {

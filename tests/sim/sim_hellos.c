@@ -8,9 +8,9 @@
  */
 #include <string.h>
 
-#include "dataplane/cert.h"
-#include "dataplane/tls.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/cert.h"
+#include "dataplane/tls/tls.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "tests/sim/hellos.h"
 #include "tests/sim/sim.h"
 

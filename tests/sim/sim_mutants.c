@@ -1,5 +1,5 @@
 /* Runs the simulations of a crowd, of hellos and of a cluster on every mutant of the data plane
- * (dataplane/mutant.h): each must be found, or they prove nothing about such a bug.
+ * (dataplane/base/mutant.h): each must be found, or they prove nothing about such a bug.
  *
  *   unmutated, seeds 1..CLEAN_SEEDS --all clean--> mutant, seed 1 --clean--> seed 2 ... --broken--> FOUND
  *                                                                     +--all its seeds clean--> SURVIVED
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dataplane/mutant.h"
+#include "dataplane/base/mutant.h"
 #include "drivers/aead.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/doors.h"

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 #include "drivers/rng.h"
 #include "tests/sim/in_flight.h"
 #include "tests/sim/seeds.h"

@@ -11,9 +11,9 @@
 #ifndef HEARTH_SIM_STATION_H
 #define HEARTH_SIM_STATION_H
 
-#include "dataplane/net.h"
-#include "dataplane/tcp.h"
-#include "dataplane/tx.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/tx.h"
+#include "dataplane/tcp/tcp.h"
 
 struct station {
     struct net net;

@@ -21,9 +21,9 @@
 
 #include <stddef.h>
 
-#include "dataplane/place.h"
-#include "dataplane/ring.h"
-#include "dataplane/world.h"
+#include "dataplane/place/place.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/world.h"
 #include "tests/sim/datacentre/server.h"
 #include "tests/sim/datacentre/traffic.h"
 #include "tests/sim/datacentre/variant.h"

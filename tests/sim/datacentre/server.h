@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/heat.h"
-#include "dataplane/shed.h"
+#include "dataplane/place/heat.h"
+#include "dataplane/place/shed.h"
 #include "runtime/worker/warm_pool.h"
 
 /* What this server's isolate of a script is, or what became of it. */

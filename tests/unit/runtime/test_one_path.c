@@ -1,4 +1,4 @@
-/* The path on which routes are matched is the path that scripts see: dataplane/url_path.c against
+/* The path on which routes are matched is the path that scripts see: dataplane/world/url_path.c against
  * the URL class of the runtime, which is whatwg-url's state machine. Random targets; the first that
  * differs is printed. */
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/url_path.h"
+#include "dataplane/world/url_path.h"
 #include "script_rig.h"
 
 enum { TARGETS = 20000, PIECES_MAX = 12, BATCH = 500 };

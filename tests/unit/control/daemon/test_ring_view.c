@@ -13,8 +13,8 @@
 #include <xxhash.h>
 
 #include "control/daemon/ring_view.h"
-#include "dataplane/ring.h"
-#include "dataplane/route.h"
+#include "dataplane/world/ring.h"
+#include "dataplane/world/route.h"
 
 enum { SCRIPTS = 200, INDEX_SIZE = 512, CONTROL = 1 /* the scratch behind one core's */ };
 

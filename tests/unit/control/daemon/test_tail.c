@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "control/daemon/tail.h"
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 
 enum { READER, RUNNER, NODES };
 

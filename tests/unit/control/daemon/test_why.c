@@ -13,7 +13,7 @@
 
 #include "control/daemon/messenger.h"
 #include "control/daemon/why.h"
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "dataplane/rpc/record.h"
 #include "runtime/job.h"
 

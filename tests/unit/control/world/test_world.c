@@ -19,9 +19,9 @@
 #include "control/config/key.h"
 #include "control/world/publisher.h"
 #include "control/world/world_build.h"
-#include "dataplane/cert.h"
-#include "dataplane/ring.h"
 #include "dataplane/rpc/record.h"
+#include "dataplane/tls/cert.h"
+#include "dataplane/world/ring.h"
 
 /* ---- doubles ---- */
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "dataplane/handshakes.h"
-#include "dataplane/slice.h"
+#include "dataplane/base/slice.h"
+#include "dataplane/tls/handshakes.h"
 
 enum { US = 1000 };
 

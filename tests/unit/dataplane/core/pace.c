@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/pace.h"
+#include "dataplane/base/pace.h"
 
 #define S 1000000000ull
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "dataplane/net.h"
-#include "dataplane/source.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/source.h"
 
 enum { CONNS = 1000, SHARE = 250 };
 

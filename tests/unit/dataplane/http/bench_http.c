@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/client_hello.h"
-#include "dataplane/http1.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/http/http1.h"
+#include "dataplane/tls/client_hello.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/aead.h"
 #include "hello.h"
 

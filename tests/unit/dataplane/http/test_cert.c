@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/cert.h"
+#include "dataplane/tls/cert.h"
 
 /* Certs never look into a context: any addresses will do. */
 static char place[3];

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/client_hello.h"
+#include "dataplane/tls/client_hello.h"
 #include "hello.h"
 
 static const char shop[] = "shop.example.com";

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "client_hellos.h"
-#include "dataplane/guard.h"
+#include "dataplane/tls/guard.h"
 #include "hello.h"
 
 static const char shop[] = "shop.example.com";

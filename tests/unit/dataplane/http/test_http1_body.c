@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
 struct outcome {
     enum http1_result result;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/http1.h"
+#include "dataplane/http/http1.h"
 
 #define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/key_share.h"
+#include "dataplane/tls/key_share.h"
 #include "drivers/rng.h"
 
 enum { X25519 = 29, P256 = 23, P384 = 24, P521 = 25, X25519MLKEM768 = 4588 };

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "drivers/rng.h"
 
 /* Directory of make_certs.sh: argv[1]. */

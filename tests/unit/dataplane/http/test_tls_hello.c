@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "client_hellos.h"
-#include "dataplane/key_share.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/key_share.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "hello.h"
 
 /* Directory of make_certs.sh, of fuzz_tls's corpus: argv[1], argv[2]. */

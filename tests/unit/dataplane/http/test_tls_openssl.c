@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 #include "tls_pair.h"
 
 /* Directory of make_certs.sh, the path of make_early_session.sh: argv[1], argv[2]. */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "cutting_client.h"
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 
 /* Directory of make_certs.sh: argv[1]. */
 static const char *certs;

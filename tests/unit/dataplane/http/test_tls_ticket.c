@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tls_ticket.h"
+#include "dataplane/tls/tls_ticket.h"
 
 static struct tls_ticket_key numbered(uint8_t number)
 {

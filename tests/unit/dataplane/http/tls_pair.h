@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/tls.h"
+#include "dataplane/tls/tls.h"
 #include "pipe.h"
 
 struct tls_pair {

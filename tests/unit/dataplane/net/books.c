@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "dataplane/chunk.h"
-#include "dataplane/counters.h"
-#include "dataplane/limits.h"
-#include "dataplane/token_bucket.h"
+#include "dataplane/base/chunk.h"
+#include "dataplane/base/counters.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/token_bucket.h"
 
 struct seen {
     uint32_t total, dispositions, events;

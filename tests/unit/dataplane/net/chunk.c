@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/chunk.h"
+#include "dataplane/base/chunk.h"
 
 enum { POOL_CHUNKS = 8 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net_wire.h"
 
 #define MACS        "020000000001 020000000002 "
 #define HOST6       "fd000000000000000000000000000002 "

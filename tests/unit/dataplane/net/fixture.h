@@ -20,7 +20,7 @@
 #ifndef HEARTH_FIXTURE_H
 #define HEARTH_FIXTURE_H
 
-#include "dataplane/net.h"
+#include "dataplane/net/net.h"
 
 enum base {
     TCP4,       /* 54 bytes: IP at 14, TCP at 34 */

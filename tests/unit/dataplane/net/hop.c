@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "dataplane/hop.h"
-#include "dataplane/ip.h"
-#include "dataplane/net.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/hop.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/net_wire.h"
 #include "fixture.h"
 #include "port_memory.h"
 

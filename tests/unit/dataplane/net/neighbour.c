@@ -12,8 +12,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/limits.h"
-#include "dataplane/neighbour.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/net/neighbour.h"
 
 static const uint64_t second_ns = 1000000000;
 

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "dataplane/ip.h"
-#include "dataplane/net.h"
-#include "dataplane/net_wire.h"
+#include "dataplane/net/ip.h"
+#include "dataplane/net/net.h"
+#include "dataplane/net/net_wire.h"
 #include "fixture.h"
 #include "port_memory.h"
 

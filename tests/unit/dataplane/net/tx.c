@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tx.h"
+#include "dataplane/net/tx.h"
 #include "port_memory.h"
 
 static struct port_memory port;

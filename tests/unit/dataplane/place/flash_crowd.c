@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "dataplane/heat.h"
-#include "dataplane/place.h"
-#include "dataplane/warmth.h"
+#include "dataplane/place/heat.h"
+#include "dataplane/place/place.h"
+#include "dataplane/place/warmth.h"
 #include "drivers/rng.h"
 
 #define MS_NS 1000000ull

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/heat.h"
+#include "dataplane/place/heat.h"
 #include "drivers/rng.h"
 
 #define MS_NS 1000000ull

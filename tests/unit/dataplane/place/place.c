@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/place.h"
+#include "dataplane/place/place.h"
 #include "drivers/rng.h"
 
 enum { SELF = 7, SEEDS = 20, QUERIES = 20000 };

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/shed.h"
+#include "dataplane/place/shed.h"
 #include "drivers/rng.h"
 
 #define MS_NS 1000000ull

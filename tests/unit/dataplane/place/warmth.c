@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/warmth.h"
+#include "dataplane/place/warmth.h"
 #include "drivers/rng.h"
 
 #define US_NS 1000ull

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <xxhash.h>
 
-#include "dataplane/ring.h"
+#include "dataplane/world/ring.h"
 #include "drivers/rng.h"
 
 enum { SCRIPTS = 20000, SEEDS = 20 };

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/route.h"
+#include "dataplane/world/route.h"
 
 static uint32_t find(const struct routes *r, const char *host, const char *path)
 {

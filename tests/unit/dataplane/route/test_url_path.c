@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/url_path.h"
+#include "dataplane/world/url_path.h"
 
 static const struct {
     const char *what, *target, *path, *query;

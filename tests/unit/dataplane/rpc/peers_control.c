@@ -1,8 +1,8 @@
 /* What nodes say to each other on the control streams. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "dataplane/note.h"
-#include "dataplane/place.h"
+#include "dataplane/base/note.h"
+#include "dataplane/place/place.h"
 
 static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
 {

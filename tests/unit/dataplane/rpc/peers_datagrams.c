@@ -1,7 +1,7 @@
 /* Datagrams that no member meant: each is refused for the cheapest reason there is, counted once, and changes nothing. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_wire.h"
 #include "dataplane/rpc/channel_packet.h"
 #include "drivers/csum.h"
 

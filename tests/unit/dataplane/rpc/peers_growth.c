@@ -8,7 +8,7 @@
  */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "dataplane/net_wire.h"
+#include "dataplane/net/net_wire.h"
 #include "drivers/csum.h"
 
 enum {

@@ -13,7 +13,7 @@
 
 #include <sys/eventfd.h>
 
-#include "dataplane/note.h"
+#include "dataplane/base/note.h"
 
 static struct notes notes;
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/serve_context.h"
+#include "dataplane/call/serve_context.h"
 
 /* A (of account 7) may call B (7) and C (8); D (of nobody) may call A. X is not known here. */
 enum { A = 1, B, C, D, X };

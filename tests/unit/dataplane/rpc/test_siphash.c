@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/siphash.h"
+#include "dataplane/base/siphash.h"
 
 static uint8_t key[16], in[64];
 

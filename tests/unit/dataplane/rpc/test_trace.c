@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/trace.h"
+#include "dataplane/base/trace.h"
 #include "drivers/rng.h"
 
 static struct trace trace;

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tcp.h"
+#include "dataplane/tcp/tcp.h"
 
 #define MS_NS 1000000ull
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/flow.h"
+#include "dataplane/tcp/flow.h"
 
 enum { KEYS = 400, FLOWS_MAX = 256 };
 

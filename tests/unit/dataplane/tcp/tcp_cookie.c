@@ -1,7 +1,7 @@
 /* SYN cookies, initial sequence numbers, SipHash. */
 #include "fixture.h"
 
-#include "dataplane/tcp_wire.h"
+#include "dataplane/tcp/tcp_wire.h"
 
 static void initial_sequence_numbers_grow_with_time_and_differ_by_flow(void **state)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/tcp_rx.h"
+#include "dataplane/tcp/tcp_rx.h"
 
 enum { STREAM = 200000, WINDOW = 60000, CHUNKS_ENOUGH = 64 };
 

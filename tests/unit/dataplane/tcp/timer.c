@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/timer.h"
+#include "dataplane/base/timer.h"
 
 #define MS_NS 1000000ull
 
