@@ -18,7 +18,7 @@
  * 64 bits. Points that fall together belong to the lower id.
  *
  * A table is one flat block of memory without pointers, built by ring_build and never written again: it can lie in a
- * hugepage memzone (control/ring_store.h keeps two) and be read without a lock by any number of threads as long as
+ * hugepage memzone (control/world/ring_store.h keeps two) and be read without a lock by any number of threads as long as
  * the world that names it is theirs.
  *
  * Members are named by their index in the world's list, which is sorted by name. Bounded by MEMBERS_MAX.

@@ -7,8 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "control/ctl.h"
-#include "control/ctl_reader.h"
+#include "control/daemon/ctl_reader.h"
 #include "tests/fuzz/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

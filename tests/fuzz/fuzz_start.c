@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/process.h"
+#include "control/supervise/process.h"
 #include "tests/fuzz/input.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "control/jsonc.h"
-#include "control/module_head.h"
-#include "control/wrangler.h"
+#include "control/deploy/jsonc.h"
+#include "control/deploy/module_head.h"
+#include "control/deploy/wrangler.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@ from cluster import address
 from knobs_0_deploy import SCRIPTS
 from node import LAB, ROOT, Http, connect, connect_tls, ctl, hearthd_pid, run, stat_fields, until
 
-TABLE = os.path.join(ROOT, "build", "tests", "unit", "control", "test_conf_numbers")
+TABLE = os.path.join(ROOT, "build", "tests", "unit", "control", "config", "test_conf_numbers")
 EXTRA = os.path.join(ROOT, "build", "lab", "config-extra")
 NODE = "n1"
 

@@ -42,7 +42,7 @@ enum {
 
 enum contestant { RING, BSEARCH, RING_CHAINED, BSEARCH_CHAINED, CONTESTANTS };
 
-static const struct rte_memzone *version[2]; /* as control/ring_store.h has them */
+static const struct rte_memzone *version[2]; /* as control/world/ring_store.h has them */
 static struct ring *prebuilt[2];
 static size_t table_bytes;
 static struct ring_member members[NODES];

@@ -24,7 +24,7 @@
 #ifndef HEARTH_SIM_CLUSTER_PARTS_H
 #define HEARTH_SIM_CLUSTER_PARTS_H
 
-#include "control/hold.h"
+#include "control/supervise/hold.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/model_attacker.h"
 #include "tests/sim/model_caller.h"

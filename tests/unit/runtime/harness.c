@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/start_report.h"
+#include "control/supervise/start_report.h"
 #include "runtime/libv8c/v8c_host.h"
 #include "runtime/start.h"
 

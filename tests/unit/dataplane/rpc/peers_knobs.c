@@ -3,7 +3,7 @@
  * must take: an assertion that an operator can reach is a bug. A new knob is covered by itself. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
-#include "control/tune.h"
+#include "control/config/tune.h"
 #include "dataplane/call/call.h"
 #include "dataplane/call/steer.h"
 #include "dataplane/rpc/peers.h"

@@ -1,0 +1,334 @@
+#include "control/cli/hearthctl_print.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/base/json_field.h"
+
+static bool is(const json_t *j, const char *key)
+{
+    return json_is_true(json_object_get(j, key));
+}
+
+static const char *yes(const json_t *j, const char *key)
+{
+    return is(j, key) ? "yes" : "no";
+}
+
+static void print_clean(const char *s)
+{
+    for (; *s; s++)
+        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
+}
+
+static const char *format_duration(double seconds, char out[24])
+{
+    long s = (long)seconds;
+
+    if (s >= 86400)
+        snprintf(out, 24, "%ldd%ldh", s / 86400, s / 3600 % 24);
+    else if (s >= 3600)
+        snprintf(out, 24, "%ldh%ldm", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, 24, "%ldm%lds", s / 60, s % 60);
+    else
+        snprintf(out, 24, "%.1fs", seconds);
+    return out;
+}
+
+static void format_date(long long seconds, char out[32])
+{
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    strftime(out, 32, "%Y-%m-%d %H:%MZ", &tm);
+}
+
+static void print_list(const json_t *list, const char *separator)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        printf("%s%s", i ? separator : "", json_string_value(item));
+    }
+}
+
+/* ---- status ---- */
+
+static void print_runtimes(const json_t *runtimes)
+{
+    const json_t *r;
+    size_t i;
+
+    printf("\nRUNTIME  STATE    PID      FOR      RESTARTS  ISOLATES  MEMORY    LAST EXIT\n");
+    json_array_foreach(runtimes, i, r)
+    {
+        char since[24];
+
+        format_duration(json_number_value(json_object_get(r, "since_s")), since);
+        printf("%-8lld %-8s %-8lld %-8s %-9lld %-9lld %5.1f MB  %s\n", field_number(r, "index"),
+               field_text(r, "state"), field_number(r, "pid"), since, field_number(r, "restarts"),
+               field_number(r, "isolates"), (double)field_number(r, "memory_bytes") / 1e6,
+               field_text(r, "last_exit"));
+    }
+}
+
+static void print_cores(const json_t *cores)
+{
+    const json_t *c;
+    size_t i;
+
+    printf("\nCORE  CPU  CONNS   (busy idle fresh ending)   OVER  JOBS    BUSY    CHUNKS FREE\n");
+    json_array_foreach(cores, i, c)
+    {
+        double busy = (double)field_number(c, "busy_ns"), idle = (double)field_number(c, "idle_ns");
+
+        char states[64];
+
+        snprintf(states, sizeof(states), "(%lld %lld %lld %lld)", field_number(c, "conns_busy"),
+                 field_number(c, "conns_idle"), field_number(c, "conns_fresh"),
+                 field_number(c, "conns_ending"));
+        printf("%-5lld %-4lld %-7lld %-26s %-5lld %-7lld %5.1f%%  %lld of %lld\n",
+               field_number(c, "index"), field_number(c, "cpu"), field_number(c, "conns"), states,
+               field_number(c, "sources_over"), field_number(c, "jobs"),
+               busy + idle > 0 ? 100 * busy / (busy + idle) : 0.0, field_number(c, "chunks_free"),
+               field_number(c, "chunks"));
+    }
+}
+
+static void print_cluster_line(const json_t *c)
+{
+    const json_t *members = json_object_get(c, "members"), *m;
+    size_t i;
+
+    if (is(c, "alone"))
+        return;
+    printf("cluster   %s  %lld of %zu up  ring epoch %lld ", field_text(c, "state"),
+           field_number(c, "up"), json_array_size(members),
+           field_number(json_object_get(c, "ring"), "epoch"));
+    json_array_foreach(members, i, m)
+    {
+        if (!is(m, "self"))
+            printf(" %s:%s", field_text(m, "name"), field_text(m, "state"));
+    }
+    printf("\n");
+}
+
+void print_status(const json_t *j)
+{
+    const json_t *port = json_object_get(j, "port"), *certificate;
+    const json_t *listening = json_object_get(j, "listen");
+    char uptime[24];
+    size_t i;
+
+    format_duration(json_number_value(json_object_get(j, "uptime_s")), uptime);
+    printf("node      %s  %s  version %s  pid %lld  up %s\n", field_text(j, "node"),
+           is(j, "draining") ? "draining"
+           : is(j, "ready")  ? "ready"
+                             : "starting",
+           field_text(j, "version"), field_number(j, "pid"), uptime);
+    printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
+           field_text(port, "device"), field_text(port, "driver"), field_text(port, "mac"),
+           field_number(port, "mtu"), field_number(port, "queues"),
+           is(port, "rss") ? "device" : "software",
+           is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
+    printf("address   ");
+    print_list(json_object_get(j, "addresses"), ", ");
+    printf("  https %lld  http %lld\n", field_number(listening, "https"),
+           field_number(listening, "http"));
+    printf("memory    hugepages %s\n", yes(j, "hugepages"));
+    print_cluster_line(json_object_get(j, "cluster"));
+    printf("world     epoch %lld  scripts %lld\n", field_number(j, "epoch"),
+           field_number(j, "scripts"));
+    json_array_foreach(json_object_get(j, "certificates"), i, certificate)
+    {
+        char date[32];
+
+        format_date(field_number(certificate, "expires"), date);
+        printf("certificate  %s  until %s%s\n", field_text(certificate, "chain"), date,
+               is(certificate, "default") ? "  (default)" : "");
+    }
+    print_cores(json_object_get(j, "cores"));
+    print_runtimes(json_object_get(j, "runtimes"));
+}
+
+/* ---- changes ---- */
+
+void print_reload(const json_t *j)
+{
+    const json_t *list = json_object_get(j, "restart_needed");
+
+    printf("reloaded\n");
+    if (json_array_size(list)) {
+        printf("changed, but only a restart makes it count: ");
+        print_list(list, ", ");
+        printf("\n");
+    }
+}
+
+void print_deploy(const json_t *j)
+{
+    printf("%s %s %s\n", field_text(j, "name"), field_text(j, "version"),
+           is(j, "changed") ? "is current" : "was current already");
+    if (json_array_size(json_object_get(j, "hosts"))) {
+        printf("hosts   ");
+        print_list(json_object_get(j, "hosts"), ", ");
+        printf("\n");
+    }
+    if (json_array_size(json_object_get(j, "routes"))) {
+        printf("routes  ");
+        print_list(json_object_get(j, "routes"), ", ");
+        printf("\n");
+    }
+}
+
+void print_delete(const json_t *j)
+{
+    printf("%s is deleted\n", field_text(j, "name"));
+}
+
+/* ---- scripts ---- */
+
+void print_names(const json_t *j)
+{
+    const json_t *s;
+    size_t i;
+
+    json_array_foreach(json_object_get(j, "scripts"), i, s)
+    {
+        printf("%s\n", field_text(s, "name"));
+    }
+}
+
+static void print_versions(const json_t *s)
+{
+    const json_t *v;
+    size_t i;
+
+    if (!json_object_get(s, "versions"))
+        return;
+    printf("\nVERSION           DEPLOYED\n");
+    json_array_foreach(json_object_get(s, "versions"), i, v)
+    {
+        char date[32];
+
+        format_date(field_number(v, "deployed_at"), date);
+        printf("%.16s  %s%s\n", field_text(v, "sha256"), date,
+               strcmp(field_text(v, "sha256"), field_text(s, "sha256")) ? "" : "  current");
+    }
+}
+
+void print_scripts(const json_t *j)
+{
+    const json_t *s;
+    size_t i;
+
+    printf("%-24s %-16s  %-17s  %9s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION", "DEPLOYED", "KB",
+           "WARM", "COLD", "CPU ms");
+    json_array_foreach(json_object_get(j, "scripts"), i, s)
+    {
+        char date[32];
+
+        format_date(field_number(s, "deployed_at"), date);
+        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8.1f  ", field_text(s, "name"),
+               field_text(s, "version"), date, (double)field_number(s, "bytes") / 1000,
+               field_number(s, "warm"), field_number(s, "cold"),
+               (double)field_number(s, "cpu_us") / 1000);
+        print_list(json_object_get(s, "routes"), ", ");
+        printf("\n");
+        print_versions(s);
+    }
+}
+
+/* ---- stats ---- */
+
+void print_stats(const json_t *j)
+{
+    const json_t *sum = json_object_get(j, "counters"), *cores = json_object_get(j, "cores");
+    const json_t *value, *core;
+    const char *name;
+    size_t i;
+
+    printf("%-24s %14s", "COUNTER", "ALL CORES");
+    json_array_foreach(cores, i, core)
+    {
+        char head[16];
+
+        snprintf(head, sizeof(head), "CORE %lld", field_number(core, "index"));
+        printf(" %14s", head);
+    }
+    printf("\n");
+    json_object_foreach((json_t *)sum, name, value)
+    {
+        if (!json_integer_value(value))
+            continue;
+        printf("%-24s %14lld", name, (long long)json_integer_value(value));
+        json_array_foreach(cores, i, core)
+        {
+            printf(" %14lld", field_number(json_object_get(core, "counters"), name));
+        }
+        printf("\n");
+    }
+    printf("\nrx_frames %lld = delivered and dropped by reason, %lld unaccounted for\n",
+           field_number(sum, "rx_frames"), field_number(j, "unaccounted"));
+    json_array_foreach(cores, i, core)
+    {
+        printf("core %lld: longest iteration %.2f ms, lately %.2f ms\n",
+               field_number(core, "index"), (double)field_number(core, "longest_ns") / 1e6,
+               (double)field_number(core, "longest_lately_ns") / 1e6);
+    }
+    printf("Counters that are 0 are not shown; --json has them all.\n");
+}
+
+void print_text(const json_t *j)
+{
+    fputs(field_text(j, "text"), stdout);
+}
+
+/* ---- doctor ---- */
+
+void print_doctor(const json_t *j)
+{
+    const json_t *check, *iface, *rung;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(j, "checks"), i, check)
+    {
+        bool is_good = !strcmp(field_text(check, "state"), "good");
+
+        printf("%-8s %-12s %s\n", is_good ? "good" : field_text(check, "state"),
+               field_text(check, "name"), field_text(check, "found"));
+        if (!is_good)
+            printf("         %-12s %s\n", "", field_text(check, "advice"));
+    }
+    json_array_foreach(json_object_get(j, "interfaces"), i, iface)
+    {
+        printf("\n%s, best first:\n", field_text(iface, "name"));
+        json_array_foreach(json_object_get(iface, "rungs"), k, rung)
+        {
+            printf("  %-16s %-3s  %s\n", field_text(rung, "name"),
+                   is(rung, "possible") ? "yes" : "no", field_text(rung, "reason"));
+        }
+    }
+}
+
+void print_log_line(const json_t *j)
+{
+    if (json_object_get(j, "lines_lost")) {
+        printf("... %lld lines lost: this terminal was too slow", field_number(j, "lines_lost"));
+        return;
+    }
+    if (field_number(j, "lost_before"))
+        printf("... %lld lines of %s lost on their way\n", field_number(j, "lost_before"),
+               field_text(j, "node"));
+    printf("%s %s %s %s %s ", field_text(j, "node"), field_text(j, "script"),
+           field_text(j, "version"), field_text(j, "request"), field_text(j, "level"));
+    print_clean(field_text(j, "text"));
+    if (is(j, "is_cut"))
+        printf(" ...");
+}

@@ -1,0 +1,183 @@
+#include "control/config/conf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "control/config/conf_schema.h"
+#include "dataplane/base/limits.h"
+
+/* ---- the schema: one table for libcyaml, for the shape check and for printing ---- */
+
+#define OPT CYAML_FLAG_OPTIONAL
+
+static const cyaml_strval_t switch_words[] = {
+    {"auto", CONF_AUTO},
+    {"on", CONF_ON},
+    {"off", CONF_OFF},
+};
+static const cyaml_strval_t idle_words[] = {
+    {"adaptive", CONF_IDLE_ADAPTIVE},
+    {"poll", CONF_IDLE_POLL},
+};
+
+static const cyaml_schema_value_t address_value = {CYAML_VALUE_STRING(0, char[64], 1, 63)};
+static const cyaml_schema_value_t cpu_value = {CYAML_VALUE_UINT(0, uint16_t)};
+static const cyaml_schema_value_t name_value = {CYAML_VALUE_STRING(0, conf_name, 1, 255)};
+
+static const cyaml_schema_field_t port_fields[] = {
+    CYAML_FIELD_STRING("device", 0, struct conf_port, device, 1),
+    CYAML_FIELD_SEQUENCE("addresses", 0, struct conf_port, addresses, &address_value, 1,
+                         NET_ADDRESSES_MAX),
+    CYAML_FIELD_STRING("gateway4", OPT, struct conf_port, gateway4, 0),
+    CYAML_FIELD_STRING("gateway6", OPT, struct conf_port, gateway6, 0),
+    CYAML_FIELD_UINT("vlan", OPT, struct conf_port, vlan),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t listen_fields[] = {
+    CYAML_FIELD_UINT("https", OPT, struct conf_listen, https),
+    CYAML_FIELD_UINT("http", OPT, struct conf_listen, http),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t certificate_fields[] = {
+    CYAML_FIELD_STRING("chain", 0, struct conf_certificate, chain, 1),
+    CYAML_FIELD_STRING("key", 0, struct conf_certificate, key, 1),
+    CYAML_FIELD_BOOL("default", OPT, struct conf_certificate, is_default),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t certificate_value = {
+    CYAML_VALUE_MAPPING(0, struct conf_certificate, certificate_fields)};
+
+static const cyaml_schema_field_t runtimes_fields[] = {
+    CYAML_FIELD_UINT("count", OPT, struct conf_runtimes, count),
+    CYAML_FIELD_SEQUENCE("cpus", OPT, struct conf_runtimes, cpus, &cpu_value, 0, CONF_CORES_MAX),
+    CYAML_FIELD_UINT("memory_mb", OPT, struct conf_runtimes, memory_mb),
+    CYAML_FIELD_STRING("node_exe", OPT, struct conf_runtimes, node_exe, 0),
+    CYAML_FIELD_STRING("program", OPT, struct conf_runtimes, program, 0),
+    CYAML_FIELD_STRING("blob", OPT, struct conf_runtimes, blob, 0),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+    CYAML_FIELD_UINT("cpu_ms", OPT, struct conf_limits, cpu_ms),
+    CYAML_FIELD_UINT("wall_ms", OPT, struct conf_limits, wall_ms),
+    CYAML_FIELD_UINT("heap_mb", OPT, struct conf_limits, heap_mb),
+    CYAML_FIELD_UINT("subrequests", OPT, struct conf_limits, subrequests),
+    CYAML_FIELD_UINT("conns", OPT, struct conf_limits, conns),
+    CYAML_FIELD_UINT("chunks", OPT, struct conf_limits, chunks),
+    CYAML_FIELD_UINT("jobs", OPT, struct conf_limits, jobs),
+    CYAML_FIELD_UINT("calls", OPT, struct conf_limits, calls),
+    CYAML_FIELD_UINT("served", OPT, struct conf_limits, served),
+    CYAML_FIELD_UINT("streams", OPT, struct conf_limits, streams),
+    CYAML_FIELD_UINT("hello_timeout_ms", OPT, struct conf_limits, hello_timeout_ms),
+    CYAML_FIELD_UINT("head_timeout_ms", OPT, struct conf_limits, head_timeout_ms),
+    CYAML_FIELD_UINT("idle_timeout_ms", OPT, struct conf_limits, idle_timeout_ms),
+    CYAML_FIELD_UINT("stall_timeout_ms", OPT, struct conf_limits, stall_timeout_ms),
+    CYAML_FIELD_UINT("min_rate", OPT, struct conf_limits, min_rate),
+    CYAML_FIELD_UINT("request_body_mb", OPT, struct conf_limits, request_body_mb),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t member_fields[] = {
+    CYAML_FIELD_STRING("name", 0, struct conf_member, name, 1),
+    CYAML_FIELD_STRING("address", 0, struct conf_member, address, 1),
+    CYAML_FIELD_STRING("key", 0, struct conf_member, key, 1),
+    CYAML_FIELD_UINT("weight", OPT, struct conf_member, weight),
+    CYAML_FIELD_UINT("cores", OPT, struct conf_member, cores),
+    CYAML_FIELD_UINT("port", OPT, struct conf_member, port),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t member_value = {
+    CYAML_VALUE_MAPPING(0, struct conf_member, member_fields)};
+
+static const cyaml_schema_field_t cluster_fields[] = {
+    CYAML_FIELD_STRING("key", 0, struct conf_cluster, key, 1),
+    CYAML_FIELD_STRING("secret", 0, struct conf_cluster, secret, 1),
+    CYAML_FIELD_UINT("port", OPT, struct conf_cluster, port),
+    CYAML_FIELD_SEQUENCE("members", CYAML_FLAG_POINTER, struct conf_cluster, members, &member_value,
+                         1, MEMBERS_MAX),
+    CYAML_FIELD_END,
+};
+
+#define TUNE(name) CYAML_FIELD_UINT(#name, OPT, struct world_tune, name)
+static const cyaml_schema_field_t tune_fields[] = {
+    TUNE(hot_enter_rpm),      TUNE(hot_leave_rpm),        TUNE(widen_rps),
+    TUNE(narrow_rps),         TUNE(bound_percent),        TUNE(shed_target_us),
+    TUNE(shed_interval_ms),   TUNE(shed_jobs_percent),    TUNE(shed_chunks_percent),
+    TUNE(shed_share_percent), TUNE(source_share_percent), TUNE(warm_per_s),
+    TUNE(optimistic_bytes),   TUNE(trace_one_in),         CYAML_FIELD_END,
+};
+#undef TUNE
+
+static const cyaml_schema_field_t conf_fields[] = {
+    CYAML_FIELD_STRING("node", 0, struct conf, node, 1),
+    CYAML_FIELD_MAPPING("port", 0, struct conf, port, port_fields),
+    CYAML_FIELD_SEQUENCE("cores", 0, struct conf, cores, &cpu_value, 1, CONF_CORES_MAX),
+    CYAML_FIELD_UINT("control_cpu", OPT, struct conf, control_cpu),
+    CYAML_FIELD_UINT("memory_mb", OPT, struct conf, memory_mb),
+    CYAML_FIELD_ENUM("huge", OPT | CYAML_FLAG_STRICT, struct conf, huge, switch_words, 3),
+    CYAML_FIELD_ENUM("idle", OPT | CYAML_FLAG_STRICT, struct conf, idle, idle_words, 2),
+    CYAML_FIELD_MAPPING("listen", OPT, struct conf, listen, listen_fields),
+    CYAML_FIELD_SEQUENCE("certificates", OPT | CYAML_FLAG_POINTER, struct conf, certificates,
+                         &certificate_value, 0, CERTS_MAX),
+    CYAML_FIELD_SEQUENCE("zones", OPT, struct conf, zones, &name_value, 0, CONF_ZONES_MAX),
+    CYAML_FIELD_MAPPING("runtimes", OPT, struct conf, runtimes, runtimes_fields),
+    CYAML_FIELD_MAPPING("limits", OPT, struct conf, limits, limits_fields),
+    CYAML_FIELD_MAPPING_PTR("cluster", OPT | CYAML_FLAG_POINTER, struct conf, cluster,
+                            cluster_fields),
+    CYAML_FIELD_MAPPING("tune", OPT, struct conf, tune, tune_fields),
+    CYAML_FIELD_STRING("store", OPT, struct conf, store, 0),
+    CYAML_FIELD_STRING("run", OPT, struct conf, run, 0),
+    CYAML_FIELD_STRING("ctl", OPT, struct conf, ctl, 0),
+    CYAML_FIELD_BOOL("debug_headers", OPT, struct conf, debug_headers),
+    CYAML_FIELD_UINT("drain_ms", OPT, struct conf, drain_ms),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t conf_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct conf, conf_fields)};
+
+/* ---- verdict ---- */
+
+void conf_complain(struct conf_verdict *v, uint32_t line, const char *format, ...)
+{
+    va_list args;
+
+    if (v->count < CONF_ERRORS_MAX) {
+        struct conf_error *e = &v->error[v->count];
+
+        e->line = line;
+        va_start(args, format);
+        vsnprintf(e->text, sizeof(e->text), format, args);
+        va_end(args);
+    }
+    v->count++;
+}
+
+void conf_free(struct conf *c)
+{
+    const cyaml_config_t config = {.mem_fn = cyaml_mem};
+
+    if (c)
+        cyaml_free(&config, &conf_schema, c, 0);
+}
+
+int conf_print(const struct conf *c, FILE *out)
+{
+    const cyaml_config_t config = {
+        .mem_fn = cyaml_mem,
+        .flags = CYAML_CFG_STYLE_BLOCK,
+    };
+    char *text = NULL;
+    size_t len = 0;
+    int rc = 0;
+
+    if (cyaml_save_data(&text, &len, &config, &conf_schema, c, 0) != CYAML_OK)
+        return -ENOMEM;
+    if (fwrite(text, 1, len, out) != len)
+        rc = -EIO;
+    free(text);
+    return rc;
+}

@@ -1,0 +1,142 @@
+/* conf.h
+ *
+ * hearth.yaml as a struct: read, judged, and printed back. deploy/hearth.yaml explains every key.
+ *
+ *   text --yaml_tree--> tree with lines --conf_check--> every error with its line
+ *     \---- libcyaml, of the same conf_schema ----> struct conf ----> conf_print
+ *
+ * Nothing here looks at the machine: the same text gives the same verdict everywhere. A file that
+ * has an error gives no struct, so a bad configuration cannot touch a running one.
+ *
+ * Optional keys that are absent get the defaults of conf_numbers.c's table; every number has a
+ * range there.
+ */
+#ifndef HEARTH_CONF_H
+#define HEARTH_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "dataplane/base/limits.h"
+#include "dataplane/world/world.h"
+
+enum {
+    CONF_FILE_BYTES_MAX = 1 << 20,
+    CONF_PATH_BYTES_MAX = 256,
+    CONF_CORES_MAX = 32,
+    CONF_CPU_MAX = 1023,
+    CONF_ZONES_MAX = 16,
+    CONF_ERRORS_MAX = 64,
+};
+
+enum conf_switch { CONF_AUTO, CONF_ON, CONF_OFF };
+enum conf_idle { CONF_IDLE_ADAPTIVE, CONF_IDLE_POLL };
+
+typedef char conf_name[256];
+typedef char conf_path[CONF_PATH_BYTES_MAX];
+
+struct conf_port {
+    char device[256]; /* DPDK device string, or "auto:IFACE" */
+    uint32_t addresses_count;
+    char addresses[NET_ADDRESSES_MAX][64]; /* "10.77.0.1/24" */
+    char gateway4[64], gateway6[64];       /* empty: none */
+    uint16_t vlan;                         /* 0: untagged */
+};
+
+struct conf_listen {
+    uint16_t https, http; /* 0: off */
+};
+
+struct conf_certificate {
+    conf_path chain, key;
+    bool is_default;
+    uint32_t line; /* of the entry; 0 if it was not read from a text */
+};
+
+struct conf_runtimes {
+    uint32_t count;
+    uint32_t cpus_count;
+    uint16_t cpus[CONF_CORES_MAX]; /* the processes are spread over these; none: wherever the kernel
+                                      likes */
+    uint32_t memory_mb;            /* budget of one process */
+    conf_path node_exe, program, blob; /* empty: found beside hearthd (install.h) */
+    uint32_t node_exe_line, program_line, blob_line;
+};
+
+struct conf_limits {
+    uint32_t cpu_ms, wall_ms, heap_mb; /* of a request, of a request, of an isolate */
+    uint32_t subrequests;              /* of a request to other scripts */
+    uint32_t conns, chunks, jobs;      /* of one dp core */
+    uint32_t calls, served,
+        streams; /* of one dp core: requests under way, those of other nodes, streams to them */
+    uint32_t hello_timeout_ms, head_timeout_ms, idle_timeout_ms, stall_timeout_ms;
+    uint32_t min_rate;
+    uint32_t request_body_mb; /* 0: no limit */
+};
+
+struct conf_member {
+    char name[64];
+    char address[64]; /* without a prefix */
+    char key[64];     /* public, base64 */
+    uint32_t weight;
+    uint16_t cores, port;
+};
+
+struct conf_cluster {
+    conf_path key, secret; /* files (key.h) */
+    uint32_t key_line, secret_line, members_line;
+    uint16_t port;
+    uint32_t members_count;
+    struct conf_member *members;
+};
+
+struct conf {
+    char node[64];
+    struct conf_port port;
+    uint32_t cores_count;
+    uint16_t cores[CONF_CORES_MAX]; /* CPU of each dp core; several may share one */
+    uint16_t control_cpu;
+    uint32_t memory_mb;
+    enum conf_switch huge;
+    enum conf_idle idle;
+    struct conf_listen listen;
+    uint32_t certificates_count;
+    struct conf_certificate *certificates;
+    uint32_t zones_count;
+    conf_name zones[CONF_ZONES_MAX];
+    struct conf_runtimes runtimes;
+    struct conf_limits limits;
+    struct conf_cluster *cluster; /* NULL: a node alone */
+    struct world_tune tune;
+    conf_path store, run, ctl;
+    bool debug_headers;
+    uint32_t drain_ms;
+};
+
+struct conf_error {
+    uint32_t line; /* 0: of the whole file */
+    char text[256];
+};
+
+struct conf_verdict {
+    uint32_t count; /* may exceed CONF_ERRORS_MAX: the rest was not kept */
+    struct conf_error error[CONF_ERRORS_MAX];
+};
+
+/* NULL when the verdict has errors; they come in the order of their lines. */
+struct conf *conf_parse(const char *text, size_t bytes, struct conf_verdict *);
+/* The same from a file; one that cannot be read is an error of line 0. */
+struct conf *conf_read(const char *file, struct conf_verdict *);
+void conf_free(struct conf *);
+
+/* The effective configuration as YAML that conf_parse reads back to an equal struct. 0 or -errno.
+ */
+int conf_print(const struct conf *, FILE *);
+
+/* Adds an error; for conf_*.c. */
+void conf_complain(struct conf_verdict *, uint32_t line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,586 @@
+#include "control/config/conf_check.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/base/spelling.h"
+#include "control/config/conf_numbers.h"
+#include "control/config/key.h"
+#include "control/config/tune.h"
+#include "dataplane/world/ring.h"
+
+/* ---- shape ---- */
+
+enum { WHERE_BYTES_MAX = 160, CLUSTER_PORT_DEFAULT = 4433 };
+
+static const char *nearest_key(const char *word, const cyaml_schema_field_t *fields)
+{
+    const char *best = NULL;
+    unsigned best_distance = 3; /* more than two slips of the finger is another word */
+
+    if (strlen(word) < best_distance)
+        best_distance = (unsigned)strlen(word);
+    for (const cyaml_schema_field_t *f = fields; f->key; f++) {
+        unsigned d = spelling_distance(word, f->key);
+
+        if (d < best_distance) {
+            best_distance = d;
+            best = f->key;
+        }
+    }
+    return best;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (!strcmp(word, *words))
+            return true;
+    return false;
+}
+
+static const char *kind_name(enum yaml_node_kind kind)
+{
+    return kind == YAML_SCALAR ? "a value" : kind == YAML_SEQUENCE ? "a list" : "a mapping";
+}
+
+static bool expect(const struct yaml_node *n, enum yaml_node_kind kind, const char *where,
+                   struct conf_verdict *v)
+{
+    if (n->kind == kind)
+        return true;
+    conf_complain(v, n->line, "%s: is %s, must be %s", *where ? where : "the file",
+                  kind_name(n->kind), kind_name(kind));
+    return false;
+}
+
+static void check_value(const struct yaml_node *, const cyaml_schema_value_t *, const char *where,
+                        struct conf_verdict *);
+
+static void check_mapping(const struct yaml_node *n, const cyaml_schema_field_t *fields,
+                          const char *where, struct conf_verdict *v)
+{
+    char inner[WHERE_BYTES_MAX];
+
+    for (const struct yaml_node *c = n->child; c; c = c->next) {
+        const cyaml_schema_field_t *f = fields;
+
+        snprintf(inner, sizeof(inner), "%s%s%.64s", where, *where ? "." : "", c->key);
+        while (f->key && strcmp(f->key, c->key))
+            f++;
+        if (!f->key) {
+            const char *near = nearest_key(c->key, fields);
+
+            if (near)
+                conf_complain(v, c->line, "%s: unknown key, did you mean \"%s\"?", inner, near);
+            else
+                conf_complain(v, c->line, "%s: unknown key", inner);
+            continue;
+        }
+        if (yaml_tree_child(n, c->key) != c)
+            conf_complain(v, c->line, "%s: given twice, first in line %u", inner,
+                          yaml_tree_child(n, c->key)->line);
+        check_value(c, &f->value, inner, v);
+    }
+    for (const cyaml_schema_field_t *f = fields; f->key; f++)
+        if (!(f->value.flags & CYAML_FLAG_OPTIONAL) && !yaml_tree_child(n, f->key))
+            conf_complain(v, n->line, "%s%s%s: is missing", where, *where ? "." : "", f->key);
+}
+
+static void check_uint(const char *text, uint32_t data_size, uint32_t line, const char *where,
+                       struct conf_verdict *v)
+{
+    uint64_t max = data_size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * data_size)) - 1;
+    char *end;
+    unsigned long long n;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end)
+        conf_complain(v, line, "%s: \"%.40s\" is not a whole number", where, text);
+    else if (errno || n > max)
+        conf_complain(v, line, "%s: %.40s is too large", where, text);
+}
+
+static void check_value(const struct yaml_node *n, const cyaml_schema_value_t *value,
+                        const char *where, struct conf_verdict *v)
+{
+    static const char *const bool_words[] = {"true", "false", "yes", "no", "on", "off", NULL};
+    char inner[WHERE_BYTES_MAX];
+    uint32_t index = 0;
+
+    switch (value->type) {
+    case CYAML_MAPPING:
+        if (expect(n, YAML_MAPPING, where, v))
+            check_mapping(n, value->mapping.fields, where, v);
+        return;
+    case CYAML_SEQUENCE:
+        if (!expect(n, YAML_SEQUENCE, where, v))
+            return;
+        for (const struct yaml_node *c = n->child; c; c = c->next, index++) {
+            snprintf(inner, sizeof(inner), "%s[%u]", where, index);
+            check_value(c, value->sequence.entry, inner, v);
+        }
+        if (index < value->sequence.min)
+            conf_complain(v, n->line, "%s: needs at least %u entry", where, value->sequence.min);
+        if (index > value->sequence.max)
+            conf_complain(v, n->line, "%s: has %u entries, at most %u are possible", where, index,
+                          value->sequence.max);
+        return;
+    default:
+        break;
+    }
+    if (!expect(n, YAML_SCALAR, where, v))
+        return;
+    if (value->type == CYAML_UINT) {
+        check_uint(n->value, value->data_size, n->line, where, v);
+    } else if (value->type == CYAML_BOOL) {
+        if (!is_one_of(n->value, bool_words))
+            conf_complain(v, n->line, "%s: \"%.40s\" is not true or false", where, n->value);
+    } else if (value->type == CYAML_STRING) {
+        if (strlen(n->value) < value->string.min)
+            conf_complain(v, n->line, "%s: is empty", where);
+        else if (strlen(n->value) > value->string.max)
+            conf_complain(v, n->line, "%s: longer than %u bytes", where, value->string.max);
+    } else if (value->type == CYAML_ENUM) {
+        char words[96] = "";
+
+        for (uint32_t i = 0; i < value->enumeration.count; i++) {
+            if (!strcmp(n->value, value->enumeration.strings[i].str))
+                return;
+            snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s", i ? ", " : "",
+                     value->enumeration.strings[i].str);
+        }
+        conf_complain(v, n->line, "%s: \"%.40s\" is not one of %s", where, n->value, words);
+    }
+}
+
+void conf_check_shape(const struct yaml_node *root, const struct cyaml_schema_value *value,
+                      struct conf_verdict *v)
+{
+    check_value(root, value, "", v);
+}
+
+/* ---- meaning ---- */
+
+struct meaning {
+    struct conf *c;
+    const struct yaml_node *root;
+    struct conf_verdict *v;
+};
+
+static bool is_given(const struct meaning *m, const char *path)
+{
+    return yaml_tree_find(m->root, path) != NULL;
+}
+
+/* The line of a path that is given, or of the nearest one above it. */
+static uint32_t line_of(const struct meaning *m, const char *path)
+{
+    char above[WHERE_BYTES_MAX];
+    const struct yaml_node *n = yaml_tree_find(m->root, path);
+    char *dot;
+
+    if (n)
+        return n->line;
+    snprintf(above, sizeof(above), "%s", path);
+    dot = strrchr(above, '.');
+    if (!dot)
+        return 0;
+    *dot = 0;
+    return line_of(m, above);
+}
+
+struct number_row {
+    const char *path;
+    void *field;
+    uint8_t bytes;
+    uint32_t value, min, max; /* default and range */
+};
+
+/* A number that the file does not say gets its default; then it is held against its range. */
+static void check_number(const struct meaning *m, const struct number_row *r)
+{
+    uint32_t n = 0;
+
+    memcpy(&n, is_given(m, r->path) ? r->field : (const void *)&r->value, r->bytes);
+    memcpy(r->field, &n, r->bytes);
+    if (n < r->min || n > r->max)
+        conf_complain(m->v, line_of(m, r->path), "%s: %u is out of range (%u to %u)", r->path, n,
+                      r->min, r->max);
+}
+
+static void check_numbers(const struct meaning *m)
+{
+    struct conf_number n;
+    char path[64], error[160];
+    const struct tune_key *blamed;
+    uint32_t before = m->v->count;
+
+    for (uint32_t i = 0; conf_number_at(i, &n); i++) {
+        struct number_row row = {.path = path,
+                                 .field = (char *)m->c + n.offset,
+                                 .bytes = n.bytes,
+                                 .value = n.value,
+                                 .min = n.min,
+                                 .max = n.max};
+
+        snprintf(path, sizeof(path), "%s%s%s", n.block, *n.block ? "." : "", n.key);
+        check_number(m, &row);
+    }
+    if (m->v->count > before)
+        return;
+    blamed = tune_conflict(&m->c->tune, error, sizeof(error));
+    if (blamed) {
+        snprintf(path, sizeof(path), "tune.%s", blamed->name);
+        conf_complain(m->v, line_of(m, path), "%s: %s", path, error);
+    }
+}
+
+/* A label is letters, digits and inner hyphens (RFC 1123 2.1); lower case, as the data plane
+ * compares. */
+static bool is_host_name(const char *s)
+{
+    size_t label = 0;
+
+    if (!*s || strlen(s) > HOST_BYTES_MAX)
+        return false;
+    for (const char *p = s;; p++) {
+        if (*p == '.' || !*p) {
+            if (!label || label > 63 || p[-1] == '-')
+                return false;
+            if (!*p)
+                return true;
+            label = 0;
+        } else if ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || (*p == '-' && label)) {
+            label++;
+        } else {
+            return false;
+        }
+    }
+}
+
+static void check_address(const struct meaning *m, const char *path, const char *text, int family,
+                          bool has_prefix)
+{
+    char ip[64];
+    uint8_t bytes[16];
+    const char *slash = strchr(text, '/');
+    uint32_t line = line_of(m, path);
+    size_t len = slash ? (size_t)(slash - text) : strlen(text);
+
+    memcpy(ip, text, len);
+    ip[len] = 0;
+    if (!family)
+        family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, ip, bytes) != 1) {
+        conf_complain(m->v, line, "%s: \"%s\" is not an IPv%d address", path, ip,
+                      family == AF_INET6 ? 6 : 4);
+        return;
+    }
+    if (!has_prefix) {
+        if (slash)
+            conf_complain(m->v, line, "%s: an address without a prefix is wanted here", path);
+        return;
+    }
+    if (!slash) {
+        conf_complain(m->v, line, "%s: \"%s\" needs a prefix length, like %s/%d", path, text, text,
+                      family == AF_INET6 ? 64 : 24);
+        return;
+    }
+    unsigned bits = family == AF_INET6 ? 128 : 32;
+    char *end;
+    unsigned long prefix = strtoul(slash + 1, &end, 10);
+
+    if (!isdigit((unsigned char)slash[1]) || *end || prefix < 1 || prefix > bits)
+        conf_complain(m->v, line, "%s: \"%s\" is not a prefix length (1 to %u)", path, slash + 1,
+                      bits);
+}
+
+static void check_port(const struct meaning *m)
+{
+    const struct conf_port *p = &m->c->port;
+    char path[64];
+
+    if (!strcmp(p->device, "auto") || !strcmp(p->device, "auto:"))
+        conf_complain(m->v, line_of(m, "port.device"),
+                      "port.device: name the interface, like auto:eth1");
+    for (uint32_t i = 0; i < p->addresses_count; i++) {
+        snprintf(path, sizeof(path), "port.addresses[%u]", i);
+        check_address(m, path, p->addresses[i], 0, true);
+    }
+    if (p->gateway4[0])
+        check_address(m, "port.gateway4", p->gateway4, AF_INET, false);
+    if (p->gateway6[0])
+        check_address(m, "port.gateway6", p->gateway6, AF_INET6, false);
+}
+
+static void check_cpus(const struct meaning *m, const char *list, const uint16_t *cpu,
+                       uint32_t count)
+{
+    char path[64];
+
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s[%u]", list, i);
+        if (cpu[i] > CONF_CPU_MAX)
+            conf_complain(m->v, line_of(m, path), "%s: CPU %u is out of range (0 to %d)", path,
+                          cpu[i], CONF_CPU_MAX);
+    }
+}
+
+/* A path that is given must be absolute: a daemon's working directory is nobody's business. */
+static void check_path(const struct meaning *m, const char *path, const char *value)
+{
+    if (value[0] && value[0] != '/')
+        conf_complain(m->v, line_of(m, path), "%s: \"%.100s\" must be an absolute path", path,
+                      value);
+}
+
+static void check_certificates(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    char path[64];
+    uint32_t defaults = 0;
+
+    for (uint32_t i = 0; i < c->certificates_count; i++) {
+        snprintf(path, sizeof(path), "certificates[%u].chain", i);
+        check_path(m, path, c->certificates[i].chain);
+        snprintf(path, sizeof(path), "certificates[%u].key", i);
+        check_path(m, path, c->certificates[i].key);
+        snprintf(path, sizeof(path), "certificates[%u].default", i);
+        if (c->certificates[i].is_default && ++defaults > 1)
+            conf_complain(m->v, line_of(m, path), "%s: another certificate is the default already",
+                          path);
+    }
+    if (c->listen.https && !c->certificates_count)
+        conf_complain(m->v, line_of(m, "listen.https"),
+                      "certificates: one is needed to listen on https (or set listen.https: 0)");
+}
+
+static void check_names(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    char path[64];
+
+    if (!is_host_name(c->node))
+        conf_complain(m->v, line_of(m, "node"),
+                      "node: \"%s\" is not a name of lower-case letters, digits, '-' and '.'",
+                      c->node);
+    for (uint32_t i = 0; i < c->zones_count; i++) {
+        snprintf(path, sizeof(path), "zones[%u]", i);
+        if (!is_host_name(c->zones[i]))
+            conf_complain(m->v, line_of(m, path), "%s: \"%.100s\" is not a domain in lower case",
+                          path, c->zones[i]);
+    }
+}
+
+static void default_path(conf_path out, const char *dir, const char *leaf)
+{
+    if (!out[0])
+        snprintf(out, CONF_PATH_BYTES_MAX, "%s%s", dir, leaf);
+}
+
+static void check_paths(const struct meaning *m)
+{
+    struct conf *c = m->c;
+
+    default_path(c->store, "/var/lib/hearth", "");
+    default_path(c->run, "/run/hearth", "");
+    if (!c->ctl[0] && strlen(c->run) + sizeof("/ctl.sock") > sizeof(c->ctl))
+        conf_complain(m->v, line_of(m, "run"), "run: too long");
+    else if (!c->ctl[0])
+        snprintf(c->ctl, sizeof(c->ctl), "%.200s/ctl.sock", c->run);
+    check_path(m, "store", c->store);
+    check_path(m, "run", c->run);
+    check_path(m, "ctl", c->ctl);
+    check_path(m, "runtimes.node_exe", c->runtimes.node_exe);
+    check_path(m, "runtimes.program", c->runtimes.program);
+    check_path(m, "runtimes.blob", c->runtimes.blob);
+    if (strlen(c->ctl) > 107) /* sockaddr_un */
+        conf_complain(m->v, line_of(m, is_given(m, "ctl") ? "ctl" : "run"),
+                      "ctl: a socket's path has at most 107 bytes");
+}
+
+/* ---- cluster ---- */
+
+static void check_member_numbers(const struct meaning *m, struct conf_member *member,
+                                 const char *entry)
+{
+    char path[WHERE_BYTES_MAX];
+    uint32_t before = m->v->count;
+    struct number_row row = {.path = path};
+
+#define CHECK(name, target, default_value, least, most)                                            \
+    do {                                                                                           \
+        snprintf(path, sizeof(path), "%s." name, entry);                                           \
+        row.field = &(target);                                                                     \
+        row.bytes = sizeof(target);                                                                \
+        row.value = default_value;                                                                 \
+        row.min = least;                                                                           \
+        row.max = most;                                                                            \
+        check_number(m, &row);                                                                     \
+    } while (0)
+    CHECK("weight", member->weight, RING_WEIGHT_ONE, 0, RING_WEIGHT_MAX);
+    CHECK("cores", member->cores, 1, 1, CONF_CORES_MAX);
+    CHECK("port", member->port, m->c->cluster->port, 1, 65535);
+#undef CHECK
+    if (m->v->count == before && member->port + member->cores - 1 > 65535)
+        conf_complain(m->v, line_of(m, path), "%s: %u and one more for each core pass 65535", path,
+                      member->port);
+}
+
+static bool is_same_address(const char *a, const char *b)
+{
+    uint8_t x[16], y[16];
+    int family = strchr(a, ':') ? AF_INET6 : AF_INET;
+
+    if (family != (strchr(b, ':') ? AF_INET6 : AF_INET))
+        return false;
+    return inet_pton(family, a, x) == 1 && inet_pton(family, b, y) == 1 &&
+           !memcmp(x, y, family == AF_INET6 ? 16 : 4);
+}
+
+static void check_member(const struct meaning *m, uint32_t index)
+{
+    struct conf_member *all = m->c->cluster->members, *member = &all[index];
+    char entry[64], path[WHERE_BYTES_MAX];
+    uint8_t key[KEY_BYTES];
+
+    snprintf(entry, sizeof(entry), "cluster.members[%u]", index);
+    check_member_numbers(m, member, entry);
+    snprintf(path, sizeof(path), "%s.name", entry);
+    if (!is_host_name(member->name))
+        conf_complain(m->v, line_of(m, path),
+                      "%s: \"%s\" is not a name of lower-case letters, digits, '-' and '.'", path,
+                      member->name);
+    for (uint32_t i = 0; i < index; i++)
+        if (!strcmp(all[i].name, member->name)) {
+            conf_complain(m->v, line_of(m, path), "%s: \"%s\" is the name of members[%u] too", path,
+                          member->name, i);
+            break;
+        }
+    snprintf(path, sizeof(path), "%s.address", entry);
+    check_address(m, path, member->address, 0, false);
+    for (uint32_t i = 0; i < index; i++)
+        if (is_same_address(all[i].address, member->address)) {
+            conf_complain(m->v, line_of(m, path), "%s: %s is the address of members[%u] too", path,
+                          member->address, i);
+            break;
+        }
+    snprintf(path, sizeof(path), "%s.key", entry);
+    if (!key_parse(key, member->key))
+        conf_complain(m->v, line_of(m, path),
+                      "%s: is not the base64 of a public key (hearthctl key show)", path);
+    else
+        for (uint32_t i = 0; i < index; i++)
+            if (!strcmp(all[i].key, member->key)) {
+                conf_complain(m->v, line_of(m, path), "%s: is the key of members[%u] too", path, i);
+                break;
+            }
+}
+
+/* What the list says of this node must be what the rest of the file says. */
+static void check_self(const struct meaning *m)
+{
+    const struct conf *c = m->c;
+    const struct conf_cluster *k = c->cluster;
+    const struct conf_member *self = NULL;
+    char entry[64], path[WHERE_BYTES_MAX];
+    bool is_own_address = false;
+
+    for (uint32_t i = 0; i < k->members_count; i++) {
+        if (strcmp(k->members[i].name, c->node))
+            continue;
+        self = &k->members[i];
+        snprintf(entry, sizeof(entry), "cluster.members[%u]", i);
+        break;
+    }
+    if (!self) {
+        conf_complain(m->v, line_of(m, "cluster.members"),
+                      "cluster.members: this node, \"%s\", is not among them", c->node);
+        return;
+    }
+    for (uint32_t i = 0; i < c->port.addresses_count; i++) {
+        char ip[64];
+
+        snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(c->port.addresses[i], "/"),
+                 c->port.addresses[i]);
+        is_own_address |= is_same_address(ip, self->address);
+    }
+    snprintf(path, sizeof(path), "%s.address", entry);
+    if (!is_own_address)
+        conf_complain(m->v, line_of(m, path),
+                      "%s: %s is this node, but port.addresses has no such address", path,
+                      self->address);
+    snprintf(path, sizeof(path), "%s.cores", entry);
+    if (self->cores != c->cores_count)
+        conf_complain(m->v, line_of(m, path), "%s: %u, but this node has %u (cores)", path,
+                      self->cores, c->cores_count);
+    snprintf(path, sizeof(path), "%s.port", entry);
+    if (self->port != k->port)
+        conf_complain(m->v, line_of(m, path), "%s: %u, but this node's is %u (cluster.port)", path,
+                      self->port, k->port);
+}
+
+/* Each core of theirs keeps a channel to one of ours; they are spread evenly (peers.h). */
+static void check_channels(const struct meaning *m)
+{
+    const struct conf_cluster *k = m->c->cluster;
+    uint32_t own = m->c->cores_count ? m->c->cores_count : 1, channels = 0;
+
+    for (uint32_t i = 0; i < k->members_count; i++) {
+        if (strcmp(k->members[i].name, m->c->node))
+            channels += (k->members[i].cores + own - 1) / own;
+    }
+    if (channels > PEERS_CHANNELS_MAX)
+        conf_complain(m->v, line_of(m, "cluster.members"),
+                      "cluster.members: their cores need %u channels of each core here, at most %d "
+                      "are possible: give this node more cores, or them fewer",
+                      channels, PEERS_CHANNELS_MAX);
+}
+
+static void check_cluster(const struct meaning *m)
+{
+    struct conf_cluster *k = m->c->cluster;
+    struct number_row port = {.path = "cluster.port",
+                              .value = CLUSTER_PORT_DEFAULT,
+                              .min = 1,
+                              .max = 65535,
+                              .bytes = sizeof(uint16_t)};
+
+    if (!k)
+        return;
+    port.field = &k->port;
+    check_number(m, &port);
+    check_path(m, "cluster.key", k->key);
+    check_path(m, "cluster.secret", k->secret);
+    for (uint32_t i = 0; i < k->members_count; i++)
+        check_member(m, i);
+    check_self(m);
+    check_channels(m);
+}
+
+void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct conf_verdict *v)
+{
+    const struct meaning m = {.c = c, .root = root, .v = v};
+
+    check_numbers(&m);
+    check_names(&m);
+    check_port(&m);
+    check_cpus(&m, "cores", c->cores, c->cores_count);
+    check_cpus(&m, "runtimes.cpus", c->runtimes.cpus, c->runtimes.cpus_count);
+    check_certificates(&m);
+    check_paths(&m);
+    check_cluster(&m);
+    if (!c->listen.https && !c->listen.http)
+        conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");
+    if (c->listen.https && c->listen.https == c->listen.http)
+        conf_complain(v, line_of(&m, "listen.http"), "listen.http: the same port as https");
+    if (c->limits.wall_ms < c->limits.cpu_ms)
+        conf_complain(v, line_of(&m, "limits.wall_ms"),
+                      "limits.wall_ms: %u is less than limits.cpu_ms, %u", c->limits.wall_ms,
+                      c->limits.cpu_ms);
+}

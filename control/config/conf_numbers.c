@@ -1,0 +1,66 @@
+#include "control/config/conf_numbers.h"
+
+#include "control/config/tune.h"
+#include "control/deploy/bundle.h"
+#include "runtime/job.h"
+
+/* But those of `tune`, which has a table of its own. */
+static const struct conf_number numbers[] = {
+#define ROW(block, key, field, value, min, max)                                                    \
+    {                                                                                              \
+        block, key, offsetof(struct conf, field), sizeof(((struct conf *)0)->field), value, min,   \
+            max                                                                                    \
+    }
+#define TOP(key, value, min, max)       ROW("", #key, key, value, min, max)
+#define IN(block, key, value, min, max) ROW(#block, #key, block.key, value, min, max)
+    IN(port, vlan, 0, 0, 4094),
+    TOP(control_cpu, 0, 0, CONF_CPU_MAX),
+    TOP(memory_mb, 512, 64, 65536),
+    IN(listen, https, 443, 0, 65535),
+    IN(listen, http, 0, 0, 65535),
+    IN(runtimes, count, 1, 1, RUNTIMES_MAX),
+    IN(runtimes, memory_mb, 1024, 64, 1048576),
+    IN(limits, cpu_ms, 50, 1, 300000),
+    IN(limits, wall_ms, 30000, 10, 3600000),
+    IN(limits, heap_mb, 128, 16, 4096),
+    IN(limits, subrequests, 1000, 1, BUNDLE_SUBREQUESTS_MAX),
+    IN(limits, conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
+    IN(limits, chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
+    IN(limits, jobs, 1024, 1, JOB_JOBS_MAX),
+    IN(limits, calls, CALLS_DEFAULT, 16, 1 << 18),
+    IN(limits, served, SERVED_DEFAULT, 1, 1 << 18),
+    IN(limits, streams, STREAMS_DEFAULT, 64, 1 << 19),
+    IN(limits, hello_timeout_ms, HELLO_TIMEOUT_MS, 100, 600000),
+    IN(limits, head_timeout_ms, HTTP_HEAD_TIMEOUT_MS, 100, 600000),
+    IN(limits, idle_timeout_ms, HTTP_IDLE_TIMEOUT_MS, 100, 3600000),
+    IN(limits, stall_timeout_ms, HTTP_BODY_STALL_MS, 100, 3600000),
+    IN(limits, min_rate, HTTP_MIN_RATE_DEFAULT, 0, 1 << 24),
+    IN(limits, request_body_mb, 0, 0, 1 << 20),
+    TOP(drain_ms, 10000, 0, 600000),
+#undef IN
+#undef TOP
+#undef ROW
+};
+
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+bool conf_number_at(uint32_t index, struct conf_number *out)
+{
+    const struct tune_key *k;
+
+    if (index < NUMBERS) {
+        *out = numbers[index];
+        return true;
+    }
+    if (index - NUMBERS >= TUNE_KEYS)
+        return false;
+    k = &tune_keys[index - NUMBERS];
+    *out = (struct conf_number){.block = "tune",
+                                .key = k->name,
+                                .offset = offsetof(struct conf, tune) + k->offset,
+                                .bytes = sizeof(uint32_t),
+                                .value = tune_get(&world_tune_default, k),
+                                .min = k->min,
+                                .max = k->max};
+    return true;
+}

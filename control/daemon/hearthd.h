@@ -1,0 +1,191 @@
+/* hearthd.h
+ *
+ * The process: what main starts in order and stops in reverse, and what the commands act on. Inside
+ * of daemon/: nothing below it knows struct hearthd.
+ *
+ *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates
+ *        -> runtimes -> world -> cores run -> ctl
+ *
+ * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon
+ * as every runtime that is up has been told the scripts in it. Control thread only, but for struct
+ * core_slot's thread.
+ */
+#ifndef HEARTH_HEARTHD_H
+#define HEARTH_HEARTHD_H
+
+#include <stdio.h>
+
+#include "control/base/loop.h"
+#include "control/config/conf.h"
+#include "control/daemon/ctl.h"
+#include "control/daemon/messenger.h"
+#include "control/daemon/node_life.h"
+#include "control/daemon/tail.h"
+#include "control/daemon/why.h"
+#include "control/deploy/catalog.h"
+#include "control/deploy/store.h"
+#include "control/supervise/supervise.h"
+#include "control/supervise/trial.h"
+#include "control/world/cluster.h"
+#include "control/world/members.h"
+#include "control/world/publisher.h"
+#include "control/world/ring_store.h"
+#include "control/world/world_build.h"
+#include "dataplane/core/core.h"
+#include "dataplane/net/net.h"
+#include "dataplane/tls/tls_ticket.h"
+#include "drivers/clock.h"
+#include "drivers/port.h"
+
+#define HEARTH_VERSION "0.1.0"
+
+struct hearthd;
+
+struct core_slot {
+    struct hearthd *owner;
+    uint32_t index;
+    struct core *core;
+    _Atomic bool is_done; /* core_run has returned */
+};
+
+/* A client that is answered when the change it asked for is seen by the cores. */
+struct waiting_reply {
+    uint64_t client;
+    json_t *reply;
+};
+
+struct hearthd {
+    const char *config_file;
+    struct conf *conf;
+    struct loop loop;
+    struct loop_watch signal_watch, done_watch;
+    struct loop_timer reclaim_timer;
+    int signal_fd, done_fd;
+    int pid_fd; /* holds the lock of the pid file; -1: not ours */
+    uint64_t started_ns;
+    bool has_eal, has_huge, has_aead, has_tls, has_loop, has_catalog, has_publisher;
+    bool is_draining, has_been_ready;
+
+    struct port *port;
+    struct net_config net;
+    struct neighbours *neighbours;
+    struct clock clock;
+    uint32_t core_count; /* created */
+    uint32_t channels;   /* that each core has room for; 0: no cluster */
+    uint32_t launched;
+    struct core_slot core[CONF_CORES_MAX];
+
+    struct store store;
+    struct catalog catalog;
+    struct supervise *supervise;
+    struct trials trials; /* of deploys */
+    struct tls_tickets tickets;
+    struct loop_timer tickets_timer;
+    struct certs_part *certs;
+    struct scripts_part *scripts;
+    struct world_shared shared;
+    struct publisher publisher;
+    uint64_t epoch;
+    bool is_dirty;
+    struct world_tune tune; /* in effect: the file's, or what hearthctl said since */
+
+    struct cluster_keys keys;
+    struct members *members;
+    bool is_reloading; /* a world comes at the end of it */
+    struct ring_store rings;
+    struct cluster_part *cluster;
+    uint64_t ring_epoch;
+    struct node_life life;
+    struct loop_timer life_timer, leave_timer, reach_timer;
+    uint32_t unreached;          /* members without a channel, over all cores, as was last told */
+    uint64_t phase_epoch;        /* of the first world that says the phase */
+    uint64_t handed_before;      /* scripts handed over when this node began to leave */
+    struct messenger *messenger; /* NULL: a node alone */
+    struct tail tail;
+    struct loop_timer tail_timer, why_timer;
+    struct why_question question[WHY_ASKING_MAX];
+    struct why_story story;                    /* of this node; scratch */
+    uint64_t draining_client[CTL_CLIENTS_MAX]; /* answered when the node is DRAINING */
+    uint32_t draining_count;
+
+    struct ctl *ctl;
+    struct waiting_reply waiting[CTL_CLIENTS_MAX];
+    uint32_t waiting_count;
+};
+
+/* ---- publish.c: worlds ---- */
+
+/* The cores are there and do not run yet: the first world. */
+void hearthd_publish_start(struct hearthd *);
+/* No core runs any more. Clients that still wait hear nothing. */
+void hearthd_publish_stop(struct hearthd *);
+/* Builds and publishes a world if there is something new and the runtimes know its scripts. */
+void hearthd_publish(struct hearthd *);
+/* There is something new. */
+void hearthd_change(struct hearthd *);
+/* Consumes reply: it goes out when the cores see the change. */
+void hearthd_reply_when_published(struct hearthd *, struct ctl_client *, json_t *reply);
+
+/* ---- reload.c ---- */
+
+/* Reads the file again; what cannot change while running is kept and named in *restart_needed (a
+ * JSON array, consumed by the caller). -1: refused with a sentence, nothing changed. */
+int hearthd_reload(struct hearthd *, json_t **restart_needed, char *error, size_t error_bytes);
+
+/* ---- stop.c ---- */
+
+/* Hands over if there is somebody to hand to, drains and ends; a second call ends at once. */
+void hearthd_stop(struct hearthd *);
+/* Of that, what comes after the hand-over. */
+void hearthd_stop_cores(struct hearthd *, uint32_t drain_ms);
+/* A core has: the event loop ends with the last of them. */
+void hearthd_core_returned(struct hearthd *);
+
+/* ---- hearthd_cluster.c: this node among the others ---- */
+
+/* Reads the keys and the members, builds the first ring. -1: a sentence. */
+int hearthd_cluster_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_cluster_stop(struct hearthd *);
+/* Before a world is built: takes up another list of members. False: not now, hearthd_publish is
+ * called again. */
+bool hearthd_cluster_follow(struct hearthd *);
+/* A world was published, or the runtimes came up: looks whether the node may say something else
+ * of itself. */
+void hearthd_cluster_look(struct hearthd *);
+/* Channels to members that cores have no slot for, of all cores together. */
+uint32_t hearthd_unreached(const struct hearthd *);
+bool hearthd_has_others(const struct hearthd *);
+/* The client is answered when the node is DRAINING; NULL: nobody asks. */
+void hearthd_drain(struct hearthd *, struct ctl_client *, uint32_t handover_ms);
+void hearthd_undrain(struct hearthd *, struct ctl_client *);
+
+/* ---- hearthd_tickets.c: the keys of session tickets ---- */
+
+/* The first key, and a timer for the next. 0 or -errno. */
+int hearthd_tickets_start(struct hearthd *);
+void hearthd_tickets_stop(struct hearthd *);
+
+/* ---- hearthd_notes.c: log lines and stories, of this node and of the others ---- */
+
+int hearthd_notes_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_notes_stop(struct hearthd *);
+/* A runtime here logged a line. */
+void hearthd_log_line(struct hearthd *, const struct supervise_log *);
+/* Clients came to tail, or the time has come to renew. */
+void hearthd_tail(struct hearthd *);
+/* Answers the client: with what this node knows of the request, else with what the others know. */
+void hearthd_why(struct hearthd *, struct ctl_client *, uint64_t request);
+
+/* ---- commands.c ---- */
+void hearthd_command(void *hearthd, struct ctl_client *, const struct ctl_request *);
+
+/* ---- export.c: what is known, as JSON or text ---- */
+json_t *export_status(const struct hearthd *);
+json_t *export_cluster(const struct hearthd *);
+void export_cluster_metrics(const struct hearthd *, FILE *);
+json_t *export_scripts(struct hearthd *, const char *name);
+json_t *export_stats(const struct hearthd *);
+char *export_metrics(const struct hearthd *); /* OpenMetrics; the caller frees */
+char *export_limits(const struct hearthd *);  /* the caller frees */
+
+#endif

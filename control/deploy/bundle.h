@@ -1,0 +1,64 @@
+/* bundle.h
+ *
+ * What a deploy carries: a manifest and the modules it names, end to end.
+ *
+ *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N,"subrequests":N},
+ *              "services":[{"binding":S,"service":S,"limits":{..}}..], "account":S,
+ *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
+ *   modules   the sources end to end, sum of bytes
+ *
+ * services: env[binding].fetch() calls the script named service; a binding's index is its place in
+ * the list. Its limits are the most that the call may use, each optional: cpu_ms, memory_mb,
+ * subrequests, wall_ms. account: who deployed it; scripts of one account trust each other. Both
+ * keys, and limits' own, are there only if they say something.
+ *
+ * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
+ * nothing and checks it again.
+ */
+#ifndef HEARTH_BUNDLE_H
+#define HEARTH_BUNDLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BUNDLE_BYTES_MAX = 32 << 20, /* all modules of a script */
+    BUNDLE_WRANGLER_BYTES_MAX = 1 << 20,
+    BUNDLE_MODULE_NAME_BYTES_MAX = 200,
+    BUNDLE_VARS_BYTES_MAX = 64 * 1024, /* as JSON */
+    BUNDLE_ROUTES_MAX = 256,
+    BUNDLE_DEPTH_MAX = 16,
+    BUNDLE_CPU_MS_MAX = 300000,
+    BUNDLE_WALL_MS_MAX = 3600000,
+    BUNDLE_MEMORY_MB_MAX = 4096,
+    BUNDLE_SUBREQUESTS_MAX = 100000,
+    BUNDLE_BINDING_BYTES_MAX = 64,
+    BUNDLE_ACCOUNT_BYTES_MAX = 64,
+};
+
+struct bundle {
+    json_t *warnings;     /* of keys of wrangler.jsonc (wrangler.h): {"line", "key", "text"} */
+    const char *wrangler; /* the name of that file, a constant; NULL: there is none */
+    json_t *manifest;
+    uint8_t *modules;
+    size_t bytes;
+};
+
+/* Reads dir. 0, or -1 and a sentence, or several on lines of their own; the bundle is to be freed
+ * in any case: there may be warnings. Refused are keys that a script depends on and hearth has not,
+ * and imports of modules that are not there, as far as heads of modules tell (module_head.h).
+ * Skipped: node_modules, names that begin with a dot, symbolic links, wrangler.*, package*.json and
+ * whatever is not .js .mjs .json .txt .html. */
+int bundle_pack(const char *dir, struct bundle *, char *error, size_t error_bytes);
+void bundle_fini(struct bundle *);
+
+/* Is it a manifest that hearth can run, for that many module bytes? If not, why. */
+bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t error_bytes);
+
+/* Lower-case letters, digits, '-' and '_', at most SCRIPT_NAME_BYTES_MAX, beginning with a letter
+ * or digit. */
+bool bundle_name_is_good(const char *name);
+
+#endif

@@ -1,0 +1,28 @@
+/* patience.h
+ *
+ * How long a process has made somebody wait by its own doing: the time since then, less the time
+ * that it was ready to run and had no CPU. On a busy machine a process that is starved says as
+ * little as one that hangs; only the second is to be replaced.
+ *
+ *   wanted no CPU (sleeps, blocked, stopped) or had one    counts
+ *   ready, but others had it                               does not
+ *
+ * Of its first thread, which runs the loop that others wait for. Nanoseconds of CLOCK_MONOTONIC.
+ * Any thread; nothing to free. Source: Documentation/scheduler/sched-stats, /proc/PID/schedstat.
+ */
+#ifndef HEARTH_PATIENCE_H
+#define HEARTH_PATIENCE_H
+
+#include <stdint.h>
+
+#include "control/supervise/procfs.h"
+
+struct patience {
+    uint64_t since_ns; /* 0: nobody waits */
+    struct procfs_turns then;
+};
+
+struct patience patience_begin(int pid, uint64_t now_ns);
+uint64_t patience_spent_ns(const struct patience *, int pid, uint64_t now_ns);
+
+#endif
