@@ -17,8 +17,13 @@
 #include <xxhash.h>
 
 #include "dataplane/call/call_state.h"
+#include "dataplane/call/serve.h"
+#include "dataplane/call/sub.h"
+#include "dataplane/core/core.h"
 #include "dataplane/core_state.h"
+#include "dataplane/rpc/peers.h"
 #include "dataplane/world/ring.h"
+#include "dataplane/world/world.h"
 #include "drivers/port_sim.h"
 #include "fake_channel.h"
 #include "honest_runtime.h"
