@@ -242,7 +242,7 @@ static void rig_attach(struct link_rig *r)
     runtime_link_follow(&r->link, &r->runtime);
 }
 
-static void rig_detach(struct link_rig *r)
+static inline void rig_detach(struct link_rig *r)
 {
     r->runtime.region = NULL;
     r->runtime.life++;
@@ -271,7 +271,7 @@ static void rig_destroy(struct link_rig *r)
 }
 
 /* The client leaves. It is live until `done`. */
-static void rig_cancel(struct link_rig *r, uint32_t owner)
+static inline void rig_cancel(struct link_rig *r, uint32_t owner)
 {
     struct rig_owner *o = rig_live(r, owner);
     if (!o->lingers)

@@ -1,0 +1,188 @@
+/* The dp core's side of the job border, with a runtime that lies: each row is one message that breaks the contract. */
+#include "tests/unit/dataplane/call/link_end.h"
+
+struct lie {
+    const char *description;
+    bool after_head;
+    void (*make)(struct link_rig *, struct job_slot *, const struct job_slot *start);
+};
+
+static void chunk_out_of_range(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+    s->bytes = 4;
+    s->chunk_count = 1;
+    s->chunk[0] = ARENA_CHUNKS;
+}
+static void too_many_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+    s->bytes = 9 * ARENA_CHUNK_BYTES;
+    s->chunk_count = 9;
+}
+static void bytes_beyond_chunks(struct link_rig *r, struct job_slot *s,
+                                const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+    s->bytes = ARENA_CHUNK_BYTES + 1;
+    s->chunk_count = 1;
+}
+static void chunks_without_bytes(struct link_rig *r, struct job_slot *s,
+                                 const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+    s->chunk_count = 3;
+}
+static void empty_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+}
+static void data_before_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_DATA, 0);
+    end_fill(r, s, "x", 1);
+}
+static void second_head(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_HEAD, 0);
+    end_fill(r, s, "x", 1);
+}
+static void job_out_of_range(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+    s->job = 4;
+    s->arg = JOB_ERROR_EXCEPTION;
+}
+static void generation_zero(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+    s->generation = 0;
+    s->arg = JOB_ERROR_EXCEPTION;
+}
+static void unknown_error(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+    s->arg = JOB_ERROR_KINDS;
+}
+static void error_none(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+}
+static void unknown_type(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_TYPES, 0);
+}
+static void downward_type(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_START, 0);
+}
+static void boundless_credit(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_CREDIT, 0);
+    s->arg = UINT64_MAX;
+}
+
+static const struct lie lies[] = {
+    {"a chunk id out of range", false, chunk_out_of_range},
+    {"more chunks than a slot holds", false, too_many_chunks},
+    {"more bytes than its chunks hold", false, bytes_beyond_chunks},
+    {"chunks without bytes", false, chunks_without_bytes},
+    {"a head of no bytes", false, empty_head},
+    {"data before its head", false, data_before_head},
+    {"a second head", true, second_head},
+    {"a job index out of range", false, job_out_of_range},
+    {"generation 0", false, generation_zero},
+    {"an unknown error kind", false, unknown_error},
+    {"error kind none", false, error_none},
+    {"an unknown message type", false, unknown_type},
+    {"a message that only hearthd sends", false, downward_type},
+    {"more credit than any arena holds", false, boundless_credit},
+};
+
+static void a_lie_ends_the_link_and_only_the_link(void **state)
+{
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        struct job_slot s;
+        rig_start(r, 0, false);
+        struct job_slot start = end_receive(r);
+        if (lies[i].after_head)
+            end_send_head(r, &start, 0);
+        lies[i].make(r, &s, &start);
+        end_send(r, &s);
+        runtime_link_poll(&r->link, 16, NOW_NS);
+        if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 ||
+            !atomic_load(&r->condemned))
+            fail_msg("not refused: %s", lies[i].description);
+        assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
+        rig_attach(r); /* the next life works */
+        assert_int_equal(rig_start(r, 1, false), JOB_STARTED);
+        rig_destroy(r);
+    }
+}
+
+static void impossible_ring_words_end_the_link(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    rig_start(r, 0, false);
+    atomic_store(&lane->up.tail, JOB_RING_SLOTS + 1);
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->owner[0].losts, 1);
+    rig_attach(r);
+    rig_start(r, 0, false);
+    atomic_store(&lane->down.head, 12345); /* beyond what was produced: counts as full */
+    for (int i = 0; i < JOB_RING_SLOTS; i++)
+        runtime_link_warm(&r->link, 1000 + (uint64_t)i, false, NOW_NS);
+    assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
+    runtime_link_poll(
+        &r->link, 16,
+        NOW_NS); /* a word that reads as "full" must not make the link useless for ever */
+    assert_int_equal(r->counters.job_bad_message, 2);
+    assert_int_equal(r->owner[0].losts, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    rig_destroy(r);
+}
+
+static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    struct job_slot start = end_receive(r);
+    runtime_link_abandon(&r->link, r->owner[0].ref);
+    r->owner[0].is_live = false;
+    end_send_head(r, &start, 0);
+    struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
+    data.chunk_count = UINT8_MAX;
+    end_send(r, &data);
+    runtime_link_poll(&r->link, 16, NOW_NS);
+    assert_int_equal(r->counters.job_bad_message, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    /* Nothing from beyond the slot went into the shared region: only the head's chunk came back. */
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    assert_true(atomic_load(&lane->arena_up.returns_tail) <= 1);
+    rig_destroy(r);
+}
+
+static void a_false_return_is_noticed_without_a_message(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    lane->arena_down.returns[0] = 7; /* never lent */
+    atomic_store(&lane->arena_down.returns_tail, 1);
+    arena_available(&r->link.arena_down, ARENA_CHUNKS + 1);
+    assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 0);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    rig_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
+        cmocka_unit_test(impossible_ring_words_end_the_link),
+        cmocka_unit_test(a_late_pair_may_not_name_more_chunks_than_a_slot_holds),
+        cmocka_unit_test(a_false_return_is_noticed_without_a_message),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
