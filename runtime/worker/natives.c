@@ -315,6 +315,8 @@ static void native_end(struct v8c_call *c)
     request_end_body(natives_isolate(c)->worker, r);
 }
 
+static_assert(JOB_ERROR_EXCEPTION == 1 && JOB_ERROR_NOT_RESPONSE == 15, "host.js says so");
+
 static void native_fail(struct v8c_call *c)
 {
     char text[4096];

@@ -452,7 +452,7 @@ static void a_job_that_fails_may_linger(void **state)
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
     struct job_slot start = receive(r), error = reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
-    error.arg = JOB_ERROR_EXCEPTION;
+    error.arg = JOB_ERROR_NOT_RESPONSE;
     send(r, &error);
     runtime_link_poll(&r->link, 16, NOW_NS);
     assert_true(r->owner[0].errors == 1 && r->owner[0].lingers && r->link.live_jobs == 1);
@@ -666,6 +666,11 @@ static void unknown_error(struct link_rig *r, struct job_slot *s, const struct j
     *s = reply_to(start, JOB_ERROR, 0);
     s->arg = JOB_ERROR_KINDS;
 }
+static void error_of_hearthd(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = reply_to(start, JOB_ERROR, 0);
+    s->arg = JOB_ERROR_HELD;
+}
 static void error_none(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
 {
     *s = reply_to(start, JOB_ERROR, 0);
@@ -696,6 +701,7 @@ static const struct lie lies[] = {
     {"generation 0", false, generation_zero},
     {"an unknown error kind", false, unknown_error},
     {"error kind none", false, error_none},
+    {"an error kind that only hearthd decides", false, error_of_hearthd},
     {"an unknown message type", false, unknown_type},
     {"a message that only hearthd sends", false, downward_type},
     {"more credit than any arena holds", false, boundless_credit},
