@@ -153,6 +153,20 @@ def _():
         assert get("kv.hearth.test").status == 404
 
 
+@case("a deploy's trial is no request's cold start: hearthctl scripts counts it apart")
+def _():
+    def counted():
+        (script,) = ctl_json("scripts", "tried")["scripts"]
+        return script["warm"], script["cold"], script["ahead"]
+
+    with tempfile.TemporaryDirectory() as directory:
+        ctl("deploy", made(directory, "tried", "export default { fetch() { return new Response('x'); } };"))
+        until(lambda: counted() == (0, 0, 1), "the trial to be counted")
+        assert get("tried.hearth.test").status == 200
+        until(lambda: counted() == (1, 0, 1), "a warm request")
+        ctl("delete", "tried")
+
+
 @case("a script that no longer loads does not keep the node from starting again")
 def _():
     with tempfile.TemporaryDirectory() as directory:
