@@ -63,7 +63,7 @@
 #include "runtime/arena.h"
 
 enum {
-    JOB_REGION_VERSION = 4,
+    JOB_REGION_VERSION = 5,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
     JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */
@@ -135,8 +135,7 @@ enum job_flag {
 enum job_error {
     JOB_ERROR_NONE = 0,
     JOB_ERROR_EXCEPTION,   /* uncaught exception or rejection: 500 */
-    JOB_ERROR_NO_RESPONSE, /* the handler can never answer (nothing pending), or answered not a
-                              Response: 500 */
+    JOB_ERROR_NO_RESPONSE, /* the handler can never answer, for nothing is pending: 500 */
     JOB_ERROR_LOAD,      /* script does not parse, throws at top level, or exports no fetch: 500 */
     JOB_ERROR_CPU_LIMIT, /* 503 */
     JOB_ERROR_MEMORY_LIMIT, /* 503 */
@@ -149,8 +148,16 @@ enum job_error {
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
     JOB_ERROR_HELD,        /* hearthd: the script ends its processes, and may not run now: 503 */
+    JOB_ERROR_NOT_RESPONSE, /* the handler answered with something that is not a Response: 500 */
     JOB_ERROR_KINDS,
 };
+
+/* May a runtime say it? The others are hearthd's own words. They do not all come last: nodes tell
+ * each other errors by number, and what is new comes behind what older nodes know. */
+static inline bool job_error_is_runtimes(uint64_t error)
+{
+    return (error > JOB_ERROR_NONE && error < JOB_ERROR_REFUSED) || error == JOB_ERROR_NOT_RESPONSE;
+}
 
 struct job_slot {
     uint8_t type;        /* enum job_type */

@@ -23,12 +23,15 @@
  * line
  *     {"type":"log","handle":H,"request":S,"level":S,"text":S} console.* and uncaught errors, <= 4
  * KiB of text
- *     {"type":"stats","isolates":N,"memory_bytes":N,"scripts":[{"handle":H,"cold":N,"warm":N,
- *      "evicted":N,"condemned":N,"cpu_us":N,"memory_bytes":N,"is_warm":B}..]}   once a second while
- * active
+ *     {"type":"stats","isolates":N,"memory_bytes":N,
+ *      "scripts":[{"handle":H,"cold":N,"ahead":N,"warm":N,"evicted":N,"condemned":N,"cpu_us":N,
+ *                  "memory_bytes":N,"is_warm":B}..]}            once a second while active
  *
  * services: env[binding] can be called (JOB_SUB); a binding's index in JOB_SUB is its place in this list. What it calls is hearthd's business.
  * subrequests: how many one request may make.
+ *
+ * cold: starts that a request made; ahead: all others, a try's too; warm: requests that found it
+ * started.
  *
  * wall_ms: how long a request may take without a body byte moving between script and client. It does not run out on a
  * slow upload or a long stream.

@@ -228,16 +228,16 @@ void print_scripts(const json_t *j)
     const json_t *s;
     size_t i;
 
-    printf("%-24s %-16s  %-17s  %9s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION", "DEPLOYED", "KB",
-           "WARM", "COLD", "CPU ms");
+    printf("%-24s %-16s  %-17s  %9s %8s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION", "DEPLOYED",
+           "KB", "WARM", "COLD", "AHEAD", "CPU ms");
     json_array_foreach(json_object_get(j, "scripts"), i, s)
     {
         char date[32];
 
         format_date(field_number(s, "deployed_at"), date);
-        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8.1f  ", field_text(s, "name"),
+        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8lld %8.1f  ", field_text(s, "name"),
                field_text(s, "version"), date, (double)field_number(s, "bytes") / 1000,
-               field_number(s, "warm"), field_number(s, "cold"),
+               field_number(s, "warm"), field_number(s, "cold"), field_number(s, "ahead"),
                (double)field_number(s, "cpu_us") / 1000);
         print_list(json_object_get(s, "routes"), ", ");
         printf("\n");

@@ -137,6 +137,7 @@ static void add_runtime_stats(const struct hearthd *h, const struct script *scri
         if (!row)
             continue;
         sum.cold += row->cold;
+        sum.ahead += row->ahead;
         sum.warm += row->warm;
         sum.evicted += row->evicted;
         sum.condemned += row->condemned;
@@ -145,6 +146,7 @@ static void add_runtime_stats(const struct hearthd *h, const struct script *scri
         warm_in += row->is_warm;
     }
     json_object_set_new(out, "cold", json_integer((json_int_t)sum.cold));
+    json_object_set_new(out, "ahead", json_integer((json_int_t)sum.ahead));
     json_object_set_new(out, "warm", json_integer((json_int_t)sum.warm));
     json_object_set_new(out, "evicted", json_integer((json_int_t)sum.evicted));
     json_object_set_new(out, "condemned", json_integer((json_int_t)sum.condemned));

@@ -39,6 +39,7 @@ static const char *job_error_name(uint32_t error)
         [JOB_ERROR_DEPTH] = "the chain of scripts is too deep",
         [JOB_ERROR_SUBREQUESTS] = "too many sub-requests",
         [JOB_ERROR_HELD] = "held back: it has ended its process several times",
+        [JOB_ERROR_NOT_RESPONSE] = "what the script's handler returned is not a Response",
     };
 
     return error < JOB_ERROR_KINDS && names[error] ? names[error] : "error";

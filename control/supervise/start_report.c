@@ -56,6 +56,7 @@ static void read_row(struct script_row *out, struct json_reader *r)
     *out = (struct script_row){
         .handle = json_reader_number(r, "handle", handle_max),
         .cold = json_reader_number(r, "cold", number_max),
+        .ahead = json_reader_number(r, "ahead", number_max),
         .warm = json_reader_number(r, "warm", number_max),
         .evicted = json_reader_number(r, "evicted", number_max),
         .condemned = json_reader_number(r, "condemned", number_max),

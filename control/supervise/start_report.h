@@ -28,7 +28,7 @@ enum start_report_kind {
 /* Counters of one script in one process, since they met. */
 struct script_row {
     uint64_t handle;
-    uint64_t cold, warm, evicted, condemned, cpu_us, memory_bytes;
+    uint64_t cold, ahead, warm, evicted, condemned, cpu_us, memory_bytes;
     bool is_warm;
 };
 

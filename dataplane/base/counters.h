@@ -140,6 +140,7 @@
     E(job_cold, "answered after a cold start")                                                     \
     E(job_exception, "script threw: 500")                                                          \
     E(job_no_response, "script can never answer: 500")                                             \
+    E(job_not_response, "what the script's handler returned is not a Response: 500")               \
     E(job_load, "script does not load: 500")                                                       \
     E(job_cpu_limit, "script over its CPU limit: 503")                                             \
     E(job_memory_limit, "script over its memory limit: 503")                                       \

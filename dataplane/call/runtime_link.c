@@ -467,7 +467,7 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
 
 static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (s->arg == JOB_ERROR_NONE || s->arg >= JOB_ERROR_REFUSED)
+    if (!job_error_is_runtimes(s->arg))
         return false;
     uint32_t owner = j->owner;
     bool is_wanted = !j->is_cancelled;

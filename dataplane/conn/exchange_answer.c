@@ -524,6 +524,9 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
     case JOB_ERROR_NO_RESPONSE:
         count->job_no_response++;
         return (struct refusal){500, "the script will never answer: nothing is pending"};
+    case JOB_ERROR_NOT_RESPONSE:
+        count->job_not_response++;
+        return (struct refusal){500, "what the script's handler returned is not a Response"};
     case JOB_ERROR_LOAD:
         count->job_load++;
         return (struct refusal){500, "the script does not load"};

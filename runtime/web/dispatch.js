@@ -2,9 +2,9 @@
 // functions that main.js hands over; see entry points in runtime/worker/web.h.
 import { takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
-import { ERROR_EXCEPTION, ERROR_NO_RESPONSE, host } from './host.js';
+import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
-import { describe, inspect } from './inspect.js';
+import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf } from './response.js';
 import { Fetcher } from './service.js';
@@ -86,8 +86,8 @@ function respond(ref, response) {
 function answerWith(ref, response) {
     const status = statusOf(response);
     if (status === undefined)
-        return host.fail(ref, ERROR_NO_RESPONSE, `the handler answered ${inspect(response)}, which is no Response`);
-    if (status === 0) return host.fail(ref, ERROR_NO_RESPONSE, 'the handler answered Response.error()');
+        return host.fail(ref, ERROR_NOT_RESPONSE, `the handler returned ${inspectQuoted(response)}, which is not a Response`);
+    if (status === 0) return host.fail(ref, ERROR_NOT_RESPONSE, 'the handler returned Response.error(), which cannot be sent');
     const body = takeSource(response);
     const fields = encodeFields(response);
     if (body === null) return void host.respond(ref, status, fields, undefined);

@@ -36,4 +36,4 @@ export const host = globalThis.__host;
 
 // enum job_error of runtime/job.h, as far as JavaScript reports them.
 export const ERROR_EXCEPTION = 1;
-export const ERROR_NO_RESPONSE = 2;
+export const ERROR_NOT_RESPONSE = 15;

@@ -162,6 +162,11 @@ function unshown(value) {
     return `[${typeof value}: not shown]`;
 }
 
+// As inside of an object: a string in quotes.
+export function inspectQuoted(value) {
+    return typeof value === 'string' ? quote(value) : inspect(value);
+}
+
 export function inspect(value) {
     try {
         return show(value, 0, [], '');

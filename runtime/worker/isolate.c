@@ -232,8 +232,9 @@ bool isolate_was_awaited(const struct isolate *i, const struct lane *l)
     return l->taken <= i->ready_at[l->index];
 }
 
+/* counts: one of the script's statistics. */
 static struct isolate *start_cold(struct worker *w, struct script *s, struct cold_start *cold,
-                                  enum job_error *why)
+                                  uint64_t *counts, enum job_error *why)
 {
     uint64_t started_ns = worker_read_clock(w), compiled_ns;
     size_t bytes = 0;
@@ -262,7 +263,7 @@ static struct isolate *start_cold(struct worker *w, struct script *s, struct col
     s->load_error = NULL;
     s->isolate = i;
     note_ready(i);
-    s->stats.cold++;
+    (*counts)++;
     /* The script's own part. Whether a spare was there says nothing about the script. */
     warm_history_started(&s->history, us_between(prepared_ns, ended_ns));
     warm_pool_add(&w->pool, &i->warm, &s->history, bytes, w->now_ns);
@@ -285,7 +286,7 @@ struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }
-    return start_cold(w, s, cold, why);
+    return start_cold(w, s, cold, &s->stats.cold, why);
 }
 
 struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demanded,
@@ -299,7 +300,7 @@ struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demande
         *why = JOB_ERROR_OVERLOAD;
         return NULL;
     }
-    return start_cold(w, s, cold, why);
+    return start_cold(w, s, cold, &s->stats.ahead, why);
 }
 
 bool isolate_try(struct worker *w, struct script *s, bool keeps, struct cold_start *cold)
@@ -309,7 +310,7 @@ bool isolate_try(struct worker *w, struct script *s, bool keeps, struct cold_sta
     *cold = (struct cold_start){0};
     if (!s->isolate) {
         report_news(w, s);
-        start_cold(w, s, cold, &why);
+        start_cold(w, s, cold, &s->stats.ahead, &why);
     }
     if (!s->isolate)
         return false;

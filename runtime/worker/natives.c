@@ -1,5 +1,6 @@
 #include "runtime/worker/natives.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -315,6 +316,8 @@ static void native_end(struct v8c_call *c)
     request_end_body(natives_isolate(c)->worker, r);
 }
 
+static_assert(JOB_ERROR_EXCEPTION == 1 && JOB_ERROR_NOT_RESPONSE == 15, "host.js says so");
+
 static void native_fail(struct v8c_call *c)
 {
     char text[4096];
@@ -484,26 +487,24 @@ static void native_utf8_decode(struct v8c_call *c)
         v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the text is too long for a string");
 }
 
-enum {
-    /* CPU time that a parse may take: twice what was measured on a busy machine. Of names 3 us each;
-     * of bytes 20 ns each in rows of one shape, 100 in objects of 100,000 names. */
-    JSON_PARSE_NS = 600 * 1000 * 1000,
-    JSON_PARSE_NS_PER_BYTE = 200,
-};
+static void refuse_json(struct v8c_isolate *v8, enum json_shape shape)
+{
+    char text[128];
+    if (shape == JSON_TOO_DEEP)
+        snprintf(text, sizeof(text), "json: the body nests more than %d levels", JSON_DEPTH_MAX);
+    else
+        snprintf(text, sizeof(text),
+                 "json: the body has too many shapes, names or values to parse");
+    v8c_throw_new(v8, V8C_RANGE_ERROR, text);
+}
 
 /* NULL: an exception is pending. */
 static struct v8c_value *parse_json(struct v8c_isolate *v8, struct v8c_bytes bytes, uint64_t secret)
 {
     static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
-    switch (json_shape(bytes.data, bytes.len, secret)) {
-    case JSON_FINE:
-        break;
-    case JSON_TOO_DEEP:
-        v8c_throw_new(v8, V8C_RANGE_ERROR, "json: the body nests more than 10000 levels");
-        return NULL;
-    case JSON_TOO_MANY_NAMES:
-        v8c_throw_new(v8, V8C_RANGE_ERROR,
-                      "json: the objects of the body have more than 100000 different names");
+    enum json_shape shape = json_shape(bytes.data, bytes.len, secret);
+    if (shape != JSON_FINE) {
+        refuse_json(v8, shape);
         return NULL;
     }
     bool has_mark = bytes.len >= sizeof(mark) && memcmp(bytes.data, mark, sizeof(mark)) == 0;
@@ -522,7 +523,9 @@ static void native_parse_json(struct v8c_call *c)
     struct worker *w = natives_isolate(c)->worker;
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
     struct monitor_excuse parse;
-    monitor_excuse_begin(&w->monitor, &parse, JSON_PARSE_NS + bytes.len * JSON_PARSE_NS_PER_BYTE);
+    /* Several times the estimate: on a busy machine, with collections near the heap's limit. */
+    monitor_excuse_begin(&w->monitor, &parse,
+                         2ull * JSON_NS_MAX + 4 * JSON_NS_PER_BYTE_MAX * bytes.len);
     struct v8c_value *value = parse_json(c->isolate, bytes, w->json_secret);
     monitor_excuse_end(&w->monitor, &parse);
     if (value)

@@ -94,12 +94,12 @@ void report_ready(struct worker *w)
 static json_t *script_stats(const struct script *s)
 {
     const struct script_stats *t = &s->stats;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "handle", (json_int_t)s->handle,
-                     "cold", (json_int_t)t->cold, "warm", (json_int_t)t->warm, "evicted",
-                     (json_int_t)t->evicted, "condemned", (json_int_t)t->condemned, "cpu_us",
-                     (json_int_t)(t->cpu_ns / 1000), "memory_bytes",
-                     (json_int_t)(s->isolate ? s->isolate->warm.bytes : 0), "is_warm",
-                     s->isolate != NULL);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "handle", (json_int_t)s->handle, "cold",
+        (json_int_t)t->cold, "ahead", (json_int_t)t->ahead, "warm", (json_int_t)t->warm, "evicted",
+        (json_int_t)t->evicted, "condemned", (json_int_t)t->condemned, "cpu_us",
+        (json_int_t)(t->cpu_ns / 1000), "memory_bytes",
+        (json_int_t)(s->isolate ? s->isolate->warm.bytes : 0), "is_warm", s->isolate != NULL);
 }
 
 static void send_stats(struct worker *w, json_t *scripts)

@@ -440,7 +440,8 @@ void request_fail(struct worker *w, struct request *r, enum job_error error, con
     if (text)
         report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text,
                    strlen(text));
-    bool may_linger = error == JOB_ERROR_EXCEPTION || error == JOB_ERROR_NO_RESPONSE;
+    bool may_linger = error == JOB_ERROR_EXCEPTION || error == JOB_ERROR_NO_RESPONSE ||
+                      error == JOB_ERROR_NOT_RESPONSE;
     if (r->state == REQUEST_AWAITS_PROMISES) {
         done(w, r); /* it has been answered */
     } else if (r->holds == 0 || !may_linger) {

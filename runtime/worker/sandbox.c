@@ -112,9 +112,6 @@ static const int allowed[] = {
     SCMP_SYS(set_robust_list),
     SCMP_SYS(rseq),
     SCMP_SYS(sched_yield),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(sched_getscheduler),
-    SCMP_SYS(sched_getparam),
     SCMP_SYS(gettid),
     SCMP_SYS(getpid),
     SCMP_SYS(exit),
@@ -197,6 +194,22 @@ static const int deadly[] = {
     SCMP_SYS(reboot),
 };
 
+/* Of any id these tell whether it exists. The C library asks for a thread's priority, V8 and the
+ * allocator for the CPUs that there are. */
+static int blind_scheduling(scmp_filter_ctx filter)
+{
+    /* Not executed: it succeeds, which says SCHED_OTHER, and leaves the parameters as they are. */
+    const uint32_t nothing_special = SCMP_ACT_ERRNO(0);
+    int error = seccomp_rule_add(filter, nothing_special, SCMP_SYS(sched_getscheduler), 0);
+    if (!error)
+        error = seccomp_rule_add(filter, nothing_special, SCMP_SYS(sched_getparam), 0);
+    const scmp_datum_t own[] = {0, (scmp_datum_t)getpid()};
+    for (size_t i = 0; i < 2 && !error; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_getaffinity), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, own[i]));
+    return error;
+}
+
 int sandbox_seal(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -212,6 +225,8 @@ int sandbox_seal(void)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
     for (size_t i = 0; i < sizeof(deadly) / sizeof(*deadly) && !error; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+    if (!error)
+        error = blind_scheduling(filter);
     /* abort() signals its own thread. */
     if (!error)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,

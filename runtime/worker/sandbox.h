@@ -4,17 +4,19 @@
  * the file descriptors it was started with. In two steps, because V8 needs threads and a look at
  * the machine in between:
  *
- *   sandbox_leave_world   new user, mount, network, IPC and UTS namespaces, an empty root, no
- * capabilities, nobody's ids, small rlimits. One thread only. What the kernel does not allow here
- * is reported, not fatal: seccomp alone already refuses every system call that could use what is
- * left. sandbox_seal          no_new_privs and a seccomp allow-list for all threads. Fatal if
- * impossible.
+ *   sandbox_leave_world   new user (if not root), mount, network, IPC, UTS and cgroup namespaces,
+ *                         an empty root, no capabilities, nobody's ids, small rlimits. One thread
+ *                         only. What the kernel does not allow here is reported, not fatal: seccomp
+ *                         alone already refuses every system call that could use what is left.
+ *   sandbox_seal          no_new_privs and a seccomp allow-list for all threads. Fatal if
+ *                         impossible.
  *
  * A call that only an attacker makes (execve, ptrace, socket, mount, ...) kills the process; any
  * other that is not on the list gets EPERM, because libraries probe, and a probe should not cost
  * every script its process.
  *
- * A PID namespace would need a fork; hearthd may start the process in one.
+ * Other processes: there is no PID namespace, so the process has its real id, and theirs exist for
+ * the kernel. It neither signals nor sees one: no call on the list takes another process's id.
  */
 #ifndef HEARTH_WORKER_SANDBOX_H
 #define HEARTH_WORKER_SANDBOX_H

@@ -47,7 +47,9 @@ struct script_limits {
 extern const struct script_limits script_limits_default;
 
 struct script_stats {
-    uint64_t cold, warm, evicted, condemned, cpu_ns;
+    uint64_t cold;  /* starts that a request made */
+    uint64_t ahead; /* those before any did: a trial's, a new version's, what the cores ask for */
+    uint64_t warm, evicted, condemned, cpu_ns;
 };
 
 struct script {

@@ -36,6 +36,7 @@ static const char *const sentences[] = {
     [JOB_ERROR_DEPTH] = "16 scripts call each other already, as deep as calls may go",
     [JOB_ERROR_HELD] = "the called script has ended its process several times, and is held back",
     [JOB_ERROR_SUBREQUESTS] = "the request made as many calls as it may",
+    [JOB_ERROR_NOT_RESPONSE] = "what the called script answered is not a Response",
 };
 static_assert(sizeof(sentences) / sizeof(*sentences) == JOB_ERROR_KINDS, "a sentence for each");
 static_assert(CONTEXT_DEPTH_MAX == 16, "a sentence says so");

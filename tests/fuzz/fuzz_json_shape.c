@@ -7,20 +7,23 @@
 
 #include "runtime/worker/json_shape.h"
 
-/* Is it too deep? *colons: as many names at most. */
-static bool walk(const uint8_t *text, size_t len, uint32_t *colons)
+/* Is it too deep? *ns: what it can cost at most. */
+static bool walk(const uint8_t *text, size_t len, uint64_t *ns)
 {
     uint32_t depth = 0;
     bool in_string = false, is_escaped = false;
-    *colons = 0;
+    *ns = len * JSON_NS_BYTE;
     for (size_t i = 0; i < len; i++) {
         bool was_escaped = is_escaped;
         is_escaped = in_string && !was_escaped && text[i] == '\\';
-        if (text[i] == '"' && !was_escaped)
+        if (text[i] == '"' && !was_escaped) {
             in_string = !in_string;
+            *ns += JSON_NS_NEW;
+        }
         if (in_string)
             continue;
-        *colons += text[i] == ':';
+        *ns += text[i] == ':' ? JSON_NS_SHAPE : 0;
+        *ns += text[i] == '[' || text[i] == '{' ? JSON_NS_CONTAINER : 0;
         if ((text[i] == '[' || text[i] == '{') && ++depth > JSON_DEPTH_MAX)
             return true;
         if ((text[i] == ']' || text[i] == '}') && depth > 0)
@@ -33,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static uint8_t text[1 << 20];
     size_t used = 0;
-    uint32_t colons;
+    uint64_t ns;
     if (len == 0)
         return 0;
     size_t times = (size_t)bytes[len - 1] * 64 + 1;
@@ -42,10 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         memset(text + used, bytes[i], n);
         used += n;
     }
-    bool is_deep = walk(text, used, &colons);
+    bool is_deep = walk(text, used, &ns);
     enum json_shape shape = json_shape(text, used, 5);
-    if (shape == JSON_TOO_MANY_NAMES)
-        assert(colons > JSON_NAMES_MAX);
+    if (shape == JSON_TOO_COSTLY)
+        assert(ns > JSON_NS_MAX && ns > used * JSON_NS_PER_BYTE_MAX);
     else
         assert(shape == (is_deep ? JSON_TOO_DEEP : JSON_FINE));
     return 0;

@@ -36,7 +36,7 @@ def while_good_ones_answer(work):
 
 
 def expect(name, status, counted, path="/"):
-    """The script answers with that status, for the reason whose counter grows."""
+    """The script answers with that status, for the reason whose counter grows. The answer."""
     before = counters()
     answer = get(f"{name}.hearth.test", path)
     assert answer.status == status, answer
@@ -44,6 +44,7 @@ def expect(name, status, counted, path="/"):
     assert answer.headers.get("x-hearth-request-id"), answer.headers
     until(lambda: counter(counted) > before[counted], f"{counted} to grow")
     assert get().status == 200
+    return answer
 
 
 @case("a script that throws: 500 with a request id, and the isolate lives")
@@ -67,9 +68,13 @@ def _():
     while_good_ones_answer(lambda: expect("silent", 500, "job_no_response"))
 
 
-@case("a script that answers with something else than a Response: 500")
+@case("a script that returns something else than a Response: 500, which says so, and the log has what it was")
 def _():
-    expect("no-response", 500, "job_no_response")
+    for path, logged in (("/", "{ status: 200 }"), ("/undefined", "undefined"), ("/string", "'text'"), ("/promise", "undefined")):
+        answer = expect("no-response", 500, "job_not_response", path)
+        assert b"is not a Response" in answer.body and b"nothing is pending" not in answer.body, answer
+        until(lambda: f"the handler returned {logged}, which is not a Response" in log(), f"the log to name {logged}")
+        until(lambda: "is not a Response" in ctl("why", answer.headers["x-hearth-request-id"]).stdout, "why to say so")
 
 
 BROKEN = [  # what is wrong, the module, what the refusal and the log say
@@ -146,6 +151,20 @@ def _():
         done = ctl("deploy", directory, check=False)
         assert done.returncode == 1 and 'wrangler.jsonc:2: "kv_namespaces": ' in done.stderr and "d1" not in done.stderr, done
         assert get("kv.hearth.test").status == 404
+
+
+@case("a deploy's trial is no request's cold start: hearthctl scripts counts it apart")
+def _():
+    def counted():
+        (script,) = ctl_json("scripts", "tried")["scripts"]
+        return script["warm"], script["cold"], script["ahead"]
+
+    with tempfile.TemporaryDirectory() as directory:
+        ctl("deploy", made(directory, "tried", "export default { fetch() { return new Response('x'); } };"))
+        until(lambda: counted() == (0, 0, 1), "the trial to be counted")
+        assert get("tried.hearth.test").status == 200
+        until(lambda: counted() == (1, 0, 1), "a warm request")
+        ctl("delete", "tried")
 
 
 @case("a script that no longer loads does not keep the node from starting again")

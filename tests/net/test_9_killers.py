@@ -80,6 +80,10 @@ def rows(count, row):
     return b"[" + b",".join(row.replace(b"#", b"%d" % i) for i in range(count)) + b"]"
 
 
+def pairs(count):
+    return b"[" + b",".join(b'{"%d":1,"x%d":1}' % divmod(i, 900) for i in range(count)) + b"]"
+
+
 REFUSED = (400, b"RangeError")
 ROW = b'{"id":#,"name":"user#","tags":["a","b"]}'
 # What answers; None: its CPU time may be used up by then, but that ends no process.
@@ -88,18 +92,23 @@ JSON_BODIES = {
     "deep, 20 MB": (b"[" * 10_000_000 + b"]" * 10_000_000, None),
     "deep, of objects": (b'{"a":' * 200_000 + b"1" + b"}" * 200_000, REFUSED),
     "as deep as may be": (b"[" * 10_000 + b"]" * 10_000, (200, b"object")),
-    "wide, 150,000 names": (wide(150_000), REFUSED),
-    "wide, 500,000 names": (wide(500_000), None),
+    "wide, 300,000 names": (wide(300_000), None),
+    "wide, 600,000 names": (wide(600_000), REFUSED),
     "wide, 2,000,000 names": (wide(2_000_000), None),
-    "as many names as may be": (wide(100_000), None),
-    "the same ones, again and again": (b"[" + b",".join([wide(100_000)] * 10) + b"]", None),
-    "as many shapes": (rows(300_000, b'{"a#":1,"b#":2,"c#":3}'), None),
+    "the same 100,000 ones, again and again": (b"[" + b",".join([wide(100_000)] * 10) + b"]", REFUSED),
+    "as many shapes": (rows(300_000, b'{"a#":1,"b#":2,"c#":3}'), REFUSED),
+    "pairs of 900 names, 11 MB": (pairs(700_000), REFUSED),
+    "half of the shapes that may be": (pairs(50_000), None),
+    "empty objects, 11 MB": (b"[" + b"{}," * 3_600_000 + b"0]", REFUSED),
+    "empty arrays, 11 MB": (b"[" + b"[]," * 3_600_000 + b"0]", REFUSED),
+    "as many as may be": (b"[" + b"{}," * 1_200_000 + b"0]", None),
+    "short strings, 10 MB": (rows(1_000_000, b'"s#"'), REFUSED),
     "one shape, 12 MB": (rows(240_000, ROW), None),
     "one shape, 20 MB": (rows(400_000, ROW), None),
 }
 
 
-@case("a client's JSON ends no process: too deep, or too many names, is an error that the script catches, the rest a matter of its CPU time")
+@case("a client's JSON ends no process: too deep, or too costly, is an error that the script catches, the rest a matter of its CPU time")
 def _():
     notes, pids = [], set(runtime_pids())
     fresh()

@@ -119,7 +119,7 @@ const tests = suite({
     'an exception over there': async ({ env }) => {
         const error = await rejects(env.SELF.fetch('https://x/throw'), Error);
         equal(error.message, 'env.SELF.fetch: the called script threw an exception');
-        equal((await rejects(env.SELF.fetch('https://x/nothing'), Error)).message, 'env.SELF.fetch: the called script gave no response');
+        equal((await rejects(env.SELF.fetch('https://x/nothing'), Error)).message, 'env.SELF.fetch: what the called script answered is not a Response');
     },
     'a body that breaks off': async ({ env }) => {
         const response = await env.SELF.fetch('https://x/broken');

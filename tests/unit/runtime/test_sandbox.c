@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -86,6 +88,7 @@ static long try_clone(void)
     return pid;
 }
 static pid_t parent;
+static const pid_t nobody = 0x3fffffff; /* beyond what the kernel gives out */
 static long try_kill(void)
 {
     return kill(parent, 0);
@@ -93,6 +96,59 @@ static long try_kill(void)
 static long try_tgkill(void)
 {
     return syscall(SYS_tgkill, parent, parent, 0);
+}
+static long try_kill_all(void)
+{
+    return kill(-1, 0);
+}
+static long try_queue_signal(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+    return syscall(SYS_rt_sigqueueinfo, parent, 0, &info);
+}
+static long try_pidfd(void)
+{
+    return pidfd_open(parent, 0);
+}
+/* What is the same of its parent and of nobody tells nothing. */
+static long tells(long of_parent, long of_nobody)
+{
+    if (of_parent != of_nobody)
+        return 0;
+    errno = EPERM;
+    return -1;
+}
+static long try_affinity(void)
+{
+    cpu_set_t cpus;
+    return tells(sched_getaffinity(parent, sizeof(cpus), &cpus),
+                 sched_getaffinity(nobody, sizeof(cpus), &cpus));
+}
+static long try_scheduler(void)
+{
+    return tells(sched_getscheduler(parent), sched_getscheduler(nobody));
+}
+static long try_scheduler_parameter(void)
+{
+    struct sched_param param = {0};
+    return tells(sched_getparam(parent, &param), sched_getparam(nobody, &param));
+}
+static long try_priority(void)
+{
+    return getpriority(PRIO_PROCESS, (id_t)parent);
+}
+static long try_session(void)
+{
+    return getsid(parent);
+}
+static long try_limits(void)
+{
+    struct rlimit limit;
+    return prlimit(parent, RLIMIT_NOFILE, NULL, &limit);
+}
+static long try_list_processes(void)
+{
+    return open("/proc", O_RDONLY | O_DIRECTORY);
 }
 static long try_ptrace(void)
 {
@@ -158,6 +214,16 @@ static const struct row rows[] = {
     {"clone", try_clone, false},
     {"signal its parent", try_kill, true},
     {"signal its parent's thread", try_tgkill, false},
+    {"signal every process", try_kill_all, true},
+    {"queue a signal for its parent", try_queue_signal, false},
+    {"get a descriptor of its parent", try_pidfd, false},
+    {"ask on which CPUs its parent runs", try_affinity, false},
+    {"ask how its parent is scheduled", try_scheduler, false},
+    {"ask with which parameters", try_scheduler_parameter, false},
+    {"ask its parent's priority", try_priority, false},
+    {"ask its parent's session", try_session, false},
+    {"ask its parent's limits", try_limits, false},
+    {"list the processes", try_list_processes, false},
     {"trace its parent", try_ptrace, true},
     {"read another process", try_read_process, true},
     {"mount", try_mount, true},

@@ -531,6 +531,50 @@ static void statistics_come_while_something_happens(void **state)
     assert_non_null(strstr(strstr(h.stats, mine), "\"is_warm\":true"));
 }
 
+/* The script's row, once it says that. */
+static void await_row(uint32_t s, const char *says)
+{
+    char mine[32];
+    snprintf(mine, sizeof(mine), "\"handle\":%u,", s);
+    for (;;) {
+        const char *row = strstr(h.stats, mine), *end = row ? strchr(row, '}') : NULL;
+        if (end && memmem(row, (size_t)(end - row), says, strlen(says)))
+            return;
+        harness_await(&h);
+    }
+}
+
+static void a_start_that_no_request_made_is_not_counted_as_one(void **state)
+{
+    static const char source[] = "export default { fetch() { return new Response(''); } }";
+    uint32_t asked = rig_script(&h, source);
+    harness_get(&h, asked, "/");
+    await_row(asked, "\"cold\":1,\"ahead\":0,\"warm\":0,");
+
+    uint32_t tried = rig_script(&h, source);
+    assert_string_equal(harness_try(&h, tried, true), "");
+    harness_get(&h, tried, "/");
+    await_row(tried, "\"cold\":0,\"ahead\":1,\"warm\":1,");
+
+    uint32_t away = rig_script(&h, source);
+    assert_string_equal(harness_try(&h, away, false), "");
+    harness_get(&h, away, "/");
+    await_row(away, "\"cold\":1,\"ahead\":1,\"warm\":0,");
+
+    uint32_t warmed = rig_script(&h, source), count = h.warmed;
+    harness_control(&h, JOB_WARM, warmed);
+    while (h.warmed == count)
+        harness_await(&h);
+    harness_get(&h, warmed, "/");
+    await_row(warmed, "\"cold\":0,\"ahead\":1,\"warm\":1,");
+
+    h.name = "counted";
+    harness_get(&h, rig_script(&h, source), "/");
+    uint32_t next = rig_script(&h, source);
+    h.name = NULL;
+    await_row(next, "\"cold\":0,\"ahead\":1,\"warm\":0,");
+}
+
 /* ---- new versions ---- */
 
 static void await_warmed(uint32_t count)
@@ -723,6 +767,7 @@ int main(void)
         cmocka_unit_test(bodies_that_pass_by_themselves_wait_for_room_and_arrive),
         cmocka_unit_test(a_new_version_replaces_the_old_one),
         cmocka_unit_test(statistics_come_while_something_happens),
+        cmocka_unit_test(a_start_that_no_request_made_is_not_counted_as_one),
         cmocka_unit_test(the_least_valuable_are_evicted_under_the_budget),
         cmocka_unit_test(a_new_version_inherits_what_is_known_of_the_former),
         cmocka_unit_test(hearthds_end_is_the_processs_end),

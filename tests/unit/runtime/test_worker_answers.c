@@ -206,8 +206,8 @@ static void what_cannot_be_described_is_an_exception_all_the_same(void **state)
         const char *how;
         enum job_error error;
     } rows[] = {
-        {"throw", JOB_ERROR_EXCEPTION},    {"sync", JOB_ERROR_EXCEPTION},
-        {"answer", JOB_ERROR_NO_RESPONSE}, {"rejection", JOB_ERROR_NONE},
+        {"throw", JOB_ERROR_EXCEPTION},     {"sync", JOB_ERROR_EXCEPTION},
+        {"answer", JOB_ERROR_NOT_RESPONSE}, {"rejection", JOB_ERROR_NONE},
         {"console", JOB_ERROR_NONE},
     };
     uint32_t s = rig_script(&h, evil);
@@ -222,7 +222,7 @@ static void what_cannot_be_described_is_an_exception_all_the_same(void **state)
             enum job_error expected = status == 404 ? JOB_ERROR_NONE : rows[i].error;
             /* A proxy whose "then" throws rejects what is answered. */
             bool is_fine = j->error == expected ||
-                           (expected == JOB_ERROR_NO_RESPONSE && j->error == JOB_ERROR_EXCEPTION);
+                           (expected == JOB_ERROR_NOT_RESPONSE && j->error == JOB_ERROR_EXCEPTION);
             if (!is_fine || (status != 404 && h.line_count == lines))
                 fail_msg("%s of thing %d: error %d, %zu lines", rows[i].how, n, j->error,
                          h.line_count - lines);

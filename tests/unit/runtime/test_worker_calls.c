@@ -352,6 +352,7 @@ static void each_error_is_a_rejection_with_a_sentence(void **state)
         {JOB_ERROR_REFUSED, "every node that could run the called script is overloaded"},
         {JOB_ERROR_LOST, "the process or node that ran the called script is gone"},
         {JOB_ERROR_DEPTH, "16 scripts call each other already, as deep as calls may go"},
+        {JOB_ERROR_NOT_RESPONSE, "what the called script answered is not a Response"},
     };
     uint32_t s =
         rig_caller(&h, "export default { async fetch(r, env) {"

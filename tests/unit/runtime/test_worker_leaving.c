@@ -320,7 +320,7 @@ static void an_exception_leaves_promises_alone_and_a_limit_does_not(void **state
     } rows[] = {
         {"throw new Error('x');", JOB_ERROR_EXCEPTION, true},
         {"await sleep(1); throw new Error('x');", JOB_ERROR_EXCEPTION, true},
-        {"return 'no response';", JOB_ERROR_NO_RESPONSE, true},
+        {"return 'no response';", JOB_ERROR_NOT_RESPONSE, true},
         {"return new Response('x', { headers: { a: 'x'.repeat(40000) } });", JOB_ERROR_EXCEPTION,
          true},
         {"for (;;);", JOB_ERROR_CPU_LIMIT, false},

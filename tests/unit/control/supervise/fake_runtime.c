@@ -218,10 +218,10 @@ static void say_stats(json_int_t handle, const char *memory)
 {
     json_t *bytes = json_loads(memory, JSON_DECODE_ANY, NULL);
 
-    say(json_pack("{s:s, s:i, s:i, s:[{s:I, s:i, s:i, s:i, s:i, s:i, s:o, s:b}]}", "type", "stats",
-                  "isolates", 1, "memory_bytes", 4096, "scripts", "handle", handle, "cold", 1,
-                  "warm", 2, "evicted", 0, "condemned", 0, "cpu_us", 3, "memory_bytes", bytes,
-                  "is_warm", 1));
+    say(json_pack("{s:s, s:i, s:i, s:[{s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:b}]}", "type",
+                  "stats", "isolates", 1, "memory_bytes", 4096, "scripts", "handle", handle, "cold",
+                  1, "ahead", 1, "warm", 2, "evicted", 0, "condemned", 0, "cpu_us", 3,
+                  "memory_bytes", bytes, "is_warm", 1));
 }
 
 static void say_lies(void)

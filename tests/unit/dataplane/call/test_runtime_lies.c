@@ -64,6 +64,11 @@ static void unknown_error(struct link_rig *r, struct job_slot *s, const struct j
     *s = end_reply_to(start, JOB_ERROR, 0);
     s->arg = JOB_ERROR_KINDS;
 }
+static void error_of_hearthd(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+    s->arg = JOB_ERROR_HELD;
+}
 static void error_none(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
 {
     *s = end_reply_to(start, JOB_ERROR, 0);
@@ -94,6 +99,7 @@ static const struct lie lies[] = {
     {"generation 0", false, generation_zero},
     {"an unknown error kind", false, unknown_error},
     {"error kind none", false, error_none},
+    {"an error kind that only hearthd decides", false, error_of_hearthd},
     {"an unknown message type", false, unknown_type},
     {"a message that only hearthd sends", false, downward_type},
     {"more credit than any arena holds", false, boundless_credit},

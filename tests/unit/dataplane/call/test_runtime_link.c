@@ -399,7 +399,7 @@ static void a_job_that_fails_may_linger(void **state)
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
     struct job_slot start = end_receive(r), error = end_reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
-    error.arg = JOB_ERROR_EXCEPTION;
+    error.arg = JOB_ERROR_NOT_RESPONSE;
     end_send(r, &error);
     runtime_link_poll(&r->link, 16, NOW_NS);
     assert_true(r->owner[0].errors == 1 && r->owner[0].lingers && r->link.live_jobs == 1);

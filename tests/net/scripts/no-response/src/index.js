@@ -1,6 +1,14 @@
 // Answers with something that is no Response.
 export default {
-  fetch() {
+  fetch(request) {
+    switch (new URL(request.url).pathname) {
+      case '/undefined':
+        return undefined;
+      case '/string':
+        return 'text';
+      case '/promise':
+        return Promise.resolve();
+    }
     return { status: 200 };
   },
 };
