@@ -100,6 +100,7 @@ struct model_runtime {
     void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
+    uint32_t owed; /* isolates with is_owed */
     struct model_isolate isolate[MODEL_ISOLATES];
 };
 

@@ -77,11 +77,6 @@ static struct net_config net_config_of(const char *address, const uint8_t mac[6]
     return c;
 }
 
-static void *take(size_t bytes, int node)
-{
-    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-}
-
 static struct tcp *find(void *arg, uint16_t port)
 {
     struct sim *s = arg;
@@ -153,10 +148,11 @@ static void start_core(struct sim *s, uint32_t chunks)
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(s->wire, 1, core_mac),
                                  .net = &net,
-                                 .neighbours = s->core_neighbours = take(neighbours_bytes(), -1),
+                                 .neighbours = s->core_neighbours =
+                                     sim_take(neighbours_bytes(), -1),
                                  .world = &s->shared,
                                  .clock = &s->clock,
-                                 .memory = {.take = take, .give = free},
+                                 .memory = {.take = sim_take, .give = free},
                                  .plain_port = 80,
                                  .tls_port = tls.certs ? 443 : 0,
                                  .conns_max = chance(20) ? CLIENTS : 64,
