@@ -375,6 +375,7 @@ static void retransmission_timeout(struct tcp *t, uint64_t now)
     bool is_handshake = !tcp_is_synchronized(t);
 
     t->timer_at = UINT64_MAX;
+    t->timed_out_at = now;
     t->env->counters->tcp_rto++;
     if (!is_handshake)
         tcp_loss_timed_out(t);

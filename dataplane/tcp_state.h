@@ -92,6 +92,7 @@ struct tcp {
 
     uint32_t timed_seq; /* Karn: a segment sent once */
     uint64_t timed_at;
+    uint64_t timed_out_at; /* the last retransmission timeout */
     uint32_t srtt_us, rttvar_us, rto_us;
 
     uint32_t challenge_ms; /* the last challenge ACK */
