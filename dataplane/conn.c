@@ -239,6 +239,15 @@ void conn_close(struct core *core, struct conn *c, bool truncated)
     conn_mark(core, c);
 }
 
+void conn_cut(struct core *core, struct conn *c)
+{
+    assert(!c->tls);
+    exchange_fini(core, c);
+    tcp_cut(&c->tcp); /* which CLOSING's FIN does not change */
+    conn_set_state(core, c, CONN_CLOSING);
+    conn_mark(core, c);
+}
+
 void conn_abort(struct core *core, struct conn *c)
 {
     exchange_fini(core, c);

@@ -210,7 +210,7 @@ void exchange_cut(struct core *core, struct conn *c)
     x->state = EXCHANGE_HEAD; /* the client is not "gone" */
     exchange_cancel_call(core, x);
     if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
-        conn_abort(core, c); /* a FIN would say that this was all */
+        conn_cut(core, c); /* a FIN would say that this was all */
     else
         conn_close(core, c, true);
 }

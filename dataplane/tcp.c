@@ -175,7 +175,7 @@ bool tcp_may_reuse(const struct tcp *t, const struct tcp_segment *syn)
 
 void tcp_finish(struct tcp *t)
 {
-    if (t->fin_queued || t->state == TCP_CLOSED)
+    if (t->fin_queued || t->is_cut || t->state == TCP_CLOSED)
         return;
     t->fin_queued = true;
     if (t->state == TCP_ESTABLISHED)
@@ -218,6 +218,14 @@ void tcp_abort(struct tcp *t)
     default:
         tcp_end_with_reset(t);
     }
+}
+
+void tcp_cut(struct tcp *t)
+{
+    if (t->tx.bytes == 0 || t->fin_queued || !tcp_is_synchronized(t))
+        tcp_abort(t);
+    else
+        t->is_cut = true; /* the rest is the last ACK's */
 }
 
 /* ---- the stream ---- */
@@ -294,7 +302,7 @@ static size_t memory_for(const struct tcp *t)
 
 size_t tcp_writable(const struct tcp *t)
 {
-    if (t->state == TCP_CLOSED || t->fin_queued || t->tx.bytes >= TCP_TX_BUFFER_BYTES)
+    if (t->state == TCP_CLOSED || t->fin_queued || t->is_cut || t->tx.bytes >= TCP_TX_BUFFER_BYTES)
         return 0;
 
     size_t room = TCP_TX_BUFFER_BYTES - t->tx.bytes;

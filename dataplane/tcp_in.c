@@ -309,6 +309,15 @@ static bool take_ack_of_fin(struct tcp *t, uint64_t now)
     }
 }
 
+/* All that was said before a cut is heard. False: the connection is over. */
+static bool take_ack_of_cut(struct tcp *t)
+{
+    if (!t->is_cut || t->tx.bytes > 0)
+        return true;
+    tcp_end_with_reset(t);
+    return false;
+}
+
 static bool input_ack(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
 {
     if (t->state == TCP_SYN_RECEIVED) {
@@ -327,7 +336,7 @@ static bool input_ack(struct tcp *t, const struct tcp_segment *seg, uint64_t now
         t->snd_wl2 = seg->ack;
         return true;
     }
-    return take_ack(t, seg, now) && take_ack_of_fin(t, now);
+    return take_ack(t, seg, now) && take_ack_of_cut(t) && take_ack_of_fin(t, now);
 }
 
 /* ---- seventh: the text ---- */

@@ -77,6 +77,7 @@ struct tcp {
     bool fin_known : 1;    /* the peer's FIN came, perhaps before bytes in front of it */
     bool fin_received : 1; /* and all before it is in order */
     bool is_orphan : 1;    /* tcp_close: nobody reads any more */
+    bool is_cut : 1;       /* tcp_cut: RST behind what is queued */
     bool is_timed : 1;     /* timed_seq is being measured */
     bool has_dsack : 1;
     bool reset_has_ack : 1;

@@ -639,6 +639,8 @@ static void send_error(struct model_runtime *m, struct model_job *j)
     s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
     s.flags = may_linger(m, j);
     push(m, &s);
+    if (m->failed && j->has_head)
+        m->failed(m->arg, j->id, j->depth, j->sent);
 }
 
 static void send_data(struct model_runtime *m, struct model_job *j)

@@ -176,6 +176,13 @@ static void start_clients(struct sim *s)
         model_client_start(&s->clients, &s->client[i], i);
 }
 
+static void on_failed(void *arg, uint32_t id, uint32_t depth, uint32_t said_bytes)
+{
+    struct sim *s = arg;
+    if (depth == 0)
+        s->clients.said[id] = said_bytes;
+}
+
 static struct sim *sim_start(void)
 {
     struct sim *s = calloc(1, sizeof(*s));
@@ -189,6 +196,8 @@ static struct sim *sim_start(void)
     for (uint32_t i = 0; i < RUNTIMES; i++) {
         model_runtime_start(&s->runtime[i], &s->world.runtime[i], is_troubled);
         s->runtime[i].relays = relays;
+        s->runtime[i].failed = on_failed;
+        s->runtime[i].arg = s;
     }
     if (chance(30)) {
         if (is_troubled && chance(70)) /* at times before the first request */
