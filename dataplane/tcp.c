@@ -349,7 +349,12 @@ static uint64_t persist_at(const struct tcp *t)
         return UINT64_MAX;
     if ((t->due & TCP_DUE_PROBE) || tcp_may_send_new(t))
         return UINT64_MAX;
-    return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + tcp_rto_ns(t);
+    uint64_t wait = tcp_rto_ns(t);
+
+    /* What fits a small window is held back for so long at most (RFC 9293 3.8.6.2.1). */
+    if (t->snd_wnd > 0 && wait > TCP_OVERRIDE_MS * TCP_MS_NS)
+        wait = TCP_OVERRIDE_MS * TCP_MS_NS;
+    return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + wait;
 }
 
 static uint64_t keepalive_at(const struct tcp *t)

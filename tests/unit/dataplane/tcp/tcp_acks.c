@@ -135,6 +135,30 @@ static void the_window_of_a_newer_ack_counts_whatever_brings_it(void **state)
     fixture_fini(&f);
 }
 
+/* However long round trips seem to be: those of a peer that stood still were seconds. */
+static void what_fits_a_small_window_waits_a_second_at_most(void **state)
+{
+    struct fixture f;
+    struct tcp_segment s;
+
+    open_with_ts(&f);
+    tcp_write(&f.tcp, text, 1000);
+    take_all(&f);
+    f.now += 5000 * MS_NS;
+    s = segment(f.irs + 1, f.iss + 1 + 1000, TCP_ACK);
+    s.has_ts = true;
+    s.ts_val = 1000;
+    s.window = 200;
+    give(&f, s);
+    tcp_write(&f.tcp, text, 3000);
+    assert_false(take(&f));
+    assert_true(tcp_deadline(&f.tcp) <= f.now + 1000 * MS_NS);
+    time_out(&f);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.payload_bytes, 200);
+    fixture_fini(&f);
+}
+
 /* A peer that has sent more than there is room for says its ACKs from behind the window (RFC 9293
  * 3.10.7.4: "special allowance should be made to accept valid ACKs"). */
 static void an_ack_from_behind_the_window_counts(void **state)
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_timeout_stays_doubled_until_something_is_measured),
         cmocka_unit_test(the_answer_to_what_came_again_is_a_round_trip),
         cmocka_unit_test(the_window_of_a_newer_ack_counts_whatever_brings_it),
+        cmocka_unit_test(what_fits_a_small_window_waits_a_second_at_most),
         cmocka_unit_test(an_ack_from_behind_the_window_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
