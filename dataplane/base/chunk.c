@@ -8,27 +8,30 @@ static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk is exactly its limit
 
 void chunk_pool_init(struct chunk_pool *pool, void *memory, uint32_t count)
 {
-    struct chunk *chunk = memory;
+    *pool = (struct chunk_pool){.fresh = memory, .free_count = count, .count = count};
+}
 
-    *pool = (struct chunk_pool){.free_count = count, .count = count};
-    /* Linked from the end, so that the first ones taken lie in order. */
-    for (uint32_t i = count; i-- > 0;) {
-        chunk[i].next = pool->free;
-        pool->free = &chunk[i];
-    }
+static struct chunk *next_free(struct chunk_pool *pool)
+{
+    struct chunk *chunk = pool->free;
+
+    if (!chunk)
+        return pool->fresh++;
+    pool->free = chunk->next;
+    return chunk;
 }
 
 struct chunk *chunk_take(struct chunk_pool *pool, struct chunk_account *a, enum chunk_rank rank)
 {
-    struct chunk *chunk = pool->free;
-
     if (a->held < a->floor)
         pool->owed--;
     else if (chunk_shared(pool) <= pool->count >> rank)
         return NULL;
-    assert(chunk != NULL);
+    assert(pool->free_count > 0);
+
+    struct chunk *chunk = next_free(pool);
+
     a->held++;
-    pool->free = chunk->next;
     pool->free_count--;
     chunk->next = NULL;
     return chunk;

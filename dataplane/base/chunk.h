@@ -46,8 +46,9 @@ struct chunk {
 enum { CHUNK_ROOM = CHUNK_BYTES - sizeof(struct chunk *) };
 
 struct chunk_pool {
-    struct chunk *free;
-    uint32_t free_count;
+    struct chunk *free;  /* those that were given back */
+    struct chunk *fresh; /* it, and those behind it: never taken, and not touched until they are */
+    uint32_t free_count; /* of both */
     uint32_t count;
     uint32_t owed; /* of the free ones: promised by floors */
 };

@@ -52,6 +52,7 @@
     L(TCP_TIME_WAIT_MS, 10000, "2 MSL; short, as RFC 6191 lets timestamps guard reuse")            \
     L(TCP_RTO_MIN_MS, 200, "shortest retransmission timeout")                                      \
     L(TCP_RTO_MAX_MS, 60000, "longest retransmission timeout")                                     \
+    L(TCP_OVERRIDE_MS, 1000, "bytes that fill a small window only may wait for a larger one")      \
     L(TCP_DELAYED_ACK_MS, 40, "an ACK may wait for company")                                       \
     L(TCP_KEEPALIVE_S, 75, "silence until a keepalive probe")                                      \
     L(TCP_KEEPALIVE_PROBES, 5, "probes without an answer until a connection is given up")          \

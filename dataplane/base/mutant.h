@@ -5,9 +5,11 @@
  *   if (MUTANT(BOUNCE_LOST))      false at compile time in every build that runs anywhere
  *       return;                   the chosen one in tests/sim/sim_mutants.c, whose objects are compiled with HEARTH_MUTANTS
  *
- * A mutant is one line where a slip would be plausible, and nothing beside it. The list is the specification of the simulation: X(NAME,
- * seeds, what is broken), where seeds says how many of them are enough to find it. One that survives means that an invariant or a
- * fault is missing there. tests/sim/README.md tells what finds which, and how to add one.
+ * A mutant is one line where a slip would be plausible, and nothing beside it. The list is the
+ * specification of the simulations: X(NAME, SIMULATION, first, seeds, what is broken). SIMULATION is
+ * the one that must find it, in seeds 1 to `seeds`; `first` is the seed that did when somebody last
+ * looked, and is tried first. One that survives means that an invariant or a fault is missing there.
+ * tests/sim/README.md tells what finds which, and how to add one.
  *
  * Source: mutation analysis (DeMillo, Lipton, Sayward, "Hints on test data selection", 1978).
  */
@@ -17,60 +19,73 @@
 #include <stdbool.h>
 
 #define MUTANTS(X)                                                                                 \
-    X(ACCEPT_LOST, 8, "a home runs a call without saying ACCEPT")                                  \
-    X(BOUNCE_LOST, 8, "a home that refuses a call says nothing")                                   \
-    X(SERVED_RUNS_ON, 8, "a home runs on for a peer that has cancelled")                           \
-    X(HOP_LIMIT_IGNORED, 16, "a call that was forwarded is forwarded again")                       \
-    X(VERSION_IGNORED, 8, "a home runs another version of the script than the caller has")         \
-    X(ANSWER_LEAKS, 8, "an answer that waits for a peer that has left keeps its chunks")           \
-    X(KEPT_DROPPED_EARLY, 8, "body bytes are dropped once sent, before ACCEPT")                    \
-    X(KEPT_SENT_TWICE, 8, "body bytes that went with the CALL go again after ACCEPT")              \
-    X(REPLAY_SKIPS, 8, "after a bounce the isolate here does not get what home had got")           \
-    X(DOWN_UNTOLD, 16, "a call does not hear that the channel to its home went down")              \
-    X(UNACCOUNTED, 16, "a datagram from a stranger is dropped without being counted")              \
-    X(CRASH_UNTOLD, 8, "calls do not hear that their runtime died")                                \
-    X(CREDIT_NOT_RESENT, 60, "a stream's credit is not sent again when its packet is lost")        \
-    X(RERUN_ANSWERED, 16, "a call runs again though its answer has begun")                         \
-    X(SUSPECT_RERUN, 60, "what a runtime executed when it died runs again")                        \
-    X(POST_RERUN, 16, "a request that is not idempotent runs again")                               \
-    X(BOUNCED_AGAIN, 8, "a call that was bounced is forwarded again")                              \
-    X(IN_FLIGHT_LEAKED, 8, "a script's jobs in flight are not counted down")                       \
-    X(WINDOW_EXCEEDED, 16, "more than W body bytes are sent before ACCEPT")                        \
-    X(CANCEL_UNSAID, 8, "a runtime is not told that a job's client has left")                      \
-    X(FIN_UNTOLD, 8, "a runtime is not told that a job's client has closed its half")              \
-    X(CANCEL_FORGETS, 40, "a job is forgotten when its client leaves, and what it still does")     \
-    X(GENERATION_IGNORED, 40, "a late message of one job is taken for another's")                  \
-    X(BODY_CREDIT_UNCOUNTED, 8, "request body is given to a runtime beyond its credit")            \
-    X(SUB_RUNS_ON, 40, "what a script called is not cancelled when the script's job ends")         \
-    X(DRAINING_IS_HOME, 80, "a node that drains stays the home of its scripts")                    \
-    X(WORD_UNCHECKED, 24, "a member's word about owners and trust is taken")                       \
-    X(MAC_UNCHECKED, 60, "the seal of a capability is not checked")                                \
-    X(REVOKE_FORGOTTEN, 8, "a revoked capability is honoured")                                     \
-    X(EXPIRY_IGNORED, 60, "an expired capability is honoured")                                     \
-    X(LAZY_NOT_SPENT, 8, "a single-use capability can be redeemed again")                          \
-    X(REPLAY_TAKEN, 32, "a packet is taken as often as it arrives")                                \
-    X(INIT_ENDS_SESSION, 40, "a session ends at an init, before its sender proved to be there")    \
-    X(DEATH_UNNOTICED, 24, "silence does not end a channel")                                       \
-    X(END_NOT_RESENT, 16, "the end of a stream is not sent again when its packet is lost")         \
-    X(RESET_LEAKS, 8, "a stream that the peer resets keeps its place in the pool")                 \
-    X(FLOORS_IGNORED, 40, "chunks that a floor promises are given to others")                      \
-    X(HEAD_WITHOUT_MEMORY, 24, "a call begins without chunks for the head of its answer")          \
-    X(FLOOR_KEPT, 8, "a call that is over keeps the floor of its answer")                          \
-    X(UNBOUNDED_ITERATION, 40, "an iteration does all the work there is")                          \
-    X(STALE_CLOCK, 16, "a job's start is stamped with an older time of its link")                  \
-    X(EVICT_BUSY, 16, "a connection whose script runs is taken for an idle one, and gives way")    \
-    X(SHARES_IGNORED, 24, "one source may have all connections")                                   \
-    X(HOP_NOT_WAITED, 24, "what waits for a next hop is tried again in every iteration")           \
-    X(HELD_BOUNCED, 16, "a home hands back what it holds back")                                    \
-    X(HOLD_IGNORED, 24, "a call that waits for its process runs, though its script is held back")  \
-    X(GUARD_SKIPPED, 8, "a ClientHello that breaks a rule goes to the library")                    \
-    X(HELLO_CUT_TRUSTED, 8, "a ClientHello ends with the record in which its length is known")     \
-    X(PARTS_MIXED, 8, "other records may come between the parts of a ClientHello")                 \
-    X(REFUSED_BARE, 8, "a ClientHello is refused with a bare reset")
+    X(ACCEPT_LOST, CLUSTER, 1, 8, "a home runs a call without saying ACCEPT")                      \
+    X(BOUNCE_LOST, CLUSTER, 2, 8, "a home that refuses a call says nothing")                       \
+    X(SERVED_RUNS_ON, CLUSTER, 1, 8, "a home runs on for a peer that has cancelled")               \
+    X(HOP_LIMIT_IGNORED, CLUSTER, 9, 16, "a call that was forwarded is forwarded again")           \
+    X(VERSION_IGNORED, CLUSTER, 2, 8,                                                              \
+      "a home runs another version of the script than the caller has")                             \
+    X(ANSWER_LEAKS, CLUSTER, 1, 8,                                                                 \
+      "an answer that waits for a peer that has left keeps its chunks")                            \
+    X(KEPT_DROPPED_EARLY, CLUSTER, 2, 8, "body bytes are dropped once sent, before ACCEPT")        \
+    X(KEPT_SENT_TWICE, CLUSTER, 1, 8, "body bytes that went with the CALL go again after ACCEPT")  \
+    X(REPLAY_SKIPS, CLUSTER, 2, 8,                                                                 \
+      "after a bounce the isolate here does not get what home had got")                            \
+    X(DOWN_UNTOLD, CLUSTER, 10, 16, "a call does not hear that the channel to its home went down") \
+    X(UNACCOUNTED, CLUSTER, 1, 16, "a datagram from a stranger is dropped without being counted")  \
+    X(CRASH_UNTOLD, CLUSTER, 4, 8, "calls do not hear that their runtime died")                    \
+    X(CREDIT_NOT_RESENT, CLUSTER, 82, 100,                                                         \
+      "a stream's credit is not sent again when its packet is lost")                               \
+    X(RERUN_ANSWERED, CLUSTER, 10, 16, "a call runs again though its answer has begun")            \
+    X(SUSPECT_RERUN, CLUSTER, 4, 60, "what a runtime executed when it died runs again")            \
+    X(POST_RERUN, CLUSTER, 4, 16, "a request that is not idempotent runs again")                   \
+    X(BOUNCED_AGAIN, CLUSTER, 2, 8, "a call that was bounced is forwarded again")                  \
+    X(IN_FLIGHT_LEAKED, CLUSTER, 1, 8, "a script's jobs in flight are not counted down")           \
+    X(WINDOW_EXCEEDED, CLUSTER, 2, 16, "more than W body bytes are sent before ACCEPT")            \
+    X(CANCEL_UNSAID, CLUSTER, 1, 8, "a runtime is not told that a job's client has left")          \
+    X(FIN_UNTOLD, CLUSTER, 1, 8, "a runtime is not told that a job's client has closed its half")  \
+    X(CANCEL_FORGETS, CLUSTER, 4, 40,                                                              \
+      "a job is forgotten when its client leaves, and what it still does")                         \
+    X(GENERATION_IGNORED, DOORS, 1, 40, "a late message of one job is taken for another's")        \
+    X(BODY_CREDIT_UNCOUNTED, CLUSTER, 2, 8,                                                        \
+      "request body is given to a runtime beyond its credit")                                      \
+    X(SUB_RUNS_ON, CLUSTER, 1, 40,                                                                 \
+      "what a script called is not cancelled when the script's job ends")                          \
+    X(DRAINING_IS_HOME, CLUSTER, 9, 80, "a node that drains stays the home of its scripts")        \
+    X(WORD_UNCHECKED, CLUSTER, 14, 24, "a member's word about owners and trust is taken")          \
+    X(MAC_UNCHECKED, CLUSTER, 1, 60, "the seal of a capability is not checked")                    \
+    X(REVOKE_FORGOTTEN, CLUSTER, 1, 8, "a revoked capability is honoured")                         \
+    X(EXPIRY_IGNORED, CLUSTER, 1, 60, "an expired capability is honoured")                         \
+    X(LAZY_NOT_SPENT, CLUSTER, 2, 8, "a single-use capability can be redeemed again")              \
+    X(REPLAY_TAKEN, CLUSTER, 14, 32, "a packet is taken as often as it arrives")                   \
+    X(INIT_ENDS_SESSION, CLUSTER, 1, 40,                                                           \
+      "a session ends at an init, before its sender proved to be there")                           \
+    X(DEATH_UNNOTICED, CLUSTER, 17, 24, "silence does not end a channel")                          \
+    X(END_NOT_RESENT, CLUSTER, 9, 16,                                                              \
+      "the end of a stream is not sent again when its packet is lost")                             \
+    X(RESET_LEAKS, CLUSTER, 1, 8, "a stream that the peer resets keeps its place in the pool")     \
+    X(FLOORS_IGNORED, CLUSTER, 3, 40, "chunks that a floor promises are given to others")          \
+    X(HEAD_WITHOUT_MEMORY, CLUSTER, 1, 24,                                                         \
+      "a call begins without chunks for the head of its answer")                                   \
+    X(FLOOR_KEPT, DOORS, 1, 8, "a call that is over keeps the floor of its answer")                \
+    X(UNBOUNDED_ITERATION, CLUSTER, 10, 40, "an iteration does all the work there is")             \
+    X(STALE_CLOCK, CLUSTER, 1, 16, "a job's start is stamped with an older time of its link")      \
+    X(EVICT_BUSY, DOORS, 1, 16,                                                                    \
+      "a connection whose script runs is taken for an idle one, and gives way")                    \
+    X(SHARES_IGNORED, DOORS, 3, 24, "one source may have all connections")                         \
+    X(HOP_NOT_WAITED, DOORS, 1, 24, "what waits for a next hop is tried again in every iteration") \
+    X(HELD_BOUNCED, KILLER, 1, 16, "a home hands back what it holds back")                         \
+    X(HOLD_IGNORED, KILLER, 9, 24,                                                                 \
+      "a call that waits for its process runs, though its script is held back")                    \
+    X(GUARD_SKIPPED, HELLOS, 1, 8, "a ClientHello that breaks a rule goes to the library")         \
+    X(HELLO_CUT_TRUSTED, HELLOS, 1, 8,                                                             \
+      "a ClientHello ends with the record in which its length is known")                           \
+    X(PARTS_MIXED, HELLOS, 3, 8, "other records may come between the parts of a ClientHello")      \
+    X(REFUSED_BARE, HELLOS, 1, 8, "a ClientHello is refused with a bare reset")
 
 enum mutant {
     MUTANT_NONE = 0,
-#define MUTANT_ENUM(name, seeds, text) MUTANT_##name,
+#define MUTANT_ENUM(name, simulation, first, seeds, text) MUTANT_##name,
     MUTANTS(MUTANT_ENUM)
 #undef MUTANT_ENUM
         MUTANT_COUNT,

@@ -244,6 +244,15 @@ void conn_close(struct conn *c, bool truncated)
     conn_mark(c);
 }
 
+void conn_cut(struct conn *c)
+{
+    assert(!c->tls);
+    c->app->fini(c->app_state);
+    tcp_cut(&c->tcp); /* which CLOSING's FIN does not change */
+    conn_set_state(c, CONN_CLOSING);
+    conn_mark(c);
+}
+
 void conn_abort(struct conn *c)
 {
     c->app->fini(c->app_state);

@@ -137,6 +137,10 @@ uint32_t conn_chunks(const struct conn *);
 /* Ends the connection after what is written. truncated: the answer is cut short, so say no
  * close_notify. */
 void conn_close(struct conn *, bool truncated);
+/* The same with an RST at the end, where a FIN would say that this was all. Nothing that is written
+ * is lost to it, but to a client that does not take it (CLOSING). Plain connections only. */
+void conn_cut(struct conn *);
+/* At once, whatever is on its way. */
 void conn_abort(struct conn *);
 /* Aborts for want of memory; counted so unless the peer has just reset it anyway. */
 void conn_give_up(struct conn *);

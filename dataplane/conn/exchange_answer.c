@@ -213,7 +213,7 @@ void exchange_cut(struct exchange *x)
     x->state = EXCHANGE_HEAD; /* the client is not "gone" */
     exchange_cancel_call(x);
     if (x->framing == HTTP1_FRAME_CLOSE && !c->is_tls)
-        conn_abort(c); /* a FIN would say that this was all */
+        conn_cut(c); /* a FIN would say that this was all */
     else
         conn_close(c, true);
 }

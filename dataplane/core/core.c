@@ -180,7 +180,8 @@ static uint32_t half_open_max(uint32_t conns_max)
 static bool take_parts(struct core *core)
 {
     const struct core_config *config = &core->config;
-    void *chunks = take_memory(config, config->chunks * sizeof(struct chunk));
+    /* Not cleared: what a chunk holds is undefined until it is written (chunk.h). */
+    void *chunks = config->memory.take(config->chunks * sizeof(struct chunk), config->numa_node);
     void *flows = take_memory(config, flow_table_bytes(config->conns_max));
     void *sources = take_memory(config, sources_bytes(config->conns_max));
     core->conns = take_memory(config, config->conns_max * sizeof(struct conn));

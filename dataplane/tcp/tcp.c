@@ -176,7 +176,7 @@ bool tcp_may_reuse(const struct tcp *t, const struct tcp_segment *syn)
 
 void tcp_finish(struct tcp *t)
 {
-    if (t->fin_queued || t->state == TCP_CLOSED)
+    if (t->fin_queued || t->is_cut || t->state == TCP_CLOSED)
         return;
     t->fin_queued = true;
     if (t->state == TCP_ESTABLISHED)
@@ -219,6 +219,14 @@ void tcp_abort(struct tcp *t)
     default:
         tcp_end_with_reset(t);
     }
+}
+
+void tcp_cut(struct tcp *t)
+{
+    if (t->tx.bytes == 0 || t->fin_queued || !tcp_is_synchronized(t))
+        tcp_abort(t);
+    else
+        t->is_cut = true; /* the rest is the last ACK's */
 }
 
 /* ---- the stream ---- */
@@ -295,7 +303,7 @@ static size_t memory_for(const struct tcp *t)
 
 size_t tcp_writable(const struct tcp *t)
 {
-    if (t->state == TCP_CLOSED || t->fin_queued || t->tx.bytes >= TCP_TX_BUFFER_BYTES)
+    if (t->state == TCP_CLOSED || t->fin_queued || t->is_cut || t->tx.bytes >= TCP_TX_BUFFER_BYTES)
         return 0;
 
     size_t room = TCP_TX_BUFFER_BYTES - t->tx.bytes;
@@ -337,7 +345,12 @@ static uint64_t persist_at(const struct tcp *t)
         return UINT64_MAX;
     if ((t->due & TCP_DUE_PROBE) || tcp_may_send_new(t))
         return UINT64_MAX;
-    return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + tcp_rto_ns(t);
+    uint64_t wait = tcp_rto_ns(t);
+
+    /* What fits a small window is held back for so long at most (RFC 9293 3.8.6.2.1). */
+    if (t->snd_wnd > 0 && wait > TCP_OVERRIDE_MS * TCP_MS_NS)
+        wait = TCP_OVERRIDE_MS * TCP_MS_NS;
+    return (t->sent_at > t->received_at ? t->sent_at : t->received_at) + wait;
 }
 
 static uint64_t keepalive_at(const struct tcp *t)
@@ -371,6 +384,7 @@ static void retransmission_timeout(struct tcp *t, uint64_t now)
     bool is_handshake = !tcp_is_synchronized(t);
 
     t->timer_at = UINT64_MAX;
+    t->timed_out_at = now;
     t->env->counters->tcp_rto++;
     if (!is_handshake)
         tcp_loss_timed_out(t);

@@ -60,7 +60,7 @@ static void show_dsack(struct tcp *t, uint32_t start, uint32_t end)
 
 static void take_fin(struct tcp *, uint64_t now);
 static void take_text(struct tcp *, uint32_t seq, const struct tcp_segment *, uint64_t now);
-static void take_rtt(struct tcp *, const struct tcp_segment *, uint64_t now);
+static bool take_rtt(struct tcp *, const struct tcp_segment *, uint64_t now);
 
 static void input_syn_sent(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
 {
@@ -185,21 +185,28 @@ static void refuse_seq(struct tcp *t, const struct tcp_segment *seg, uint32_t le
 
 /* ---- fifth: the ACK ---- */
 
-static void take_rtt(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
+/* False: the ACK tells nothing of a round trip. */
+static bool take_rtt(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
 {
     if (t->is_timed) {
         if (seq_lt(seg->ack, t->timed_seq))
-            return;
+            return false;
         t->is_timed = false;
         tcp_rtt_sample(t, (now - t->timed_at) / 1000);
-        return;
+        return true;
     }
     /* Nothing could be timed because bytes were sent twice; the echo tells which of them was
-     * acknowledged. */
+     * acknowledged. Not if it is older than the last timeout: a peer that had the bytes, and whose
+     * ACKs were lost, answers what comes again with the time of what came first (RFC 7323 4.3: it
+     * lies outside the window). That would take our own wait for a round trip, and the next wait is
+     * a multiple of it. */
     uint32_t ms = tcp_ts_clock(t->ts_offset, now) - seg->ts_ecr;
+    uint64_t waited_ms = now / TCP_MS_NS - t->timed_out_at / TCP_MS_NS;
 
-    if (t->has_ts && seg->has_ts && seg->ts_ecr != 0 && ms < TCP_RTO_MAX_MS)
-        tcp_rtt_sample(t, ms > 0 ? ms * 1000ull : 500);
+    if (!t->has_ts || !seg->has_ts || seg->ts_ecr == 0 || ms >= TCP_RTO_MAX_MS || ms > waited_ms)
+        return false;
+    tcp_rtt_sample(t, ms > 0 ? ms * 1000ull : 500);
+    return true;
 }
 
 static void acked(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
@@ -213,8 +220,10 @@ static void acked(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
     byte_queue_consume(&t->tx, t->env->pool, data);
     t->tx_seq += data;
     t->snd_una = seg->ack;
-    t->retries = t->backoff = 0;
-    take_rtt(t, seg, now);
+    t->retries = 0;
+    if (!take_rtt(t, seg, now))
+        tcp_rto_keep(t);
+    t->backoff = 0;
     tcp_loss_acked(t, una_before);
     if (t->loss.mode != TCP_RECOVERY_FAST) {
         /* cwnd held the sender back if the flight filled it but for a segment; in slow start half
@@ -235,12 +244,15 @@ static bool is_duplicate_ack(const struct tcp *t, const struct tcp_segment *seg)
            (uint32_t)seg->window << t->snd_wscale == t->snd_wnd;
 }
 
-static void take_window(struct tcp *t, const struct tcp_segment *seg)
+/* What acknowledges more is newer, whatever its own number: one that comes again has an old one. With
+ * the older window behind its ACK we would send more than the peer ever had room for. */
+static void take_window(struct tcp *t, const struct tcp_segment *seg, bool is_newer)
 {
-    if (!seq_lt(t->snd_wl1, seg->seq) && !(t->snd_wl1 == seg->seq && seq_le(t->snd_wl2, seg->ack)))
+    if (!is_newer && !seq_lt(t->snd_wl1, seg->seq) &&
+        !(t->snd_wl1 == seg->seq && seq_le(t->snd_wl2, seg->ack)))
         return;
     t->snd_wnd = (uint32_t)seg->window << t->snd_wscale;
-    t->snd_wl1 = seg->seq;
+    t->snd_wl1 = seq_max(t->snd_wl1, seg->seq);
     t->snd_wl2 = seg->ack;
     if (t->snd_wnd > t->snd_wnd_max)
         t->snd_wnd_max = t->snd_wnd;
@@ -256,12 +268,12 @@ static bool take_ack(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
         return false;
     }
 
-    bool is_duplicate = is_duplicate_ack(t, seg);
+    bool is_duplicate = is_duplicate_ack(t, seg), is_newer = seq_lt(t->snd_una, seg->ack);
 
-    if (seq_lt(t->snd_una, seg->ack))
+    if (is_newer)
         acked(t, seg, now);
     if (seq_le(t->snd_una, seg->ack))
-        take_window(t, seg);
+        take_window(t, seg, is_newer);
     if (t->has_sack) {
         if ((seg->sack_count > 0 && tcp_loss_sacked(t, seg)) || t->loss.sacked_count > 0)
             tcp_loss_detect(t);
@@ -297,6 +309,15 @@ static bool take_ack_of_fin(struct tcp *t, uint64_t now)
     }
 }
 
+/* All that was said before a cut is heard. False: the connection is over. */
+static bool take_ack_of_cut(struct tcp *t)
+{
+    if (!t->is_cut || t->tx.bytes > 0)
+        return true;
+    tcp_end_with_reset(t);
+    return false;
+}
+
 static bool input_ack(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
 {
     if (t->state == TCP_SYN_RECEIVED) {
@@ -315,7 +336,7 @@ static bool input_ack(struct tcp *t, const struct tcp_segment *seg, uint64_t now
         t->snd_wl2 = seg->ack;
         return true;
     }
-    return take_ack(t, seg, now) && take_ack_of_fin(t, now);
+    return take_ack(t, seg, now) && take_ack_of_cut(t) && take_ack_of_fin(t, now);
 }
 
 /* ---- seventh: the text ---- */
@@ -413,6 +434,15 @@ static void take_fin(struct tcp *t, uint64_t now)
 
 /* ---- 3.10.7.4: all other states ---- */
 
+/* Of a peer that has sent more than there is room for, and says everything from there on: its ACKs
+ * count, as "special allowance should be made to accept valid ACKs" of a closed window, else both
+ * ends repeat what the other has. Nothing further away, which is easier to guess. */
+static bool is_ack_behind_window(const struct tcp *t, const struct tcp_segment *seg)
+{
+    return tcp_is_synchronized(t) && (seg->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK &&
+           seq_le(t->rcv_edge, seg->seq) && seq_lt(seg->seq, t->rcv_edge + tcp_window_max(t));
+}
+
 static void input_other(struct tcp *t, const struct tcp_segment *seg, uint64_t now)
 {
     bool has_syn = (seg->flags & TCP_SYN) != 0;
@@ -428,7 +458,8 @@ static void input_other(struct tcp *t, const struct tcp_segment *seg, uint64_t n
     } else if (!paws_accepts(t, seg, now)) {
         return;
     } else if (!seq_acceptable(t, seg, len)) {
-        refuse_seq(t, seg, len, now);
+        if (!is_ack_behind_window(t, seg) || input_ack(t, seg, now))
+            refuse_seq(t, seg, len, now);
         return;
     }
     /* RFC 7323 4.3: the timestamp of the segment that the last ACK is about. */

@@ -273,6 +273,11 @@ void tcp_rtt_sample(struct tcp *t, uint64_t rtt_us)
     t->rto_us = (uint32_t)rto;
 }
 
+void tcp_rto_keep(struct tcp *t)
+{
+    t->rto_us = (uint32_t)(tcp_rto_ns(t) / 1000);
+}
+
 uint64_t tcp_rto_ns(const struct tcp *t)
 {
     uint64_t rto = (uint64_t)t->rto_us << (t->backoff < 16 ? t->backoff : 16);

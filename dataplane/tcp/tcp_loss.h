@@ -38,6 +38,9 @@ bool tcp_loss_next_doubtful(const struct tcp *, struct tcp_range *, bool *is_res
 
 /* ---- the clock (RFC 6298) ---- */
 void tcp_rtt_sample(struct tcp *, uint64_t rtt_us);
+/* Something was acknowledged, and nothing measured: what the timeouts have doubled is the RTO until
+ * something is (RFC 6298 5.7, Karn). */
+void tcp_rto_keep(struct tcp *);
 /* What to wait now, doubled by each timeout without progress. */
 uint64_t tcp_rto_ns(const struct tcp *);
 

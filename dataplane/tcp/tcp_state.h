@@ -77,6 +77,7 @@ struct tcp {
     bool fin_known : 1;    /* the peer's FIN came, perhaps before bytes in front of it */
     bool fin_received : 1; /* and all before it is in order */
     bool is_orphan : 1;    /* tcp_close: nobody reads any more */
+    bool is_cut : 1;       /* tcp_cut: RST behind what is queued */
     bool is_timed : 1;     /* timed_seq is being measured */
     bool has_dsack : 1;
     bool reset_has_ack : 1;
@@ -92,6 +93,7 @@ struct tcp {
 
     uint32_t timed_seq; /* Karn: a segment sent once */
     uint64_t timed_at;
+    uint64_t timed_out_at; /* the last retransmission timeout */
     uint32_t srtt_us, rttvar_us, rto_us;
 
     uint32_t challenge_ms; /* the last challenge ACK */

@@ -23,6 +23,18 @@ static void check_place(const struct sim *s, const struct model_runtime *m, cons
           "request %u goes to node %u, which drains", r->id, at);
 }
 
+/* Why its process died is told to who had called it, and so on up to who starts `depth` again: does
+ * any of these calls go from one node to another? */
+static bool word_leaves_node(const struct record *r, uint32_t depth)
+{
+    uint32_t starter = depth > 0 ? r->at[depth - 1] : r->entry;
+    for (uint32_t i = depth; i <= r->killed_depth; i++) {
+        if (r->at[i] != starter)
+            return true;
+    }
+    return false;
+}
+
 void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t depth,
                       uint64_t handle, bool is_cold)
 {
@@ -40,11 +52,11 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
     CHECK(starts == 1 || (r->may_run_again && is_lost), "request %u.%u ran %u times", id, depth,
           starts);
-    /* Nor does what had called it. Another node may not have heard why it died, if the channel went
-     * down too. */
-    CHECK(!r->killed_at || depth > r->killed_depth ||
-              (r->killed_at != cluster_node_of(&s->cluster, m) + 1 && weather_may_lose_channels(s)),
+    /* Nor does what had called it, unless the word of it was lost with a channel. */
+    CHECK(!r->has_killed || depth > r->killed_depth ||
+              (weather_may_lose_channels(s) && word_leaves_node(r, depth)),
           "request %u.%u killed a process, and %u starts again", id, r->killed_depth, depth);
+    r->at[depth] = cluster_node_of(&s->cluster, m);
     CHECK(depth > 0 || starts <= RUNS_MAX, "request %u ran %u times", id, starts);
     CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
     if (depth > 0)
@@ -63,7 +75,7 @@ void books_on_suspected(void *arg, struct model_runtime *m, uint32_t id, uint32_
     if (!r || depth >= MODEL_DEPTH)
         return;
     r->killed_depth = depth;
-    r->killed_at = cluster_node_of(&s->cluster, m) + 1;
+    r->has_killed = true;
 }
 
 /* ---- it is answered ---- */

@@ -122,12 +122,13 @@ struct weather {
 
 struct record { /* of a request */
     uint32_t id, entry, entry_lives, script, starts[MODEL_DEPTH];
+    uint32_t at[MODEL_DEPTH]; /* the node where each depth started last */
     bool has_body;
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
     bool ran_warm, ran_waiting; /* on an isolate that was there, or that it waited for */
-    uint32_t killed_at;         /* node + 1, where its process died of it; 0: nowhere */
+    bool has_killed;            /* a process, while that depth of it ran: */
     uint32_t killed_depth;
     uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };

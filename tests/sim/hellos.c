@@ -101,11 +101,6 @@ struct sim {
 
 static const uint8_t core_mac[6] = {2, 0, 0, 0, 0, 1};
 
-static void *take(size_t bytes, int node)
-{
-    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-}
-
 /* ---- what they say ---- */
 
 static void add_share(struct hello *h, enum fault fault)
@@ -257,10 +252,11 @@ static void start_core(struct sim *s)
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(s->wire, 1, core_mac),
                                  .net = &net,
-                                 .neighbours = s->core_neighbours = take(neighbours_bytes(), -1),
+                                 .neighbours = s->core_neighbours =
+                                     sim_take(neighbours_bytes(), -1),
                                  .world = &s->shared,
                                  .clock = &s->clock,
-                                 .memory = {.take = take, .give = free},
+                                 .memory = {.take = sim_take, .give = free},
                                  .plain_port = 80,
                                  .tls_port = 443,
                                  .conns_max = 2 * CROWD,

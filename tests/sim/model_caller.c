@@ -8,34 +8,40 @@ static void write_request(struct caller *c)
     const struct caller_request *request = &c->request;
     if (request->is_mute)
         return;
-    c->out_bytes =
-        (uint32_t)snprintf(c->out, sizeof(c->out), "%s /%u/%u/%u HTTP/1.1\r\nHost: %s\r\n%s",
-                           request->method, (unsigned)request->answer, request->id, request->bytes,
-                           request->host, request->keeps ? "" : "Connection: close\r\n");
+    c->out_bytes = (uint32_t)snprintf(c->text->out, sizeof(c->text->out),
+                                      "%s /%u/%u/%u HTTP/1.1\r\nHost: %s\r\n%s", request->method,
+                                      (unsigned)request->answer, request->id, request->bytes,
+                                      request->host, request->keeps ? "" : "Connection: close\r\n");
     if (strcmp(request->method, "GET") != 0)
-        c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
-                                           "Content-Length: %u\r\n", request->body_bytes);
+        c->out_bytes +=
+            (uint32_t)snprintf(c->text->out + c->out_bytes, sizeof(c->text->out) - c->out_bytes,
+                               "Content-Length: %u\r\n", request->body_bytes);
     if (request->half_closes)
-        c->out_bytes += (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes,
-                                           "x-waits: fin\r\n");
+        c->out_bytes += (uint32_t)snprintf(c->text->out + c->out_bytes,
+                                           sizeof(c->text->out) - c->out_bytes, "x-waits: fin\r\n");
     uint32_t pad = request_pad(request->id);
     if (pad > 0) {
-        c->out_bytes +=
-            (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "x-pad: ");
-        pad_fill(c->out + c->out_bytes, request->id, pad);
+        c->out_bytes += (uint32_t)snprintf(c->text->out + c->out_bytes,
+                                           sizeof(c->text->out) - c->out_bytes, "x-pad: ");
+        pad_fill(c->text->out + c->out_bytes, request->id, pad);
         c->out_bytes += pad;
-        c->out_bytes +=
-            (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
+        c->out_bytes += (uint32_t)snprintf(c->text->out + c->out_bytes,
+                                           sizeof(c->text->out) - c->out_bytes, "\r\n");
     }
-    c->out_bytes +=
-        (uint32_t)snprintf(c->out + c->out_bytes, sizeof(c->out) - c->out_bytes, "\r\n");
+    c->out_bytes += (uint32_t)snprintf(c->text->out + c->out_bytes,
+                                       sizeof(c->text->out) - c->out_bytes, "\r\n");
 }
 
 void caller_open(struct callers *s, struct caller *c, const struct caller_request *request)
 {
     assert(!c->is_open);
     uint32_t index = c->index;
-    *c = (struct caller){.index = index, .request = *request, .is_open = true, .is_first = true};
+    *c = (struct caller){.index = index,
+                         .request = *request,
+                         .is_open = true,
+                         .is_first = true,
+                         .text = malloc(sizeof(struct caller_text))};
+    c->text->head[0] = 0;
     c->opened_ns = c->heard_ns = sim_now_ns;
     c->port = ++s->last_port;
     if (s->last_port == 65000)
@@ -54,8 +60,10 @@ void caller_again(struct callers *s, struct caller *c, const struct caller_reque
                          .is_open = true,
                          .tcp = old.tcp, /* holds no pointer to itself */
                          .port = old.port,
+                         .text = old.text,
                          .opened_ns = old.opened_ns,
                          .heard_ns = sim_now_ns};
+    c->text->head[0] = 0;
     write_request(c);
 }
 
@@ -64,13 +72,15 @@ void caller_free(struct caller *c)
     if (c->is_open)
         tcp_fini(&c->tcp);
     c->is_open = false;
+    free(c->text);
+    c->text = NULL;
 }
 
 bool caller_field(const struct caller *c, const char *name, char *value, size_t cap)
 {
     char line[64];
     snprintf(line, sizeof(line), "\r\n%s:", name);
-    const char *at = strcasestr(c->head, line);
+    const char *at = strcasestr(c->text->head, line);
     if (!at)
         return false;
     at += strlen(line);
@@ -119,16 +129,16 @@ static void take_chunked_byte(struct caller *c, uint8_t byte)
 
 static void take_head_byte(struct caller *c, uint8_t byte)
 {
-    CHECK(c->head_bytes < sizeof(c->head) - 1, "a head without end");
-    c->head[c->head_bytes++] = (char)byte;
-    c->head[c->head_bytes] = 0;
-    if (c->head_bytes < 4 || memcmp(c->head + c->head_bytes - 4, "\r\n\r\n", 4) != 0)
+    CHECK(c->head_bytes < sizeof(c->text->head) - 1, "a head without end");
+    c->text->head[c->head_bytes++] = (char)byte;
+    c->text->head[c->head_bytes] = 0;
+    if (c->head_bytes < 4 || memcmp(c->text->head + c->head_bytes - 4, "\r\n\r\n", 4) != 0)
         return;
-    CHECK(sscanf(c->head, "HTTP/1.1 %d ", &c->status) == 1, "status line %s", c->head);
+    CHECK(sscanf(c->text->head, "HTTP/1.1 %d ", &c->status) == 1, "status line %s", c->text->head);
     char length[32];
     bool has_length = caller_field(c, "content-length", length, sizeof(length));
     c->is_chunked = caller_field(c, "transfer-encoding", c->line, sizeof(c->line));
-    CHECK(has_length != c->is_chunked || c->status == 204, "framing: %s", c->head);
+    CHECK(has_length != c->is_chunked || c->status == 204, "framing: %s", c->text->head);
     c->left = has_length ? strtoull(length, NULL, 10) : 0;
     static char pad[PAD_BYTES_MAX + 1];
     if (!caller_field(c, "x-pad", pad, sizeof(pad)))
@@ -175,7 +185,7 @@ static void write_some(struct caller *c)
     uint32_t all = c->out_bytes + c->request.body_bytes;
     uint32_t most = c->request.crawls ? 1 + below(8000) : UINT32_MAX;
     while (c->out_at < c->out_bytes) {
-        size_t n = tcp_write(&c->tcp, c->out + c->out_at, c->out_bytes - c->out_at);
+        size_t n = tcp_write(&c->tcp, c->text->out + c->out_at, c->out_bytes - c->out_at);
         if (n == 0)
             return;
         c->out_at += (uint32_t)n;
@@ -210,6 +220,7 @@ static void end(struct callers *s, struct caller *c, enum caller_end how)
     tcp_fini(&c->tcp);
     c->is_open = false;
     s->done(s->arg, c, how);
+    caller_free(c);
 }
 
 void caller_work(struct callers *s, struct caller *c)

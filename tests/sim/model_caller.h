@@ -38,6 +38,12 @@ struct caller_request {
     uint64_t leave_ns; /* when it goes away; UINT64_MAX: it stays */
 };
 
+/* Beside the caller, so that a look at a crowd of them stays in the cache. */
+struct caller_text {
+    char out[PAD_BYTES_MAX + 512];   /* the request's head */
+    char head[PAD_BYTES_MAX + 2048]; /* the answer's */
+};
+
 struct caller {
     struct caller_request request;
     uint32_t index;
@@ -48,9 +54,8 @@ struct caller {
     bool is_taken; /* the other end has acknowledged the whole request */
     bool is_first; /* request of its connection */
     uint64_t opened_ns, heard_ns, pause_ns;
-    char out[PAD_BYTES_MAX + 512];
+    struct caller_text *text;   /* of one that is open, until `done` has returned */
     uint32_t out_bytes, out_at; /* of the head, then of the body */
-    char head[PAD_BYTES_MAX + 2048];
     uint32_t head_bytes;
     int status; /* 0: none yet */
     bool in_body, is_chunked, is_whole;

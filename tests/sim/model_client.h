@@ -17,7 +17,7 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/station.h"
 
-enum { CLIENT_REQUESTS = 8 };
+enum { CLIENT_REQUESTS = 8, CLIENT_IDS = 100 };
 
 enum manner {
     POLITE,
@@ -68,9 +68,10 @@ struct clients {
     WOLFSSL_CTX *ctx; /* NULL: no TLS in this run */
     bool
         is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts are to be expected */
-    bool may_stall;           /* somebody's packets went astray: 408 and 504 too */
-    bool is_ending;           /* the core is gone: no new connection, any end is fine */
-    uint32_t answers[6], cut; /* by the status's first digit */
+    bool may_stall;                 /* somebody's packets went astray: 408 and 504 too */
+    bool is_ending;                 /* the core is gone: no new connection, any end is fine */
+    uint32_t answers[6], cut;       /* by the status's first digit */
+    uint32_t said[16 * CLIENT_IDS]; /* of the body of answer id, before its script failed */
 };
 
 void model_client_start(struct clients *, struct client *, uint32_t index);

@@ -27,11 +27,6 @@ enum {
     CHANNELS = 32
 };
 
-static void *take(size_t bytes, int node)
-{
-    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-}
-
 /* ---- what all nodes share ---- */
 
 static void make_scripts(struct cluster *c)
@@ -120,7 +115,7 @@ const struct cluster_plan *cluster_make_plan(struct cluster *c, const uint32_t *
         ring[place] =
             (struct ring_member){.id = c->member[i].id, .node = place, .weight = weight[i]};
     }
-    plan->ring_memory = take(ring_bytes(ring, plan->count), -1);
+    plan->ring_memory = sim_take(ring_bytes(ring, plan->count), -1);
     c->plan[c->plan_count++] = plan;
     plan->ring = ring_build(plan->ring_memory, ring, plan->count, c->plan_count);
     return plan;
@@ -243,7 +238,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
     net.address[0].prefix_len = 120;
-    n->neighbours = take(neighbours_bytes(), -1);
+    n->neighbours = sim_take(neighbours_bytes(), -1);
     neighbours_init(n->neighbours, rng());
     struct core_config config = {.cores = 1,
                                  .port = n->port,
@@ -251,7 +246,7 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .neighbours = n->neighbours,
                                  .world = &n->shared,
                                  .clock = &n->clock,
-                                 .memory = {.take = take, .give = free},
+                                 .memory = {.take = sim_take, .give = free},
                                  .plain_port = 80,
                                  .conns_max = CONNS,
                                  .chunks = c->config.chunks,
@@ -442,6 +437,8 @@ uint64_t cluster_clock_ns(const struct cluster *c, uint32_t node, uint64_t at_ns
 {
     const struct cluster_node *n = &c->node[node];
     int64_t since = (int64_t)(at_ns - n->started_ns);
+    if (n->clock_ppb == 0)
+        return n->clock_start_ns + (uint64_t)since;
     int64_t drift = (int64_t)((__int128)since * n->clock_ppb / 1000000000);
     return n->clock_start_ns + (uint64_t)(since + drift);
 }
@@ -451,6 +448,8 @@ static uint64_t true_ns(const struct cluster_node *n, uint64_t clock_ns)
 {
     if (clock_ns == UINT64_MAX || clock_ns <= n->clock.virtual_ns)
         return clock_ns == UINT64_MAX ? UINT64_MAX : sim_now_ns;
+    if (n->clock_ppb == 0)
+        return n->started_ns + clock_ns - n->clock_start_ns + 1;
     unsigned __int128 since = clock_ns - n->clock_start_ns;
     return n->started_ns + (uint64_t)(since * 1000000000 / (uint64_t)(1000000000 + n->clock_ppb)) +
            1;

@@ -29,6 +29,7 @@ static void attach(struct model_runtime *m)
     arena_owner_init(&m->arena_up, &lane->arena_up);
     arena_peer_init(&m->arena_down, &lane->arena_down);
     memset(m->isolate, 0, sizeof(m->isolate));
+    m->owed = 0;
     atomic_store(&m->condemned, 0);
     if (!m->is_announced)
         m->world->life++;
@@ -220,16 +221,19 @@ static void on_warm(struct model_runtime *m, uint64_t handle)
         push(m, &(struct job_slot){.type = JOB_WARMED, .arg = handle});
         return;
     }
-    isolate_of(m, handle)->is_owed = true;
+    struct model_isolate *i = isolate_of(m, handle);
+    m->owed += !i->is_owed;
+    i->is_owed = true;
 }
 
 static void tell_warmed(struct model_runtime *m)
 {
-    for (uint32_t k = 0; k < MODEL_ISOLATES && m->isolate[k].handle; k++) {
+    for (uint32_t k = 0; m->owed > 0 && k < MODEL_ISOLATES && m->isolate[k].handle; k++) {
         struct model_isolate *i = &m->isolate[k];
         if (!i->is_owed || sim_now_ns < i->ready_ns || job_producer_free(&m->up, 8) < 8)
             continue;
         i->is_owed = false;
+        m->owed--;
         push(m, &(struct job_slot){.type = JOB_WARMED, .arg = i->handle, .arg2 = i->took_us});
     }
 }
@@ -635,6 +639,8 @@ static void send_error(struct model_runtime *m, struct model_job *j)
     s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
     s.flags = may_linger(m, j);
     push(m, &s);
+    if (m->failed && j->has_head)
+        m->failed(m->arg, j->id, j->depth, j->sent);
 }
 
 static void send_data(struct model_runtime *m, struct model_job *j)
@@ -812,7 +818,7 @@ uint64_t model_runtime_next_ns(const struct model_runtime *m)
         return m->stalled_until_ns < next ? m->stalled_until_ns : next;
     if (m->slow_ns) /* what there is waits for the next look */
         return m->read_ns < next ? m->read_ns : next;
-    for (uint32_t i = 0; i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
+    for (uint32_t i = 0; m->owed > 0 && i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
         if (m->isolate[i].is_owed && m->isolate[i].ready_ns < next)
             next = m->isolate[i].ready_ns;
     }

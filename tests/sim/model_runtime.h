@@ -96,10 +96,13 @@ struct model_runtime {
     uint64_t slow_ns, read_ns; /* slow: between two looks into its ring; when the next one is */
     void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
                     bool is_cold);
+    /* It has failed behind its head, and so much of its body was said before. */
+    void (*failed)(void *arg, uint32_t id, uint32_t depth, uint32_t said_bytes);
     /* A job of the script that it executed when it died. */
     void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
     void *arg;
     uint32_t cold; /* jobs that found no isolate */
+    uint32_t owed; /* isolates with is_owed */
     struct model_isolate isolate[MODEL_ISOLATES];
 };
 

@@ -52,6 +52,11 @@ void sim_random(void *arg, void *out, size_t bytes)
     }
 }
 
+void *sim_take(size_t bytes, int numa_node)
+{
+    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+}
+
 void sim_hash(const void *bytes, size_t len)
 {
     story = XXH3_64bits_withSeed(bytes, len, story);

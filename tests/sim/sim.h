@@ -54,6 +54,7 @@ void sim_hash(const void *bytes, size_t len);
 /* Of the story since sim_seed_with: two runs with the same one are the same run. */
 uint64_t sim_story_hash(void);
 void sim_random(void *arg, void *out, size_t bytes); /* for core_config and channels */
+void *sim_take(size_t bytes, int numa_node);         /* the same; given back by free */
 
 /* Bytes of body `id` from `at` on. */
 void body_fill(uint8_t *out, uint32_t id, uint32_t at, uint32_t len);

@@ -82,11 +82,6 @@ static struct net_config net_config_of(const char *address, const uint8_t mac[6]
     return c;
 }
 
-static void *take(size_t bytes, int node)
-{
-    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-}
-
 static struct tcp *find(void *arg, uint16_t port)
 {
     struct sim *s = arg;
@@ -158,10 +153,11 @@ static void start_core(struct sim *s, uint32_t chunks)
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(s->wire, 1, core_mac),
                                  .net = &net,
-                                 .neighbours = s->core_neighbours = take(neighbours_bytes(), -1),
+                                 .neighbours = s->core_neighbours =
+                                     sim_take(neighbours_bytes(), -1),
                                  .world = &s->shared,
                                  .clock = &s->clock,
-                                 .memory = {.take = take, .give = free},
+                                 .memory = {.take = sim_take, .give = free},
                                  .plain_port = 80,
                                  .tls_port = tls.certs ? 443 : 0,
                                  .conns_max = chance(20) ? CLIENTS : 64,
@@ -185,6 +181,13 @@ static void start_clients(struct sim *s)
         model_client_start(&s->clients, &s->client[i], i);
 }
 
+static void on_failed(void *arg, uint32_t id, uint32_t depth, uint32_t said_bytes)
+{
+    struct sim *s = arg;
+    if (depth == 0)
+        s->clients.said[id] = said_bytes;
+}
+
 static struct sim *sim_start(void)
 {
     struct sim *s = calloc(1, sizeof(*s));
@@ -198,6 +201,8 @@ static struct sim *sim_start(void)
     for (uint32_t i = 0; i < RUNTIMES; i++) {
         model_runtime_start(&s->runtime[i], &s->world.runtime[i], is_troubled);
         s->runtime[i].relays = relays;
+        s->runtime[i].failed = on_failed;
+        s->runtime[i].arg = s;
     }
     if (chance(30)) {
         if (is_troubled && chance(70)) /* at times before the first request */

@@ -1,15 +1,19 @@
-/* Runs the simulations of a crowd, of hellos and of a cluster on every mutant of the data plane
- * (dataplane/base/mutant.h): each must be found, or they prove nothing about such a bug.
+/* Runs a simulation on every mutant of the data plane (dataplane/base/mutant.h): each must be found by the
+ * one that the list names, or that proves nothing about such a bug.
  *
- *   unmutated, seeds 1..CLEAN_SEEDS --all clean--> mutant, seed 1 --clean--> seed 2 ... --broken--> FOUND
- *                                                                     +--all its seeds clean--> SURVIVED
+ *   mutant, the seed that found it last --clean--> seed 1 --clean--> seed 2 ... --clean--> SURVIVED
+ *                      +------------broken------------+----------------+----> FOUND
  *
- * Each run is a child process, as a broken run ends its process: by a CHECK, by an assert, by a signal, or by not ending. One that does not
- * end within END_MS of virtual time breaks a CHECK; RUN_S of real time is for a loop in which time stands still. A mutant's
- * seeds run one after the other, two mutants side by side, so the verdicts are the same every time.
+ * What the unmutated code does not pass proves nothing: it runs the seeds of all finds at the end.
  *
- *   sim_mutants [NAME...] [--list]              all mutants, or these; exit code 1: one survived
- *   sim_mutants NAME --seed S [--trace]         repeats one run, and says its hash; NONE: unmutated
+ * Each run is a child process, as a broken run ends its process: by a CHECK, by an assert, by a
+ * signal, or by not ending. One that does not end within END_MS of virtual time breaks a CHECK; RUN_S
+ * of real time is for a loop in which time stands still. A mutant's seeds run one after the other, two
+ * mutants side by side, so the verdicts are the same every time.
+ *
+ *   sim_mutants [NAME...] [--list]         all mutants, or these; exit code 1: one survived
+ *   sim_mutants NAME --seed S [--trace]    repeats one run, and says its hash; NONE: the cluster's,
+ *                                          unmutated
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,51 +31,85 @@
 const char sim_name[] = "tools/sim mutants";
 enum mutant mutant_chosen;
 
-/* KILLER_SEEDS: one seed in so many also runs with a script that ends its processes. */
-enum { CLEAN_SEEDS = 6, PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160, KILLER_SEEDS = 8 };
+enum { PROCESSES = 2, RUN_S = 60, WHY_BYTES = 160 };
+
+enum simulation {
+    DOORS,
+    HELLOS,
+    CLUSTER,
+    KILLER /* the cluster, with a script that ends its processes */
+};
 
 static const struct {
     const char *name, *text;
-    uint32_t seeds;
-} mutants[MUTANT_COUNT] = {[MUTANT_NONE] = {"NONE", "nothing is broken", CLEAN_SEEDS},
-#define MUTANT_ROW(mutant, count, what)                                                            \
-    [MUTANT_##mutant] = {.name = #mutant, .text = what, .seeds = count},
+    enum simulation simulation;
+    uint32_t first, seeds;
+} mutants[MUTANT_COUNT] = {[MUTANT_NONE] = {"NONE", "nothing is broken", CLUSTER, 1, 1},
+#define MUTANT_ROW(mutant, where, seed, count, what)                                               \
+    [MUTANT_##mutant] = {#mutant, what, where, seed, count},
                            MUTANTS(MUTANT_ROW)
 #undef MUTANT_ROW
 };
 
 enum verdict { UNKNOWN = 0, FOUND, SURVIVED };
 
-struct hunt { /* for one mutant */
+struct hunt { /* for one mutant; for NONE: of one seed that found another */
     enum mutant mutant;
+    enum simulation simulation;
     enum verdict verdict;
+    uint32_t first, seeds, tries;
     uint64_t seed; /* that runs, or that found it */
     pid_t child;   /* 0: none */
     FILE *output;  /* of the child */
     char why[WHY_BYTES];
 };
 
-static int run_one(enum mutant mutant, uint64_t seed)
+static struct hunt hunt_for(enum mutant m)
+{
+    return (struct hunt){.mutant = m,
+                         .simulation = mutants[m].simulation,
+                         .first = mutants[m].first,
+                         .seeds = mutants[m].seeds};
+}
+
+static int run_one(enum mutant mutant, enum simulation simulation, uint64_t seed)
 {
     struct cluster_report report = {0};
     static char arguments[32];
     snprintf(arguments, sizeof(arguments), " %s", mutants[mutant].name);
     sim_arguments = arguments;
     mutant_chosen = mutant;
-    doors_run(seed);
-    hellos_run(seed, NULL);
-    cluster_run(&(struct cluster_options){.seed = seed}, &report);
-    if (seed % KILLER_SEEDS == 1)
-        cluster_run(&(struct cluster_options){.seed = seed, .is_deadly = true}, &report);
-    if (sim_trace || mutant == MUTANT_NONE)
-        printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)report.hash);
+    switch (simulation) {
+    case DOORS:
+        doors_run(seed);
+        break;
+    case HELLOS:
+        hellos_run(seed, NULL);
+        break;
+    case CLUSTER:
+    case KILLER:
+        cluster_run(&(struct cluster_options){.seed = seed, .is_deadly = simulation == KILLER},
+                    &report);
+        break;
+    }
+    printf("seed %lu: hash %016lx\n", (unsigned long)seed, (unsigned long)sim_story_hash());
     return 0;
 }
 
 /* ---- one child ---- */
 
+/* The first one first, then the others in order. */
+static uint64_t next_seed(const struct hunt *h)
+{
+    if (h->tries == 0)
+        return h->first;
+    return h->tries < h->first ? h->tries : h->tries + 1;
+}
+
 static void start(struct hunt *h)
 {
+    h->seed = next_seed(h);
+    h->tries++;
     h->output = tmpfile();
     if (!h->output) {
         perror("sim_mutants: tmpfile");
@@ -86,8 +124,9 @@ static void start(struct hunt *h)
     if (h->child > 0)
         return;
     dup2(fileno(h->output), STDERR_FILENO);
+    dup2(fileno(h->output), STDOUT_FILENO); /* its hash is of no interest */
     alarm(RUN_S);
-    exit(run_one(h->mutant, h->seed));
+    exit(run_one(h->mutant, h->simulation, h->seed));
 }
 
 /* What ended it, and the first line that it wrote: without the seed and the condition of a CHECK, without the folders of an assert. */
@@ -119,10 +158,8 @@ static void take_end(struct hunt *h, int status)
     if (status != 0) {
         h->verdict = FOUND;
         read_why(h, status);
-    } else if (h->seed == mutants[h->mutant].seeds) {
+    } else if (h->tries == h->seeds) {
         h->verdict = SURVIVED;
-    } else {
-        h->seed++;
     }
     fclose(h->output);
 }
@@ -132,9 +169,10 @@ static void take_end(struct hunt *h, int status)
 static void print(const struct hunt *h)
 {
     const char *name = mutants[h->mutant].name;
+    if (h->mutant == MUTANT_NONE)
+        return;
     if (h->verdict == SURVIVED)
-        printf("%-22s SURVIVED %u seeds: %s\n", name, mutants[h->mutant].seeds,
-               mutants[h->mutant].text);
+        printf("%-22s SURVIVED %u seeds: %s\n", name, h->seeds, mutants[h->mutant].text);
     else
         printf("%-22s found at seed %lu by %s\n", name, (unsigned long)h->seed, h->why);
     fflush(stdout);
@@ -147,7 +185,7 @@ static struct hunt *longest(struct hunt *hunts, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct hunt *h = &hunts[i];
         bool is_idle = h->verdict == UNKNOWN && h->child == 0;
-        if (is_idle && (!found || mutants[h->mutant].seeds > mutants[found->mutant].seeds))
+        if (is_idle && (!found || h->seeds > found->seeds))
             found = h;
     }
     return found;
@@ -188,21 +226,31 @@ static enum mutant find(const char *name)
     exit(2);
 }
 
-/* What the unmutated code does not pass proves nothing. */
-static void check_clean(void)
+/* The unmutated code, with the seeds of all finds. Returns how many it does not pass. */
+static uint32_t check_clean(const struct hunt *hunts, uint32_t count)
 {
-    struct hunt none = {.mutant = MUTANT_NONE, .seed = 1};
-    while (none.verdict == UNKNOWN) {
-        int status;
-        start(&none);
-        waitpid(none.child, &status, 0);
-        take_end(&none, status);
+    struct hunt clean[MUTANT_COUNT];
+    uint32_t seeds = 0, broken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct hunt *h = &hunts[i];
+        bool is_known = h->verdict != FOUND;
+        for (uint32_t k = 0; k < seeds && !is_known; k++)
+            is_known = clean[k].simulation == h->simulation && clean[k].first == h->seed;
+        if (is_known)
+            continue;
+        clean[seeds] = hunt_for(MUTANT_NONE);
+        clean[seeds].simulation = h->simulation;
+        clean[seeds++].first = (uint32_t)h->seed;
     }
-    if (none.verdict == SURVIVED)
-        return;
-    fprintf(stderr, "sim_mutants: without a mutant seed %lu is broken: %s\n",
-            (unsigned long)none.seed, none.why);
-    exit(1);
+    hunt_all(clean, seeds);
+    for (uint32_t i = 0; i < seeds; i++) {
+        if (clean[i].verdict == SURVIVED)
+            continue;
+        broken++;
+        fprintf(stderr, "sim_mutants: without a mutant seed %lu is broken: %s\n",
+                (unsigned long)clean[i].seed, clean[i].why);
+    }
+    return broken;
 }
 
 int main(int argc, char **argv)
@@ -224,7 +272,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "usage: sim_mutants [NAME...] [--seed S [--trace]] [--list]\n");
             return 2;
         } else {
-            hunts[count++] = (struct hunt){.mutant = find(argv[i]), .seed = 1};
+            hunts[count++] = hunt_for(find(argv[i]));
         }
     }
     if (aead_init() < 0) {
@@ -232,14 +280,14 @@ int main(int argc, char **argv)
         return 2;
     }
     if (seed > 0)
-        return run_one(count > 0 ? hunts[0].mutant : MUTANT_NONE, seed);
+        return run_one(count > 0 ? hunts[0].mutant : MUTANT_NONE,
+                       count > 0 ? hunts[0].simulation : CLUSTER, seed);
     for (uint32_t i = 1; i < MUTANT_COUNT && count < i; i++)
-        hunts[count++] = (struct hunt){.mutant = (enum mutant)i, .seed = 1};
-    check_clean();
+        hunts[count++] = hunt_for((enum mutant)i);
     hunt_all(hunts, count);
     for (uint32_t i = 0; i < count; i++)
         survived += hunts[i].verdict == SURVIVED;
     printf("sim_mutants: %u of %u found; one again: tools/sim mutants NAME --seed S --trace\n",
            count - survived, count);
-    return survived > 0;
+    return survived > 0 || check_clean(hunts, count) > 0;
 }

@@ -14,11 +14,11 @@ void station_init(struct station *s, struct port *port, uint16_t mtu, uint32_t c
     memcpy(net.mac, station_mac, 6);
     bool ok = net_parse_address("10.0.0.100/24", &net.address[0]);
     assert(ok);
-    s->neighbours = aligned_alloc(64, (neighbours_bytes() + 63) & ~(size_t)63);
+    s->neighbours = sim_take(neighbours_bytes(), -1);
     neighbours_init(s->neighbours, 2);
     tx_init(&s->tx, port, 0, &s->counters);
     net_init(&s->net, &net, s->neighbours, &s->counters, &s->tx);
-    s->chunk_memory = aligned_alloc(64, sizeof(struct chunk) * chunks);
+    s->chunk_memory = sim_take(sizeof(struct chunk) * chunks, -1);
     chunk_pool_init(&s->chunks, s->chunk_memory, chunks);
     s->env = (struct tcp_env){
         .pool = &s->chunks, .counters = &s->counters, .mss_max = (uint16_t)(mtu - 40)};

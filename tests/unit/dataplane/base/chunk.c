@@ -57,6 +57,21 @@ static void pool_gives_each_chunk_once_and_then_none(void **state)
     assert_non_null(chunk_take(&f->pool, &account, CHUNK_MUST));
 }
 
+/* A pool of many megabytes costs what is used of it. */
+static void what_was_never_taken_is_not_touched(void **state)
+{
+    struct fixture *f = *state;
+    static const struct chunk zero;
+    struct chunk_account account = {0};
+    struct chunk *first = chunk_take(&f->pool, &account, CHUNK_MUST);
+
+    chunk_give(&f->pool, &account, first);
+    assert_ptr_equal(chunk_take(&f->pool, &account, CHUNK_MUST), first);
+    for (int i = 0; i < POOL_CHUNKS; i++)
+        assert_memory_equal(&f->chunk[i], &zero, sizeof(zero));
+    assert_ptr_not_equal(chunk_take(&f->pool, &account, CHUNK_MUST), first);
+}
+
 /* Takes all that a rank gets; how many. The account keeps them. */
 static uint32_t take_all(struct chunk_pool *pool, struct chunk_account *a, enum chunk_rank rank)
 {
@@ -271,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pool_gives_each_chunk_once_and_then_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_never_taken_is_not_touched, setup, teardown),
         cmocka_unit_test(each_rank_leaves_its_part_to_those_that_can_wait_less),
         cmocka_unit_test_setup_teardown(a_floor_is_there_whatever_others_take, setup, teardown),
         cmocka_unit_test_setup_teardown(floors_are_never_more_than_there_is, setup, teardown),

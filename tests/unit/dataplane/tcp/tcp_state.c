@@ -326,6 +326,85 @@ static void abort_tells_the_peer_where_it_matters(void **state)
     }
 }
 
+static uint8_t text[100 * MSS];
+
+/* Acknowledges all that is sent, until nothing is. Returns the bytes; the last segment is in f. */
+static uint32_t take_and_ack(struct fixture *f)
+{
+    uint32_t bytes = 0;
+
+    while (take(f) && !(f->seg.flags & TCP_RST)) {
+        assert_int_equal(f->seg.flags & TCP_FIN, 0);
+        assert_int_equal(f->seg.seq, f->iss + 1 + bytes);
+        bytes += f->seg.payload_bytes;
+        f->now += MS_NS;
+        give(f, segment(f->irs + 1, f->iss + 1 + bytes, TCP_ACK));
+    }
+    return bytes;
+}
+
+static void a_cut_waits_until_what_was_said_is_heard(void **state)
+{
+    struct fixture f;
+
+    fixture_init(&f, 10, 20);
+    reach(&f, TCP_ESTABLISHED);
+    assert_int_equal(tcp_write(&f.tcp, text, sizeof(text)), sizeof(text));
+    tcp_cut(&f.tcp);
+    assert_int_equal(tcp_writable(&f.tcp), 0);
+    tcp_finish(&f.tcp); /* would say that this was all */
+    assert_int_equal(take_and_ack(&f), sizeof(text));
+    assert_int_equal(f.seg.flags, TCP_RST | TCP_ACK);
+    assert_int_equal(f.seg.seq, f.iss + 1 + sizeof(text));
+    assert_int_equal(tcp_end(&f.tcp), TCP_END_ABORTED);
+    assert_true(tcp_is_done(&f.tcp));
+    fixture_fini(&f);
+}
+
+static void what_was_lost_before_a_cut_comes_again(void **state)
+{
+    struct fixture f;
+
+    fixture_init(&f, 10, 20);
+    reach(&f, TCP_ESTABLISHED);
+    tcp_write(&f.tcp, text, 1000);
+    assert_true(take(&f));
+    tcp_cut(&f.tcp);
+    assert_false(take(&f));
+    give(&f, segment(f.irs + 1, f.iss + 1, TCP_ACK | TCP_FIN)); /* it has said all */
+    take_all(&f);
+    f.now = tcp_deadline(&f.tcp);
+    tcp_timeout(&f.tcp, f.now);
+    assert_true(take(&f));
+    assert_int_equal(f.seg.payload_bytes, 1000);
+    give(&f, segment(f.irs + 2, f.iss + 1001, TCP_ACK));
+    assert_true(take(&f));
+    assert_int_equal(f.seg.flags, TCP_RST | TCP_ACK);
+    fixture_fini(&f);
+}
+
+static void a_cut_is_at_once_where_nothing_is_unsaid_or_the_owner_gives_up(void **state)
+{
+    struct fixture f;
+
+    for (int has_text = 0; has_text < 2; has_text++) {
+        fixture_init(&f, 10, 20);
+        reach(&f, TCP_ESTABLISHED);
+        if (has_text)
+            tcp_write(&f.tcp, text, 1000);
+        tcp_cut(&f.tcp);
+        if (has_text) {
+            assert_true(take(&f));
+            assert_false(take(&f));
+            tcp_abort(&f.tcp);
+        }
+        assert_true(take(&f));
+        assert_int_equal(f.seg.flags, TCP_RST | TCP_ACK);
+        assert_true(tcp_is_done(&f.tcp));
+        fixture_fini(&f);
+    }
+}
+
 static void time_wait_may_be_reopened_by_a_newer_syn(void **state)
 {
     static const struct {
@@ -417,6 +496,9 @@ int main(void)
         cmocka_unit_test(acks_to_old_segments_are_few),
         cmocka_unit_test(simultaneous_open_establishes_both),
         cmocka_unit_test(abort_tells_the_peer_where_it_matters),
+        cmocka_unit_test(a_cut_waits_until_what_was_said_is_heard),
+        cmocka_unit_test(what_was_lost_before_a_cut_comes_again),
+        cmocka_unit_test(a_cut_is_at_once_where_nothing_is_unsaid_or_the_owner_gives_up),
         cmocka_unit_test(time_wait_may_be_reopened_by_a_newer_syn),
         cmocka_unit_test(resets_answer_segments_of_nobody),
     };
