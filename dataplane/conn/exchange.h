@@ -21,6 +21,12 @@
  * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
  * has the connection, both ways: it does not depend on other clients. START waits for these; after
  * a while the client is told 503.
+ *
+ * Rejected: copying up to 64 KB of what a client sends ahead into chunks: they were of the rank
+ * that takes all, and starved others. A closed half (FIN, close_notify) as leaving, as nginx and
+ * node take it, or no abort before a reset: RFC 8446 6.1 and RFC 9112 allow to half-close, and
+ * nothing but sent bytes tells the two apart, but a script that streams events must not go on for
+ * nobody until it sends some. Go's net/http does as we do.
  */
 #ifndef HEARTH_EXCHANGE_H
 #define HEARTH_EXCHANGE_H
