@@ -10,6 +10,9 @@
  *
  * Errors are sentences that name the file and what it holds instead. Immutable after keypair_read:
  * any thread may sign.
+ *
+ * Rejected: wolfSSL to read and compare them: it accepts a foreign ECDSA key, and says one thing
+ * for a BOM, an encrypted key and a missing file.
  */
 #ifndef HEARTH_KEYPAIR_H
 #define HEARTH_KEYPAIR_H
