@@ -22,6 +22,8 @@
  * has the connection, both ways: it does not depend on other clients. START waits for these; after
  * a while the client is told 503.
  *
+ * Thread: the core. Never allocates.
+ *
  * Rejected: copying up to 64 KB of what a client sends ahead into chunks: they were of the rank
  * that takes all, and starved others. A closed half (FIN, close_notify) as leaving, as nginx and
  * node take it, or no abort before a reset: RFC 8446 6.1 and RFC 9112 allow to half-close, and

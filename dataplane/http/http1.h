@@ -18,6 +18,7 @@
  * not depend on how the bytes were split.
  *
  * Limits: HTTP_* of limits.h. Sources: RFC 9110, 9112.
+ * Any thread: a decoder's and an encoder's state is the caller's.
  *
  * Rejected: any token as a method (RFC 9110 9.1). All registered ones are of capitals and '-'; what
  * is not is most often the rest of a body whose sender counted wrong, and was executed as `12GET`.

@@ -25,6 +25,8 @@
  * another version, or be compromised. RECORD_BAD ends the stream (a call's) or the channel (the
  * control stream's), and is counted.
  *
+ * Pure: views into what was given, bytes into the caller's memory.
+ *
  * Rejected: BODY and DATA with offsets of their own, and loss repaired frame by frame; that is a
  * second reassembly.
  */

@@ -24,6 +24,8 @@
  *
  * Its limits are the least of the script's own and of what its context says (context.h).
  *
+ * Single thread. Bounded by REQUESTS_MAX.
+ *
  * Rejected: a wall limit from the start of the request; it counts from the last body byte that
  * moved, since slow uploads and long streams are no fault of the script. An exception that ends
  * waitUntil too: authors report errors there. A head that is sent at once whatever it promises; the

@@ -17,6 +17,8 @@
  *
  * After slice_exit the isolate and the request may be gone.
  *
+ * Single thread.
+ *
  * Rejected: condemning the isolate at each CPU limit. Timers, calls and log lines of whichever
  * request's event runs: one that awaits another's shared promise had its call cancelled with that
  * other. They belong to the request that began them (slice_actor), by V8's continuation data.

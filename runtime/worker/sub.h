@@ -14,6 +14,7 @@
  * reads and writes, as credit and room allow.
  *
  * Single thread.
+ * Bounded by JOB_SUBS_MAX of each lane.
  *
  * Rejected: bodies always through streams. So 10 MB through three scripts and back cost two
  * copies a hop and no garbage.
