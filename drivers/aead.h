@@ -1,11 +1,13 @@
 /* aead.h
  *
  * AES-GCM at the machine's speed: Intel ipsec-mb behind a small key object, and wolfSSL's crypto
- * callback that uses it. Debian's wolfSSL has no AES-NI (159 MB/s against 16.8 GB/s, measured;
- * identical output).
+ * callback that uses it.
  *
  * Thread: a key belongs to one thread at a time; aead_init once per process before any other call.
  * Source: NIST SP 800-38D; 96-bit nonces, 128-bit tags only.
+ *
+ * Rejected: AES-GCM of Debian's wolfSSL, which has no AES-NI: records of 16 KiB at 0.16 GB/s
+ * against 6.9, 200 bytes in 1.6 us against 168 ns, identical output.
  */
 #ifndef HEARTH_AEAD_H
 #define HEARTH_AEAD_H

@@ -10,6 +10,12 @@
  *
  * Errors are sentences that name the file and what it holds instead. Immutable after keypair_read:
  * any thread may sign.
+ *
+ * Rejected: wolfSSL to read and compare them: it accepts a foreign ECDSA key, and says one thing
+ * for a BOM, an encrypted key and a missing file. One library for all signatures (RSA of up to
+ * 3,072 bits is libcrypto's, the rest wolfCrypt's): server CPU of a handshake with RSA 2,048 is 823
+ * us by wolfCrypt against 486, with P-384 1,348 by libcrypto against 610; P-256, RSA 3,072 and
+ * 4,096 are within 7 %.
  */
 #ifndef HEARTH_KEYPAIR_H
 #define HEARTH_KEYPAIR_H

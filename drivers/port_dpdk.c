@@ -244,9 +244,9 @@ static void plan_queues(struct port_dpdk *p, enum kind kind, const char *iface, 
 
     switch (kind) {
     case KIND_AF_PACKET:
-        /* PACKET_FANOUT hashes well, but the PMD asks for ROLLOVER too: under load a flow moves to
-         * another socket, and a core that does not know the connection would reset it. So every
-         * core reads, and hashes again. */
+        /* Every core reads, and hashes again. Rejected: PACKET_FANOUT's own spread; it hashes well,
+         * but the PMD asks for ROLLOVER too: under load a flow moves to another socket, and a core
+         * that does not know the connection would reset it. */
         p->device_rx_queues = p->device_tx_queues = info->max_rx_queues;
         break;
     case KIND_AF_XDP:
@@ -374,7 +374,8 @@ static void read_identity(struct port_dpdk *p, enum kind kind, const char *devic
     struct rte_ether_addr mac;
     uint16_t device_mtu;
 
-    /* The driver's name and its first argument say which device it is; the others are how we drive it. */
+    /* The driver's name and its first argument say which device it is; the others are how we drive
+     * it. */
     size_t first = strcspn(device, ",");
     size_t name = device[first] ? first + 1 + strcspn(device + first + 1, ",") : first;
     snprintf(caps->name, sizeof(caps->name), "%.*s", (int)name, device);

@@ -12,14 +12,19 @@
  * filled in. AF_PACKET takes 32 MiB of the kernel's memory for each queue: rings of 16 MiB both
  * ways.
  *
- * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules; else the core that reads one hands
- * it over. VLAN-tagged ones match a rule only where the NIC strips the tag first.
+ * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules;
+ * else the core that reads one hands it over. VLAN-tagged ones match a rule only where the NIC
+ * strips the tag first.
  *
- * net_memif: the server's port comes first. DPDK 22.11's client is turned away by a server that is not ready, and tries only once.
+ * net_memif: the server's port comes first. DPDK 22.11's client is turned away by a server that is
+ * not ready, and tries only once.
  *
  * Kernel interfaces: switch off what merges or leaves frames unfinished (ethtool -K IFACE gro off
  * gso off tso off; on the far end of a veth also tx off), or rx_truncated and FRAME_CSUM_BAD_L4
  * will grow.
+ *
+ * Rejected: AF_PACKET rings of 2 MiB, 1,024 frames. With these 24 clients that upload 1 MB each had
+ * 6,000 to 28,000 segments out of order, now 5 to 57; p99 0.5 to 1.4 s, now 0.4 to 0.6.
  */
 #ifndef HEARTH_PORT_DPDK_H
 #define HEARTH_PORT_DPDK_H

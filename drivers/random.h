@@ -2,11 +2,14 @@
  *
  * The kernel's random bytes through a small buffer of each thread: one call into the kernel for
  * many short demands. wolfSSL, as tools/wolfssl builds it, has no generator of its own and asks
- * here; before, each session seeded and tested one (8 us, /dev/urandom opened).
+ * here.
  *
  * Bytes are wiped from the buffer as they are handed out. Any thread; nobody forks.
  * Source: getrandom(2), which never fails once the kernel's pool is ready and never comes short up
  * to 256 bytes.
+ *
+ * Rejected: a generator (DRBG) in each session, seeded and tested: 8 us for each, and /dev/urandom
+ * opened.
  */
 #ifndef HEARTH_RANDOM_H
 #define HEARTH_RANDOM_H

@@ -3,7 +3,8 @@
  * Which queue a frame belongs to when the device cannot say.
  *
  *   UDP to port rpc_port + q, q < queues     queue q: the dp core whose channel it is
- *   other flows                              a keyed hash of addresses and ports, the same in both directions
+ *   other flows                              a keyed hash of addresses and ports, the same in both
+ *                                            directions
  *   ICMP errors                              where the flow goes that they speak of
  *   fragments                                by addresses alone
  *   what is not IP                           queue 0
@@ -24,8 +25,8 @@ struct spread {
 
 uint16_t spread_queue(const struct spread *, const uint8_t *frame, uint32_t len);
 
-/* Where the device keeps flows apart by itself but knows nothing of RPC ports: true if the frame is an RPC datagram, or an ICMP error that
- * speaks of one. */
+/* Where the device keeps flows apart by itself but knows nothing of RPC ports: true if the frame is
+ * an RPC datagram, or an ICMP error that speaks of one. */
 bool spread_rpc_queue(const struct spread *, const uint8_t *frame, uint32_t len, uint16_t *queue);
 
 #endif

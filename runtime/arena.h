@@ -12,6 +12,9 @@
  * not lent is ARENA_LIES.
  *
  * Single thread per end. Never allocates after init.
+ *
+ * Rejected: returns as messages in the job rings. In a ring of their own they never wait behind a
+ * full job ring, and a job slot stays one cache line.
  */
 #ifndef HEARTH_ARENA_H
 #define HEARTH_ARENA_H

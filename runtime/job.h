@@ -15,8 +15,8 @@
  *
  * Life of a job:
  *   down: START  BODY*  (END on the last of them)  CREDIT*  FIN?  CANCEL?
- *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*        or ERROR at any point, which ends
- * it
+ *   up:   HEAD   DATA*  (END on the last of them)  CREDIT*
+ *         or ERROR at any point, which ends it
  *
  * A job may outlive its answer (waitUntil): its last HEAD or DATA then has JOB_F_LINGERS beside
  * JOB_F_END, or its ERROR has it, and JOB_DONE comes when the script is through with it. Until then
@@ -27,12 +27,16 @@
  *
  * CANCEL: the client is gone. What the job still answers is dropped; it lives on until the script
  * is through with it, which JOB_DONE says (at once, without waitUntil), or what crossed the CANCEL:
- * an END or ERROR without JOB_F_LINGERS. So every job has just one last message.
+ * an END or ERROR without JOB_F_LINGERS. So every job has just one last message. Rejected: a CANCEL
+ * that frees the job at once: people leave pages all the time, and what was given to `waitUntil`
+ * was lost with them. It costs a place in the job table until the runtime has read the CANCEL.
  *
- * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot of its own table (per lane, SUBS_MAX) and a
- * generation, together `sub` = generation << 32 | index. Its parent is a live job.
+ * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot
+ * of its own table (per lane, SUBS_MAX) and a generation, together `sub` = generation << 32 |
+ * index. Its parent is a live job.
  *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
- *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*               or REPLY_ERROR at any point, which ends it
+ *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*
+ *         or REPLY_ERROR at any point, which ends it
  * It is over after END or REPLY_ERROR down, or SUB_CANCEL up; it may outlive its parent's answer
  * and client, not its parent's last message: then hearthd drops it without a word.
  *
@@ -50,6 +54,9 @@
  * eventfd.
  *
  * Byte order and alignment: host. Both ends are built together; JOB_REGION_VERSION guards the rest.
+ *
+ * Rejected: one large header for the whole contract. head.h (a head's encoding) and start.h (the
+ * start socket) belong to it as arena.h does; each is one noun.
  */
 #ifndef HEARTH_JOB_H
 #define HEARTH_JOB_H
@@ -92,24 +99,32 @@ enum job_type {
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
-    JOB_HEAD,   /* job; arg = enum job_start; chunks: response head; END: no body */
-    JOB_DATA,   /* job; chunks: response body bytes, possibly none; END: complete */
-    JOB_ERROR,  /* job; arg = enum job_error; the job is over, but for LINGERS */
-    JOB_WARMED, /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a new version of what is warm */
+    JOB_HEAD,  /* job; arg = enum job_start; chunks: response head; END: no body */
+    JOB_DATA,  /* job; chunks: response body bytes, possibly none; END: complete */
+    JOB_ERROR, /* job; arg = enum job_error; the job is over, but for LINGERS */
+    /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a
+     * new version of what is warm. */
+    JOB_WARMED,
     JOB_EVICTED, /* arg = script handle */
     JOB_DONE,    /* job; the end of one that lingered or was cancelled */
-    JOB_SPAN, /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before its HEAD */
-    JOB_SUB, /* job = the parent; arg = sub; arg2 = index of the binding; chunks: request head (no context); END: no body */
+    /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before
+     * its HEAD. */
+    JOB_SPAN,
+    /* job = the parent; arg = sub; arg2 = index of the binding; chunks: request head (no context);
+     * END: no body. */
+    JOB_SUB,
     JOB_SUB_BODY,   /* arg = sub; chunks: request body bytes, possibly none; END: complete */
     JOB_SUB_CANCEL, /* arg = sub; nobody waits for the reply any more */
-    /* both */
-    JOB_SUB_CREDIT, /* arg = sub; arg2 = more body bytes that the receiver of this message may send */
-    JOB_CREDIT,     /* job; arg = more body bytes that the receiver of this message may send */
+    /* both; arg or arg2 = more body bytes that the receiver of this message may send */
+    JOB_SUB_CREDIT, /* arg = sub; arg2 */
+    JOB_CREDIT,     /* job; arg */
     JOB_TYPES,
 };
 
 /* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
- * caused. It is a word of the runtime's about itself, for eyes and counters. */
+ * caused. It is a word of the runtime's about itself, for eyes and counters. Rejected: warm is what
+ * is there when the job's turn comes: one that waited 2.4 ms for its isolate was called warm. The
+ * process knows it exactly: when a start ends it notes how far each ring is filled. */
 enum job_start {
     JOB_START_WARM = 0, /* it was there when the job came into the ring */
     JOB_START_WARMING =
@@ -183,8 +198,9 @@ struct job_ring_shared {
 
 /* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf.
  * hearthd reads it when the process is dead, to tell what may have killed it from what was beside
- * it. A process that lies here only decides which of its own jobs are run again, each once.
- */
+ * it: that job is never run again. A process that lies here only decides which of its own jobs are
+ * run again, each once. Rejected: running it again (one GET ended two processes); running none of
+ * the process's jobs again, or none of that script's. */
 struct job_executing {
     _Alignas(64) _Atomic uint64_t script; /* handle; 0: nobody's */
     _Atomic uint64_t job;                 /* job_name of the one whose turn it is; 0: no job's */

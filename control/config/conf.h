@@ -9,7 +9,9 @@
  * has an error gives no struct, so a bad configuration cannot touch a running one.
  *
  * Optional keys that are absent get the defaults of conf_numbers.c's table; every number has a
- * range there.
+ * range there. Single thread: the control thread's, or hearthctl's.
+ *
+ * Rejected: libcyaml's own errors; it stops at the first and knows few positions.
  */
 #ifndef HEARTH_CONF_H
 #define HEARTH_CONF_H

@@ -3,10 +3,15 @@
  * What hearthctl deploy, rollback and delete ask of a running hearthd: rows of the table in
  * commands.c, and what comes of a trial.
  *
- *   deploy, rollback --> in the catalog, not current --> on trial (trial.h) --loads--> current, in
- *   the store and in the next world
- *                                                              +--does not--> gone again; the
- *                                                              version before stays
+ *   deploy, rollback --> in the catalog, not current --> on trial (trial.h)
+ *                                                          |
+ *         current, in the store and in the next world <--loads
+ *         gone again; the version before stays <------does not
+ *
+ * Control thread only.
+ *
+ * Rejected: the lowest of two scripts wins an explicit route that both want. The deploy that wants
+ * another's is refused: no operator expects a silent loser.
  */
 #ifndef HEARTH_DEPLOY_COMMANDS_H
 #define HEARTH_DEPLOY_COMMANDS_H

@@ -3,13 +3,14 @@
  * What a JavaScript module imports, as far as its head tells: the import and export-from
  * declarations before the first statement that is anything else.
  *
- *   "use strict"; import a, {b as c} from "./x.js"; export * from "./y.js";   let z; import
- *   "./not-seen.js";
- *   '------------------------- the head -----------------------------------'
+ *   "use strict"; import a, {b as c} from "./x.js"; export * from "./y.js"; z(); import "./z.js";
+ *   '------------------------------ the head ------------------------------'
  *
- * Only there can they be told from all else without reading JavaScript whole, and there they nearly
- * always are. Never wrong: what is not plainly such a declaration ends the head. Views into the
- * text. Pure.
+ * There they nearly always are. Never wrong: what is not plainly such a declaration ends the head.
+ * Views into the text. Pure.
+ *
+ * Rejected: reading JavaScript whole; a regular expression over the text. What the head does not
+ * tell, the trial finds (trial.h).
  */
 #ifndef HEARTH_MODULE_HEAD_H
 #define HEARTH_MODULE_HEAD_H

@@ -11,6 +11,9 @@
  *
  * Source: the configuration of wrangler 4 (cloudflare/workers-sdk, packages/workers-utils config).
  * Pure; used by hearthctl.
+ *
+ * Rejected: refusing what is unknown; a schema. The file is other tools' too, and grows with them.
+ * And an empty list binds nothing.
  */
 #ifndef HEARTH_WRANGLER_H
 #define HEARTH_WRANGLER_H

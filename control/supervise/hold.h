@@ -2,7 +2,7 @@
  *
  * Scripts that end their process are held back: a third end within a minute of the one before keeps
  * a script from running for 10 s, each further one for twice as long, 5 minutes at most. Its
- * requests get 503 meanwhile.
+ * requests get 503 meanwhile. Each node judges for itself.
  *
  *   end   end   end                  end
  *    |<60s>|<60s>|== held 10 s ==|<60s>|==== held 20 s ====|    60 s without one: forgotten
@@ -10,6 +10,9 @@
  * A script is named by its handle, so another version begins anew. HOLD_SCRIPTS_MAX are remembered;
  * beyond that whoever was heard of least recently is forgotten. Units: nanoseconds of the caller's
  * clock. Never fails, never allocates. Single thread.
+ *
+ * Rejected: longer and longer pauses of the process; these, up to 30 s, were paid by its other
+ * scripts.
  */
 #ifndef HEARTH_HOLD_H
 #define HEARTH_HOLD_H

@@ -9,6 +9,9 @@
  *
  * Of its first thread, which runs the loop that others wait for. Nanoseconds of CLOCK_MONOTONIC.
  * Any thread; nothing to free. Source: Documentation/scheduler/sched-stats, /proc/PID/schedstat.
+ *
+ * Rejected: longer timeouts; on a machine that is too busy, a replacement starts with another
+ * second of work.
  */
 #ifndef HEARTH_PATIENCE_H
 #define HEARTH_PATIENCE_H

@@ -84,7 +84,8 @@ static bool on_stats(struct process *p, const struct start_report *said)
         const struct script_row *row = &said->row[i];
         const struct script *script = catalog_by_handle(p->owner->config.catalog, row->handle);
 
-        /* Of one that has gone meanwhile an honest process may speak too. */
+        /* Of one that has gone meanwhile an honest process may speak too. Rejected: a table by
+         * handle; that is theirs to invent, a slot is ours. */
         if (script && row->handle <= p->told)
             p->row[script->slot] = *row;
     }

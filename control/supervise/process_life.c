@@ -166,6 +166,7 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
     _exit(127);
 }
 
+/* Rejected: fork, which copies the page tables of hearthd's hugepages. */
 static pid_t start_child(const struct child *c)
 {
     pid_t pid = vfork();

@@ -31,6 +31,12 @@
  * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted
  * and dropped, one row is kept for each live script, and no more than
  * SUPERVISE_HEARD_BYTES_PER_LOOK are read between two looks. Control thread only.
+ *
+ * Rejected: RLIMIT_DATA or RLIMIT_AS instead of a look at the resident memory
+ * (SUPERVISE_MEMORY_SLACK_MB over the budget: killed); V8 reserves address space that these count,
+ * and does not start under them. A queue of scripts for each runtime: nothing is unbounded. A plain
+ * timeout for a ping: a script may compute for longer than any sensible one, up to its own limit,
+ * which the process enforces itself.
  */
 #ifndef HEARTH_SUPERVISE_H
 #define HEARTH_SUPERVISE_H

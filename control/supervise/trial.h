@@ -15,6 +15,9 @@
  * anything, or the one that was asked ends meanwhile (which may be the script's doing). The verdict
  * is given out once, from the loop, never from trial_begin. Bounded by TRIALS_MAX. Control thread
  * only.
+ *
+ * Rejected: trying what is current at a restart: 10,000 scripts are minutes, and the first
+ * request's log line says the same.
  */
 #ifndef HEARTH_TRIAL_H
 #define HEARTH_TRIAL_H

@@ -7,6 +7,9 @@
  *
  * Reads files; keeps nothing. Starts and stops the crypto engines for itself: for processes in
  * which no TLS runs.
+ *
+ * Rejected: a judge of its own. Leaving files out of `hearthctl check`, since the text alone is the
+ * same everywhere: a start with what that called good failed, when the old process was gone.
  */
 #ifndef HEARTH_CREDENTIALS_H
 #define HEARTH_CREDENTIALS_H

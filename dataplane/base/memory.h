@@ -5,8 +5,9 @@
  * nothing that it says is lost for want of memory.
  *
  *   request head
- *     client connection  stays in the stream until there are chunks for it: waits, then 503. What the
- *                        stream has none for stays with the client: the window shuts (tcp_rx_room)
+ *     client connection  stays in the stream until there are chunks for it: waits, then 503. What
+ *                        the stream has none for stays with the client: the window shuts
+ *                        (tcp_rx_room)
  *     call               held, encoded, in a queue of its own before it is placed
  *     stream to a home   whole in the stream (stream_set_aside), or the call runs here
  *     served at home     whole in the stream (stream_expect), or it is handed back
@@ -32,6 +33,17 @@
  *
  * A floor on the way says only that what waits behind it moves on whenever its taker takes
  * something. What a connection holds of all this: conn_chunks (conn.h).
+ *
+ * While half of the pool is taken, requests whose body is still to come get an eighth of it: 1,500
+ * POSTs that drip left nothing to others, now 130 of 130 good requests beside them are answered.
+ *
+ * Rejected: credit by what the pool has at that moment: everybody was promised the same chunks.
+ * ANSWER_CHUNKS for 64 KiB of body, and heads written at once from what the pool has: with three
+ * quarters of it held by clients that do not read, 10 of 10 answers with a head of 12 KB were reset
+ * after the script had run. Memory of its own for heads: 17 chunks a call more, or a third of the
+ * jobs less. As it is, the 34 ANSWER_CHUNKS bound the jobs under way to some 850 from clients with
+ * the default pool. For uploads, a rank of their own: with three quarters held by others none would
+ * begin. Starting the script only when the body is here: it may answer while it reads.
  */
 #ifndef HEARTH_MEMORY_H
 #define HEARTH_MEMORY_H

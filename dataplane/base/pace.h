@@ -8,6 +8,9 @@
  * not there.
  *
  * Units: nanoseconds, bytes. Single thread. Never fails, never allocates.
+ *
+ * Rejected: the stall timeout alone; a byte in 29 s held a request's chunks for ever. Exchanges ask
+ * for 256 bytes a second after 10 s (`limits.min_rate`).
  */
 #ifndef HEARTH_PACE_H
 #define HEARTH_PACE_H

@@ -1,19 +1,30 @@
 /* trace.h
  *
- * The flight recorder: what happened to each request, as fixed-size events in a ring per core that always runs.
+ * The flight recorder: what happened to each request, as fixed-size events in a ring per core that
+ * always runs.
  *
- *   core: trace_write --> [ ring of TRACE_EVENTS, oldest overwritten ] <-- trace_read: the control thread, without a lock
+ *   core: trace_write --> [ ring of TRACE_EVENTS, ] <-- trace_read: the control thread,
+ *                         [ oldest overwritten    ]                 without a lock
  *   another node's core --EVENT{trace sink}--> trace_take: its events, on this node's clock
  *
- * `hearthctl why REQUEST-ID` is trace_read over all cores, sorted by time. The reader copies an event and then looks
- * whether its place was overwritten meanwhile (sequence number before and after): it never sees half an event.
+ * `hearthctl why REQUEST-ID` is trace_read over all cores, sorted by time. The reader copies an
+ * event and then looks whether its place was overwritten meanwhile (sequence number before and
+ * after): it never sees half an event.
  *
- * What another node saw travels as offsets from the request's start. How long ago that was travels with the call (its age) and grows by
- * half the shortest round trip on the way: good to a few microseconds, and no clock needs to agree with another.
+ * What another node saw travels as offsets from the request's start. How long ago that was travels
+ * with the call (its age) and grows by half the shortest round trip on the way: good to a few
+ * microseconds, and no clock needs to agree with another.
  *
- * Wire (payload of an EVENT record): u64 request id | u64 span | u8 count | count x { u8 kind | u8 zero | u16 code | u32 at_us | u64 value }
+ * Wire (payload of an EVENT record), big-endian:
+ *   u64 request id | u64 span | u8 count | count x { u8 kind | u8 zero | u16 code | u32 at_us |
+ *                                                    u64 value }
  *
- * Units: nanoseconds of the core's clock. Thread: one writer (the core), any readers. Memory: the caller's, 1.5 MiB; zeroed by trace_init.
+ * Units: nanoseconds of the core's clock. Thread: one writer (the core), any readers. Memory: the
+ * caller's, 1.5 MiB; zeroed by trace_init.
+ *
+ * Rejected: sampling (`tune trace_one_in` is 1 by itself); `why` must know the request that
+ * somebody asks about. Synchronised clocks: half a round trip is good enough, with no clock to
+ * trust.
  */
 #ifndef HEARTH_TRACE_H
 #define HEARTH_TRACE_H
@@ -90,7 +101,8 @@ void trace_init(struct trace *, uint16_t node, uint8_t core);
 void trace_write(struct trace *, uint64_t request, uint64_t span, enum trace_kind, uint16_t code,
                  uint64_t value, uint64_t at_ns);
 
-/* Calls visit for every event of the request that is still there, oldest first. Any thread. Returns how many. */
+/* Calls visit for every event of the request that is still there, oldest first. Any thread. Returns
+ * how many. */
 typedef void (*trace_visit)(void *arg, const struct trace_event *);
 uint32_t trace_read(const struct trace *, uint64_t request, trace_visit, void *arg);
 
@@ -112,8 +124,8 @@ void trace_span_add(struct trace_span *, enum trace_kind, uint16_t code, uint64_
                     uint64_t now_ns);
 /* Bytes written; 0: nothing happened, there is nothing to send. */
 size_t trace_span_write(const struct trace_span *, uint8_t out[TRACE_WIRE_BYTES_MAX]);
-/* Takes another node's events into the ring. base_ns: when the request began, by our clock. False: malformed, or of another
- * request than the sink was made for; then nothing is taken. */
+/* Takes another node's events into the ring. base_ns: when the request began, by our clock. False:
+ * malformed, or of another request than the sink was made for; then nothing is taken. */
 bool trace_take(struct trace *, uint16_t node, uint64_t request, uint64_t base_ns,
                 const uint8_t *payload, size_t len);
 

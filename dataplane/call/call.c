@@ -15,8 +15,10 @@
 #include "runtime/context.h"
 
 enum {
-    RUNTIME_WAIT_MS = 2000, /* for a runtime process to come back, or chunks */
-    LINGER_MS = 60 * 1000,  /* behind the answer; the runtime's own limit is half of it */
+    /* For a runtime process to come back, or chunks. Rejected: 503 at once; a respawn takes well
+     * under a second. */
+    RUNTIME_WAIT_MS = 2000,
+    LINGER_MS = 60 * 1000, /* behind the answer; the runtime's own limit is half of it */
     RETRY_MS = 20,
     KEEP_CHUNKS = 40, /* a piece of body, kept and in a stream */
 };
@@ -220,7 +222,8 @@ static bool is_short(struct core *core, struct call *c)
 {
     bool has_room = !c->keeps || chunk_room(&core->chunks, &(struct chunk_account){0},
                                             CHUNK_BEGINS) >= KEEP_CHUNKS;
-    /* That it could run again is a luxury: calls that keep what they have, and wait for more, would wait for each other. */
+    /* That it could run again is a luxury: calls that keep what they have, and wait for more, would
+     * wait for each other. */
     if (!has_room && (c->state == CALL_LOCAL || c->state == CALL_REMOTE)) {
         keep_no_more(core, c);
         has_room = true;
@@ -249,7 +252,8 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     c->body_complete = is_end;
     if (is_end)
         call_end_upload(core, c);
-    /* First there: a stream's room is what the pool has above its reserve. What is kept may take of the reserve. */
+    /* First there: a stream's room is what the pool has above its reserve. What is kept may take of
+     * the reserve. */
     if (len > 0)
         c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
     if (c->keeps && len > 0) {
@@ -266,7 +270,8 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
 
 enum started { STARTED, WAITS, FAILED };
 
-/* What is missing may be back soon, and waiting beats refusing. A peer can do better: it has others. */
+/* What is missing may be back soon, and waiting beats refusing. A peer can do better: it has
+ * others. */
 static bool may_wait(struct core *core, struct call *c)
 {
     if (c->wait_until_ns == 0)
@@ -523,8 +528,8 @@ void call_fail(struct core *core, struct call *c, uint32_t error)
     fail(core, c, error, false);
 }
 
-/* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the event of a link or a channel whose
- * neighbours do not know the new world yet. */
+/* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the
+ * event of a link or a channel whose neighbours do not know the new world yet. */
 void call_run_here(struct core *core, struct call *c)
 {
     c->state = CALL_PLACE;
@@ -534,7 +539,8 @@ void call_run_here(struct core *core, struct call *c)
     call_wait(core, c, core->now_ns);
 }
 
-/* PLACE, again. A deploy may have come in between, and the runtimes have forgotten what it was to run. */
+/* PLACE, again. A deploy may have come in between, and the runtimes have forgotten what it was to
+ * run. */
 static void place_again(struct core *core, struct call *c)
 {
     const struct world_script *script = world_script(core->world, c->script_hash);

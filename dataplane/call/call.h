@@ -1,25 +1,29 @@
 /* call.h
  *
- * One request on its way to an isolate, wherever that is: the only place that knows whether it runs here or at another node.
+ * One request on its way to an isolate, wherever that is: the only place that knows whether it runs
+ * here or at another node.
  *
- *   a client's exchange (exchange.c) --+                           +--> a job of a local runtime (runtime_link.h)
- *   a peer's CALL       (serve.c)    --+--> call: place(), keep ---+
- *   a script's binding  (sub.c)      --+                           +--> a stream to its home (rpc/) --BOUNCE--> a local job
+ *   a client's exchange (exchange.c) --+--> call: place(), keep --+--> a job of a local runtime
+ *   a peer's CALL       (serve.c)    --+                          |    (runtime_link.h)
+ *   a script's binding  (sub.c)      --+                          +--> a stream to its home (rpc/)
+ *                                                                      --BOUNCE--> a local job
  *
  *   PLACE   awaits a runtime process, or a home, to be up
  *   SENT    awaits ACCEPT or BOUNCE of the home; at most W body bytes have gone with the CALL
  *   REMOTE  awaits the home's answer
  *   LOCAL   awaits the runtime's answer
- *   LINGER is answered, or cancelled; awaits the end of the script's waitUntil (its sub-requests
- *   need the context)
+ *   LINGER  is answered, or cancelled; awaits the end of the script's waitUntil (its sub-requests
+ *           need the context)
  *
- * Kept bytes. The head, and body bytes up to W, are kept until they cannot be needed again: until ACCEPT, and for idempotent
- * requests (RFC 9110 9.2.2) whose whole body fits until the response head. From these a bounced, or an
- * idempotent call whose home or runtime died, runs here. So: wasted body bytes of a bounce <= W; no body byte comes back over the
- * wire; each byte goes to exactly one executing isolate, in order, once.
+ * Kept bytes. The head, and body bytes up to W, are kept until they cannot be needed again: until
+ * ACCEPT, and for idempotent requests (RFC 9110 9.2.2) whose whole body fits until the response
+ * head. From these a bounced, or an idempotent call whose home or runtime died, runs here. So:
+ * wasted body bytes of a bounce <= W; no body byte comes back over the wire; each byte goes to
+ * exactly one executing isolate, in order, once.
  *
- * To its origin a call looks like a job: body under credit upwards, head and data under credit downwards. Origins name it by
- * struct call_ref; a ref whose generation has passed is dead, and all calls on it are refused.
+ * To its origin a call looks like a job: body under credit upwards, head and data under credit
+ * downwards. Origins name it by struct call_ref; a ref whose generation has passed is dead, and all
+ * calls on it are refused.
  *
  * Memory of the answer (memory.h). A head, and body that was granted, come and cannot be refused:
  * so no call begins without chunks for the largest head, and there is no credit without chunks. The
@@ -31,6 +35,11 @@
  * head, since body that is not granted can wait in the stream.
  *
  * Thread: the core. Memory: a fixed table. Bounded by CALLS_DEFAULT.
+ *
+ * Rejected: forwarding as a special case of the exchange; clients, peers and scripts need the same:
+ * place, keep, bounce, run again. A head that gathers in the stream that brings it: the stream's
+ * floor is 2 chunks, so heads over 4 KB failed their call; the answer's queue is empty until then,
+ * and set aside anyway.
  */
 #ifndef HEARTH_CALL_H
 #define HEARTH_CALL_H
@@ -66,7 +75,8 @@ enum call_error {
 /* The same as what a runtime or a peer can be told. */
 enum job_error call_job_error(uint32_t error);
 
-/* Calls to the origin of a call. Views die with the call. After is_end and error the call is over and its ref dead. */
+/* Calls to the origin of a call. Views die with the call. After is_end and error the call is over
+ * and its ref dead. */
 struct call_events {
     void (*head)(void *core, uint32_t owner, const struct answer_head *);
     void (*data)(void *core, uint32_t owner, const struct answer_body *);
@@ -94,24 +104,29 @@ struct call_request {
 
 enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
 
-/* Places and starts it. True: events will follow, and *ref names it (even if it ends before this returns: then ref is dead). False: it was refused at
- * once, *error says why; the head is the caller's still. */
+/* Places and starts it. True: events will follow, and *ref names it (even if it ends before this
+ * returns: then ref is dead). False: it was refused at once, *error says why; the head is the
+ * caller's still. */
 bool call_start(struct core *, const struct call_request *, struct call_ref *ref, uint32_t *error);
-/* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that can wait asks first. */
+/* Are there chunks for a call that runs here? Without, call_start would refuse it; an origin that
+ * can wait asks first. */
 bool call_has_memory(const struct core *, bool is_upload);
 /* And for the head of such a call, while it waits? */
 bool call_has_head_memory(const struct core *);
 
-/* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to ask again. */
+/* Request body bytes that call_body is sure to take now; if there are none, `credit` tells when to
+ * ask again. */
 size_t call_body_room(struct core *, struct call_ref);
-/* Exactly as many as call_body_room allows or fewer. is_end: these are the last (may be with none). */
+/* Exactly as many as call_body_room allows or fewer. is_end: these are the last (may be with
+ * none). */
 void call_body(struct core *, struct call_ref, const uint8_t *bytes, size_t len, bool is_end);
-/* Body was passed on, or there is more room for it: lets as much more come as the queue's floor holds. room: bytes that the way on from the queue
- * takes now; if that is more than the floor, and chunks abound, the floor is raised. */
+/* Body was passed on, or there is more room for it: lets as much more come as the queue's floor
+ * holds. room: bytes that the way on from the queue takes now; if that is more than the floor, and
+ * chunks abound, the floor is raised. */
 void call_credit(struct core *, struct call_ref, size_t room);
-/* The origin has closed its half, and still waits for the answer: whoever runs the call is told, now
- * or when it starts, and again where it runs again. Its body is whole, or on its way here. True: that
- * is news. */
+/* The origin has closed its half, and still waits for the answer: whoever runs the call is told,
+ * now or when it starts, and again where it runs again. Its body is whole, or on its way here.
+ * True: that is news. */
 bool call_fin(struct core *, struct call_ref);
 /* The origin is gone: the job or stream is cancelled, the ref dead. A job lives on for its
  * waitUntil, here or at its home. */
@@ -136,7 +151,8 @@ uint64_t calls_next_ns(const struct calls *);
 /* The core ends: nobody waits for what lingers. */
 void calls_end(struct core *);
 
-/* From peers.c: streams that calls opened (stream_user is the call), and a channel that went down. */
+/* From peers.c: streams that calls opened (stream_user is the call), and a channel that went
+ * down. */
 void call_readable(void *core, struct stream *);
 void call_writable(void *core, struct stream *);
 void call_reset(void *core, struct stream *, enum stream_reset);

@@ -214,7 +214,8 @@ uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
 {
     if (!l->region || (l->watched_ns == 0 && l->delay_ns == 0))
         return 0;
-    /* The consumer's index is the runtime's word: a lie makes only this process look better or worse. */
+    /* The consumer's index is the runtime's word: a lie makes only this process look better or
+     * worse. */
     uint32_t head = atomic_load_explicit(&l->down.ring->head, memory_order_relaxed);
     if (l->watched_ns == 0) {
         bool is_empty = head == l->down.tail;
@@ -584,8 +585,8 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns
             }
         }
         count++;
-        /* A head whose whole body follows at once is answered in one piece, with a Content-Length.
-         */
+        /* A head whose whole body follows at once is answered in one piece, with a Content-Length,
+         * in one TLS record. Rejected: passing each head on before a look at the next slot. */
         bool is_pair = false;
         if (slot.type == JOB_HEAD && !(slot.flags & JOB_F_END)) {
             enum job_ring_result r = job_consumer_pop(&l->up, &next);

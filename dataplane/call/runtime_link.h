@@ -29,6 +29,12 @@
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
  * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
  * start.
+ *
+ * Rejected: as the queueing delay, a time stamp from the runtime: this needs no message, and a
+ * runtime that lies harms itself only. The time from the push to the look that finds the START
+ * gone: a core that sleeps until the answer comes took a handler that awaits for 50 ms for a queue
+ * of 50 ms, and handed calls back; who waits longer than the gaps between requests is seen at the
+ * next one.
  */
 #ifndef HEARTH_RUNTIME_LINK_H
 #define HEARTH_RUNTIME_LINK_H
@@ -137,8 +143,8 @@ struct runtime_link {
     uint32_t free_head;
     uint32_t index; /* of the process */
     struct shed shed;
-    struct shed
-        full; /* the same with SHED_FULL_TARGETS times the target: for work that nobody else can do */
+    /* The same with SHED_FULL_TARGETS times the target: for work that nobody else can do. */
+    struct shed full;
     uint32_t watched_tail; /* of the down ring, behind the START that is watched */
     uint64_t watched_ns;   /* when it was pushed; 0: none is */
     uint64_t waited_ns;    /* its age at the last look */
@@ -155,8 +161,9 @@ void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uin
                        struct counters *, void *core, const struct runtime_link_events *,
                        const struct runtime_sub_events *);
 
-/* Before the world is followed, on every link: a region that the world has no more may be unmapped, and is touched no more. Its jobs
- * are not told yet, since what they do then may lead to other links. */
+/* Before the world is followed, on every link: a region that the world has no more may be unmapped,
+ * and is touched no more. Its jobs are not told yet, since what they do then may lead to other
+ * links. */
 void runtime_link_let_go(struct runtime_link *, const struct world_runtime *);
 /* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
  * changed. */
@@ -180,12 +187,12 @@ enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
 size_t runtime_link_body(struct runtime_link *, struct job_ref, const uint8_t *bytes, size_t len,
                          bool is_end, bool *ended);
 
-/* Body bytes that runtime_link_body is sure to take now in one call: at most one message's worth, since
- * every message costs a ring slot and its last chunk, however little is in it. */
+/* Body bytes that runtime_link_body is sure to take now in one call: at most one message's worth,
+ * since every message costs a ring slot and its last chunk, however little is in it. */
 size_t runtime_link_body_room(struct runtime_link *, struct job_ref);
 
-/* Lets the runtime send that many more response bytes. False: the ring is full, and nothing will tell
- * when it is not any more. */
+/* Lets the runtime send that many more response bytes. False: the ring is full, and nothing will
+ * tell when it is not any more. */
 bool runtime_link_credit(struct runtime_link *, struct job_ref, uint32_t bytes);
 /* The ring or the arena is used up: what waits for them must look again by itself. */
 bool runtime_link_is_short(struct runtime_link *);
@@ -204,8 +211,8 @@ void runtime_link_abandon(struct runtime_link *, struct job_ref);
 /* Has the job's answer ended, and lives on until `done`? */
 bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
 
-/* Asks for a warm isolate unless this script is known warm or was just asked for (warmth.h). is_demanded: no guess (JOB_F_DEMANDED).
- * True: a message was sent. */
+/* Asks for a warm isolate unless this script is known warm or was just asked for (warmth.h).
+ * is_demanded: no guess (JOB_F_DEMANDED). True: a message was sent. */
 bool runtime_link_warm(struct runtime_link *, uint64_t script_handle, bool is_demanded,
                        uint64_t now_ns);
 bool runtime_link_is_warm(const struct runtime_link *, uint64_t script_handle);
@@ -220,7 +227,8 @@ bool runtime_link_reply(struct runtime_link *, uint32_t sub, const uint8_t *head
                         bool is_end);
 /* Reply body bytes that runtime_link_reply_data is sure to take now in one call. */
 size_t runtime_link_reply_room(struct runtime_link *, uint32_t sub);
-/* Needs room for len bytes; false: is_end without bytes found no slot. The sub is over with is_end. */
+/* Needs room for len bytes; false: is_end without bytes found no slot. The sub is over with
+ * is_end. */
 bool runtime_link_reply_data(struct runtime_link *, uint32_t sub, const uint8_t *bytes, size_t len,
                              bool is_end);
 /* False: no slot now. The sub is over. */

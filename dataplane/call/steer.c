@@ -56,8 +56,10 @@ void steer_warm_next_homes(struct core *core, uint64_t script_hash, uint64_t ver
     }
 }
 
-/* The budget is for guesses, which anybody's ClientHello can cause. What is hot has been asked for in earnest, often, and each script
- * is asked for at most once per WARMTH_AGAIN_NS: if a flood of guesses could use up its budget, it would not run here. */
+/* The budget (warm_per_s) is for guesses, which anybody's ClientHello can cause. Rejected: one for
+ * hot scripts too: a flood of guesses would use it up, and keep them from running here. They have
+ * been asked for in earnest, often, and have a bound of their own: each is asked for at most once
+ * per WARMTH_AGAIN_NS. */
 bool steer_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
 {
     struct runtime_link *link = steer_link(core, script_hash);

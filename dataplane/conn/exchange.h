@@ -21,6 +21,16 @@
  * text, and payload behind it. While a call runs, `out` has chunks of its own (memory.h), and so
  * has the connection, both ways: it does not depend on other clients. START waits for these; after
  * a while the client is told 503.
+ *
+ * Thread: the core. Never allocates.
+ *
+ * Rejected: copying up to 64 KB of what a client sends ahead into chunks: they were of the rank
+ * that takes all, and starved others. A closed half (FIN, close_notify) as leaving, as nginx and
+ * node take it, or no abort before a reset: RFC 8446 6.1 and RFC 9112 allow to half-close, and
+ * nothing but sent bytes tells the two apart, but a script that streams events must not go on for
+ * nobody until it sends some. Go's net/http does as we do. An RST at once behind an answer that is
+ * cut and that only the connection's end delimits: it overtook what was said before, in 2 of 400
+ * seeds of sim_core up to 4.7 KB of it (conn_cut).
  */
 #ifndef HEARTH_EXCHANGE_H
 #define HEARTH_EXCHANGE_H

@@ -24,6 +24,10 @@
  *
  * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control
  * thread.
+ *
+ * Rejected: hellos and handshakes in the order of events. What a hello asks for leaves at the end
+ * of the iteration, so the isolate's start, here or at home, began behind the arithmetic of the
+ * handshake that was to hide it.
  */
 #ifndef HEARTH_CORE_H
 #define HEARTH_CORE_H
@@ -41,8 +45,8 @@ struct counters;
 struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
 void core_destroy(struct core *);
 
-/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the old one
- * pointed to may be gone. */
+/* Takes up the current world. At the start of an iteration, and first thing after a sleep: what the
+ * old one pointed to may be gone. */
 void core_follow_world(struct core *);
 
 /* One iteration at the clock's time; returns how much there was to do. */

@@ -18,6 +18,10 @@
  * not depend on how the bytes were split.
  *
  * Limits: HTTP_* of limits.h. Sources: RFC 9110, 9112.
+ * Any thread: a decoder's and an encoder's state is the caller's.
+ *
+ * Rejected: any token as a method (RFC 9110 9.1). All registered ones are of capitals and '-'; what
+ * is not is most often the rest of a body whose sender counted wrong, and was executed as `12GET`.
  */
 #ifndef HEARTH_HTTP1_H
 #define HEARTH_HTTP1_H
@@ -77,7 +81,8 @@ enum http1_result http1_request_parse(struct http1_request *, const char *bytes,
 /* RFC 9110 9.2.2. */
 bool http1_is_idempotent(struct head_view method);
 
-/* Takes the next item off a comma-separated list (RFC 9110 5.6.1), trimmed, possibly empty. False: no more. */
+/* Takes the next item off a comma-separated list (RFC 9110 5.6.1), trimmed, possibly empty. False:
+ * no more. */
 bool http1_list_next(struct head_view *list, struct head_view *item);
 
 struct http1_body {

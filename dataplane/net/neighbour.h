@@ -22,6 +22,10 @@
  * Memory is the caller's, aligned to 64 bytes. Never allocates.
  * Sources: RFC 826, RFC 1122 2.3.2, RFC 4861 7; sequence locks after Boehm, "Can seqlocks get along
  * with programming language memory models?" (2012).
+ *
+ * Rejected: a lock per entry instead of per set (128 sets of 8): two cores could add one address
+ * twice. STALE at once for what a solicitation tells, as RFC 4861 says: known for
+ * NEIGHBOUR_STALE_S, a new client costs one query less.
  */
 #ifndef HEARTH_NEIGHBOUR_H
 #define HEARTH_NEIGHBOUR_H

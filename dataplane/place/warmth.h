@@ -1,17 +1,27 @@
 /* warmth.h
  *
- * What this core knows of the isolates of one runtime process, and what asking for them ahead of time was worth.
+ * What this core knows of the isolates of one runtime process, and what asking for them ahead of
+ * time was worth.
  *
- *   UNKNOWN --warm asked--> ASKED --WARMED--> WARM --first START--> used: useful, and its microseconds were hidden
- *      ^                      |  \--START before WARMED--> late: only a part was hidden
- *      +------ EVICTED -------+---- EVICTED before any START, or none within WARMTH_WASTE_NS: wasted
+ *   UNKNOWN --warm asked--> ASKED --WARMED--> WARM --first START--> used: useful, and hidden were
+ *      ^                      |  |                                        its microseconds
+ *      |                      |  +--START before WARMED--> late: only a part was hidden
+ *      |                      |
+ *      +------ EVICTED -------+--EVICTED before any START, or none within WARMTH_WASTE_NS: wasted
  *
- * EVICTED also says that the process could not make it. A script that was asked for, or ran, less than WARMTH_AGAIN_NS ago is not asked for
- * again: one that does not load, and two that have room for one only, cost a start each so often and no more.
+ * EVICTED also says that the process could not make it. A script that was asked for, or ran, less
+ * than WARMTH_AGAIN_NS ago is not asked for again: one that does not load, and two that have room
+ * for one only, cost a start each so often and no more.
  *
- * Set-associative by script handle: of a full set the one goes that was asked for or started longest ago. What is hot runs here only while it is
- * known to be warm, so two busy scripts must not forget each other by turns. Forgetting counts nothing as wasted.
- * Single thread, never allocates.
+ * Set-associative by script handle: of a full set the one goes that was asked for or started
+ * longest ago. What is hot runs here only while it is known to be warm, so two busy scripts must
+ * not forget each other by turns. Forgetting counts nothing as wasted. Single thread, never
+ * allocates.
+ *
+ * Rejected: asking as soon as a script is known to be cold: one that is hot and does not load would
+ * be started at each request, 400 ms of CPU each; so it is 8 % of a runtime process at most from
+ * each core, and its requests go on going home. A direct-mapped table: with 500 warm scripts 11 %
+ * shared a slot, and a script that is forgotten is a request sent home too many.
  */
 #ifndef HEARTH_WARMTH_H
 #define HEARTH_WARMTH_H
@@ -50,15 +60,18 @@ void warmth_clear(struct warmth *);
 enum warmth_state warmth_of(const struct warmth *, uint64_t handle);
 /* True: neither warm nor asked for lately: send a WARM. */
 bool warmth_ask(struct warmth *, uint64_t handle, uint64_t now_ns);
-/* The process said so, by WARMED or by the head of a job's answer. took_us 0: it was warm already, so asking hid nothing. */
+/* The process said so, by WARMED or by the head of a job's answer. took_us 0: it was warm already,
+ * so asking hid nothing. */
 void warmth_warmed(struct warmth *, uint64_t handle, uint32_t took_us, uint64_t now_ns);
 void warmth_evicted(struct warmth *, uint64_t handle);
-/* A job of it starts: the verdict on the asking falls here, once. A script that was UNKNOWN is ASKED now: the start makes its isolate. */
+/* A job of it starts: the verdict on the asking falls here, once. A script that was UNKNOWN is
+ * ASKED now: the start makes its isolate. */
 void warmth_started(struct warmth *, uint64_t handle, uint64_t now_ns);
 /* Looks at a few slots for those asked for in vain; once per iteration or so. */
 void warmth_sweep(struct warmth *, uint32_t slots, uint64_t now_ns);
 
-/* Handles of scripts that are warm here: up to max from *cursor on, which starts at 0; returns how many, 0: no more. */
+/* Handles of scripts that are warm here: up to max from *cursor on, which starts at 0; returns how
+ * many, 0: no more. */
 uint32_t warmth_list(const struct warmth *, uint32_t *cursor, uint64_t *handles, uint32_t max);
 
 #endif

@@ -195,7 +195,8 @@ enum found stream_find(struct channel *c, uint64_t id, struct stream **s)
     return FOUND_NEW;
 }
 
-/* The peer uses the slot again, so it has all that was sent in it, and sent all. False: that cannot be. */
+/* The peer uses the slot again, so it has all that was sent in it, and sent all. False: that cannot
+ * be. */
 static bool let_go(struct channel *c, struct stream *s)
 {
     if (!s->is_reset && !(is_received(s) && s->send_end != SEND_OPEN && s->nxt == write_end(s)))
@@ -215,8 +216,8 @@ static bool let_go(struct channel *c, struct stream *s)
     return true;
 }
 
-/* There is no struct for it. The peer gets a RESET, and no acknowledgement of what it sent: so it sends again until a RESET
- * arrives, and nothing is to be remembered here but the slot's mark. */
+/* There is no struct for it. The peer gets a RESET, and no acknowledgement of what it sent: so it
+ * sends again until a RESET arrives, and nothing is to be remembered here but the slot's mark. */
 static enum frame_fate refuse(struct channel *c, uint64_t id)
 {
     c->config.counters->rpc_no_memory++;
@@ -298,8 +299,9 @@ static bool store(struct channel *c, struct stream *s, const struct frame_stream
         return true;
 
     uint32_t at = f->offset + skip, bytes = f->bytes - skip;
-    /* For want of chunks tcp_rx takes early ones back, which TCP may do; but these bytes were acknowledged for good. So early ones come in only
-     * if what is missing before them is sure to find room too. */
+    /* For want of chunks tcp_rx takes early ones back, which TCP may do; but these bytes were
+     * acknowledged for good. So early ones come in only if what is missing before them is sure to
+     * find room too. */
     bool has_room = at == s->rx.next || reserve_up_to(c, s, at + bytes, CHUNK_WAITS);
 
     if (has_room && tcp_rx_put(&s->rx, pool, at, f->data + skip, bytes) == bytes)
@@ -433,8 +435,8 @@ enum frame_fate stream_take_stop(struct channel *c, uint64_t id)
 
 /* ---- for the owner ---- */
 
-/* The last quarter of the pool is for streams that peers open: two ends that use it up for their own would refuse each other
- * for ever. */
+/* The last quarter of the pool is for streams that peers open. Rejected: first come, first served;
+ * two nodes that had used their pools up for their own waited for each other for ever. */
 struct stream *channel_open_stream(struct channel *c, void *user)
 {
     const struct stream_pool *pool = c->config.streams;

@@ -1,8 +1,9 @@
 /* peers.h
  *
- * The other nodes as one dp core knows them: its channels to their cores, their states and loads, and what is said on
- * the control streams. Owns every channel; calls own their streams. What it needs of the core it is given (struct
- * peers_env), and what it hears it tells through events: it knows neither calls nor runtimes.
+ * The other nodes as one dp core knows them: its channels to their cores, their states and loads,
+ * and what is said on the control streams. Owns every channel; calls own their streams. What it
+ * needs of the core it is given (struct peers_env), and what it hears it tells through events: it
+ * knows neither calls nor runtimes.
  *
  *   world.member[] --follow--> [ struct peer: state, load, channels to its cores ]
  *   datagrams  --> peers_input  --> channel --> streams: events
@@ -41,9 +42,18 @@
  * peers hears of those we opened, and of those the peer opened, through two tables of events. The
  * user pointer is theirs alone.
  *
- * Bad input: from a stranger it is counted and dropped before anything is remembered; from a member it ends the channel.
+ * Bad input: from a stranger it is counted and dropped before anything is remembered; from a member
+ * it ends the channel.
  * Limits: MEMBERS_MAX nodes, PEERS_CHANNELS_MAX channels, handshakes by token bucket.
  * Thread: the core. Memory: taken at core_create.
+ *
+ * Rejected: a node's state by the list of members. As its own word, joining, leaving and coming
+ * back after a crash are one mechanism, and no two nodes need the same epoch at the same time. A
+ * failure detector of its own beside silence (PEERS_SILENCE_MS): channels speak every 100 ms
+ * anyway. Handing a joining node its part of the ring only, not what it will be home of as things
+ * stand: it stands in for members that are away, and two leaves that overlapped cost cold starts
+ * (`tools/sim cluster`). Room for 1,024 channels always: sized by the list of members at start,
+ * with 64 to spare, 147 MB of each core became 10.
  */
 #ifndef HEARTH_PEERS_H
 #define HEARTH_PEERS_H
@@ -117,21 +127,25 @@ struct peers_env {
     void *random_arg;
 };
 
-/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other member
- * at least: those beyond are not reached. 64-byte aligned. */
+/* Bytes of struct peers with that many channels: 1 to PEERS_CHANNELS_MAX, and one for each other
+ * member at least: those beyond are not reached. 64-byte aligned. */
 size_t peers_bytes(uint32_t channels);
 struct peers *peers_init(void *memory, const struct peers_env *, uint32_t channels);
-/* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core ends, before its tx does. */
+/* Says GOAWAY on every channel, so that the others need not wait for silence: once, when the core
+ * ends, before its tx does. */
 void peers_leave(struct peers *, uint64_t now_ns);
 /* Wipes keys, gives chunks and streams back; tells nobody. Nothing the second time. */
 void peers_fini(struct peers *);
 
-/* The world changed: new members, own state. A member whose address, port or key changed starts anew. */
+/* The world changed: new members, own state. A member whose address, port or key changed starts
+ * anew. */
 void peers_follow(struct peers *);
 
-/* A UDP datagram (l4: its UDP header) to this core's RPC port: counts its disposition (rx_rpc, drop_rpc_*). It is decrypted in place. */
+/* A UDP datagram (l4: its UDP header) to this core's RPC port: counts its disposition (rx_rpc,
+ * drop_rpc_*). It is decrypted in place. */
 void peers_input(struct peers *, const struct net_packet *, uint64_t now_ns);
-/* Timers, handshakes, handover; sends what channels have to say, in bursts. Once per iteration; returns how much there was to do. */
+/* Timers, handshakes, handover; sends what channels have to say, in bursts. Once per iteration;
+ * returns how much there was to do. */
 uint32_t peers_run(struct peers *, uint64_t now_ns);
 /* When peers_run must be called at the latest. */
 uint64_t peers_next_ns(const struct peers *);
@@ -145,8 +159,8 @@ uint16_t peers_load(const struct peers *, uint16_t node);
 /* Over nodes that are SERVING, this one included with its own load. */
 uint32_t peers_mean_load(const struct peers *, uint16_t own_load);
 
-/* An open channel to the core of that node which serves the script; another core of it while that one's channel is being opened.
- * NULL: none is open. */
+/* An open channel to the core of that node which serves the script; another core of it while that
+ * one's channel is being opened. NULL: none is open. */
 struct channel *peers_channel(struct peers *, uint16_t node, uint64_t script_hash);
 /* To a certain core of a node by its id (a capability's owner). */
 struct channel *peers_channel_of(struct peers *, uint64_t node_id, uint16_t core);
@@ -157,11 +171,12 @@ uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 
-/* Asks a home of the script for a warm isolate. is_demanded: no guess, requests are about to follow. False: not sent (down, or asked
- * within the last second). */
+/* Asks a home of the script for a warm isolate. is_demanded: no guess, requests are about to
+ * follow. False: not sent (down, or asked within the last second). */
 bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
                 bool is_demanded, uint64_t now_ns);
-/* Tells the home of a call on that stream that its client has closed its half. False: no room now. */
+/* Tells the home of a call on that stream that its client has closed its half. False: no room
+ * now. */
 bool peers_fin(struct peers *, struct channel *, const struct stream *);
 /* Sends a trace sink its events. False: no way there; the events are lost, counted. */
 bool peers_event(struct peers *, const uint8_t sink[CAPABILITY_BYTES], const uint8_t *payload,
@@ -185,12 +200,12 @@ void peers_view(const struct peers *, uint16_t node, struct peer_view *);
 uint32_t peers_unreached(const struct peers *);
 
 struct peers_handover {
-    uint64_t
-        epoch; /* of the world that the rest was judged by: older than the one published means ask again */
-    uint32_t open,
-        handed; /* channels open; of these, those that said HANDED since this node joins */
-    uint32_t
-        asked; /* WARMs of a handover not answered yet: by us as the new home, by new homes if we leave */
+    /* Of the world that the rest was judged by: older than the one published means ask again. */
+    uint64_t epoch;
+    /* Channels open; of these, those that said HANDED since this node joins. */
+    uint32_t open, handed;
+    /* WARMs of a handover not answered yet: by us as the new home, by new homes if we leave. */
+    uint32_t asked;
     bool is_done; /* as far as this core is concerned the state may change */
 };
 void peers_handover(const struct peers *, struct peers_handover *);

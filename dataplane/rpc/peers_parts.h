@@ -8,8 +8,9 @@
  *   peers_handover.c  joining and leaving
  *   peers_release.c   channels given back when slots run short
  *
- * A slot is the place of one channel. Its address in memory is fixed; the channel's index names the slot in its low bits and this
- * life of it in the others, so that a datagram of an earlier life finds nothing.
+ * A slot is the place of one channel. Its address in memory is fixed; the channel's index names the
+ * slot in its low bits and this life of it in the others, so that a datagram of an earlier life
+ * finds nothing.
  *
  *   FREE     on the free list
  *   always   made with the member, stays as long as it; reconnects for ever
@@ -34,8 +35,10 @@ enum {
     HANDOVER_SLICE = 256, /* scripts looked at in one run */
     WARM_RECENT = 1024,   /* scripts that peers_warm remembers */
     WARM_RECENT_MS = 1000,
-    FIRST_TRY_MS =
-        1000, /* a joining node waits so long for a member to answer at all: four to five inits, so that a few lost ones cost no warm script */
+    /* A joining node waits so long for a member to answer at all: four to five inits. Rejected:
+     * 300 ms; it must not serve before the node that stands in for it has handed over, even if a
+     * few inits are lost. */
+    FIRST_TRY_MS = 1000,
     UNRESOLVED_MS = 5,        /* until a neighbour that is not known is tried again */
     UNRESOLVED_DOUBLINGS = 5, /* of that time, while it stays unknown */
     ON_CALL_OPEN_MS = 2000,   /* a slot on call that has not opened by then is freed */
@@ -164,10 +167,12 @@ static inline uint32_t peers_slot_number(const struct peers *p, const struct pee
 {
     return (uint32_t)(s - p->slot);
 }
-/* The slot of that core of a node; made, and connecting, if there is none and is_wanted. NULL: none. */
+/* The slot of that core of a node; made, and connecting, if there is none and is_wanted. NULL:
+ * none. */
 struct peers_slot *peers_slot_find(struct peers *, uint16_t node, uint16_t core, bool is_wanted);
 void peers_slot_mark(struct peers *, struct peers_slot *);
-/* Ends the channel, tells who has streams on it; the slot starts anew or is freed. Not from a channel's events. */
+/* Ends the channel, tells who has streams on it; the slot starts anew or is freed. Not from a
+ * channel's events. */
 void peers_slot_drop(struct peers *, struct peers_slot *);
 void peers_slot_free(struct peers *, struct peers_slot *);
 /* A slot for the channel that each member has always, as far as there are any. */

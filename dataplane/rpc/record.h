@@ -1,26 +1,34 @@
 /* record.h
  *
- * What two nodes say to each other inside the streams of a channel: the frames of a call, and of the control stream. One
- * writer and one reader for each; layouts are bit-counted in record.c.
+ * What two nodes say to each other inside the streams of a channel: the frames of a call, and of
+ * the control stream. One writer and one reader for each; layouts are bit-counted in record.c.
  *
  *   record:  u8 type | u24 length | length bytes          big-endian
  *
- *   a call's stream      ingress -> home   CALL  BODY*  BODY_END            CANCEL is the stream's reset
- *                        home -> ingress   ACCEPT  HEAD  DATA*  DATA_END    or BOUNCE, or ERROR at any point
+ *   a call's stream      ingress -> home   CALL  BODY*  BODY_END
+ *                                          CANCEL is the stream's reset
+ *                        home -> ingress   ACCEPT  HEAD  DATA*  DATA_END
+ *                                          or BOUNCE, or ERROR at any point
  *   the control stream   both ways         STATE  RING  WARM  WARMED  HANDED  EVENT  NOTE  GOAWAY
  *                                          RELEASE  FIN
  *
- * Offsets of BODY and DATA, CREDIT and retransmission are the stream's (channel.h): its bytes are in order, each exactly
- * once, so a record carries none.
+ * Offsets of BODY and DATA, CREDIT and retransmission are the stream's (channel.h): its bytes are
+ * in order, each exactly once, so a record carries none.
  *
  * A call's stream has ended behind its body when the client closes its half: that is said on the
  * control stream (FIN), once home has accepted.
  *
- * A byte that is called zero, a flag or a value of an enumeration that we do not know makes a record bad: there is one version, and
- * the channel's prologue says which.
+ * A byte that is called zero, a flag or a value of an enumeration that we do not know makes a
+ * record bad: there is one version, and the channel's prologue says which.
  *
- * Everything that arrives is a peer's data: the peer is a member and authenticated, but may run another version, or be
- * compromised. RECORD_BAD ends the stream (a call's) or the channel (the control stream's), and is counted.
+ * Everything that arrives is a peer's data: the peer is a member and authenticated, but may run
+ * another version, or be compromised. RECORD_BAD ends the stream (a call's) or the channel (the
+ * control stream's), and is counted.
+ *
+ * Pure: views into what was given, bytes into the caller's memory.
+ *
+ * Rejected: BODY and DATA with offsets of their own, and loss repaired frame by frame; that is a
+ * second reassembly.
  */
 #ifndef HEARTH_RECORD_H
 #define HEARTH_RECORD_H
@@ -71,7 +79,8 @@ struct record_header {
     uint32_t bytes;
 };
 
-/* False: no such type, or of a length that its type cannot have. Fixed-size records must have their size. */
+/* False: no such type, or of a length that its type cannot have. Fixed-size records must have their
+ * size. */
 bool record_read_header(struct record_header *, const uint8_t in[RECORD_HEADER_BYTES]);
 void record_write_header(uint8_t out[RECORD_HEADER_BYTES], enum record_type, uint32_t bytes);
 
@@ -93,8 +102,8 @@ struct record_call {
 
 struct record_accept {
     uint8_t width; /* homes that this script wants now: 1, 2, 4 */
-    uint32_t
-        warm_us; /* 0: an isolate is warm; else how long its start is expected to take, 1: unknown */
+    /* 0: an isolate is warm; else how long its start is expected to take, 1: unknown. */
+    uint32_t warm_us;
 };
 
 struct record_bounce {
@@ -146,7 +155,8 @@ struct record_event {
     uint32_t payload_bytes;
 };
 
-/* Writers: header and content; return bytes written, or 0 if cap is too small. What is given must be in range: ours to get right. */
+/* Writers: header and content; return bytes written, or 0 if cap is too small. What is given must
+ * be in range: ours to get right. */
 size_t record_write_call(uint8_t *out, size_t cap, const struct record_call *);
 size_t record_write_accept(uint8_t *out, size_t cap, const struct record_accept *);
 size_t record_write_bounce(uint8_t *out, size_t cap, const struct record_bounce *);

@@ -9,7 +9,8 @@
  *      idle      --> cwnd at most the initial window (RFC 5681 4.1)
  *
  * CUBIC (RFC 9438) unless told otherwise; NewReno (RFC 5681, 6582) beside it. Initial window of 10
- * segments (RFC 6928). Units: bytes, nanoseconds, in CUBIC's curve segments and seconds.
+ * segments (RFC 6928). Units: bytes, nanoseconds, in CUBIC's curve segments and seconds. Single
+ * thread, never fails, never allocates.
  */
 #ifndef HEARTH_TCP_CC_H
 #define HEARTH_TCP_CC_H

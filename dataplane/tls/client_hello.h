@@ -20,6 +20,9 @@
  * GREASE (RFC 8701) is skipped like everything unknown. Thread: any. Memory: the caller's; a struct
  * client_hello keeps no view. Sources: RFC 8446 4.1 to 4.2.11 and 9.2, RFC 5246 7.4.1.2, RFC 6066
  * 3, RFC 7301 3.1, RFC 7507 3, RFC 8422 5.1.
+ *
+ * Rejected: a second hello that repeats the first byte for byte; another order harms nobody, and
+ * clients that shuffle exist.
  */
 #ifndef HEARTH_CLIENT_HELLO_H
 #define HEARTH_CLIENT_HELLO_H

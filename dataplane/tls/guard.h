@@ -27,6 +27,11 @@
  * Thread: the core. Memory: the caller's.
  *
  * Sources: RFC 8446 4.1.2, 4.2.10, 5, 5.1, appendix D.4; RFC 8422 5.11.
+ *
+ * Rejected: patching the library for all this, or checks after the fact. The versions of wolfSSL at
+ * hand break other MUSTs of RFC 8446 each, and what they refuse behind a ServerHello has no keys
+ * for an alert. So a malformed ALPN list never meets wolfSSL 5.5.4's search, which reads beyond it
+ * (found by fuzz_tls).
  */
 #ifndef HEARTH_GUARD_H
 #define HEARTH_GUARD_H

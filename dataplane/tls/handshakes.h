@@ -14,6 +14,9 @@
  * have less to wait.
  *
  * A connection owns its link. Single thread, never allocates. All zero: nobody waits.
+ *
+ * Rejected: a step wherever bytes come in; refusing the oldest. HANDSHAKES_WAITING_MAX are a second
+ * of RSA at 2 ms; beyond them a client gets internal_error.
  */
 #ifndef HEARTH_HANDSHAKES_H
 #define HEARTH_HANDSHAKES_H

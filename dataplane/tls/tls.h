@@ -12,9 +12,8 @@
  * hellos and change_cipher_specs end it at once.
  *
  * What wolfSSL has encrypted and the stream has no room for is held in the session
- * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send: its own retry logic mistakes an
- * interleaved KeyUpdate answer for the caller's bytes. Held bytes leave first, with the next call
- * of any kind.
+ * (TLS_HELD_BYTES_MAX), so wolfSSL never sees a partial send. Held bytes leave first, with the next
+ * call of any kind.
  *
  * Certificates: struct certs (cert.h) maps a host name to a context. Contexts are made by the
  * control thread, immutable afterwards, reference-counted: a session keeps its own alive after a
@@ -31,6 +30,9 @@
  * nobody takes it for the end of the data.
  *
  * Thread: a struct tls_session belongs to its core. Memory: wolfSSL's allocator is malloc.
+ *
+ * Rejected: wolfSSL's own retry of a partial send, which takes pending output for the caller's
+ * bytes, and a KeyUpdate's answer with it.
  */
 #ifndef HEARTH_TLS_H
 #define HEARTH_TLS_H

@@ -29,9 +29,9 @@ enum {
  *
  * What wolfSSL leaves to us of a ticket: name of the key, 16 bytes of IV, the sealed state, the
  * tag. GCM's nonce takes 12 of the 16; the next one is the ticket's generation, authenticated with
- * the name: how many resumptions it is away from a full handshake. wolfSSL counts the same in a
- * byte of the state, and would end the handshake in which that overflows; a full one begins a new
- * chain before.
+ * the name: how many resumptions it is away from a full handshake, which begins a new chain at
+ * GENERATIONS_MAX. Rejected: wolfSSL's own count, a byte of the state: it ends the handshake in
+ * which that overflows.
  */
 enum { GENERATION_AT = AEAD_NONCE_BYTES, GENERATIONS_MAX = 250 };
 

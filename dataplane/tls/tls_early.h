@@ -10,6 +10,9 @@
  * The library tells its keys in a build with ATOMIC_USER only, and Debian 12's sends its flight in
  * one piece, when the keys to be kept are gone: without them, every record passes for one that can
  * be opened, and the library ends the handshake with bad_record_mac. Thread: the core.
+ *
+ * Rejected: a HelloRetryRequest for every client with early data, which costs each a round trip;
+ * wolfSSL's own early data, which skips only what it also announces in tickets.
  */
 #ifndef HEARTH_TLS_EARLY_H
 #define HEARTH_TLS_EARLY_H

@@ -11,6 +11,8 @@
  * to stand still for a whole period between two of its instructions to see a key half written.
  *
  * Thread: tls_tickets_rotate in the control thread; the rest anywhere. Memory: the caller's.
+ *
+ * Rejected: new keys with a new world, which would make every context anew.
  */
 #ifndef HEARTH_TLS_TICKET_H
 #define HEARTH_TLS_TICKET_H

@@ -12,6 +12,11 @@
  *
  * Source: WHATWG URL, "path state" and "query state" of a special scheme, and its URL serializer. A
  * property test compares with whatwg-url (tests/unit/runtime/test_one_path.c).
+ * Pure.
+ *
+ * Rejected: routes on the target as sent; `/public/../admin/x` ran a script of another route than
+ * its path. Refusing dot segments: browsers take them out before they send, so who sends them is a
+ * simple client or an attacker, but RFC 3986 6.2.2.3 has an answer for both.
  */
 #ifndef HEARTH_URL_PATH_H
 #define HEARTH_URL_PATH_H

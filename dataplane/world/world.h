@@ -6,9 +6,12 @@
  *
  *   control: build -> world_publish(next) -> old one freed when all cores have moved on
  *   core:    w = world_current(shared) once per iteration; whatever must live longer is copied or
- * counted
+ *            counted
  *
  * Parts that did not change between two worlds are shared by reference count (struct world_part).
+ *
+ * Rejected: runtime processes outside of it, with an attach and detach of their own. So there is
+ * one publish, one quiescence, and one place where a core changes its view.
  */
 #ifndef HEARTH_WORLD_H
 #define HEARTH_WORLD_H
@@ -52,7 +55,8 @@ struct world_limits {
     uint64_t request_body_bytes_max; /* 0: no limit */
 };
 
-/* What `hearthctl tune` changes; *_DEFAULT in limits.h. Rates are of the whole node: rpm a minute, rps a second. */
+/* What `hearthctl tune` changes; *_DEFAULT in limits.h. Rates are of the whole node: rpm a minute,
+ * rps a second. */
 struct world_tune {
     uint32_t hot_enter_rpm, hot_leave_rpm; /* a script asked for so often here runs here */
     uint32_t widen_rps, narrow_rps;        /* of one script at one home */
@@ -78,7 +82,8 @@ struct world_member {
     uint8_t public_key[32];
 };
 
-/* The nodes of the cluster, this one among them, sorted by name; alone: just this one. Part of every world. */
+/* The nodes of the cluster, this one among them, sorted by name; alone: just this one. Part of
+ * every world. */
 struct world_cluster {
     uint16_t self; /* index in member[] */
     uint16_t member_count;

@@ -1,11 +1,13 @@
 /* The address space of resizable ArrayBuffers and growable shared ones.
  *
  * V8 reserves their maxByteLength at once, past the isolate's allocator, and commits pages as they
- * grow (ECMA-262
- * 25.1.6.6). So the platform's page allocator charges the whole reservation to the isolate that
- * asks: over its limit, the constructor throws a RangeError. These reservations are told apart by
- * their alignment: those of the heap have the size of a heap page. test/bytes.c notices if another
- * V8 does it otherwise.
+ * grow (ECMA-262 25.1.6.6). So the platform's page allocator charges the whole reservation to the
+ * isolate that asks: over its limit, the constructor throws a RangeError. These reservations are
+ * told apart by their alignment: those of the heap have the size of a heap page. test/bytes.c
+ * notices if another V8 does it otherwise.
+ *
+ * Rejected: charging bytes as they are committed. The allocator does not see these, and a script
+ * that was granted a buffer can use it.
  */
 #include "inside.hh"
 

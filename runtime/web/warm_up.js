@@ -1,5 +1,6 @@
 // Does once, while the snapshot is built, what nearly every request does: the functions are then in the snapshot as
 // bytecode, and a script's first request compiles nothing but the script. The natives find no job and do nothing.
+// Rejected: a bare snapshot, with the first answer after 475 us instead of 168.
 import { dispatch, load } from './dispatch.js';
 import { Headers } from './headers.js';
 import { Response } from './response.js';

@@ -1,10 +1,11 @@
 /* request.h
  *
- * One job of job.h as the runtime sees it, from START to the last thing that its script does for it.
+ * One job of job.h as the runtime sees it, from START to the last thing that its script does for
+ * it.
  *
- *   start --> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
- *                  |                        |               ^      |
- *                  +------------------------+-- fail, leave-+      +-- limits --> over
+ *   start -> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
+ *                 |                        |               ^      |
+ *                 +------------------------+-- fail, leave-+      +-- limits --> over
  *
  * The job ends with the last DATA, the ERROR, or its client's CANCEL. If waitUntil holds it then,
  * it lingers (JOB_F_LINGERS) until JOB_DONE, and may make sub-requests meanwhile. Those that still
@@ -14,12 +15,21 @@
  * told, and the job fails. For that its head waits until the slice ends or the first bytes come: so
  * long, the failure can still be an answer of its own.
  *
- * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over finds nothing.
+ * JavaScript names a request by its ref: index and serial, so that a ref of a request that is over
+ * finds nothing.
  *
- * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays in JavaScript. Incoming bytes
- * wait in an intake. Either body may pass without JavaScript (feeds, relays, relayed).
+ * Flow control: `out_credit` is what hearthd granted; what a script wants to send beyond it stays
+ * in JavaScript. Incoming bytes wait in an intake. Either body may pass without JavaScript (feeds,
+ * relays, relayed).
  *
  * Its limits are the least of the script's own and of what its context says (context.h).
+ *
+ * Single thread. Bounded by REQUESTS_MAX.
+ *
+ * Rejected: a wall limit from the start of the request; it counts from the last body byte that
+ * moved, since slow uploads and long streams are no fault of the script. An exception that ends
+ * waitUntil too: authors report errors there. A head that is sent at once whatever it promises; the
+ * wait costs no time that anybody could measure.
  */
 #ifndef HEARTH_WORKER_REQUEST_H
 #define HEARTH_WORKER_REQUEST_H
@@ -109,8 +119,8 @@ struct request_pool {
 
 void request_pool_init(struct request_pool *);
 
-/* Takes a START: copies the head, fills the lane's table, works out its limits. NULL when there are REQUESTS_MAX. The
- * chunks stay the caller's to give back. */
+/* Takes a START: copies the head, fills the lane's table, works out its limits. NULL when there are
+ * REQUESTS_MAX. The chunks stay the caller's to give back. */
 struct request *request_start(struct worker *, struct lane *, const struct job_slot *,
                               const struct script_limits *);
 void request_attach(struct request *, struct isolate *);
@@ -142,7 +152,8 @@ void request_flush_head(struct worker *, struct request *);
  * sent. The request may have failed then (length, limit). */
 size_t request_send_body(struct worker *, struct request *, const uint8_t *bytes, size_t len,
                          bool is_end);
-/* From now on what comes in goes out, as credit and room allow; called again whenever either changed. */
+/* From now on what comes in goes out, as credit and room allow; called again whenever either
+ * changed. */
 void request_relay(struct worker *, struct request *);
 /* The body is complete. */
 void request_end_body(struct worker *, struct request *);

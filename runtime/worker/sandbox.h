@@ -17,6 +17,10 @@
  *
  * Other processes: there is no PID namespace, so the process has its real id, and theirs exist for
  * the kernel. It neither signals nor sees one: no call on the list takes another process's id.
+ *
+ * Rejected: a PID namespace. There is nothing left to hide, and the first process of one is spared
+ * the signals that it has no handler for: `kill PID` would do nothing, a failed assertion would end
+ * as signal 11 instead of 6, and getppid() would no longer tell that hearthd has gone.
  */
 #ifndef HEARTH_WORKER_SANDBOX_H
 #define HEARTH_WORKER_SANDBOX_H

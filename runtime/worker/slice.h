@@ -16,6 +16,12 @@
  * isolate is condemned.
  *
  * After slice_exit the isolate and the request may be gone.
+ *
+ * Single thread.
+ *
+ * Rejected: condemning the isolate at each CPU limit. Timers, calls and log lines of whichever
+ * request's event runs: one that awaits another's shared promise had its call cancelled with that
+ * other. They belong to the request that began them (slice_actor), by V8's continuation data.
  */
 #ifndef HEARTH_WORKER_SLICE_H
 #define HEARTH_WORKER_SLICE_H
@@ -45,14 +51,15 @@ void slice_enter(struct slice *, struct worker *, struct isolate *, struct reque
 void slice_call(struct slice *, enum web_entry, size_t argc, struct v8c_value *const argv[]);
 void slice_exit(struct slice *);
 
-/* Requests were ended outside of slices: what JavaScript keeps for them goes in one of its own, if there is anything. The isolate
- * may be gone afterwards. */
+/* Requests were ended outside of slices: what JavaScript keeps for them goes in one of its own, if
+ * there is anything. The isolate may be gone afterwards. */
 void slice_clean_up(struct worker *, struct isolate *);
 
 /* The request that the slice is for, and that pays for it; or NULL. */
 struct request *slice_request(const struct slice *);
-/* The request on whose behalf the JavaScript that runs now was begun, or NULL if that is over. It is another than the slice's when
- * what one request awaited was settled by another one: its timers, calls and log lines are its own still. */
+/* The request on whose behalf the JavaScript that runs now was begun, or NULL if that is over. It
+ * is another than the slice's when what one request awaited was settled by another one: its timers,
+ * calls and log lines are its own still. */
 struct request *slice_actor(const struct slice *);
 
 #endif

@@ -1,17 +1,23 @@
 /* sub.h
  *
- * A sub-request: a call that a script makes through a service binding, env.NAME.fetch(), as job.h has it.
+ * A sub-request: a call that a script makes through a service binding, env.NAME.fetch(), as job.h
+ * has it.
  *
  *   open --> AWAITS_REPLY --REPLY--> AWAITS_BODY --END--> HAS_REST --read--> over
  *                 +---------------------+-- REPLY_ERROR, cancel ------------> over
  *
- * It belongs to the request that made it and goes with it. JavaScript names it by its ref: generation, lane and index, so that a
- * ref of one that is over finds nothing.
+ * It belongs to the request that made it and goes with it. JavaScript names it by its ref:
+ * generation, lane and index, so that a ref of one that is over finds nothing.
  *
- * Bodies pass without JavaScript where nobody looks at them: the request's body into a sub-request (sub_take_request_body), a
- * reply's body into the response (sub_answer). Otherwise JavaScript reads and writes, as credit and room allow.
+ * Bodies pass without JavaScript where nobody looks at them: the request's body into a sub-request
+ * (sub_take_request_body), a reply's body into the response (sub_answer). Otherwise JavaScript
+ * reads and writes, as credit and room allow.
  *
  * Single thread.
+ * Bounded by JOB_SUBS_MAX of each lane.
+ *
+ * Rejected: bodies always through streams. So 10 MB through three scripts and back cost two
+ * copies a hop and no garbage.
  */
 #ifndef HEARTH_WORKER_SUB_H
 #define HEARTH_WORKER_SUB_H
@@ -61,7 +67,8 @@ struct sub_table {
 
 void sub_table_init(struct sub_table *);
 
-/* Sends a SUB, now or when there is room. head: encoded (head.h). NULL, and *why, a constant sentence, if it may not. */
+/* Sends a SUB, now or when there is room. head: encoded (head.h). NULL, and *why, a constant
+ * sentence, if it may not. */
 struct sub *sub_open(struct worker *, struct request *parent, uint32_t binding, const uint8_t *head,
                      size_t head_bytes, bool has_body, const char **why);
 /* Ends it, wherever it stands. */
@@ -71,13 +78,15 @@ double sub_ref(const struct sub *);
 /* NULL if it is over. */
 struct sub *sub_find(struct worker *, double ref);
 
-/* A message about a sub-request came: REPLY, REPLY_DATA, REPLY_ERROR, SUB_CREDIT. Runs JavaScript. */
+/* A message about a sub-request came: REPLY, REPLY_DATA, REPLY_ERROR, SUB_CREDIT. Runs
+ * JavaScript. */
 void sub_take(struct worker *, struct lane *, const struct job_slot *);
 
 /* ---- the request's body ---- */
 
-/* Sends as much as credit and room allow; returns how much. is_end counts if all was sent. If less was sent, JavaScript is told
- * when it may go on (onSubCredit), unless the body passes without it. */
+/* Sends as much as credit and room allow; returns how much. is_end counts if all was sent. If less
+ * was sent, JavaScript is told when it may go on (onSubCredit), unless the body passes without
+ * it. */
 size_t sub_send_body(struct worker *, struct sub *, const uint8_t *bytes, size_t len, bool is_end);
 /* From now on the parent's request body is the sub-request's. */
 void sub_take_request_body(struct worker *, struct sub *);
