@@ -5,7 +5,8 @@
 #include "drivers/clock.h"
 #include "drivers/rng.h"
 
-/* A bijection of the counter, of which each core has its own numbers, so the ids of a node never repeat. */
+/* A bijection of the counter, of which each core has its own numbers, so the ids of a node never
+ * repeat. */
 uint64_t core_next_request_id(struct core *core)
 {
     uint64_t number = ++core->request_count * core->config.cores + core->config.index;

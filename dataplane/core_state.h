@@ -1,7 +1,7 @@
 /* core_state.h
  *
- * struct core in full, for the modules that are its parts (core.c, conn.c, exchange.c, call.c, serve.c, sub.c, rpc/peers.c) and for no
- * one else.
+ * struct core in full, for the modules that are its parts (core.c, conn.c, exchange.c, call.c,
+ * serve.c, sub.c, rpc/peers.c) and for no one else.
  */
 #ifndef HEARTH_CORE_STATE_H
 #define HEARTH_CORE_STATE_H

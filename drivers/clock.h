@@ -21,7 +21,8 @@ void clock_init_tsc(struct clock *);
 void clock_init_virtual(struct clock *, uint64_t start_ns);
 
 uint64_t clock_now_ns(const struct clock *);
-/* Nanoseconds since 1970, for dates that people read and for nothing else; a virtual clock's year is 1970. */
+/* Nanoseconds since 1970, for dates that people read and for nothing else; a virtual clock's year
+ * is 1970. */
 uint64_t clock_wall_ns(const struct clock *);
 
 /* Virtual clocks only; never backwards. */

@@ -1,10 +1,10 @@
 /* flow_rules.h
  *
- * Tells a NIC which queue gets which RPC datagrams: UDP to port rpc_port + q goes to queue q, over IPv4 and over IPv6, whatever
- * RSS says. Everything else stays with RSS.
+ * Tells a NIC which queue gets which RPC datagrams: UDP to port rpc_port + q goes to queue q, over
+ * IPv4 and over IPv6, whatever RSS says. Everything else stays with RSS.
  *
- * All or nothing: every rule is validated before the first is made, and when one cannot be made, those before it go again.
- * Ports in host byte order. Thread: the one that sets the device up.
+ * All or nothing: every rule is validated before the first is made, and when one cannot be made,
+ * those before it go again. Ports in host byte order. Thread: the one that sets the device up.
  */
 #ifndef HEARTH_FLOW_RULES_H
 #define HEARTH_FLOW_RULES_H
@@ -21,8 +21,8 @@ struct flow_rules {
     struct rte_flow *rule[2 * PORT_QUEUES_MAX];
 };
 
-/* Of a started device. rpc_port + queues - 1 is at most 65535. 0, -ENOTSUP if the device takes no such rules, or -errno; then there
- * are none, and software must steer. */
+/* Of a started device. rpc_port + queues - 1 is at most 65535. 0, -ENOTSUP if the device takes no
+ * such rules, or -errno; then there are none, and software must steer. */
 int flow_rules_create(struct flow_rules *, uint16_t port_id, uint16_t rpc_port, uint16_t queues);
 
 /* Before the device is stopped. Nothing to do if there are none. */

@@ -75,8 +75,8 @@ struct port_caps {
     uint16_t mtu;    /* bytes of IP packet */
     uint16_t queues; /* queue pairs that the data plane sees */
     bool has_rss;    /* false: spread in software */
-    bool
-        has_rpc_rules; /* RPC datagrams are steered by the device; false: in software, or there is one queue */
+    /* RPC datagrams are steered by the device; false: in software, or there is one queue */
+    bool has_rpc_rules;
     bool has_rx_csum, has_tx_csum, has_tso;
     bool has_rx_wait; /* port_wait_fds yields something: the core can sleep until a frame comes */
     int numa_node;    /* -1: unknown */

@@ -6,9 +6,10 @@
  *   device queue d is read by lane d % lanes          lane q is dp core q's side of the port
  *   lane q sends on device queue q, or, where there are too few, on a shared one behind a lock
  *
- * Where the device's steering cannot be trusted to keep a flow on one core (HAND_OVER_ALL), the lane
- * that reads a frame hashes it and puts it into the inbox of the lane it belongs to. Where it can be, but takes no rules for
- * RPC ports (HAND_OVER_RPC), it does so with RPC datagrams and keeps the rest.
+ * Where the device's steering cannot be trusted to keep a flow on one core (HAND_OVER_ALL), the
+ * lane that reads a frame hashes it and puts it into the inbox of the lane it belongs to. Where it
+ * can be, but takes no rules for RPC ports (HAND_OVER_RPC), it does so with RPC datagrams and keeps
+ * the rest.
  */
 #ifndef HEARTH_PORT_DPDK_IMPL_H
 #define HEARTH_PORT_DPDK_IMPL_H

@@ -51,7 +51,8 @@ static bool is_icmp_error(const uint8_t *frame, const struct layers *l)
     return l->protocol == LAYERS_ICMP6 && type < ICMP6_ERRORS_END;
 }
 
-/* Finds the headers of the flow that a frame belongs to or speaks of. Of the latter it is the answer that would come here: *is_quoted. */
+/* Finds the headers of the flow that a frame belongs to or speaks of. Of the latter it is the
+ * answer that would come here: *is_quoted. */
 static bool find_flow(const uint8_t *frame, uint32_t len, struct layers *l, bool *is_quoted)
 {
     struct layers inner;

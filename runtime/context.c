@@ -122,7 +122,7 @@ struct context_limits context_limits(const struct context *c)
     return l;
 }
 
-/* ---- traceparent: version "-" trace-id "-" parent-id "-" trace-flags, lower case hex (section 3.2) ---- */
+/* ---- traceparent: version "-" trace-id "-" parent-id "-" flags, lower case hex (3.2) ---- */
 
 enum { TRACE_FLAG_SAMPLED = 1 };
 

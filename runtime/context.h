@@ -1,16 +1,19 @@
 /* context.h
  *
- * The context stack of a call: who called whom to get here, and under which limits. It travels with every call, between nodes
- * and to the runtime, and bounds chains and cycles of bindings.
+ * The context stack of a call: who called whom to get here, and under which limits. It travels with
+ * every call, between nodes and to the runtime, and bounds chains and cycles of bindings.
  *
- *   frame 0: the script that the client asked for | frame 1: the script that it called | ... at most CONTEXT_DEPTH_MAX
+ *   frame 0: the script that the client asked for | frame 1: the script that it called | ...
+ *   at most CONTEXT_DEPTH_MAX
  *
- *   wire:  u8 version (1) | u8 count | u16 zero | count x frame of CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
+ *   wire:  u8 version (1) | u8 count | u16 zero | count x frame of CONTEXT_FRAME_BYTES, big-endian,
+ *          in the order of the struct
  *
- * A limit override of 0 says nothing; the effective limit is the least of all frames' that say something, so that a callee
- * can never do more than its caller allowed.
+ * A limit override of 0 says nothing; the effective limit is the least of all frames' that say
+ * something, so that a callee can never do more than its caller allowed.
  *
- * trace_id and flags are W3C Trace Context's (traceparent); span_id is this frame's own, its parent is the frame below.
+ * trace_id and flags are W3C Trace Context's (traceparent); span_id is this frame's own, its parent
+ * is the frame below.
  *
  * Pure. Source: W3C Trace Context, level 1.
  */
@@ -55,10 +58,12 @@ struct context {
 
 /* Bytes written, at most CONTEXT_BYTES_MAX; out has room for them. There is at least one frame. */
 size_t context_write(const struct context *, uint8_t *out);
-/* False: malformed (length, version, zeros, depth 0 or too deep, trust, tails). *out is then undefined. */
+/* False: malformed (length, version, zeros, depth 0 or too deep, trust, tails). *out is then
+ * undefined. */
 bool context_read(struct context *out, const uint8_t *bytes, size_t len);
 
-/* Appends a frame that inherits the trace (id, flags) of the one below. NULL: the stack is full. The caller fills in the rest. */
+/* Appends a frame that inherits the trace (id, flags) of the one below. NULL: the stack is full.
+ * The caller fills in the rest. */
 struct context_frame *context_push(struct context *, uint64_t script, const uint8_t span_id[8]);
 
 /* The effective limits: the least that any frame says; 0: nobody says anything. */
@@ -70,7 +75,8 @@ struct context_limits context_limits(const struct context *);
 enum { CONTEXT_TRACEPARENT_BYTES = 55 };
 /* "00-<32 hex>-<16 hex>-<2 hex>", without a terminator: the trace of the top frame. */
 void context_traceparent(const struct context *, char out[CONTEXT_TRACEPARENT_BYTES]);
-/* Takes trace id and flags from a client's header into the frame. False: malformed, nothing taken. */
+/* Takes trace id and flags from a client's header into the frame. False: malformed, nothing
+ * taken. */
 bool context_take_traceparent(struct context_frame *, const char *text, size_t len);
 
 #endif

@@ -3,16 +3,17 @@
  * How a request or response head is written into a job's chunks, and the one reader and writer for
  * it.
  *
- *   request:  u16 context_bytes, context | u8 method_bytes, method | u16 url_bytes, url | u16 count, count x field
- *   response: u16 status              | u16 count, count x field
+ *   request:  u16 context_bytes, context | u8 method_bytes, method | u16 url_bytes, url
+ *             | u16 count, count x field
+ *   response: u16 status | u16 count, count x field
  *   field:    u16 name_bytes, name | u16 value_bytes, value
  *
- * context: the call's context stack (context.h), opaque here; empty in what a runtime sends. It comes first, so that a head can be given another
- * without being read.
+ * context: the call's context stack (context.h), opaque here; empty in what a runtime sends. It
+ * comes first, so that a head can be given another without being read.
  *
- * Integers: little-endian, also between nodes. Names are lower case. A url is absolute ("https://host/path?query").
- * At most JOB_HEAD_BYTES_MAX bytes and HEAD_FIELDS_MAX fields; views point into the caller's
- * buffer. hearthd reads a response head from its private copy only.
+ * Integers: little-endian, also between nodes. Names are lower case. A url is absolute
+ * ("https://host/path?query"). At most JOB_HEAD_BYTES_MAX bytes and HEAD_FIELDS_MAX fields; views
+ * point into the caller's buffer. hearthd reads a response head from its private copy only.
  */
 #ifndef HEARTH_HEAD_H
 #define HEARTH_HEAD_H
@@ -64,7 +65,8 @@ struct head_request head_read_request(struct head_reader *, const uint8_t *buf, 
 uint16_t head_read_response(struct head_reader *, const uint8_t *buf, size_t len);
 /* False when there are no more fields or the head is bad. */
 bool head_read_field(struct head_reader *, struct head_field *out);
-/* A request head with another context stack: copies it to out. Returns its bytes, 0 if cap is too small or the head is bad. */
+/* A request head with another context stack: copies it to out. Returns its bytes, 0 if cap is too
+ * small or the head is bad. */
 size_t head_with_context(uint8_t *out, size_t cap, struct head_view context, const uint8_t *head,
                          size_t head_bytes);
 /* True if the head was well formed to its last byte. */

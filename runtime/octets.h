@@ -1,13 +1,15 @@
 /* octets.h
  *
- * Big-endian fields in bounded bytes: one reader and one writer for everything that nodes send each other.
+ * Big-endian fields in bounded bytes: one reader and one writer for everything that nodes send each
+ * other.
  *
  *   struct octets_reader r = octets_reader(bytes, len);
  *   id = octets_get_u64(&r), flags = octets_get_u8(&r), octets_get_zero(&r, 3);
- *   if (!octets_end(&r)) ...                         too short, too long, or a byte that must be zero is not
+ *   if (!octets_end(&r)) ...                         too short, too long, or a byte that must be
+ *                                                    zero is not
  *
- * `bad` sticks: after it every read gives zeros and every write does nothing, so it is tested once, at the end. Views point into the
- * caller's bytes. Header only, because it is on the packet path.
+ * `bad` sticks: after it every read gives zeros and every write does nothing, so it is tested once,
+ * at the end. Views point into the caller's bytes. Header only, because it is on the packet path.
  */
 #ifndef HEARTH_OCTETS_H
 #define HEARTH_OCTETS_H

@@ -1,7 +1,7 @@
 /* messenger.h
  *
- * Control threads of two nodes talking: JSON over the rings of dataplane/base/note.h, which dp core 0
- * carries.
+ * Control threads of two nodes talking: JSON over the rings of dataplane/base/note.h, which dp core
+ * 0 carries.
  *
  *   messenger_send --> notes.out --> core 0
  *                                       :

@@ -1,7 +1,7 @@
 /* why.h
  *
- * The story of one request, from the flight recorders (dataplane/base/trace.h): collected here, or asked
- * of the other nodes if this one was not where the request entered.
+ * The story of one request, from the flight recorders (dataplane/base/trace.h): collected here, or
+ * asked of the other nodes if this one was not where the request entered.
  *
  *   why_collect (every core) --> struct why_story --why_json--> events with sentences
  *                                                               (why_tell.h), oldest first

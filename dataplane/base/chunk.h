@@ -5,28 +5,30 @@
  *   queue   [ consumed |======|==========|====      ]    append copies in at the tail, peek gives
  *              head ^   chunk    chunk       ^ tail      views at any offset, consume frees
  *
- * Floors. Bytes pass through many queues of two nodes, and a queue that is full drains only when the
- * next one has room. If all of them took from one pool as they came, those in front would fill it, the ones behind
- * them would get nothing, and nodes would wait for each other for ever. So each queue on the way of a call that was
- * admitted has a floor: so many chunks are its own, whatever others hold. A call then depends on nobody but
- * whoever takes its bytes at the end.
+ * Floors. Bytes pass through many queues of two nodes, and a queue that is full drains only when
+ * the next one has room. If all of them took from one pool as they came, those in front would fill
+ * it, the ones behind them would get nothing, and nodes would wait for each other for ever. So each
+ * queue on the way of a call that was admitted has a floor: so many chunks are its own, whatever
+ * others hold. A call then depends on nobody but whoever takes its bytes at the end.
  *
- *   free chunks   [ owed: floors less what their queues hold | shared                                        ]
- *                                                              must | comes | begins | waits | spares
+ *   free chunks   [ owed: floors less what their queues hold | shared                             ]
+ *                                                       must | comes | begins | waits | spares
  *
  *   owed     only the queue whose floor it is takes them: a take within the floor never fails
- *   shared   first come, first served, but each rank leaves some to those that can wait less: `waits` takes while more than
- *            a quarter is shared, `must` takes all of it
+ *   shared   first come, first served, but each rank leaves some to those that can wait less:
+ *            `waits` takes while more than a quarter is shared, `must` takes all of it
  *
- * A floor is granted as long as there are shared chunks for it (chunk_reserve), so owed <= free_count at all times. A call for
- * which there are none is not begun: its client waits, or is told 503; a peer gets it back.
+ * A floor is granted as long as there are shared chunks for it (chunk_reserve), so owed <=
+ * free_count at all times. A call for which there are none is not begun: its client waits, or is
+ * told 503; a peer gets it back.
  *
  * Bounded by the pool; a queue's owner bounds the queue. Single thread (the core). Never allocates
  * after init. An empty queue holds no chunk.
  *
- * Source: a minimum for each queue and a shared rest is how shared-memory switches divide theirs (Choudhury and Hahne, "Dynamic queue
- * length thresholds for shared-memory packet switches", 1998); buffers of one's own at each hop against store-and-forward deadlock:
- * Merlin and Schweitzer, "Deadlock avoidance in store-and-forward networks" (1980).
+ * Source: a minimum for each queue and a shared rest is how shared-memory switches divide theirs
+ * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998);
+ * buffers of one's own at each hop against store-and-forward deadlock: Merlin and Schweitzer,
+ * "Deadlock avoidance in store-and-forward networks" (1980).
  */
 #ifndef HEARTH_CHUNK_H
 #define HEARTH_CHUNK_H
@@ -92,7 +94,8 @@ static inline uint32_t chunk_kept(const struct chunk_account *a)
     return a->held > a->floor ? a->held : a->floor;
 }
 
-/* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed; a lower one is always true. */
+/* Sets the floor. False: there are no shared chunks of that rank for a higher one, nothing changed;
+ * a lower one is always true. */
 static inline bool chunk_reserve(struct chunk_pool *pool, struct chunk_account *a, uint32_t floor,
                                  enum chunk_rank rank)
 {
@@ -140,7 +143,8 @@ static inline uint32_t byte_queue_own_bytes(const struct byte_queue *q)
 
 /* Bytes that byte_queue_append with that rank takes now. */
 size_t byte_queue_room(const struct byte_queue *, const struct chunk_pool *, enum chunk_rank);
-/* Copies up to len bytes in; returns how many: less only when there are no more chunks, with CHUNK_MUST at all. */
+/* Copies up to len bytes in; returns how many: less only when there are no more chunks, with
+ * CHUNK_MUST at all. */
 size_t byte_queue_append(struct byte_queue *, struct chunk_pool *, const void *bytes, size_t len);
 /* A view of the bytes at offset: *len is what lies contiguous there, 0 at the end. */
 const uint8_t *byte_queue_peek(struct byte_queue *, uint32_t offset, size_t *len);

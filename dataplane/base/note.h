@@ -1,12 +1,14 @@
 /* note.h
  *
- * Messages between the control threads of two nodes, carried by dp core 0 over its channels: a bounded pair of rings between the control
- * thread and the core.
+ * Messages between the control threads of two nodes, carried by dp core 0 over its channels: a
+ * bounded pair of rings between the control thread and the core.
  *
- *   control --note_put--> [ out ] --core 0: peers_note--> ... channel ... --core 0: notes_deliver--> [ in ] --eventfd--> control
+ *   control --note_put--> [ out ] --core 0: peers_note--> ... channel
+ *     ... --core 0: notes_deliver--> [ in ] --eventfd--> control
  *
- * A note is JSON of at most NOTE_BYTES_MAX; who sent it is the channel's word (a member, authenticated). Full rings drop and count.
- * Thread: one producer and one consumer for each ring: out is control's to fill, in is core 0's. Memory: the caller's, about 1 MiB.
+ * A note is JSON of at most NOTE_BYTES_MAX; who sent it is the channel's word (a member,
+ * authenticated). Full rings drop and count. Thread: one producer and one consumer for each ring:
+ * out is control's to fill, in is core 0's. Memory: the caller's, about 1 MiB.
  */
 #ifndef HEARTH_NOTE_H
 #define HEARTH_NOTE_H

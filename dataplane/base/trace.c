@@ -7,9 +7,9 @@
 
 static_assert((TRACE_EVENTS & (TRACE_EVENTS - 1)) == 0, "a place is a mask away");
 
-/* ---- the ring: a sequence lock per place. Events are copied in words by relaxed atomic accesses, so that a reader that loses
- * the race has read something stale and not something undefined (Boehm, "Can seqlocks get along with programming language
- * memory models?", 2012). ---- */
+/* ---- the ring: a sequence lock per place. Events are copied in words by relaxed atomic accesses,
+ * so that a reader that loses the race has read something stale and not something undefined (Boehm,
+ * "Can seqlocks get along with programming language memory models?", 2012). ---- */
 
 enum { EVENT_WORDS = sizeof(struct trace_event) / sizeof(uint64_t) };
 static_assert(sizeof(struct trace_event) % sizeof(uint64_t) == 0, "whole words");

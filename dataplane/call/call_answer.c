@@ -11,8 +11,9 @@ enum {
     MOST_PART = 32, /* of the pool: what one answer may have */
 };
 
-/* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be for ever, for nobody would give
- * anything back. What a script calls goes before other calls: until it is answered, its parent gives nothing back either. */
+/* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be
+ * for ever, for nobody would give anything back. What a script calls goes before other calls: until
+ * it is answered, its parent gives nothing back either. */
 static enum chunk_rank rank_of(uint32_t others, bool is_sub)
 {
     return others == 0 ? CHUNK_MUST : is_sub ? CHUNK_COMES : CHUNK_BEGINS;
@@ -78,7 +79,8 @@ void call_end_answer(struct core *core, struct call *c)
     c->answer = NULL;
 }
 
-/* Faster, as long as chunks abound. A part of the pool at most: credit cannot be taken back from a script that is slow to use it. */
+/* Faster, as long as chunks abound. A part of the pool at most: credit cannot be taken back from a
+ * script that is slow to use it. */
 static void raise_floor(struct core *core, struct byte_queue *q, size_t room)
 {
     uint32_t chunks = byte_queue_chunks((uint32_t)room), most = core->chunks.count / MOST_PART;

@@ -1,7 +1,7 @@
 /* call_state.h
  *
- * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c (homes), call_answer.c (memory and credit
- * of answers) and sub.c, and for no
+ * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c
+ * (homes), call_answer.c (memory and credit of answers) and sub.c, and for no
  * one else.
  */
 #ifndef HEARTH_CALL_STATE_H

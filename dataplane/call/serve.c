@@ -455,7 +455,8 @@ static void read_body(struct core *core, struct served *s)
 
 /* ---- from peers.c ---- */
 
-/* A CALL comes with the first bytes of its stream. A member whose streams say nothing must not keep all places for itself. */
+/* A CALL comes with the first bytes of its stream. A member whose streams say nothing must not keep
+ * all places for itself. */
 static void reclaim_silent(struct core *core)
 {
     struct served_table *t = core->served;

@@ -2,14 +2,17 @@
  *
  * The home's side of a call: a peer's stream as the origin of a local call.
  *
- *   stream --CALL--> capability noted, script and version known? shed? --no--> BOUNCE{its lazy capability}, nothing more is read
- *                                        | yes: call_start --> ACCEPT
- *          --BODY--> call_body as far as the runtime's credit goes; what waits stays in the stream, whose window closes
- *          <--HEAD, DATA-- as far as the stream has room; what waits for it has chunks of its own (call.h)
+ *   stream --CALL--> capability noted, script and version known? shed?
+ *                      | no: BOUNCE{its lazy capability}, and nothing more is read
+ *                      | yes: call_start --> ACCEPT
+ *          --BODY--> call_body as far as the runtime's credit goes; what waits stays in the stream,
+ *                    whose window closes
+ *          <--HEAD, DATA-- as far as the stream has room; what waits for it has chunks of its own
+ *                    (call.h)
  *
  * The decision is made on CALL alone: body bytes behind it are dropped unread when it is a BOUNCE.
- * A reset of the stream, or the channel's end, cancels the call. Bounded by SERVED_MAX_DEFAULT: beyond it, BOUNCE.
- * Thread: the core.
+ * A reset of the stream, or the channel's end, cancels the call. Bounded by SERVED_MAX_DEFAULT:
+ * beyond it, BOUNCE. Thread: the core.
  */
 #ifndef HEARTH_SERVE_H
 #define HEARTH_SERVE_H

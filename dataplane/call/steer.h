@@ -22,15 +22,19 @@ struct runtime_link;
  * down. NULL: none is up. */
 struct runtime_link *steer_link(struct core *, uint64_t script_hash);
 
-/* Which node would serve the script for a client here, as far as warming is concerned: its home, or this node if the script is hot here. */
+/* Which node would serve the script for a client here, as far as warming is concerned: its home, or
+ * this node if the script is hot here. */
 uint16_t steer_home(struct core *, uint64_t script_hash);
-/* Asks a runtime process here for a warm isolate: demanded if the script is hot here, else as a guess within the budget. True: it was asked. */
+/* Asks a runtime process here for a warm isolate: demanded if the script is hot here, else as a
+ * guess within the budget. True: it was asked. */
 bool steer_warm(struct core *, uint64_t script_hash, uint64_t script_handle);
 /* Its width is about to double: asks the homes that it gets then. */
 void steer_warm_next_homes(struct core *, uint64_t script_hash, uint64_t version, uint8_t width);
-/* How loaded this node is as far as this core can tell: per mille, and the worst queueing delay. For STATE. */
+/* How loaded this node is as far as this core can tell: per mille, and the worst queueing delay.
+ * For STATE. */
 uint16_t steer_load(const struct core *, uint32_t *queue_us);
-/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is up. is_last: nobody else would. */
+/* Why this node should not run one more job of that script now; 0: it may. link NULL: no runtime is
+ * up. is_last: nobody else would. */
 enum bounce_reason steer_shed(struct core *, const struct runtime_link *, uint64_t script_hash,
                               bool is_last);
 

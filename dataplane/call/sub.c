@@ -326,7 +326,8 @@ static enum job_error make_context(struct core *core, struct call *parent,
     return JOB_ERROR_NONE;
 }
 
-/* The script's head with the callee's stack and its traceparent, in core->out. 0: not a head, or too large. */
+/* The script's head with the callee's stack and its traceparent, in core->out. 0: not a head, or
+ * too large. */
 static size_t make_head(struct core *core, const struct context *context, const uint8_t *head,
                         size_t head_bytes, struct head_view *method)
 {

@@ -1,15 +1,19 @@
 /* sub.h
  *
- * A script's call of another script, as the origin of a call: between the runtime's messages (runtime/job.h, "sub") and call.h.
+ * A script's call of another script, as the origin of a call: between the runtime's messages
+ * (runtime/job.h, "sub") and call.h.
  *
- *   runtime --SUB, SUB_BODY--> binding -> script, context + 1 frame --> call_start, call_body       placement runs anew from here
+ *   runtime --SUB, SUB_BODY--> binding -> script, context + 1 frame --> call_start, call_body
+ *                                                                    placement runs anew from here
  *           <--REPLY, REPLY_DATA-- as far as the script granted credit <-- head, data
  *
- * What the runtime has sent and the call cannot take yet waits in `in` (at most the credit that was granted, which is that queue's floor:
- * chunk.h); what the call brings and the script or the region has no room for waits in `out` (call.h).
+ * What the runtime has sent and the call cannot take yet waits in `in` (at most the credit that was
+ * granted, which is that queue's floor: chunk.h); what the call brings and the script or the region
+ * has no room for waits in `out` (call.h).
  *
- * A sub belongs to the call of its parent: it goes when that one goes (subs_drop), without a word. The runtime is hostile: binding index,
- * head and credits are checked; a breach condemns the process (runtime_link.h).
+ * A sub belongs to the call of its parent: it goes when that one goes (subs_drop), without a word.
+ * The runtime is hostile: binding index, head and credits are checked; a breach condemns the
+ * process (runtime_link.h).
  *
  * Bounded by SUBS_DEFAULT of a core: beyond it, the sub is refused. Thread: the core.
  */

@@ -1,11 +1,13 @@
 /* trace_sink.h
  *
- * Where other nodes send what they saw of a request that entered here: capabilities on this core's flight recorder.
+ * Where other nodes send what they saw of a request that entered here: capabilities on this core's
+ * flight recorder.
  *
- *   request leaves the node --trace_sink_make--> capability ... EVENT{capability, spans} --trace_sink_take--> trace.h
+ *   request leaves the node --trace_sink_make--> capability
+ *     ... EVENT{capability, spans} --trace_sink_take--> trace.h
  *
- * A sink outlives its request, because spans may come after the answer: the last TRACE_SINKS_MAX are kept, older ones are revoked.
- * Thread: the core. Memory: taken at core_create.
+ * A sink outlives its request, because spans may come after the answer: the last TRACE_SINKS_MAX
+ * are kept, older ones are revoked. Thread: the core. Memory: taken at core_create.
  */
 #ifndef HEARTH_TRACE_SINK_H
 #define HEARTH_TRACE_SINK_H

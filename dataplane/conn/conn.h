@@ -125,8 +125,8 @@ void conn_skip(struct conn *, size_t bytes);
 size_t conn_pending(const struct conn *);
 /* The peer will send no more, and all it sent was read. */
 bool conn_read_ended(const struct conn *);
-/* The same, of what is next in the stream: what lies before it, a request that was sent ahead, hides
- * it. Reads nothing; may close the connection, if TLS is broken there. */
+/* The same, of what is next in the stream: what lies before it, a request that was sent ahead,
+ * hides it. Reads nothing; may close the connection, if TLS is broken there. */
 bool conn_sees_end(struct conn *);
 /* Plaintext that conn_write is sure to take now. */
 size_t conn_write_room(const struct conn *);

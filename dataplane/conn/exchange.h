@@ -5,12 +5,14 @@
  * that is not whole yet is taken in. Bodies flow through in both directions under credit: nothing
  * holds a whole body.
  *
- *   HEAD     awaits a request head         deadline: idle, or head once a byte came
- *   START    awaits room to answer before the job may start
- *   RUN      awaits the response head; request body flows        deadline: stall
- *   RESPOND  awaits the rest of the answer                       deadline: stall
- *   DISCARD  answered early, without having said close: awaits the rest of the request body, so
- *            that the connection can be kept                     deadline: stall
+ *            awaits                                           deadline
+ *   HEAD     a request head                                   idle, or head once a byte came
+ *   START    room to answer, before the job may start
+ *   RUN      the response head; request body flows            stall
+ *   RESPOND  the rest of the answer                           stall
+ *   DISCARD  the rest of the request body: answered early,    stall
+ *            without having said close, so that the
+ *            connection can be kept
  *
  * A client that closes its half behind a whole request is answered; the script's signal aborts.
  *

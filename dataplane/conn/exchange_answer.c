@@ -1,4 +1,5 @@
-/* The answer's half of an exchange: what hearth says itself, and what a script says, in HTTP's framing. */
+/* The answer's half of an exchange: what hearth says itself, and what a script says, in HTTP's
+ * framing. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -226,7 +227,8 @@ static void grant_credit(struct exchange *x)
                 room > EXCHANGE_FRAMING_BYTES ? room - EXCHANGE_FRAMING_BYTES : 0);
 }
 
-/* Of a piece of the body, what there is room for now. A small piece is worth writing only if nothing on its way will make more room. */
+/* Of a piece of the body, what there is room for now. A small piece is worth writing only if
+ * nothing on its way will make more room. */
 static size_t fits(const struct exchange *x, size_t len)
 {
     struct conn *c = x->conn;
@@ -450,7 +452,8 @@ static struct message write_head(struct exchange *x, const struct answer_head *h
     return m;
 }
 
-/* The common answer leaves in one piece, head and body in one TLS record. False: this one cannot. */
+/* The common answer leaves in one piece, head and body in one TLS record. False: this one cannot.
+ * */
 static bool add_whole_body(struct exchange *x, struct message *m, const struct answer_body *body)
 {
     size_t bytes = body_bytes(body);

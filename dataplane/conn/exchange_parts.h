@@ -1,11 +1,11 @@
 /* exchange_parts.h
  *
- * What the files of an exchange share, and nobody else includes: exchange.c (states, the pump, the call's start),
- * exchange_request.c (what the client says), exchange_answer.c (what it is told).
+ * What the files of an exchange share, and nobody else includes: exchange.c (states, the pump, the
+ * call's start), exchange_request.c (what the client says), exchange_answer.c (what it is told).
  *
- *            exchange_read_head, _read_body, _discard                         call_*
- *   client ------------------------------------------> exchange.c: the state <------> wherever it runs
- *          <------------------------------------------
+ *            exchange_read_head, _read_body, _discard                     call_*
+ *   client -------------------------------------> exchange.c: the state <------> wherever it runs
+ *          <-------------------------------------
  *            exchange_write_answer, _refuse, _cut
  */
 #ifndef HEARTH_EXCHANGE_PARTS_H

@@ -1,4 +1,5 @@
-/* The request's half of an exchange: its head, checked and encoded for the runtime, and its body. */
+/* The request's half of an exchange: its head, checked and encoded for the runtime, and its
+ * body. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,8 @@ static void write_lower_field(struct head_writer *w, struct head_field f)
         at[i] = (uint8_t)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] | 0x20 : at[i]);
 }
 
-/* The context stack of a client's request: one frame. It goes on with the client's trace, if that brought one. */
+/* The context stack of a client's request: one frame. It goes on with the client's trace, if that
+ * brought one. */
 static void make_context(const struct exchange *x, const struct world_script *script,
                          const struct http1_request *r, struct context *context)
 {

@@ -21,7 +21,8 @@ static struct heat_script *find(struct heat *h, uint64_t key)
     return NULL;
 }
 
-/* Its entry, made if need be: in a free way (asked at 0), else in that of the script whose last request is longest ago. */
+/* Its entry, made if need be: in a free way (asked at 0), else in that of the script whose last
+ * request is longest ago. */
 static struct heat_script *claim(struct heat *h, uint64_t key, uint64_t now_ns)
 {
     struct heat_script *set = h->set[key % HEAT_SETS], *oldest = NULL, *found = find(h, key);
@@ -59,9 +60,10 @@ static void cool(struct heat_script *s, uint64_t now_ns)
     s->asked_ns = now_ns;
 }
 
-/* When the width doubles, half of what peers send will go elsewhere, and their rate so far is taken as if it had: else the old
- * rate, which fades in ten seconds, would widen it again. (What enters here stays here.) A narrow_rps above a third of widen_rps could undo each
- * widening at once, so it counts as a third. */
+/* When the width doubles, half of what peers send will go elsewhere, and their rate so far is taken
+ * as if it had: else the old rate, which fades in ten seconds, would widen it again. (What enters
+ * here stays here.) A narrow_rps above a third of widen_rps could undo each widening at once, so it
+ * counts as a third. */
 static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64_t now_ns)
 {
     double rate = rate_milli(s->weight + s->peer_weight, HEAT_WIDTH_TAU_NS);
@@ -144,8 +146,8 @@ void heat_set_width(struct heat *h, uint64_t script, uint8_t width, uint64_t now
     struct heat_script *s = find(h, key_of(script));
     uint8_t said = width >= 4 ? 4 : width >= 2 ? 2 : 1; /* a peer's number */
 
-    /* Every home of a widened script says what it sees of it, and the second sees less than the first: the widest word counts until
-     * it has not been repeated for a while. */
+    /* Every home of a widened script says what it sees of it, and the second sees less than the
+     * first: the widest word counts until it has not been repeated for a while. */
     if (!s || (said < s->said_width && now_ns < s->width_until_ns))
         return;
     s->said_width = said;

@@ -7,7 +7,8 @@
 
 enum { BOUND_PERCENT_MAX = 10000 }; /* no bound to speak of */
 
-/* The homes of a script: the first `width` usable successors. A bit of a set is an index into successor[]. */
+/* The homes of a script: the first `width` usable successors. A bit of a set is an index into
+ * successor[]. */
 struct homes {
     uint32_t usable;       /* set */
     uint32_t set;          /* of the homes: bits of usable */
@@ -36,9 +37,10 @@ static struct homes find_homes(const struct place_query *q)
     return h;
 }
 
-/* What a home can still take before it passes (1 + e) x the mean; negative: unwilling. In shares of its load, so that nothing is divided. The mean is that of all usable nodes, or of
- * these homes if that is greater: with one busy script in an idle cluster no home is under the first, and some home is always
- * at or under the second. */
+/* What a home can still take before it passes (1 + e) x the mean; negative: unwilling. In shares of
+ * its load, so that nothing is divided. The mean is that of all usable nodes, or of these homes if
+ * that is greater: with one busy script in an idle cluster no home is under the first, and some
+ * home is always at or under the second. */
 static int64_t headroom(const struct homes *h, const struct place_query *q, uint32_t load)
 {
     uint64_t mean = q->mean_load < UINT16_MAX ? q->mean_load : UINT16_MAX;
@@ -48,10 +50,11 @@ static int64_t headroom(const struct homes *h, const struct place_query *q, uint
     return (int64_t)((100 + bound) * sum) - (int64_t)(100ull * h->count * load);
 }
 
-/* Draws one of the homes in `among`, each willing one with the weight 3 x limit - load. Taking the least loaded one instead
- * sends everybody's requests there until its next STATE, 100 ms later. With these weights a home that is over the mean by x
- * gets at most x / (2 + 3e) too little, so that shares settle however old the loads are, and noise moves them little; the
- * larger differences are what being unwilling is for. Returns an index, or count if none is willing. */
+/* Draws one of the homes in `among`, each willing one with the weight 3 x limit - load. Taking the
+ * least loaded one instead sends everybody's requests there until its next STATE, 100 ms later.
+ * With these weights a home that is over the mean by x gets at most x / (2 + 3e) too little, so
+ * that shares settle however old the loads are, and noise moves them little; the larger differences
+ * are what being unwilling is for. Returns an index, or count if none is willing. */
 static uint32_t draw(const struct homes *h, uint32_t among, const struct place_query *q)
 {
     uint64_t weight[PLACE_SUCCESSORS_MAX] = {0}, sum = 0;

@@ -38,7 +38,8 @@ static void forget(struct warmth *w, struct warmth_script *s)
     *s = (struct warmth_script){0};
 }
 
-/* Its slot; made if need be in a free one, else in that of the longest unasked, which is forgotten. */
+/* Its slot; made if need be in a free one, else in that of the longest unasked, which is
+ * forgotten. */
 static struct warmth_script *claim(struct warmth *w, uint64_t handle, uint64_t now_ns)
 {
     struct warmth_script *set = &w->slot[set_of(handle)], *oldest = set, *found = find(w, handle);

@@ -130,7 +130,8 @@ static enum capability_result check(const struct capability_table *t, struct cap
 /* The slot that still stands for it; NULL: it is spent. */
 static struct capability_slot *find(const struct capability_table *t, const struct capability *c)
 {
-    /* We made it, so the slot exists and the serial is not 0; a MAC of 128 bits is not quite a proof. */
+    /* We made it, so the slot exists and the serial is not 0; a MAC of 128 bits is not quite a
+     * proof. */
     if (c->slot >= t->slots || c->serial == 0 || t->slot[c->slot].serial != c->serial)
         return NULL;
     return &t->slot[c->slot];

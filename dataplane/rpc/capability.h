@@ -1,22 +1,27 @@
 /* capability.h
  *
- * A sealed reference to something that one dp core of one node keeps. Whoever holds it may invoke it, at its owner and
- * nowhere else.
+ * A sealed reference to something that one dp core of one node keeps. Whoever holds it may invoke
+ * it, at its owner and nowhere else.
  *
- *   owner:   issue --> [ table of what is out ] --seal--> 56 bytes --- anywhere, through anybody --+
- *            redeem <-- object, or why not <-------------- 56 bytes <-------------------------------+
+ *   owner:   issue --> [ table of what is out ] --seal--> 56 bytes -- anywhere, by anybody --+
+ *            redeem <-- object, or why not <------------- 56 bytes <-------------------------+
  *
- *   wire, big-endian:  owner u64 | core u16 | kind u8 | zero u8 | slot u32 | object u64 | serial u64 | expires_ms u64 | mac 16
+ *   wire, big-endian:  owner u64 | core u16 | kind u8 | zero u8 | slot u32 | object u64
+ *                      | serial u64 | expires_ms u64 | mac 16
  *
- * The MAC is SipHash-2-4 with 128 bits of output under the owner's secret: a pseudo-random function, so nobody else can
- * make one. Expiry is the owner's own clock. A slot remembers the serial of what it issued: one that was redeemed (single-use
- * kinds), revoked or whose slot serves another by now is refused. Serials never repeat in the life of a key, and a key is that of one start.
+ * The MAC is SipHash-2-4 with 128 bits of output under the owner's secret: a pseudo-random
+ * function, so nobody else can make one. Expiry is the owner's own clock. A slot remembers the
+ * serial of what it issued: one that was redeemed (single-use kinds), revoked or whose slot serves
+ * another by now is refused. Serials never repeat in the life of a key, and a key is that of one
+ * start.
  *
- * What was issued stays out until it is redeemed (single-use kinds), revoked, or comes back expired: the issuer revokes it when
- * its object ends. All refusals are outcomes, and one counter each (capability_*).
+ * What was issued stays out until it is redeemed (single-use kinds), revoked, or comes back
+ * expired: the issuer revokes it when its object ends. All refusals are outcomes, and one counter
+ * each (capability_*).
  *
- * Thread: a table belongs to its core (or to the control thread). Bounded by CAPABILITIES_MAX; never allocates after init.
- * Source: the idea of a sealed reference: Dennis and Van Horn, 1966; SipHash: Aumasson and Bernstein, 2012.
+ * Thread: a table belongs to its core (or to the control thread). Bounded by CAPABILITIES_MAX;
+ * never allocates after init. Source: the idea of a sealed reference: Dennis and Van Horn, 1966;
+ * SipHash: Aumasson and Bernstein, 2012.
  */
 #ifndef HEARTH_CAPABILITY_H
 #define HEARTH_CAPABILITY_H
@@ -68,8 +73,8 @@ struct capability_table {
     struct capability_slot *slot;     /* the caller's memory */
 };
 
-/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of this core: serials begin anew, and with
- * an old key those of the last start would be believed. */
+/* slots: at most CAPABILITIES_MAX; memory for them is the caller's. key: random, of this start of
+ * this core: serials begin anew, and with an old key those of the last start would be believed. */
 void capability_table_init(struct capability_table *, uint64_t owner, uint16_t core,
                            const uint8_t key[16], struct capability_slot *memory, uint32_t slots);
 

@@ -196,8 +196,9 @@ static size_t init_output(struct channel *c, uint8_t *out, uint64_t now)
         retry_ms *= 2;
     c->init_tries++;
     c->init_at = now + min_u64(retry_ms, INIT_RETRY_MAX_MS) * MS_NS;
-    /* The same one again, so that an answer to any copy will do. From now on ours wins (is_wanted): what we responded before must not
-     * be answered again, or each end opens the session of its own init, and then takes the other's. */
+    /* The same one again, so that an answer to any copy will do. From now on ours wins (is_wanted):
+     * what we responded before must not be answered again, or each end opens the session of its own
+     * init, and then takes the other's. */
     if (!c->has_init) {
         init_make(c);
         if (c->config.own_id < c->config.peer_id)
@@ -310,8 +311,8 @@ static enum channel_result response_input(struct channel *c, const uint8_t *byte
         noise_read_response(&c->init, bytes + RESPONSE_HEADER_BYTES, len - RESPONSE_HEADER_BYTES,
                             payload, &payload_bytes, &keys) == NOISE_OK;
 
-    /* The header is not part of the message: its indices stand in the payload too. With a header that was tampered with, the true
-     * one may still come. */
+    /* The header is not part of the message: its indices stand in the payload too. With a header
+     * that was tampered with, the true one may still come. */
     if (is_good && (payload_bytes != RESPONSE_PAYLOAD_BYTES ||
                     memcmp(payload, bytes + 4, payload_bytes) != 0)) {
         c->init = before;
@@ -443,7 +444,8 @@ static void packet_input(struct channel *c, const uint8_t *bytes, size_t len, ui
     c->is_ack_due |= c->ack_count >= ACK_PACKETS;
 }
 
-/* The first packet under the keys that we responded with: the initiator is there, and it is no replay. */
+/* The first packet under the keys that we responded with: the initiator is there, and it is no
+ * replay. */
 static enum channel_result first_input(struct channel *c, uint8_t *bytes, size_t len,
                                        const struct packet_header *h, uint64_t now)
 {

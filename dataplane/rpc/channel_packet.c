@@ -302,7 +302,8 @@ bool packet_open(struct packet_keys *k, uint8_t *bytes, size_t len, const struct
     if (h->phase != (uint8_t)(k->receive_phase + 1))
         return false;
 
-    /* The key is computed for each packet that claims the next phase, and kept only for one that proves it. */
+    /* The key is computed for each packet that claims the next phase, and kept only for one that
+     * proves it. */
     struct aead_key next;
     bool is_good;
 

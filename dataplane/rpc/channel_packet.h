@@ -1,36 +1,40 @@
 /* channel_packet.h
  *
- * The bytes of a channel: headers of its three datagrams, the frames in a data packet, their protection, and the window
- * of numbers that were received. Knows nothing of streams or of time.
+ * The bytes of a channel: headers of its three datagrams, the frames in a data packet, their
+ * protection, and the window of numbers that were received. Knows nothing of streams or of time.
  *
  *   init      | 1 | zero 24 | sender index 32 | noise init: node id 64, core 16, to core 16 sealed
- * in it | seal 128 |
- *   response  | 2 | zero 24 | sender index 32 | receiver index 32 | noise response: both indices sealed in it |
- *   data      | 3 | phase 8 | session 16 | receiver index 32 | number 64 | sealed frames | tag 128 |
+ *             in it | seal 128 |
+ *   response  | 2 | zero 24 | sender index 32 | receiver index 32 | noise response: both indices
+ *             sealed in it |
+ *   data      | 3 | phase 8 | session 16 | receiver index 32 | number 64 | sealed frames | tag 128
  *
  *   PAD      00                                          the rest of the packet is padding
  *   PING     01                                          wants an acknowledgement
  *   ACK      02 | n 8 | delay us 16 | largest 32 | below 16 | n * { missing 16 | below 16 }
- *                                                        largest and `below` under it; then, for each range, `missing`
- *                                                        numbers that are not acknowledged, one that is, `below` under it
+ *            largest and `below` under it; then, for each range, `missing` numbers that are not
+ *            acknowledged, one that is, `below` under it
  *   CREDIT   03 | id 48 | offset 32                      bytes up to here may be sent
  *   RESET    04 | id 48 | code 8                         both directions are given up
  *   STOP     05 | id 48                                  the sender reads no more
  *   CLOSE    06                                          the channel ends
- *   STREAM   1f | bytes 16 | id 48 | [offset 32] | bytes  f: 1 the end is behind these bytes, 2 an offset follows (else 0)
+ *   STREAM   1f | bytes 16 | id 48 | [offset 32] | bytes
+ *            f: 1 the end is behind these bytes, 2 an offset follows (else 0)
  *
- * Integers are big-endian. Offsets and largest are the low 32 bits: what they are compared with is nearer than 2^31.
- * A stream's id is generation << 12 | slot; see channel_stream.h.
+ * Integers are big-endian. Offsets and largest are the low 32 bits: what they are compared with is
+ * nearer than 2^31. A stream's id is generation << 12 | slot; see channel_stream.h.
  *
- * Keys. Nonce: zero 32 | number 64; numbers start at 1, never repeat in a session, and go on over a change of key. The next
- * key of a direction is REKEY of Noise: 32 zero bytes sealed under the number 2^64 - 1, which no packet has. So no raw key is
- * kept, and an old key cannot be computed from a new one.
+ * Keys. Nonce: zero 32 | number 64; numbers start at 1, never repeat in a session, and go on over a
+ * change of key. The next key of a direction is REKEY of Noise: 32 zero bytes sealed under the
+ * number 2^64 - 1, which no packet has. So no raw key is kept, and an old key cannot be computed
+ * from a new one.
  *
  * Seal of an init: SipHash-2-4-128 of all that stands before it, with a key of the receiver's
  * (noise_seal_key). It proves that a member has made the init, not that one sent it: whoever has
  * seen an init can send it again.
  *
- * Sources: The Noise Protocol Framework, revision 34, sections 4.2 and 11.3; RFC 6479 for the window's shape.
+ * Sources: The Noise Protocol Framework, revision 34, sections 4.2 and 11.3; RFC 6479 for the
+ * window's shape.
  */
 #ifndef HEARTH_CHANNEL_PACKET_H
 #define HEARTH_CHANNEL_PACKET_H
@@ -181,7 +185,8 @@ struct frame_stream {
     const uint8_t *data;
 };
 
-/* Behind the type. next: the first number that was not sent; a peer that acknowledges it, or says nonsense, makes r bad. */
+/* Behind the type. next: the first number that was not sent; a peer that acknowledges it, or says
+ * nonsense, makes r bad. */
 void frame_read_ack(struct frame_reader *, uint64_t next, struct frame_ack *);
 void frame_read_stream(struct frame_reader *, uint8_t type, struct frame_stream *);
 
@@ -204,7 +209,8 @@ static inline uint8_t *frame_write_stream(uint8_t *p, uint64_t id, uint32_t offs
 
 enum { WINDOW_WORDS = CHANNEL_REPLAY_PACKETS / 64 };
 
-/* seen: authenticated, never accepted again. taken: all its frames were, so that it is acknowledged. */
+/* seen: authenticated, never accepted again. taken: all its frames were, so that it is
+ * acknowledged. */
 struct number_window {
     uint64_t top;   /* the highest number seen; 0: none */
     uint64_t floor; /* the peer knows all there is to know up to here */
@@ -215,8 +221,9 @@ struct number_window {
 bool window_is_new(const struct number_window *, uint64_t number);
 void window_see(struct number_window *, uint64_t number);
 void window_take(struct number_window *, uint64_t number);
-/* Writes an ACK of what was taken above the floor; returns its end, p if there is nothing to say or no room. *is_whole: every
- * range was told, so that its acknowledgement lets the floor rise to *largest. */
+/* Writes an ACK of what was taken above the floor; returns its end, p if there is nothing to say or
+ * no room. *is_whole: every range was told, so that its acknowledgement lets the floor rise to
+ * *largest. */
 uint8_t *window_write_ack(const struct number_window *, uint8_t *p, const uint8_t *end,
                           uint16_t delay_us, uint64_t *largest, bool *is_whole);
 

@@ -397,7 +397,8 @@ static void probe(struct channel *c)
 
         if (s->state != SENT_FLYING)
             continue;
-        /* Again and again in vain: perhaps it is refused for want of memory, and others have a better chance. */
+        /* Again and again in vain: perhaps it is refused for want of memory, and others have a
+         * better chance. */
         send_again(c, s, r->pto_count == 0);
         count++;
     }

@@ -1,19 +1,21 @@
 /* channel_recovery.h
  *
- * The packets of a session: which are in flight, which arrived, which are lost, when to worry, how much may be out.
+ * The packets of a session: which are in flight, which arrived, which are lost, when to worry, how
+ * much may be out.
  *
- *   una ........................ largest_acked ......... next          numbers; sent[] is a ring of them
+ *   una ........................ largest_acked ......... next    numbers; sent[] is a ring of them
  *    | lost if 3 younger arrived,  |  in flight            |
  *    | or 9/8 rtt older            |                       |
  *
- * Packets are never sent again: their records say what was in them, and the streams send that in new ones.
- * The probe timeout sends what is oldest once more (packets of CHANNEL_DATAGRAM_MIN, in case the path lost its MTU), and
- * calls nothing lost.
+ * Packets are never sent again: their records say what was in them, and the streams send that in
+ * new ones. The probe timeout sends what is oldest once more (packets of CHANNEL_DATAGRAM_MIN, in
+ * case the path lost its MTU), and calls nothing lost.
  *
- * Congestion: tcp_cc.h with an initial window of 32 packets: a data centre's switch takes 38 KB, and calls come in batches.
- * Pacing: 1.25 cwnd per srtt; 16 packets, or what 250 us let through, may go at once.
- * Path MTU: one probe of the most that the port carries, then halving between what passed and what did not (RFC 8899 5.3).
- * A black hole: RECOVERY_LARGE_LOST packets above CHANNEL_DATAGRAM_MIN lost, and none arrived since.
+ * Congestion: tcp_cc.h with an initial window of 32 packets: a data centre's switch takes 38 KB,
+ * and calls come in batches. Pacing: 1.25 cwnd per srtt; 16 packets, or what 250 us let through,
+ * may go at once. Path MTU: one probe of the most that the port carries, then halving between what
+ * passed and what did not (RFC 8899 5.3). A black hole: RECOVERY_LARGE_LOST packets above
+ * CHANNEL_DATAGRAM_MIN lost, and none arrived since.
  *
  * Sources: RFC 9002, RFC 8899.
  */

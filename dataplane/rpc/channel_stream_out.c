@@ -135,7 +135,8 @@ static struct record *record_at(struct channel *c, uint32_t i)
     return &c->recovery.record[i % RECORDS];
 }
 
-/* The next piece of a stream: bytes that were lost, else new ones, and the end. NULL: no room for it. */
+/* The next piece of a stream: bytes that were lost, else new ones, and the end. NULL: no room for
+ * it. */
 static uint8_t *write_bytes(struct channel *c, struct stream *s, uint8_t *p, const uint8_t *end,
                             struct record *record)
 {

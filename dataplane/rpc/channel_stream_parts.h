@@ -37,7 +37,8 @@ static inline void assert_owned(const struct channel *c, const struct stream *s)
 
 /* ---- channel_stream_out.c ---- */
 
-/* Whatever changes what a stream has to send ends with it: in channel.ready or not. urgent: before the others. */
+/* Whatever changes what a stream has to send ends with it: in channel.ready or not. urgent: before
+ * the others. */
 void stream_update_ready(struct channel *, struct stream *, bool is_urgent);
 
 static inline uint32_t write_end(const struct stream *s)

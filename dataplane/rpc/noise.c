@@ -76,7 +76,8 @@ static void hmac(uint8_t out[32], const uint8_t key[32], const void *bytes, size
     explicit_bzero(&h, sizeof(h));
 }
 
-/* HKDF of section 4.3: as many outputs of 32 bytes as there are places for. out[0] may be the chaining key itself. */
+/* HKDF of section 4.3: as many outputs of 32 bytes as there are places for. out[0] may be the
+ * chaining key itself. */
 static void hkdf(const uint8_t chaining_key[32], const void *input, size_t input_bytes,
                  uint8_t *const *out, uint8_t count)
 {
@@ -190,7 +191,8 @@ static void start(struct noise *n, const struct noise_identity *identity, const 
     mix_hash(n, responder_static, NOISE_KEY_BYTES);
 }
 
-/* A psk handshake mixes ephemeral keys into the cipher key too: that is what keeps its first key fresh. */
+/* A psk handshake mixes ephemeral keys into the cipher key too: that is what keeps its first key
+ * fresh. */
 static void mix_ephemeral(struct noise *n, const uint8_t public_key[32])
 {
     mix_hash(n, public_key, NOISE_KEY_BYTES);

@@ -1,25 +1,28 @@
 /* noise.h
  *
- * The handshake between two nodes: Noise_IKpsk2_25519_AESGCM_SHA256. Both know the other's static key from the
- * membership and share a secret; two messages, then two transport keys.
+ * The handshake between two nodes: Noise_IKpsk2_25519_AESGCM_SHA256. Both know the other's static
+ * key from the membership and share a secret; two messages, then two transport keys.
  *
  *   initiator                                            responder
  *     e, es, s, ss, payload   --- NOISE_INIT ------------>
  *                             <-- NOISE_RESPONSE ---------  e, ee, se, psk, payload
  *     send key, receive key                                send key, receive key
  *
- * Pure computation: the caller gives the ephemeral private key (32 random bytes, never used again) and carries the messages.
- * aead_init must have run. Secrets are wiped by noise_fini, when the handshake ends, and when it fails.
+ * Pure computation: the caller gives the ephemeral private key (32 random bytes, never used again)
+ * and carries the messages. aead_init must have run. Secrets are wiped by noise_fini, when the
+ * handshake ends, and when it fails.
  *
- * A message that does not verify, or whose keys are of low order (the shared secret would be known to all), is NOISE_BAD:
+ * A message that does not verify, or whose keys are of low order (the shared secret would be known
+ * to all), is NOISE_BAD:
  *   an init:     nothing is learned from it; the state is wiped
  *   a response:  the state is as before, because anybody can forge one; the true one may still come
  *   our own:     the peer's key is of low order; the state is wiped
- * An init proves no freshness: an old one can be sent again by anybody who saw it. Only traffic under the new keys proves that the
- * initiator is there.
+ * An init proves no freshness: an old one can be sent again by anybody who saw it. Only traffic
+ * under the new keys proves that the initiator is there.
  *
  * Thread: none of its own; one state belongs to one thread at a time.
- * Sources: The Noise Protocol Framework, revision 34 (sections 5, 7.5, 9, 12); RFC 7748; RFC 5869 for HKDF's shape.
+ * Sources: The Noise Protocol Framework, revision 34 (sections 5, 7.5, 9, 12); RFC 7748; RFC 5869
+ * for HKDF's shape.
  */
 #ifndef HEARTH_NOISE_H
 #define HEARTH_NOISE_H
@@ -64,8 +67,8 @@ struct noise_keys {
 /* From the private key; clamps it. 0, or -EINVAL: the key is all zeros, that is, was never set. */
 int noise_identity_init(struct noise_identity *, const uint8_t private_key[NOISE_KEY_BYTES]);
 
-/* Initiator. Writes NOISE_INIT_BYTES + payload_bytes (at most NOISE_PAYLOAD_BYTES_MAX). identity must outlive the state. prologue
- * binds what both must agree on. */
+/* Initiator. Writes NOISE_INIT_BYTES + payload_bytes (at most NOISE_PAYLOAD_BYTES_MAX). identity
+ * must outlive the state. prologue binds what both must agree on. */
 enum noise_result noise_write_init(struct noise *, const struct noise_identity *,
                                    const uint8_t remote_static[32], const uint8_t secret[32],
                                    const uint8_t ephemeral_private[32], const void *prologue,
@@ -75,13 +78,14 @@ enum noise_result noise_write_init(struct noise *, const struct noise_identity *
 enum noise_result noise_read_response(struct noise *, const uint8_t *message, size_t bytes,
                                       uint8_t *payload, size_t *payload_bytes, struct noise_keys *);
 
-/* Responder. After noise_read_init, noise.remote_static says who it is: the caller checks that it is a member before it answers.
- * payload has room for NOISE_PAYLOAD_BYTES_MAX. */
+/* Responder. After noise_read_init, noise.remote_static says who it is: the caller checks that it
+ * is a member before it answers. payload has room for NOISE_PAYLOAD_BYTES_MAX. */
 enum noise_result noise_read_init(struct noise *, const struct noise_identity *,
                                   const uint8_t secret[32], const void *prologue,
                                   size_t prologue_bytes, const uint8_t *message, size_t bytes,
                                   uint8_t *payload, size_t *payload_bytes);
-/* Writes NOISE_RESPONSE_BYTES + payload_bytes. OK: *keys are the session's. The state is wiped either way. */
+/* Writes NOISE_RESPONSE_BYTES + payload_bytes. OK: *keys are the session's. The state is wiped
+ * either way. */
 enum noise_result noise_write_response(struct noise *, const uint8_t ephemeral_private[32],
                                        const void *payload, size_t payload_bytes, uint8_t *out,
                                        struct noise_keys *);

@@ -191,7 +191,8 @@ static void on_up(void *arg, struct channel *c)
     peers_slot_mark(p, s);
 }
 
-/* Its streams are gone already. What the calls do now (run here, or go elsewhere) must not find this slot open. */
+/* Its streams are gone already. What the calls do now (run here, or go elsewhere) must not find
+ * this slot open. */
 static void close_slot(struct peers *p, struct peers_slot *s)
 {
     if (!s->is_open)

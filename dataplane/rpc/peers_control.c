@@ -27,7 +27,8 @@ void peers_control_up(struct peers *p, struct peers_slot *s, uint64_t now_ns)
     peers_handover_up(p, s);
 }
 
-/* STATEs of the channels are spread over the interval by the slot's number, so that hundreds of them do not leave in one iteration. */
+/* STATEs of the channels are spread over the interval by the slot's number, so that hundreds of
+ * them do not leave in one iteration. */
 static uint64_t next_state_ns(const struct peers *p, const struct peers_slot *s, uint64_t now_ns)
 {
     uint64_t step = PEERS_STATE_MS * 1000000ull;
@@ -98,8 +99,8 @@ static struct peers_slot *open_slot(struct peers *p, uint16_t node, uint64_t scr
 bool peers_warm(struct peers *p, uint16_t node, uint64_t script_hash, uint64_t version,
                 bool is_demanded, uint64_t now_ns)
 {
-    /* Direct-mapped: a collision costs one message too many. Two versions of a script are two keys, two homes too; so is what may be
-     * refused and what may not. */
+    /* Direct-mapped: a collision costs one message too many. Two versions of a script are two keys,
+     * two homes too; so is what may be refused and what may not. */
     uint64_t key = (script_hash ^ version * 0x9e3779b97f4a7c15u) + 2 * (uint64_t)node + is_demanded;
     uint32_t place = (uint32_t)(key * 0x9e3779b97f4a7c15u >> 54) % WARM_RECENT;
     if (p->warmed[place].key == key &&

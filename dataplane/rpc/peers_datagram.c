@@ -1,4 +1,5 @@
-/* Datagrams of the channels: UDP in and out, handshakes of strangers, and when which channel is looked at. */
+/* Datagrams of the channels: UDP in and out, handshakes of strangers, and when which channel is
+ * looked at. */
 #include <assert.h>
 #include <string.h>
 

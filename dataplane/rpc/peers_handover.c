@@ -159,8 +159,8 @@ static bool will_be_home(struct peers *p, uint16_t peer, uint64_t script_hash)
     return false;
 }
 
-/* Not only to nodes that say they join: one that we lost sight of was done without, and its scripts are warm elsewhere. What is warm
- * there already costs a message. */
+/* Not only to nodes that say they join: one that we lost sight of was done without, and its scripts
+ * are warm elsewhere. What is warm there already costs a message. */
 bool peers_handover_run_slot(struct peers *p, struct peers_slot *s)
 {
     const struct world *world = peers_world(p);
@@ -280,7 +280,8 @@ static bool is_leave_done(const struct peers *p, const struct peers_handover *vi
     return !p->handover.is_walking && view->asked == 0;
 }
 
-/* is_done is false while the rest changes: whoever reads the new epoch cannot see the old verdict. */
+/* is_done is false while the rest changes: whoever reads the new epoch cannot see the old
+ * verdict. */
 static void publish(struct peers *p, const struct peers_handover *view)
 {
     atomic_store_explicit(&p->handover.is_done, false, memory_order_relaxed);

@@ -7,7 +7,8 @@
 
 /* The layouts, after the header:
  *
- *   CALL     request id u64 | script u64 | version u64 | flags u8 | zero u24 | age us u32 | lazy 56 | trace 56 | head
+ *   CALL     request id u64 | script u64 | version u64 | flags u8 | zero u24 | age us u32
+ *            | lazy 56 | trace 56 | head
  *   BODY     bytes                                    DATA the same
  *   ACCEPT   width u8 | zero u24 | warm us u32
  *   BOUNCE   reason u8 | zero u24 | lazy 56

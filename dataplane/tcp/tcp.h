@@ -13,8 +13,8 @@
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
  * TCP_RX_WINDOW_BYTES (the advertised window is the free space, or what there are chunks for, and
- * never taken back), to send at most TCP_TX_BUFFER_BYTES. Both take shared chunks of the rank `waits` (chunk.h) beside the floors that
- * tcp_reserve gives them.
+ * never taken back), to send at most TCP_TX_BUFFER_BYTES. Both take shared chunks of the rank
+ * `waits` (chunk.h) beside the floors that tcp_reserve gives them.
  *
  * Counters: all of COUNTERS_TCP are counted here, the owner counts none of them.
  *
@@ -142,8 +142,8 @@ size_t tcp_readable(const struct tcp *); /* in-order bytes not consumed */
 const uint8_t *tcp_peek(struct tcp *, uint32_t offset,
                         size_t *len); /* contiguous view at offset; *len 0: no more */
 void tcp_consume(struct tcp *, uint32_t bytes);
-/* Want of chunks keeps the window shut, or made it refuse text: tcp_feed is to be called when others
- * have given some back, from time to time. */
+/* Want of chunks keeps the window shut, or made it refuse text: tcp_feed is to be called when
+ * others have given some back, from time to time. */
 bool tcp_is_starved(const struct tcp *);
 /* The peer's text in order was not taken for want of chunks: it has more to say. */
 bool tcp_is_refusing(const struct tcp *);
@@ -156,8 +156,8 @@ size_t tcp_write(struct tcp *, const void *bytes, size_t len); /* copies; return
 size_t tcp_unacked(const struct tcp *);                        /* bytes queued or in flight */
 /* A count of bytes that the peer has acknowledged, which wraps: for differences. */
 uint32_t tcp_acked_count(const struct tcp *);
-/* Floors (chunk.h) for what is received and for what is to be sent; 0 and 0: none. False: there are no chunks for higher ones, nothing
- * changed. */
+/* Floors (chunk.h) for what is received and for what is to be sent; 0 and 0: none. False: there are
+ * no chunks for higher ones, nothing changed. */
 bool tcp_reserve(struct tcp *, uint32_t rx_chunks, uint32_t tx_chunks, enum chunk_rank);
 /* FIN after what is queued; the peer may go on sending (a half-close). */
 void tcp_finish(struct tcp *);
@@ -167,8 +167,8 @@ void tcp_finish(struct tcp *);
 void tcp_close(struct tcp *, uint64_t now_ns);
 /* RST is due; then CLOSED. */
 void tcp_abort(struct tcp *);
-/* The same, once the peer has acknowledged all that was written before: an end that a FIN would make
- * look like a whole. The owner says how long that may take, and aborts then. */
+/* The same, once the peer has acknowledged all that was written before: an end that a FIN would
+ * make look like a whole. The owner says how long that may take, and aborts then. */
 void tcp_cut(struct tcp *);
 
 enum tcp_state tcp_state(const struct tcp *);
@@ -181,8 +181,8 @@ bool tcp_may_reuse(const struct tcp *, const struct tcp_segment *syn);
 bool tcp_is_done(const struct tcp *);
 void tcp_fini(struct tcp *); /* gives all chunks back; any state */
 
-/* After packet-too-big about a segment of that sequence number, which must be in flight (RFC 5927 7.2):
- * RFC 8201, 1191; only ever lowers. */
+/* After packet-too-big about a segment of that sequence number, which must be in flight (RFC 5927
+ * 7.2): RFC 8201, 1191; only ever lowers. */
 void tcp_path_mtu(struct tcp *, uint32_t seq, uint16_t mss);
 
 /* ---- segments of no connection ---- */
@@ -201,8 +201,9 @@ bool tcp_cookie_open(struct tcp *, struct tcp_env *, const uint8_t local[16],
 /* Half-open, and the ACK is of another SYN-ACK than ours: one with a cookie, perhaps. */
 bool tcp_is_unknown_ack(const struct tcp *, const struct tcp_segment *);
 /* What tcp_cookie_open did not take, text or an ACK behind it, may have overtaken, or outlived, the
- * ACK and the text that begin such a connection. The cookie cannot be checked: only what comes right behind the SYN tells
- * its sequence number. An RST would end the connection, silence lets the first text come again. */
+ * ACK and the text that begin such a connection. The cookie cannot be checked: only what comes
+ * right behind the SYN tells its sequence number. An RST would end the connection, silence lets the
+ * first text come again. */
 bool tcp_cookie_may_follow(const struct tcp_segment *, uint64_t now_ns);
 
 #endif

@@ -11,9 +11,9 @@
  * Ranges are kept with the most recent first: that is the order in which SACK blocks are sent (RFC
  * 2018 section 4).
  *
- * Behind the first chunks early bytes take shared ones of the rank `waits` only (chunk.h), and bytes
- * in order may take an early chunk back (RFC 2018 section 8 lets a receiver forget): a core short of
- * memory still moves forward.
+ * Behind the first chunks early bytes take shared ones of the rank `waits` only (chunk.h), and
+ * bytes in order may take an early chunk back (RFC 2018 section 8 lets a receiver forget): a core
+ * short of memory still moves forward.
  * What it has room for it says in its window (tcp_rx_room): a threshold that moves with what is
  * free, as chunk.h's second source has it. What was promised is kept unless others were promised
  * the same chunks and came first.
@@ -41,8 +41,9 @@ struct tcp_rx {
     uint32_t grid;      /* a chunk's base at or before start */
     uint32_t start, next;
     struct chunk_account account;
-    uint8_t
-        rank; /* enum chunk_rank of bytes in order, behind the first ones: CHUNK_WAITS unless the owner says otherwise */
+    /* enum chunk_rank of bytes in order, behind the first ones: CHUNK_WAITS unless the owner
+     * says otherwise */
+    uint8_t rank;
     uint32_t range_count;
     struct tcp_range range[TCP_OOO_RANGES_MAX];
 };

@@ -424,8 +424,8 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
         size_t n = len - *taken < TLS_RECORD_BYTES ? len - *taken : TLS_RECORD_BYTES;
         int answer = wolfSSL_write(s->ssl, (const uint8_t *)buf + *taken, (int)n);
         if (answer <= 0) {
-            /* on_send never asks to wait, and a peer's close_notify does not end our side: whatever wolfSSL
-             * calls it, the record is not on its way. */
+            /* on_send never asks to wait, and a peer's close_notify does not end our side: whatever
+             * wolfSSL calls it, the record is not on its way. */
             enum tls_result result = judge(s, answer);
             if (result == TLS_WANT)
                 result = s->end = TLS_FAILED;

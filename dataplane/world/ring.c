@@ -10,16 +10,18 @@
 /* The table, one block:
  *
  *   struct ring | struct slot[members] | bucket[buckets + 1] | point[points] | SCAN sentinels
- *               sorted by id           where each begins       sorted           after the last comes the first again
+ *               sorted by id           where each begins       sorted           the first again
  *
- * A point is the upper 48 bits of its hash and, in the lower 16, the node: one load finds both, and a lookup touches two cache
- * lines, the bucket's and the point's. 48 bits are the circle's resolution: of tables of 300 members, one in 24,000 has two points
- * that fall together, and the lower id's comes first then.
+ * A point is the upper 48 bits of its hash and, in the lower 16, the node: one load finds both, and
+ * a lookup touches two cache lines, the bucket's and the point's. 48 bits are the circle's
+ * resolution: of tables of 300 members, one in 24,000 has two points that fall together, and the
+ * lower id's comes first then.
  */
 enum {
     NODE_BITS = 16,
-    SCAN =
-        4, /* points compared at once, without a branch: a bucket has one at most on average, so more are rare */
+    /* points compared at once, without a branch: a bucket has one at most on average, so more
+     * are rare */
+    SCAN = 4,
     DIGEST_VERSION = 1, /* grows when the same members give another table */
 };
 
@@ -143,8 +145,8 @@ static uint64_t point_hash(uint64_t id, uint32_t number)
     return XXH3_64bits(key, sizeof(key));
 }
 
-/* Hashes are uniform, so counting by bucket sorts all but a few. They are computed twice rather than kept: this needs no memory
- * but the table's. */
+/* Hashes are uniform, so counting by bucket sorts all but a few. They are computed twice rather
+ * than kept: this needs no memory but the table's. */
 static void place_points(struct ring *r)
 {
     const struct slot *slot = slots_of(r);

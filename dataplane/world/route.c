@@ -14,8 +14,8 @@
 /* One pattern, taken apart. Rules lie in order of rank: the first that matches wins. */
 struct rule {
     char *host; /* without its `*` */
-    char *
-        literal; /* host and path without their `*`, backwards; the path is "/" when none was given */
+    /* host and path without their `*`, backwards; the path is "/" when none was given */
+    char *literal;
     uint16_t host_bytes, path_bytes;
     bool is_wild_host; /* host is a suffix */
     bool is_prefix;    /* path is a prefix */
@@ -242,10 +242,12 @@ static bool build_hosts(struct routes *r)
 
 /* ---- Hyperscan ----
  *
- * Every rule is one plain literal, host and path end to end and backwards ("*.a.test/x*" is "x/tset.a."), looked for anywhere in the
- * text "host/path" backwards; where it must lie is checked in the callback by comparing offsets. Anchored expressions say the same
- * and are far worse: 10,000 of "^[^/]*\.wN\.test/" took 18 s to compile and 22 us to look up. Backwards, because literals with the
- * same last bytes cost a comparison each, and routes of a node have the same zone and path more often than the same first label.
+ * Every rule is one plain literal, host and path end to end and backwards ("*.a.test/x*" is
+ * "x/tset.a."), looked for anywhere in the text "host/path" backwards; where it must lie is checked
+ * in the callback by comparing offsets. Anchored expressions say the same and are far worse: 10,000
+ * of "^[^/]*\.wN\.test/" took 18 s to compile and 22 us to look up. Backwards, because literals
+ * with the same last bytes cost a comparison each, and routes of a node have the same zone and path
+ * more often than the same first label.
  */
 
 /* Compiles one literal per chosen rule. *out stays NULL when there are none. False: error says why.
@@ -393,7 +395,8 @@ static int keep_lowest(unsigned id, unsigned long long from, unsigned long long 
     struct search *s = arg;
     const struct rule *r = &s->rules[id];
 
-    /* The literal must begin where the rule's path ends, so that its host's end is the host's end. */
+    /* The literal must begin where the rule's path ends, so that its host's end is the host's
+     * end. */
     if (id < s->best && to == s->text_bytes - s->host_bytes + r->host_bytes &&
         (r->is_wild_host || r->host_bytes == s->host_bytes) &&
         (r->is_prefix || r->path_bytes == s->text_bytes - s->host_bytes))

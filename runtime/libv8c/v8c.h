@@ -150,14 +150,15 @@ struct v8c_isolate_params {
     /* A promise was rejected without a handler, or got one later. */
     void (*on_rejection)(struct v8c_isolate *, enum v8c_rejection, struct v8c_value *promise,
                          struct v8c_value *reason);
-    /* The heap is about to pass its limit, or has passed it by an object as large as it liked: returns
-     * the new limit. The usual answer is to remember it, call v8c_isolate_terminate, and return 2 GiB
-     * more than the larger of current and committed_bytes (v8c_isolate_heap_stats may be called): one
-     * object may take 1 GiB, and where the new limit does not hold the heap V8 ends the process. The
-     * script stops at its next loop or call; one that ends before that is not terminated, so look at
-     * what was remembered. May be asked again. May not run JavaScript. */
+    /* The heap is about to pass its limit, or has passed it by an object as large as it liked:
+     * returns the new limit. The usual answer is to remember it, call v8c_isolate_terminate, and
+     * return 2 GiB more than the larger of current and committed_bytes (v8c_isolate_heap_stats may
+     * be called): one object may take 1 GiB, and where the new limit does not hold the heap V8 ends
+     * the process. The script stops at its next loop or call; one that ends before that is not
+     * terminated, so look at what was remembered. May be asked again. May not run JavaScript. */
     size_t (*on_heap_limit)(struct v8c_isolate *, size_t current, size_t initial);
-    /* A collection of the whole heap begins on the isolate's thread, and has ended. May not call V8. */
+    /* A collection of the whole heap begins on the isolate's thread, and has ended. May not call
+     * V8. */
     void (*on_collection)(struct v8c_isolate *, bool begins);
     /* import(specifier): returns a promise of the namespace, or NULL with an exception pending. */
     struct v8c_value *(*on_import)(struct v8c_isolate *, struct v8c_value *referrer_name,
@@ -506,8 +507,9 @@ void v8c_promise_mark_handled(struct v8c_value *promise);
 bool v8c_microtasks_run(struct v8c_isolate *, struct v8c_error *);
 void v8c_microtask_queue(struct v8c_isolate *, struct v8c_value *fn);
 
-/* A value that follows the script's continuations: what is set while a reaction, an await or a microtask is queued is there again
- * when it runs, whoever resolved the promise. undefined until set; unknown after v8c_microtasks_run. */
+/* A value that follows the script's continuations: what is set while a reaction, an await or a
+ * microtask is queued is there again when it runs, whoever resolved the promise. undefined until
+ * set; unknown after v8c_microtasks_run. */
 void v8c_continuation_set(struct v8c_isolate *, struct v8c_value *);
 struct v8c_value *v8c_continuation(struct v8c_isolate *);
 

@@ -20,7 +20,8 @@ void engine_start(const double *clock_ms)
         /* Many small heaps: helper threads for collection cost more than they give.
          * Scripts share no memory between threads: no SharedArrayBuffer.
          * Turbofan takes the check for a termination out of loops whose bodies call builtins
-         * (`for (;;) all.push(new Array(100).fill(1))` then runs for ever); Maglev, the tier below, keeps it. */
+         * (`for (;;) all.push(new Array(100).fill(1))` then runs for ever); Maglev, the tier below,
+         * keeps it. */
         .flags = "--single-threaded-gc --enable-sharedarraybuffer-per-context --no-turbofan",
         .threads = 1,
         .clock_ms = clock_ms ? clock_ms_of : NULL,

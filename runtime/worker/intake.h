@@ -1,7 +1,8 @@
 /* intake.h
  *
- * Body bytes on their way into JavaScript: of a request, or of the reply to a sub-request. They are copied out of the arena at
- * once and wait here for a read, never more than was granted; taking them is what earns the sender new credit.
+ * Body bytes on their way into JavaScript: of a request, or of the reply to a sub-request. They are
+ * copied out of the arena at once and wait here for a read, never more than was granted; taking
+ * them is what earns the sender new credit.
  *
  *   hearthd --put--> [ bytes ] --took--> JavaScript, or a relay
  *
@@ -28,7 +29,8 @@ struct intake {
     bool is_unwanted; /* what comes is dropped */
 };
 
-/* Takes the slot's bytes, and its END. Returns the credit to send now, 0 for none: of bytes that nobody wants. */
+/* Takes the slot's bytes, and its END. Returns the credit to send now, 0 for none: of bytes that
+ * nobody wants. */
 uint32_t intake_put(struct intake *, const struct lane *, const struct job_slot *);
 /* So many of the waiting bytes were used. Returns the credit to send now, 0 for none. */
 uint32_t intake_took(struct intake *, size_t bytes);

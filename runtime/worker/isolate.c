@@ -22,7 +22,8 @@ static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initi
     size_t margin = i->heap_is_full ? ISOLATE_ARRAY_MARGIN : ISOLATE_HEAP_MARGIN;
     i->heap_is_full = true;
     v8c_isolate_terminate(v8);
-    /* Or it has its piece already, and the heap stands far above its limit: V8 would end the process for the next page. */
+    /* Or it has its piece already, and the heap stands far above its limit: V8 would end the
+     * process for the next page. */
     v8c_isolate_heap_stats(v8, &stats);
     return (stats.committed_bytes > current ? stats.committed_bytes : current) + margin;
 }

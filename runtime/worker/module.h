@@ -19,8 +19,8 @@ enum {
 
 /* Compiles and links the main module and all that it imports. NULL: error says why. */
 struct v8c_module *module_compile_main(struct isolate *, struct v8c_error *);
-/* Runs its top level. Its namespace, or NULL: error says why. A top level that still waits when all microtasks have run fails:
- * nothing could ever wake it. */
+/* Runs its top level. Its namespace, or NULL: error says why. A top level that still waits when all
+ * microtasks have run fails: nothing could ever wake it. */
 struct v8c_value *module_run_main(struct isolate *, struct v8c_module *, struct v8c_error *);
 
 /* v8c_isolate_params.on_import */

@@ -9,8 +9,8 @@
  * budget by one tick, waiting for the disk or another process costs a script nothing, and a slice
  * costs the loop two stores. It sleeps when the loop does.
  *
- * A strike that is not obeyed within MONITOR_OBEY_MS of CPU time (a builtin that never looks) ends the process: hearthd
- * answers its requests and starts another.
+ * A strike that is not obeyed within MONITOR_OBEY_MS of CPU time (a builtin that never looks) ends
+ * the process: hearthd answers its requests and starts another.
  *
  * What ends by itself and looks at nothing meanwhile is excused: its CPU time, up to a bound, is no
  * disobedience. So are a parse of known length, and collections of the whole heap, up to

@@ -345,8 +345,8 @@ static void native_hold(struct v8c_call *c)
         request_hold(r);
 }
 
-/* The signal of the request: 1: it is to be aborted when the client closes its half or leaves, -1: it
- * has, 0: it will not any more. */
+/* The signal of the request: 1: it is to be aborted when the client closes its half or leaves, -1:
+ * it has, 0: it will not any more. */
 static void native_watch(struct v8c_call *c)
 {
     struct request *r = natives_request(c, 0);

@@ -1,9 +1,10 @@
 /* natives_call.h
  *
- * What the natives share, and those behind calls to other scripts (runtime/web/service.js): natives_call.c.
+ * What the natives share, and those behind calls to other scripts (runtime/web/service.js):
+ * natives_call.c.
  *
- * A script can replace what runtime/web calls (String, Array.prototype, ...), so a native trusts the type of no argument: the
- * worst a script may do is to confuse itself.
+ * A script can replace what runtime/web calls (String, Array.prototype, ...), so a native trusts
+ * the type of no argument: the worst a script may do is to confuse itself.
  */
 #ifndef HEARTH_WORKER_NATIVES_CALL_H
 #define HEARTH_WORKER_NATIVES_CALL_H

@@ -68,8 +68,8 @@ static bool drop_ids(void)
             setresuid(NOBODY, NOBODY, NOBODY) != 0)
             return false;
     }
-    /* All but the bounding set, which the ambient one follows. That one limits what execve() may give,
-     * and there is none of that: no new privileges, no program, and the call is deadly. */
+    /* All but the bounding set, which the ambient one follows. That one limits what execve() may
+     * give, and there is none of that: no new privileges, no program, and the call is deadly. */
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {0};
     return syscall(SYS_capset, &header, none) == 0;

@@ -109,8 +109,8 @@ int start_socket_region(struct worker *w)
     return error;
 }
 
-/* What is known of how a script is asked for, from the version that this one replaces: the same handle, or the same name if
- * that one is warm. */
+/* What is known of how a script is asked for, from the version that this one replaces: the same
+ * handle, or the same name if that one is warm. */
 static struct warm_history former_history(const struct worker *w, const struct script *old,
                                           const char *name)
 {
@@ -127,9 +127,10 @@ static void tell_warmed(struct worker *w, const struct script *s, uint32_t us)
         lane_send(w->lanes[l], &told);
 }
 
-/* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its isolate is made now, so that none of them waits for it. If it does not
- * load, the log says so before anybody asks. What the older version serves goes on. Only one that is warm counts: there is none while hearthd tells all
- * it has to a new process. */
+/* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its
+ * isolate is made now, so that none of them waits for it. If it does not load, the log says so
+ * before anybody asks. What the older version serves goes on. Only one that is warm counts: there
+ * is none while hearthd tells all it has to a new process. */
 static void succeed(struct worker *w, struct script *s)
 {
     const struct isolate *before = isolate_named(w, s->name);

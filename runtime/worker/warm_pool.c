@@ -6,9 +6,10 @@
 
 enum { ROOM_AT_FIRST = 64 };
 
-/* By the data centre simulation (tests/sim/datacentre) under want of memory: without the floor, starts that are quick are worth next to
- * nothing, and there are a quarter more cold starts for a sixth less waiting. The other two hardly matter: an hour saves 3 to 4 % beside ten
- * minutes or a day. */
+/* By the data centre simulation (tests/sim/datacentre) under want of memory: without the floor,
+ * starts that are quick are worth next to nothing, and there are a quarter more cold starts for a
+ * sixth less waiting. The other two hardly matter: an hour saves 3 to 4 % beside ten minutes or a
+ * day. */
 const struct warm_weights warm_weights_default = {
     .memory_s = 3600,
     .prior_s = 10,
@@ -28,8 +29,9 @@ void warm_history_ask(struct warm_history *h, const struct warm_weights *w, uint
     if (h->arrivals > 0) {
         if (now_ns - h->asked_ns < WARM_BURST_NS)
             return;
-        /* Time fades as arrivals do, so that their quotient is the rate of the last memory_s: the sum of seconds that each fade
-         * since they passed, which no silence takes beyond memory_s. */
+        /* Time fades as arrivals do, so that their quotient is the rate of the last memory_s: the
+         * sum of seconds that each fade since they passed, which no silence takes beyond
+         * memory_s. */
         float kept = expf(-seconds_between(h->asked_ns, now_ns) / w->memory_s);
         h->arrivals *= kept;
         h->seconds = h->seconds * kept + w->memory_s * (1 - kept);

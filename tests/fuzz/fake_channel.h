@@ -1,13 +1,15 @@
 /* fake_channel.h
  *
- * channel.h without packets: streams are buffers, and the peer is whoever fills them. In place of channel.c, channel_packet.c, ... in a
- * target that fuzzes what lies above a channel.
+ * channel.h without packets: streams are buffers, and the peer is whoever fills them. In place of
+ * channel.c, channel_packet.c, ... in a target that fuzzes what lies above a channel.
  *
- *   core --channel_*, stream_*--> struct channel, struct stream <--fake_channel_*, and the fields themselves-- the target
+ *   core --channel_*, stream_*--> struct channel, struct stream <--fake_channel_*, and the fields
+ *                                                                  themselves-- the target
  *
- * The streams stand in the pool that the core took memory for; so does what the target sets. A channel opens, hears and goes down when
- * the target says so: it calls config.events as channel.c would. What the core writes is counted against `room` and dropped, but for the
- * first bytes. Single thread.
+ * The streams stand in the pool that the core took memory for; so does what the target sets. A
+ * channel opens, hears and goes down when the target says so: it calls config.events as channel.c
+ * would. What the core writes is counted against `room` and dropped, but for the first bytes.
+ * Single thread.
  */
 #ifndef HEARTH_FUZZ_FAKE_CHANNEL_H
 #define HEARTH_FUZZ_FAKE_CHANNEL_H

@@ -1,8 +1,9 @@
-/* fuzz_capability: a table under a program of issues, redemptions, revocations and forgeries. Whatever the bytes are, only what was
- * issued, still stands, is of the kind asked for and in time is redeemed.
+/* fuzz_capability: a table under a program of issues, redemptions, revocations and forgeries.
+ * Whatever the bytes are, only what was issued, still stands, is of the kind asked for and in time
+ * is redeemed.
  *
- *   op u8: 0 issue {kind, lifetime} | 1 redeem {which} | 2 redeem a changed one {which, at, xor} | 3 redeem bytes {56} | 4 revoke {which}
- *          | 5 revoke bytes {56} */
+ *   op u8: 0 issue {kind, lifetime} | 1 redeem {which} | 2 redeem a changed one {which, at, xor}
+ *          | 3 redeem bytes {56} | 4 revoke {which} | 5 revoke bytes {56} */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -99,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct octets_reader r = octets_reader(data, size);
 
     memset(&m, 0, sizeof(m));
-    /* A key is that of one start: the fuzzer would else remember capabilities of other runs, and rightly be believed. */
+    /* A key is that of one start: the fuzzer would else remember capabilities of other runs, and
+     * rightly be believed. */
     uint8_t key[16];
     siphash_128((const uint8_t[16]){9}, data, size, key);
     capability_table_init(&m.table, 0x1122334455667788, 3, key, m.slot, SLOTS);

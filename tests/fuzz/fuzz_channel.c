@@ -1,13 +1,14 @@
 /* fuzz_channel.c
  *
- * Arbitrary frames of an authenticated peer, arbitrary datagrams, owner's calls and time into one channel.
+ * Arbitrary frames of an authenticated peer, arbitrary datagrams, owner's calls and time into one
+ * channel.
  *
  *   input:  setup  { action  operand... }*
  *
- * The channel gets its keys without a handshake, so that frames reach it by channel_take_frames as those of a packet that
- * authenticated. Streams are owned by an application that reads, writes and gives up as told. Checked after every step: buffers
- * within their limits, no chunk and no stream lost, books of packets in flight that agree, output that ends, deadlines that
- * go away.
+ * The channel gets its keys without a handshake, so that frames reach it by channel_take_frames as
+ * those of a packet that authenticated. Streams are owned by an application that reads, writes and
+ * gives up as told. Checked after every step: buffers within their limits, no chunk and no stream
+ * lost, books of packets in flight that agree, output that ends, deadlines that go away.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* fuzz_context: any bytes as a context stack, and as a traceparent: what reads well is written back as the same bytes, and no limit is
- * more than any frame allows. */
+/* fuzz_context: any bytes as a context stack, and as a traceparent: what reads well is written back
+ * as the same bytes, and no limit is more than any frame allows. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Any bytes as requests on a connection: head after head and body after body must come out the same, whole or in pieces. The first
- * byte chooses the size of a piece. */
+/* Any bytes as requests on a connection: head after head and body after body must come out the
+ * same, whole or in pieces. The first byte chooses the size of a piece. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -118,8 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     size_t piece = 1 + data[0] % 64;
-    /* A copy of its exact size: a vector load over its end is seen. A line end behind it: a head that drips in is judged when a line
-     * of it ends. */
+    /* A copy of its exact size: a vector load over its end is seen. A line end behind it: a head
+     * that drips in is judged when a line of it ends. */
     uint8_t *copy = malloc(size);
     memcpy(copy, data + 1, size - 1);
     copy[size - 1] = '\n';

@@ -1,5 +1,6 @@
-/* The job border under a runtime process that does anything: the input is a program of honest owner calls and of
- * writes into the shared region. The rig asserts what runtime_link promises whatever the region holds. */
+/* The job border under a runtime process that does anything: the input is a program of honest owner
+ * calls and of writes into the shared region. The rig asserts what runtime_link promises whatever
+ * the region holds. */
 #include "input.h"
 #include "tests/unit/dataplane/call/link_rig.h"
 

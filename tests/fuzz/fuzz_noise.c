@@ -1,5 +1,6 @@
-/* fuzz_noise: any bytes as the init to a responder, or the response to an initiator. All keys are fixed, so there is just one init and
- * one response that are right (the seeds): nothing else is believed. The first byte says which of the two it is. */
+/* fuzz_noise: any bytes as the init to a responder, or the response to an initiator. All keys are
+ * fixed, so there is just one init and one response that are right (the seeds): nothing else is
+ * believed. The first byte says which of the two it is. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

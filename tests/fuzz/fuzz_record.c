@@ -1,4 +1,5 @@
-/* fuzz_record: any bytes as a record, header and content: views stay inside, and what reads well is written back as the same bytes. */
+/* fuzz_record: any bytes as a record, header and content: views stay inside, and what reads well is
+ * written back as the same bytes. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Route patterns and what is looked up: lines "pattern", an empty line, then "host path" as the rest. */
+/* Route patterns and what is looked up: lines "pattern", an empty line, then "host path" as the
+ * rest. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,14 +1,16 @@
-/* Calls between nodes under a member that says anything: a whole core whose channel is a fake (fake_channel.h). The input is a program: bytes and
- * records on streams of the peer and on our own, resets, ends, credit; what the runtime process says (within its contract) and what
- * origins of calls do, at times inside an event; channels and processes that die.
+/* Calls between nodes under a member that says anything: a whole core whose channel is a fake
+ * (fake_channel.h). The input is a program: bytes and records on streams of the peer and on our
+ * own, resets, ends, credit; what the runtime process says (within its contract) and what origins
+ * of calls do, at times inside an event; channels and processes that die.
  *
- *   origins (here) --call.h--> [ core: call, serve, sub, peers ] --stream_*--> buffers <-- the input
+ *   origins (here) --call.h--> [ core: call, serve, sub, peers ] --stream_*--> buffers <-- input
  *                                          |
- *                                        region <-- the input, as an honest runtime (honest_runtime.h)
+ *                                        region <-- input, as an honest runtime (honest_runtime.h)
  *
  * Checked: that no call with a lie in its context runs, what call.h promises to an origin, that an
  * honest runtime is never condemned, every assertion; and after each input, when all
- * have left, that every chunk, stream, call, sub-request and job is back. Channel and packets have targets and simulations of their own. */
+ * have left, that every chunk, stream, call, sub-request and job is back. Channel and packets have
+ * targets and simulations of their own. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,11 +2,13 @@
  *
  * Arbitrary segments, calls and time into one connection.
  *
- *   input:  state  { action  operand... }*        the first byte picks the state that the connection starts in
+ *   input:  state  { action  operand... }*        the first byte picks the state that the
+ *                                                 connection starts in
  *
- * Checked after every step: sequence numbers in their order, buffers within their limits, no chunk lost, output that ends and that
- * parses, deadlines that go away. Segments are either raw bytes through the parser, or built close to what the connection expects,
- * since random sequence numbers would hardly ever get past the first check.
+ * Checked after every step: sequence numbers in their order, buffers within their limits, no chunk
+ * lost, output that ends and that parses, deadlines that go away. Segments are either raw bytes
+ * through the parser, or built close to what the connection expects, since random sequence numbers
+ * would hardly ever get past the first check.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Any bytes as what a client sends to a TLS session: it must answer, wait or fail, and hold no more than its limit. The stream takes
- * little at a time, so that bytes are held too. The certificate is made by the first run. */
+/* Any bytes as what a client sends to a TLS session: it must answer, wait or fail, and hold no more
+ * than its limit. The stream takes little at a time, so that bytes are held too. The certificate is
+ * made by the first run. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

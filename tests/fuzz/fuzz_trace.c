@@ -1,4 +1,5 @@
-/* fuzz_trace: any bytes as another node's events: none is taken, or all of them, and these read back say the same. */
+/* fuzz_trace: any bytes as another node's events: none is taken, or all of them, and these read
+ * back say the same. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

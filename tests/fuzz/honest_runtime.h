@@ -1,12 +1,13 @@
 /* honest_runtime.h
  *
- * The far end of a job region of one lane, driven by a fuzz target's input: it says anything that job.h allows, in any order, and nothing
- * else. So whoever condemns it is wrong.
+ * The far end of a job region of one lane, driven by a fuzz target's input: it says anything that
+ * job.h allows, in any order, and nothing else. So whoever condemns it is wrong.
  *
- *   core --down--> honest_runtime_read:  jobs, bodies, credit, replies; every chunk goes back
- *        <--up---- honest_runtime_step:  a head, data, an error, a nested call or more of one, credit
+ *   core --down--> honest_runtime_read: jobs, bodies, credit, replies; every chunk goes back
+ *        <--up---- honest_runtime_step: a head, data, an error, a nested call or more of it, credit
  *
- * What it must not break is asserted on the way: credit of both sides, one end to a body. It owns the region; single thread.
+ * What it must not break is asserted on the way: credit of both sides, one end to a body. It owns
+ * the region; single thread.
  */
 #ifndef HEARTH_FUZZ_HONEST_RUNTIME_H
 #define HEARTH_FUZZ_HONEST_RUNTIME_H
@@ -36,7 +37,8 @@ struct honest_runtime {
     struct nested nested[HONEST_SUBS];
 };
 
-/* A new process with a new region; the old one's is unmapped. The first time, the struct is zero. */
+/* A new process with a new region; the old one's is unmapped. The first time, the struct is
+ * zero. */
 void honest_runtime_start(struct honest_runtime *);
 /* All that has come. */
 void honest_runtime_read(struct honest_runtime *);

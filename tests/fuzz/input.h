@@ -1,6 +1,7 @@
 /* input.h
  *
- * What a fuzz target was given, read as numbers: its bytes are the program that the target runs. Past its end there are zeros.
+ * What a fuzz target was given, read as numbers: its bytes are the program that the target runs.
+ * Past its end there are zeros.
  */
 #ifndef HEARTH_FUZZ_INPUT_H
 #define HEARTH_FUZZ_INPUT_H

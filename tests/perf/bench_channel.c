@@ -1,8 +1,9 @@
 /* bench_channel.c
  *
- * What a call costs a channel: two of them in one process, datagrams handed over by memcpy. One call: open a stream, write 32
- * bytes and the end; the other side reads them, writes 32 bytes and the end, releases; the first side reads, releases. Time is both
- * ends' together, AEAD included; the network and the call's own work are not.
+ * What a call costs a channel: two of them in one process, datagrams handed over by memcpy. One
+ * call: open a stream, write 32 bytes and the end; the other side reads them, writes 32 bytes and
+ * the end, releases; the first side reads, releases. Time is both ends' together, AEAD included;
+ * the network and the call's own work are not.
  *
  *   bench_channel [SECONDS]      one line per batch size: how many calls are under way at once
  */

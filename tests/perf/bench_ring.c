@@ -1,12 +1,17 @@
-/* bench_ring.c: ring_home with 300 nodes of 128 virtual nodes, while the control thread swaps the ring 1,000 times a second.
+/* bench_ring.c: ring_home with 300 nodes of 128 virtual nodes, while the control thread swaps the
+ * ring 1,000 times a second.
  *
- *   core 0           load the current ring -> 64 lookups of random hashes -> quiescent state -> again
- *   control thread   write the other version (300 nodes, 299 nodes, in turn) -> publish -> every millisecond
+ *   core 0           load the current ring -> 64 lookups of random hashes -> quiescent state ->
+ *                    again
+ *   control thread   write the other version (300 nodes, 299 nodes, in turn) -> publish -> every
+ *                    millisecond
  *
- * A table of that size takes 1.5 ms to build, and is built only when a member comes or goes. To change it 1,000 times a second,
- * the two tables are built beforehand and copied, every byte, into the version that is free: the reading core's caches see the same.
+ * A table of that size takes 1.5 ms to build, and is built only when a member comes or goes. To
+ * change it 1,000 times a second, the two tables are built beforehand and copied, every byte, into
+ * the version that is free: the reading core's caches see the same.
  *
- * Peer: the C library's bsearch over the arcs of the same ring, on the same core, in turns. Two lines:
+ * Peer: the C library's bsearch over the arcs of the same ring, on the same core, in turns. Two
+ * lines:
  *   ring           lookups that do not wait for each other, as those of a burst
  *   ring_chained   every hash depends on the answer before: the whole latency of one lookup
  * The price of making a hash is in all figures. Figures are medians of the rounds.

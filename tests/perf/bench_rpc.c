@@ -1,12 +1,17 @@
-/* bench_rpc.c: calls of 32 bytes between two processes, each a loop on a CPU of its own, over the real channel with its AEAD.
+/* bench_rpc.c: calls of 32 bytes between two processes, each a loop on a CPU of its own, over the
+ * real channel with its AEAD.
  *
  *   caller (first CPU) --- net_memif in shared memory --- echo (second CPU)
  *
- * Peer: the kernel's UDP over loopback between the same two processes on the same CPUs, without crypto; in turns. Lines:
- *   rpc_p50, rpc_p99           round trip, one call outstanding; beside UDP that polls, and UDP that blocks
- *   rpc_64, rpc_256, rpc_512   calls per second with so many outstanding, of each of the two cores. A channel puts the calls of one
- *                              iteration into common packets; the kernel's UDP has a datagram for each
- * Each answer's bytes are compared, and as many calls must have been echoed as were answered. Figures are medians of the rounds.
+ * Peer: the kernel's UDP over loopback between the same two processes on the same CPUs, without
+ * crypto; in turns. Lines:
+ *   rpc_p50, rpc_p99           round trip, one call outstanding; beside UDP that polls, and UDP
+ *                              that blocks
+ *   rpc_64, rpc_256, rpc_512   calls per second with so many outstanding, of each of the two cores.
+ *                              A channel puts the calls of one iteration into common packets; the
+ *                              kernel's UDP has a datagram for each
+ * Each answer's bytes are compared, and as many calls must have been echoed as were answered.
+ * Figures are medians of the rounds.
  *
  *   bench_rpc [ROUNDS [CPU CPU]]     one JSON object per line; how it went on stderr
  */

@@ -1,4 +1,5 @@
-/* median.h: of the figures of a measurement's rounds. Sorts them, so that the first and the last are the least and the most. */
+/* median.h: of the figures of a measurement's rounds. Sorts them, so that the first and the last
+ * are the least and the most. */
 #ifndef HEARTH_PERF_MEDIAN_H
 #define HEARTH_PERF_MEDIAN_H
 

@@ -56,7 +56,8 @@ static void on_reset(void *arg, struct channel *channel, struct stream *stream,
     fail(arg, "a stream was reset");
 }
 
-/* One call at a time is timed from the moment that it is made to that of its answer, many by the loop's clock. */
+/* One call at a time is timed from the moment that it is made to that of its answer, many by the
+ * loop's clock. */
 static uint64_t stamp(const struct rpc_end *e)
 {
     return e->is_single ? clock_now_ns(e->config.clock) : e->now_ns;

@@ -1,12 +1,14 @@
 /* rpc_end.h
  *
- * One end of a channel over a port, as a dp core drives it: bursts of frames in, channel, bursts of frames out. The caller
- * makes calls of RPC_CALL_BYTES, or echoes those of the other end.
+ * One end of a channel over a port, as a dp core drives it: bursts of frames in, channel, bursts of
+ * frames out. The caller makes calls of RPC_CALL_BYTES, or echoes those of the other end.
  *
- *   port_rx -> Ethernet, IPv4, UDP -> channel_input -> opened, readable     |  a call: a stream of its own, 32 bytes and
- *   port_tx <- Ethernet, IPv4, UDP <- channel_output <- stream_write        |  its end there, 32 bytes and its end back
+ *   port_rx -> Ethernet, IPv4, UDP -> channel_input -> opened, readable
+ *   port_tx <- Ethernet, IPv4, UDP <- channel_output <- stream_write
+ *   a call: a stream of its own, 32 bytes and its end there, 32 bytes and its end back
  *
- * Headers are the least that a datagram needs; checksums are the port's work, as ever. Thread: the one that polls.
+ * Headers are the least that a datagram needs; checksums are the port's work, as ever. Thread: the
+ * one that polls.
  */
 #ifndef HEARTH_RPC_END_H
 #define HEARTH_RPC_END_H
@@ -50,7 +52,8 @@ struct rpc_end {
 
 /* False: no memory. */
 bool rpc_end_init(struct rpc_end *, const struct rpc_end_config *);
-/* One iteration of the loop, with new calls until `outstanding` are under way; returns how many frames came. */
+/* One iteration of the loop, with new calls until `outstanding` are under way; returns how many
+ * frames came. */
 uint32_t rpc_end_poll(struct rpc_end *, uint32_t outstanding);
 bool rpc_end_is_open(const struct rpc_end *);
 

@@ -2,7 +2,8 @@
  *
  * struct sim of sim_channel in full, for the files that are its parts and for no one else:
  *
- *   sim_channel.c   the wire and its faults, the two ends' datagrams and timers, a run and what must hold at its end
+ *   sim_channel.c   the wire and its faults, the two ends' datagrams and timers, a run and what
+ *                   must hold at its end
  *   channel_apps.c  the applications of the two ends, and the books by which they check each other
  */
 #ifndef HEARTH_SIM_CHANNEL_PARTS_H
@@ -93,7 +94,8 @@ __attribute__((format(printf, 2, 3))) void tell(struct sim *, const char *format
 
 extern const struct channel_events app_events; /* arg: struct end */
 
-/* What an end's application does when it looks: opens, reads, writes, gives up. Says when it looks again. */
+/* What an end's application does when it looks: opens, reads, writes, gives up. Says when it looks
+ * again. */
 void app_run(struct end *);
 /* The session is lost: whatever was under way in it is given up. */
 void app_forget(struct end *);

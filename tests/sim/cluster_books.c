@@ -10,7 +10,8 @@ struct record *books_find(const struct sim *s, uint32_t id)
 
 /* ---- a job starts ---- */
 
-/* That version or a newer one; and a node that has said for long enough that it drains is nobody's home. */
+/* That version or a newer one; and a node that has said for long enough that it drains is nobody's
+ * home. */
 static void check_place(const struct sim *s, const struct model_runtime *m, const struct record *r,
                         uint64_t handle)
 {
@@ -45,7 +46,8 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     s->cold += is_cold;
     if (!r || depth >= MODEL_DEPTH)
         return; /* long ago, or on the side */
-    /* What a dead node had called, or a node that stood still had heard, runs although nobody waits for it. */
+    /* What a dead node had called, or a node that stood still had heard, runs although nobody waits
+     * for it. */
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
     CHECK(!r->is_answered || is_lost, "request %u starts behind its answer", id);
     uint32_t starts = ++r->starts[depth];

@@ -5,7 +5,8 @@
 
 /* ---- requests ---- */
 
-/* Clients are led away from a node that leaves before it does, and back when it serves. Nobody leads them when it crashes. */
+/* Clients are led away from a node that leaves before it does, and back when it serves. Nobody
+ * leads them when it crashes. */
 static bool is_entry(const struct sim *s, uint32_t node)
 {
     const struct node_front *f = &s->weather.node[node];

@@ -1,6 +1,6 @@
 /* One script ends every process that runs it, for as long as there is load; nothing else is wrong.
- * Each node holds it back as its control thread does: by the real table (control/supervise/hold.h), fed by
- * what a process says it executed at its end, and told to the core by its world.
+ * Each node holds it back as its control thread does: by the real table (control/supervise/hold.h),
+ * fed by what a process says it executed at its end, and told to the core by its world.
  *
  *   START of the killer --> the process dies --> hold_ended
  *     3rd end --> held: 503, its processes live on --10 s--> again, the next end holds it for 20 s

@@ -7,17 +7,21 @@
  *   cluster_gusts.c    the kinds of it: each does one thing to the cluster
  *   cluster_killer.c   the one script that ends its processes, of runs that have nothing else
  *   cluster_clients.c  the clients' station, and the requests they make
- *   cluster_books.c    what is known of every request, and what must hold: at each start, at each answer, at the end
+ *   cluster_books.c    what is known of every request, and what must hold: at each start, at each
+ *                      answer, at the end
  *   cluster_watch.c    what must hold at any time: in the nodes' tables, counters and recorders
  *
- *   START --settled--> FIRST_PASS --all warm--> LOAD --enough--> CLEAR_UP --all is healed--> LAST_PASS --> END
- *                      each script once         weather          no new weather               each script once, and no excuse
+ *   START --settled--> FIRST_PASS --all warm--> LOAD --enough--> CLEAR_UP --all is healed-->
+ *                      each script once         weather          no new weather
+ *   LAST_PASS --> END
+ *   each script once, and no excuse
  *
- * Excuses. A request may end badly only if something is wrong that can do that to it. Weather says until when: trouble_ns[kind] is a time
- * before which a request must have begun to be excused by that kind. There are three:
+ * Excuses. A request may end badly only if something is wrong that can do that to it. Weather says
+ * until when: trouble_ns[kind] is a time before which a request must have begun to be excused by
+ * that kind. There are three:
  *
- *   LOST    something died, or could not be reached: 502 and cut answers of what may not run again, second runs of what may; what may is lost
- *           only if that happened to it twice
+ *   LOST    something died, or could not be reached: 502 and cut answers of what may not run again,
+ *           second runs of what may; what may is lost only if that happened to it twice
  *   LOAD    somebody had too much to do: bounces, 503
  *   PLACES  nodes do not agree who is home: it may run elsewhere
  */
@@ -202,7 +206,8 @@ static inline bool sim_excuses(const struct sim *s, enum trouble kind, uint64_t 
 
 /* ---- cluster_weather.c ---- */
 
-/* Draws the seed's faults; the cluster's configuration with them. chunks: not 0: so few, and bursts. */
+/* Draws the seed's faults; the cluster's configuration with them. chunks: not 0: so few, and
+ * bursts. */
 struct cluster_config weather_draw(struct sim *, uint32_t nodes, const struct cluster_options *);
 void weather_load_begins(struct sim *);
 void weather_run(struct sim *);
@@ -211,7 +216,8 @@ bool weather_is_over(const struct sim *);
 /* When something happens next; UINT64_MAX: only what the cluster does itself. */
 uint64_t weather_next_ns(const struct sim *);
 void weather_trouble(struct sim *, enum trouble, uint64_t until_ns);
-/* A bounce, or another home than the ring's, or a lost channel, may be for a reason in this seed. */
+/* A bounce, or another home than the ring's, or a lost channel, may be for a reason in this
+ * seed. */
 bool weather_may_bounce(const struct sim *);
 bool weather_may_lose_channels(const struct sim *);
 /* Is the switch to forward it? */
@@ -219,7 +225,8 @@ bool weather_on_frame(void *arg, uint8_t *frame, uint32_t len, uint32_t from, ui
 
 /* ---- cluster_gusts.c ---- */
 
-/* Does one thing of that kind, if there is somebody to do it to. Returns how long until the next one, about. */
+/* Does one thing of that kind, if there is somebody to do it to. Returns how long until the next
+ * one, about. */
 uint64_t gust(struct sim *, enum weather_kind);
 /* What was begun goes on, or ends. */
 void gusts_run(struct sim *);
@@ -266,7 +273,8 @@ void books_report(const struct sim *, struct cluster_report *);
 void watch_run(struct sim *);
 /* All is over, and has been for seconds: nobody reports any load, and nobody believes in any. */
 void watch_idle(const struct sim *);
-/* Of an answer: what the recorder of the node where it entered says of other nodes happened while the request was under way. */
+/* Of an answer: what the recorder of the node where it entered says of other nodes happened while
+ * the request was under way. */
 void watch_spans(struct sim *, const struct record *, const char *request_id);
 
 #endif

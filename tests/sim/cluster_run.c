@@ -2,7 +2,8 @@
 #include "dataplane/call/serve.h"
 #include "tests/sim/cluster_parts.h"
 
-/* A client whose reset was lost is there until the stall timeout; what ran for it elsewhere a little longer. */
+/* A client whose reset was lost is there until the stall timeout; what ran for it elsewhere a
+ * little longer. */
 static bool is_idle(const struct sim *s)
 {
     for (uint32_t i = 0; i < s->nodes; i++) {

@@ -1,13 +1,14 @@
 /* cluster_run.h
  *
- * One seed of the cluster simulation, from the first node's start to the last one's end: the seam between the simulation
- * and the programs that run it.
+ * One seed of the cluster simulation, from the first node's start to the last one's end: the seam
+ * between the simulation and the programs that run it.
  *
- *   options --> cluster_run --> report (what happened)       or, if an invariant is broken: the reason on stderr, and exit(1)
+ *   options --> cluster_run --> report (what happened)
+ *                               or, if an invariant is broken: the reason on stderr, and exit(1)
  *
- * Everything is decided by the options: equal ones give the same run, frame by frame, and so the same hash. The AEAD engine must be
- * ready (aead_init). Not reentrant: the seed's random stream and the time are the process's (sim.h). A run that fails leaves its memory to
- * the exit.
+ * Everything is decided by the options: equal ones give the same run, frame by frame, and so the
+ * same hash. The AEAD engine must be ready (aead_init). Not reentrant: the seed's random stream and
+ * the time are the process's (sim.h). A run that fails leaves its memory to the exit.
  */
 #ifndef HEARTH_SIM_CLUSTER_RUN_H
 #define HEARTH_SIM_CLUSTER_RUN_H

@@ -62,7 +62,8 @@ static void watch_answer(uint32_t node, const struct call *c)
           a->held, a->floor);
 }
 
-/* What came from another node, or back from one, or runs for the second time, is at no other node. */
+/* What came from another node, or back from one, or runs for the second time, is at no other
+ * node. */
 static void watch_calls(struct sim *s, uint32_t node)
 {
     const struct calls *t = s->cluster.node[node].core->calls;

@@ -29,7 +29,8 @@ static bool theme_has(enum theme theme, enum weather_kind kind)
 
 /* ---- what a seed has ---- */
 
-/* Clients' TCP is sim_tcp's and sim_core's business: with more loss, connections end by their own timeouts. */
+/* Clients' TCP is sim_tcp's and sim_core's business: with more loss, connections end by their own
+ * timeouts. */
 static double draw_wires(struct sim *s)
 {
     s->faults = (struct port_sim_faults){.delay_ns = below(1000) * 1000ull,

@@ -7,8 +7,8 @@
  *                       |                                  |      wrapped by the linker
  *                       +----------------------------------+--> clock of the core
  *
- * The linker (meson.build: cpu_cost) does not see calls within a file: the conn_run of a handshake's
- * turn costs nothing by itself.
+ * The linker (meson.build: cpu_cost) does not see calls within a file: the conn_run of a
+ * handshake's turn costs nothing by itself.
  *
  * So a core's clock is what a thread on a slow machine would see, and an iteration has a length
  * that can be checked. Zero: nothing costs anything. Whoever drives the core takes its clock over

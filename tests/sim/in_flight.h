@@ -1,11 +1,12 @@
 /* in_flight.h
  *
- * Packets under way on a simulated wire, the next to arrive first: a binary heap by time, and by the order sent where times are equal.
+ * Packets under way on a simulated wire, the next to arrive first: a binary heap by time, and by
+ * the order sent where times are equal.
  *
  *   packet_new -> in_flight_add ... in_flight_at <= now -> in_flight_take -> free
  *
- * A packet belongs to whoever took or made it, and to the heap in between. More than IN_FLIGHT_MAX end the program: a wire that nobody
- * empties is a bug of the simulation.
+ * A packet belongs to whoever took or made it, and to the heap in between. More than IN_FLIGHT_MAX
+ * end the program: a wire that nobody empties is a bug of the simulation.
  */
 #ifndef HEARTH_SIM_IN_FLIGHT_H
 #define HEARTH_SIM_IN_FLIGHT_H

@@ -2,10 +2,12 @@
  *
  * Bad faith, from outside and from inside a cluster.
  *
- *   stranger: hears every datagram between nodes (attacker_hear), and sends what it heard again: as it was, bent, cut short, under other
+ *   stranger: hears every datagram between nodes (attacker_hear), and sends what it heard again: as
+ *   it was, bent, cut short, under other
  *             names, or noise behind an honest header (attacker_strike). It has no key.
- *   member:   has keys and channels, and says what it may not: events for sinks that are forged, expired, revoked or another node's
- *             (attacker_misuse_sink), calls that are none, and good ones with lies about who called
+ *   member:   has keys and channels, and says what it may not: events for sinks that are forged,
+ *             expired, revoked or another node's (attacker_misuse_sink), calls that are none, and
+ *             good ones with lies about who called
  * whom
  *             (attacker_misuse_stream).
  *
@@ -35,7 +37,8 @@ struct attacker {
 /* Is it a datagram between nodes? */
 bool attacker_is_rpc(const uint8_t *frame, uint32_t len);
 void attacker_hear(struct attacker *, const uint8_t *frame, uint32_t len);
-/* What was heard may have been lost behind the switch: of a node that died since it would be news. Old handshakes never are. */
+/* What was heard may have been lost behind the switch: of a node that died since it would be news.
+ * Old handshakes never are. */
 void attacker_forget_data(struct attacker *);
 void attacker_strike(struct attacker *, struct cluster *);
 void attacker_misuse_sink(struct attacker *, struct cluster *);

@@ -256,7 +256,8 @@ void caller_work(struct callers *s, struct caller *c)
         read_some(c);
         is_over = tcp_readable(&c->tcp) == 0;
     }
-    /* With the whole answer here, and our end of it said, how the connection goes down is TCP's business (sim_core). */
+    /* With the whole answer here, and our end of it said, how the connection goes down is TCP's
+     * business (sim_core). */
     if (c->is_whole && c->request.keeps && !c->is_idle) {
         c->is_idle = true;
         s->done(s->arg, c, CALLER_ANSWERED);

@@ -4,7 +4,8 @@
  * every byte of the answer in advance: the quiet sibling of model_client, for simulations that are
  * about what happens behind the first node.
  *
- *   caller_open -> connect -> head and body as TCP takes them -> answer checked as it comes -> callers.done(how it ended)
+ *   caller_open -> connect -> head and body as TCP takes them -> answer checked as it comes ->
+ *   callers.done(how it ended)
  *
  * One that keeps its connection is then idle, and makes its next request by caller_again; one that
  * is mute never says anything.

@@ -1,9 +1,10 @@
 /* model_client.h
  *
- * A browser as a dp core sees it: our own TCP, plain or under a wolfSSL client, and requests whose answers it knows in
- * advance. Most are polite; others reset, vanish, stop in the middle, send garbage, read slowly or close their half early.
+ * A browser as a dp core sees it: our own TCP, plain or under a wolfSSL client, and requests whose
+ * answers it knows in advance. Most are polite; others reset, vanish, stop in the middle, send
+ * garbage, read slowly or close their half early.
  *
- *   pending requests --> [ TLS? ] --> tcp --> frames        answers are checked byte by byte as they come
+ *   pending requests --> [ TLS? ] --> tcp --> frames     answers are checked byte by byte
  */
 #ifndef HEARTH_SIM_MODEL_CLIENT_H
 #define HEARTH_SIM_MODEL_CLIENT_H
@@ -65,11 +66,10 @@ struct client {
 struct clients {
     struct station *station;
     const uint8_t *server_ip;
-    WOLFSSL_CTX *ctx; /* NULL: no TLS in this run */
-    bool
-        is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts are to be expected */
-    bool may_stall;                 /* somebody's packets went astray: 408 and 504 too */
-    bool is_ending;                 /* the core is gone: no new connection, any end is fine */
+    WOLFSSL_CTX *ctx;  /* NULL: no TLS in this run */
+    bool is_disturbed; /* a runtime died, chunks ran out, the core stops: 5xx and cuts may come */
+    bool may_stall;    /* somebody's packets went astray: 408 and 504 too */
+    bool is_ending;    /* the core is gone: no new connection, any end is fine */
     uint32_t answers[6], cut;       /* by the status's first digit */
     uint32_t said[16 * CLIENT_IDS]; /* of the body of answer id, before its script failed */
 };

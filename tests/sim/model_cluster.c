@@ -205,7 +205,8 @@ static void make_world(struct cluster *c, struct cluster_node *n)
     atomic_store(&n->shared.current, &n->world);
 }
 
-/* Near zero, where a machine has just started; or where 32 bits of micro- or milliseconds wrap; or anywhere. */
+/* Near zero, where a machine has just started; or where 32 bits of micro- or milliseconds wrap; or
+ * anywhere. */
 static void start_clock(struct cluster *c, struct cluster_node *n)
 {
     n->clock_start_ns = n->started_ns = sim_now_ns;
@@ -317,8 +318,8 @@ static int compare_u64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* What the recorder knows of this and other nodes: no call went further than one hop, and none twice; no more than W bytes of its body
- * had left when home decided. */
+/* What the recorder knows of this and other nodes: no call went further than one hop, and none
+ * twice; no more than W bytes of its body had left when home decided. */
 static void check_story(const struct cluster_node *n)
 {
     static uint64_t forwarded[TRACE_EVENTS];

@@ -1,23 +1,28 @@
 /* model_cluster.h
  *
- * A data centre of whole cores on one simulated switch, and the little of a control thread that moves a node through its states.
+ * A data centre of whole cores on one simulated switch, and the little of a control thread that
+ * moves a node through its states.
  *
- *                       +------------------ switch (sim_switch.h) ------------------+
- *   station 0..N-1      | node 0            node 1            node 2     ...        | station N: whoever the simulation puts there
- *                       | core              core              core                  |
- *                       | runtime, runtime  runtime, runtime  runtime, runtime      |
+ *                  +------------------ switch (sim_switch.h) ------------------+
+ *   station 0..N-1 | node 0            node 1            node 2     ...        | station N: whoever
+ *                  | core              core              core                  | the simulation
+ *                  | runtime, runtime  runtime, runtime  runtime, runtime      | puts there
  *
- *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover--> DRAINING --undrain--> JOINING
- *    ^----- kill (the core is gone between two instructions) or stop (it ends in order) -----+
+ *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover-->
+ *    ^             DRAINING --undrain--> JOINING
+ *    +----- kill (the core is gone between two instructions) or stop (it ends in order)
  *
- * All nodes have the same scripts (but not always the same version of them), and one core each. Every script is named "sK" and answers at
- * the host "sK.test". A killed node loses its runtimes with it.
+ * All nodes have the same scripts (but not always the same version of them), and one core each.
+ * Every script is named "sK" and answers at the host "sK.test". A killed node loses its runtimes
+ * with it.
  *
- * Time. The wires, the runtimes and whoever looks on live by sim_now_ns. A node lives by its own clock: with `skewed` each start of it
- * begins at another number, from zero to months, and runs up to 500 ppm fast or slow, so that no two clocks agree in anything.
+ * Time. The wires, the runtimes and whoever looks on live by sim_now_ns. A node lives by its own
+ * clock: with `skewed` each start of it begins at another number, from zero to months, and runs up
+ * to 500 ppm fast or slow, so that no two clocks agree in anything.
  *
- * Members. A plan is one version of the list of members with their weights, and the ring of it. Each node has the plan that it was given
- * last (cluster_adopt): not all have the same one at a time. A node that is in no plan any more keeps its last one.
+ * Members. A plan is one version of the list of members with their weights, and the ring of it.
+ * Each node has the plan that it was given last (cluster_adopt): not all have the same one at a
+ * time. A node that is in no plan any more keeps its last one.
  */
 #ifndef HEARTH_SIM_MODEL_CLUSTER_H
 #define HEARTH_SIM_MODEL_CLUSTER_H
@@ -118,12 +123,14 @@ void cluster_fini(struct cluster *);
 
 void cluster_start(struct cluster *, uint32_t node);
 void cluster_kill(struct cluster *, uint32_t node);
-/* Ends it in order, and checks that it has everything back: chunks, streams, calls, jobs, connections. */
+/* Ends it in order, and checks that it has everything back: chunks, streams, calls, jobs,
+ * connections. */
 void cluster_stop(struct cluster *, uint32_t node);
 void cluster_drain(struct cluster *, uint32_t node);
 void cluster_undrain(struct cluster *, uint32_t node);
 
-/* Makes a plan of those weights by node: 0 has no points, CLUSTER_NO_MEMBER is none. NULL: too many plans. Nobody has it yet. */
+/* Makes a plan of those weights by node: 0 has no points, CLUSTER_NO_MEMBER is none. NULL: too many
+ * plans. Nobody has it yet. */
 const struct cluster_plan *cluster_make_plan(struct cluster *, const uint32_t *weight);
 const struct cluster_plan *cluster_newest(const struct cluster *);
 /* The node gets the newest plan, unless it is not in it. */
@@ -143,8 +150,8 @@ void cluster_deploy(struct cluster *, uint32_t node, uint32_t script);
 
 bool cluster_is_up(const struct cluster *, uint32_t node);
 enum node_state cluster_state(const struct cluster *, uint32_t node);
-/* Every member has the newest plan, and all that are up see every other one as what it says of itself, or down if it does not have them
- * in its list. */
+/* Every member has the newest plan, and all that are up see every other one as what it says of
+ * itself, or down if it does not have them in its list. */
 bool cluster_is_settled(const struct cluster *);
 /* Whose runtime it is. */
 uint32_t cluster_node_of(const struct cluster *, const struct model_runtime *);
@@ -159,7 +166,8 @@ void cluster_work(struct cluster *);
 uint64_t cluster_next_ns(const struct cluster *);
 /* Moves all clocks on to that time. */
 void cluster_set_time(struct cluster *, uint64_t now_ns);
-/* Moves time on: by about a tick, further if nothing is due before. due_ns: of what the caller has running. */
+/* Moves time on: by about a tick, further if nothing is due before. due_ns: of what the caller has
+ * running. */
 void cluster_advance(struct cluster *, uint64_t due_ns);
 
 #endif

@@ -1,15 +1,18 @@
 /* model_runtime.h
  *
- * A runtime process as a dp core sees it: the other end of a region. It answers late, in pieces, under its own credit,
- * checks every request body byte, and at times it dies, stays away, boots, or breaks the contract.
+ * A runtime process as a dp core sees it: the other end of a region. It answers late, in pieces,
+ * under its own credit, checks every request body byte, and at times it dies, stays away, boots, or
+ * breaks the contract.
  *
- * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that long; a stalled one takes
- * nothing out of its ring, so that work waits; a slow one looks into it now and then. One that hangs stalls until it is replaced.
+ * With make_us it also has isolates: a script's first use, or a WARM, makes one, which takes that
+ * long; a stalled one takes nothing out of its ring, so that work waits; a slow one looks into it
+ * now and then. One that hangs stalls until it is replaced.
  *
- * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path one deeper, their own request body
- * as its body. So one request may pass through up to MODEL_DEPTH jobs, and the client must not see a difference. And some make a
- * sub-request on the side (depth MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind their
- * answer or error, or when their client has left, and make theirs then.
+ * With relays, some jobs answer with what a sub-request through binding 0 answers: the same path
+ * one deeper, their own request body as its body. So one request may pass through up to MODEL_DEPTH
+ * jobs, and the client must not see a difference. And some make a sub-request on the side (depth
+ * MODEL_SIDE), with or without a body that never ends, which they may abandon; some linger behind
+ * their answer or error, or when their client has left, and make theirs then.
  *
  * A request with the field x-waits is answered, or goes on behind its head, when its client has
  * closed its half; nobody else's job may hear that.
@@ -17,8 +20,8 @@
  * When it dies, it may be executing one of its jobs: the next world says which, and that one may
  * not start again.
  *
- * A process that died has another region in its next life; the old one is unmapped by model_runtime_unmap, before the core's next
- * iteration, as the real one may be.
+ * A process that died has another region in its next life; the old one is unmapped by
+ * model_runtime_unmap, before the core's next iteration, as the real one may be.
  */
 #ifndef HEARTH_SIM_MODEL_RUNTIME_H
 #define HEARTH_SIM_MODEL_RUNTIME_H

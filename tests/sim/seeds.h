@@ -3,7 +3,8 @@
  * The command line of a simulation that is one function of a seed:
  *
  *   --seed N      one run, told in detail (repeats a failure)
- *   --seeds A B   runs [A, B), until ten have failed; every tenth twice, to compare the traces; then the report
+ *   --seeds A B   runs [A, B), until ten have failed; every tenth twice, to compare the traces;
+ *                 then the report
  */
 #ifndef HEARTH_SIM_SEEDS_H
 #define HEARTH_SIM_SEEDS_H

@@ -80,8 +80,9 @@ uint64_t sim_story_hash(void)
     return story;
 }
 
-/* Up to the next multiple of 256 a byte of a body is the one before plus 7, so that each such run is a piece of the ramp 0, 7, 14...
- * that goes through all bytes: where it begins, the inverse of 7 says. */
+/* Up to the next multiple of 256 a byte of a body is the one before plus 7, so that each such run
+ * is a piece of the ramp 0, 7, 14... that goes through all bytes: where it begins, the inverse of 7
+ * says. */
 static const uint8_t *ramp_from(uint8_t first)
 {
     return ramp + (uint8_t)(first * 183);

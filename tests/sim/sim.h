@@ -1,7 +1,8 @@
 /* sim.h
  *
- * What the models of a simulation share: one random stream by seed, the story of a run and its hash, checks that print how
- * to repeat a failure, and the request paths by which a client tells the model of a runtime how to answer: "/<answer>/<id>/<bytes>".
+ * What the models of a simulation share: one random stream by seed, the story of a run and its
+ * hash, checks that print how to repeat a failure, and the request paths by which a client tells
+ * the model of a runtime how to answer: "/<answer>/<id>/<bytes>".
  */
 #ifndef HEARTH_SIM_H
 #define HEARTH_SIM_H

@@ -1,17 +1,20 @@
 /* sim_channel.c
  *
- * Two channels over an in-memory wire on virtual time; everything that happens follows from one seed.
+ * Two channels over an in-memory wire on virtual time; everything that happens follows from one
+ * seed.
  *
- *   end 0  --- loss, delay, reorder, duplication, corruption, forgery, replay, cuts, an MTU that changes --->  end 1
- *          <---------------------------------------------------------------------------------------------
+ *   end 0  --- loss, delay, reorder, duplication, corruption, forgery, replay, cuts, --->  end 1
+ *          <-- an MTU that changes -------------------------------------------------------
  *
- * Each end opens streams, writes and reads in random pieces, answers what the other opens, and now and then gives a stream
- * up, in either way and at any moment. Ends restart; blackouts outlast the silence limit; memory may be short. Then the wire
- * heals, nothing new is opened, and all must come to rest.
+ * Each end opens streams, writes and reads in random pieces, answers what the other opens, and now
+ * and then gives a stream up, in either way and at any moment. Ends restart; blackouts outlast the
+ * silence limit; memory may be short. Then the wire heals, nothing new is opened, and all must come
+ * to rest.
  *
- * Checked: a stream's bytes come once, in order, whole, with its end, unless somebody gave it up; nothing is opened twice; no
- * buffer passes its limit; nothing forged or repeated is taken; a channel goes down only for a reason that there was; timers
- * do not loop; at rest both pools are full again.
+ * Checked: a stream's bytes come once, in order, whole, with its end, unless somebody gave it up;
+ * nothing is opened twice; no buffer passes its limit; nothing forged or repeated is taken; a
+ * channel goes down only for a reason that there was; timers do not loop; at rest both pools are
+ * full again.
  *
  *   sim_channel --seed N      one run, told in detail (repeats a failure)
  *   sim_channel --seeds A B   runs [A, B); every tenth twice, to compare the traces

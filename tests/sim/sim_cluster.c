@@ -1,43 +1,56 @@
-/* A cluster of whole cores on virtual time, by seed: clients enter anywhere, scripts have their homes on the ring, and between the
- * nodes lies a network that loses, delays, reorders, doubles and corrupts.
+/* A cluster of whole cores on virtual time, by seed: clients enter anywhere, scripts have their
+ * homes on the ring, and between the nodes lies a network that loses, delays, reorders, doubles and
+ * corrupts.
  *
  *   caller 0..C -- net -- station N --+-- switch --+-- node 0: core, 2 runtimes
  *                                     |            +-- node 1 ...
  *                     attacker: sees every datagram between nodes, replays, bends and invents
  *
- * Real: everything a dp core is made of, as it ships: TCP, HTTP/1, ring, placement, shedding, calls, channels with their keys, capabilities,
- * job rings, arenas, the flight recorder. Modelled: the wires and the switch (port_sim, sim_switch), each node's clock and the little of its
- * control thread that moves it through its states (model_cluster), the runtime process with the scripts in it (model_runtime), clients
- * (model_caller). Not here: TLS (sim_core), etcd, DPDK. One thread, and one random stream: the seed decides everything.
+ * Real: everything a dp core is made of, as it ships: TCP, HTTP/1, ring, placement, shedding,
+ * calls, channels with their keys, capabilities, job rings, arenas, the flight recorder. Modelled:
+ * the wires and the switch (port_sim, sim_switch), each node's clock and the little of its control
+ * thread that moves it through its states (model_cluster), the runtime process with the scripts in
+ * it (model_runtime), clients (model_caller). Not here: TLS (sim_core), etcd, DPDK. One thread, and
+ * one random stream: the seed decides everything.
  *
- * By seed, some of: runtimes that stall, are slow, hang until they are replaced, crash; nodes that crash and come back (some before anybody has
- * noticed), leave and join, are slow, stand still; partitions and one-way cuts; members that get another weight, go and come, and lists of
- * them that differ for a while; clocks that agree in nothing; bursts; deploys that reach one node before the others; scripts that call
- * each other (and linger, and abandon what they called); an attacker; capabilities that are forged, expired, revoked, or shown to another
- * node than their owner's; calls that are none; tables and memory that are much too small; thresholds so low that scripts are hot and widen.
- * Checked, by seed and at any time (cluster_parts.h says what excuses what):
+ * By seed, some of: runtimes that stall, are slow, hang until they are replaced, crash; nodes that
+ * crash and come back (some before anybody has noticed), leave and join, are slow, stand still;
+ * partitions and one-way cuts; members that get another weight, go and come, and lists of them that
+ * differ for a while; clocks that agree in nothing; bursts; deploys that reach one node before the
+ * others; scripts that call each other (and linger, and abandon what they called); an attacker;
+ * capabilities that are forged, expired, revoked, or shown to another node than their owner's;
+ * calls that are none; tables and memory that are much too small; thresholds so low that scripts
+ * are hot and widen. Checked, by seed and at any time (cluster_parts.h says what excuses what):
  *
- *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate, once, unless what ran it died or was not to
- *     be reached, and then only if it may run again; body bytes arrive in order, each once (model_runtime)
+ *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate,
+ *   once, unless what ran it died or was not to
+ *     be reached, and then only if it may run again; body bytes arrive in order, each once
+ *     (model_runtime)
  *   - what came from another node, back from one, or runs again, is sent to no other node
  *   - it runs at its home, whichever node it enters, as long as nothing is wrong with the home
- *   - 503 only under overload, 502 only for what may not run again while something died or was not to be reached; so is a cut answer
- *   - whoever was let in is answered by what its script says, with heads of 0 to 32 KB either way,
+ *   - 503 only under overload, 502 only for what may not run again while something died or was not
+ *   to be reached; so is a cut answer - whoever was let in is answered by what its script says,
+ *   with heads of 0 to 32 KB either way,
  * and also when others hold three
  *     quarters of the chunks; an answer never needs chunks that are not its own
- *   - however few chunks there are, that costs bounces, 503, and the second run of what dies; nobody waits for ever
- *   - body bytes wasted on a bounce are at most W
- *   - a death is known everywhere within a second and a half; a planned leave and join causes no cold start; a change of weights, and a
+ *   - however few chunks there are, that costs bounces, 503, and the second run of what dies;
+ *   nobody waits for ever - body bytes wasted on a bounce are at most W
+ *   - a death is known everywhere within a second and a half; a planned leave and join causes no
+ *   cold start; a change of weights, and a
  *     silence of a third of a second, cost nobody an answer
- *   - a script that ends its processes (--killer) is held back by each node that lost three to it, and by its home for all: then no
- *     process ends of it, and no other script's request fails; when the pause is over it answers again
- *   - when the weather is over, within 15 seconds every node sees every other as it is, and then each script answers 200 at its home
- *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and counted, each for its own reason
- *   - an answer says that its isolate was warm if and only if it did not wait for a start, wherever
+ *   - a script that ends its processes (--killer) is held back by each node that lost three to it,
+ *   and by its home for all: then no
+ *     process ends of it, and no other script's request fails; when the pause is over it answers
+ *     again
+ *   - when the weather is over, within 15 seconds every node sees every other as it is, and then
+ *   each script answers 200 at its home - no datagram is taken twice, and none that no member sent;
+ *   bad capabilities are refused and counted, each for its own reason - an answer says that its
+ *   isolate was warm if and only if it did not wait for a start, wherever
  * it ran
- *   - what a home tells of a request lies in the time it was under way, by the clock of the node where it entered
- *   - at the end everything is back (model_cluster), and every frame is accounted for
- *   - equal options give equal hashes, over every line of the story and every frame that a node sent (--twice)
+ *   - what a home tells of a request lies in the time it was under way, by the clock of the node
+ *   where it entered - at the end everything is back (model_cluster), and every frame is accounted
+ *   for - equal options give equal hashes, over every line of the story and every frame that a node
+ *   sent (--twice)
  *
  * usage() says how it is called. A failure prints the command that repeats it.
  */
@@ -148,7 +161,8 @@ static void print_total(const struct cluster_report *t)
         t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
 }
 
-/* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never happened. */
+/* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never
+ * happened. */
 static bool has_seen_all(const struct arguments *a, const struct cluster_report *t, uint64_t count)
 {
     const struct {
@@ -324,7 +338,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "sim_cluster: no AEAD engine\n");
         return 2;
     }
-    /* The next seed's nodes lie where the last one's did: a third of the time was the kernel's, for fresh pages. */
+    /* The next seed's nodes lie where the last one's did: a third of the time was the kernel's, for
+     * fresh pages. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     setvbuf(stdout, NULL, _IOLBF,

@@ -1,16 +1,19 @@
-/* A dp core against clients and a runtime process, all in one thread on virtual time, by seed: HTTP and HTTPS over a
- * wire that loses, delays, reorders, doubles and corrupts.
+/* A dp core against clients and a runtime process, all in one thread on virtual time, by seed: HTTP
+ * and HTTPS over a wire that loses, delays, reorders, doubles and corrupts.
  *
  *   model_client 0..N -- net -- port_sim ==wire== port_sim -- core -- regions -- model_runtime 0, 1
  *
- * Two scripts call each other; by seed both runtimes die at once, and scripts are deployed anew, which the runtimes then forget.
+ * Two scripts call each other; by seed both runtimes die at once, and scripts are deployed anew,
+ * which the runtimes then forget.
  *
- * Checked: each request is answered once, in order, with the bytes it asked for, and what cannot be answered is refused
- * or cut as the models say; nobody's misbehaviour harms another; every connection ends within its deadlines, at a drain
- * within the drain's; at the end every chunk, job and arena slot is back, every frame is accounted for, and the
- * counters agree with what the clients saw. Same seed, same run.
+ * Checked: each request is answered once, in order, with the bytes it asked for, and what cannot be
+ * answered is refused or cut as the models say; nobody's misbehaviour harms another; every
+ * connection ends within its deadlines, at a drain within the drain's; at the end every chunk, job
+ * and arena slot is back, every frame is accounted for, and the counters agree with what the
+ * clients saw. Same seed, same run.
  *
- *   sim_core [--certs DIR] [--seed S] [--count N] [--trace]       a failure prints the command that repeats it
+ *   sim_core [--certs DIR] [--seed S] [--count N] [--trace]       a failure prints the command that
+ *                                                                 repeats it
  */
 #include <assert.h>
 #include <string.h>
@@ -345,7 +348,8 @@ static void step(struct sim *s)
     for (uint32_t i = 0; i < RUNTIMES; i++)
         has_changed |= model_runtime_work(&s->runtime[i]);
     s->world.epoch += has_changed;
-    /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would prevent. */
+    /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would
+     * prevent. */
     s->clients.may_stall |=
         s->core->counters.drop_link_other_mac > 0 || s->station.counters.drop_link_other_mac > 0;
     s->clients.is_disturbed |= deaths(s) > 0 || lies(s) > 0 || s->clients.may_stall;

@@ -1,5 +1,5 @@
-/* Runs a simulation on every mutant of the data plane (dataplane/base/mutant.h): each must be found by the
- * one that the list names, or that proves nothing about such a bug.
+/* Runs a simulation on every mutant of the data plane (dataplane/base/mutant.h): each must be found
+ * by the one that the list names, or that proves nothing about such a bug.
  *
  *   mutant, the seed that found it last --clean--> seed 1 --clean--> seed 2 ... --clean--> SURVIVED
  *                      +------------broken------------+----------------+----> FOUND
@@ -7,9 +7,9 @@
  * What the unmutated code does not pass proves nothing: it runs the seeds of all finds at the end.
  *
  * Each run is a child process, as a broken run ends its process: by a CHECK, by an assert, by a
- * signal, or by not ending. One that does not end within END_MS of virtual time breaks a CHECK; RUN_S
- * of real time is for a loop in which time stands still. A mutant's seeds run one after the other, two
- * mutants side by side, so the verdicts are the same every time.
+ * signal, or by not ending. One that does not end within END_MS of virtual time breaks a CHECK;
+ * RUN_S of real time is for a loop in which time stands still. A mutant's seeds run one after the
+ * other, two mutants side by side, so the verdicts are the same every time.
  *
  *   sim_mutants [NAME...] [--list]         all mutants, or these; exit code 1: one survived
  *   sim_mutants NAME --seed S [--trace]    repeats one run, and says its hash; NONE: the cluster's,
@@ -129,7 +129,8 @@ static void start(struct hunt *h)
     exit(run_one(h->mutant, h->simulation, h->seed));
 }
 
-/* What ended it, and the first line that it wrote: without the seed and the condition of a CHECK, without the folders of an assert. */
+/* What ended it, and the first line that it wrote: without the seed and the condition of a CHECK,
+ * without the folders of an assert. */
 static void read_why(struct hunt *h, int status)
 {
     char line[512] = "";
@@ -178,7 +179,8 @@ static void print(const struct hunt *h)
     fflush(stdout);
 }
 
-/* That which may take most seeds: at the end none runs alone for long. NULL: all run, or are over. */
+/* That which may take most seeds: at the end none runs alone for long. NULL: all run, or are
+ * over. */
 static struct hunt *longest(struct hunt *hunts, uint32_t count)
 {
     struct hunt *found = NULL;

@@ -127,7 +127,8 @@ void sim_switch_inject(struct sim_switch *w, const uint8_t *frame, uint32_t len)
     deliver(w, SIM_SWITCH_PORTS_MAX, frame, len);
 }
 
-/* One bit; half of the UDP datagrams then go without the checksum that would tell. False: a frame check stops it. */
+/* One bit; half of the UDP datagrams then go without the checksum that would tell. False: a frame
+ * check stops it. */
 static bool corrupt(struct sim_switch *w, uint8_t *frame, uint32_t len)
 {
     bool is_ip4 = frame[12] == 0x08 && frame[13] == 0x00;

@@ -1,17 +1,21 @@
 /* sim_switch.h
  *
- * An Ethernet switch on virtual time: one port_sim wire to each station, frames forwarded by destination MAC.
+ * An Ethernet switch on virtual time: one port_sim wire to each station, frames forwarded by
+ * destination MAC.
  *
  *   station 0 == wire ==+
  *   station 1 == wire ==+-- switch -- tap: sees every frame that is forwarded, may say drop
  *   station 2 == wire ==+
  *
- * Loss, delay, reordering and duplication are the wires' (port_sim.h). Corruption is the switch's. What a line bends, the frame check
- * sequence at its end stops: such a frame is lost. What the switch bends in its own memory goes out under a fresh frame check,
- * so that only IP, TCP, UDP and what they carry can tell: one bit behind the Ethernet header, and some of the UDP datagrams pass for intact
- * because their checksum is taken away. Of frames that carry nothing with a check of its own (ARP) all that are hit are lost.
+ * Loss, delay, reordering and duplication are the wires' (port_sim.h). Corruption is the switch's.
+ * What a line bends, the frame check sequence at its end stops: such a frame is lost. What the
+ * switch bends in its own memory goes out under a fresh frame check, so that only IP, TCP, UDP and
+ * what they carry can tell: one bit behind the Ethernet header, and some of the UDP datagrams pass
+ * for intact because their checksum is taken away. Of frames that carry nothing with a check of its
+ * own (ARP) all that are hit are lost.
  *
- * A pair of stations can be blocked, in one direction: frames, broadcasts too, do not pass from the one to the other.
+ * A pair of stations can be blocked, in one direction: frames, broadcasts too, do not pass from the
+ * one to the other.
  */
 #ifndef HEARTH_SIM_SWITCH_H
 #define HEARTH_SIM_SWITCH_H

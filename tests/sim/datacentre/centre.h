@@ -1,20 +1,22 @@
 /* centre.h
  *
- * A data centre of servers under one day's traffic: the product's ring, placement, heat, shed and warm pool decide; the wire, CPUs and
- * JavaScript are figures.
+ * A data centre of servers under one day's traffic: the product's ring, placement, heat, shed and
+ * warm pool decide; the wire, CPUs and JavaScript are figures.
  *
  *   traffic --burst--> entry server: heat, place() --HERE--> its pool
  *                                                  --HOME--> home: shed --takes it--> its pool
- *                                                                       --refuses---> back at the entry: its pool
+ *                                                                       --no--> back at the entry
  *
- * In the middle of the day: one server is lost (its death is known a second later), one in ten is restarted as planned, one every
- * four minutes, and scripts are deployed anew all day long.
+ * In the middle of the day: one server is lost (its death is known a second later), one in ten is
+ * restarted as planned, one every four minutes, and scripts are deployed anew all day long.
  *
- * A request is *cold* when it waits for the start of its isolate. The first request of a burst is the one that starts it; those behind it on
- * the same connection find it warm. Starts that nobody waits for are counted apart.
+ * A request is *cold* when it waits for the start of its isolate. The first request of a burst is
+ * the one that starts it; those behind it on the same connection find it warm. Starts that nobody
+ * waits for are counted apart.
  *
- * Figures that are not from the product's code, but measured on it or assumed: struct centre_config and traffic.c.
- * Units: nanoseconds, bytes. Single thread. Same configuration: same result, to the last count.
+ * Figures that are not from the product's code, but measured on it or assumed: struct centre_config
+ * and traffic.c. Units: nanoseconds, bytes. Single thread. Same configuration: same result, to the
+ * last count.
  */
 #ifndef HEARTH_SIM_CENTRE_H
 #define HEARTH_SIM_CENTRE_H
@@ -89,7 +91,8 @@ void *centre_take(size_t bytes);
 
 void centre_init(struct centre *, const struct centre_config *);
 void centre_fini(struct centre *);
-/* Until the end of the traffic. tick: NULL, or called every second; then load ratios and memory are its business. */
+/* Until the end of the traffic. tick: NULL, or called every second; then load ratios and memory are
+ * its business. */
 void centre_run(struct centre *, void (*tick)(void *arg, struct centre *), void *arg);
 /* CPU time used since it was asked last: the busiest server over the average one. */
 double centre_take_load_ratio(struct centre *);
@@ -97,7 +100,8 @@ double centre_take_load_ratio(struct centre *);
 /* ---- between the files of centre ---- */
 
 uint32_t centre_start_us(const struct centre *, uint32_t script);
-/* A start that no request waits for. idle_ns: it takes no room from what was used since; 0: it is in demand. */
+/* A start that no request waits for. idle_ns: it takes no room from what was used since; 0: it is
+ * in demand. */
 void centre_start_ahead(struct centre *, uint16_t server, uint32_t script, uint64_t idle_ns);
 /* The first usable of its successors; RING_NODE_NONE: none. except: not that one. */
 uint16_t centre_home(const struct centre *, uint32_t script, uint16_t except);

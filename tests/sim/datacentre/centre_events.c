@@ -8,7 +8,8 @@ enum { RESTARTED_ONE_IN = 10, DEPLOYED_DAILY = 1000 /* ranks below; the others e
 
 /* ---- churn ---- */
 
-/* Scripts that are warm here and for which another server is home when this one is not: they are started there. */
+/* Scripts that are warm here and for which another server is home when this one is not: they are
+ * started there. */
 static void hand_over(struct centre *c, uint16_t from)
 {
     const struct server *s = &c->server[from];
@@ -149,7 +150,8 @@ static double rate_at(const struct centre *c, uint16_t server, uint32_t script)
     return c->successor[script][0] == server ? bursts : 0;
 }
 
-/* Ages are exponential, as those of Poisson processes are. The youngest fit, the others were evicted. */
+/* Ages are exponential, as those of Poisson processes are. The youngest fit, the others were
+ * evicted. */
 static void fill(struct centre *c, uint16_t server, struct aged *aged)
 {
     struct server *s = &c->server[server];

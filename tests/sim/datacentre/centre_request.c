@@ -44,7 +44,8 @@ static void count_wait(struct centre *c, uint32_t script, uint64_t wait_us)
     c->count.bin_cold[bin_of(c)]++;
 }
 
-/* The first request of a burst meets its isolate, or waits for it. hidden_us: between the ClientHello that named the script and the request. */
+/* The first request of a burst meets its isolate, or waits for it. hidden_us: between the
+ * ClientHello that named the script and the request. */
 static void run(struct centre *c, uint16_t server, uint32_t script, uint32_t hidden_us)
 {
     struct server *s = &c->server[server];
@@ -203,7 +204,8 @@ void centre_burst(struct centre *c, const struct traffic_burst *b)
 
 enum { SLOT_SECONDS = TRAFFIC_SLOT_NS / TRAFFIC_SECOND_NS };
 
-/* Each server that is up has its part of the requests. Where the isolate is missing, the first of them waits for it, or all of them go home meanwhile. */
+/* Each server that is up has its part of the requests. Where the isolate is missing, the first of
+ * them waits for it, or all of them go home meanwhile. */
 static void bulk_everywhere(struct centre *c, uint32_t script, double requests)
 {
     uint32_t servers = c->config.traffic.servers, up = 0;

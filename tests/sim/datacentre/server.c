@@ -95,7 +95,8 @@ void server_drop(struct server *s, struct server_isolate *i, enum past past)
     s->free = place_of(s, i);
 }
 
-/* The pool points at entries: they must not move. So a full table is refused, and isolates_max is what the budget can hold. */
+/* The pool points at entries: they must not move. So a full table is refused, and isolates_max is
+ * what the budget can hold. */
 static struct server_isolate *take_isolate(struct server *s)
 {
     if (!s->free) {

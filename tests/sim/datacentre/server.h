@@ -1,12 +1,15 @@
 /* server.h
  *
- * One server of the data centre: the product's heat, warm pool and shed, on virtual time, with a fluid in place of its CPUs.
+ * One server of the data centre: the product's heat, warm pool and shed, on virtual time, with a
+ * fluid in place of its CPUs.
  *
- *   requests --CPU time--> backlog --capacity--> done        delay = backlog / capacity: what shed.h judges, and part of the load that
- *                                                            the others know, a second old
+ *   requests --CPU time--> backlog --capacity--> done
+ *                          delay = backlog / capacity: what shed.h judges, and part of the load
+ *                          that the others know, a second old
  *
- *   isolates: at most one for each script, in a warm pool of `bytes_max`. Without values the least recently used goes
- *   (the order that the isolates themselves are linked in), with them warm_pool_victim decides.
+ *   isolates: at most one for each script, in a warm pool of `bytes_max`. Without values the least
+ *   recently used goes (the order that the isolates themselves are linked in), with them
+ *   warm_pool_victim decides.
  *
  * Every start has a cause, told from what became of the isolate that this server had before.
  *

@@ -1,4 +1,5 @@
-/* A data centre over a day, by trace: centre.h says what is the product's code here and what is a figure. `--help` lists the studies. */
+/* A data centre over a day, by trace: centre.h says what is the product's code here and what is a
+ * figure. `--help` lists the studies. */
 #include <stdio.h>
 
 #include "tests/sim/datacentre/study.h"

@@ -1,4 +1,5 @@
-/* study.h: questions to the simulated data centre, each a few runs and a table. All return 0, or 1 if a run failed or (check) the answer is not what it should be. */
+/* study.h: questions to the simulated data centre, each a few runs and a table. All return 0, or 1
+ * if a run failed or (check) the answer is not what it should be. */
 #ifndef HEARTH_SIM_STUDY_H
 #define HEARTH_SIM_STUDY_H
 

@@ -1,5 +1,6 @@
-/* A crowd: a script of the middle field gets a thousand times its requests, all at once. What the ladder does (home, two homes, four, everywhere), how
- * evenly the load lies once it has settled, and what each step costs. */
+/* A crowd: a script of the middle field gets a thousand times its requests, all at once. What the
+ * ladder does (home, two homes, four, everywhere), how evenly the load lies once it has settled,
+ * and what each step costs. */
 #include <assert.h>
 #include <stdlib.h>
 

@@ -65,9 +65,10 @@ static uint64_t ns_of(double seconds)
 
 /* ---- scripts ---- */
 
-/* Code: median 200 kB, up to the 10 MB that a deploy may have. A start compiles it (12 ms per MB) and runs its top level: quick for most, for
- * one in twenty some work of 80 ms (median), up to the limit of 400 ms. Warm it takes what an isolate takes (1.7 MB, measured), its code four
- * times over, and what it keeps. */
+/* Code: median 200 kB, up to the 10 MB that a deploy may have. A start compiles it (12 ms per MB)
+ * and runs its top level: quick for most, for one in twenty some work of 80 ms (median), up to the
+ * limit of 400 ms. Warm it takes what an isolate takes (1.7 MB, measured), its code four times
+ * over, and what it keeps. */
 static void draw_costs(struct traffic_script *s)
 {
     struct rng *r = &s->rng;
@@ -157,7 +158,8 @@ static uint64_t stretch_end(const struct traffic *t, uint32_t i, uint64_t at_ns)
     return end;
 }
 
-/* Its next burst after `at_ns`. A Poisson process has no memory: where the rate changes, the rest is drawn anew. */
+/* Its next burst after `at_ns`. A Poisson process has no memory: where the rate changes, the rest
+ * is drawn anew. */
 static void plan(struct traffic *t, uint32_t i, uint64_t at_ns)
 {
     struct traffic_script *s = &t->script[i];

@@ -1,26 +1,34 @@
 /* traffic.h
  *
- * The requests of a data centre over a day: which script, when, at which server, how many. Made from a seed, the same whatever is
- * done with them: variants of placement are compared on equal traffic.
+ * The requests of a data centre over a day: which script, when, at which server, how many. Made
+ * from a seed, the same whatever is done with them: variants of placement are compared on equal
+ * traffic.
  *
  *   script i of S    share of all requests  ~ (i + 1)^-exponent
- *   burst            what one client sends at once over one connection (a page load): a geometric number of requests, TRAFFIC_BURST_MEAN on average;
- *                    STICKY_PERCENT of the bursts come over the connection of the script's last one: same server, no handshake
- *   day              (1 + DAY_SWING cos(2 pi (t - peak) / day)); peaks in the afternoon for most scripts, anywhere for those with
- *                    users all over the world
- *   kind             STEADY: bursts are a Poisson process.  ON_OFF: the same, switched on for ten minutes of a hundred, with six times
- *                    the rate then.  TIMER: a machine calls every few minutes or hours, to within a fiftieth.
- *   bulk             scripts of which every server sees bulk_rps even at night: they are told per slot of TRAFFIC_SLOT_NS as a number of requests
- *                    at every server, not one by one
+ *   burst            what one client sends at once over one connection (a page load): a geometric
+ *                    number of requests, TRAFFIC_BURST_MEAN on average; STICKY_PERCENT of the
+ *                    bursts come over the connection of the script's last one: same server, no
+ *                    handshake
+ *   day              (1 + DAY_SWING cos(2 pi (t - peak) / day)); peaks in the afternoon for most
+ *                    scripts, anywhere for those with users all over the world
+ *   kind             STEADY: bursts are a Poisson process.  ON_OFF: the same, switched on for ten
+ *                                                           minutes of a hundred, with six times
+ *                    the rate then.  TIMER: a machine calls every few minutes or hours, to within a
+ *                                    fiftieth.
+ *   bulk             scripts of which every server sees bulk_rps even at night: they are told per
+ *                    slot of TRAFFIC_SLOT_NS as a number of requests at every server, not one by
+ *                    one
  *
- * A script also has what it costs: bytes of memory when warm, time to start, CPU time of a request; log-normal, see traffic.c. Some scripts are
- * published in the course of the day: nobody can have them warm before.
+ * A script also has what it costs: bytes of memory when warm, time to start, CPU time of a request;
+ * log-normal, see traffic.c. Some scripts are published in the course of the day: nobody can have
+ * them warm before.
  *
- * Sources: power law and figures of scale as in Cloudflare, "Eliminating Cold Starts 2: shard and conquer" (2025); timers and on-off
- * callers as in Shahrad et al., "Serverless in the wild" (2020), whose trace has 45 % of its functions called at most once an hour
- * and many by timers.
+ * Sources: power law and figures of scale as in Cloudflare, "Eliminating Cold Starts 2: shard and
+ * conquer" (2025); timers and on-off callers as in Shahrad et al., "Serverless in the wild" (2020),
+ * whose trace has 45 % of its functions called at most once an hour and many by timers.
  *
- * Units: nanoseconds from midnight of day 0, requests per second. Memory: one block, made at start. Single thread.
+ * Units: nanoseconds from midnight of day 0, requests per second. Memory: one block, made at start.
+ * Single thread.
  */
 #ifndef HEARTH_SIM_TRAFFIC_H
 #define HEARTH_SIM_TRAFFIC_H
@@ -47,7 +55,8 @@ struct traffic_config {
     double exponent;
     double bulk_rps;           /* at every server, at the quietest time */
     uint64_t start_ns, end_ns; /* bursts before start_ns are not told */
-    /* A crowd: from flash_ns on, for flash_for_ns, that script has flash_factor times its requests. It is STEADY: a crowd is people. */
+    /* A crowd: from flash_ns on, for flash_for_ns, that script has flash_factor times its requests.
+     * It is STEADY: a crowd is people. */
     uint32_t flash_script;
     uint64_t flash_ns, flash_for_ns;
     double flash_factor; /* 0: none */
@@ -89,7 +98,8 @@ struct traffic {
 void traffic_init(struct traffic *, const struct traffic_config *);
 void traffic_fini(struct traffic *);
 
-/* The next burst before until_ns, at most config.end_ns. False: there is none; traffic.now_ns is until_ns. */
+/* The next burst before until_ns, at most config.end_ns. False: there is none; traffic.now_ns is
+ * until_ns. */
 bool traffic_next(struct traffic *, uint64_t until_ns, struct traffic_burst *);
 /* Requests of a bulk script in the slot that begins now, all servers together. */
 uint64_t traffic_bulk(struct traffic *, uint32_t script);

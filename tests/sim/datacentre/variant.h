@@ -1,17 +1,17 @@
 /* variant.h
  *
- * What is compared: ways to place requests and to keep isolates, each one step further than the one before.
+ * What is compared: ways to place requests and to keep isolates, each one step further than the one
+ * before.
  *
- *                     where a request runs             what stays warm          what is started ahead
- *   none              where it enters                  the last used            nothing
- *   sharded           at home; overloaded: at entry    the last used            nothing
- *   hot-local         hot scripts where they enter     the last used            nothing                    = "shard and conquer"
- *   bounded           + busy scripts have 1, 2, 4 homes, the less loaded the likelier
- *   learned                                            the most valuable
- *   hand-over         hot only when warm here                                   at a new home, before a planned leave or join, a deploy, or a
- *                                                                               script's first turn as hot or at another home
- *   hello                                                                       + at home when the ClientHello names it
- *   snapshots                                                                   + from a heap snapshot of the script, not from source
+ *   none        a request runs where it enters; the last used stay warm; nothing is started ahead
+ *   sharded     at home; overloaded: at entry
+ *   hot-local   hot scripts where they enter: "shard and conquer"
+ *   bounded     busy scripts have 1, 2, 4 homes, the less loaded the likelier
+ *   learned     the most valuable stay warm
+ *   hand-over   hot only when warm here; started ahead: at a new home, before a planned leave or
+ *               join, a deploy, or a script's first turn as hot or at another home
+ *   hello       and at home when the ClientHello names it
+ *   snapshots   and from a heap snapshot of the script, not from source
  */
 #ifndef HEARTH_SIM_VARIANT_H
 #define HEARTH_SIM_VARIANT_H

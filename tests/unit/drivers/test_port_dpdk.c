@@ -347,7 +347,8 @@ static void af_packet_spreads_over_two_cores(void **state)
     port_close(p);
 }
 
-/* Sends RPC datagrams to both ports, over many flows, and TCP to the same port numbers. Says for the latter which queue got them. */
+/* Sends RPC datagrams to both ports, over many flows, and TCP to the same port numbers. Says for
+ * the latter which queue got them. */
 static void check_rpc(struct port *p, int raw, uint16_t tcp_queue[FLOWS])
 {
     uint8_t bytes[TEST_FRAME_MAX];
@@ -397,7 +398,8 @@ static void rpc_datagrams_come_to_the_queue_of_their_port(void **state)
         on_one += tcp_queue[i];
     assert_in_range(on_one, 1, FLOWS - 1); /* TCP is spread as ever */
 
-    /* As with a device that spreads by itself, but takes no rules: everything else stays on the queue that it came to. */
+    /* As with a device that spreads by itself, but takes no rules: everything else stays on the
+     * queue that it came to. */
     ((struct port_dpdk *)p)->hand_over = HAND_OVER_RPC;
     check_rpc(p, raw, tcp_queue);
     for (int i = 0; i < FLOWS; i++)

@@ -4,12 +4,13 @@
  * and measurements of the worker are made of. One lane unless said otherwise. Every message is
  * checked as hearthd would check it: a breach of the contract aborts the test.
  *
- *   harness_start -> harness_script -> harness_get ...                               (one request, start to end)
- *                                   -> harness_open, harness_send, harness_wait ...  (many at once, streams)
+ *   harness_start -> harness_script -> harness_get ...         (one request, start to end)
+ *                                   -> harness_open, harness_send, harness_wait ...
+ *                                                              (many at once, streams)
  *   -> harness_stop
  *
- * What a script's binding calls is another script of the same process, and then the harness passes everything on as hearthd
- * would, or the test itself: harness_wait_sub, harness_reply, ...
+ * What a script's binding calls is another script of the same process, and then the harness passes
+ * everything on as hearthd would, or the test itself: harness_wait_sub, harness_reply, ...
  *
  * Single thread.
  */
@@ -27,7 +28,8 @@ enum {
     HARNESS_HANDLES_MAX = 256,
     HARNESS_BINDINGS_MAX = 4, /* of one script */
     HARNESS_TEST = 0,         /* a binding's target: the test answers */
-    /* How long nothing may come: CPU time of the process, for a busy machine must fail no test; and time, for one that sleeps. */
+    /* How long nothing may come: CPU time of the process, for a busy machine must fail no test; and
+     * time, for one that sleeps. */
     HARNESS_SILENCE_CPU_MS = 60 * 1000,
     HARNESS_SILENCE_MS = 300 * 1000,
 };

@@ -1,12 +1,13 @@
 /* script_rig.h
  *
- * Few words for what tests of the worker say most: a script, a request for it, and what it must answer. Over harness.h; a breach fails
- * the test.
+ * Few words for what tests of the worker say most: a script, a request for it, and what it must
+ * answer. Over harness.h; a breach fails the test.
  *
  *   rig_expect  <-- rig_get, rig_post -->  rig_script | rig_caller | rig_caller_of
  *                                                          env.OTHER: the test, or another script
  *
- * Scripts may use 10 s of CPU time, for a test that is not about limits must not meet one. Their handles count up from 1.
+ * Scripts may use 10 s of CPU time, for a test that is not about limits must not meet one. Their
+ * handles count up from 1.
  */
 #ifndef HEARTH_TEST_SCRIPT_RIG_H
 #define HEARTH_TEST_SCRIPT_RIG_H
@@ -29,13 +30,15 @@ uint32_t rig_post(struct harness *, uint32_t handle);
 /* It ends without an error and with that body. Closes it. */
 void rig_expect(struct harness *, uint32_t job, const char *body);
 
-/* Bytes that are wrong when they are out of their place. In a script: Math.imul(at, 2654435761) >>> 24 */
+/* Bytes that are wrong when they are out of their place. In a script: Math.imul(at, 2654435761) >>>
+ * 24 */
 void rig_make_pattern(uint8_t *bytes, size_t at, size_t len);
 void rig_expect_pattern(const uint8_t *bytes, size_t len);
 /* The whole request body. */
 void rig_send_pattern(struct harness *, uint32_t job, size_t len);
 
-/* Until the request body of a call is complete; until it is cancelled; until so many jobs linger. */
+/* Until the request body of a call is complete; until it is cancelled; until so many jobs
+ * linger. */
 void rig_wait_sub_body(struct harness *, uint32_t sub);
 void rig_wait_cancel(struct harness *, uint32_t sub);
 void rig_wait_linger(struct harness *, uint32_t count);

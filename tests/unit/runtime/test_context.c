@@ -1,4 +1,5 @@
-/* test_context: a context stack reads back as it was written, limits only shrink, and nothing malformed passes (runtime/context.h).
+/* test_context: a context stack reads back as it was written, limits only shrink, and nothing
+ * malformed passes (runtime/context.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* test_examples: the scripts of examples/ that call each other or work on large bodies do what they say. */
+/* test_examples: the scripts of examples/ that call each other or work on large bodies do what they
+ * say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -627,8 +627,9 @@ static void a_new_version_that_does_not_load_leaves_the_old_one_alone(void **sta
 
 /* ---- its own process: a small budget ---- */
 
-/* Script 1 is dear to start; then come cheap ones, each used later than it: plain least-recently-used would evict it first. How
- * often a script is asked for counts by the second, which is test_warm_pool's. */
+/* Script 1 is dear to start; then come cheap ones, each used later than it: plain
+ * least-recently-used would evict it first. How often a script is asked for counts by the second,
+ * which is test_warm_pool's. */
 static void the_least_valuable_are_evicted_under_the_budget(void **state)
 {
     static struct harness small;
@@ -649,7 +650,8 @@ static void the_least_valuable_are_evicted_under_the_budget(void **state)
     assert_true(small.evicted >= N / 3 && small.evicted < N);
     assert_int_equal(harness_get(&small, DEAR, "/")->cold_us, 0);
 
-    /* A guess does not push out what was asked for just now: the pool is full, so one that is cold stays so. */
+    /* A guess does not push out what was asked for just now: the pool is full, so one that is cold
+     * stays so. */
     uint32_t evicted = small.evicted, warmed = small.warmed;
     harness_script(&small, N + 1, "export default { fetch() { return new Response(''); } }", NULL);
     harness_control(&small, JOB_WARM, N + 1);
@@ -666,7 +668,8 @@ static void the_least_valuable_are_evicted_under_the_budget(void **state)
     harness_stop(&small);
 }
 
-/* The first version is dear to start, the second cheap: what was known of the first keeps the second warm where others go. */
+/* The first version is dear to start, the second cheap: what was known of the first keeps the
+ * second warm where others go. */
 static void a_new_version_inherits_what_is_known_of_the_former(void **state)
 {
     static struct harness small;

@@ -1,5 +1,6 @@
-/* test_worker_calls: calls from script to script, env.NAME.fetch(): the test answers them, or another script of the process does.
- * Bodies both ways within credit, errors of each kind, limits. How they end early: test_worker_endings. */
+/* test_worker_calls: calls from script to script, env.NAME.fetch(): the test answers them, or
+ * another script of the process does. Bodies both ways within credit, errors of each kind, limits.
+ * How they end early: test_worker_endings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,7 +143,8 @@ static void the_answer_of_another_script_can_be_the_answer(void **state)
 
 /* ---- bodies ---- */
 
-/* What the script sends is what the test gets: strings, bytes, streams, and the request's own body. */
+/* What the script sends is what the test gets: strings, bytes, streams, and the request's own
+ * body. */
 static void request_bodies_arrive_within_credit(void **state)
 {
     /* clang-format off */
@@ -151,7 +153,8 @@ static void request_bodies_arrive_within_credit(void **state)
         "r",
         "await r.bytes()",
         "r.body.pipeThrough(new TransformStream())",
-        "new ReadableStream({ start: async (c) => { for await (const p of r.body) c.enqueue(p); c.close(); } })",
+        "new ReadableStream({ start: async (c) => {"
+        " for await (const p of r.body) c.enqueue(p); c.close(); } })",
     };
     /* clang-format on */
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
@@ -309,7 +312,8 @@ static void an_early_reply_ends_the_upload(void **state)
     static const char *const bodies[] = {
         "r.body",
         "r.body.pipeThrough(new TransformStream())",
-        "new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(50000)), cancel() { cancelled++; } })",
+        "new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(50000)),"
+        " cancel() { cancelled++; } })",
     };
     /* clang-format on */
     for (size_t i = 0; i < 3; i++) {
@@ -583,7 +587,8 @@ static void a_caller_is_stuck_only_when_nothing_is_under_way(void **state)
     rig_expect_nothing_left(&h);
 }
 
-/* B awaits what A called for, so B's next call is made while A's events are handled. A's end must not end it. */
+/* B awaits what A called for, so B's next call is made while A's events are handled. A's end must
+ * not end it. */
 static void a_call_belongs_to_the_request_that_makes_it(void **state)
 {
     uint32_t s =

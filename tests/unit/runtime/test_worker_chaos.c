@@ -1,6 +1,6 @@
-/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, calls between scripts, cancellations, evictions, replacements and
- * deaths of scripts, all at once. Whatever happens, each job ends once, every call too, all chunks come home, and the process
- * ends with 0.
+/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, calls between scripts, cancellations,
+ * evictions, replacements and deaths of scripts, all at once. Whatever happens, each job ends once,
+ * every call too, all chunks come home, and the process ends with 0.
  * A failure prints the seed that repeats it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* test_worker_endings: calls from script to script that end before they are through, cancelled from every side; and what outlives the
- * answer that its request was given. */
+/* test_worker_endings: calls from script to script that end before they are through, cancelled from
+ * every side; and what outlives the answer that its request was given. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

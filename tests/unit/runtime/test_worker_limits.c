@@ -80,8 +80,8 @@ static const struct row rows[] = {
      "export default { async fetch() { const all = []; for (;;) { await 1; all.push(new "
      "Uint8Array(1e6)); } } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
-    /* V8 keeps an array of more than 2^25 elements as a table: a builtin fills it entry by entry, for seconds of CPU time, and
-     * nobody can interrupt it. */
+    /* V8 keeps an array of more than 2^25 elements as a table: a builtin fills it entry by entry,
+     * for seconds of CPU time, and nobody can interrupt it. */
     {"one array larger than all memory",
      "export default { fetch() { return new Response(new Array(34e6).fill(0)); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
@@ -94,8 +94,9 @@ static const struct row rows[] = {
     {"an array that doubles without end",
      "export default { fetch() { let a = [1]; for (;;) a = a.concat(a); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
-    /* In large pieces, which cost 65 ms of CPU: in small ones collections took 320 of the 400 ms that
-     * a top level has, and on a busy machine, where all takes more, the CPU limit came first. */
+    /* In large pieces, which cost 65 ms of CPU: in small ones collections took 320 of the 400 ms
+     * that a top level has, and on a busy machine, where all takes more, the CPU limit came
+     * first. */
     {"memory without end at top level",
      "const all = []; for (;;) all.push(new Array(1e4).fill(all.length));\n"
      "export default { fetch() {} }",
@@ -311,7 +312,8 @@ static void a_script_that_replaces_intrinsics_hurts_only_itself(void **state)
     }
 }
 
-/* It lasts as long as the limit, for another request that gets no byte is ended by it; but never so long without a byte. */
+/* It lasts as long as the limit, for another request that gets no byte is ended by it; but never so
+ * long without a byte. */
 static void a_slow_upload_is_not_ended_by_the_wall_limit(void **state)
 {
     harness_script(
@@ -378,8 +380,8 @@ static void a_body_of_json_is_parsed_or_refused_and_the_process_lives(void **sta
     }
 }
 
-/* Near the heap limit most of the time goes to collections of all that lives, here some 0.5 s each: so a
- * strike comes in the middle of one, and is obeyed behind it. */
+/* Near the heap limit most of the time goes to collections of all that lives, here some 0.5 s each:
+ * so a strike comes in the middle of one, and is obeyed behind it. */
 static void a_strike_in_a_collection_is_obeyed_and_the_process_lives(void **state)
 {
     harness_script(

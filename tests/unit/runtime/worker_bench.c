@@ -1,8 +1,9 @@
 /* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one
  * JSON object per line.
  *
- *   hello requests/s with a window of requests in flight, the same through a service binding (both scripts in the process; the
- *   harness passes the call on), CPU time of the process per request, cold start p50 of an idle and of a busy process */
+ *   hello requests/s with a window of requests in flight, the same through a service binding (both
+ *   scripts in the process; the harness passes the call on), CPU time of the process per request,
+ *   cold start p50 of an idle and of a busy process */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* test_note: notes between the control thread and a core arrive whole, once and in order, or are counted as dropped (note.h).
+/* test_note: notes between the control thread and a core arrive whole, once and in order, or are
+ * counted as dropped (note.h).
  */
 #include <poll.h>
 #include <pthread.h>

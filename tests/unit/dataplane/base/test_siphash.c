@@ -13,7 +13,8 @@
 
 static uint8_t key[16], in[64];
 
-/* Aumasson and Bernstein, appendix A, and the reference implementation's vectors: input 00 01 02 ... */
+/* Aumasson and Bernstein, appendix A, and the reference implementation's vectors: input 00 01 02
+ * ... */
 static void sixty_four_bits_are_the_published_ones(void **state)
 {
     assert_true(siphash_64(key, in, 15) == 0xa129ca6149be45e5);

@@ -1,5 +1,5 @@
-/* test_trace: events are read whole or not at all, and what another node says of a request is taken only if it is well formed and of
- * that request (trace.h).
+/* test_trace: events are read whole or not at all, and what another node says of a request is taken
+ * only if it is well formed and of that request (trace.h).
  */
 #include <pthread.h>
 #include <sched.h>

@@ -1,7 +1,8 @@
 /* link_rig.h
  *
- * A runtime_link and, in the same process, the other end of its region: the test plays the runtime process and may lie. An owner
- * model checks what the link promises: events only for jobs that are live, a head before data, nothing after an end.
+ * A runtime_link and, in the same process, the other end of its region: the test plays the runtime
+ * process and may lie. An owner model checks what the link promises: events only for jobs that are
+ * live, a head before data, nothing after an end.
  */
 #ifndef HEARTH_TEST_LINK_RIG_H
 #define HEARTH_TEST_LINK_RIG_H

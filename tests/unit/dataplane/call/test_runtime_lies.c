@@ -1,4 +1,5 @@
-/* The dp core's side of the job border, with a runtime that lies: each row is one message that breaks the contract. */
+/* The dp core's side of the job border, with a runtime that lies: each row is one message that
+ * breaks the contract. */
 #include "tests/unit/dataplane/call/link_end.h"
 
 struct lie {

@@ -1,4 +1,5 @@
-/* The dp core's side of the job border, with an honest runtime; a lying one: test_runtime_lies.c. */
+/* The dp core's side of the job border, with an honest runtime; a lying one: test_runtime_lies.c.
+ * */
 #include "tests/unit/dataplane/call/link_end.h"
 
 static void answers_head_and_body_in_one_event(void **state)

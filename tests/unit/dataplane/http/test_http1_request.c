@@ -11,7 +11,8 @@
 
 #define H "Host: a.test\r\n"
 
-/* A head (without the empty line at its end, which the test adds), and the status and sentence that refuse it; 0: accepted. */
+/* A head (without the empty line at its end, which the test adds), and the status and sentence that
+ * refuse it; 0: accepted. */
 struct row {
     const char *what;
     const char *head;

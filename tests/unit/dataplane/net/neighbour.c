@@ -141,8 +141,8 @@ static void a_query_is_due_once_for_all_cores(void **state)
     assert_false(second);
 }
 
-/* Cores that learn, need and displace in one set, all the time; none may ever see one neighbour's MAC
- * under another's address. */
+/* Cores that learn, need and displace in one set, all the time; none may ever see one neighbour's
+ * MAC under another's address. */
 enum { THREADS = 3, ROUNDS = 2000000, RIVALS = 16, SETS = NEIGHBOURS_MAX / 8 };
 static atomic_uint wrong, found;
 static uint32_t rival[RIVALS]; /* numbers of addresses that fall into the same set */

@@ -1,5 +1,6 @@
-/* A flash crowd on one script, in a closed loop: heat and place on each of a dozen nodes, loads that they tell each other only
- * every 100 ms, jobs that take their time, isolates that take theirs to start. In virtual time, from a seed.
+/* A flash crowd on one script, in a closed loop: heat and place on each of a dozen nodes, loads
+ * that they tell each other only every 100 ms, jobs that take their time, isolates that take theirs
+ * to start. In virtual time, from a seed.
  *
  *   clients --> node 0..11 --place()--> home 0 | 1 | 2 | 3 --ACCEPT{width}--> that node's heat
  *                  WARMING: starts one       widening: the next homes start one

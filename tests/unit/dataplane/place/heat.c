@@ -219,7 +219,8 @@ static void a_script_of_hash_zero_is_one_like_any_other(void **state)
     assert_non_null(heat_find(&heat, 0));
 }
 
-/* In flight as in a model; whoever has jobs is found; thresholds the wrong way round change nothing that must hold. */
+/* In flight as in a model; whoever has jobs is found; thresholds the wrong way round change nothing
+ * that must hold. */
 static void holds_its_properties(void **state)
 {
     enum { SCRIPTS = 40 };

@@ -149,7 +149,8 @@ static void says_its_load(void **state)
     assert_int_equal(shed_load(&s, &tune, 0, 1000), 1000);
 }
 
-/* Whoever has less in flight is refused no sooner; and what can be taken while calm is under every limit. */
+/* Whoever has less in flight is refused no sooner; and what can be taken while calm is under every
+ * limit. */
 static void holds_its_properties(void **state)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {

@@ -43,7 +43,8 @@ static void is_asked_for_once(void **state)
     assert_false(warmth_ask(&warmth, 5, 3));
 }
 
-/* It cannot be made, or others need its room: either way the next request would ask again, and the one after it. */
+/* It cannot be made, or others need its room: either way the next request would ask again, and the
+ * one after it. */
 static void is_not_asked_for_again_at_once(void **state)
 {
     assert_true(warmth_ask(&warmth, 5, 10 * S_NS));

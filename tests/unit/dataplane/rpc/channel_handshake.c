@@ -96,7 +96,8 @@ static void two_inits_that_cross_give_one_session(void **state)
     rig_fini(&r);
 }
 
-/* The end whose init wins has answered the other's before it made its own, and hears a copy of that: as after a one-way cut. */
+/* The end whose init wins has answered the other's before it made its own, and hears a copy of
+ * that: as after a one-way cut. */
 static void an_init_answered_before_is_not_answered_again_beside_ones_own(void **state)
 {
     struct rig r;

@@ -114,7 +114,8 @@ static void consume_all(struct rig_end *e, struct stream *s)
     stream_consume(e->channel, s, (uint32_t)stream_available(s));
 }
 
-/* Writes so many bytes into a new stream and waits for them. Returns how long it took; 0: they did not come. */
+/* Writes so many bytes into a new stream and waits for them. Returns how long it took; 0: they did
+ * not come. */
 static uint64_t send_bytes(struct wire *w, uint64_t bytes, uint64_t patience)
 {
     struct channel *a = w->rig.end[0].channel;

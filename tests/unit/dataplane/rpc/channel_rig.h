@@ -1,7 +1,8 @@
 /* channel_rig.h
  *
- * Two channels face to face, with a memory of what happened to each: for tests and measurements. Datagrams go from one's output
- * to the other's input at once, or are kept for a test to lose, repeat or spoil.
+ * Two channels face to face, with a memory of what happened to each: for tests and measurements.
+ * Datagrams go from one's output to the other's input at once, or are kept for a test to lose,
+ * repeat or spoil.
  */
 #ifndef CHANNEL_RIG_H
 #define CHANNEL_RIG_H

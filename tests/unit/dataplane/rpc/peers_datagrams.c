@@ -1,4 +1,5 @@
-/* Datagrams that no member meant: each is refused for the cheapest reason there is, counted once, and changes nothing. */
+/* Datagrams that no member meant: each is refused for the cheapest reason there is, counted once,
+ * and changes nothing. */
 #include "tests/unit/dataplane/rpc/peers_rig.h"
 
 #include "dataplane/net/net_wire.h"

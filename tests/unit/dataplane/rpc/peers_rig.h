@@ -1,7 +1,7 @@
 /* peers_rig.h
  *
- * Whole cores on a lossless switch (tests/sim/model_cluster.h), for tests of what peers do with each other: rig_start, change something,
- * rig_run, look.
+ * Whole cores on a lossless switch (tests/sim/model_cluster.h), for tests of what peers do with
+ * each other: rig_start, change something, rig_run, look.
  */
 #ifndef HEARTH_TEST_PEERS_RIG_H
 #define HEARTH_TEST_PEERS_RIG_H
@@ -102,8 +102,8 @@ static inline void rig_publish(struct rig *r, uint32_t node)
     r->c.node[node].world.epoch++;
 }
 
-/* That node alone has another list of members: the common one without `without` (CLUSTER_NODES_MAX: none). To be changed and
- * published by the test. */
+/* That node alone has another list of members: the common one without `without` (CLUSTER_NODES_MAX:
+ * none). To be changed and published by the test. */
 static inline struct world_member *rig_give_list(struct rig *r, uint32_t node, uint32_t without)
 {
     struct world_cluster *w = &r->c.node[node].world.cluster;
@@ -126,7 +126,8 @@ static inline struct world_member *rig_give_list(struct rig *r, uint32_t node, u
     return r->own_list;
 }
 
-/* The head of a request for that script, as an exchange makes it: other nodes look at its context. */
+/* The head of a request for that script, as an exchange makes it: other nodes look at its
+ * context. */
 static inline struct byte_queue rig_make_head(struct core *core, uint32_t script,
                                               const char *method)
 {

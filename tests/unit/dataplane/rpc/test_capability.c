@@ -1,4 +1,5 @@
-/* test_capability: what was issued is redeemed as often as its kind allows, and nothing else is (capability.h).
+/* test_capability: what was issued is redeemed as often as its kind allows, and nothing else is
+ * (capability.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +46,8 @@ static void what_is_issued_is_redeemed(void **state)
     }
 }
 
-/* owner u64 | core u16 | kind u8 | zero u8 | slot u32 | object u64 | serial u64 | expires_ms u64 | mac 16 */
+/* owner u64 | core u16 | kind u8 | zero u8 | slot u32 | object u64 | serial u64 | expires_ms u64
+ * | mac 16 */
 static void the_layout_is_as_drawn(void **state)
 {
     static const uint8_t expected[40] = {

@@ -1,4 +1,5 @@
-/* test_noise: the handshake gives the published bytes, and nothing that was changed on the way is believed (noise.h).
+/* test_noise: the handshake gives the published bytes, and nothing that was changed on the way is
+ * believed (noise.h).
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -33,8 +34,9 @@ static void assert_hex(const uint8_t *got, const char *hex)
     assert_memory_equal(got, expected, from_hex(expected, hex));
 }
 
-/* The vector for Noise_IKpsk2_25519_AESGCM_SHA256 of cacophony (cacophony.txt), but for the hash: that file's is not what revision 34
- * gives for these very bytes. This one was computed by a second implementation, made from the text of the specification. */
+/* The vector for Noise_IKpsk2_25519_AESGCM_SHA256 of cacophony (cacophony.txt), but for the hash:
+ * that file's is not what revision 34 gives for these very bytes. This one was computed by a second
+ * implementation, made from the text of the specification. */
 static const struct {
     const char *prologue, *secret, *init_static, *init_ephemeral, *resp_static, *resp_public,
         *resp_ephemeral, *hash;
@@ -346,7 +348,8 @@ static void a_response_to_another_init_is_refused(void **state)
     assert_int_equal(take_response(&q), NOISE_OK);
 }
 
-/* All points of order 1, 2, 4 and 8 of the curve and its twist, and what reduces to them (RFC 7748, section 7). */
+/* All points of order 1, 2, 4 and 8 of the curve and its twist, and what reduces to them (RFC 7748,
+ * section 7). */
 static const char *const low_order[] = {
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -386,7 +389,8 @@ static void a_key_of_low_order_is_refused(void **state)
     }
 }
 
-/* An initiator whose own static key is of low order could be anybody: it must not get past the responder. */
+/* An initiator whose own static key is of low order could be anybody: it must not get past the
+ * responder. */
 static void a_static_key_of_low_order_is_refused(void **state)
 {
     struct pair p;

@@ -1,4 +1,5 @@
-/* test_record: records have the drawn layout, read back as they were written, and nothing else reads (record.h).
+/* test_record: records have the drawn layout, read back as they were written, and nothing else
+ * reads (record.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -240,7 +241,8 @@ static void a_record_of_another_length_is_refused(void **state)
     }
 }
 
-/* Every change of a byte either gives another record that reads, or is refused; flags, enumerations and zeros allow few. */
+/* Every change of a byte either gives another record that reads, or is refused; flags, enumerations
+ * and zeros allow few. */
 static const struct {
     const char *name;
     size_t codec;  /* index in codecs[] */

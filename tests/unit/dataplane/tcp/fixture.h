@@ -1,7 +1,7 @@
 /* fixture.h
  *
- * One struct tcp and a peer made of single segments. Sequence numbers in tests are relative, so that every test can also run around
- * the end of the sequence space.
+ * One struct tcp and a peer made of single segments. Sequence numbers in tests are relative, so
+ * that every test can also run around the end of the sequence space.
  */
 #ifndef TEST_TCP_FIXTURE_H
 #define TEST_TCP_FIXTURE_H

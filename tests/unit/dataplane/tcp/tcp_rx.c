@@ -21,7 +21,8 @@ static uint32_t rng(uint32_t below)
 
 static uint8_t stream[STREAM];
 
-/* Sends the stream in random pieces and orders, consumes at random; the pool may be too small for the window. */
+/* Sends the stream in random pieces and orders, consumes at random; the pool may be too small for
+ * the window. */
 static void run(uint64_t seed, uint32_t base, uint32_t chunks)
 {
     static uint8_t has[STREAM];

@@ -8,8 +8,8 @@
 
 enum { NONE = 0 }; /* no reply */
 
-/* Sequence numbers are relative: seq to RCV.NXT (in SYN_SENT: to an initial one of the peer's), ack to SND.NXT; in the reply seq to
- * SND.NXT, and ack to RCV.NXT, both as before the segment. */
+/* Sequence numbers are relative: seq to RCV.NXT (in SYN_SENT: to an initial one of the peer's), ack
+ * to SND.NXT; in the reply seq to SND.NXT, and ack to RCV.NXT, both as before the segment. */
 struct row {
     const char *what;
     enum tcp_state state;

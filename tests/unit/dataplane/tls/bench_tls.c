@@ -1,4 +1,5 @@
-/* Figures of TLS, SNI and HTTP/1.1 on one core, in memory. Only the server's calls are timed. Run by hand:
+/* Figures of TLS, SNI and HTTP/1.1 on one core, in memory. Only the server's calls are timed. Run
+ * by hand:
  *   ninja -C build tests/unit/dataplane/tls/bench_tls
  *   build/tests/unit/dataplane/tls/bench_tls build/tests/unit/dataplane/tls/certs */
 #include "tls_pair.h"

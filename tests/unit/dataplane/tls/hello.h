@@ -72,7 +72,8 @@ static inline void hello_tls13(struct hello *h)
     hello_extension(h, 13, "\x00\x04\x04\x03\x08\x04", 6);
 }
 
-/* What a browser of today sends: GREASE around, a 1.2 KB key share of a post-quantum group, the name in the middle. */
+/* What a browser of today sends: GREASE around, a 1.2 KB key share of a post-quantum group, the
+ * name in the middle. */
 static inline void hello_post_quantum(struct hello *h, const char *name)
 {
     uint8_t key_share[1216 + 6] = {0x04, 0xc4, 0x11, 0xec, 0x04, 0xc0, [1221] = 9};

@@ -372,7 +372,8 @@ static void weight_is_proportional(void **state)
 
 /* ---- what moves ---- */
 
-/* That member is in before and not in after, or has less weight there: scripts leave it, and no other. Returns how many. */
+/* That member is in before and not in after, or has less weight there: scripts leave it, and no
+ * other. Returns how many. */
 static uint32_t moved_from(const struct ring *before, const struct ring *after, uint16_t node,
                            uint64_t seed)
 {
@@ -605,7 +606,8 @@ static void a_table_can_be_moved(void **state)
     free(moved);
 }
 
-/* Found by search: in 48 bits, point 331 of 36720 is point 486 of 32177, and point 45 of 40859 is point 481 of 604. */
+/* Found by search: in 48 bits, point 331 of 36720 is point 486 of 32177, and point 45 of 40859 is
+ * point 481 of 604. */
 static void points_that_fall_together_belong_to_the_lower_id(void **state)
 {
     static const struct {
