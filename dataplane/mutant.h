@@ -6,10 +6,10 @@
  *       return;                   the chosen one in tests/sim/sim_mutants.c, whose objects are compiled with HEARTH_MUTANTS
  *
  * A mutant is one line where a slip would be plausible, and nothing beside it. The list is the
- * specification of the simulations: X(NAME, SIMULATION, first, seeds, what is broken). SIMULATION is
- * the one that must find it, in seeds 1 to `seeds`; `first` is the seed that did when somebody last
- * looked, and is tried first. One that survives means that an invariant or a fault is missing there.
- * tests/sim/README.md tells what finds which, and how to add one.
+ * specification of the simulations: X(NAME, SIMULATION, first, seeds, what is broken). SIMULATION
+ * is the one that must find it, in seeds 1 to `seeds`; `first` is the seed that did when somebody
+ * last looked, and is tried first. One that survives means that an invariant or a fault is missing
+ * there. tests/sim/README.md tells what finds which, and how to add one.
  *
  * Source: mutation analysis (DeMillo, Lipton, Sayward, "Hints on test data selection", 1978).
  */

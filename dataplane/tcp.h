@@ -167,8 +167,8 @@ void tcp_finish(struct tcp *);
 void tcp_close(struct tcp *, uint64_t now_ns);
 /* RST is due; then CLOSED. */
 void tcp_abort(struct tcp *);
-/* The same, once the peer has acknowledged all that was written before: an end that a FIN would make
- * look like a whole. The owner says how long that may take, and aborts then. */
+/* The same, once the peer has acknowledged all that was written before: an end that a FIN would
+ * make look like a whole. The owner says how long that may take, and aborts then. */
 void tcp_cut(struct tcp *);
 
 enum tcp_state tcp_state(const struct tcp *);

@@ -244,8 +244,8 @@ static bool is_duplicate_ack(const struct tcp *t, const struct tcp_segment *seg)
            (uint32_t)seg->window << t->snd_wscale == t->snd_wnd;
 }
 
-/* What acknowledges more is newer, whatever its own number: one that comes again has an old one. With
- * the older window behind its ACK we would send more than the peer ever had room for. */
+/* What acknowledges more is newer, whatever its own number: one that comes again has an old one.
+ * With the older window behind its ACK we would send more than the peer ever had room for. */
 static void take_window(struct tcp *t, const struct tcp_segment *seg, bool is_newer)
 {
     if (!is_newer && !seq_lt(t->snd_wl1, seg->seq) &&
