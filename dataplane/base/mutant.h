@@ -2,7 +2,8 @@
  *
  * Deliberate bugs, to prove that the simulations of a cluster, of a crowd and of hellos find them.
  *
- *   if (MUTANT(BOUNCE_LOST))      false at compile time in every build that runs anywhere; the chosen
+ *   if (MUTANT(BOUNCE_LOST))      false at compile time in every build that runs anywhere; the
+ * chosen
  *       return;                   one in tests/sim/sim_mutants.c, compiled with HEARTH_MUTANTS
  *
  * A mutant is one line where a slip would be plausible, and nothing beside it. The list is the

@@ -128,17 +128,20 @@ size_t trace_span_write(const struct trace_span *s, uint8_t out[TRACE_WIRE_BYTES
     return octets_written(&w);
 }
 
-static void read_event(struct octets_reader *r, struct trace_event *e, uint64_t base_ns)
+static void read_event(struct octets_reader *r, struct trace_event *e, uint64_t base_ns,
+                       uint64_t now_ns)
 {
     e->kind = octets_get_u8(r);
     r->bad |= e->kind == TRACE_NONE || e->kind >= TRACE_KIND_COUNT;
     octets_get_zero(r, 1);
     e->code = octets_get_u16(r);
     e->at_ns = base_ns + (uint64_t)octets_get_u32(r) * 1000;
+    if (e->at_ns > now_ns)
+        e->at_ns = now_ns;
     e->value = octets_get_u64(r);
 }
 
-bool trace_take(struct trace *t, uint16_t node, uint64_t request, uint64_t base_ns,
+bool trace_take(struct trace *t, uint16_t node, uint64_t request, uint64_t base_ns, uint64_t now_ns,
                 const uint8_t *payload, size_t len)
 {
     struct octets_reader r = octets_reader(payload, len);
@@ -151,7 +154,7 @@ bool trace_take(struct trace *t, uint16_t node, uint64_t request, uint64_t base_
     for (uint8_t i = 0; i < count; i++) {
         event[i] = (struct trace_event){
             .request = request, .span = span, .node = node, .core = TRACE_CORE_UNKNOWN};
-        read_event(&r, &event[i], base_ns);
+        read_event(&r, &event[i], base_ns, now_ns);
     }
     if (!octets_end(&r))
         return false;

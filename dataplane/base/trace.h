@@ -13,7 +13,9 @@
  *
  * What another node saw travels as offsets from the request's start. How long ago that was travels
  * with the call (its age) and grows by half the shortest round trip on the way: good to a few
- * microseconds, and no clock needs to agree with another.
+ * microseconds, and no clock needs to agree with another. The shortest that a
+ * new channel has seen may be long, if a node stood still meanwhile: nothing is told later than the
+ * word of it came.
  *
  * Wire (payload of an EVENT record), big-endian:
  *   u64 request id | u64 span | u8 count | count x { u8 kind | u8 zero | u16 code | u32 at_us |
@@ -124,9 +126,10 @@ void trace_span_add(struct trace_span *, enum trace_kind, uint16_t code, uint64_
                     uint64_t now_ns);
 /* Bytes written; 0: nothing happened, there is nothing to send. */
 size_t trace_span_write(const struct trace_span *, uint8_t out[TRACE_WIRE_BYTES_MAX]);
-/* Takes another node's events into the ring. base_ns: when the request began, by our clock. False:
- * malformed, or of another request than the sink was made for; then nothing is taken. */
-bool trace_take(struct trace *, uint16_t node, uint64_t request, uint64_t base_ns,
+/* Takes another node's events into the ring. base_ns: when the request began, by our clock. now_ns:
+ * no event is later. False: malformed, or of another request than the sink was made for; then
+ * nothing is taken. */
+bool trace_take(struct trace *, uint16_t node, uint64_t request, uint64_t base_ns, uint64_t now_ns,
                 const uint8_t *payload, size_t len);
 
 /* "SYN"; "?" for what is none. */

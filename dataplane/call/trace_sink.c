@@ -75,6 +75,7 @@ void trace_sink_take(struct core *core, uint16_t node, const struct record_event
         return;
     assert(index < TRACE_SINKS_MAX);
     if (!trace_take(core->trace, node, core->sinks->sink[index].request,
-                    core->sinks->sink[index].started_ns, event->payload, event->payload_bytes))
+                    core->sinks->sink[index].started_ns, core->now_ns, event->payload,
+                    event->payload_bytes))
         core->counters.event_bad++;
 }

@@ -8,8 +8,6 @@
 
 enum {
     TABLES_EVERY = 16, /* iterations: a call is under way for longer than that */
-    SLACK_MS = 10,     /* of spans: half the difference of the two ways, and of an iteration */
-    SLACK_PART = 500,  /* and this part of the time: what two clocks may drift apart */
 };
 
 /* Per bounce, so that one that wastes too much cannot hide behind those that waste nothing. */
@@ -142,13 +140,10 @@ static void on_event(void *arg, const struct trace_event *e)
 void watch_spans(struct sim *s, const struct record *r, const char *request_id)
 {
     const struct cluster_node *n = &s->cluster.node[r->entry];
-    uint64_t from_ns = cluster_clock_ns(&s->cluster, r->entry, r->opened_ns);
-    uint64_t slack_ns = SLACK_MS * MS + (sim_now_ns - r->opened_ns) / SLACK_PART;
     struct span_check check = {.s = s,
                                .record = r,
                                .self = n->world.cluster.self,
-                               .from_ns = from_ns > slack_ns ? from_ns - slack_ns : 0,
-                               .to_ns =
-                                   cluster_clock_ns(&s->cluster, r->entry, sim_now_ns) + slack_ns};
+                               .from_ns = cluster_clock_ns(&s->cluster, r->entry, r->opened_ns),
+                               .to_ns = cluster_clock_ns(&s->cluster, r->entry, sim_now_ns)};
     trace_read(n->core->trace, strtoull(request_id, NULL, 16), on_event, &check);
 }

@@ -152,7 +152,7 @@ static void what_another_node_saw_is_taken_on_our_clock(void **state)
         setup(NULL);
         size_t len = write_span(bytes, count);
         assert_int_equal(len, 17 + 16 * count);
-        assert_true(trace_take(&trace, 9, 42, 123456789, bytes, len));
+        assert_true(trace_take(&trace, 9, 42, 123456789, UINT64_MAX, bytes, len));
         struct seen seen = read_all(42);
         assert_int_equal(seen.count, count);
         for (uint8_t i = 0; i < count; i++) {
@@ -189,7 +189,7 @@ static void a_full_span_keeps_its_end(void **state)
     uint8_t bytes[TRACE_WIRE_BYTES_MAX];
 
     assert_int_equal(write_span(bytes, TRACE_REMOTE_EVENTS_MAX + 9), TRACE_WIRE_BYTES_MAX);
-    assert_true(trace_take(&trace, 9, 42, 0, bytes, sizeof(bytes)));
+    assert_true(trace_take(&trace, 9, 42, 0, UINT64_MAX, bytes, sizeof(bytes)));
     struct seen seen = read_all(42);
     assert_int_equal(seen.event[TRACE_REMOTE_EVENTS_MAX - 2].code,
                      500 + TRACE_REMOTE_EVENTS_MAX - 2);
@@ -204,8 +204,21 @@ static void an_event_later_than_the_wire_can_say_is_the_latest_it_can(void **sta
 
     trace_span_init(&s, 1, 0, 0);
     trace_span_add(&s, TRACE_END, 0, 0, UINT64_MAX);
-    assert_true(trace_take(&trace, 9, 1, 5, bytes, trace_span_write(&s, bytes)));
+    assert_true(trace_take(&trace, 9, 1, 5, UINT64_MAX, bytes, trace_span_write(&s, bytes)));
     assert_true(read_all(1).event[0].at_ns == 5 + 1000ull * UINT32_MAX);
+}
+
+/* By what the other node believes of the way to it. */
+static void no_event_is_later_than_the_word_of_it(void **state)
+{
+    uint8_t bytes[TRACE_WIRE_BYTES_MAX];
+    size_t len = write_span(bytes, 4); /* at 0, 7, 14 and 21 us */
+
+    setup(NULL);
+    assert_true(trace_take(&trace, 9, 42, 1000, 16000, bytes, len));
+    struct seen seen = read_all(42);
+    assert_true(seen.event[0].at_ns == 1000 && seen.event[1].at_ns == 8000);
+    assert_true(seen.event[2].at_ns == 15000 && seen.event[3].at_ns == 16000);
 }
 
 static void malformed_events_are_refused_whole(void **state)
@@ -232,19 +245,19 @@ static void malformed_events_are_refused_whole(void **state)
             bytes[row[i].at] = (uint8_t)v;
             uint64_t before = atomic_load(&trace.next);
             bool may = v >= row[i].low && v <= row[i].high;
-            if (trace_take(&trace, 9, 42, 0, bytes, len) != may ||
+            if (trace_take(&trace, 9, 42, 0, UINT64_MAX, bytes, len) != may ||
                 atomic_load(&trace.next) != before + (may ? 2 : 0))
                 fail_msg("%s: %d", row[i].name, v);
         }
     }
     size_t len = write_span(bytes, TRACE_REMOTE_EVENTS_MAX);
     for (size_t other = 0; other <= sizeof(bytes); other++)
-        assert_int_equal(trace_take(&trace, 9, 42, 0, bytes, other), other == len);
+        assert_int_equal(trace_take(&trace, 9, 42, 0, UINT64_MAX, bytes, other), other == len);
     uint8_t many[17 + 16 * (TRACE_REMOTE_EVENTS_MAX + 1)];
     for (size_t i = 0; i < sizeof(many); i++)
         many[i] = bytes[i < len ? i : i - 16];
     many[16]++;
-    assert_false(trace_take(&trace, 9, 42, 0, many, sizeof(many)));
+    assert_false(trace_take(&trace, 9, 42, 0, UINT64_MAX, many, sizeof(many)));
 }
 
 static void every_kind_has_a_name(void **state)
@@ -269,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup(a_span_without_events_is_not_sent, setup),
         cmocka_unit_test_setup(a_full_span_keeps_its_end, setup),
         cmocka_unit_test_setup(an_event_later_than_the_wire_can_say_is_the_latest_it_can, setup),
+        cmocka_unit_test_setup(no_event_is_later_than_the_word_of_it, setup),
         cmocka_unit_test_setup(malformed_events_are_refused_whole, setup),
         cmocka_unit_test(every_kind_has_a_name),
     };
