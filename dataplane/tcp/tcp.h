@@ -27,9 +27,9 @@
  * Not here: ECN is not negotiated, urgent data is plain data, Nagle is off (owners write in large
  * pieces).
  *
- * The files: tcp.c (open, close, the stream, timeouts), tcp_in.c, tcp_out.c; tcp_rx (reassembly),
- * tcp_loss (scoreboard, RTO), tcp_cc (congestion control), tcp_segment.c (header and options),
- * tcp_cookie.c (SYN cookies, initial sequence numbers).
+ * The files: tcp.c (open, close, the stream), tcp_timer.c, tcp_in.c, tcp_out.c; tcp_rx
+ * (reassembly), tcp_loss (scoreboard, RTO), tcp_cc (congestion control), tcp_segment.c (header and
+ * options), tcp_cookie.c (SYN cookies, initial sequence numbers).
  */
 #ifndef HEARTH_TCP_H
 #define HEARTH_TCP_H

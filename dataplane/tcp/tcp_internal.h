@@ -1,6 +1,6 @@
 /* tcp_internal.h
  *
- * What tcp.c, tcp_in.c and tcp_out.c share; nobody else includes it.
+ * What tcp.c, tcp_timer.c, tcp_in.c and tcp_out.c share; nobody else includes it.
  */
 #ifndef HEARTH_TCP_INTERNAL_H
 #define HEARTH_TCP_INTERNAL_H
