@@ -14,6 +14,7 @@
  *   blocked   the same, but it never answers
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
+ *   punches   ready, then with each script a hole in its region; it logs what came of it
  * Of a script whose source begins with "bad" it says, when asked, that it does not load; with
  * "exit": it ends; with "mute": nothing. To "hasty" it says so before it is asked.
  */
@@ -316,7 +317,8 @@ int main(int argc, char **argv)
     }
     if (!strcmp(how, "shouts")) {
         for (int i = 0; i < 20000; i++)
-            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J more of the same", i);
+            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J\xe2\x80\xae\" because=\"forged",
+                    i);
         say_log(0, "end");
     }
     if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))
