@@ -1,7 +1,7 @@
 /* clean.h
  *
- * What scripts, tenants' files, runtime processes and other nodes say, made fit to be shown: the one
- * way from a stranger's text to a log or a terminal.
+ * What scripts, tenants' files, runtime processes and other nodes say, made fit to be shown: the
+ * one way from a stranger's text to a log or a terminal.
  *
  *   invalid UTF-8                             U+FFFD for each byte, as it is for what follows
  *   C0 and DEL, C1, bidi controls             U+FFFD: visible, and without effect

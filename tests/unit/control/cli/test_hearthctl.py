@@ -131,12 +131,11 @@ def errors_are_cleaned_too(root):
     write(f"{root}/script/wrangler.json", json.dumps({"name": "s", "main": EVIL}))
     code, _, err = hearthctl("deploy", f"{root}/script")
     assert code == 1 and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
-    with open(os.path.join(os.fsencode(root), b"script/\xff.js"), "w") as file:
-        file.write("import './gone.js';\n")
-    write(f"{root}/script/wrangler.json", '{"name": "s", "main": "gone.js"}')
-    for arguments in ([], ["--json"]):
-        code, out, err = hearthctl("deploy", f"{root}/script", *arguments)
-        assert code == 1 and (out or err), (code, out, err)
+    # A name that is no UTF-8.
+    code, _, err = hearthctl("deploy", os.fsencode(root) + b"/\xff")
+    assert code == 1 and "/\ufffd" in err, ascii(err)
+    code, out, _ = hearthctl("deploy", os.fsencode(root) + b"/\xff", "--json")
+    assert code == 1 and "/\ufffd" in json.loads(out)["error"], ascii(out)
     write(f"{root}/bad.yaml", CONFIG + '"\\e[2J\\u202e": 1\n')
     code, _, err = hearthctl("check", f"{root}/bad.yaml")
     assert code == 1 and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
