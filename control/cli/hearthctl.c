@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "control/base/clean.h"
 #include "control/base/json_field.h"
 #include "control/cli/ctl_client.h"
 #include "control/cli/doctor.h"
@@ -26,31 +27,36 @@
 
 void hearthctl_print_json(const json_t *j)
 {
-    json_dumpf(j, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_dumpf(j, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     fputc('\n', stdout);
 }
 
 int hearthctl_fail(const struct options *o, int code, const char *error)
 {
+    char text[4096];
+
+    clean(text, sizeof(text), error, strlen(error), o->is_json ? CLEAN_UTF8 : CLEAN_TEXT);
     if (o->is_json) {
-        json_t *j = json_pack("{s:b, s:s}", "ok", 0, "error", error);
+        json_t *j = json_pack("{s:b, s:s}", "ok", 0, "error", text);
 
         if (o->warnings)
             json_object_set(j, "warnings", o->warnings);
         hearthctl_print_json(j);
         json_decref(j);
     } else {
-        fprintf(stderr, "hearthctl: %s\n", error);
+        fprintf(stderr, "hearthctl: %s\n", text);
     }
     return code;
 }
 
 int hearthctl_show(const struct options *o, json_t *j, void (*print)(const json_t *))
 {
-    if (o->is_json)
+    if (o->is_json) {
         hearthctl_print_json(j);
-    else
+    } else {
+        clean_json(j, print == print_text ? CLEAN_TEXT : CLEAN_LINE);
         print(j);
+    }
     json_decref(j);
     return DONE;
 }
@@ -119,15 +125,18 @@ static int run_scripts(const struct options *o, const struct command *c)
 /* For people on standard error; for machines they are in the reply. */
 static void print_warnings(const struct bundle *b)
 {
+    json_t *all = json_deep_copy(b->warnings);
     const json_t *warning;
     size_t i;
 
-    json_array_foreach(b->warnings, i, warning)
+    clean_json(all, CLEAN_LINE);
+    json_array_foreach(all, i, warning)
     {
         fprintf(stderr, "hearthctl: %s:%lld: warning: \"%s\" %s\n", b->wrangler,
                 field_number(warning, "line"), field_text(warning, "key"),
                 field_text(warning, "text"));
     }
+    json_decref(all);
 }
 
 static int send_bundle(const struct options *o, const struct bundle *b, json_t **reply)
@@ -192,10 +201,12 @@ static int run_tail(const struct options *o, const struct command *c)
     while (!rc && line) {
         json_decref(line);
         line = ctl_receive(fd);
-        if (line && o->is_json)
-            json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        else if (line)
+        if (line && o->is_json) {
+            json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+        } else if (line) {
+            clean_json(line, CLEAN_LINE);
             print_log_line(line);
+        }
         if (line)
             fputc('\n', stdout);
         fflush(stdout);
@@ -205,6 +216,18 @@ static int run_tail(const struct options *o, const struct command *c)
 }
 
 /* ---- without hearthd ---- */
+
+/* line: 0 if there is none. */
+static void print_fault(const char *file, uint32_t line, const char *text)
+{
+    char cleaned[4096];
+
+    clean(cleaned, sizeof(cleaned), text, strlen(text), CLEAN_LINE);
+    if (line)
+        fprintf(stderr, "%s:%u: %s\n", file, line, cleaned);
+    else
+        fprintf(stderr, "%s: %s\n", file, cleaned);
+}
 
 static int run_check(const struct options *o, const struct command *c)
 {
@@ -227,12 +250,8 @@ static int run_check(const struct options *o, const struct command *c)
     } else if (is_good) {
         printf("%s: good\n", file);
     } else {
-        for (uint32_t i = 0; i < kept; i++) {
-            if (v->error[i].line)
-                fprintf(stderr, "%s:%u: %s\n", file, v->error[i].line, v->error[i].text);
-            else
-                fprintf(stderr, "%s: %s\n", file, v->error[i].text);
-        }
+        for (uint32_t i = 0; i < kept; i++)
+            print_fault(file, v->error[i].line, v->error[i].text);
         if (v && v->count > kept)
             fprintf(stderr, "%s: and %u more\n", file, v->count - kept);
     }

@@ -17,12 +17,6 @@ static const char *yes(const json_t *j, const char *key)
     return is(j, key) ? "yes" : "no";
 }
 
-static void print_clean(const char *s)
-{
-    for (; *s; s++)
-        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
-}
-
 static const char *format_duration(double seconds, char out[24])
 {
     long s = (long)seconds;
@@ -326,9 +320,9 @@ void print_log_line(const json_t *j)
     if (field_number(j, "lost_before"))
         printf("... %lld lines of %s lost on their way\n", field_number(j, "lost_before"),
                field_text(j, "node"));
-    printf("%s %s %s %s %s ", field_text(j, "node"), field_text(j, "script"),
-           field_text(j, "version"), field_text(j, "request"), field_text(j, "level"));
-    print_clean(field_text(j, "text"));
+    printf("%s %s %s %s %s %s", field_text(j, "node"), field_text(j, "script"),
+           field_text(j, "version"), field_text(j, "request"), field_text(j, "level"),
+           field_text(j, "text"));
     if (is(j, "is_cut"))
         printf(" ...");
 }

@@ -1,7 +1,7 @@
 /* hearthctl_print.h
  *
- * hearthd's replies as tables for people. Texts that come from scripts are cleaned of control
- * characters.
+ * hearthd's replies as tables for people. The caller has cleaned them (clean.h): what scripts and
+ * other nodes say is in them.
  */
 #ifndef HEARTH_HEARTHCTL_PRINT_H
 #define HEARTH_HEARTHCTL_PRINT_H

@@ -114,7 +114,7 @@ static void print_row_json(const struct sample *a, const struct sample *b)
                   "sources_over", b->over, "jobs", b->jobs, "busy_percent", busy_of(a, b),
                   "longest_ms", (double)b->longest_ns / 1e6, "up", b->up, "members", b->members,
                   "state", b->state);
-    json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(j);
 }

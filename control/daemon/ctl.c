@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/base/clean.h"
 #include "control/daemon/ctl_reader.h"
 #include "dataplane/base/limits.h"
 
@@ -176,7 +177,11 @@ void ctl_reply(struct ctl_client *c, json_t *reply)
 
 void ctl_refuse(struct ctl_client *c, const char *error)
 {
-    ctl_reply(c, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+    char text[CTL_REFUSAL_BYTES_MAX];
+
+    /* A name of a tenant's file may be in it: JSON is UTF-8. */
+    clean(text, sizeof(text), error, strlen(error), CLEAN_UTF8);
+    ctl_reply(c, json_pack("{s:b, s:s}", "ok", 0, "error", text));
 }
 
 /* ---- in ---- */

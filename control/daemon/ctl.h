@@ -26,6 +26,7 @@
 enum {
     CTL_CLIENTS_MAX = 32,
     CTL_REPLY_BYTES_MAX = 64 << 20,
+    CTL_REFUSAL_BYTES_MAX = 8192,
     CTL_UNSENT_BYTES_MAX = 1 << 20, /* of a tail */
 };
 

@@ -47,7 +47,10 @@ static json_t *deployed_json(const struct hearthd *h, const struct script *s, bo
 static void reject(struct hearthd *h, struct script *s, struct ctl_client *client,
                    const char *error)
 {
-    log_line("deploy", "script=%s version=%s refused: %s", s->name, s->version, error);
+    struct log_quoted why;
+
+    log_line("deploy", "script=%s version=%s refused=\"%s\"", s->name, s->version,
+             log_quote(&why, error));
     store_discard(&h->store, s->name, s->sha256);
     script_release(s);
     if (client)

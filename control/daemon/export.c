@@ -70,13 +70,14 @@ static json_t *runtimes_json(const struct hearthd *h)
 
         supervise_status(h->supervise, i, &s);
         json_array_append_new(
-            out, json_pack("{s:i, s:s, s:i, s:I, s:i, s:f, s:b, s:s, s:s, s:I, s:I, s:I, s:I}",
+            out, json_pack("{s:i, s:s, s:i, s:I, s:i, s:f, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
                            "index", (int)i, "state", states[s.state], "pid", s.pid, "life",
                            (json_int_t)s.life, "restarts", (int)s.restarts, "since_s",
                            (double)(loop_now_ns() - s.since_ns) / 1e9, "hugepages", (int)s.has_huge,
                            "v8", s.v8, "last_exit", s.last_exit, "isolates", (json_int_t)s.isolates,
                            "memory_bytes", (json_int_t)s.memory_bytes, "bad_packets",
-                           (json_int_t)s.bad_packets, "logs_dropped", (json_int_t)s.logs_dropped));
+                           (json_int_t)s.bad_packets, "logs_dropped", (json_int_t)s.logs_dropped,
+                           "regions_lost", (json_int_t)s.regions_lost));
     }
     return out;
 }

@@ -54,10 +54,11 @@ static void on_runtime_loaded(void *arg, uint64_t handle, const char *error)
 static void on_runtime_log(void *arg, const struct supervise_log *l)
 {
     struct hearthd *h = arg;
+    struct log_quoted text;
 
     if (!strcmp(l->level, "error"))
-        log_line("script", "name=%s version=%s request=%s level=error text=\"%.1000s\"", l->script,
-                 l->version, l->request, l->text);
+        log_line("script", "name=%s version=%s request=%s level=error text=\"%s\"", l->script,
+                 l->version, l->request, log_quote(&text, l->text));
     hearthd_log_line(h, l);
 }
 
@@ -71,7 +72,9 @@ static void on_script_gone(void *arg, uint64_t handle)
 
 static void on_bad_script(const char *name, const char *reason)
 {
-    log_line("script", "name=%s left out: %s", name, reason);
+    struct log_quoted why;
+
+    log_line("script", "name=%s left_out=\"%s\"", name, log_quote(&why, reason));
 }
 
 /* ---- start: each step leaves in *h what undo() takes back ---- */
@@ -432,11 +435,12 @@ static void on_core_done(void *arg, uint32_t events)
 static void log_reload(struct hearthd *h)
 {
     char error[2048];
+    struct log_quoted why;
     json_t *restart_needed = NULL, *key;
     size_t index;
 
     if (hearthd_reload(h, &restart_needed, error, sizeof(error))) {
-        log_line("reload", "refused: %s", error);
+        log_line("reload", "refused=\"%s\"", log_quote(&why, error));
         return;
     }
     json_array_foreach(restart_needed, index, key)

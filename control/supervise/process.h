@@ -16,6 +16,7 @@
 #include "control/supervise/hold.h"
 #include "control/supervise/patience.h"
 #include "control/supervise/region.h"
+#include "control/supervise/region_guard.h"
 #include "control/supervise/start_report.h"
 #include "control/supervise/supervise.h"
 #include "runtime/start.h"
@@ -52,7 +53,7 @@ struct process {
     char v8[32], last_exit[64];
     uint64_t ended_life;       /* the life before */
     struct job_blame ended_by; /* and what it executed at its end */
-    uint64_t isolates, memory_bytes, bad_packets, logs_dropped;
+    uint64_t isolates, memory_bytes, bad_packets, logs_dropped, regions_lost;
     struct script_row
         *row; /* what it last said of the script of that slot; of another handle: nothing yet */
     uint32_t rows;

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "control/base/clean.h"
 #include "control/base/log.h"
 #include "control/supervise/process.h"
 
@@ -10,12 +11,18 @@ enum { PACKETS_PER_EVENT = 64 };
 
 static bool on_ready(struct process *p, const struct start_report *said)
 {
+    int rc;
+
     if (p->state != SUPERVISE_BOOTING)
         return false;
+    rc = region_seal(p->region);
+    if (rc)
+        log_line("runtime", "index=%u pid=%d its region cannot be sealed: %s", p->index,
+                 (int)p->pid, strerror(-rc));
     loop_timer_cancel(p->owner->config.loop, &p->boot_timer);
-    memcpy(p->v8, said->v8, sizeof(p->v8));
-    log_line("runtime", "index=%u pid=%d up v8=%s boot_us=%llu hugepages=%s", p->index, (int)p->pid,
-             p->v8, (unsigned long long)(loop_now_ns() - p->started_ns) / 1000,
+    clean(p->v8, sizeof(p->v8), said->v8, strlen(said->v8), CLEAN_FIELD);
+    log_line("runtime", "index=%u pid=%d up v8=\"%s\" boot_us=%llu hugepages=%s", p->index,
+             (int)p->pid, p->v8, (unsigned long long)(loop_now_ns() - p->started_ns) / 1000,
              p->region->has_huge ? "yes" : "no");
     process_set_state(p, SUPERVISE_UP);
     return true;

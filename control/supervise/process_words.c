@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "control/base/clean.h"
 #include "control/base/log.h"
 #include "control/supervise/process.h"
 
@@ -11,6 +12,7 @@
 static void put_line(struct process *p)
 {
     uint64_t second = loop_now_ns() / 1000000000u;
+    char text[2 * SUPERVISE_WORDS_LINE_BYTES];
 
     if (!p->words_used)
         return;
@@ -20,9 +22,10 @@ static void put_line(struct process *p)
     }
     if (p->words_in_second++ >= SUPERVISE_WORDS_PER_SECOND)
         p->logs_dropped++;
-    else
-        log_line("runtime", "index=%u pid=%d says \"%.*s\"", p->index, (int)p->pid,
-                 (int)p->words_used, p->words);
+    else {
+        clean(text, sizeof(text), p->words, p->words_used, CLEAN_FIELD);
+        log_line("runtime", "index=%u pid=%d says=\"%s\"", p->index, (int)p->pid, text);
+    }
     p->words_used = 0;
 }
 
@@ -32,7 +35,7 @@ static void put(struct process *p, const char *bytes, size_t len)
         if (bytes[i] == '\n' || p->words_used == sizeof(p->words))
             put_line(p);
         if (bytes[i] != '\n')
-            p->words[p->words_used++] = bytes[i] ? bytes[i] : ' ';
+            p->words[p->words_used++] = bytes[i];
     }
 }
 

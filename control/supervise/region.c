@@ -8,14 +8,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "control/supervise/region_guard.h"
 #include "runtime/job.h"
 
 static void region_destroy(struct part *part)
 {
     struct region *r = (struct region *)part;
 
-    if (r->map)
+    if (r->map) {
+        region_guard_remove(r->map);
         munmap(r->map, r->bytes);
+    }
     if (r->memfd >= 0)
         close(r->memfd);
     if (r->wake_fd >= 0)
@@ -40,6 +43,14 @@ static bool map_region(struct region *r, unsigned flags)
     return false;
 }
 
+static bool is_guarded(struct region *r)
+{
+    if (region_guard_add(r->map, r->bytes, &r->condemned))
+        return true;
+    errno = ENFILE;
+    return false;
+}
+
 struct region *region_create(uint32_t lanes)
 {
     struct region *r = calloc(1, sizeof(*r));
@@ -52,7 +63,7 @@ struct region *region_create(uint32_t lanes)
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r->has_huge = map_region(r, MFD_HUGETLB | MFD_HUGE_2MB);
     if (r->wake_fd < 0 || (!r->has_huge && !map_region(r, 0)) ||
-        fcntl(r->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        fcntl(r->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) || !is_guarded(r)) {
         int saved = errno;
 
         region_destroy(&r->part);
@@ -61,4 +72,9 @@ struct region *region_create(uint32_t lanes)
     }
     job_region_format(r->map, lanes);
     return r;
+}
+
+int region_seal(struct region *r)
+{
+    return fcntl(r->memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) ? -errno : 0;
 }

@@ -50,6 +50,20 @@ static void give_up_waiting(struct process *p)
         p->taken = p->told;
 }
 
+/* A link that broke and a region that is lost follow each other; either is the end of the
+ * process. */
+static bool is_condemned(struct process *p)
+{
+    uint32_t condemned = atomic_load_explicit(&p->region->condemned, memory_order_acquire);
+
+    if (!condemned || p->state == SUPERVISE_ENDING)
+        return condemned;
+    p->regions_lost += condemned == REGION_LOST;
+    process_kill(p, condemned == REGION_LOST ? "it took pages of its region away"
+                                             : "it broke the contract of the job rings");
+    return true;
+}
+
 static void look_at_processes(void *arg)
 {
     struct supervise *s = arg;
@@ -65,8 +79,8 @@ static void look_at_processes(void *arg)
         taken = p->taken;
         process_hear_again(p);
         process_words_again(p);
-        if (atomic_load_explicit(&p->region->condemned, memory_order_acquire))
-            process_kill(p, "it broke the contract of the job rings");
+        if (is_condemned(p))
+            ;
         else if (looks_at_memory && is_bloated(p))
             process_kill(p, "its memory is far over its budget");
         else if (is_hung(p))
@@ -95,7 +109,7 @@ struct supervise *supervise_create(const struct supervise_config *config, char *
         !install_is_good(INSTALL_BLOB, config->blob, error, error_bytes))
         return NULL;
     s = calloc(1, sizeof(*s));
-    if (!s)
+    if (!s || region_guard_start())
         goto fail;
     s->config = *config;
     if (!s->config.hang_ms)
@@ -282,6 +296,7 @@ void supervise_status(const struct supervise *s, uint32_t i, struct supervise_st
         .memory_bytes = p->memory_bytes,
         .bad_packets = p->bad_packets,
         .logs_dropped = p->logs_dropped,
+        .regions_lost = p->regions_lost,
     };
     snprintf(out->v8, sizeof(out->v8), "%s", p->v8);
     snprintf(out->last_exit, sizeof(out->last_exit), "%s", p->last_exit);

@@ -114,6 +114,7 @@ struct supervise_status {
     char last_exit[64]; /* "" if none yet */
     uint64_t isolates, memory_bytes;
     uint64_t bad_packets, logs_dropped;
+    uint64_t regions_lost; /* lives that ended because pages of the region were gone */
 };
 
 struct supervise;

@@ -135,8 +135,9 @@ void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
 static void condemn(struct runtime_link *l)
 {
     l->counters->job_bad_message++;
+    uint32_t none = 0; /* who came first knows the reason */
     if (l->condemned)
-        atomic_store_explicit(l->condemned, 1, memory_order_release);
+        atomic_compare_exchange_strong(l->condemned, &none, 1);
     l->is_given_up = true;
     detach(l, job_region_blame(l->region));
 }

@@ -103,7 +103,7 @@ struct world_runtime {
     struct job_blame ended_by; /* and what it executed then */
     int wake_fd;               /* eventfd of the process */
     _Atomic uint32_t
-        *condemned; /* a core sets it to 1 when the process broke the contract: replace it */
+        *condemned; /* a core sets 0 to 1 when the process broke the contract: replace it */
 };
 
 enum { WORLD_HELD_MAX = 64 };

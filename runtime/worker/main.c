@@ -74,7 +74,7 @@ int v8c_main(int argc, char **argv)
     error = monitor_start(&w->monitor);
     if (error)
         return fail("monitor", error);
-    error = sandbox_seal();
+    error = sandbox_seal(w->event_fd);
     if (error)
         return fail("seccomp", error);
 

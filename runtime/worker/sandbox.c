@@ -4,15 +4,19 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { NOBODY = 65534, FILES_MAX = 128 };
@@ -94,21 +98,13 @@ void sandbox_leave_world(struct sandbox *s)
     limit(RLIMIT_MEMLOCK, 0);
 }
 
+/* With whatever arguments: of these calls none reaches memory, an offset or a flag that hearthd or
+ * another process has too. */
 static const int allowed[] = {
-    /* memory, with executable pages: V8 compiles */
-    SCMP_SYS(mmap),
+    /* its own address space */
     SCMP_SYS(munmap),
-    SCMP_SYS(mprotect),
-    SCMP_SYS(madvise),
-    SCMP_SYS(mremap),
     SCMP_SYS(brk),
-    SCMP_SYS(mincore),
-    SCMP_SYS(membarrier),
-    SCMP_SYS(pkey_mprotect),
-    SCMP_SYS(pkey_alloc),
-    SCMP_SYS(pkey_free),
     /* threads that exist */
-    SCMP_SYS(futex),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(rseq),
     SCMP_SYS(sched_yield),
@@ -121,25 +117,17 @@ static const int allowed[] = {
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(sigaltstack),
-    /* the file descriptors it has */
-    SCMP_SYS(read),
+    /* the file descriptors it has: a bell that is full is still a bell, and none of them blocks */
     SCMP_SYS(write),
     SCMP_SYS(writev),
     SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(sendto),
-    SCMP_SYS(recvfrom),
     SCMP_SYS(close),
     SCMP_SYS(ppoll),
     SCMP_SYS(poll),
     SCMP_SYS(fstat),
-    SCMP_SYS(lseek),
     /* time and randomness */
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_getres),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(time),
-    SCMP_SYS(clock_nanosleep),
     SCMP_SYS(nanosleep),
     SCMP_SYS(getrandom),
     SCMP_SYS(getrusage),
@@ -194,23 +182,90 @@ static const int deadly[] = {
     SCMP_SYS(reboot),
 };
 
+#define ONLY(call, ...)                                                                            \
+    (error =                                                                                       \
+         error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(call), 1, __VA_ARGS__))
+
+/* What V8, the allocator and the C library ask for, and nothing else: with other arguments these
+ * calls reach pages that hearthd has mapped too. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+    /* Private pages only: a shared mapping takes hugepages from those of hearthd's regions
+     * (MAP_HUGETLB), or gives it a second way to what the first one may not write. */
+    const scmp_datum_t optional =
+        MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE | MAP_STACK;
+    int error = 0;
+
+    ONLY(mmap, SCMP_A3(SCMP_CMP_MASKED_EQ, ~optional, MAP_PRIVATE));
+    /* Executable ones too: V8 compiles. */
+    ONLY(mprotect,
+         SCMP_A2(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(PROT_READ | PROT_WRITE | PROT_EXEC), 0));
+    /* Of a shared mapping the first takes away what this process sees only, the second is refused
+     * by the kernel, the third is a mark on its mapping. MADV_REMOVE punches a hole under
+     * hearthd's. */
+    ONLY(madvise, SCMP_A2(SCMP_CMP_EQ, MADV_DONTNEED));
+    ONLY(madvise, SCMP_A2(SCMP_CMP_EQ, MADV_FREE));
+    ONLY(madvise, SCMP_A2(SCMP_CMP_EQ, MADV_DONTFORK));
+    return error;
+}
+
+/* The private ones. FUTEX_LOCK_PI takes any thread's id, says whether there is one, and lends it a
+ * priority. */
+static int allow_futexes(scmp_filter_ctx filter)
+{
+    const scmp_datum_t any_clock = ~(scmp_datum_t)FUTEX_CLOCK_REALTIME;
+    int error = 0;
+
+    ONLY(futex, SCMP_A1(SCMP_CMP_EQ, FUTEX_WAIT_PRIVATE));
+    ONLY(futex, SCMP_A1(SCMP_CMP_EQ, FUTEX_WAKE_PRIVATE));
+    ONLY(futex, SCMP_A1(SCMP_CMP_MASKED_EQ, any_clock, FUTEX_WAIT_BITSET_PRIVATE));
+    return error;
+}
+
+/* A negative clock is the CPU time of any process or thread: of all, only that of the thread that
+ * runs scripts, which is this one (monitor.c). */
+static int allow_clocks(scmp_filter_ctx filter)
+{
+    clockid_t own;
+    int error = -pthread_getcpuclockid(pthread_self(), &own);
+
+    ONLY(clock_gettime, SCMP_A0(SCMP_CMP_LE, CLOCK_TAI));
+    /* As the kernel does, without the upper half: callers extend an int in either way. */
+    ONLY(clock_gettime, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)own));
+    ONLY(clock_getres, SCMP_A0(SCMP_CMP_LE, CLOCK_TAI));
+    ONLY(clock_nanosleep, SCMP_A0(SCMP_CMP_LE, CLOCK_TAI));
+    return error;
+}
+
+/* Who reads a core's eventfd takes the bell that another process has rung. Messages without an
+ * address and without descriptors. */
+static int allow_descriptors(scmp_filter_ctx filter, int event_fd)
+{
+    int error = 0;
+
+    if (event_fd >= 0)
+        ONLY(read, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)event_fd));
+    ONLY(sendto, SCMP_A4(SCMP_CMP_EQ, 0));
+    return error;
+}
+
 /* Of any id these tell whether it exists. The C library asks for a thread's priority, V8 and the
- * allocator for the CPUs that there are. */
-static int blind_scheduling(scmp_filter_ctx filter)
+ * allocator for the CPUs that there are. abort() signals its own thread. */
+static int allow_own_id(scmp_filter_ctx filter)
 {
     /* Not executed: it succeeds, which says SCHED_OTHER, and leaves the parameters as they are. */
     const uint32_t nothing_special = SCMP_ACT_ERRNO(0);
     int error = seccomp_rule_add(filter, nothing_special, SCMP_SYS(sched_getscheduler), 0);
+
     if (!error)
         error = seccomp_rule_add(filter, nothing_special, SCMP_SYS(sched_getparam), 0);
-    const scmp_datum_t own[] = {0, (scmp_datum_t)getpid()};
-    for (size_t i = 0; i < 2 && !error; i++)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_getaffinity), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, own[i]));
+    ONLY(sched_getaffinity, SCMP_A0(SCMP_CMP_EQ, 0));
+    ONLY(sched_getaffinity, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    ONLY(tgkill, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
     return error;
 }
 
-int sandbox_seal(void)
+int sandbox_seal(int event_fd)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
@@ -226,15 +281,15 @@ int sandbox_seal(void)
     for (size_t i = 0; i < sizeof(deadly) / sizeof(*deadly) && !error; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
     if (!error)
-        error = blind_scheduling(filter);
-    /* abort() signals its own thread. */
+        error = allow_memory(filter);
     if (!error)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-    /* The C library's fstat(): no path, only a descriptor. */
+        error = allow_futexes(filter);
     if (!error)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                                 SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+        error = allow_clocks(filter);
+    if (!error)
+        error = allow_descriptors(filter, event_fd);
+    if (!error)
+        error = allow_own_id(filter);
     if (!error)
         error = seccomp_load(filter);
     seccomp_release(filter);

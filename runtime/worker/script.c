@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/start.h"
@@ -178,12 +179,13 @@ static bool add_bindings(struct script *s, const json_t *services, const char **
 static bool map_sources(struct script *s, int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0 || st.st_size < 0)
+    /* Not the C library's fstat(), which is newfstatat: that takes a path too (sandbox.h). */
+    if (syscall(SYS_fstat, fd, &st) != 0 || st.st_size < 0)
         return false;
     s->map_bytes = (size_t)st.st_size;
     if (s->map_bytes == 0)
         return true;
-    void *map = mmap(NULL, s->map_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, s->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return false;
     s->map = map;

@@ -23,7 +23,7 @@ static struct supervise *supervise;
 static struct process *process;
 static struct loop loop;
 static struct catalog catalog;
-static struct region region;
+static struct region region = {.memfd = -1};
 static int peer;
 
 static void check_log(void *arg, const struct supervise_log *l)

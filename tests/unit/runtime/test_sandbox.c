@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
@@ -23,6 +28,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/libv8c/v8c.h"
@@ -194,6 +200,213 @@ static long try_memfd(void)
     return memfd_create("x", 0);
 }
 
+/* What hearthd and the process have in common, as it was before the sandbox: a region, a core's
+ * eventfd, a socket. */
+static struct {
+    int region, bell, other_bell, pair[2];
+    void *map;
+} shared;
+static const size_t shared_bytes = 16 * 4096;
+
+static bool share(void)
+{
+    shared.region = memfd_create("region", MFD_ALLOW_SEALING);
+    shared.bell = eventfd(1, EFD_NONBLOCK);
+    shared.other_bell = eventfd(1, EFD_NONBLOCK);
+    if (shared.region < 0 || ftruncate(shared.region, (off_t)shared_bytes) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, shared.pair))
+        return false;
+    shared.map = mmap(NULL, shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shared.region, 0);
+    return shared.map != MAP_FAILED;
+}
+
+static long advise(int advice)
+{
+    return madvise(shared.map, shared_bytes, advice);
+}
+static long try_punch(void)
+{
+    return advise(MADV_REMOVE);
+}
+static long try_page_out(void)
+{
+    return advise(MADV_PAGEOUT);
+}
+static long try_cool(void)
+{
+    return advise(MADV_COLD);
+}
+static long try_collapse(void)
+{
+    return advise(25 /* MADV_COLLAPSE */);
+}
+static long try_huge(void)
+{
+    return advise(MADV_HUGEPAGE);
+}
+static long try_populate(void)
+{
+    return advise(23 /* MADV_POPULATE_WRITE */);
+}
+static long try_merge(void)
+{
+    return advise(MADV_MERGEABLE);
+}
+static long try_read_ahead(void)
+{
+    return advise(MADV_WILLNEED);
+}
+static long try_advise_upper_half(void)
+{
+    return syscall(SYS_madvise, shared.map, shared_bytes, 1ull << 32 | MADV_REMOVE);
+}
+/* The kernel's answer: 0, or -1 with errno. */
+static long map_as(int protection, int flags, int fd)
+{
+    return mmap(NULL, shared_bytes, protection, flags, fd, 0) == MAP_FAILED ? -1 : 0;
+}
+static long try_map_shared(void)
+{
+    return map_as(PROT_READ, MAP_SHARED, shared.region);
+}
+static long try_map_shared_validate(void)
+{
+    return map_as(PROT_READ, MAP_SHARED_VALIDATE, shared.region);
+}
+static long try_map_anonymous_shared(void)
+{
+    return map_as(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+}
+static long try_map_huge(void)
+{
+    return map_as(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+}
+static long try_map_and_populate(void)
+{
+    return map_as(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
+}
+static long try_protect_growing(void)
+{
+    return mprotect(shared.map, shared_bytes, PROT_READ | PROT_GROWSDOWN);
+}
+static long try_remap(void)
+{
+    return mremap(shared.map, 0, shared_bytes, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
+}
+static long try_residence(void)
+{
+    unsigned char pages[16];
+    return mincore(shared.map, shared_bytes, pages);
+}
+static long try_key(void)
+{
+    return pkey_alloc(0, 0);
+}
+static long try_barrier(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+static long try_punch_by_descriptor(void)
+{
+    return fallocate(shared.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
+}
+static long try_truncate(void)
+{
+    return ftruncate(shared.region, 0);
+}
+static long try_add_seal(void)
+{
+    return fcntl(shared.region, F_ADD_SEALS, F_SEAL_GROW);
+}
+static long try_make_blocking(void)
+{
+    return fcntl(shared.bell, F_SETFL, 0);
+}
+static long try_make_blocking_by_ioctl(void)
+{
+    int off = 0;
+    return syscall(SYS_ioctl, shared.bell, 0x5421 /* FIONBIO */, &off);
+}
+static long try_own(void)
+{
+    return fcntl(shared.pair[0], F_SETOWN, parent);
+}
+static long try_signal_of_file(void)
+{
+    return fcntl(shared.pair[0], F_SETSIG, SIGTERM);
+}
+static long try_duplicate(void)
+{
+    return dup(shared.bell);
+}
+static long try_seek(void)
+{
+    return lseek(shared.region, 1, SEEK_SET);
+}
+static long try_take_bell(void)
+{
+    uint64_t count;
+    return read(shared.bell, &count, sizeof(count));
+}
+static long try_send_descriptor(void)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec iov = {"x", 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    memcpy(CMSG_DATA(&control.header), &shared.bell, sizeof(int));
+    return sendmsg(shared.pair[0], &msg, 0);
+}
+static long try_send_to(void)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "x"};
+    return sendto(shared.pair[0], "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+}
+static long try_stat_descriptor_or_path(void)
+{
+    struct stat st;
+    return fstatat(AT_FDCWD, "/", &st, AT_EMPTY_PATH);
+}
+/* Of a lock that its parent is said to hold. */
+static long try_lock_of_parent(void)
+{
+    uint32_t word = (uint32_t)parent;
+    return syscall(SYS_futex, &word, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0);
+}
+static long try_wake_shared(void)
+{
+    return syscall(SYS_futex, shared.map, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+/* linux/posix-timers.h: the CPU time that a process has used. */
+static clockid_t clock_of_parent(void)
+{
+    return (clockid_t)(~(unsigned)parent << 3 | 2);
+}
+static long try_time_of_parent(void)
+{
+    struct timespec t;
+    return clock_gettime(clock_of_parent(), &t);
+}
+static long try_resolution_of_parent(void)
+{
+    struct timespec t;
+    return syscall(SYS_clock_getres, clock_of_parent(), &t);
+}
+static long try_sleep_by_parent(void)
+{
+    struct timespec t = {.tv_nsec = 1};
+    return syscall(SYS_clock_nanosleep, clock_of_parent(), TIMER_ABSTIME, &t, NULL);
+}
+static long try_clone3(void)
+{
+    return syscall(SYS_clone3, NULL, 0);
+}
+
 struct row {
     const char *what;
     long (*attempt)(void);
@@ -234,6 +447,44 @@ static const struct row rows[] = {
     {"load bpf", try_bpf, true},
     {"ioctl", try_ioctl, false},
     {"make a memfd", try_memfd, false},
+    {"punch a hole in shared memory", try_punch, false},
+    {"the same, with bits that the kernel does not read", try_advise_upper_half, false},
+    {"page shared memory out", try_page_out, false},
+    {"call shared memory cold", try_cool, false},
+    {"collapse shared memory into huge pages", try_collapse, false},
+    {"want huge pages in shared memory", try_huge, false},
+    {"populate shared memory", try_populate, false},
+    {"merge pages with those of others", try_merge, false},
+    {"read shared memory ahead", try_read_ahead, false},
+    {"map shared memory once more", try_map_shared, false},
+    {"the same, validated", try_map_shared_validate, false},
+    {"map new shared memory", try_map_anonymous_shared, false},
+    {"take hugepages", try_map_huge, false},
+    {"map populated", try_map_and_populate, false},
+    {"protect a growing mapping", try_protect_growing, false},
+    {"map shared memory twice by mremap", try_remap, false},
+    {"ask which shared pages are resident", try_residence, false},
+    {"take a protection key", try_key, false},
+    {"hold up all CPUs with a barrier", try_barrier, false},
+    {"punch a hole by a descriptor", try_punch_by_descriptor, false},
+    {"truncate shared memory", try_truncate, false},
+    {"add a seal", try_add_seal, false},
+    {"make a shared eventfd block", try_make_blocking, false},
+    {"the same by ioctl", try_make_blocking_by_ioctl, false},
+    {"give a descriptor an owner", try_own, false},
+    {"give a descriptor a signal", try_signal_of_file, false},
+    {"duplicate a descriptor", try_duplicate, false},
+    {"move a shared offset", try_seek, false},
+    {"take a core's bell", try_take_bell, false},
+    {"send a descriptor", try_send_descriptor, false},
+    {"send to an address", try_send_to, false},
+    {"stat a path where a descriptor's is allowed", try_stat_descriptor_or_path, false},
+    {"say that its parent holds a lock", try_lock_of_parent, false},
+    {"wake who waits on shared memory", try_wake_shared, false},
+    {"ask the CPU time of its parent", try_time_of_parent, false},
+    {"ask the resolution of that clock", try_resolution_of_parent, false},
+    {"sleep by its parent's CPU time", try_sleep_by_parent, false},
+    {"clone3", try_clone3, false},
 };
 
 /* 0: it was refused with an error; 1: it worked; 2: the sandbox could not be entered. */
@@ -241,7 +492,7 @@ static int attempt(const struct row *row)
 {
     struct sandbox sandbox;
     sandbox_leave_world(&sandbox);
-    if (sandbox_seal() != 0)
+    if (sandbox_seal(shared.other_bell) != 0)
         return 2;
     errno = 0;
     return row->attempt() >= 0 || errno != EPERM; /* the filter's answer, not the file system's */
@@ -297,7 +548,7 @@ static void be_hearthd(int told)
         pid = getpid();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         sandbox_leave_world(&sandbox);
-        if (sandbox_seal() != 0 || write(told, &pid, sizeof(pid)) != sizeof(pid))
+        if (sandbox_seal(shared.other_bell) != 0 || write(told, &pid, sizeof(pid)) != sizeof(pid))
             _exit(1);
         for (;;) /* whatever the script does, it does not look up */
             ;
@@ -326,6 +577,37 @@ static bool ends_with_hearthd(void)
     return ok;
 }
 
+static bool works_as_before(void)
+{
+    uint64_t count = 1;
+    struct timespec t;
+    clockid_t own;
+    void *pages;
+    struct sandbox sandbox;
+
+    sandbox_leave_world(&sandbox);
+    if (sandbox_seal(shared.other_bell) != 0)
+        return false;
+    pages = mmap(NULL, shared_bytes, PROT_READ, MAP_PRIVATE, shared.region, 0);
+    return pages != MAP_FAILED && madvise(shared.map, shared_bytes, MADV_DONTNEED) == 0 &&
+           pthread_getcpuclockid(pthread_self(), &own) == 0 && clock_gettime(own, &t) == 0 &&
+           read(shared.other_bell, &count, sizeof(count)) == sizeof(count) &&
+           write(shared.bell, &count, sizeof(count)) == sizeof(count) &&
+           send(shared.pair[0], "x", 1, MSG_DONTWAIT) == 1;
+}
+
+static bool does_its_work(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(!works_as_before());
+    waitpid(pid, &status, 0);
+    bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    printf("%s - its own memory, clock, bell and socket are its own\n", ok ? "ok" : "not ok");
+    return ok;
+}
+
 /* Work that compiles to machine code, allocates enough to collect, and uses regular expressions. */
 static const char work[] =
     "function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
@@ -349,7 +631,7 @@ static bool v8_works_inside(const char *blob_path)
     printf("# namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces,
            sandbox.has_empty_root, sandbox.has_no_ids);
     engine_start(NULL);
-    if (sandbox_seal() != 0)
+    if (sandbox_seal(shared.other_bell) != 0)
         return false;
     bool ok = true;
     for (int round = 0; round < 3 && ok; round++) {
@@ -377,13 +659,14 @@ static bool v8_works_inside(const char *blob_path)
 
 int v8c_main(int argc, char **argv)
 {
-    bool ok = argc == 2;
+    bool ok = argc == 2 && share();
     parent = getpid();
     early_socket = socket(AF_INET, SOCK_STREAM, 0);
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         ok &= is_refused(&rows[i]);
     ok &= loses_all_capabilities();
+    ok &= does_its_work();
     ok &= ends_with_hearthd();
     ok = ok && v8_works_inside(argv[1]);
     _exit(ok ? 0 : 1);

@@ -3,9 +3,12 @@
 
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 HEARTHCTL = os.path.abspath(sys.argv[1])
 CONFIG = """node: n1
@@ -15,9 +18,35 @@ listen: {https: 0, http: 80}
 """
 
 
-def hearthctl(*arguments):
-    done = subprocess.run([HEARTHCTL, "--socket", "/nonexistent/ctl.sock", *arguments], capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
+def hearthctl(*arguments, ctl="/nonexistent/ctl.sock"):
+    done = subprocess.run([HEARTHCTL, "--socket", ctl, *arguments], capture_output=True, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def answered(root, replies, *arguments):
+    """What it prints if hearthd says that."""
+    path = f"{root}/ctl.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.bind(path)
+        door.listen(1)
+
+        def serve():
+            client, _ = door.accept()
+            with client:
+                size = struct.unpack("<I", client.recv(4, socket.MSG_WAITALL))[0]
+                request = json.loads(client.recv(size, socket.MSG_WAITALL))
+                client.recv(request.get("payload", 0), socket.MSG_WAITALL)
+                for reply in replies:
+                    text = json.dumps(reply).encode()
+                    client.sendall(struct.pack("<I", len(text)) + text)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        said = hearthctl(*arguments, ctl=path)
+        server.join(20)
+        assert not server.is_alive(), said
+    os.unlink(path)
+    return said
 
 
 def write(path, text):
@@ -62,7 +91,57 @@ def check_looks_for_the_files_that_a_start_needs(root):
     ], lines
 
 
-for test in (check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too):
+# An escape sequence, C1, an override, a line of its own.
+EVIL = "a\x1b[2J\u009b2J\u202e\u2066\nn1 hearth 1 2 error forged\tb"
+CLEAN = "a\ufffd[2J\ufffd2J\ufffd\ufffd n1 hearth 1 2 error forged b"
+
+
+def what_strangers_say_is_cleaned_for_a_terminal(root):
+    ok = {"ok": True}
+    line = {"node": "n1", "script": "s", "version": "v", "request": "r", "level": "error", "text": EVIL}
+    event = {"us": 1.0, "node": EVIL, "depth": 0, "text": EVIL}
+    rows = [
+        ("tail", [ok, line], ["tail"]),
+        ("tail of a name", [ok, {**line, "node": EVIL, "text": "x"}], ["tail"]),
+        ("why", [{**ok, "request": "r", "told_by": "n1", "events": [event]}], ["why", "r"]),
+        ("scripts", [{**ok, "scripts": [{"name": EVIL, "routes": [EVIL]}]}], ["scripts"]),
+        ("node status", [{**ok, "node": EVIL, "members": [{"name": EVIL}]}], ["node", "status"]),
+        ("status", [{**ok, "node": EVIL, "runtimes": [{"last_exit": EVIL}]}], ["status"]),
+    ]
+    for what, replies, arguments in rows:
+        code, out, err = answered(root, replies, *arguments)
+        assert code == 0 and CLEAN[:5] in out, f"{what}: {code} {out!r} {err!r}"
+        assert not any(c in out for c in "\x1b\x9b\u202e\u2066"), f"{what}: {out!r}"
+        assert not any(one.startswith("n1 hearth 1 2") for one in out.splitlines()), f"{what}: {out!r}"
+        code, out, err = answered(root, replies, *arguments, "--json")
+        out = out.lower()
+        assert code == 0 and "\\u202e" in out and "\\u001b" in out and "\\u009b" in out and out.isascii(), f"{what}: {out!r}"
+
+
+def errors_are_cleaned_too(root):
+    write(f"{root}/script/index.js", "export default { fetch() { return new Response('x'); } };\n")
+    write(f"{root}/script/wrangler.json", json.dumps({"name": "s", "main": "index.js"}))
+    refusal = [{"ok": False, "error": "the script does not load: Error: \x1b[2J\u202e\u009b"}]
+    code, _, err = answered(root, refusal, "deploy", f"{root}/script")
+    assert code == 1 and err == "hearthctl: the script does not load: Error: \ufffd[2J\ufffd\ufffd\n", ascii(err)
+    # A tenant's file: the key is theirs, and so is the name of a module.
+    write(f"{root}/script/wrangler.json", json.dumps({"name": "s", "main": "index.js", EVIL: 1}))
+    code, _, err = hearthctl("deploy", f"{root}/script")
+    assert "warning" in err and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
+    write(f"{root}/script/wrangler.json", json.dumps({"name": "s", "main": EVIL}))
+    code, _, err = hearthctl("deploy", f"{root}/script")
+    assert code == 1 and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
+    # A name that is no UTF-8.
+    code, _, err = hearthctl("deploy", os.fsencode(root) + b"/\xff")
+    assert code == 1 and "/\ufffd" in err, ascii(err)
+    code, out, _ = hearthctl("deploy", os.fsencode(root) + b"/\xff", "--json")
+    assert code == 1 and "/\ufffd" in json.loads(out)["error"], ascii(out)
+    write(f"{root}/bad.yaml", CONFIG + '"\\e[2J\\u202e": 1\n')
+    code, _, err = hearthctl("check", f"{root}/bad.yaml")
+    assert code == 1 and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
+
+
+for test in (what_strangers_say_is_cleaned_for_a_terminal, errors_are_cleaned_too, check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too):
     with tempfile.TemporaryDirectory(prefix="hearth-test-hearthctl-") as directory:
         test(directory)
         print(f"ok - {test.__name__.replace('_', ' ')}")

@@ -14,9 +14,11 @@
  *   blocked   the same, but it never answers
  *   shouts    ready, then 1 MB on its standard error, lines like hearthd's own among it
  *   guest     the same, but it ends with its socket
+ *   punches   ready, then with each script a hole in its region; it logs what came of it
  * Of a script whose source begins with "bad" it says, when asked, that it does not load; with
  * "exit": it ends; with "mute": nothing. To "hasty" it says so before it is asked.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -76,6 +78,7 @@ static json_t *hear(int *fds, int *fd_count)
 }
 
 static void *map; /* the region */
+static size_t map_bytes;
 
 static void take_region(void)
 {
@@ -86,14 +89,15 @@ static void take_region(void)
     if (!j || count != 2 + (int)json_integer_value(json_object_get(j, "lanes")) ||
         fstat(fds[0], &st))
         exit(4);
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+    map_bytes = (size_t)st.st_size;
+    map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
     if (map == MAP_FAILED || job_region_check(map, (size_t)st.st_size) ||
         !ftruncate(fds[0], st.st_size + 4096)) /* its size is sealed */
         exit(5);
     json_decref(j);
 }
 
-static bool is_mute, is_killed, is_starved;
+static bool is_mute, is_killed, is_starved, punches;
 
 /* From here on the CPU is another's, but for what the kernel leaves to the idle. */
 static void starve(void)
@@ -160,6 +164,12 @@ static void say_loaded(json_int_t handle)
                       strncmp(source, "bad", 3) ? "" : source));
 }
 
+/* seccomp has fallen: what does the kernel say itself? */
+static void punch(void)
+{
+    say_log(0, madvise(map, map_bytes, MADV_REMOVE) ? strerrorname_np(errno) : "punched");
+}
+
 static void take_scripts(void)
 {
     int fds[70], count;
@@ -172,6 +182,8 @@ static void take_scripts(void)
 
         if (!strcmp(type, "script") && is_killed)
             die_of(handle);
+        if (!strcmp(type, "script") && punches)
+            punch();
         if (!strcmp(type, "script") && count == 1) {
             ssize_t n = pread(fds[0], source, sizeof(source) - 1, 0);
             const json_t *limits = json_object_get(j, "limits");
@@ -270,6 +282,7 @@ int main(int argc, char **argv)
         take_region();
     }
     is_killed = !strcmp(how, "killed");
+    punches = !strcmp(how, "punches");
     if (!strcmp(how, "silent")) {
         pause();
         return 0;
@@ -304,7 +317,8 @@ int main(int argc, char **argv)
     }
     if (!strcmp(how, "shouts")) {
         for (int i = 0; i < 20000; i++)
-            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J more of the same", i);
+            fprintf(stderr, "deploy script=evil version=%d\n\x1b[2J\xe2\x80\xae\" because=\"forged",
+                    i);
         say_log(0, "end");
     }
     if (!strcmp(how, "deaf") || !strcmp(how, "stranger"))

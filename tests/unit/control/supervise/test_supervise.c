@@ -138,6 +138,44 @@ static void a_condemned_process_is_replaced(void **state)
     assert_int_equal(atomic_load(r.condemned), 0);
 }
 
+static void lose_pages(void *at, size_t bytes)
+{
+    int fd = memfd_create("nothing", MFD_CLOEXEC);
+
+    assert_ptr_equal(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), at);
+    close(fd);
+}
+
+static void a_process_takes_no_page_of_its_region_away(void **state)
+{
+    start("punches", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    add_script("alpha", "a");
+    supervise_tell(supervise);
+    UNTIL(has_logged(": EPERM"));
+}
+
+/* Its core touches it: the life ends, and says why. */
+static void a_process_whose_region_is_lost_is_replaced(void **state)
+{
+    struct part *region;
+    struct world_runtime r;
+    int pid;
+
+    start("good", 1);
+    UNTIL(supervise_up_count(supervise) == 1);
+    pid = status_of(0).pid;
+    r = supervise_runtime(supervise, 0, &region);
+    /* What a hole in it would be, if one could be made: a file of another size in its place. */
+    lose_pages(r.region, job_region_bytes(1));
+    assert_int_equal(*(volatile uint32_t *)r.region, 0);
+    assert_int_equal(atomic_load(r.condemned), REGION_LOST);
+    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
+    assert_int_equal(status_of(0).regions_lost, 1);
+    r = supervise_runtime(supervise, 0, &region);
+    assert_int_equal(atomic_load(r.condemned), 0);
+}
+
 /* The largest manifest that a deploy may bring fits into a packet: one that did not would end every
  * process that is told of it. */
 static void the_largest_script_is_told(void **state)
@@ -398,6 +436,7 @@ static void what_a_process_writes_is_no_line_of_hearthds_log(void **state)
     assert_non_null(f);
     for (; fgets(line, sizeof(line), f); lines++) {
         if (strncmp(line, "runtime index=0 ", 16) || strchr(line, '\x1b') ||
+            strstr(line, "\xe2\x80\xae") || strstr(line, "=\"forged") ||
             strlen(line) > SUPERVISE_WORDS_LINE_BYTES + 100)
             fail_msg("%s", line);
     }
@@ -432,6 +471,8 @@ int main(void)
         TEST(one_that_keeps_dying_waits_longer_each_time),
         TEST(what_it_executed_at_its_end_is_told_and_held_back),
         TEST(a_condemned_process_is_replaced),
+        TEST(a_process_takes_no_page_of_its_region_away),
+        TEST(a_process_whose_region_is_lost_is_replaced),
         TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
         TEST(one_that_may_not_be_killed_is_asked_to_end),
         TEST(the_end_waits_only_so_long_for_one_that_may_not_be_killed),

@@ -1,0 +1,48 @@
+/* region_guard.h
+ *
+ * The second wall around a region: whatever takes its pages away from under hearthd, an access to
+ * it is no end of hearthd. The first are the seals (region.h) and seccomp (sandbox.h).
+ *
+ *   access -> page is gone -> SIGBUS -> is the address in a region of the table?
+ *                                         yes: zeroed memory of our own takes the place of all of
+ *                                              it, *condemned = REGION_LOST, the access is repeated
+ *                                         no:  the end, as ever, with the address in the core dump
+ *
+ * The interrupted access reads zeros, as hostile as anything else in a region: the checks that are
+ * there do the rest, and the supervisor, which looks at `condemned`, kills the process. All of the
+ * region is replaced: with one mmap hearthd shares nothing with that process any more, and there
+ * is no second fault. A broken memory module (BUS_MCEERR_AR) under a region goes the same way.
+ *
+ * Threads: added and removed by the control thread, as long as nobody can touch the region; the
+ * handler runs in any thread that touches it, and takes no lock. System calls that are given such
+ * an address fail with EFAULT instead; none is.
+ *
+ * A signal's handler has no argument: this table is the process's, and the one global of its kind.
+ *
+ * Rejected: a jump out of the access (sigsetjmp around all of runtime_link): it would cost each
+ * poll, and leave books half written. The faulting page alone: on hugepages two megabytes of the
+ * others would fault in turn. A DPDK heap that grows installs a handler of its own for that
+ * moment; hearthd's does not grow once it serves.
+ */
+#ifndef HEARTH_REGION_GUARD_H
+#define HEARTH_REGION_GUARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    REGION_GUARDS_MAX =
+        256,         /* regions that are mapped: those of live processes, and of old worlds */
+    REGION_LOST = 2, /* *condemned: its pages were taken away */
+};
+
+/* Before the first region. 0 or -errno. */
+int region_guard_start(void);
+/* map and bytes: whole pages of whatever size it is made of. False: the table is full. */
+bool region_guard_add(void *map, size_t bytes, _Atomic uint32_t *condemned);
+/* Before it is unmapped. One that was not added is none. */
+void region_guard_remove(const void *map);
+
+#endif
