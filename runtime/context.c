@@ -5,7 +5,7 @@
 
 #include "runtime/octets.h"
 
-enum { VERSION = 1, HEADER_BYTES = 4 };
+enum { VERSION = 2, GRANTED_AT = 4 };
 
 static_assert(CONTEXT_FRAME_BYTES == 8 + 8           /* script, owner */
                                          + 4 * 4 + 4 /* limits, features */
@@ -44,9 +44,18 @@ size_t context_write(const struct context *c, uint8_t *out)
     octets_put_u8(&w, VERSION);
     octets_put_u8(&w, (uint8_t)c->count);
     octets_put_zero(&w, 2);
+    octets_put_u32(&w, c->granted);
     for (uint32_t i = 0; i < c->count; i++)
         write_frame(&w, &c->frame[i]);
     return octets_written(&w);
+}
+
+void context_grant(uint8_t *bytes, uint32_t granted)
+{
+    struct octets_writer w = octets_writer(bytes + GRANTED_AT, sizeof(granted));
+
+    assert(bytes[0] == VERSION);
+    octets_put_u32(&w, granted);
 }
 
 static void read_frame(struct octets_reader *r, struct context_frame *f)
@@ -79,6 +88,7 @@ bool context_read(struct context *out, const uint8_t *bytes, size_t len)
 
     out->count = octets_get_u8(&r);
     octets_get_zero(&r, 2);
+    out->granted = octets_get_u32(&r);
     if (r.bad || version != VERSION || out->count == 0 || out->count > CONTEXT_DEPTH_MAX)
         return false;
     for (uint32_t i = 0; i < out->count; i++)

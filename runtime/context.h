@@ -1,16 +1,22 @@
 /* context.h
  *
  * The context stack of a call: who called whom to get here, and under which limits. It travels with
- * every call, between nodes and to the runtime, and bounds chains and cycles of bindings.
+ * every call, between nodes and to the runtime, and bounds chains and cycles of bindings. With it
+ * goes what the call may still make of sub-requests.
  *
  *   frame 0: the script that the client asked for | frame 1: the script that it called | ...
  *   at most CONTEXT_DEPTH_MAX
  *
- *   wire:  u8 version (1) | u8 count | u16 zero | count x frame of CONTEXT_FRAME_BYTES, big-endian,
- *          in the order of the struct
+ *   wire:  u8 version (2) | u8 count | u16 zero | u32 granted | count x frame of
+ *          CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
  *
  * A limit override of 0 says nothing; the effective limit is the least of all frames' that say
  * something, so that a callee can never do more than its caller allowed.
+ *
+ * granted: between nodes, how many sub-requests this call may still make, with all that it calls in
+ * turn (dataplane/call/budget.h, which keeps the books); 0: none. It is not a limit of a frame:
+ * what the callee does not use of it goes back with the end of its answer. In what a runtime gets
+ * it says nothing: hearthd counts, and the script is told when a call is one too many.
  *
  * trace_id and flags are W3C Trace Context's (traceparent); span_id is this frame's own, its parent
  * is the frame below.
@@ -28,7 +34,8 @@ enum {
     CONTEXT_DEPTH_MAX = 16,
     CONTEXT_TAILS_MAX = 4,
     CONTEXT_FRAME_BYTES = 104,
-    CONTEXT_BYTES_MAX = 4 + CONTEXT_DEPTH_MAX * CONTEXT_FRAME_BYTES,
+    CONTEXT_HEADER_BYTES = 8,
+    CONTEXT_BYTES_MAX = CONTEXT_HEADER_BYTES + CONTEXT_DEPTH_MAX * CONTEXT_FRAME_BYTES,
 };
 
 enum context_trust {
@@ -53,11 +60,14 @@ struct context_frame {
 
 struct context {
     uint32_t count;
+    uint32_t granted;
     struct context_frame frame[CONTEXT_DEPTH_MAX];
 };
 
 /* Bytes written, at most CONTEXT_BYTES_MAX; out has room for them. There is at least one frame. */
 size_t context_write(const struct context *, uint8_t *out);
+/* Into one that is written. */
+void context_grant(uint8_t *bytes, uint32_t granted);
 /* False: malformed (length, version, zeros, depth 0 or too deep, trust, tails). *out is then
  * undefined. */
 bool context_read(struct context *out, const uint8_t *bytes, size_t len);

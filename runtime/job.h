@@ -70,7 +70,7 @@
 #include "runtime/arena.h"
 
 enum {
-    JOB_REGION_VERSION = 5,
+    JOB_REGION_VERSION = 6,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
     JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */

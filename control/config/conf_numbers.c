@@ -26,7 +26,7 @@ static const struct conf_number numbers[] = {
     IN(limits, cpu_ms, 50, 1, 300000),
     IN(limits, wall_ms, 30000, 10, 3600000),
     IN(limits, heap_mb, 128, 16, 4096),
-    IN(limits, subrequests, 1000, 1, BUNDLE_SUBREQUESTS_MAX),
+    IN(limits, subrequests, SUBREQUESTS_DEFAULT, 1, BUNDLE_SUBREQUESTS_MAX),
     IN(limits, conns, CORE_CONNS_DEFAULT, 16, 1 << 20),
     IN(limits, chunks, CORE_CHUNKS_DEFAULT, 1024, 1 << 22),
     IN(limits, jobs, 1024, 1, JOB_JOBS_MAX),

@@ -96,6 +96,9 @@ static bool add_script(struct scripts_part *p, struct script *script, const stru
     snprintf(w->name, sizeof(w->name), "%s", script->name);
     snprintf(w->version, sizeof(w->version), "%s", script->version);
     w->version_bits = strtoull(script->version, NULL, 16);
+    w->subrequests = number_of(json_object_get(script->manifest, "limits"), "subrequests");
+    if (w->subrequests == 0)
+        w->subrequests = conf->limits.subrequests;
     add_bindings(p, w, bindings_used, json_object_get(script->manifest, "services"));
     json_array_foreach(routes, i, route)
     {

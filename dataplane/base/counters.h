@@ -169,6 +169,7 @@
     E(warm_budget, "isolates not asked for: over the budget")                                      \
     E(sub_started, "requests of scripts to other scripts")                                         \
     E(sub_depth, "of these, refused: the chain is too deep")                                       \
+    E(sub_budget, "of these, refused: the request has made as many calls as it may")               \
     E(sub_refused, "of these, refused for another reason")
 
 #define COUNTERS_RPC(D, E)                                                                         \

@@ -103,6 +103,7 @@
     L(CALLS_DEFAULT, 4096, "requests under way on one core, from clients, peers and scripts")      \
     L(SERVED_DEFAULT, 2048, "of these, from peers")                                                \
     L(SUBS_DEFAULT, 2048, "and from scripts, through bindings")                                    \
+    L(SUBREQUESTS_DEFAULT, 1000, "of a client's request, its callees' too")                        \
     L(STREAMS_DEFAULT, 8192, "streams of all channels of one core")                                \
     L(HOT_ENTER_RPM_DEFAULT, 30,                                                                   \
       "requests a minute for one script at one node: from here on it runs where it enters")        \

@@ -52,6 +52,7 @@
       "request body is given to a runtime beyond its credit")                                      \
     X(SUB_RUNS_ON, CLUSTER, 1, 40,                                                                 \
       "what a script called is not cancelled when the script's job ends")                          \
+    X(TREE_UNCOUNTED, CLUSTER, 2, 8, "a request's sub-requests are not counted")                   \
     X(DRAINING_IS_HOME, CLUSTER, 9, 80, "a node that drains stays the home of its scripts")        \
     X(WORD_UNCHECKED, CLUSTER, 14, 24, "a member's word about owners and trust is taken")          \
     X(MAC_UNCHECKED, CLUSTER, 1, 60, "the seal of a capability is not checked")                    \

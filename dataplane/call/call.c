@@ -25,7 +25,7 @@ enum {
 
 size_t calls_bytes(uint32_t count)
 {
-    return sizeof(struct calls) + count * sizeof(struct call);
+    return sizeof(struct calls) + count * (sizeof(struct call) + sizeof(struct budget_tree));
 }
 
 struct calls *calls_init(void *memory, uint32_t count,
@@ -38,6 +38,7 @@ struct calls *calls_init(void *memory, uint32_t count,
     t->free = NULL;
     t->waiting = (struct age_list){0};
     t->next_ns = UINT64_MAX;
+    budget_trees_init(&t->trees, (struct budget_tree *)&t->call[count], count);
     for (uint32_t i = count; i-- > 0;) {
         t->call[i].index = i;
         t->call[i].generation = 1;
@@ -123,6 +124,7 @@ static void free_call(struct core *core, struct call *c)
     call_end_answer(core, c);
     call_end_upload(core, c);
     core->calls->drop_subs(core, c);
+    budget_end(&core->calls->trees, &c->budget);
     send_spans(core, c);
     uncount(core, c);
     call_revoke_lazy(core, c);
@@ -377,7 +379,8 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
     q.is_overloaded = steer_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
-    bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded;
+    bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded &&
+                  budget_may_travel(&c->budget, c->is_leaf);
     c->wants_home = false;
     q.self = core->world->cluster.self;
     if (may_go)
@@ -421,38 +424,6 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
                 q.successor[i].state = NODE_DOWN;
         }
     }
-}
-
-uint64_t call_bindings_digest(const struct world_script *s)
-{
-    uint64_t digest = s->binding_count;
-    for (uint32_t i = 0; i < s->binding_count; i++)
-        digest = (digest ^ s->bindings[i].script) * 0x9e3779b97f4a7c15u;
-    return digest;
-}
-
-/* The stack is the first thing in the head. False: no chunk for it. */
-static bool keep_context(struct core *core, struct call *c)
-{
-    uint16_t bytes;
-    uint8_t context[CONTEXT_BYTES_MAX];
-    if (c->head.bytes < sizeof(bytes))
-        return true;
-    byte_queue_copy(&c->head, 0, &bytes, sizeof(bytes));
-    assert(bytes <= sizeof(context) && sizeof(bytes) + bytes <= c->head.bytes);
-    byte_queue_copy(&c->head, sizeof(bytes), context, bytes);
-    return byte_queue_append(&c->context, &core->chunks, context, bytes) == bytes;
-}
-
-/* What it runs. False: no chunk. */
-static bool take_script(struct core *core, struct call *c, const struct world_script *s)
-{
-    c->script_handle = s->handle;
-    c->script_version = s->version_bits;
-    if (s->binding_count == 0)
-        return true;
-    c->bindings_digest = call_bindings_digest(s);
-    return c->context.bytes > 0 || keep_context(core, c);
 }
 
 bool call_start(struct core *core, const struct call_request *r, struct call_ref *ref,
@@ -503,7 +474,8 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     c->head = *r->head;
     *r->head = (struct byte_queue){0};
     *error = CALL_ERROR_BUSY;
-    if (!take_script(core, c, r->script) || place_call(core, c, true, error) == FAILED) {
+    call_take_budget(core, c, r);
+    if (!call_take_script(core, c, r->script) || place_call(core, c, true, error) == FAILED) {
         *r->head = c->head;
         c->head = (struct byte_queue){0};
         free_call(core, c);
@@ -518,6 +490,7 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
 static void fail(struct core *core, struct call *c, uint32_t error, bool lingers)
 {
     c->is_over = true;
+    c->lives_on = lingers;
     call_trace(core, c, TRACE_ERROR, (uint16_t)error, 0);
     c->events->error(core, c->owner, error);
     call_finish(core, c, lingers);
@@ -552,7 +525,7 @@ static void place_again(struct core *core, struct call *c)
         call_fail(core, c, JOB_ERROR_HELD);
         return;
     }
-    if (!script || script->handle == c->script_handle || take_script(core, c, script))
+    if (!script || script->handle == c->script_handle || call_take_script(core, c, script))
         result = c->wait_until_ns && !c->wants_home ? start_local(core, c, &error)
                                                     : place_call(core, c, false, &error);
     if (result == FAILED)
@@ -580,6 +553,7 @@ void call_lost(struct core *core, struct call *c, bool is_suspect)
         return;
     }
     core->calls->drop_subs(core, c);
+    budget_again(&core->calls->trees, &c->budget);
     c->was_rerun = true;
     c->wait_until_ns = 0;
     core->counters.job_rerun++;
@@ -636,7 +610,7 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
     struct call *c = call_at(core, owner);
     struct head_reader r;
     bool is_end = head->body.is_end;
-    bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->lives_on = is_end && runtime_link_lingers(link_of(core, c), c->job);
     c->has_head = true;
     c->is_over = is_end;
     if (c->is_bounced)
@@ -646,7 +620,7 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
     call_review_kept(core, c);
     c->events->head(core, c->owner, head);
     if (is_end)
-        call_finish(core, c, lingers);
+        call_finish(core, c, c->lives_on);
 }
 
 static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
@@ -654,12 +628,12 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
     struct core *core = arg;
     struct call *c = call_at(core, owner);
     bool is_end = body->is_end;
-    bool lingers = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->lives_on = is_end && runtime_link_lingers(link_of(core, c), c->job);
     c->is_over = is_end;
     trace_end(core, c, is_end);
     c->events->data(core, c->owner, body);
     if (is_end)
-        call_finish(core, c, lingers);
+        call_finish(core, c, c->lives_on);
 }
 
 static void on_error(void *arg, uint32_t owner, enum job_error error)

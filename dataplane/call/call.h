@@ -100,6 +100,9 @@ struct call_request {
     const uint8_t *sink; /* a capability: where spans go besides our own recorder; NULL: nowhere */
     uint64_t span;       /* names this call in the trace; 0: the client's own */
     uint64_t started_ns; /* of the whole request, by our clock: what ages and spans count from */
+    struct call *parent; /* whose script makes it; NULL: nobody's here */
+    /* That it may make, with all below it (budget.h), if that is less than its script's limit. */
+    uint32_t subrequests;
 };
 
 enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
@@ -135,6 +138,8 @@ void call_cancel(struct core *, struct call_ref);
 /* For debug headers: names of nodes by their index in the world. */
 enum call_path call_path(struct core *, struct call_ref);
 uint16_t call_home(struct core *, struct call_ref);
+/* Of a peer's call, while its last event is told: what it has spent of the grant (budget.h). */
+uint32_t call_spent(struct core *, struct call_ref);
 
 /* ---- the core's part ---- */
 

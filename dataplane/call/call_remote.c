@@ -48,6 +48,7 @@ static size_t make_call(struct core *core, struct call *c)
     if (has_sink)
         call.flags |= RECORD_CALL_TRACED;
     byte_queue_copy(&c->head, 0, t->head, c->head.bytes);
+    call_grant(c, t->head);
     return record_write_call(t->record, sizeof(t->record), &call);
 }
 
@@ -67,6 +68,7 @@ enum call_sent call_send(struct core *core, struct call *c, uint16_t node)
     bool has_memory = bytes > 0 && stream_set_aside(channel, stream, bytes);
     if (!has_memory) {
         call_revoke_lazy(core, c);
+        budget_return(&c->budget, 0);
         stream_reset(channel, stream, STREAM_CANCELLED);
         peers_mark(core->peers, channel);
         return bytes > 0 ? CALL_NO_MEMORY : CALL_NO_WAY;
@@ -177,11 +179,16 @@ static void gather(struct stream *s, uint32_t offset, size_t len, struct views *
 }
 
 /* Is a DATA_END all that is left from offset on? */
-static bool ends_at(struct stream *s, uint32_t offset)
+static bool ends_at(struct stream *s, uint32_t offset, struct record_end *end)
 {
     struct record_header h;
     bool is_bad;
-    return look_header(s, offset, &h, &is_bad) && h.type == RECORD_DATA_END;
+    uint8_t bytes[RECORD_END_BYTES];
+    if (!look_header(s, offset, &h, &is_bad) || h.type != RECORD_DATA_END ||
+        stream_available(s) < offset + RECORD_HEADER_BYTES + sizeof(bytes))
+        return false;
+    stream_copy(s, offset + RECORD_HEADER_BYTES, bytes, sizeof(bytes));
+    return record_read_end(end, bytes, sizeof(bytes));
 }
 
 /* The last event is told: the stream goes with the call. */
@@ -229,6 +236,7 @@ static void bounced(struct core *core, struct call *c, uint8_t reason)
     core->counters.call_wasted_bytes += c->sent_bytes;
     call_trace(core, c, TRACE_BOUNCE, reason, c->sent_bytes);
     call_drop_stream(core, c, STREAM_CANCELLED);
+    budget_return(&c->budget, 0);
     c->is_bounced = true;
     c->path = CALL_BOUNCED;
     call_run_here(core, c);
@@ -266,6 +274,7 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
     struct calls *t = core->calls;
     struct record_head head;
     struct record_header next;
+    struct record_end end;
     struct views body = {.count = 0};
     bool is_bad, is_end = false;
     uint32_t used = 0;
@@ -276,21 +285,23 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
     c->has_head = true;
     /* The largest head had its place; this one leaves the rest of it to the body. */
     c->recv_credit += JOB_HEAD_BYTES_MAX - head.head_bytes;
-    if (ends_at(c->stream, 0)) {
+    if (ends_at(c->stream, 0, &end)) {
         is_end = true;
-        used = RECORD_HEADER_BYTES;
+        used = RECORD_HEADER_BYTES + RECORD_END_BYTES;
     } else if (look_header(c->stream, 0, &next, &is_bad) && next.type == RECORD_DATA &&
                next.bytes <= c->recv_credit &&
                stream_available(c->stream) >= RECORD_HEADER_BYTES + next.bytes &&
-               ends_at(c->stream, RECORD_HEADER_BYTES + next.bytes)) {
+               ends_at(c->stream, RECORD_HEADER_BYTES + next.bytes, &end)) {
         gather(c->stream, RECORD_HEADER_BYTES, next.bytes, &body);
         is_end = body.bytes == next.bytes;
         if (is_end)
-            used = 2 * RECORD_HEADER_BYTES + next.bytes;
+            used = 2 * RECORD_HEADER_BYTES + next.bytes + RECORD_END_BYTES;
         else
             body.count = 0;
     }
     struct head_reader r;
+    if (is_end)
+        budget_return(&c->budget, end.spent_subrequests);
     c->is_over = is_end;
     call_trace(core, c, TRACE_HEAD, head_read_response(&r, head.head, head.head_bytes),
                head.cold_us);
@@ -358,7 +369,10 @@ static bool on_data(struct core *core, struct call *c)
     }
     struct views body;
     gather(c->stream, 0, len, &body);
-    bool is_end = body.bytes == c->data_left && ends_at(c->stream, (uint32_t)body.bytes);
+    struct record_end end;
+    bool is_end = body.bytes == c->data_left && ends_at(c->stream, (uint32_t)body.bytes, &end);
+    if (is_end)
+        budget_return(&c->budget, end.spent_subrequests);
     uint32_t generation = c->generation;
     c->data_left -= (uint32_t)body.bytes;
     c->recv_credit -= (uint32_t)body.bytes;
@@ -367,7 +381,7 @@ static bool on_data(struct core *core, struct call *c)
     if (c->generation != generation)
         return false;
     if (is_end) {
-        end_remote(core, c, (uint32_t)body.bytes + RECORD_HEADER_BYTES);
+        end_remote(core, c, (uint32_t)body.bytes + RECORD_HEADER_BYTES + RECORD_END_BYTES);
         return false;
     }
     stream_consume(c->channel, c->stream, (uint32_t)body.bytes);
@@ -375,28 +389,31 @@ static bool on_data(struct core *core, struct call *c)
     return true;
 }
 
-static void on_end(struct core *core, struct call *c)
+static void on_end(struct core *core, struct call *c, const uint8_t *bytes, size_t len)
 {
-    if (!c->has_head) {
+    struct record_end end;
+    if (!c->has_head || !record_read_end(&end, bytes, len)) {
         broken(core, c);
         return;
     }
+    budget_return(&c->budget, end.spent_subrequests);
     uint32_t generation = c->generation;
     c->is_over = true;
     c->events->data(core, c->owner, &(struct answer_body){.is_end = true});
     assert(c->generation == generation);
-    end_remote(core, c, RECORD_HEADER_BYTES);
+    end_remote(core, c, 0);
 }
 
 static void on_error(struct core *core, struct call *c, const uint8_t *bytes, size_t len)
 {
-    enum job_error error;
+    struct record_error error;
     if (c->state != CALL_REMOTE || !record_read_error(&error, bytes, len)) {
         broken(core, c);
         return;
     }
+    budget_return(&c->budget, error.end.spent_subrequests);
     call_drop_stream(core, c, STREAM_CANCELLED);
-    call_fail(core, c, error);
+    call_fail(core, c, error.error);
 }
 
 /* One record. False: the call is over, or waits for more. */
@@ -432,10 +449,6 @@ static bool read_record(struct core *core, struct call *c)
         c->head_left = h.bytes;
         return true;
     }
-    if (h.type == RECORD_DATA_END) {
-        on_end(core, c);
-        return false;
-    }
     if (h.bytes > sizeof(small)) {
         broken(core, c);
         return false;
@@ -456,6 +469,9 @@ static bool read_record(struct core *core, struct call *c)
         break;
     case RECORD_ERROR:
         on_error(core, c, small, h.bytes);
+        break;
+    case RECORD_DATA_END:
+        on_end(core, c, small, h.bytes);
         break;
     default:
         broken(core, c);

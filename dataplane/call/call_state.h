@@ -1,8 +1,8 @@
 /* call_state.h
  *
  * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c
- * (homes), call_answer.c (memory and credit of answers) and sub.c, and for no
- * one else.
+ * (homes), call_answer.c (memory and credit of answers), call_context.c (who called
+ * whom, and what they may still spend) and sub.c, and for no one else.
  */
 #ifndef HEARTH_CALL_STATE_H
 #define HEARTH_CALL_STATE_H
@@ -10,6 +10,7 @@
 #include "dataplane/base/age.h"
 #include "dataplane/base/memory.h"
 #include "dataplane/base/trace.h"
+#include "dataplane/call/budget.h"
 #include "dataplane/call/call.h"
 #include "dataplane/rpc/record.h"
 
@@ -39,6 +40,8 @@ struct call {
     bool has_lazy, has_sink;
     bool reads;      /* an answer from home may have more to deliver: calls_run looks */
     bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
+    bool is_leaf;    /* its script has no bindings */
+    bool lives_on;   /* its last event is being told, and it will linger */
     uint64_t script_hash, script_handle, script_version, bindings_digest;
     uint64_t request_id, span, started_ns;
     struct byte_queue head;    /* encoded; until it cannot be needed again */
@@ -60,11 +63,13 @@ struct call {
     uint32_t first_sub;   /* sub.c's list */
     uint8_t lazy[CAPABILITY_BYTES], sink[CAPABILITY_BYTES];
     struct trace_span spans; /* for a sink elsewhere */
+    struct budget budget;
 };
 
 struct calls {
     void (*drop_subs)(struct core *, struct call *); /* what it called goes with it */
     struct call *free;
+    struct budget_trees trees;
     struct age_list waiting;
     uint32_t count, live;
     uint32_t uploads; /* of clients: their body has not all come */
@@ -80,8 +85,17 @@ void call_trace(struct core *, struct call *, enum trace_kind, uint16_t code, ui
 struct call *call_at(struct core *, uint32_t index);
 /* NULL: the ref is dead, or its last event is being told. */
 struct call *call_find(struct core *, struct call_ref);
+
+/* ---- call_context.c ---- */
+
 /* What of its bindings must not have changed under a running script. */
 uint64_t call_bindings_digest(const struct world_script *);
+/* What it runs, and whom that may call. False: no chunk. */
+bool call_take_script(struct core *, struct call *, const struct world_script *);
+/* Its part in the budget of its request. */
+void call_take_budget(struct core *, struct call *, const struct call_request *);
+/* Its head goes to another node: writes the grant into the stack at its front. */
+void call_grant(struct call *, uint8_t *head);
 
 /* ---- call_answer.c ---- */
 

@@ -31,7 +31,8 @@ struct served {
     struct served *next_free;
     uint8_t state; /* enum serve_state */
     bool body_complete, is_ended;
-    uint8_t error; /* enum job_error: what an answer that is_ended ends with; 0: DATA_END */
+    uint8_t error;         /* enum job_error: what an answer that is_ended ends with; 0: DATA_END */
+    struct record_end end; /* the same */
     uint64_t opened_ns;
     struct channel *channel;
     struct stream *stream;
@@ -156,8 +157,9 @@ static bool write_head(struct core *core, struct served *s)
 static void write_end(struct core *core, struct served *s)
 {
     struct served_table *t = core->served;
-    size_t bytes = s->error ? record_write_error(t->out, sizeof(t->out), (enum job_error)s->error)
-                            : record_write_empty(t->out, sizeof(t->out), RECORD_DATA_END);
+    struct record_error error = {.error = (enum job_error)s->error, .end = s->end};
+    size_t bytes = s->error ? record_write_error(t->out, sizeof(t->out), &error)
+                            : record_write_end(t->out, sizeof(t->out), &s->end);
     if (stream_room(s->channel, s->stream) >= bytes && say(core, s, bytes))
         end_stream(core, s);
 }
@@ -208,6 +210,14 @@ static void take_body(struct core *core, struct served *s, const struct answer_b
     write_answer(core, s);
 }
 
+/* Its call's last event is told. */
+static void end_call(struct core *core, struct served *s)
+{
+    if (s->call.generation != 0)
+        s->end.spent_subrequests = call_spent(core, s->call);
+    s->call = (struct call_ref){0};
+}
+
 static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
     struct core *core = arg;
@@ -217,7 +227,7 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
                                  .head = head->bytes,
                                  .head_bytes = (uint32_t)head->len};
     if (head->body.is_end)
-        s->call = (struct call_ref){0};
+        end_call(core, s);
     s->state = SERVE_ANSWER;
     s->head_left = (uint32_t)record_write_head(t->out, sizeof(t->out), &record);
     queue(core, s, t->out, s->head_left);
@@ -229,7 +239,7 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
     if (body->is_end)
-        s->call = (struct call_ref){0};
+        end_call(core, s);
     take_body(core, s, body);
 }
 
@@ -237,7 +247,7 @@ static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
     struct served *s = owner_of(core, owner);
-    s->call = (struct call_ref){0};
+    end_call(core, s);
     s->state = SERVE_ANSWER;
     s->error = (uint8_t)call_job_error(error);
     s->is_ended = true;
@@ -344,6 +354,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
                                    .is_traced = is_traced,
                                    .sink = is_traced ? call->trace : NULL,
                                    .span = span_of(&context),
+                                   .subrequests = context.granted,
                                    .started_ns = age_ns < core->now_ns ? core->now_ns - age_ns : 0};
     bool was_warm = runtime_link_is_warm(link, script->handle);
     uint32_t error;

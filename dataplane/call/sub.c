@@ -381,6 +381,8 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     enum job_error no = make_context(core, parent, binding, callee, &context);
     if (no != JOB_ERROR_NONE)
         return no;
+    if (!budget_charge(&parent->budget))
+        return JOB_ERROR_SUBREQUESTS;
     size_t bytes = make_head(core, &context, head, head_bytes, &method);
     if (bytes == 0)
         return JOB_ERROR_EXCEPTION;
@@ -406,7 +408,10 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
                                    .is_traced = parent->is_traced,
                                    .sink = parent->has_sink ? parent->sink : NULL,
                                    .span = span,
-                                   .started_ns = parent->started_ns};
+                                   .started_ns = parent->started_ns,
+                                   .parent = parent,
+                                   .subrequests =
+                                       binding->subrequests ? binding->subrequests : UINT32_MAX};
     s->in_ended = !has_body;
     if (call_start(core, &request, &s->call, &error))
         return JOB_ERROR_NONE;
@@ -434,6 +439,8 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     }
     if (error == JOB_ERROR_DEPTH)
         core->counters.sub_depth++;
+    else if (error == JOB_ERROR_SUBREQUESTS)
+        core->counters.sub_budget++;
     else
         core->counters.sub_refused++;
     uint32_t index = s->index;

@@ -235,6 +235,7 @@ static bool pump_start(struct exchange *x)
         return wait_for_chunks(x);
     const struct world_script *script = world_script(core->world, x->script_hash);
     struct call_request request = {.events = &exchange_events,
+                                   .subrequests = UINT32_MAX,
                                    .owner = c->index,
                                    .script = script,
                                    .request_id = x->request_id,

@@ -13,7 +13,8 @@
  *   ACCEPT   width u8 | zero u24 | warm us u32
  *   BOUNCE   reason u8 | zero u24 | lazy 56
  *   HEAD     cold us u32 | head
- *   ERROR    error u8 | zero u24
+ *   DATA_END spent sub-requests u32
+ *   ERROR    error u8 | zero u24 | as DATA_END
  *   STATE    state u8 | leaving u8 | load u16 | queue us u32
  *   RING     epoch u64 | digest u64
  *   WARM     script u64 | version u64 | handover u8 | demanded u8 | zero u16
@@ -22,13 +23,13 @@
  *   RELEASE  what u8 | zero u24
  *   FIN      stream u64
  *   NOTE     bytes
- *   BODY_END, DATA_END, HANDED, GOAWAY: nothing
+ *   BODY_END, HANDED, GOAWAY: nothing
  */
 enum {
     ACCEPT_BYTES = 8,
     BOUNCE_BYTES = 4 + CAPABILITY_BYTES,
     HEAD_FIXED_BYTES = 4,
-    ERROR_BYTES = 4,
+    ERROR_BYTES = 4 + RECORD_END_BYTES,
     STATE_BYTES = 8,
     RING_BYTES = 16,
     WARM_BYTES = 20,
@@ -56,7 +57,7 @@ static const struct {
     [RECORD_BOUNCE] = {BOUNCE_BYTES, BOUNCE_BYTES},
     [RECORD_HEAD] = {HEAD_FIXED_BYTES + 1, HEAD_FIXED_BYTES + JOB_HEAD_BYTES_MAX},
     [RECORD_DATA] = {0, RECORD_BODY_BYTES_MAX},
-    [RECORD_DATA_END] = {0, 0},
+    [RECORD_DATA_END] = {RECORD_END_BYTES, RECORD_END_BYTES},
     [RECORD_ERROR] = {ERROR_BYTES, ERROR_BYTES},
     [RECORD_STATE] = {STATE_BYTES, STATE_BYTES},
     [RECORD_RING] = {RING_BYTES, RING_BYTES},
@@ -168,13 +169,22 @@ size_t record_write_head(uint8_t *out, size_t cap, const struct record_head *h)
     return finish(&w, bytes);
 }
 
-size_t record_write_error(uint8_t *out, size_t cap, enum job_error error)
+size_t record_write_end(uint8_t *out, size_t cap, const struct record_end *e)
+{
+    struct octets_writer w = start(out, cap, RECORD_DATA_END, RECORD_END_BYTES);
+
+    octets_put_u32(&w, e->spent_subrequests);
+    return finish(&w, RECORD_END_BYTES);
+}
+
+size_t record_write_error(uint8_t *out, size_t cap, const struct record_error *e)
 {
     struct octets_writer w = start(out, cap, RECORD_ERROR, ERROR_BYTES);
 
-    assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
-    octets_put_u8(&w, (uint8_t)error);
+    assert(e->error > JOB_ERROR_NONE && e->error < JOB_ERROR_KINDS);
+    octets_put_u8(&w, (uint8_t)e->error);
     octets_put_zero(&w, 3);
+    octets_put_u32(&w, e->end.spent_subrequests);
     return finish(&w, ERROR_BYTES);
 }
 
@@ -324,13 +334,22 @@ bool record_read_head(struct record_head *h, const uint8_t *bytes, size_t len)
     return octets_end(&r);
 }
 
-bool record_read_error(enum job_error *error, const uint8_t *bytes, size_t len)
+bool record_read_end(struct record_end *e, const uint8_t *bytes, size_t len)
+{
+    struct octets_reader r = content(RECORD_DATA_END, bytes, len);
+
+    e->spent_subrequests = octets_get_u32(&r);
+    return octets_end(&r);
+}
+
+bool record_read_error(struct record_error *e, const uint8_t *bytes, size_t len)
 {
     struct octets_reader r = content(RECORD_ERROR, bytes, len);
     uint8_t kind = octets_get_u8(&r);
 
     octets_get_zero(&r, 3);
-    *error = (enum job_error)kind;
+    e->error = (enum job_error)kind;
+    e->end.spent_subrequests = octets_get_u32(&r);
     return octets_end(&r) && kind > JOB_ERROR_NONE && kind < JOB_ERROR_KINDS;
 }
 

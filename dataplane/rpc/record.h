@@ -70,6 +70,7 @@ enum {
     RECORD_CALL_FIXED_BYTES = 24 + 4 + 4 + 2 * CAPABILITY_BYTES,     /* before the head */
     RECORD_BYTES_MAX = RECORD_CALL_FIXED_BYTES + JOB_HEAD_BYTES_MAX, /* content of any record */
     RECORD_BODY_BYTES_MAX = 16384,                                   /* of one BODY or DATA */
+    RECORD_END_BYTES = 4,                                            /* content of DATA_END */
     RECORD_NOTE_BYTES_MAX = 16384,
     RECORD_EVENT_BYTES_MAX = 4096, /* payload of an EVENT */
 };
@@ -117,6 +118,17 @@ struct record_head {
     uint32_t head_bytes;
 };
 
+/* Of an answer, or of none: what will not be used any more of what the CALL's context granted is
+ * not spent. */
+struct record_end {
+    uint32_t spent_subrequests;
+};
+
+struct record_error {
+    enum job_error error;
+    struct record_end end;
+};
+
 struct record_state {
     uint8_t state; /* enum node_state: what the sender wants to be taken for */
     uint16_t
@@ -161,7 +173,8 @@ size_t record_write_call(uint8_t *out, size_t cap, const struct record_call *);
 size_t record_write_accept(uint8_t *out, size_t cap, const struct record_accept *);
 size_t record_write_bounce(uint8_t *out, size_t cap, const struct record_bounce *);
 size_t record_write_head(uint8_t *out, size_t cap, const struct record_head *);
-size_t record_write_error(uint8_t *out, size_t cap, enum job_error);
+size_t record_write_end(uint8_t *out, size_t cap, const struct record_end *);
+size_t record_write_error(uint8_t *out, size_t cap, const struct record_error *);
 size_t record_write_state(uint8_t *out, size_t cap, const struct record_state *);
 size_t record_write_ring(uint8_t *out, size_t cap, const struct record_ring *);
 size_t record_write_warm(uint8_t *out, size_t cap, const struct record_warm *);
@@ -169,7 +182,7 @@ size_t record_write_warmed(uint8_t *out, size_t cap, const struct record_warmed 
 size_t record_write_release(uint8_t *out, size_t cap, enum record_release);
 size_t record_write_fin(uint8_t *out, size_t cap, const struct record_fin *);
 size_t record_write_event(uint8_t *out, size_t cap, const struct record_event *);
-/* BODY_END, DATA_END, HANDED, GOAWAY. */
+/* BODY_END, HANDED, GOAWAY. */
 size_t record_write_empty(uint8_t *out, size_t cap, enum record_type);
 
 /* Readers: the content, whole. False: RECORD_BAD. Views point into the bytes. */
@@ -177,7 +190,8 @@ bool record_read_call(struct record_call *, const uint8_t *bytes, size_t len);
 bool record_read_accept(struct record_accept *, const uint8_t *bytes, size_t len);
 bool record_read_bounce(struct record_bounce *, const uint8_t *bytes, size_t len);
 bool record_read_head(struct record_head *, const uint8_t *bytes, size_t len);
-bool record_read_error(enum job_error *, const uint8_t *bytes, size_t len);
+bool record_read_end(struct record_end *, const uint8_t *bytes, size_t len);
+bool record_read_error(struct record_error *, const uint8_t *bytes, size_t len);
 bool record_read_state(struct record_state *, const uint8_t *bytes, size_t len);
 bool record_read_ring(struct record_ring *, const uint8_t *bytes, size_t len);
 bool record_read_warm(struct record_warm *, const uint8_t *bytes, size_t len);

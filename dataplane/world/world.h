@@ -37,6 +37,7 @@ struct world_script {
     char version[17];      /* first 16 hex digits of the artifact's SHA-256 */
     uint64_t version_bits; /* the same as a number */
     uint64_t owner;        /* hash of the account that deployed it; 0: none said */
+    uint32_t subrequests;  /* of one request, its callees' too; 0: SUBREQUESTS_DEFAULT */
     uint32_t binding_count;
     const struct world_binding
         *bindings; /* in the order of the runtime's `services` (runtime/start.h) */

@@ -24,7 +24,8 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
         struct record_accept accept;
         struct record_bounce bounce;
         struct record_head head;
-        enum job_error error;
+        struct record_error error;
+        struct record_end end;
         struct record_state state;
         struct record_ring ring;
         struct record_warm warm;
@@ -54,8 +55,10 @@ static size_t again(uint8_t type, const uint8_t *in, size_t len)
         check_view(u.head.head, u.head.head_bytes, in, len);
         return record_write_head(out, sizeof(out), &u.head);
     case RECORD_ERROR:
-        return record_read_error(&u.error, in, len) ? record_write_error(out, sizeof(out), u.error)
+        return record_read_error(&u.error, in, len) ? record_write_error(out, sizeof(out), &u.error)
                                                     : 0;
+    case RECORD_DATA_END:
+        return record_read_end(&u.end, in, len) ? record_write_end(out, sizeof(out), &u.end) : 0;
     case RECORD_STATE:
         return record_read_state(&u.state, in, len) ? record_write_state(out, sizeof(out), &u.state)
                                                     : 0;

@@ -254,6 +254,7 @@ static size_t make_head(uint8_t *out, size_t cap, uint64_t script, uint32_t dept
     f->trust = lie == LIE_TRUST;
     f->cpu_ms = lie == LIE_LIMIT;
     f->tail_count = lie == LIE_TAIL;
+    context.granted = depth - 1;
     size_t bytes = context_write(&context, stack);
     head_write_request(&w, out, cap, (struct head_view){(const char *)stack, bytes},
                        (struct head_view){"PUT", 3}, (struct head_view){"https://a/", 10});
@@ -280,6 +281,7 @@ static void start_origin(struct input *in, struct origin *o)
         struct call_request r = {.events = &origin_events,
                                  .owner = (uint32_t)(o - origin),
                                  .script = script,
+                                 .subrequests = shape,
                                  .request_id = 1 + input_take(in, 1),
                                  .head = &queue,
                                  .answer = &o->answer,
@@ -395,6 +397,7 @@ static void say_record(struct stream *s, struct input *in)
     size_t len = 0;
     struct record_accept accept = {.width = 1};
     struct record_bounce bounce = {.reason = BOUNCE_OVERLOAD};
+    struct record_error error = {.end = {s->turn}}; /* of a grant: more than that, or less */
     struct head_writer w;
     uint8_t response[64];
     struct record_head answer = {.head = response};
@@ -425,13 +428,14 @@ static void say_record(struct stream *s, struct input *in)
         len = RECORD_HEADER_BYTES + bytes;
         break;
     case 5:
-        len = record_write_empty(out, sizeof(out), RECORD_DATA_END);
+        len = record_write_end(out, sizeof(out), &error.end);
         break;
     case 6:
         len = record_write_empty(out, sizeof(out), RECORD_BODY_END);
         break;
     case 7:
-        len = record_write_error(out, sizeof(out), 1 + input_take(in, 1) % (JOB_ERROR_KINDS - 1));
+        error.error = 1 + input_take(in, 1) % (JOB_ERROR_KINDS - 1);
+        len = record_write_error(out, sizeof(out), &error);
         break;
     }
     fake_channel_say(s, out, len);

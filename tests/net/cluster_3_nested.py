@@ -1,6 +1,7 @@
 """Scripts that call scripts, over the homes of all nodes; and what the operator sees of one request."""
 
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -106,6 +107,48 @@ def _():
     assert b"16 scripts call each other already" in answer.body, answer
     assert growth.sum("sub_depth") == 1
     return answer.body.decode().strip()
+
+
+@case("three scripts with three homes that call each other make as many calls as the first one's request may, and no more")
+def _():
+    source = """export default { async fetch(request, env) {
+  const { depth, fan, how } = Object.fromEntries(new URL(request.url).searchParams);
+  let made = 0, why = '';
+  const call = async () => {
+    try {
+      const answer = await (await env.NEXT.fetch(`https://tree/?depth=${depth - 1}&fan=${fan}&how=${how}`)).json();
+      made += 1 + answer.made;
+      why ||= answer.why;
+    } catch (error) { why = error.message; }
+  };
+  if (how === 'together')
+    await Promise.all(Array.from({ length: depth > 0 ? fan : 0 }, call));
+  else
+    for (let i = 0; depth > 0 && i < fan; i++) await call();
+  return Response.json({ made, why });
+} };
+"""
+    tree = [name_at(node, "tree") for node in NODES]
+    for script, following in zip(tree, [*tree[1:], tree[0]]):
+        limits = {"cpu_ms": 10000, "subrequests": 100 if script == tree[0] else 1000}
+        deploy(make_script(script, source, services=[{"binding": "NEXT", "service": following}], limits=limits))
+
+    def grow(depth, fan, how):
+        growth = Growth()
+        answer = ask(tree[0], NODES[1], f"/?depth={depth}&fan={fan}&how={how}")
+        assert answer.status == 200, answer
+        told = json.loads(answer.body)
+        refused = growth.sum("sub_budget")
+        assert growth.sum("sub_started") == told["made"], told
+        assert (refused > 0) == ("as many calls as it may" in told["why"]) == (told["made"] < sum(fan ** n for n in range(1, depth + 1)))
+        return told["made"]
+
+    assert grow(3, 3, "in-turn") == 39
+    assert grow(3, 10, "in-turn") == 100
+    assert grow(1, 100, "in-turn") == 100
+    together = grow(3, 10, "together")
+    assert 50 < together <= 100, together
+    return f"100 of 1,110 calls one after another, {together} of them at the same time"
 
 
 @case("the ring is the same at every node, and names the home that requests find")

@@ -44,11 +44,18 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     struct record *r = books_find(s, id);
     killer_on_started(s, m, id, handle);
     s->cold += is_cold;
-    if (!r || depth >= MODEL_DEPTH)
-        return; /* long ago, or on the side */
+    if (!r)
+        return; /* long ago */
     /* What a dead node had called, or a node that stood still had heard, runs although nobody waits
      * for it. */
     bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
+    bool is_side = depth >= MODEL_DEPTH;
+    uint32_t budget = s->cluster.config.subrequests;
+    r->subs += is_side || (depth > 0 && r->starts[depth] == 0);
+    CHECK(budget == 0 || r->subs <= budget || (is_side && is_lost),
+          "request %u makes %u sub-requests, over its budget of %u", id, r->subs, budget);
+    if (is_side)
+        return;
     CHECK(!r->is_answered || is_lost, "request %u starts behind its answer", id);
     uint32_t starts = ++r->starts[depth];
     TRACE("request %u.%u starts%s (%u)", id, depth, is_cold ? " cold" : "", starts);
@@ -213,6 +220,8 @@ static bool is_gentle(const struct sim *s)
     const struct weather *w = &s->weather;
     bool has[WEATHERS];
     memcpy(has, w->has, sizeof(has));
+    if (s->cluster.config.subrequests < BUDGET_AMPLE) /* calls run where their caller does */
+        return false;
     for (uint32_t i = 0; i < sizeof(kinds); i++)
         has[kinds[i]] = false;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {

@@ -124,8 +124,11 @@ struct weather {
     uint32_t deploys, crashes, leaves, partitions, cuts;
 };
 
+enum { BUDGET_AMPLE = 100000 }; /* of sub-requests: no call stays where it is for want of them */
+
 struct record { /* of a request */
     uint32_t id, entry, entry_lives, script, starts[MODEL_DEPTH];
+    uint32_t subs;            /* that were made in it */
     uint32_t at[MODEL_DEPTH]; /* the node where each depth started last */
     bool has_body;
     bool may_run_again; /* as far as its method goes */

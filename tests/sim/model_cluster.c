@@ -59,6 +59,7 @@ static void make_scripts(struct cluster *c)
         c->bindings[i].script = c->scripts[(7 * i + 3) % count].id_hash;
         c->scripts[i].bindings = &c->bindings[i];
         c->scripts[i].binding_count = 1;
+        c->scripts[i].subrequests = c->config.subrequests;
     }
     for (uint32_t i = 0; i < c->config.nodes; i++)
         c->node[i].scripts = calloc(count, sizeof(*c->scripts));

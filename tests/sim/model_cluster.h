@@ -51,6 +51,7 @@ struct cluster_config {
     uint32_t chunks; /* of each core */
     bool is_full;    /* three quarters of them are held by others, for ever */
     uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
+    uint32_t subrequests;                      /* that a request may make; 0: the default */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
     uint32_t make_us; /* of an isolate, about */
     struct notes *notes; /* of each node; NULL: none */

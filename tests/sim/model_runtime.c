@@ -332,6 +332,12 @@ static void on_reply(struct model_runtime *m, struct model_job *j, const struct 
         break;
     case JOB_REPLY_ERROR:
         TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
+        if (s->arg2 == JOB_ERROR_SUBREQUESTS) { /* that was one too many: it answers by itself */
+            CHECK(j->reply_head_bytes == 0, "a call that has an answer is over its budget");
+            m->over_budget++;
+            j->is_relay = false;
+            break;
+        }
         j->reply_error = (enum job_error)s->arg2;
         j->reply_ended = true;
         break;

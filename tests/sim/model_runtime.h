@@ -17,6 +17,8 @@
  * A request with the field x-waits is answered, or goes on behind its head, when its client has
  * closed its half; nobody else's job may hear that.
  *
+ * A relay that hearthd refuses because its request has no sub-request left answers by itself.
+ *
  * When it dies, it may be executing one of its jobs: the next world says which, and that one may
  * not start again.
  *
@@ -88,7 +90,7 @@ struct model_runtime {
     uint32_t jobs_end; /* behind the last place that may be live */
     uint32_t sub_generation[MODEL_JOBS];
     uint8_t (*reply_head)[JOB_HEAD_BYTES_MAX]; /* of each relay; NULL: none had one yet */
-    uint32_t deaths, suspects, lies, relayed, sides, abandoned, lingered;
+    uint32_t deaths, suspects, lies, relayed, over_budget, sides, abandoned, lingered;
     bool relays;
     uint32_t side_generation;
     uint64_t handle_min; /* what was deployed before is forgotten: no START may name it */

@@ -39,6 +39,7 @@ static void draw(struct rng *r, struct context *c, uint32_t count)
 {
     memset(c, 0, sizeof(*c));
     c->count = count;
+    c->granted = (uint32_t)rng_next(r);
     for (uint32_t i = 0; i < count; i++)
         draw_frame(r, &c->frame[i]);
 }
@@ -53,7 +54,7 @@ static void a_stack_of_every_depth_reads_back(void **state)
             uint8_t bytes[CONTEXT_BYTES_MAX];
             draw(&r, &c, depth);
             size_t len = context_write(&c, bytes);
-            assert_int_equal(len, 4 + depth * CONTEXT_FRAME_BYTES);
+            assert_int_equal(len, CONTEXT_HEADER_BYTES + depth * CONTEXT_FRAME_BYTES);
             memset(&again, 0, sizeof(again));
             assert_true(context_read(&again, bytes, len));
             assert_memory_equal(&again, &c, sizeof(c));
@@ -63,6 +64,7 @@ static void a_stack_of_every_depth_reads_back(void **state)
 static void the_layout_is_as_drawn(void **state)
 {
     struct context c = {.count = 1,
+                        .granted = 14,
                         .frame = {{.script = 1,
                                    .owner = 2,
                                    .cpu_ms = 3,
@@ -79,7 +81,7 @@ static void the_layout_is_as_drawn(void **state)
                                    .span_id = {13}}}};
     uint8_t bytes[CONTEXT_BYTES_MAX];
     static const uint8_t expected[] = {
-        1,  1, 0, 0,                                      /* version, count, zero */
+        2,  1, 0, 0, 0, 0, 0, 14,                         /* version, count, zero, granted */
         0,  0, 0, 0, 0, 0, 0, 1,  0, 0, 0, 0, 0, 0, 0, 2, /* script, owner */
         0,  0, 0, 3, 0, 0, 0, 4,  0, 0, 0, 5, 0, 0, 0, 6, /* limits */
         0,  0, 0, 7, 1, 8, 2, 0,                          /* features, trust, flags, tails, zero */
@@ -108,23 +110,39 @@ static void a_stack_of_another_length_is_refused(void **state)
     }
 }
 
+static void what_is_granted_is_written_into_a_stack_that_is_there(void **state)
+{
+    struct rng r = {5};
+    struct context c, again = {0};
+    uint8_t bytes[CONTEXT_BYTES_MAX];
+
+    draw(&r, &c, 3);
+    size_t len = context_write(&c, bytes);
+    context_grant(bytes, 0x01020304);
+    assert_true(context_read(&again, bytes, len));
+    assert_int_equal(again.granted, 0x01020304);
+    c.granted = again.granted;
+    assert_memory_equal(&again, &c, sizeof(c));
+}
+
 static void a_byte_that_cannot_be_is_refused(void **state)
 {
     static const struct {
         const char *name;
-        size_t at; /* of a stack of two frames without tails, the second starts at 108 */
+        size_t at; /* of a stack of two frames without tails, the second starts at 112 */
         int low, high;
     } row[] = {
-        {"one version exists", 0, 1, 1},
+        {"one version exists", 0, 2, 2},
         {"the count is that of the frames", 1, 2, 2},
         {"zero", 2, 0, 0},
         {"zero", 3, 0, 0},
-        {"trust is known", 108 + 36, 0, 1},
-        {"trace flags are the sender's", 108 + 37, 0, 255},
-        {"tails that are counted are there, others zero", 108 + 38, 0, 4},
-        {"zero in a frame", 108 + 39, 0, 0},
-        {"an uncounted tail is zero", 108 + 40, 0, 0},
-        {"an uncounted tail is zero", 108 + 71, 0, 0},
+        {"any number may be granted", 4, 0, 255},
+        {"trust is known", 112 + 36, 0, 1},
+        {"trace flags are the sender's", 112 + 37, 0, 255},
+        {"tails that are counted are there, others zero", 112 + 38, 0, 4},
+        {"zero in a frame", 112 + 39, 0, 0},
+        {"an uncounted tail is zero", 112 + 40, 0, 0},
+        {"an uncounted tail is zero", 112 + 71, 0, 0},
     };
     struct rng r = {3};
     struct context c, again;
@@ -145,13 +163,14 @@ static void a_byte_that_cannot_be_is_refused(void **state)
 
 static void depths_that_cannot_be_are_refused(void **state)
 {
-    uint8_t bytes[4 + 255 * CONTEXT_FRAME_BYTES] = {1};
+    uint8_t bytes[CONTEXT_HEADER_BYTES + 255 * CONTEXT_FRAME_BYTES] = {2};
     struct context c;
 
     for (uint32_t count = 0; count < 256; count++) {
         bytes[1] = (uint8_t)count;
-        assert_int_equal(context_read(&c, bytes, 4 + count * CONTEXT_FRAME_BYTES),
-                         count >= 1 && count <= CONTEXT_DEPTH_MAX);
+        assert_int_equal(
+            context_read(&c, bytes, CONTEXT_HEADER_BYTES + count * CONTEXT_FRAME_BYTES),
+            count >= 1 && count <= CONTEXT_DEPTH_MAX);
     }
 }
 
@@ -283,6 +302,7 @@ int main(void)
         cmocka_unit_test(the_layout_is_as_drawn),
         cmocka_unit_test(a_stack_of_every_depth_reads_back),
         cmocka_unit_test(a_stack_of_another_length_is_refused),
+        cmocka_unit_test(what_is_granted_is_written_into_a_stack_that_is_there),
         cmocka_unit_test(a_byte_that_cannot_be_is_refused),
         cmocka_unit_test(depths_that_cannot_be_are_refused),
         cmocka_unit_test(a_frame_inherits_the_trace_and_nothing_else),
