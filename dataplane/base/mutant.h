@@ -35,14 +35,14 @@
     X(DOWN_UNTOLD, CLUSTER, 10, 16, "a call does not hear that the channel to its home went down") \
     X(UNACCOUNTED, CLUSTER, 1, 16, "a datagram from a stranger is dropped without being counted")  \
     X(CRASH_UNTOLD, CLUSTER, 4, 8, "calls do not hear that their runtime died")                    \
-    X(CREDIT_NOT_RESENT, CLUSTER, 82, 100,                                                         \
+    X(CREDIT_NOT_RESENT, CLUSTER, 99, 100,                                                         \
       "a stream's credit is not sent again when its packet is lost")                               \
     X(RERUN_ANSWERED, CLUSTER, 10, 16, "a call runs again though its answer has begun")            \
-    X(SUSPECT_RERUN, CLUSTER, 4, 60, "what a runtime executed when it died runs again")            \
-    X(POST_RERUN, CLUSTER, 4, 16, "a request that is not idempotent runs again")                   \
+    X(SUSPECT_RERUN, CLUSTER, 16, 60, "what a runtime executed when it died runs again")           \
+    X(POST_RERUN, CLUSTER, 16, 16, "a request that is not idempotent runs again")                  \
     X(BOUNCED_AGAIN, CLUSTER, 2, 8, "a call that was bounced is forwarded again")                  \
     X(IN_FLIGHT_LEAKED, CLUSTER, 1, 8, "a script's jobs in flight are not counted down")           \
-    X(WINDOW_EXCEEDED, CLUSTER, 2, 16, "more than W body bytes are sent before ACCEPT")            \
+    X(WINDOW_EXCEEDED, CLUSTER, 4, 16, "more than W body bytes are sent before ACCEPT")            \
     X(CANCEL_UNSAID, CLUSTER, 1, 8, "a runtime is not told that a job's client has left")          \
     X(FIN_UNTOLD, CLUSTER, 1, 8, "a runtime is not told that a job's client has closed its half")  \
     X(CANCEL_FORGETS, CLUSTER, 4, 40,                                                              \
@@ -53,7 +53,7 @@
     X(SUB_RUNS_ON, CLUSTER, 1, 40,                                                                 \
       "what a script called is not cancelled when the script's job ends")                          \
     X(TREE_UNCOUNTED, CLUSTER, 2, 8, "a request's sub-requests are not counted")                   \
-    X(DRAINING_IS_HOME, CLUSTER, 9, 80, "a node that drains stays the home of its scripts")        \
+    X(DRAINING_IS_HOME, CLUSTER, 183, 200, "a node that drains stays the home of its scripts")     \
     X(WORD_UNCHECKED, CLUSTER, 14, 24, "a member's word about owners and trust is taken")          \
     X(MAC_UNCHECKED, CLUSTER, 1, 60, "the seal of a capability is not checked")                    \
     X(REVOKE_FORGOTTEN, CLUSTER, 1, 8, "a revoked capability is honoured")                         \
@@ -70,7 +70,7 @@
     X(HEAD_WITHOUT_MEMORY, CLUSTER, 1, 24,                                                         \
       "a call begins without chunks for the head of its answer")                                   \
     X(FLOOR_KEPT, DOORS, 1, 8, "a call that is over keeps the floor of its answer")                \
-    X(UNBOUNDED_ITERATION, CLUSTER, 10, 40, "an iteration does all the work there is")             \
+    X(UNBOUNDED_ITERATION, CLUSTER, 20, 40, "an iteration does all the work there is")             \
     X(STALE_CLOCK, CLUSTER, 1, 16, "a job's start is stamped with an older time of its link")      \
     X(EVICT_BUSY, DOORS, 1, 16,                                                                    \
       "a connection whose script runs is taken for an idle one, and gives way")                    \
