@@ -59,7 +59,7 @@ static int after_drop(bool becomes_user, uint8_t port_needs, int (*try)(void))
             if (pthread_create(&thread[i], NULL, sleep_in_a_call, NULL))
                 _exit(NOT_DROPPED);
         if (privileges_drop(&p, becomes_user ? &daemon_user : NULL, &port, error, sizeof(error)) ||
-            !p.has_seccomp || p.threads != THREADS + 1)
+            !p.has_seccomp || !p.has_bounds || p.threads != THREADS + 1)
             _exit(NOT_DROPPED);
         _exit(try());
     }
