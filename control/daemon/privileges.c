@@ -88,7 +88,8 @@ static bool is_bound(uint64_t keep)
     return true;
 }
 
-/* Raw calls: the C library's would make all threads follow, and lose the capabilities on the way. */
+/* Raw calls: the C library's would make all threads follow, and lose the capabilities on the way.
+ */
 static int change_ids(const struct user *u)
 {
     if (getuid() != 0)

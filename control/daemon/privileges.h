@@ -12,7 +12,7 @@
  *                    CAP_SETGID       which it inherits      therefore be killed
  *                    CAP_KILL         to end it then
  *                    CAP_DAC_OVERRIDE files of others: certificates, the store
- *     with a port    CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF of those, what its driver still needs (port.h)
+ *     with a port    CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF: what its driver still needs (port.h)
  *   other threads    none: they never open, start or kill anything
  *   bounding set     the control thread's capabilities, if CAP_SETPCAP was there to take the others
  *   inheritable and ambient: none
@@ -23,8 +23,9 @@
  *
  * What was used at the start only, and is gone: CAP_NET_RAW, CAP_NET_ADMIN (sockets and interfaces
  * of the port), CAP_BPF, CAP_IPC_LOCK and CAP_SYS_RESOURCE (limits are raised first), CAP_CHOWN,
- * CAP_SETPCAP. Without CAP_NET_ADMIN the start socket of a runtime process has the
- * system's largest room (net.core.wmem_max) and not 4 MB: more wakes for a node with many scripts.
+ * CAP_SETPCAP. Without CAP_NET_ADMIN the start socket of a runtime process has the system's largest
+ * room (net.core.wmem_max) and not 4 MB: more wakes for a node with many scripts. DPDK's own
+ * directory stays root's; what a stop leaves there the next start takes, as after a kill.
  *
  * With CAP_SYS_ADMIN and CAP_SETUID it is still true that who takes hearthd over has the machine;
  * with `user:` he has what that user has, the port's open sockets, and what is in memory.

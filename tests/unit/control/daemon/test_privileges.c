@@ -43,7 +43,8 @@ static void *sleep_in_a_call(void *arg)
     return (void *)(intptr_t)n;
 }
 
-/* What try() returns, of a process that gave its privileges up: 0 to 127; 128 and more: its signal. */
+/* What try() returns, of a process that gave its privileges up: 0 to 127; from 128 on: its signal.
+ */
 static int after_drop(bool becomes_user, uint8_t port_needs, int (*try)(void))
 {
     int status;
