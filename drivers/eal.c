@@ -188,6 +188,14 @@ int eal_start(const struct eal_config *c, struct eal_report *r, char *error, siz
     args[n++] = (char *)(!r->has_huge   ? "--no-huge"
                          : c->use_memif ? "--huge-unlink=always"
                                         : "--in-memory");
+    /* No files and no socket for secondary processes, as with --in-memory: there are none, and at
+     * the end DPDK would look for them in a directory that only root reads. */
+    if (!r->has_huge && !c->use_memif)
+        args[n++] = (char *)"--no-shconf";
+    /* Addresses of our own are all that drivers without hardware want. Physical ones, DPDK's choice
+     * as root without an IOMMU, would make memory that is taken later a matter of CAP_SYS_ADMIN. */
+    if (!c->use_pci)
+        args[n++] = (char *)"--iova-mode=va";
     if (c->use_pci) {
         /* An address that is nobody's: a device is probed when a port names it, not before. */
         args[n++] = (char *)"-a";

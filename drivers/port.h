@@ -68,6 +68,14 @@ struct frame {
     void *handle;       /* the port's: an mbuf, or port_sim's buffer */
 };
 
+/* Of the process, for as long as the port is open: its driver still changes the kernel's interface,
+ * or gives it back as it was. */
+enum port_needs {
+    PORT_NEEDS_NET_ADMIN = 1, /* and sockets of the kernel's network */
+    PORT_NEEDS_NET_RAW = 2,
+    PORT_NEEDS_BPF = 4,
+};
+
 struct port_caps {
     char name[64];   /* the DPDK device and its first argument, or "sim" */
     char driver[32]; /* e.g. "net_af_packet" */
@@ -80,6 +88,7 @@ struct port_caps {
     bool has_rx_csum, has_tx_csum, has_tso;
     bool has_rx_wait; /* port_wait_fds yields something: the core can sleep until a frame comes */
     int numa_node;    /* -1: unknown */
+    uint8_t needs;    /* enum port_needs; known when the port is open */
 };
 
 struct port_stats {

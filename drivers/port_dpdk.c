@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -463,6 +464,33 @@ static int attach(const char *device)
 
 static const char step_queues[] = "setting up its queues";
 
+/* Promiscuous as long as the socket is open. Rejected: the PMD's way, a flag of the interface,
+ * which stays on it after a crash, and which only CAP_NET_ADMIN takes away again. */
+static bool join_all(struct port_dpdk *p)
+{
+    struct sockaddr_ll at = {0};
+    socklen_t bytes = sizeof(at);
+    struct packet_mreq all = {.mr_type = PACKET_MR_PROMISC};
+    int fd = p->lane[0].device_fd_count ? p->lane[0].device_fds[0] : -1;
+
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &bytes) != 0)
+        return false;
+    all.mr_ifindex = at.sll_ifindex;
+    return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0;
+}
+
+static uint8_t needs_of(const struct port_dpdk *p, enum kind kind)
+{
+    if (kind == KIND_AF_XDP) /* at the end its program leaves the interface */
+        return PORT_NEEDS_NET_ADMIN | PORT_NEEDS_BPF;
+    if (kind == KIND_TAP) /* at the end it goes down, with what redirected frames to it */
+        return PORT_NEEDS_NET_ADMIN;
+    if (strncmp(p->base.caps.driver, "mlx", 3) == 0) /* the kernel has the card as well */
+        return PORT_NEEDS_NET_ADMIN | PORT_NEEDS_NET_RAW;
+    /* The interface's flag must go again. */
+    return kind == KIND_AF_PACKET && p->is_promiscuous ? PORT_NEEDS_NET_ADMIN : 0;
+}
+
 /* Everything between attach and a running device. Returns 0 or -errno and the step that failed. */
 static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, const char *iface,
                     int mtu, const struct port_dpdk_config *c, const char **step)
@@ -519,8 +547,12 @@ static int bring_up(struct port_dpdk *p, enum kind kind, const char *device, con
     }
 
     /* Neighbour discovery needs its multicast groups; a tap with our own address needs all. */
-    if (kind == KIND_TAP || rte_eth_allmulticast_enable(p->port_id) != 0)
+    bool has_all = kind == KIND_AF_PACKET ? join_all(p)
+                   : kind != KIND_TAP     ? rte_eth_allmulticast_enable(p->port_id) == 0
+                                          : false;
+    if (!has_all)
         p->is_promiscuous = rte_eth_promiscuous_enable(p->port_id) == 0;
+    p->base.caps.needs = needs_of(p, kind);
     *step = "making its queues between cores";
     err = setup_lanes(p);
     if (err)

@@ -63,8 +63,35 @@ static void check_kernel(json_t *checks)
 static void check_rights(json_t *checks)
 {
     report(checks, "rights", geteuid() == 0 ? GOOD : ADVICE,
-           "hearthd needs root or the capabilities of deploy/hearth.service.", "uid %d",
-           (int)geteuid());
+           "hearthd starts as root, or with the capabilities of deploy/hearth.service; with "
+           "`user:` it keeps none.",
+           "uid %d", (int)geteuid());
+}
+
+/* What `user:` needs, for the runtime processes of a hearthd that is not root. */
+static void check_namespaces(json_t *checks)
+{
+    static const struct {
+        const char *path;
+        bool is_refused_by_1; /* else by 0 */
+    } switches[] = {
+        {"/proc/sys/user/max_user_namespaces", false},
+        {"/proc/sys/kernel/unprivileged_userns_clone", false},            /* Debian */
+        {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", true}, /* Ubuntu */
+    };
+    const char *refused = NULL;
+
+    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+        char value[32];
+
+        read_line(switches[i].path, value, sizeof(value));
+        if (value[0] && (atoi(value) != 0) == switches[i].is_refused_by_1)
+            refused = switches[i].path;
+    }
+    report(checks, "user namespaces", refused ? ADVICE : GOOD,
+           "With `user:` runtime processes would have seccomp alone: let users make namespaces, or "
+           "leave `user:` out.",
+           "%s%s", refused ? "refused by " : "for every user", refused ? refused : "");
 }
 
 static bool has_cpu_flag(const char *flag)
@@ -187,6 +214,7 @@ json_t *doctor_examine(const char *iface)
 
     check_kernel(checks);
     check_rights(checks);
+    check_namespaces(checks);
     check_cpu(checks);
     check_clock(checks);
     check_hugepages(checks);

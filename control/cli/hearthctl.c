@@ -22,6 +22,7 @@
 #include "control/config/conf.h"
 #include "control/config/install.h"
 #include "control/config/tune.h"
+#include "control/config/user.h"
 #include "control/deploy/bundle.h"
 #include "control/world/credentials.h"
 
@@ -234,7 +235,8 @@ static int run_check(const struct options *o, const struct command *c)
     const char *file = o->argc ? o->argv[0] : "/etc/hearth/hearth.yaml";
     struct conf_verdict *v = calloc(1, sizeof(*v));
     struct conf *conf = v ? conf_read(file, v) : NULL;
-    bool is_good = conf && (credentials_check(conf, v) & install_check(conf, v));
+    bool is_good =
+        conf && (credentials_check(conf, v) & install_check(conf, v) & user_check(conf, file, v));
     uint32_t kept = v && v->count > CONF_ERRORS_MAX ? CONF_ERRORS_MAX : v ? v->count : 0;
 
     if (o->is_json) {

@@ -113,6 +113,23 @@ static void print_cluster_line(const json_t *c)
     printf("\n");
 }
 
+static void print_privileges(const json_t *j)
+{
+    const json_t *missing;
+    size_t i;
+
+    printf("rights    uid %lld  capabilities ", field_number(j, "uid"));
+    if (json_array_size(json_object_get(j, "capabilities")))
+        print_list(json_object_get(j, "capabilities"), ",");
+    else
+        printf("none");
+    printf("  seccomp %s  namespaces of runtimes %s\n", yes(j, "seccomp"), yes(j, "namespaces"));
+    json_array_foreach(json_object_get(j, "missing"), i, missing)
+    {
+        printf("weaker    %s\n", json_string_value(missing));
+    }
+}
+
 void print_status(const json_t *j)
 {
     const json_t *port = json_object_get(j, "port"), *certificate;
@@ -136,6 +153,7 @@ void print_status(const json_t *j)
     printf("  https %lld  http %lld\n", field_number(listening, "https"),
            field_number(listening, "http"));
     printf("memory    hugepages %s\n", yes(j, "hugepages"));
+    print_privileges(json_object_get(j, "privileges"));
     print_cluster_line(json_object_get(j, "cluster"));
     printf("world     epoch %lld  scripts %lld\n", field_number(j, "epoch"),
            field_number(j, "scripts"));

@@ -131,6 +131,7 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_STRING("store", OPT, struct conf, store, 0),
     CYAML_FIELD_STRING("run", OPT, struct conf, run, 0),
     CYAML_FIELD_STRING("ctl", OPT, struct conf, ctl, 0),
+    CYAML_FIELD_STRING("user", OPT, struct conf, user, 0),
     CYAML_FIELD_BOOL("debug_headers", OPT, struct conf, debug_headers),
     CYAML_FIELD_UINT("drain_ms", OPT, struct conf, drain_ms),
     CYAML_FIELD_END,

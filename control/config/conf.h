@@ -30,6 +30,7 @@ enum {
     CONF_CORES_MAX = 32,
     CONF_CPU_MAX = 1023,
     CONF_ZONES_MAX = 16,
+    CONF_USER_BYTES_MAX = 33, /* useradd's limit */
     CONF_ERRORS_MAX = 64,
 };
 
@@ -113,6 +114,8 @@ struct conf {
     struct conf_cluster *cluster; /* NULL: a node alone */
     struct world_tune tune;
     conf_path store, run, ctl;
+    char user[CONF_USER_BYTES_MAX]; /* empty: whoever starts hearthd */
+    uint32_t user_line;
     bool debug_headers;
     uint32_t drain_ms;
 };

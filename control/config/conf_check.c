@@ -377,6 +377,17 @@ static void check_names(const struct meaning *m)
     }
 }
 
+static void check_user(const struct meaning *m)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+    const char *user = m->c->user;
+
+    if (user[strspn(user, letters)] || user[0] == '-')
+        conf_complain(m->v, line_of(m, "user"),
+                      "user: \"%s\" is not a name of lower-case letters, digits, '_', '-' and '.'",
+                      user);
+}
+
 static void default_path(conf_path out, const char *dir, const char *leaf)
 {
     if (!out[0])
@@ -574,6 +585,7 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_cpus(&m, "runtimes.cpus", c->runtimes.cpus, c->runtimes.cpus_count);
     check_certificates(&m);
     check_paths(&m);
+    check_user(&m);
     check_cluster(&m);
     if (!c->listen.https && !c->listen.http)
         conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");

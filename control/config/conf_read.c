@@ -62,6 +62,7 @@ static void keep_lines(struct conf *c, const struct yaml_node *root)
     c->runtimes.node_exe_line = line_of(root, "runtimes.node_exe");
     c->runtimes.program_line = line_of(root, "runtimes.program");
     c->runtimes.blob_line = line_of(root, "runtimes.blob");
+    c->user_line = line_of(root, "user");
     if (c->cluster) {
         c->cluster->key_line = line_of(root, "cluster.key");
         c->cluster->secret_line = line_of(root, "cluster.secret");

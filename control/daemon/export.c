@@ -122,6 +122,7 @@ json_t *export_status(const struct hearthd *h)
         "runtimes", runtimes_json(h), "scripts", (int)h->catalog.current_count, "certificates",
         certificates_json(h), "config", h->config_file, "cluster", export_cluster(h));
     json_object_set_new(reply, "ctl", ctl_json(h));
+    json_object_set_new(reply, "privileges", privileges_json(&h->privileges));
     return reply;
 }
 

@@ -4,7 +4,7 @@
  * of daemon/: nothing below it knows struct hearthd.
  *
  *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates
- *        -> runtimes -> world -> cores run -> ctl
+ *        -> runtimes -> privileges given up -> world -> cores run -> ctl
  *
  * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon
  * as every runtime that is up has been told the scripts in it. Control thread only, but for struct
@@ -20,6 +20,7 @@
 #include "control/daemon/ctl.h"
 #include "control/daemon/messenger.h"
 #include "control/daemon/node_life.h"
+#include "control/daemon/privileges.h"
 #include "control/daemon/tail.h"
 #include "control/daemon/why.h"
 #include "control/deploy/catalog.h"
@@ -65,6 +66,8 @@ struct hearthd {
     uint64_t started_ns;
     bool has_eal, has_huge, has_aead, has_tls, has_loop, has_catalog, has_publisher;
     bool is_draining, has_been_ready;
+    struct user user; /* of `user:`; no name: it stays who it is */
+    struct privileges privileges;
 
     struct port *port;
     struct net_config net;

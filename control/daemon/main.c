@@ -100,6 +100,17 @@ static int mkdirs(const char *path, mode_t mode)
     return -ENAMETOOLONG;
 }
 
+/* First: a wrong name should not cost the start of everything else. */
+static int start_user(struct hearthd *h, struct fault *f)
+{
+    char error[512];
+
+    if (!h->conf->user[0] || !user_find(&h->user, h->conf->user, error, sizeof(error)))
+        return 0;
+    snprintf(f->text, sizeof(f->text), "user: %s", error);
+    return -1;
+}
+
 static int start_run_dir(struct hearthd *h, struct fault *f)
 {
     char path[CONF_PATH_BYTES_MAX + 16];
@@ -376,6 +387,37 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
     return 0;
 }
 
+static void advise_of_files(const struct hearthd *h)
+{
+    const struct conf *c = h->conf;
+
+    for (uint32_t i = 0; i <= 2 * c->certificates_count; i++) {
+        const struct conf_certificate *pair = &c->certificates[i / 2];
+        const char *path = i == 2 * c->certificates_count ? h->config_file
+                           : i % 2                        ? pair->key
+                                                          : pair->chain;
+        int rc = user_cannot_read(&h->user, path);
+
+        if (rc)
+            log_line("start", "advice=\"user %s cannot read %s (%s): a reload will be refused\"",
+                     h->user.name, path, strerror(rc));
+    }
+}
+
+/* All threads and files are there, and nothing of strangers has been read. */
+static int start_privileges(struct hearthd *h, struct fault *f)
+{
+    const bool has_user = h->user.name[0];
+
+    if (has_user && (user_give(&h->user, h->conf->run, false, f->text, sizeof(f->text)) ||
+                     user_give(&h->user, h->conf->store, true, f->text, sizeof(f->text))))
+        return -1;
+    if (has_user)
+        advise_of_files(h);
+    return privileges_drop(&h->privileges, has_user ? &h->user : NULL, &h->port->caps, f->text,
+                           sizeof(f->text));
+}
+
 static int run_core(void *arg)
 {
     struct core_slot *slot = arg;
@@ -495,8 +537,9 @@ static int start_loop(struct hearthd *h, struct fault *f)
 static int start(struct hearthd *h, struct fault *f)
 {
     static int (*const steps[])(struct hearthd *, struct fault *) = {
-        start_loop,  start_run_dir, start_eal,          start_crypto,   start_cluster, start_port,
-        start_cores, start_scripts, start_certificates, start_runtimes, start_running, start_ctl,
+        start_loop,     start_user,       start_run_dir, start_eal,     start_crypto,
+        start_cluster,  start_port,       start_cores,   start_scripts, start_certificates,
+        start_runtimes, start_privileges, start_running, start_ctl,
     };
     char *limits;
 
@@ -562,7 +605,8 @@ static struct conf *read_config(const char *file, bool is_check)
     struct conf_verdict *v = malloc(sizeof(*v));
     struct conf *c = v ? conf_read(file, v) : NULL;
 
-    if (c && is_check && !(credentials_check(c, v) & install_check(c, v))) {
+    if (c && is_check &&
+        !(credentials_check(c, v) & install_check(c, v) & user_check(c, file, v))) {
         conf_free(c);
         c = NULL;
     }
@@ -581,9 +625,10 @@ static int usage(int code)
     return code;
 }
 
-static void raise_descriptor_limit(void)
+static void raise_limits(void)
 {
     struct rlimit limit;
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
 
     /* One descriptor per script, a few per runtime: the soft limit of 1024 is for programs that
      * use select. */
@@ -591,6 +636,8 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    /* Memory that a device is told of later counts, once CAP_IPC_LOCK is gone. Only root may. */
+    setrlimit(RLIMIT_MEMLOCK, &none);
 }
 
 int main(int argc, char **argv)
@@ -634,7 +681,7 @@ int main(int argc, char **argv)
     }
     log_line("start", "step=conf version=%s file=%s node=%s", HEARTH_VERSION, h.config_file,
              h.conf->node);
-    raise_descriptor_limit();
+    raise_limits();
     rc = start(&h, &fault);
     if (rc)
         log_line("start", "failed: %s", fault.text);

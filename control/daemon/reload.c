@@ -64,6 +64,7 @@ static json_t *keep_fixed(struct conf *next, const struct conf *running)
     KEEP("store", store);
     KEEP("run", run);
     KEEP("ctl", ctl);
+    KEEP("user", user);
     if (!next->cluster != !running->cluster) {
         json_array_append_new(differing, json_string("cluster"));
         keep_cluster(next, running);

@@ -154,11 +154,6 @@ __attribute__((noreturn)) static void become_runtime(const struct child *c)
         fcntl(START_FD, F_SETFD, 0);
     else
         dup2(c->socket, START_FD);
-    /* When the machine runs out of memory, the kernel should take this process, not the data plane.
-     * */
-    int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (oom >= 0 && write(oom, "1000", 4) != 4)
-        close(oom);
     null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
     close_range(START_FD + 1, ~0u, 0);

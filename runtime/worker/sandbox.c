@@ -87,6 +87,9 @@ static void limit(int resource, rlim_t value)
 
 void sandbox_leave_world(struct sandbox *s)
 {
+    /* When the machine runs out of memory, the kernel should take this process, not the data plane.
+     * Here, not before execve: hearthd is not dumpable, so what it is in /proc is root's. */
+    write_file("/proc/self/oom_score_adj", "1000");
     s->has_namespaces = enter_namespaces();
     s->has_empty_root = s->has_namespaces && enter_empty_root();
     s->has_no_ids = drop_ids();

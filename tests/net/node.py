@@ -118,13 +118,20 @@ def hearthd_pid(node="n1"):
         return int(file.read())
 
 
+def thread_states(pid):
+    """/proc/PID/task/ID/status of all threads of a process: {ID: {"CapEff": ..., ...}}."""
+    found = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status") as file:
+            found[int(thread)] = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    return found
+
+
 def is_as_unit(node="n1"):
-    """Has hearthd the capabilities of deploy/hearth.service (tools/as_unit), and no others?"""
-    with open(f"/proc/{hearthd_pid(node)}/status") as file:
-        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    """Was hearthd started as deploy/hearth.service says (tools/as_unit)? Then it had CAP_SETPCAP to bound itself, and no more than it kept."""
+    states = thread_states(hearthd_pid(node)).values()
     kill, ptrace = 1 << 5, 1 << 19  # one that the unit gives, and one that it does not
-    has = int(status["CapEff"], 16)
-    return status["CapEff"] == status["CapBnd"] and has & kill and not has & ptrace and status["NoNewPrivs"] == "1"
+    return all(int(s["CapBnd"], 16) & kill and not int(s["CapBnd"], 16) & ptrace and s["NoNewPrivs"] == "1" for s in states)
 
 
 def stat_fields(pid):
