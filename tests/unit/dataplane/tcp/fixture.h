@@ -171,4 +171,29 @@ static inline void reach(struct fixture *f, enum tcp_state state)
     f->now += 1000 * MS_NS / 10; /* so that a challenge ACK may be sent */
 }
 
+/* Established with all options; the peer's window is 65535 << 7 after the first ACK with one. */
+static inline void open_with_options(struct fixture *f)
+{
+    struct tcp_segment syn = segment(0, 0, TCP_SYN);
+
+    syn.mss = MSS;
+    syn.wscale = 7;
+    syn.has_sack_permitted = true;
+    established_with(f, syn);
+}
+
+/* All segments that may be sent now: how many; the bytes they carry. */
+static inline uint32_t burst(struct fixture *f, uint32_t *bytes)
+{
+    uint32_t count = 0;
+
+    *bytes = 0;
+    while (take(f)) {
+        *bytes += f->seg.payload_bytes;
+        count++;
+        assert_true(count < 1000);
+    }
+    return count;
+}
+
 #endif
