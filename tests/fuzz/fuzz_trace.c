@@ -57,10 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct octets_reader r = octets_reader(data, size);
     uint64_t request = octets_get_u64(&r), before = atomic_load(&trace.next);
 
-    assert(!trace_take(&trace, NODE, request + 1, BASE_NS, data, size));
+    assert(!trace_take(&trace, NODE, request + 1, BASE_NS, UINT64_MAX, data, size));
     assert(atomic_load(&trace.next) == before);
 
-    bool is_taken = trace_take(&trace, NODE, request, BASE_NS, data, size);
+    bool is_taken = trace_take(&trace, NODE, request, BASE_NS, UINT64_MAX, data, size);
     uint32_t taken = (uint32_t)(atomic_load(&trace.next) - before);
     assert(is_taken == (taken > 0));
     if (is_taken)

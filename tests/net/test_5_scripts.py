@@ -109,7 +109,8 @@ def refuses(directory, name, source, says):
     assert says in done.stderr, done.stderr
     if "does not load: " in done.stderr:  # else it was not even sent
         line = done.stderr.split("does not load: ", 1)[1].splitlines()[0]
-        assert line in log()[len(before):], f"not in the log: {line}"
+        quoted = line.replace("\\", "\\\\").replace('"', '\\"')  # as a field of the log
+        assert quoted in log()[len(before):], f"not in the log: {quoted}"
 
 
 def broken_deploy(what, source, says):
