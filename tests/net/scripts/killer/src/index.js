@@ -20,13 +20,6 @@ const calls = {
 export default {
   async fetch(request) {
     const name = new URL(request.url).pathname.slice(1);
-    if (name === "json") {
-      try {
-        return new Response(typeof (await request.json()));
-      } catch (e) {
-        return new Response(e.name, { status: 400 });
-      }
-    }
     return new Response(String(calls[name]()));
   },
 };
