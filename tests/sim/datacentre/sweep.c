@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Of a run, instead of its descriptor. */
+enum { NOT_STARTED = -1, TOLD = -2 };
 
 enum { SEARCH_UP = 8, SEARCH_LEAST = 16000000 /* bytes: no server has less */ };
 
@@ -65,35 +69,51 @@ static int start(const struct sweep_run *r, const int *tokens)
     return -1;
 }
 
+/* One that has counts to say, or that ends without; they end in any order, and one that dies holds
+ * a CPU that another waits for. */
+static uint32_t ended(struct pollfd *fds, uint32_t count)
+{
+    for (;;) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (fds[i].fd == NOT_STARTED || fds[i].revents)
+                return i;
+        }
+        poll(fds, count, -1);
+    }
+}
+
 int sweep(struct sweep_run *runs, uint32_t count, void (*done)(const struct sweep_run *))
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int *fd = calloc(count, sizeof(*fd)), tokens[2], result = 0;
-    assert(fd);
+    int tokens[2], result = 0;
+    struct pollfd *fds = calloc(count, sizeof(*fds));
+    assert(fds);
     if (pipe(tokens) < 0) {
-        free(fd);
+        free(fds);
         return -1;
     }
     for (uint32_t i = 0; i < count; i++)
-        fd[i] = start(&runs[i], tokens);
+        fds[i] = (struct pollfd){.fd = start(&runs[i], tokens), .events = POLLIN};
     for (long i = 0; i < cpus && result == 0; i++)
         result = write(tokens[1], "", 1) == 1 ? 0 : -1;
-    for (uint32_t i = 0; i < count; i++) {
-        if (fd[i] < 0 || !read_all(fd[i], &runs[i].counts, sizeof(runs[i].counts))) {
+    for (uint32_t left = count, next = 0; left > 0; left--) {
+        uint32_t i = ended(fds, count);
+        if (!read_all(fds[i].fd, &runs[i].counts, sizeof(runs[i].counts))) {
             fprintf(stderr, "sim_datacentre: a run of %s failed\n", runs[i].config.variant->name);
             result = -1;
             (void)!write(tokens[1], "", 1); /* it has not given its own back */
         }
-        if (fd[i] >= 0)
-            close(fd[i]);
-        if (done && result == 0)
-            done(&runs[i]);
+        if (fds[i].fd >= 0)
+            close(fds[i].fd);
+        fds[i] = (struct pollfd){.fd = TOLD};
+        for (; done && result == 0 && next < count && fds[next].fd == TOLD; next++)
+            done(&runs[next]);
     }
     close(tokens[0]);
     close(tokens[1]);
     while (waitpid(-1, NULL, 0) > 0)
         ;
-    free(fd);
+    free(fds);
     return result;
 }
 
