@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cell_mail;
 struct clock;
 struct neighbours;
 struct net_config;
@@ -34,15 +35,17 @@ struct core_config {
     struct core_memory memory;
     uint16_t tls_port, plain_port; /* 0: off */
     bool idle_adaptive;
-    bool shares_cpu; /* with a runtime process, which does not run while the core spins */
+    bool shares_cpu; /* with cells, which do not run while the core spins */
     uint32_t conns_max, chunks;
-    uint32_t runtimes_max, jobs_max; /* runtime processes, and jobs under way in each of them */
-    uint16_t rpc_port;               /* UDP, of this core: the node's port + index; 0: no cluster */
+    struct cell_mail *mail;    /* between this core and the control thread */
+    uint32_t larges, jobs_max; /* cells with large regions, and jobs under way in all cells */
+    uint16_t rpc_port;         /* UDP, of this core: the node's port + index; 0: no cluster */
     uint32_t calls, served, streams,
-        channels;        /* sizes of the tables; 0: the defaults of limits.h */
-    struct notes *notes; /* of core 0, else NULL */
-    int numa_node;       /* -1: any */
-    uint64_t secret[4];  /* random: keys of the flow table, cookies and request ids */
+        channels;                 /* sizes of the tables; 0: the defaults of limits.h */
+    struct notes *notes;          /* of core 0, else NULL */
+    int numa_node;                /* -1: any */
+    uint64_t secret[4];           /* random: keys of the flow table, cookies and request ids */
+    const uint8_t *cookie_secret; /* 16 bytes, for core_create: bench mode; NULL: a random one */
     /* For keys: secret-grade, in a simulation seeded. */
     void (*random)(void *arg, void *out, size_t bytes);
     void *random_arg;

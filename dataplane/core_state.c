@@ -3,14 +3,10 @@
 #include <time.h>
 
 #include "drivers/clock.h"
-#include "drivers/rng.h"
 
-/* A bijection of the counter, of which each core has its own numbers, so the ids of a node never
- * repeat. */
 uint64_t core_next_request_id(struct core *core)
 {
-    uint64_t number = ++core->request_count * core->config.cores + core->config.index;
-    return rng_mix(core->request_seed + number * 0x9e3779b97f4a7c15u);
+    return request_ids_next(&core->request_ids);
 }
 
 const char *core_date(struct core *core)

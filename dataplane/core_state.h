@@ -10,6 +10,7 @@
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/counters.h"
 #include "dataplane/base/longest.h"
+#include "dataplane/base/request_id.h"
 #include "dataplane/base/timer.h"
 #include "dataplane/base/token_bucket.h"
 #include "dataplane/core_config.h"
@@ -26,10 +27,10 @@
 #include "dataplane/tls/handshakes.h"
 
 struct calls;
+struct cells;
 struct conn;
 struct exchange;
 struct peers;
-struct runtime_link;
 struct served_table;
 struct stream_pool;
 struct subs;
@@ -76,18 +77,19 @@ struct core {
     struct exchange *exchanges; /* one for each */
     struct conn *free_conns;
     struct conn *dirty_first, **dirty_last;
+    struct conn *hellos[PORT_BURST]; /* whose names are still to be looked up (conn_hello.c) */
+    uint32_t hello_count;
     struct age_list starving; /* connections that wait for chunks or ring slots */
     uint64_t starving_turn_ns;
     bool is_behind;                      /* work was left for the next iteration */
     struct age_list resting[CONN_RESTS]; /* connections whose peer has the next word */
     struct sources sources;
     uint32_t conn_count, half_open, half_open_max;
-    struct runtime_link *link[RUNTIMES_MAX];
-    uint32_t link_count, link_turn; /* turn: who is polled first */
-    uint64_t request_seed, request_count;
+    struct cells *cells;
+    struct request_ids request_ids;
     uint64_t cookies_until_ns; /* SYN cookies are out until then */
     uint32_t warm_per_s;
-    struct token_bucket warm; /* isolates asked for at ClientHello time */
+    struct token_bucket warm; /* cells asked for at ClientHello time */
     struct heat *heat;
     struct heat_tune heat_tune; /* the world's, for one core */
     struct shed_tune shed_tune,
@@ -105,6 +107,7 @@ struct core {
     int wake_fd;
     _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
     bool is_stopping, is_announced;
+    uint32_t port_epoch;          /* by which our addresses were announced */
     struct http1_request request; /* parser's result: 3 KiB that no connection needs for long */
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
@@ -112,7 +115,7 @@ struct core {
     struct longest longest;
 };
 
-/* Unique in this node. */
+/* Unique in this node, and not to be guessed (request_id.h). */
 uint64_t core_next_request_id(struct core *);
 /* IMF-fixdate of this second. */
 const char *core_date(struct core *);

@@ -239,6 +239,11 @@ int eal_wait(uint32_t core)
     return rte_eal_wait_lcore(core + 1);
 }
 
+int eal_core_node(uint32_t core)
+{
+    return (int)rte_lcore_to_socket_id(core + 1);
+}
+
 void eal_stop(void)
 {
     rte_eal_cleanup();

@@ -43,6 +43,9 @@ int eal_launch(uint32_t core, int (*fn)(void *), void *arg);
 /* Waits, asleep, until the function on that core has returned; gives what it returned. */
 int eal_wait(uint32_t core);
 
+/* The NUMA node of that core's CPU; 0 where there are none. */
+int eal_core_node(uint32_t core);
+
 void eal_stop(void);
 
 #endif

@@ -26,12 +26,16 @@
  * Readable means that port_rx has something, or, rarely, that it had. There is nothing to read from
  * the descriptors and nothing to undo; call port_wait_fds again before the next sleep.
  *
+ * A device may be stopped and started again while cores run (its PF was reset): its queues then
+ * look empty, what is sent meanwhile is dropped (tx_full), and epoch grows.
+ *
  * Errors: setup returns 0 or -errno after one log line. In the loop nothing fails; losses are
  * counted in struct port_stats.
  */
 #ifndef HEARTH_PORT_H
 #define HEARTH_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -86,6 +90,7 @@ struct port_caps {
     /* RPC datagrams are steered by the device; false: in software, or there is one queue */
     bool has_rpc_rules;
     bool has_rx_csum, has_tx_csum, has_tso;
+    bool has_link;    /* a cable or a PF is behind it: without a link nothing comes */
     bool has_rx_wait; /* port_wait_fds yields something: the core can sleep until a frame comes */
     int numa_node;    /* -1: unknown */
     uint8_t needs;    /* enum port_needs; known when the port is open */
@@ -94,9 +99,20 @@ struct port_caps {
 struct port_stats {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     uint64_t rx_missed;    /* lost in the device for want of buffers */
+    uint64_t rx_errors;    /* refused by the device: a bad FCS, length or the like */
     uint64_t rx_truncated; /* longer than the MTU allows, or in more than one segment: dropped */
     uint64_t spread_full;  /* software spread: the other core's ring was full */
+    uint64_t errors_told;  /* device's spread: ICMP errors that were shown to every core */
+    uint64_t errors_kept;  /* and those that were not, for there were too many */
     uint64_t tx_full;      /* the device took no more: dropped */
+};
+
+struct port_link {
+    bool is_up;
+    uint32_t speed_mbps; /* 0: unknown, or there is no such thing */
+    uint64_t downs, restarts, restarts_failed;
+    bool is_silent;   /* interrupts were promised and do not come: cores poll */
+    bool is_released; /* the kernel has taken the device back */
 };
 
 struct port;
@@ -113,7 +129,11 @@ struct port_ops {
 
 struct port {
     const struct port_ops *ops;
-    struct port_caps caps;
+    struct port_caps caps; /* mac may change, before epoch does */
+    struct port_link link; /* control's */
+    /* Grows when the device has started anew or the link has come up: whoever has said on the link
+     * who he is says it again. */
+    _Atomic uint32_t epoch;
     uint32_t
         frame_bytes_max; /* room of a frame from port_tx_alloc: MTU + Ethernet + one VLAN tag */
 };
@@ -152,6 +172,17 @@ static inline int port_wait_fds(struct port *p, uint16_t queue, int *fds, int ma
 static inline void port_stats(struct port *p, uint16_t queue, struct port_stats *out)
 {
     p->ops->stats(p, queue, out);
+}
+
+/* Can frames come? What is no hardware is believed to be able to. */
+static inline bool port_is_usable(const struct port *p)
+{
+    return !p->link.is_released && (p->link.is_up || !p->caps.has_link);
+}
+
+static inline uint32_t port_epoch(const struct port *p)
+{
+    return atomic_load_explicit(&p->epoch, memory_order_acquire);
 }
 
 static inline void port_close(struct port *p)

@@ -2,7 +2,9 @@
  *
  * A port over a DPDK ethdev, from PCI functions down to any Linux interface. `device` is a DPDK
  * device string:
- *   "0000:03:02.0"                       PCI VF or PF
+ *   "0000:03:02.0" or "03:02.0"          PCI VF or PF. A VF whose PF does not answer would start
+ *                                        with an address that DPDK draws, to which nothing ever
+ *                                        comes: wait until it is up (pci_device.h)
  *   "net_af_xdp0,iface=eth1"             AF_XDP
  *   "net_af_packet0,iface=eth1"          AF_PACKET
  *   "net_tap0,iface=tap1"  "net_memif0,role=client,socket=/run/x.sock"  "net_ring0" "net_null0"
@@ -37,11 +39,45 @@ struct port_dpdk_config {
     uint32_t rx_descriptors, tx_descriptors; /* 0: default */
     uint32_t buffers;  /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
     uint16_t rpc_port; /* UDP to rpc_port + q goes to queue q; 0: none */
+    uint16_t vlan;     /* whose frames the device lets in, tags and all; 0: untagged ones */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.
  * port_stats is for one thread (control); what the device itself lost is told with queue 0. */
 struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
+
+enum { PORT_GROUPS_MAX = 32 };
+
+/* The MACs of the multicast groups to hear beside our own, instead of those before; again after a
+ * change of our own address. 0 or -errno: the device can do it in no way. Thread: control. */
+int port_dpdk_join(struct port *, const uint8_t (*mac)[6], uint32_t count);
+
+/* What the device counts itself (ethtool -S), by its driver's names; those that are not zero,
+ * and none of a device with more than PORT_XSTATS_MAX. Thread: control. */
+enum { PORT_XSTATS_MAX = 512 };
+void port_dpdk_xstats(struct port *, void (*visit)(void *arg, const char *name, uint64_t value),
+                      void *arg);
+
+/* Does EAL have to look at the PCI bus for it? Needs no EAL. */
+bool port_dpdk_wants_pci(const char *device);
+
+/* What port_dpdk_look has found. */
+enum port_news {
+    PORT_NO_NEWS,
+    PORT_LINK_DOWN,
+    PORT_LINK_UP,
+    PORT_RESTARTED,      /* after the PF of a VF, or the device itself, was reset */
+    PORT_RESTART_FAILED, /* tried again: see error */
+    PORT_SILENT,         /* interrupts do not come though they are said to: cores poll */
+    PORT_RELEASED,       /* the kernel wanted the device back, and has it: nothing comes any more */
+};
+
+/* Looks after the device: link, resets, removal. To be called every PORT_LOOK_MS while the cores
+ * run; link and epoch of struct port follow. What wants the device for itself begins with a pause
+ * of all lanes, whose cores it wakes, and is done by a later look, when all have seen it. One piece
+ * of news at a time. Thread: control. error: a sentence, or empty. */
+enum { PORT_LOOK_MS = 100 };
+enum port_news port_dpdk_look(struct port *, uint64_t now_ns, char *error, size_t error_bytes);
 
 /* For `hearthctl doctor`: one line per rung of the ladder for that kernel interface, best first:
  * possible or why not. Returns the number of rungs written. Judges from /sys, touches nothing,

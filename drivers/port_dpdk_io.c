@@ -5,11 +5,13 @@
 #include <assert.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -42,16 +44,45 @@ static enum frame_rx_csum rx_verdict(const struct port_dpdk *p, const struct rte
                                              : csum_verify(bytes, m->pkt_len);
 }
 
+/* Some PFs strip the tags of their VFs' frames and leave them no say: igb's does. Whoever is on
+ * that VLAN sees frames as they were sent. */
+static void put_tag_back(struct rte_mbuf *m)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *tagged;
+    const uint8_t tag[4] = {0x81, 0x00, (uint8_t)(m->vlan_tci >> 8), (uint8_t)m->vlan_tci};
+
+    if (m->pkt_len < 2 * RTE_ETHER_ADDR_LEN)
+        return;
+    tagged = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(tag)); /* into the headroom */
+    if (!tagged)
+        return;
+    memmove(tagged, frame, 2 * RTE_ETHER_ADDR_LEN);
+    memcpy(tagged + 2 * RTE_ETHER_ADDR_LEN, tag, sizeof(tag));
+}
+
+static void expect(const struct port_dpdk *p, const struct rte_mbuf *m)
+{
+    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+    if (p->base.caps.has_rx_csum)
+        rte_prefetch0(bytes);
+    else
+        csum_expect(bytes, m->data_len);
+}
+
 /* Turns mbufs into frames; returns how many. Frames above the MTU are merged ones (GRO) or come
  * from a neighbour with another MTU; AF_PACKET would even cut them short in silence. */
 static uint16_t deliver(const struct port_dpdk *p, struct lane *l, struct rte_mbuf **mbufs,
                         uint16_t count, struct frame *frames)
 {
     uint16_t n = 0;
+    for (uint16_t i = 0; i < count && i < CSUM_EXPECT_AHEAD; i++)
+        expect(p, mbufs[i]);
     for (uint16_t i = 0; i < count; i++) {
         struct rte_mbuf *m = mbufs[i];
-        if (i + PREFETCH_AHEAD < count)
-            rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
+        if (i + CSUM_EXPECT_AHEAD < count)
+            expect(p, mbufs[i + CSUM_EXPECT_AHEAD]);
+        if (p->vlan != 0 && m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
+            put_tag_back(m);
         if (m->nb_segs != 1 || m->pkt_len > p->base.frame_bytes_max) {
             l->stats.rx_truncated++;
             rte_pktmbuf_free(m);
@@ -94,14 +125,48 @@ static void hand_over(struct lane *from, struct lane *to, struct rte_mbuf **mbuf
     wake(to);
 }
 
-static uint16_t owner_of(const struct port_dpdk *p, uint16_t me, const struct rte_mbuf *m)
+/* Is there time for so many copies? A bucket of tokens, kept as the time at which it is full. */
+static bool can_copy(struct lane *l, uint32_t copies)
+{
+    const uint64_t cost = rte_get_tsc_hz() / PORT_DPDK_COPIES_PER_S,
+                   burst = cost * PORT_DPDK_COPIES_BURST, now = rte_get_tsc_cycles();
+    uint64_t paid = RTE_MAX(l->copies_paid, now > burst ? now - burst : 0);
+
+    if (paid > now)
+        return false;
+    l->copies_paid = paid + cost * copies;
+    return true;
+}
+
+/* The frame itself stays with lane `me`. */
+static void show_to_others(struct port_dpdk *p, uint16_t me, const struct rte_mbuf *m)
+{
+    struct lane *l = &p->lane[me];
+
+    if (!can_copy(l, p->lanes - 1u)) {
+        l->stats.errors_kept++;
+        return;
+    }
+    for (uint16_t q = 0; q < p->lanes; q++) {
+        struct rte_mbuf *copy = q == me ? NULL : rte_pktmbuf_copy(m, l->pool, 0, UINT32_MAX);
+        if (copy)
+            hand_over(l, &p->lane[q], &copy, 1);
+        else if (q != me)
+            l->stats.spread_full++;
+    }
+    l->stats.errors_told++;
+}
+
+static uint16_t owner_of(struct port_dpdk *p, uint16_t me, const struct rte_mbuf *m)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-    uint16_t owner;
+    uint16_t owner = me;
 
     if (p->hand_over == HAND_OVER_ALL)
         return spread_queue(&p->spread, bytes, m->data_len);
-    return spread_rpc_queue(&p->spread, bytes, m->data_len, &owner) ? owner : me;
+    if (spread_detour(&p->spread, bytes, m->data_len, &owner) == SPREAD_TO_ALL)
+        show_to_others(p, me, m);
+    return owner;
 }
 
 /* Keeps what belongs to lane `me` (moved to the front; the count is returned) and hands over the
@@ -133,12 +198,30 @@ static uint16_t spread(struct port_dpdk *p, uint16_t me, struct rte_mbuf **mbufs
     return kept;
 }
 
+/* No driver says that its interrupts do not come. Frames that are found after a long sleep, which
+ * nothing has ended but time, are judged: after a short one the interrupt may be on its way. */
+static void judge_interrupts(struct lane *l)
+{
+    struct pollfd fds[PORT_WAIT_FDS_MAX], other = {.fd = l->wake_fd, .events = POLLIN};
+
+    if (rte_get_tsc_cycles() - l->armed_at < rte_get_tsc_hz() / 1000 * PORT_DPDK_SLEEP_JUDGED_MS ||
+        poll(&other, 1, 0) != 0)
+        return;
+    for (int i = 0; i < l->device_fd_count; i++)
+        fds[i] = (struct pollfd){.fd = l->device_fds[i], .events = POLLIN};
+    if (poll(fds, (nfds_t)l->device_fd_count, 0) != 0)
+        l->silences = 0;
+    else if (++l->silences == PORT_DPDK_SILENCES_MAX)
+        atomic_store_explicit(&l->is_deaf, true, memory_order_relaxed);
+}
+
 static uint16_t read_device(struct port_dpdk *p, uint16_t queue, struct frame *frames,
                             uint16_t count)
 {
     struct lane *l = &p->lane[queue];
     struct rte_mbuf *mbufs[PORT_BURST];
     uint16_t read = 1, delivered = 0;
+    bool has_read = false;
 
     /* Reading only for others looks idle from outside, so go on for a while: the device must not
      * overflow meanwhile. */
@@ -147,12 +230,21 @@ static uint16_t read_device(struct port_dpdk *p, uint16_t queue, struct frame *f
         for (uint16_t d = l->rx_first; d < l->rx_end && delivered < count; d += l->rx_step) {
             uint16_t n = rte_eth_rx_burst(p->port_id, d, mbufs, count - delivered);
             read += n;
+            has_read |= n > 0;
             if (p->hand_over)
                 n = spread(p, queue, mbufs, n);
             delivered += deliver(p, l, mbufs, n, frames + delivered);
         }
     }
+    if (has_read && l->is_interrupt_armed)
+        judge_interrupts(l);
     return delivered;
+}
+
+/* The device is being stopped: nothing of it may be touched. */
+static bool is_pausing(const struct port_dpdk *p)
+{
+    return atomic_load_explicit(&p->pause, memory_order_acquire) & 1;
 }
 
 static uint16_t dpdk_rx(struct port *port, uint16_t queue, struct frame *frames, uint16_t count)
@@ -162,6 +254,11 @@ static uint16_t dpdk_rx(struct port *port, uint16_t queue, struct frame *frames,
     struct rte_mbuf *mbufs[PORT_BURST];
     uint16_t n = 0;
 
+    if (unlikely(is_pausing(p))) {
+        l->is_interrupt_armed = false;
+        atomic_store_explicit(&l->paused, atomic_load(&p->pause), memory_order_release);
+        return 0;
+    }
     count = RTE_MIN(count, (uint16_t)PORT_BURST);
     if (!p->hand_over) {
         n = read_device(p, queue, frames, count);
@@ -239,10 +336,11 @@ static void lock_tx(rte_spinlock_t *lock)
 static void send_burst(struct port_dpdk *p, struct lane *l, struct rte_mbuf **mbufs, uint16_t count)
 {
     uint16_t sent = 0;
+    bool is_closed = is_pausing(p);
 
     if (l->tx_lock)
         lock_tx(l->tx_lock);
-    for (int tries = 0; sent < count && tries < PORT_DPDK_TX_TRIES; tries++) {
+    for (int tries = 0; !is_closed && sent < count && tries < PORT_DPDK_TX_TRIES; tries++) {
         uint16_t n = rte_eth_tx_burst(p->port_id, l->tx_queue, mbufs + sent, count - sent);
         if (n == 0)
             rte_pause();
@@ -306,6 +404,7 @@ static void arm(struct port_dpdk *p, struct lane *l)
             has_frames |= rte_eth_rx_queue_count(p->port_id, d) > 0;
         }
         l->is_interrupt_armed = true;
+        l->armed_at = rte_get_tsc_cycles();
     }
     if (has_frames)
         wake(l);
@@ -317,7 +416,8 @@ static int dpdk_wait_fds(struct port *port, uint16_t queue, int *fds, int max)
     struct lane *l = &p->lane[queue];
     int n = 0;
 
-    if (!port->caps.has_rx_wait)
+    if (!port->caps.has_rx_wait || is_pausing(p) ||
+        atomic_load_explicit(&l->is_deaf, memory_order_relaxed))
         return 0;
     for (int i = 0; i < l->device_fd_count && n < max; i++) {
         fds[n++] = l->device_fds[i];
@@ -343,8 +443,10 @@ static void dpdk_stats(struct port *port, uint16_t queue, struct port_stats *out
     if (queue != 0)
         return;
     /* What the device lost belongs to no queue that we know of: lane 0 tells it for all. */
-    if (rte_eth_stats_get(p->port_id, &device) == 0)
+    if (rte_eth_stats_get(p->port_id, &device) == 0) {
         out->rx_missed += device.imissed + device.rx_nombuf;
+        out->rx_errors += device.ierrors;
+    }
     if (p->is_af_packet) {
         for (uint16_t q = 0; q < p->lanes; q++) {
             for (int i = 0; i < p->lane[q].device_fd_count; i++) {

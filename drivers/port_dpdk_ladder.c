@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "drivers/pci_device.h"
 #include "drivers/port_dpdk_impl.h"
 
 enum {
@@ -218,4 +219,11 @@ int port_dpdk_ladder(const char *iface, struct port_rung *rungs, int max)
     for (; n < max && n < (int)RTE_DIM(all); n++)
         rungs[n] = all[n];
     return n;
+}
+
+bool port_dpdk_wants_pci(const char *device)
+{
+    char address[PCI_ADDRESS_BYTES];
+    return pci_device_address(device, address) ||
+           (strncmp(device, "auto:", 5) == 0 && judge_pci(device + 5).is_possible);
 }

@@ -8,9 +8,13 @@
 enum {
     ICMP_BYTES = 8,
     ICMP_UNREACHABLE = 3,
+    ICMP_FRAGMENTATION_NEEDED = 4, /* a code of it */
     ICMP_TIME_EXCEEDED = 11,
     ICMP_PARAMETER = 12,
+    ICMP6_TOO_BIG = 2,
     ICMP6_ERRORS_END = 128, /* types below are errors (RFC 4443) */
+    IPV4_PROTOCOL_AT = 23,  /* of an untagged frame */
+    IPV6_NEXT_AT = 20,
 };
 
 static uint64_t endpoint(const uint8_t *address, uint32_t address_bytes, const uint8_t *port,
@@ -95,10 +99,36 @@ uint16_t spread_queue(const struct spread *s, const uint8_t *frame, uint32_t len
     return (uint16_t)(((flow(frame, &l, s->key) >> 32) * s->queues) >> 32);
 }
 
-bool spread_rpc_queue(const struct spread *s, const uint8_t *frame, uint32_t len, uint16_t *queue)
+/* Most frames, told by three bytes: this is asked of every one. */
+static bool is_plain_tcp(const uint8_t *frame, uint32_t len)
 {
-    struct layers l;
+    if (len <= IPV4_PROTOCOL_AT)
+        return false;
+    if (frame[12] == 0x08 && frame[13] == 0x00)
+        return frame[IPV4_PROTOCOL_AT] == LAYERS_TCP;
+    return frame[12] == 0x86 && frame[13] == 0xdd && frame[IPV6_NEXT_AT] == LAYERS_TCP;
+}
+
+/* The only errors that a core acts on. */
+static bool is_too_big(const uint8_t *frame, const struct layers *l)
+{
+    const uint8_t *icmp = frame + l->l4_offset;
+    return is_icmp_error(frame, l) &&
+           (l->protocol == LAYERS_ICMP
+                ? icmp[0] == ICMP_UNREACHABLE && icmp[1] == ICMP_FRAGMENTATION_NEEDED
+                : icmp[0] == ICMP6_TOO_BIG);
+}
+
+enum spread_detour spread_detour(const struct spread *s, const uint8_t *frame, uint32_t len,
+                                 uint16_t *queue)
+{
+    struct layers outer, l;
     bool is_quoted;
 
-    return find_flow(frame, len, &l, &is_quoted) && rpc_queue(s, frame, &l, is_quoted, queue);
+    if (is_plain_tcp(frame, len) || !layers_find(frame, len, &outer) ||
+        !find_flow(frame, len, &l, &is_quoted))
+        return SPREAD_STAYS;
+    if (rpc_queue(s, frame, &l, is_quoted, queue))
+        return SPREAD_TO_ONE;
+    return is_quoted && is_too_big(frame, &outer) ? SPREAD_TO_ALL : SPREAD_STAYS;
 }

@@ -10,6 +10,10 @@
  *   what is not IP                           queue 0
  *
  * Pure. The key keeps a stranger from aiming all flows at one queue.
+ *
+ * Rejected: to compute by the card's own key and table which queue it gives the flow that an error
+ * speaks of. What is hashed is the driver's secret (a mask of types, one or two tables, 32 bits or
+ * 16 of them), and where the guess is wrong a path of a small MTU is a black hole that nobody sees.
  */
 #ifndef HEARTH_SPREAD_H
 #define HEARTH_SPREAD_H
@@ -25,8 +29,15 @@ struct spread {
 
 uint16_t spread_queue(const struct spread *, const uint8_t *frame, uint32_t len);
 
-/* Where the device keeps flows apart by itself but knows nothing of RPC ports: true if the frame is
- * an RPC datagram, or an ICMP error that speaks of one. */
-bool spread_rpc_queue(const struct spread *, const uint8_t *frame, uint32_t len, uint16_t *queue);
+enum spread_detour {
+    SPREAD_STAYS,  /* with the queue that the device chose */
+    SPREAD_TO_ONE, /* RPC, or an ICMP error that speaks of it: *queue */
+    SPREAD_TO_ALL, /* "packet too big": only the queue of the flow it speaks of can use it */
+};
+
+/* Where the device keeps flows apart by itself: it knows nothing of RPC ports, unless it has taken
+ * rules for them, and puts an ICMP error where its own addresses hash to. */
+enum spread_detour spread_detour(const struct spread *, const uint8_t *frame, uint32_t len,
+                                 uint16_t *queue);
 
 #endif

@@ -18,9 +18,17 @@
 
 #include <wolfssl/wolfcrypt/cpuid.h>
 
+#ifdef HAVE_CPUID_INTEL
+#pragma weak cpuid_get_flags /* Debian's library keeps it to itself */
+#endif
+
 static inline void wolfssl_cpu_limit(void)
 {
 #ifdef HAVE_CPUID_INTEL
+    /* Asked first: what is cleared in flags that nobody has read yet leaves all others set, and a
+     * CPU without SHA instructions is made to run them. */
+    if (cpuid_get_flags)
+        (void)cpuid_get_flags();
     cpuid_clear_flag(CPUID_AVX2);
 #endif
 }

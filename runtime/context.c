@@ -5,7 +5,7 @@
 
 #include "runtime/octets.h"
 
-enum { VERSION = 2, GRANTED_AT = 4 };
+enum { VERSION = 3, GRANTED_AT = 4 };
 
 static_assert(CONTEXT_FRAME_BYTES == 8 + 8           /* script, owner */
                                          + 4 * 4 + 4 /* limits, features */
@@ -45,6 +45,8 @@ size_t context_write(const struct context *c, uint8_t *out)
     octets_put_u8(&w, (uint8_t)c->count);
     octets_put_zero(&w, 2);
     octets_put_u32(&w, c->granted);
+    octets_put_u32(&w, c->cpu_us);
+    octets_put_u32(&w, c->wall_ms);
     for (uint32_t i = 0; i < c->count; i++)
         write_frame(&w, &c->frame[i]);
     return octets_written(&w);
@@ -89,6 +91,8 @@ bool context_read(struct context *out, const uint8_t *bytes, size_t len)
     out->count = octets_get_u8(&r);
     octets_get_zero(&r, 2);
     out->granted = octets_get_u32(&r);
+    out->cpu_us = octets_get_u32(&r);
+    out->wall_ms = octets_get_u32(&r);
     if (r.bad || version != VERSION || out->count == 0 || out->count > CONTEXT_DEPTH_MAX)
         return false;
     for (uint32_t i = 0; i < out->count; i++)
@@ -114,20 +118,20 @@ struct context_frame *context_push(struct context *c, uint64_t script, const uin
     return f;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+static uint64_t least(uint64_t a, uint64_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 struct context_limits context_limits(const struct context *c)
 {
-    struct context_limits l = {0};
+    struct context_limits l = {.cpu_us = c->cpu_us, .wall_ms = c->wall_ms};
 
     for (uint32_t i = 0; i < c->count; i++) {
-        l.cpu_ms = least(l.cpu_ms, c->frame[i].cpu_ms);
-        l.memory_mb = least(l.memory_mb, c->frame[i].memory_mb);
-        l.subrequests = least(l.subrequests, c->frame[i].subrequests);
-        l.wall_ms = least(l.wall_ms, c->frame[i].wall_ms);
+        l.cpu_us = least(l.cpu_us, c->frame[i].cpu_ms * 1000ull);
+        l.memory_mb = (uint32_t)least(l.memory_mb, c->frame[i].memory_mb);
+        l.subrequests = (uint32_t)least(l.subrequests, c->frame[i].subrequests);
+        l.wall_ms = (uint32_t)least(l.wall_ms, c->frame[i].wall_ms);
     }
     return l;
 }

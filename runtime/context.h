@@ -2,16 +2,20 @@
  *
  * The context stack of a call: who called whom to get here, and under which limits. It travels with
  * every call, between nodes and to the runtime, and bounds chains and cycles of bindings. With it
- * goes what the call may still make of sub-requests.
+ * goes what the call may still spend of its request's budget (dataplane/call/budget.h).
  *
  *   frame 0: the script that the client asked for | frame 1: the script that it called | ...
  *   at most CONTEXT_DEPTH_MAX
  *
- *   wire:  u8 version (2) | u8 count | u16 zero | u32 granted | count x frame of
- *          CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
+ *   wire:  u8 version (3) | u8 count | u16 zero | u32 granted | u32 cpu_us | u32 wall_ms |
+ *          count x frame of CONTEXT_FRAME_BYTES, big-endian, in the order of the struct
  *
  * A limit override of 0 says nothing; the effective limit is the least of all frames' that say
  * something, so that a callee can never do more than its caller allowed.
+ *
+ * cpu_us, wall_ms: the most that this call may use of them, since its request has no more left; 0:
+ * nothing said. They are limits like those of a frame, and not in one: a frame's are its binding's,
+ * which nodes hold against what they know of the caller.
  *
  * granted: between nodes, how many sub-requests this call may still make, with all that it calls in
  * turn (dataplane/call/budget.h, which keeps the books); 0: none. It is not a limit of a frame:
@@ -34,7 +38,7 @@ enum {
     CONTEXT_DEPTH_MAX = 16,
     CONTEXT_TAILS_MAX = 4,
     CONTEXT_FRAME_BYTES = 104,
-    CONTEXT_HEADER_BYTES = 8,
+    CONTEXT_HEADER_BYTES = 16,
     CONTEXT_BYTES_MAX = CONTEXT_HEADER_BYTES + CONTEXT_DEPTH_MAX * CONTEXT_FRAME_BYTES,
 };
 
@@ -61,6 +65,7 @@ struct context_frame {
 struct context {
     uint32_t count;
     uint32_t granted;
+    uint32_t cpu_us, wall_ms;
     struct context_frame frame[CONTEXT_DEPTH_MAX];
 };
 
@@ -76,9 +81,11 @@ bool context_read(struct context *out, const uint8_t *bytes, size_t len);
  * The caller fills in the rest. */
 struct context_frame *context_push(struct context *, uint64_t script, const uint8_t span_id[8]);
 
-/* The effective limits: the least that any frame says; 0: nobody says anything. */
+/* The effective limits: the least that any frame says, or what the request has left; 0: nobody says
+ * anything. */
 struct context_limits {
-    uint32_t cpu_ms, memory_mb, subrequests, wall_ms;
+    uint64_t cpu_us;
+    uint32_t memory_mb, subrequests, wall_ms;
 };
 struct context_limits context_limits(const struct context *);
 

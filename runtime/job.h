@@ -1,14 +1,19 @@
 /* job.h
  *
- * The shared-memory contract between hearthd and one hearth-runtime process: what a region holds,
+ * The shared-memory contract between hearthd and one cell: what a region holds,
  * what a message looks like, and which messages exist. Ids, offsets and lengths only: no pointer
  * crosses.
  *
  *   region (memfd, sealed size, mapped by both)
- *   +--------+------------------------- lane 0 (dp core 0) -------------------------+-- lane 1 --+
- *   | header | ring down | ring up | arena down + returns | arena up + returns | ... |    ...     |
- *   +--------+-----------+---------+----------------------+--------------------+-----+------------+
- *     down: produced by hearthd's dp core        up: produced by the runtime process
+ *   +--------+------------------------- lane 0 (dp core 0) ------------------------+-- lane 1 --+
+ *   | header | ring down | ring up | returns down | up | pad | chunks down | up    |    ...     |
+ *   +--------+-----------+---------+--------------+----+-----+-------------+-------+------------+
+ *     down: produced by hearthd's dp core        up: produced by the cell
+ *
+ * How large the parts of a lane are its geometry says. Chunks lie on pages of their own, so that
+ * those that were never used cost nothing. hearthd writes the geometry into the header; the process
+ * reads it once, when it takes the region. hearthd keeps its own copy and hands it to every call:
+ * what the region says of itself is the process's to change.
  *
  * A job is one request. hearthd names it by (lane, slot index, generation); a message whose
  * generation is not the slot's current one is late, and is dropped and counted, never an error.
@@ -32,8 +37,8 @@
  * was lost with them. It costs a place in the job table until the runtime has read the CANCEL.
  *
  * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot
- * of its own table (per lane, SUBS_MAX) and a generation, together `sub` = generation << 32 |
- * index. Its parent is a live job.
+ * of its own table (per lane, as large as that of jobs) and a generation, together `sub` =
+ * generation << 32 | index. Its parent is a live job.
  *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
  *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*
  *         or REPLY_ERROR at any point, which ends it
@@ -47,7 +52,7 @@
  *
  * Trust: hearthd believes nothing that it reads here. It copies a slot before it looks at it,
  * checks every id against its own private books, and takes every breach of the contract as
- * JOB_RING_LIES, upon which the process is killed and replaced. The runtime process trusts hearthd.
+ * JOB_RING_LIES, upon which the process is killed and replaced. The cell trusts hearthd.
  *
  * Sleeping: a consumer that is about to sleep sets its `asleep` flag, looks at its rings once more,
  * and waits on its eventfd; a producer that pushed and sees the flag clears it and writes the
@@ -70,19 +75,40 @@
 #include "runtime/arena.h"
 
 enum {
-    JOB_REGION_VERSION = 6,
+    JOB_REGION_VERSION = 9,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
-    JOB_RING_SLOTS = 1024,          /* per direction and lane; a power of two */
+    JOB_RING_SLOTS_MAX = 1024,      /* per direction and lane */
     JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */
     JOB_HEAD_BYTES_MAX = 32768,     /* an encoded request or response head: one slot's chunks */
     JOB_CREDIT_INITIAL = 64 * 1024, /* body bytes that may be sent before any CREDIT */
     JOB_ANSWER_CREDIT_INITIAL = 32 * 1024, /* the same, of a job's answer */
     JOB_JOBS_MAX = 4096,                   /* concurrent jobs of one lane */
-    JOB_SUBS_MAX = 4096,                   /* concurrent sub-requests of one lane */
+    JOB_SUBS_MAX = JOB_JOBS_MAX,           /* concurrent sub-requests of one lane */
     JOB_BINDINGS_MAX = 64,                 /* of one script */
 };
 
 static_assert(JOB_HEAD_BYTES_MAX == ARENA_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
+
+/* How large a region's lanes are. */
+struct job_geometry {
+    uint32_t slots;  /* of a ring; a power of two, at least JOB_RING_SLOTS_MIN */
+    uint32_t chunks; /* of an arena; a power of two, at least JOB_CREDIT_INITIAL's worth */
+    uint32_t jobs;   /* concurrent jobs of one lane */
+    uint32_t subs;   /* concurrent sub-requests of them all */
+};
+
+/* 143,360 bytes a lane: what almost every script does with. */
+extern const struct job_geometry job_geometry_small;
+/* 16.9 MB a lane. */
+extern const struct job_geometry job_geometry_large;
+
+enum {
+    JOB_RING_SLOTS_MIN = 64,
+    JOB_CHUNKS_MIN = JOB_CREDIT_INITIAL / ARENA_CHUNK_BYTES,
+};
+
+/* Within the bounds? */
+bool job_geometry_is_sane(const struct job_geometry *);
 
 enum job_type {
     JOB_NONE = 0,
@@ -92,26 +118,24 @@ enum job_type {
     JOB_BODY,   /* job; chunks: request body bytes, possibly none; END: the body is complete */
     JOB_FIN,    /* job; the client says nothing more, and still wants the answer */
     JOB_CANCEL, /* job; the client is gone: answer nothing more. JOB_DONE will follow */
-    JOB_WARM,   /* arg = script handle: have an isolate ready; DEMANDED */
-    JOB_EVICT,  /* arg = script handle: dispose its isolate when idle */
-    JOB_STOP,   /* finish what runs, then exit 0 */
     JOB_REPLY,  /* arg = sub; chunks: response head; END: no body */
     JOB_REPLY_DATA,  /* arg = sub; chunks: response body bytes, possibly none; END: complete */
     JOB_REPLY_ERROR, /* arg = sub; arg2 = enum job_error; the sub-request is over */
     /* up */
+    /* job; what ends its answer, or the job, says in arg2 how many microseconds of CPU time the job
+     * has used so far: HEAD with END, DATA with END, ERROR, DONE */
     JOB_HEAD,  /* job; arg = enum job_start; chunks: response head; END: no body */
     JOB_DATA,  /* job; chunks: response body bytes, possibly none; END: complete */
     JOB_ERROR, /* job; arg = enum job_error; the job is over, but for LINGERS */
-    /* arg = script handle; arg2 = microseconds it took, 0 if it was warm already. Also unasked: a
-     * new version of what is warm. */
+    /* arg = script handle; arg2 = microseconds that its start took, 0 if it was ready already: in a
+     * lane of a second region. */
     JOB_WARMED,
-    JOB_EVICTED, /* arg = script handle */
-    JOB_DONE,    /* job; the end of one that lingered or was cancelled */
-    /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of its cold start; before
-     * its HEAD. */
+    JOB_DONE, /* job; the end of one that lingered or was cancelled */
+    /* job; no chunks; chunk[i] = microseconds of phase i (enum job_phase) of the start that it
+     * waited for; before its HEAD or ERROR. */
     JOB_SPAN,
-    /* job = the parent; arg = sub; arg2 = index of the binding; chunks: request head (no context);
-     * END: no body. */
+    /* job = the parent; arg = sub; arg2 = CPU time of the parent so far, microseconds << 32 | index
+     * of the binding; chunks: request head (no context); END: no body. */
     JOB_SUB,
     JOB_SUB_BODY,   /* arg = sub; chunks: request body bytes, possibly none; END: complete */
     JOB_SUB_CANCEL, /* arg = sub; nobody waits for the reply any more */
@@ -121,19 +145,18 @@ enum job_type {
     JOB_TYPES,
 };
 
-/* What a job's isolate cost it: more than these are the microseconds of the cold start that the job
- * caused. It is a word of the runtime's about itself, for eyes and counters. Rejected: warm is what
- * is there when the job's turn comes: one that waited 2.4 ms for its isolate was called warm. The
- * process knows it exactly: when a start ends it notes how far each ring is filled. */
+/* What its script's start cost a job: more than these are the microseconds of it, told to the first
+ * job that waited for it. It is a word of the cell's about itself, for eyes and counters. Rejected:
+ * warm is what is there when the job's turn comes: one that waited 2.4 ms for its isolate was
+ * called warm. The cell knows it exactly: when the start ends it notes how far each ring is filled,
+ * and what waited for the ring itself says so (JOB_F_WAITED). */
 enum job_start {
-    JOB_START_WARM = 0, /* it was there when the job came into the ring */
-    JOB_START_WARMING =
-        1, /* it was being started, for another job or a WARM, and the job waited for that */
+    JOB_START_WARM = 0,    /* it had started when the request came */
+    JOB_START_WARMING = 1, /* the job waited for it, and was not the first to */
 };
 
 /* Of a cold start, in the order of JOB_SPAN's chunk[]. */
 enum job_phase {
-    JOB_PHASE_ISOLATE,   /* a heap from the base snapshot, or the spare one: 0 */
     JOB_PHASE_COMPILE,   /* modules parsed and linked */
     JOB_PHASE_TOP_LEVEL, /* and run */
     JOB_PHASES,
@@ -142,8 +165,7 @@ enum job_phase {
 enum job_flag {
     JOB_F_END = 1,     /* the last message of this body */
     JOB_F_LINGERS = 2, /* with END or of ERROR, up: JOB_DONE will follow */
-    JOB_F_DEMANDED =
-        4, /* of WARM: no guess, requests are waiting to come here. It makes room as a START does */
+    JOB_F_WAITED = 4,  /* of START: there was no cell when the request came */
 };
 
 /* What a JOB_ERROR says. Each has its own status, counter and sentence for the client. */
@@ -156,22 +178,28 @@ enum job_error {
     JOB_ERROR_MEMORY_LIMIT, /* 503 */
     JOB_ERROR_WALL_LIMIT,   /* 504 */
     JOB_ERROR_OUTPUT_LIMIT, /* 502 */
-    JOB_ERROR_OVERLOAD,     /* too many jobs or no memory for another isolate: 503 */
+    JOB_ERROR_OVERLOAD,     /* too many jobs: 503 */
     JOB_ERROR_NO_SCRIPT,    /* unknown script handle: 503, a deploy is under way */
     JOB_ERROR_REFUSED,     /* hearthd, for a sub-request: overloaded everywhere it could run: 503 */
     JOB_ERROR_LOST,        /* hearthd: the process or node that ran it died: 502 */
     JOB_ERROR_DEPTH,       /* hearthd: CONTEXT_DEPTH_MAX scripts call each other already: 508 */
     JOB_ERROR_SUBREQUESTS, /* more sub-requests than the script's limit: its call fails */
     JOB_ERROR_HELD,        /* hearthd: the script ends its processes, and may not run now: 503 */
-    JOB_ERROR_NOT_RESPONSE, /* the handler answered with something that is not a Response: 500 */
+    JOB_ERROR_NOT_RESPONSE,   /* the handler answered with something that is not a Response: 500 */
+    JOB_ERROR_FORBIDDEN,      /* hearthd, for a sub-request: the other account does not allow it */
+    JOB_ERROR_ACCOUNT_MEMORY, /* hearthd: the account's cells have all the memory they may: 503 */
     JOB_ERROR_KINDS,
+    /* Of a START: nothing of it has begun, and nothing else will begin here (start.h, spoiled).
+     * hearthd starts nothing more there, and this one elsewhere, once; no caller is told that. */
+    JOB_ERROR_SPENT = 255,
 };
 
 /* May a runtime say it? The others are hearthd's own words. They do not all come last: nodes tell
  * each other errors by number, and what is new comes behind what older nodes know. */
 static inline bool job_error_is_runtimes(uint64_t error)
 {
-    return (error > JOB_ERROR_NONE && error < JOB_ERROR_REFUSED) || error == JOB_ERROR_NOT_RESPONSE;
+    return (error > JOB_ERROR_NONE && error < JOB_ERROR_REFUSED) ||
+           error == JOB_ERROR_NOT_RESPONSE || error == JOB_ERROR_SPENT;
 }
 
 struct job_slot {
@@ -193,7 +221,7 @@ static_assert(sizeof(struct job_slot) == 64, "one cache line");
 struct job_ring_shared {
     _Alignas(64) _Atomic uint32_t tail; /* written by the producer */
     _Alignas(64) _Atomic uint32_t head; /* written by the consumer */
-    _Alignas(64) struct job_slot slot[JOB_RING_SLOTS];
+    _Alignas(64) struct job_slot slot[];
 };
 
 /* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf.
@@ -209,6 +237,7 @@ struct job_executing {
 /* The plain words of it. */
 struct job_blame {
     uint64_t script, job;
+    enum job_error error; /* hearthd's: what the job is told; NONE: that its process died */
 };
 
 /* Never 0. */
@@ -227,6 +256,7 @@ struct job_sleeper {
 
 struct job_producer {
     struct job_ring_shared *ring;
+    uint32_t slots;
     uint32_t tail;      /* ours, authoritative */
     uint32_t head_seen; /* the consumer's, last time we looked */
     bool lied;          /* the consumer's word was impossible, sticky */
@@ -234,6 +264,7 @@ struct job_producer {
 
 struct job_consumer {
     struct job_ring_shared *ring;
+    uint32_t slots;
     uint32_t head; /* ours, authoritative */
     uint32_t tail_seen;
 };
@@ -244,8 +275,9 @@ enum job_ring_result {
     JOB_RING_LIES, /* the other end's word is impossible: give the region up */
 };
 
-void job_producer_init(struct job_producer *, struct job_ring_shared *);
-void job_consumer_init(struct job_consumer *, struct job_ring_shared *);
+/* slots: the geometry's. */
+void job_producer_init(struct job_producer *, struct job_ring_shared *, uint32_t slots);
+void job_consumer_init(struct job_consumer *, struct job_ring_shared *, uint32_t slots);
 
 /* Free slots; looks at the shared word only when the private book says fewer than `wanted`. A
  * consumer word that is impossible counts as 0 free. */
@@ -278,18 +310,17 @@ bool job_sleeper_take(struct job_sleeper *);
 
 /* ---- region ---- */
 
-struct job_lane_shared {
-    struct job_ring_shared down;
-    struct job_ring_shared up;
-    struct arena_shared arena_down;
-    struct arena_shared arena_up;
+/* Where the parts of one lane lie. */
+struct job_lane {
+    struct job_ring_shared *down, *up;
+    struct arena arena_down, arena_up;
 };
 
 struct job_region_header {
     uint32_t magic; /* JOB_REGION_MAGIC */
     uint32_t version;
     uint32_t lanes;
-    uint32_t zero;
+    struct job_geometry geometry;
     struct job_executing executing;                /* written by the process */
     struct job_sleeper runtime_asleep;             /* one for the process */
     struct job_sleeper core_asleep[JOB_LANES_MAX]; /* one per dp core */
@@ -297,12 +328,15 @@ struct job_region_header {
 
 enum { JOB_REGION_MAGIC = 0x68726a31 };
 
-/* Bytes of a region for that many lanes, rounded up to 2 MiB. */
-size_t job_region_bytes(uint32_t lanes);
-struct job_lane_shared *job_region_lane(void *region, uint32_t lane);
+/* The pages it should lie on: 2 MiB if a lane fills one, otherwise 4 KiB. */
+size_t job_region_page_bytes(const struct job_geometry *);
+/* Bytes of a region for that many lanes, in whole pages. */
+size_t job_region_bytes(uint32_t lanes, const struct job_geometry *);
+/* By computation alone: nothing of the region is read. */
+void job_region_lane(void *region, const struct job_geometry *, uint32_t lane, struct job_lane *);
 
 /* hearthd: writes a fresh header into zeroed memory. */
-void job_region_format(void *region, uint32_t lanes);
+void job_region_format(void *region, uint32_t lanes, const struct job_geometry *);
 /* hearthd: what the process says that it runs, or ran at its end. */
 struct job_blame job_region_blame(const void *region);
 /* runtime: 0, or -EPROTO if the region is not one of ours or too short. */

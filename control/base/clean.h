@@ -1,6 +1,6 @@
 /* clean.h
  *
- * What scripts, tenants' files, runtime processes and other nodes say, made fit to be shown: the
+ * What scripts, tenants' files, cells and other nodes say, made fit to be shown: the
  * one way from a stranger's text to a log or a terminal.
  *
  *   invalid UTF-8                             U+FFFD for each byte, as it is for what follows

@@ -77,8 +77,8 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
     t->deadline_ns = 0;
 }
 
-/* The list is short (a few per runtime process and client): a scan costs less than a heap's upkeep.
- */
+/* The list is short (a few per zygote, node and client, none per cell): a scan costs less than a
+ * heap's upkeep. */
 static struct loop_timer *earliest(const struct loop *l)
 {
     struct loop_timer *best = l->timers;

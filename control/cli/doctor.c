@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "control/supervise/cgroup.h"
 #include "drivers/port_dpdk.h"
 #include "drivers/tls_library.h"
 
@@ -68,7 +69,7 @@ static void check_rights(json_t *checks)
            "uid %d", (int)geteuid());
 }
 
-/* What `user:` needs, for the runtime processes of a hearthd that is not root. */
+/* What `user:` needs, for the cells of a hearthd that is not root. */
 static void check_namespaces(json_t *checks)
 {
     static const struct {
@@ -89,9 +90,20 @@ static void check_namespaces(json_t *checks)
             refused = switches[i].path;
     }
     report(checks, "user namespaces", refused ? ADVICE : GOOD,
-           "With `user:` runtime processes would have seccomp alone: let users make namespaces, or "
+           "With `user:` cells would have seccomp alone: let users make namespaces, or "
            "leave `user:` out.",
            "%s%s", refused ? "refused by " : "for every user", refused ? refused : "");
+}
+
+static void check_control_groups(json_t *checks)
+{
+    const enum cgroup_kind kind = cgroup_mounted("/proc/self");
+
+    report(checks, "control groups", kind == CGROUP_NONE ? ADVICE : GOOD,
+           "Accounts share the CPU by cgroups: without, one with many busy cells has more of it, "
+           "and its memory is looked at four times a second only. Mount cgroup v2.",
+           "%s%s", kind == CGROUP_NONE ? "no cgroup of cpu" : cgroup_kind_name(kind),
+           kind == CGROUP_V2 ? ", of what the unit's Delegate= gives away" : "");
 }
 
 static bool has_cpu_flag(const char *flag)
@@ -120,7 +132,7 @@ static void check_cpu(json_t *checks)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     report(checks, "cpus", cpus >= 4 ? GOOD : ADVICE,
-           "Data-plane cores, runtimes and the system share CPUs: good for development only.",
+           "Data-plane cores, cells and the system share CPUs: good for development only.",
            "%ld online", cpus);
     report(checks, "aes", has_cpu_flag("aes") ? GOOD : ADVICE,
            "Without AES-NI, TLS is encrypted by slow portable code.", "%s",
@@ -215,6 +227,7 @@ json_t *doctor_examine(const char *iface)
     check_kernel(checks);
     check_rights(checks);
     check_namespaces(checks);
+    check_control_groups(checks);
     check_cpu(checks);
     check_clock(checks);
     check_hugepages(checks);

@@ -78,8 +78,11 @@ int hearthctl_reach(const struct options *o, int *fd)
 int hearthctl_ask_on(const struct options *o, int fd, json_t *request, const void *payload,
                      size_t bytes, json_t **reply)
 {
-    int rc = ctl_send(fd, request, payload, bytes);
+    int rc;
 
+    if (o->token)
+        json_object_set_new(request, "token", json_string(o->token));
+    rc = ctl_send(fd, request, payload, bytes);
     json_decref(request);
     /* A server that refused early has closed: its sentence may still be there to read. */
     *reply = ctl_receive(fd);
@@ -199,6 +202,8 @@ static int run_tail(const struct options *o, const struct command *c)
     rc = hearthctl_ask_on(
         o, fd, json_pack("{s:s, s:s}", "command", "tail", "script", o->argc ? o->argv[0] : ""),
         NULL, 0, &line);
+    if (!rc && line && json_is_true(json_object_get(line, "is_alone")))
+        fputs("hearthctl: lines of this node only: its role in the cluster is \"edge\"\n", stderr);
     while (!rc && line) {
         json_decref(line);
         line = ctl_receive(fd);
@@ -272,8 +277,7 @@ static int run_completion(const struct options *, const struct command *);
 /* ---- the list ---- */
 
 static const struct command commands[] = {
-    {"status", "", "the node, its port, cores and runtime processes", "", 0, 0, run_plain,
-     print_status},
+    {"status", "", "the node, its port, cores and cells", "", 0, 0, run_plain, print_status},
     {"check", "[FILE]", "judge a configuration: every error with its line",
      "FILE defaults to /etc/hearth/hearth.yaml. The certificates and keys that it names are loaded "
      "as a start would, and the runtime's files looked for. Needs no hearthd.",
@@ -334,6 +338,18 @@ static const struct command commands[] = {
      "secret  a secret that all members share, in a new FILE of mode 0600\n"
      "A FILE that is there already is never overwritten. Needs no hearthd.",
      2, 2, hearthctl_key, NULL},
+    {"account", "list|add|limit ...", "who else may deploy here, and what he may have",
+     "list                              accounts, their hosts, ceilings and tokens\n"
+     "add NAME [KEY=VALUE...]           a new one; its scripts are NAME/SCRIPT\n"
+     "limit NAME KEY=VALUE...           change it; an empty VALUE takes a ceiling away\n"
+     "token NAME [SCOPES] [sha256=HEX]  a new token of deploy,read,tail; shown once. sha256: of "
+     "one "
+     "that another node made\n"
+     "revoke NAME ID                    a token, by the ID that list shows\n"
+     "remove NAME                       an account without scripts\n"
+     "KEY is hosts (names and *.zones, with commas), or a ceiling: cpu_ms, memory_mb, subrequests, "
+     "wall_ms, size_mb, cells_memory_mb, requests, log_lines, timers, scripts.",
+     1, 24, hearthctl_account, NULL},
     {"completion", "bash", "shell completion: eval \"$(hearthctl completion bash)\"", "", 1, 1,
      run_completion, NULL},
 };
@@ -348,7 +364,7 @@ static int run_completion(const struct options *o, const struct command *c)
           "    local cur=${COMP_WORDS[COMP_CWORD]} i command=\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case ${COMP_WORDS[i]} in\n"
-          "        --socket) ((i++)) ;;\n"
+          "        --socket | --token-file) ((i++)) ;;\n"
           "        -*) ;;\n"
           "        *) command=${COMP_WORDS[i]}; break ;;\n"
           "        esac\n"
@@ -358,7 +374,9 @@ static int run_completion(const struct options *o, const struct command *c)
           stdout);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("%s ", commands[i].name);
-    fputs("--json --help --socket' -- \"$cur\")) ;;\n"
+    fputs("--json --help --socket --token-file' -- \"$cur\")) ;;\n"
+          "    account) COMPREPLY=($(compgen -W 'list add limit token revoke remove' -- \"$cur\")) "
+          ";;\n"
           "    deploy) COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
           "    ring) COMPREPLY=($(compgen -W 'show locate plan --add --remove' -- \"$cur\")) ;;\n"
           "    node) COMPREPLY=($(compgen -W 'status drain undrain' -- \"$cur\")) ;;\n"
@@ -384,7 +402,8 @@ static int run_completion(const struct options *o, const struct command *c)
 
 static void print_help(FILE *out)
 {
-    fputs("usage: hearthctl [--socket PATH] COMMAND [ARGUMENTS] [--json]\n\n", out);
+    fputs("usage: hearthctl [--socket PATH] [--token-file FILE] COMMAND [ARGUMENTS] [--json]\n\n",
+          out);
     for (size_t i = 0; i < COMMANDS; i++) {
         char left[48];
 
@@ -394,6 +413,8 @@ static void print_help(FILE *out)
     fputs(
         "\n  --socket PATH   of hearthd's control socket; default $HEARTH_SOCKET or "
         "/run/hearth/ctl.sock\n"
+        "  --token-file F  of an account, in whose name to ask; or $HEARTH_TOKEN, the token "
+        "itself\n"
         "  --json          machine-readable output\n"
         "  --help          of a command: hearthctl COMMAND --help\n"
         "\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 hearthd cannot be reached.\n",
@@ -418,22 +439,22 @@ static const struct command *find_command(const char *name)
 
 /* What stands in front of the command, and between its arguments. False: there is no such
  * option. */
-static bool read_options(int argc, char **argv, struct options *o, bool *is_help, bool *is_names)
+static bool read_options(int argc, char **argv, struct options *o, bool *is_help, bool *is_names,
+                         const char **token_file)
 {
     static const struct option long_options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {"names", no_argument, NULL, 'n'},
-        {"add", required_argument, NULL, 'a'},
-        {"remove", required_argument, NULL, 'r'},
-        {0},
+        {"socket", required_argument, NULL, 's'}, {"token-file", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+        {"names", no_argument, NULL, 'n'},        {"add", required_argument, NULL, 'a'},
+        {"remove", required_argument, NULL, 'r'}, {0},
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (option == 's')
             o->socket = optarg;
+        else if (option == 't')
+            *token_file = optarg;
         else if (option == 'j')
             o->is_json = true;
         else if (option == 'h')
@@ -454,11 +475,13 @@ int main(int argc, char **argv)
 {
     struct options o = {.socket = getenv("HEARTH_SOCKET")};
     const struct command *c;
+    const char *token_file = NULL;
     bool is_help = false, is_names = false;
+    int code;
 
     if (!o.socket)
         o.socket = "/run/hearth/ctl.sock";
-    if (!read_options(argc, argv, &o, &is_help, &is_names))
+    if (!read_options(argc, argv, &o, &is_help, &is_names, &token_file))
         return USAGE;
     if (optind == argc) {
         print_help(is_help ? stdout : stderr);
@@ -481,6 +504,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);
         return USAGE;
     }
+    o.token = hearthctl_token(&o, token_file, &code);
+    if (code)
+        return code;
     if (is_names) {
         struct command names = *c;
 

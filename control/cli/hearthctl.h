@@ -14,6 +14,7 @@ enum { DONE = 0, REFUSED = 1, USAGE = 2, UNREACHABLE = 3 }; /* exit codes */
 
 struct options {
     const char *socket;
+    const char *token; /* said with each request; NULL: the socket's owner asks */
     bool is_json;
     const char *add, *remove; /* of ring plan; NULL: not given */
     json_t *warnings;         /* said with a refusal too, as JSON; NULL: none */
@@ -44,6 +45,11 @@ int hearthctl_reach(const struct options *, int *fd);
 int hearthctl_ask_on(const struct options *, int fd, json_t *request, const void *payload,
                      size_t bytes, json_t **reply);
 
+/* ---- hearthctl_account.c ---- */
+int hearthctl_account(const struct options *, const struct command *);
+/* The token in a file, or in the environment: NULL if there is none. *code is not DONE if there
+ * should be one: said already. */
+const char *hearthctl_token(const struct options *, const char *file, int *code);
 /* ---- hearthctl_key.c ---- */
 int hearthctl_key(const struct options *, const struct command *);
 /* ---- hearthctl_node.c ---- */

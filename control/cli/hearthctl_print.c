@@ -54,22 +54,47 @@ static void print_list(const json_t *list, const char *separator)
 
 /* ---- status ---- */
 
-static void print_runtimes(const json_t *runtimes)
+static void print_cgroup(const json_t *g)
 {
-    const json_t *r;
-    size_t i;
-
-    printf("\nRUNTIME  STATE    PID      FOR      RESTARTS  ISOLATES  MEMORY    LAST EXIT\n");
-    json_array_foreach(runtimes, i, r)
-    {
-        char since[24];
-
-        format_duration(json_number_value(json_object_get(r, "since_s")), since);
-        printf("%-8lld %-8s %-8lld %-8s %-9lld %-9lld %5.1f MB  %s\n", field_number(r, "index"),
-               field_text(r, "state"), field_number(r, "pid"), since, field_number(r, "restarts"),
-               field_number(r, "isolates"), (double)field_number(r, "memory_bytes") / 1e6,
-               field_text(r, "last_exit"));
+    printf("shares    cgroup %s", field_text(g, "kind"));
+    if (json_array_size(json_object_get(g, "controllers"))) {
+        printf(" of ");
+        print_list(json_object_get(g, "controllers"), ",");
     }
+    if (*field_text(g, "why"))
+        printf(": %s", field_text(g, "why"));
+    if (field_number(g, "failed"))
+        printf("  refused by the kernel %lld, last: %s", field_number(g, "failed"),
+               field_text(g, "last_error"));
+    printf("\n");
+}
+
+static void print_cells(const json_t *zygote, const json_t *c)
+{
+    char age[24];
+
+    format_duration(json_number_value(json_object_get(zygote, "age_s")), age);
+    if (field_number(zygote, "pid"))
+        printf("\nzygote    pid %lld  age %s  restarts %lld  V8 %s\n", field_number(zygote, "pid"),
+               age, field_number(zygote, "restarts"), field_text(zygote, "v8"));
+    else
+        printf("\nzygote    none is up  restarts %lld\n", field_number(zygote, "restarts"));
+    printf("cells     %lld warm  %lld spare  %lld starting  %lld retired  %lld ending  of %lld\n",
+           field_number(c, "warm"), field_number(c, "spare"), field_number(c, "starting"),
+           field_number(c, "retired"), field_number(c, "ending"), field_number(c, "max"));
+    printf(
+        "          %.1f of %.1f MB (%s)  started %lld  evicted %lld  ended %lld  last exit: %s\n",
+        (double)field_number(c, "memory_bytes") / 1e6,
+        (double)field_number(c, "memory_max_bytes") / 1e6, field_text(c, "memory_is"),
+        field_number(c, "started"), field_number(c, "evicted"), field_number(c, "ended"),
+        *field_text(c, "last_exit") ? field_text(c, "last_exit") : "none");
+    if (field_number(c, "accounts_refused") || field_number(c, "accounts_evicted") ||
+        field_number(c, "accounts_killed"))
+        printf("          over their account's memory: starts refused %lld  evicted %lld  killed "
+               "%lld\n",
+               field_number(c, "accounts_refused"), field_number(c, "accounts_evicted"),
+               field_number(c, "accounts_killed"));
+    print_cgroup(json_object_get(c, "cgroup"));
 }
 
 static void print_cores(const json_t *cores)
@@ -123,11 +148,34 @@ static void print_privileges(const json_t *j)
         print_list(json_object_get(j, "capabilities"), ",");
     else
         printf("none");
-    printf("  seccomp %s  namespaces of runtimes %s\n", yes(j, "seccomp"), yes(j, "namespaces"));
+    printf("  seccomp %s  namespaces of cells %s\n", yes(j, "seccomp"), yes(j, "namespaces"));
     json_array_foreach(json_object_get(j, "missing"), i, missing)
     {
         printf("weaker    %s\n", json_string_value(missing));
     }
+}
+
+static const char *node_state(const json_t *status)
+{
+    const json_t *port = json_object_get(status, "port");
+
+    if (is(status, "draining"))
+        return "draining";
+    if (is(status, "ready"))
+        return "ready";
+    return is(port, "usable") ? "starting" : "without a link";
+}
+
+static void print_link(const json_t *port)
+{
+    printf("link      %s", field_text(port, "link"));
+    if (field_number(port, "mbps"))
+        printf("  %lld Mb/s", field_number(port, "mbps"));
+    printf("  downs %lld  restarts %lld", field_number(port, "link_downs"),
+           field_number(port, "restarts"));
+    if (field_number(port, "restarts_failed"))
+        printf(" (and %lld failed)", field_number(port, "restarts_failed"));
+    printf("%s\n", is(port, "interrupts_silent") ? "  interrupts do not come: polled" : "");
 }
 
 void print_status(const json_t *j)
@@ -138,16 +186,14 @@ void print_status(const json_t *j)
     size_t i;
 
     format_duration(json_number_value(json_object_get(j, "uptime_s")), uptime);
-    printf("node      %s  %s  version %s  pid %lld  up %s\n", field_text(j, "node"),
-           is(j, "draining") ? "draining"
-           : is(j, "ready")  ? "ready"
-                             : "starting",
+    printf("node      %s  %s  version %s  pid %lld  up %s\n", field_text(j, "node"), node_state(j),
            field_text(j, "version"), field_number(j, "pid"), uptime);
     printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
            field_text(port, "device"), field_text(port, "driver"), field_text(port, "mac"),
            field_number(port, "mtu"), field_number(port, "queues"),
            is(port, "rss") ? "device" : "software",
            is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
+    print_link(port);
     printf("address   ");
     print_list(json_object_get(j, "addresses"), ", ");
     printf("  https %lld  http %lld\n", field_number(listening, "https"),
@@ -166,7 +212,7 @@ void print_status(const json_t *j)
                is(certificate, "default") ? "  (default)" : "");
     }
     print_cores(json_object_get(j, "cores"));
-    print_runtimes(json_object_get(j, "runtimes"));
+    print_cells(json_object_get(j, "zygote"), json_object_get(j, "cells"));
 }
 
 /* ---- changes ---- */
@@ -235,22 +281,31 @@ static void print_versions(const json_t *s)
     }
 }
 
+static void print_template(const json_t *s)
+{
+    if (json_object_get(s, "template"))
+        printf("TEMPLATE of %lld  ", field_number(s, "copies"));
+}
+
 void print_scripts(const json_t *j)
 {
     const json_t *s;
     size_t i;
 
-    printf("%-24s %-16s  %-17s  %9s %8s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION", "DEPLOYED",
-           "KB", "WARM", "COLD", "AHEAD", "CPU ms");
+    printf("%-24s %-16s  %-17s  %9s %5s %5s %7s %8s %8s %8s %8s  ROUTES\n", "SCRIPT", "VERSION",
+           "DEPLOYED", "KB", "CELLS", "ENDED", "MB", "WARM", "COLD", "AHEAD", "CPU ms");
     json_array_foreach(json_object_get(j, "scripts"), i, s)
     {
         char date[32];
 
         format_date(field_number(s, "deployed_at"), date);
-        printf("%-24s %-16s  %-17s  %9.1f %8lld %8lld %8lld %8.1f  ", field_text(s, "name"),
-               field_text(s, "version"), date, (double)field_number(s, "bytes") / 1000,
+        printf("%-24s %-16s  %-17s  %9.1f %5lld %5lld %7.1f %8lld %8lld %8lld %8lld  %s",
+               field_text(s, "name"), field_text(s, "version"), date,
+               (double)field_number(s, "bytes") / 1000, field_number(s, "cells"),
+               field_number(s, "ended"), (double)field_number(s, "memory_bytes") / 1e6,
                field_number(s, "warm"), field_number(s, "cold"), field_number(s, "ahead"),
-               (double)field_number(s, "cpu_us") / 1000);
+               field_number(s, "cpu_ms"), is(s, "held") ? "HELD  " : "");
+        print_template(s);
         print_list(json_object_get(s, "routes"), ", ");
         printf("\n");
         print_versions(s);

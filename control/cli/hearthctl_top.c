@@ -31,7 +31,9 @@ static const struct {
 struct sample {
     double at_s, busy_ns, idle_ns;
     json_int_t count[COUNTS], conns, conns_busy, conns_idle, over, jobs, up, members, longest_ns;
+    json_int_t cells, cell_bytes;
     char state[16];
+    char held[160]; /* scripts that may not run: their names, as far as there is room */
 };
 
 static double now_s(void)
@@ -40,6 +42,24 @@ static double now_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void name_held(struct sample *s, const json_t *names)
+{
+    const json_t *name;
+    size_t i, at = 0;
+
+    json_array_foreach(names, i, name)
+    {
+        size_t room = sizeof(s->held) - at;
+        int len = snprintf(s->held + at, room, "%s%s", i ? ", " : "", json_string_value(name));
+
+        if ((size_t)len >= room) {
+            memcpy(s->held + sizeof(s->held) - 4, "...", 4);
+            return;
+        }
+        at += (size_t)len;
+    }
 }
 
 static void read_sample(struct sample *s, const json_t *status, const json_t *stats)
@@ -65,9 +85,12 @@ static void read_sample(struct sample *s, const json_t *status, const json_t *st
         if (field_number(core, "longest_lately_ns") > s->longest_ns)
             s->longest_ns = field_number(core, "longest_lately_ns");
     }
+    s->cells = field_number(json_object_get(status, "cells"), "warm");
+    s->cell_bytes = field_number(json_object_get(status, "cells"), "memory_bytes");
     s->up = field_number(cluster, "up");
     s->members = (json_int_t)json_array_size(json_object_get(cluster, "members"));
     snprintf(s->state, sizeof(s->state), "%s", state ? state : "");
+    name_held(s, json_object_get(status, "held"));
 }
 
 static double busy_of(const struct sample *a, const struct sample *b)
@@ -81,8 +104,8 @@ static void print_head(void)
 {
     for (int k = 0; k < COUNTS; k++)
         printf("%9s ", columns[k].head);
-    printf("%6s %6s %6s %4s %6s %6s %8s  NODES\n", "CONNS", "ACTIVE", "IDLE", "OVER", "JOBS",
-           "BUSY", "LONG ms");
+    printf("%6s %6s %6s %4s %6s %6s %8s %6s %8s  NODES\n", "CONNS", "ACTIVE", "IDLE", "OVER",
+           "JOBS", "BUSY", "LONG ms", "CELLS", "CELLS MB");
 }
 
 static void print_row(const struct sample *a, const struct sample *b)
@@ -94,10 +117,11 @@ static void print_row(const struct sample *a, const struct sample *b)
 
         printf("%9.1f ", strstr(columns[k].head, "ms") ? rate / 1000 : rate);
     }
-    printf("%6lld %6lld %6lld %4lld %6lld %5.1f%% %8.2f  %lld of %lld, %s\n", (long long)b->conns,
-           (long long)b->conns_busy, (long long)b->conns_idle, (long long)b->over,
-           (long long)b->jobs, busy_of(a, b), (double)b->longest_ns / 1e6, (long long)b->up,
-           (long long)b->members, b->state);
+    printf("%6lld %6lld %6lld %4lld %6lld %5.1f%% %8.2f %6lld %8.1f  %lld of %lld, %s%s%s\n",
+           (long long)b->conns, (long long)b->conns_busy, (long long)b->conns_idle,
+           (long long)b->over, (long long)b->jobs, busy_of(a, b), (double)b->longest_ns / 1e6,
+           (long long)b->cells, (double)b->cell_bytes / 1e6, (long long)b->up,
+           (long long)b->members, b->state, *b->held ? ", held back: " : "", b->held);
 }
 
 static void print_row_json(const struct sample *a, const struct sample *b)
@@ -109,11 +133,12 @@ static void print_row_json(const struct sample *a, const struct sample *b)
     for (int k = 0; k < COUNTS; k++)
         json_object_set_new(rates, columns[k].counter[0],
                             json_real((double)(b->count[k] - a->count[k]) / s));
-    j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:s}", "per_s", rates,
-                  "conns", b->conns, "conns_busy", b->conns_busy, "conns_idle", b->conns_idle,
-                  "sources_over", b->over, "jobs", b->jobs, "busy_percent", busy_of(a, b),
-                  "longest_ms", (double)b->longest_ns / 1e6, "up", b->up, "members", b->members,
-                  "state", b->state);
+    j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:s, s:s}", "per_s",
+                  rates, "conns", b->conns, "conns_busy", b->conns_busy, "conns_idle",
+                  b->conns_idle, "sources_over", b->over, "jobs", b->jobs, "busy_percent",
+                  busy_of(a, b), "longest_ms", (double)b->longest_ns / 1e6, "cells", b->cells,
+                  "cells_memory_bytes", b->cell_bytes, "up", b->up, "members", b->members, "state",
+                  b->state, "held", b->held);
     json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(j);

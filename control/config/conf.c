@@ -21,6 +21,16 @@ static const cyaml_strval_t idle_words[] = {
     {"poll", CONF_IDLE_POLL},
 };
 
+static const cyaml_strval_t sandbox_words[] = {
+    {"strict", CONF_SANDBOX_STRICT},
+    {"weaker", CONF_SANDBOX_WEAKER},
+};
+
+static const cyaml_strval_t role_words[] = {
+    {"operator", CONF_ROLE_OPERATOR},
+    {"edge", CONF_ROLE_EDGE},
+};
+
 static const cyaml_schema_value_t address_value = {CYAML_VALUE_STRING(0, char[64], 1, 63)};
 static const cyaml_schema_value_t cpu_value = {CYAML_VALUE_UINT(0, uint16_t)};
 static const cyaml_schema_value_t name_value = {CYAML_VALUE_STRING(0, conf_name, 1, 255)};
@@ -50,13 +60,20 @@ static const cyaml_schema_field_t certificate_fields[] = {
 static const cyaml_schema_value_t certificate_value = {
     CYAML_VALUE_MAPPING(0, struct conf_certificate, certificate_fields)};
 
-static const cyaml_schema_field_t runtimes_fields[] = {
-    CYAML_FIELD_UINT("count", OPT, struct conf_runtimes, count),
-    CYAML_FIELD_SEQUENCE("cpus", OPT, struct conf_runtimes, cpus, &cpu_value, 0, CONF_CORES_MAX),
-    CYAML_FIELD_UINT("memory_mb", OPT, struct conf_runtimes, memory_mb),
-    CYAML_FIELD_STRING("node_exe", OPT, struct conf_runtimes, node_exe, 0),
-    CYAML_FIELD_STRING("program", OPT, struct conf_runtimes, program, 0),
-    CYAML_FIELD_STRING("blob", OPT, struct conf_runtimes, blob, 0),
+static const cyaml_schema_field_t cells_fields[] = {
+    CYAML_FIELD_UINT("max", OPT, struct conf_cells, max),
+    CYAML_FIELD_UINT("spares", OPT, struct conf_cells, spares),
+    CYAML_FIELD_UINT("larges", OPT, struct conf_cells, larges),
+    CYAML_FIELD_UINT("per_script", OPT, struct conf_cells, per_script),
+    CYAML_FIELD_UINT("renew_s", OPT, struct conf_cells, renew_s),
+    CYAML_FIELD_SEQUENCE("cpus", OPT, struct conf_cells, cpus, &cpu_value, 0, CONF_CORES_MAX),
+    CYAML_FIELD_UINT("memory_mb", OPT, struct conf_cells, memory_mb),
+    CYAML_FIELD_ENUM("sandbox", OPT | CYAML_FLAG_STRICT, struct conf_cells, sandbox, sandbox_words,
+                     2),
+    CYAML_FIELD_BOOL("limit_speculation", OPT, struct conf_cells, limits_speculation),
+    CYAML_FIELD_STRING("node_exe", OPT, struct conf_cells, node_exe, 0),
+    CYAML_FIELD_STRING("program", OPT, struct conf_cells, program, 0),
+    CYAML_FIELD_STRING("blob", OPT, struct conf_cells, blob, 0),
     CYAML_FIELD_END,
 };
 
@@ -87,6 +104,7 @@ static const cyaml_schema_field_t member_fields[] = {
     CYAML_FIELD_UINT("weight", OPT, struct conf_member, weight),
     CYAML_FIELD_UINT("cores", OPT, struct conf_member, cores),
     CYAML_FIELD_UINT("port", OPT, struct conf_member, port),
+    CYAML_FIELD_ENUM("role", OPT | CYAML_FLAG_STRICT, struct conf_member, role, role_words, 2),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t member_value = {
@@ -111,6 +129,11 @@ static const cyaml_schema_field_t tune_fields[] = {
 };
 #undef TUNE
 
+static const cyaml_schema_field_t control_fields[] = {
+    CYAML_FIELD_STRING("accounts_socket", OPT, struct conf_control, accounts_socket, 0),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_STRING("node", 0, struct conf, node, 1),
     CYAML_FIELD_MAPPING("port", 0, struct conf, port, port_fields),
@@ -123,7 +146,7 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_SEQUENCE("certificates", OPT | CYAML_FLAG_POINTER, struct conf, certificates,
                          &certificate_value, 0, CERTS_MAX),
     CYAML_FIELD_SEQUENCE("zones", OPT, struct conf, zones, &name_value, 0, CONF_ZONES_MAX),
-    CYAML_FIELD_MAPPING("runtimes", OPT, struct conf, runtimes, runtimes_fields),
+    CYAML_FIELD_MAPPING("cells", OPT, struct conf, cells, cells_fields),
     CYAML_FIELD_MAPPING("limits", OPT, struct conf, limits, limits_fields),
     CYAML_FIELD_MAPPING_PTR("cluster", OPT | CYAML_FLAG_POINTER, struct conf, cluster,
                             cluster_fields),
@@ -131,9 +154,11 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_STRING("store", OPT, struct conf, store, 0),
     CYAML_FIELD_STRING("run", OPT, struct conf, run, 0),
     CYAML_FIELD_STRING("ctl", OPT, struct conf, ctl, 0),
+    CYAML_FIELD_MAPPING("control", OPT, struct conf, control, control_fields),
     CYAML_FIELD_STRING("user", OPT, struct conf, user, 0),
     CYAML_FIELD_BOOL("debug_headers", OPT, struct conf, debug_headers),
     CYAML_FIELD_UINT("drain_ms", OPT, struct conf, drain_ms),
+    CYAML_FIELD_STRING("bench_cookie_secret", OPT, struct conf, bench_cookie_secret, 0),
     CYAML_FIELD_END,
 };
 

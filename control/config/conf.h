@@ -31,6 +31,7 @@ enum {
     CONF_CPU_MAX = 1023,
     CONF_ZONES_MAX = 16,
     CONF_USER_BYTES_MAX = 33, /* useradd's limit */
+    CONF_COOKIE_SECRET_DIGITS = 32,
     CONF_ERRORS_MAX = 64,
 };
 
@@ -58,18 +59,26 @@ struct conf_certificate {
     uint32_t line; /* of the entry; 0 if it was not read from a text */
 };
 
-struct conf_runtimes {
-    uint32_t count;
+/* Without namespaces or an empty root: STRICT starts no cell. */
+enum conf_sandbox { CONF_SANDBOX_STRICT, CONF_SANDBOX_WEAKER };
+
+struct conf_cells {
+    uint32_t max;        /* processes, spare ones too */
+    uint32_t memory_mb;  /* of all that have a script */
+    uint32_t spares;     /* one less than max at most */
+    uint32_t larges;     /* of them with a large region at a time */
+    uint32_t per_script; /* 0: one for each CPU */
+    uint32_t renew_s;    /* the zygote's age */
+    enum conf_sandbox sandbox;
+    bool limits_speculation; /* switches of the CPU against Spectre, for all cells */
     uint32_t cpus_count;
-    uint16_t cpus[CONF_CORES_MAX]; /* the processes are spread over these; none: wherever the kernel
-                                      likes */
-    uint32_t memory_mb;            /* budget of one process */
+    uint16_t cpus[CONF_CORES_MAX];     /* they run on these; none: wherever the kernel likes */
     conf_path node_exe, program, blob; /* empty: found beside hearthd (install.h) */
     uint32_t node_exe_line, program_line, blob_line;
 };
 
 struct conf_limits {
-    uint32_t cpu_ms, wall_ms, heap_mb; /* of a request, of a request, of an isolate */
+    uint32_t cpu_ms, wall_ms, heap_mb; /* of a request, of a request, of a cell */
     uint32_t subrequests;              /* of a request to other scripts */
     uint32_t conns, chunks, jobs;      /* of one dp core */
     uint32_t calls, served,
@@ -79,12 +88,16 @@ struct conf_limits {
     uint32_t request_body_mb; /* 0: no limit */
 };
 
+/* What a member may ask the others for: control/daemon/behalf.h. */
+enum conf_role { CONF_ROLE_OPERATOR, CONF_ROLE_EDGE };
+
 struct conf_member {
     char name[64];
     char address[64]; /* without a prefix */
     char key[64];     /* public, base64 */
     uint32_t weight;
     uint16_t cores, port;
+    enum conf_role role;
 };
 
 struct conf_cluster {
@@ -93,6 +106,10 @@ struct conf_cluster {
     uint16_t port;
     uint32_t members_count;
     struct conf_member *members;
+};
+
+struct conf_control {
+    conf_path accounts_socket; /* empty: guests have none */
 };
 
 struct conf {
@@ -109,15 +126,17 @@ struct conf {
     struct conf_certificate *certificates;
     uint32_t zones_count;
     conf_name zones[CONF_ZONES_MAX];
-    struct conf_runtimes runtimes;
+    struct conf_cells cells;
     struct conf_limits limits;
     struct conf_cluster *cluster; /* NULL: a node alone */
     struct world_tune tune;
     conf_path store, run, ctl;
+    struct conf_control control;
     char user[CONF_USER_BYTES_MAX]; /* empty: whoever starts hearthd */
     uint32_t user_line;
     bool debug_headers;
     uint32_t drain_ms;
+    char bench_cookie_secret[CONF_COOKIE_SECRET_DIGITS + 1]; /* empty, but in bench mode */
 };
 
 struct conf_error {

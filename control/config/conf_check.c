@@ -74,7 +74,10 @@ static void check_mapping(const struct yaml_node *n, const cyaml_schema_field_t 
         if (!f->key) {
             const char *near = nearest_key(c->key, fields);
 
-            if (near)
+            if (!*where && !strcmp(c->key, "runtimes"))
+                conf_complain(v, c->line,
+                              "%s: scripts run in cells, one process each: see \"cells\"", inner);
+            else if (near)
                 conf_complain(v, c->line, "%s: unknown key, did you mean \"%s\"?", inner, near);
             else
                 conf_complain(v, c->line, "%s: unknown key", inner);
@@ -388,6 +391,29 @@ static void check_user(const struct meaning *m)
                       user);
 }
 
+#ifdef HEARTH_BENCH_MODE
+static const bool has_bench_mode = true;
+#else
+static const bool has_bench_mode = false;
+#endif
+
+static void check_bench(const struct meaning *m)
+{
+    static const char name[] = "bench_cookie_secret";
+    const char *secret = m->c->bench_cookie_secret;
+
+    if (!secret[0])
+        return;
+    if (!has_bench_mode)
+        conf_complain(m->v, line_of(m, name),
+                      "%s: only builds with -Dbench_mode=true take it: whoever knows it opens "
+                      "connections without having had an answer",
+                      name);
+    else if (strspn(secret, "0123456789abcdef") != CONF_COOKIE_SECRET_DIGITS)
+        conf_complain(m->v, line_of(m, name), "%s: must be %d digits of 0-9 and a-f", name,
+                      CONF_COOKIE_SECRET_DIGITS);
+}
+
 static void default_path(conf_path out, const char *dir, const char *leaf)
 {
     if (!out[0])
@@ -407,9 +433,16 @@ static void check_paths(const struct meaning *m)
     check_path(m, "store", c->store);
     check_path(m, "run", c->run);
     check_path(m, "ctl", c->ctl);
-    check_path(m, "runtimes.node_exe", c->runtimes.node_exe);
-    check_path(m, "runtimes.program", c->runtimes.program);
-    check_path(m, "runtimes.blob", c->runtimes.blob);
+    check_path(m, "cells.node_exe", c->cells.node_exe);
+    check_path(m, "cells.program", c->cells.program);
+    check_path(m, "cells.blob", c->cells.blob);
+    check_path(m, "control.accounts_socket", c->control.accounts_socket);
+    if (strlen(c->control.accounts_socket) > 107)
+        conf_complain(m->v, line_of(m, "control.accounts_socket"),
+                      "control.accounts_socket: a socket's path has at most 107 bytes");
+    else if (!strcmp(c->control.accounts_socket, c->ctl))
+        conf_complain(m->v, line_of(m, "control.accounts_socket"),
+                      "control.accounts_socket: it is the operator's own (ctl)");
     if (strlen(c->ctl) > 107) /* sockaddr_un */
         conf_complain(m->v, line_of(m, is_given(m, "ctl") ? "ctl" : "run"),
                       "ctl: a socket's path has at most 107 bytes");
@@ -582,10 +615,11 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_names(&m);
     check_port(&m);
     check_cpus(&m, "cores", c->cores, c->cores_count);
-    check_cpus(&m, "runtimes.cpus", c->runtimes.cpus, c->runtimes.cpus_count);
+    check_cpus(&m, "cells.cpus", c->cells.cpus, c->cells.cpus_count);
     check_certificates(&m);
     check_paths(&m);
     check_user(&m);
+    check_bench(&m);
     check_cluster(&m);
     if (!c->listen.https && !c->listen.http)
         conf_complain(v, line_of(&m, "listen"), "listen: https and http are both off");

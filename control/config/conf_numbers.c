@@ -18,13 +18,17 @@ static const struct conf_number numbers[] = {
     TOP(memory_mb, 512, 64, 65536),
     IN(listen, https, 443, 0, 65535),
     IN(listen, http, 0, 0, 65535),
-    IN(runtimes, count, 1, 1, RUNTIMES_MAX),
+    IN(cells, max, 1024, 2, CELLS_MAX),
+    IN(cells, spares, 4, 0, 256),
+    IN(cells, larges, 32, 0, CELL_LARGES_MAX),
+    IN(cells, per_script, 0, 0, 256),
+    IN(cells, renew_s, 3600, 10, 604800),
     /* Rejected: 2,750, what no sharding needs for 99.9 % warm. 300 servers with 25,000 scripts are
-     * 99.99 % warm with 351 MB at each (`tools/sim datacentre --memory-for`): a process has three
-     * times that. */
-    IN(runtimes, memory_mb, 1024, 64, 1048576),
-    IN(limits, cpu_ms, 50, 1, 300000),
-    IN(limits, wall_ms, 30000, 10, 3600000),
+     * 99.99 % warm with 351 MB at each (`tools/sim datacentre --memory-for`): this is three times
+     * that. */
+    IN(cells, memory_mb, 1024, 64, 1048576),
+    IN(limits, cpu_ms, CPU_MS_DEFAULT, 1, 300000),
+    IN(limits, wall_ms, WALL_MS_DEFAULT, 10, 3600000),
     IN(limits, heap_mb, 128, 16, 4096),
     IN(limits, subrequests, SUBREQUESTS_DEFAULT, 1, BUNDLE_SUBREQUESTS_MAX),
     IN(limits, conns, CORE_CONNS_DEFAULT, 16, 1 << 20),

@@ -59,9 +59,9 @@ static void keep_lines(struct conf *c, const struct yaml_node *root)
         snprintf(path, sizeof(path), "certificates[%u]", i);
         c->certificates[i].line = line_of(root, path);
     }
-    c->runtimes.node_exe_line = line_of(root, "runtimes.node_exe");
-    c->runtimes.program_line = line_of(root, "runtimes.program");
-    c->runtimes.blob_line = line_of(root, "runtimes.blob");
+    c->cells.node_exe_line = line_of(root, "cells.node_exe");
+    c->cells.program_line = line_of(root, "cells.program");
+    c->cells.blob_line = line_of(root, "cells.blob");
     c->user_line = line_of(root, "user");
     if (c->cluster) {
         c->cluster->key_line = line_of(root, "cluster.key");

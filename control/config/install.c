@@ -24,7 +24,7 @@ static void find(conf_path out, const char *dir, const char *const *candidates)
     snprintf(out, CONF_PATH_BYTES_MAX, "/usr/lib/hearth/%s", strrchr(candidates[-1], '/') + 1);
 }
 
-void install_find(struct conf_runtimes *r)
+void install_find(struct conf_cells *r)
 {
     static const char *const programs[] = {"../runtime/worker/hearth-runtime.so",
                                            "../lib/hearth/hearth-runtime.so", NULL};
@@ -44,16 +44,16 @@ void install_find(struct conf_runtimes *r)
 
 bool install_check(const struct conf *conf, struct conf_verdict *v)
 {
-    struct conf_runtimes r = conf->runtimes;
+    struct conf_cells r = conf->cells;
     uint32_t before = v->count;
     char error[CONF_PATH_BYTES_MAX + 128];
 
     install_find(&r);
     if (!install_is_good(INSTALL_NODE_EXE, r.node_exe, error, sizeof(error)))
-        conf_complain(v, r.node_exe_line, "runtimes.node_exe: %s", error);
+        conf_complain(v, r.node_exe_line, "cells.node_exe: %s", error);
     if (!install_is_good(INSTALL_PROGRAM, r.program, error, sizeof(error)))
-        conf_complain(v, r.program_line, "runtimes.program: %s", error);
+        conf_complain(v, r.program_line, "cells.program: %s", error);
     if (!install_is_good(INSTALL_BLOB, r.blob, error, sizeof(error)))
-        conf_complain(v, r.blob_line, "runtimes.blob: %s", error);
+        conf_complain(v, r.blob_line, "cells.blob: %s", error);
     return v->count == before;
 }

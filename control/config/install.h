@@ -18,7 +18,7 @@ enum install_file { INSTALL_NODE_EXE, INSTALL_PROGRAM, INSTALL_BLOB, INSTALL_FIL
 
 /* Fills in the paths that the configuration leaves empty; the installed ones when nothing is found.
  */
-void install_find(struct conf_runtimes *);
+void install_find(struct conf_cells *);
 
 /* Whether this process may use what lies there as that; else a sentence. A start asks the same. */
 bool install_is_good(enum install_file, const char *path, char *error, size_t error_bytes);

@@ -7,6 +7,7 @@
 #include "control/base/json_field.h"
 #include "control/base/log.h"
 #include "control/config/tune.h"
+#include "control/daemon/account_commands.h"
 #include "control/daemon/deploy_commands.h"
 #include "control/daemon/hearthd.h"
 #include "control/daemon/ring_commands.h"
@@ -99,14 +100,33 @@ static void on_status(struct hearthd *h, struct ctl_client *client, const struct
     ctl_reply(client, export_status(h));
 }
 
+/* The script that is meant, or all that the client may see; false: refused, the client knows. */
+static bool wanted_scripts(struct hearthd *h, struct ctl_client *client,
+                           const struct ctl_request *r, const char *key,
+                           char scripts[SCRIPT_ID_BYTES_MAX + 1])
+{
+    const char *said = field_text(r->json, key), *why;
+
+    if (!*said) {
+        session_all(r->session, scripts);
+        return true;
+    }
+    if (!session_script(r->session, said, scripts, &h->refused, &why)) {
+        ctl_refuse(client, why);
+        return false;
+    }
+    if (catalog_find(&h->catalog, scripts))
+        return true;
+    ctl_refuse(client, "there is no such script");
+    return false;
+}
+
 static void on_scripts(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
-    const char *name = field_text(r->json, "name");
+    char scripts[SCRIPT_ID_BYTES_MAX + 1];
 
-    if (*name && !catalog_find(&h->catalog, name))
-        ctl_refuse(client, "there is no such script");
-    else
-        ctl_reply(client, export_scripts(h, name));
+    if (wanted_scripts(h, client, r, "name", scripts))
+        ctl_reply(client, export_scripts(h, scripts));
 }
 
 static void on_stats(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
@@ -149,23 +169,31 @@ static void on_config(struct hearthd *h, struct ctl_client *client, const struct
 
 static void on_tail(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
-    const char *script = field_text(r->json, "script");
+    const struct behalf behalf = behalf_of(r->session);
+    char scripts[SCRIPT_ID_BYTES_MAX + 1];
 
-    if (*script && !catalog_find(&h->catalog, script)) {
-        ctl_refuse(client, "there is no such script");
+    if (!wanted_scripts(h, client, r, "script", scripts))
+        return;
+    if (*behalf.account && ctl_subscribers_of(h->ctl, behalf.account) >= SESSION_TAILS_MAX) {
+        h->refused.refused[SESSION_tails]++;
+        ctl_refuse(client, "the account has as many tails at this node as it may");
         return;
     }
-    ctl_subscribe(client, script);
-    ctl_reply(client, json_pack("{s:b}", "ok", 1));
+    ctl_subscribe(client, scripts, &behalf);
+    ctl_reply(client,
+              json_pack("{s:b, s:b}", "ok", 1, "is_alone", !hearthd_may_ask_others(h, &behalf)));
     hearthd_tail(h);
 }
 
 static void on_why(struct hearthd *h, struct ctl_client *client, const struct ctl_request *r)
 {
+    const struct behalf behalf = behalf_of(r->session);
+    char scripts[SCRIPT_ID_BYTES_MAX + 1];
     uint64_t request;
 
+    session_all(r->session, scripts);
     if (why_parse_id(&request, field_text(r->json, "request")))
-        hearthd_why(h, client, request);
+        hearthd_why(h, client, request, scripts, &behalf);
     else
         ctl_refuse(client, "a request id has 16 hexadecimal digits: x-hearth-request-id");
 }
@@ -179,38 +207,77 @@ static void on_node_status(struct hearthd *h, struct ctl_client *client,
     ctl_reply(client, reply);
 }
 
+/* scope: that a token needs for it; 0: the operator's own. */
+static const struct command {
+    const char *name;
+    uint32_t scope;
+    void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
+} commands[] = {
+    {"status", 0, on_status},
+    {"scripts", ACCOUNT_SCOPE_READ, on_scripts},
+    {"stats", 0, on_stats},
+    {"metrics", 0, on_metrics},
+    {"limits", 0, on_limits},
+    {"config", 0, on_config},
+    {"deploy", ACCOUNT_SCOPE_DEPLOY, deploy_commands_deploy},
+    {"rollback", ACCOUNT_SCOPE_DEPLOY, deploy_commands_rollback},
+    {"delete", ACCOUNT_SCOPE_DEPLOY, deploy_commands_delete},
+    {"reload", 0, on_reload},
+    {"tail", ACCOUNT_SCOPE_TAIL, on_tail},
+    {"tune", 0, on_tune},
+    {"node drain", 0, on_drain},
+    {"node undrain", 0, on_undrain},
+    {"node status", 0, on_node_status},
+    {"why", ACCOUNT_SCOPE_READ, on_why},
+    {"ring show", 0, ring_commands_show},
+    {"ring locate", 0, ring_commands_locate},
+    {"ring plan", 0, ring_commands_plan},
+    {"account list", ACCOUNT_SCOPE_READ, account_commands_list},
+    {"account add", 0, account_commands_add},
+    {"account limit", 0, account_commands_limit},
+    {"account token", 0, account_commands_token},
+    {"account revoke", 0, account_commands_revoke},
+    {"account remove", 0, account_commands_remove},
+};
+
+/* NULL: *why is a sentence, and it is counted. */
+static const struct command *find_command(struct hearthd *h, struct session *session,
+                                          const json_t *request, bool is_guest, const char **why)
+{
+    const char *name = field_text(request, "command");
+    const struct command *c = NULL;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (!strcmp(name, commands[i].name))
+            c = &commands[i];
+    if (!session_open(session, &h->accounts, request, is_guest, &h->refused, why))
+        return NULL;
+    if (!c)
+        *why = "there is no such command";
+    return c && session_may(session, c->scope, loop_now_ns(), &h->refused, why) ? c : NULL;
+}
+
+const char *hearthd_admit(void *arg, const json_t *request)
+{
+    struct session session;
+    const char *why;
+
+    return find_command(arg, &session, request, true, &why) ? NULL : why;
+}
+
 void hearthd_command(void *arg, struct ctl_client *client, const struct ctl_request *r)
 {
-    static const struct {
-        const char *name;
-        void (*fn)(struct hearthd *, struct ctl_client *, const struct ctl_request *);
-    } commands[] = {
-        {"status", on_status},
-        {"scripts", on_scripts},
-        {"stats", on_stats},
-        {"metrics", on_metrics},
-        {"limits", on_limits},
-        {"config", on_config},
-        {"deploy", deploy_commands_deploy},
-        {"rollback", deploy_commands_rollback},
-        {"delete", deploy_commands_delete},
-        {"reload", on_reload},
-        {"tail", on_tail},
-        {"tune", on_tune},
-        {"node drain", on_drain},
-        {"node undrain", on_undrain},
-        {"node status", on_node_status},
-        {"why", on_why},
-        {"ring show", ring_commands_show},
-        {"ring locate", ring_commands_locate},
-        {"ring plan", ring_commands_plan},
-    };
+    struct session session;
+    struct ctl_request with = *r;
+    const char *why;
+    const struct command *c = find_command(arg, &session, r->json, ctl_is_guest(client), &why);
+    const uint64_t began_ns = loop_now_ns();
 
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (!strcmp(r->command, commands[i].name)) {
-            commands[i].fn(arg, client, r);
-            return;
-        }
+    with.session = &session;
+    if (!c) {
+        ctl_refuse(client, why);
+        return;
     }
-    ctl_refuse(client, "there is no such command");
+    c->fn(arg, client, &with);
+    session_spend(&session, loop_now_ns() - began_ns);
 }

@@ -14,6 +14,8 @@
 
 #include "control/base/clean.h"
 #include "control/daemon/ctl_reader.h"
+#include "control/daemon/tail.h"
+#include "control/deploy/script_id.h"
 #include "dataplane/base/limits.h"
 
 enum { MS = 1000 * 1000, OUT_BYTES_KEPT = 64 * 1024, SWEEPS = 8 /* in the time of patience */ };
@@ -37,16 +39,27 @@ struct ctl_client {
     uint64_t asked_ns; /* its connection, its last reply, or the first byte of a request */
     uint64_t sent_ns;  /* the last progress of what is sent, or when there began to be something */
     bool is_writing;   /* EPOLLOUT is on */
+    bool is_guest;
+    uid_t uid; /* of a guest */
     bool is_subscribed;
-    char script[SCRIPT_NAME_BYTES_MAX + 1];
+    char script[SCRIPT_ID_BYTES_MAX + 1];
+    struct behalf behalf;
     uint64_t lines_lost;
+};
+
+/* A socket to come in by. */
+struct door {
+    struct ctl *owner;
+    struct loop_watch watch;
+    int fd; /* -1: there is none */
+    char path[108];
+    bool is_for_guests;
 };
 
 struct ctl {
     struct loop *loop;
-    struct loop_watch watch;
-    int fd;
-    char path[108];
+    struct door door, guest_door;
+    const char *(*admit)(void *arg, const json_t *request);
     ctl_handler handler;
     void *arg;
     uint64_t patience_ns;
@@ -68,6 +81,7 @@ static void client_close(struct ctl_client *c)
         }
     }
     s->counts.clients--;
+    s->counts.guests -= c->is_guest;
     int fd = c->watch.fd;
 
     loop_unwatch(s->loop, &c->watch);
@@ -209,6 +223,20 @@ static void dispatch(struct ctl_client *c)
     s->handler(s->arg, c, &r);
 }
 
+/* A guest's request is whole but for its payload, which is worth memory only if he may ask. */
+static void turn_down(struct ctl_client *c)
+{
+    bool awaits_payload = c->in.phase == CTL_READS_PAYLOAD && c->in.used == 0;
+    const char *why =
+        c->is_guest && awaits_payload ? c->owner->admit(c->owner->arg, c->in.json) : NULL;
+
+    if (why) {
+        c->awaited = AWAITS_REPLY;
+        ctl_refuse(c, why);
+        c->awaited = AWAITS_END;
+    }
+}
+
 /* False: the client is gone. */
 static bool take_bytes(struct ctl_client *c)
 {
@@ -225,6 +253,7 @@ static bool take_bytes(struct ctl_client *c)
         c->asked_ns = loop_now_ns();
     switch (ctl_reader_took(&c->in, (size_t)n)) {
     case CTL_READ_MORE:
+        turn_down(c);
         break;
     case CTL_READ_WHOLE:
         dispatch(c);
@@ -314,30 +343,57 @@ static int open_spare(void)
 
 /* Who cannot be accepted stays in the queue, and the socket stays readable: the loop would turn for
  * nothing until a descriptor is free. The spare one makes room to send them away. */
-static void turn_away_without_descriptor(struct ctl *s)
+static void turn_away_without_descriptor(struct ctl *s, const struct door *door)
 {
     if (s->spare_fd < 0)
         return;
     close(s->spare_fd);
-    int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
         turn_away(fd);
     s->spare_fd = open_spare();
     s->counts.turned_away++;
 }
 
+static uint32_t guests_of(const struct ctl *s, uid_t uid)
+{
+    uint32_t count = 0;
+
+    for (const struct ctl_client *c = s->clients; c; c = c->next)
+        count += c->is_guest && c->uid == uid;
+    return count;
+}
+
+/* *uid: of a guest. */
+static bool has_place(const struct ctl *s, const struct door *door, int fd, uid_t *uid)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof(peer);
+
+    if (s->counts.clients >= CTL_CLIENTS_MAX)
+        return false;
+    if (!door->is_for_guests)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes))
+        return false;
+    *uid = peer.uid;
+    return s->counts.guests < CTL_GUESTS_MAX && guests_of(s, peer.uid) < CTL_GUESTS_OF_UID_MAX;
+}
+
 static void on_connect(void *arg, uint32_t events)
 {
-    struct ctl *s = arg;
-    int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const struct door *door = arg;
+    struct ctl *s = door->owner;
+    int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ctl_client *c;
+    uid_t uid = 0;
 
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE)
-            turn_away_without_descriptor(s);
+            turn_away_without_descriptor(s, door);
         return;
     }
-    c = s->counts.clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    c = has_place(s, door, fd, &uid) ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         s->counts.turned_away++;
         turn_away(fd);
@@ -345,6 +401,8 @@ static void on_connect(void *arg, uint32_t events)
     }
     c->owner = s;
     c->id = ++s->last_id;
+    c->is_guest = door->is_for_guests;
+    c->uid = uid;
     ctl_reader_init(&c->in);
     c->asked_ns = loop_now_ns();
     if (loop_watch(s->loop, &c->watch, fd, EPOLLIN, on_client, c)) {
@@ -357,6 +415,7 @@ static void on_connect(void *arg, uint32_t events)
     c->next = s->clients;
     s->clients = c;
     s->counts.clients++;
+    s->counts.guests += c->is_guest;
 }
 
 /* ---- life ---- */
@@ -375,7 +434,7 @@ static int knock(const struct sockaddr_un *address)
 }
 
 /* 0, or -errno; -EADDRINUSE when somebody listens there. */
-static int bind_socket(int fd, const char *path)
+static int bind_socket(int fd, const char *path, mode_t mask)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     mode_t before;
@@ -388,43 +447,80 @@ static int bind_socket(int fd, const char *path)
     if (rc != -ECONNREFUSED && rc != -ENOENT)
         return rc;
     unlink(path);
-    before = umask(0177);
+    before = umask(mask);
     rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
     umask(before);
     return rc;
 }
 
+static int open_door(struct door *door, struct ctl *s, const char *path, char *error,
+                     size_t error_bytes)
+{
+    int rc;
+
+    door->owner = s;
+    door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rc = door->fd < 0 ? -errno : bind_socket(door->fd, path, door->is_for_guests ? 0111 : 0177);
+    if (!rc && listen(door->fd, CTL_CLIENTS_MAX))
+        rc = -errno;
+    if (!rc)
+        rc = loop_watch(s->loop, &door->watch, door->fd, EPOLLIN, on_connect, door);
+    if (rc) {
+        snprintf(error, error_bytes, "%s: %s", path,
+                 rc == -EADDRINUSE ? "another hearthd answers there" : strerror(-rc));
+        if (door->fd >= 0)
+            close(door->fd);
+        door->fd = -1;
+        return -1;
+    }
+    snprintf(door->path, sizeof(door->path), "%s", path);
+    return 0;
+}
+
+static void close_door(struct door *door)
+{
+    if (door->fd < 0)
+        return;
+    loop_unwatch(door->owner->loop, &door->watch);
+    close(door->fd);
+    unlink(door->path);
+}
+
 struct ctl *ctl_create(struct loop *loop, const char *path, ctl_handler handler, void *arg,
                        char *error, size_t error_bytes)
 {
+    static const struct door closed = {.fd = -1, .watch.fd = -1};
     struct ctl *s = calloc(1, sizeof(*s));
-    int rc;
 
     if (!s) {
         snprintf(error, error_bytes, "no memory");
         return NULL;
     }
-    *s = (struct ctl){.loop = loop, .handler = handler, .arg = arg, .watch.fd = -1};
+    *s = (struct ctl){
+        .loop = loop, .handler = handler, .arg = arg, .door = closed, .guest_door = closed};
     s->spare_fd = open_spare();
     ctl_set_patience(s, CTL_PATIENCE_MS);
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    rc = s->fd < 0 ? -errno : bind_socket(s->fd, path);
-    if (!rc && listen(s->fd, CTL_CLIENTS_MAX))
-        rc = -errno;
-    if (!rc)
-        rc = loop_watch(loop, &s->watch, s->fd, EPOLLIN, on_connect, s);
-    if (rc) {
-        snprintf(error, error_bytes, "%s: %s", path,
-                 rc == -EADDRINUSE ? "another hearthd answers there" : strerror(-rc));
-        if (s->fd >= 0)
-            close(s->fd);
+    if (open_door(&s->door, s, path, error, error_bytes)) {
         if (s->spare_fd >= 0)
             close(s->spare_fd);
         free(s);
         return NULL;
     }
-    snprintf(s->path, sizeof(s->path), "%s", path);
     return s;
+}
+
+int ctl_open_to_guests(struct ctl *s, const char *path,
+                       const char *(*admit)(void *arg, const json_t *request), char *error,
+                       size_t error_bytes)
+{
+    s->admit = admit;
+    s->guest_door.is_for_guests = true;
+    return open_door(&s->guest_door, s, path, error, error_bytes);
+}
+
+bool ctl_is_guest(const struct ctl_client *c)
+{
+    return c->is_guest;
 }
 
 void ctl_destroy(struct ctl *s)
@@ -434,11 +530,10 @@ void ctl_destroy(struct ctl *s)
         client_close(s->clients);
     }
     loop_timer_cancel(s->loop, &s->sweep_timer);
-    loop_unwatch(s->loop, &s->watch);
-    close(s->fd);
+    close_door(&s->door);
+    close_door(&s->guest_door);
     if (s->spare_fd >= 0)
         close(s->spare_fd);
-    unlink(s->path);
     free(s);
 }
 
@@ -462,10 +557,36 @@ struct ctl_counts ctl_counts(const struct ctl *s)
 
 /* ---- tails ---- */
 
-void ctl_subscribe(struct ctl_client *c, const char *script)
+void ctl_subscribe(struct ctl_client *c, const char *scripts, const struct behalf *behalf)
 {
     c->is_subscribed = true;
-    snprintf(c->script, sizeof(c->script), "%s", script);
+    snprintf(c->script, sizeof(c->script), "%s", scripts);
+    c->behalf = *behalf;
+}
+
+static bool reads_for(const struct ctl_client *c, const char *account)
+{
+    return c->is_subscribed && !strcmp(c->behalf.account, account);
+}
+
+uint32_t ctl_subscribers_of(const struct ctl *s, const char *account)
+{
+    uint32_t count = 0;
+
+    for (const struct ctl_client *c = s->clients; c; c = c->next)
+        count += reads_for(c, account);
+    return count;
+}
+
+void ctl_unsubscribe(struct ctl *s, const char *account)
+{
+    for (struct ctl_client *c = s->clients; c; c = c->next) {
+        if (!reads_for(c, account) || c->awaited == AWAITS_REPLY)
+            continue;
+        c->is_subscribed = false;
+        c->awaited = AWAITS_END;
+        want_flush(c);
+    }
 }
 
 bool ctl_has_subscribers(const struct ctl *s)
@@ -476,7 +597,12 @@ bool ctl_has_subscribers(const struct ctl *s)
     return false;
 }
 
-uint32_t ctl_subscriptions(const struct ctl *s, const char **scripts, uint32_t max)
+static bool has_wish(const struct ctl_client *c, const struct tail_wish *w)
+{
+    return !strcmp(w->script, c->script) && behalf_is_same(w->behalf, &c->behalf);
+}
+
+uint32_t ctl_subscriptions(const struct ctl *s, struct tail_wish *wishes, uint32_t max)
 {
     uint32_t count = 0;
 
@@ -485,18 +611,20 @@ uint32_t ctl_subscriptions(const struct ctl *s, const char **scripts, uint32_t m
 
         if (!c->is_subscribed)
             continue;
-        while (i < count && strcmp(scripts[i], c->script))
+        while (i < count && !has_wish(c, &wishes[i]))
             i++;
         if (i == count)
-            scripts[count++] = c->script;
+            wishes[count++] = (struct tail_wish){c->script, &c->behalf};
     }
     return count;
 }
 
-void ctl_broadcast(struct ctl *s, const char *script, const json_t *line)
+void ctl_broadcast(struct ctl *s, const char *script, const struct tail_wish *wish,
+                   const json_t *line)
 {
     for (struct ctl_client *c = s->clients; c; c = c->next) {
-        if (!c->is_subscribed || (c->script[0] && strcmp(c->script, script)))
+        if (!c->is_subscribed || !script_id_is_of(script, c->script) ||
+            (wish && !has_wish(c, wish)))
             continue;
         if (c->lines_lost) {
             json_t *gap = json_pack("{s:I}", "lines_lost", (json_int_t)c->lines_lost);

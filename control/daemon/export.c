@@ -1,3 +1,4 @@
+#include "control/daemon/account_commands.h"
 #include "control/daemon/hearthd.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "dataplane/net/neighbour.h"
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tls/tls.h"
+#include "drivers/port_dpdk.h"
 
 static json_t *number(uint64_t n)
 {
@@ -20,15 +22,24 @@ static json_t *number(uint64_t n)
 static json_t *port_json(const struct hearthd *h)
 {
     const struct port_caps *c = &h->port->caps;
+    const struct port_link *link = &h->port->link;
     char mac[18];
 
     snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
              c->mac[3], c->mac[4], c->mac[5]);
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:b}", "device", c->name,
-                     "driver", c->driver, "mac", mac, "mtu", (int)c->mtu, "queues", (int)c->queues,
-                     "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum, "tx_checksum",
-                     (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait", (int)c->has_rx_wait,
-                     "rpc_rules", (int)c->has_rpc_rules);
+    return json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:i, s:I, s:I, "
+        "s:I, s:b, s:b}",
+        "device", c->name, "driver", c->driver, "mac", mac, "mtu", (int)c->mtu, "queues",
+        (int)c->queues, "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum, "tx_checksum",
+        (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait",
+        (int)(c->has_rx_wait && !link->is_silent), "rpc_rules", (int)c->has_rpc_rules, "link",
+        link->is_released ? "released"
+        : link->is_up     ? "up"
+                          : "down",
+        "mbps", (int)link->speed_mbps, "link_downs", (json_int_t)link->downs, "restarts",
+        (json_int_t)link->restarts, "restarts_failed", (json_int_t)link->restarts_failed,
+        "interrupts_silent", (int)link->is_silent, "usable", (int)port_is_usable(h->port));
 }
 
 static uint32_t busy_conns(const struct core_gauges *g)
@@ -60,26 +71,62 @@ static json_t *cores_json(const struct hearthd *h)
     return out;
 }
 
-static json_t *runtimes_json(const struct hearthd *h)
+static json_t *zygote_json(const struct supervise_status *s)
 {
-    static const char *const states[] = {"down", "booting", "up", "ending"};
-    json_t *out = json_array();
+    return json_pack("{s:i, s:f, s:i, s:s}", "pid", s->zygote_pid, "age_s", s->zygote_age_s,
+                     "restarts", (int)s->zygote_restarts, "v8", s->v8);
+}
 
-    for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
-        struct supervise_status s;
+static json_t *cgroup_json(const struct cgroup *g)
+{
+    const int error = atomic_load(&g->last_error);
+    json_t *controllers = json_array();
 
-        supervise_status(h->supervise, i, &s);
-        json_array_append_new(
-            out, json_pack("{s:i, s:s, s:i, s:I, s:i, s:f, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
-                           "index", (int)i, "state", states[s.state], "pid", s.pid, "life",
-                           (json_int_t)s.life, "restarts", (int)s.restarts, "since_s",
-                           (double)(loop_now_ns() - s.since_ns) / 1e9, "hugepages", (int)s.has_huge,
-                           "v8", s.v8, "last_exit", s.last_exit, "isolates", (json_int_t)s.isolates,
-                           "memory_bytes", (json_int_t)s.memory_bytes, "bad_packets",
-                           (json_int_t)s.bad_packets, "logs_dropped", (json_int_t)s.logs_dropped,
-                           "regions_lost", (json_int_t)s.regions_lost));
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (g->has[c])
+            json_array_append_new(controllers, json_string(cgroup_controller_name[c]));
+    return json_pack(
+        "{s:s, s:o, s:s, s:s, s:I, s:I, s:s}", "kind", cgroup_kind_name(g->kind), "controllers",
+        controllers, "path", g->path, "why", g->why, "moved", (json_int_t)atomic_load(&g->moved),
+        "failed", (json_int_t)atomic_load(&g->failed), "last_error", error ? strerror(error) : "");
+}
+
+static json_t *cells_json(const struct hearthd *h, const struct supervise_status *s)
+{
+    const uint32_t *n = s->cells;
+
+    return json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+        "s:I, s:s, s:I, s:I, s:I, s:o, s:{s:i, s:I, s:I}}",
+        "max", (int)h->conf->cells.max, "warm", (int)n[CELL_WARM], "spare",
+        (int)(n[CELL_SPARE] + n[CELL_FORKING]), "starting", (int)n[CELL_STARTING], "retired",
+        (int)n[CELL_RETIRED], "ending", (int)n[CELL_ENDING], "large", (int)s->larges,
+        "memory_bytes", (json_int_t)s->memory_bytes, "memory_max_bytes",
+        (json_int_t)h->conf->cells.memory_mb << 20, "memory_is",
+        s->is_memory_exact ? "exact" : "an upper bound", "started", (json_int_t)s->started, "ended",
+        (json_int_t)s->ended, "evicted", (json_int_t)s->evicted, "bad_packets",
+        (json_int_t)s->bad_packets, "logs_dropped", (json_int_t)s->logs_dropped, "regions_lost",
+        (json_int_t)s->regions_lost, "last_exit", s->last_exit, "accounts_refused",
+        (json_int_t)s->accounts_refused, "accounts_evicted", (json_int_t)s->accounts_evicted,
+        "accounts_killed", (json_int_t)s->accounts_killed, "cgroup", cgroup_json(&h->cgroup),
+        "templates", "frozen", (int)s->templates, "memory_bytes", (json_int_t)s->template_bytes,
+        "attacks", (json_int_t)s->template_attacks);
+}
+
+/* The names of scripts that are held back since they end their cells. */
+static json_t *held_json(const struct hearthd *h)
+{
+    uint64_t handle[WORLD_HELD_MAX], full;
+    const uint32_t count = supervise_held(h->supervise, handle, &full);
+    json_t *names = json_array();
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct script *script = catalog_by_handle(&h->catalog, handle[i]);
+
+        if (script && !(full >> i & 1))
+            json_array_append_new(names, json_string(script->name));
     }
-    return out;
+    return names;
 }
 
 static json_t *certificates_json(const struct hearthd *h)
@@ -107,10 +154,13 @@ json_t *export_status(const struct hearthd *h)
 {
     json_t *reply;
     json_t *addresses = json_array();
-    bool is_ready = h->has_been_ready && !h->is_draining && supervise_up_count(h->supervise) > 0;
+    bool is_ready = h->has_been_ready && !h->is_draining && supervise_can_serve(h->supervise) &&
+                    port_is_usable(h->port);
+    struct supervise_status cells;
 
     for (uint32_t i = 0; i < h->conf->port.addresses_count; i++)
         json_array_append_new(addresses, json_string(h->conf->port.addresses[i]));
+    supervise_status(h->supervise, &cells);
     reply = json_pack(
         "{s:b, s:s, s:s, s:b, s:b, s:i, s:f, s:I, s:b, s:o, s:o, s:{s:i, s:i}, s:o, s:o, s:i, s:o, "
         "s:s, s:o}",
@@ -119,42 +169,49 @@ json_t *export_status(const struct hearthd *h)
         (double)(loop_now_ns() - h->started_ns) / 1e9, "epoch", (json_int_t)h->epoch, "hugepages",
         (int)h->has_huge, "port", port_json(h), "addresses", addresses, "listen", "https",
         (int)h->conf->listen.https, "http", (int)h->conf->listen.http, "cores", cores_json(h),
-        "runtimes", runtimes_json(h), "scripts", (int)h->catalog.current_count, "certificates",
+        "zygote", zygote_json(&cells), "scripts", (int)h->catalog.current_count, "certificates",
         certificates_json(h), "config", h->config_file, "cluster", export_cluster(h));
+    json_object_set_new(reply, "cells", cells_json(h, &cells));
+    json_object_set_new(reply, "held", held_json(h));
     json_object_set_new(reply, "ctl", ctl_json(h));
+    json_object_set_new(reply, "accounts_refused", account_commands_refused(h));
     json_object_set_new(reply, "privileges", privileges_json(&h->privileges));
     return reply;
 }
 
 /* ---- scripts ---- */
 
-static void add_runtime_stats(const struct hearthd *h, const struct script *script, json_t *out)
+static void add_cells(const struct hearthd *h, const struct script *script, json_t *out)
 {
-    struct script_row sum = {0};
-    int warm_in = 0;
+    struct supervise_script s;
+    json_t *more, *pids = json_array();
 
-    for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
-        const struct script_row *row = supervise_script(h->supervise, i, script);
+    supervise_script(h->supervise, script, &s);
+    for (uint32_t i = 0; i < s.pid_count; i++)
+        json_array_append_new(pids, json_integer(s.pid[i]));
+    more = json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I}", "cells",
+                     (int)s.cells, "pids", pids, "cpu_ms", (json_int_t)(s.cpu_us / 1000),
+                     "memory_bytes", (json_int_t)s.memory_bytes, "cold", (json_int_t)s.cold,
+                     "ahead", (json_int_t)s.ahead, "warm",
+                     (json_int_t)(s.requests > s.cold ? s.requests - s.cold : 0), "evicted",
+                     (json_int_t)s.evicted, "ended", (json_int_t)s.ended, "held", (int)s.is_held,
+                     "copies", (json_int_t)s.copies);
+    if (s.template_pid)
+        json_object_set_new(more, "template",
+                            json_pack("{s:i, s:I}", "pid", s.template_pid, "memory_bytes",
+                                      (json_int_t)s.template_bytes));
+    if (s.no_template && s.no_template[0])
+        json_object_set_new(more, "no_template", json_string(s.no_template));
+    json_object_update(out, more);
+    json_decref(more);
+}
 
-        if (!row)
-            continue;
-        sum.cold += row->cold;
-        sum.ahead += row->ahead;
-        sum.warm += row->warm;
-        sum.evicted += row->evicted;
-        sum.condemned += row->condemned;
-        sum.cpu_us += row->cpu_us;
-        sum.memory_bytes += row->memory_bytes;
-        warm_in += row->is_warm;
-    }
-    json_object_set_new(out, "cold", json_integer((json_int_t)sum.cold));
-    json_object_set_new(out, "ahead", json_integer((json_int_t)sum.ahead));
-    json_object_set_new(out, "warm", json_integer((json_int_t)sum.warm));
-    json_object_set_new(out, "evicted", json_integer((json_int_t)sum.evicted));
-    json_object_set_new(out, "condemned", json_integer((json_int_t)sum.condemned));
-    json_object_set_new(out, "cpu_us", json_integer((json_int_t)sum.cpu_us));
-    json_object_set_new(out, "memory_bytes", json_integer((json_int_t)sum.memory_bytes));
-    json_object_set_new(out, "warm_in", json_integer(warm_in));
+static void append_host(json_t *list, const struct script *s, const char *zone)
+{
+    char *host = scripts_part_host(s, zone);
+
+    json_array_append_new(list, json_string(host));
+    free(host);
 }
 
 static json_t *script_json(struct hearthd *h, const struct script *s, bool has_versions)
@@ -171,11 +228,11 @@ static json_t *script_json(struct hearthd *h, const struct script *s, bool has_v
     }
     json_array_extend(routes, json_object_get(s->manifest, "routes"));
     for (uint32_t z = 0; z < h->conf->zones_count; z++)
-        json_array_append_new(routes, json_sprintf("%s.%s", s->name, h->conf->zones[z]));
+        append_host(routes, s, h->conf->zones[z]);
     out = json_pack("{s:s, s:s, s:s, s:I, s:o, s:i, s:I}", "name", s->name, "version", s->version,
                     "sha256", s->sha256, "deployed_at", (json_int_t)s->deployed_at, "routes",
                     routes, "modules", (int)json_array_size(modules), "bytes", bytes);
-    add_runtime_stats(h, s, out);
+    add_cells(h, s, out);
     if (has_versions) {
         char ignored[256];
         json_t *record = store_record(&h->store, s->name, ignored, sizeof(ignored));
@@ -186,13 +243,15 @@ static json_t *script_json(struct hearthd *h, const struct script *s, bool has_v
     return out;
 }
 
-json_t *export_scripts(struct hearthd *h, const char *name)
+json_t *export_scripts(struct hearthd *h, const char *scripts)
 {
+    size_t len = strlen(scripts);
+    bool is_one = len && scripts[len - 1] != '/';
     json_t *list = json_array();
 
     for (const struct script *s = h->catalog.first; s; s = s->next)
-        if (s->is_current && (!*name || !strcmp(s->name, name)))
-            json_array_append_new(list, script_json(h, s, *name != 0));
+        if (s->is_current && script_id_is_of(s->name, scripts))
+            json_array_append_new(list, script_json(h, s, is_one));
     return json_pack("{s:b, s:o}", "ok", 1, "scripts", list);
 }
 
@@ -217,11 +276,13 @@ static json_t *port_stats_json(const struct hearthd *h, uint16_t queue)
     struct port_stats s = {0};
 
     port_stats(h->port, queue, &s);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_frames",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_frames",
                      (json_int_t)s.rx_frames, "rx_bytes", (json_int_t)s.rx_bytes, "tx_frames",
                      (json_int_t)s.tx_frames, "tx_bytes", (json_int_t)s.tx_bytes, "rx_missed",
                      (json_int_t)s.rx_missed, "rx_truncated", (json_int_t)s.rx_truncated,
-                     "spread_full", (json_int_t)s.spread_full, "tx_full", (json_int_t)s.tx_full);
+                     "spread_full", (json_int_t)s.spread_full, "tx_full", (json_int_t)s.tx_full,
+                     "errors_told", (json_int_t)s.errors_told, "errors_kept",
+                     (json_int_t)s.errors_kept, "rx_errors", (json_int_t)s.rx_errors);
 }
 
 /* A core that is between rx and its disposition makes a torn sum; a few tries find it between
@@ -233,6 +294,11 @@ static struct counters settled_counters(const struct core *core)
     for (int i = 0; i < 100 && counters_unaccounted(&c); i++)
         c = *core_counters(core);
     return c;
+}
+
+static void put_device_count(void *arg, const char *name, uint64_t value)
+{
+    json_object_set_new(arg, name, number(value));
 }
 
 json_t *export_stats(const struct hearthd *h)
@@ -257,8 +323,10 @@ json_t *export_stats(const struct hearthd *h)
                                         (json_int_t)g.longest_lately_ns, "port",
                                         port_stats_json(h, (uint16_t)i)));
     }
-    return json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "counters", sum, "unaccounted",
-                     (json_int_t)unaccounted, "cores", cores);
+    json_t *device = json_object();
+    port_dpdk_xstats(h->port, put_device_count, device);
+    return json_pack("{s:b, s:o, s:I, s:o, s:o}", "ok", 1, "counters", sum, "unaccounted",
+                     (json_int_t)unaccounted, "cores", cores, "device", device);
 }
 
 /* ---- OpenMetrics ---- */
@@ -330,7 +398,7 @@ static void print_core_gauges(const struct hearthd *h, FILE *out)
           out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_sources_over{core=\"%u\"} %u\n", i, g[i].sources_over);
-    fputs("# TYPE hearth_jobs gauge\n# HELP hearth_jobs requests at work in a runtime\n", out);
+    fputs("# TYPE hearth_jobs gauge\n# HELP hearth_jobs requests at work in cells\n", out);
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_jobs{core=\"%u\"} %u\n", i, g[i].jobs);
     fputs("# TYPE hearth_chunks_free gauge\n# HELP hearth_chunks_free stream buffers that are free "
@@ -350,15 +418,91 @@ static void print_core_gauges(const struct hearthd *h, FILE *out)
                 (double)g[i].longest_lately_ns / 1e9);
 }
 
+static void print_count(FILE *out, const char *name, const char *text, uint64_t value)
+{
+    fprintf(out, "# TYPE hearth_%s counter\n# HELP hearth_%s %s\nhearth_%s_total %llu\n", name,
+            name, text, name, (unsigned long long)value);
+}
+
+/* Sums over the cores' queues: what one of them lost the port has lost. */
+static void print_port(const struct hearthd *h, FILE *out)
+{
+    const struct port_link *link = &h->port->link;
+    struct port_stats sum = {0};
+
+    for (uint32_t i = 0; i < h->core_count; i++) {
+        struct port_stats s = {0};
+
+        port_stats(h->port, (uint16_t)i, &s);
+        sum.rx_missed += s.rx_missed;
+        sum.rx_errors += s.rx_errors;
+        sum.rx_truncated += s.rx_truncated;
+        sum.spread_full += s.spread_full;
+        sum.tx_full += s.tx_full;
+        sum.errors_told += s.errors_told;
+        sum.errors_kept += s.errors_kept;
+    }
+    fprintf(out,
+            "# TYPE hearth_port_link_up gauge\n# HELP hearth_port_link_up frames can come\n"
+            "hearth_port_link_up %d\n"
+            "# TYPE hearth_port_link_mbps gauge\n"
+            "# HELP hearth_port_link_mbps speed of the link; 0: unknown\n"
+            "hearth_port_link_mbps %u\n",
+            port_is_usable(h->port), link->speed_mbps);
+    print_count(out, "port_link_downs", "times that the link was lost", link->downs);
+    print_count(out, "port_restarts", "starts of the device after it was reset", link->restarts);
+    print_count(out, "port_restarts_failed", "such starts that failed", link->restarts_failed);
+    print_count(out, "port_rx_missed", "frames lost in the device for want of buffers",
+                sum.rx_missed);
+    print_count(out, "port_rx_errors", "frames that the device refused", sum.rx_errors);
+    print_count(out, "port_rx_truncated", "frames above the MTU", sum.rx_truncated);
+    print_count(out, "port_spread_full", "frames that another core had no room for",
+                sum.spread_full);
+    print_count(out, "port_tx_full", "frames that the device did not take", sum.tx_full);
+    print_count(out, "port_errors_told", "ICMP errors shown to every core", sum.errors_told);
+    print_count(out, "port_errors_kept", "ICMP errors not shown: too many", sum.errors_kept);
+}
+
 static void print_node_gauges(const struct hearthd *h, FILE *out)
 {
-    fputs("# TYPE hearth_runtime_up gauge\n# HELP hearth_runtime_up runtime process serves\n", out);
-    for (uint32_t i = 0; i < supervise_count(h->supervise); i++) {
-        struct supervise_status s;
+    struct supervise_status s;
 
-        supervise_status(h->supervise, i, &s);
-        fprintf(out, "hearth_runtime_up{runtime=\"%u\"} %d\n", i, s.state == SUPERVISE_UP);
-    }
+    supervise_status(h->supervise, &s);
+    fprintf(out,
+            "# TYPE hearth_zygote_up gauge\n# HELP hearth_zygote_up cells can be forked\n"
+            "hearth_zygote_up %d\n"
+            "# TYPE hearth_cells gauge\n# HELP hearth_cells cells by state\n"
+            "hearth_cells{state=\"warm\"} %u\nhearth_cells{state=\"spare\"} %u\n"
+            "hearth_cells{state=\"starting\"} %u\nhearth_cells{state=\"retired\"} %u\n"
+            "hearth_cells{state=\"ending\"} %u\n",
+            s.zygote_pid > 0, s.cells[CELL_WARM], s.cells[CELL_SPARE] + s.cells[CELL_FORKING],
+            s.cells[CELL_STARTING], s.cells[CELL_RETIRED], s.cells[CELL_ENDING]);
+    fprintf(out,
+            "# TYPE hearth_cells_memory_bytes gauge\n"
+            "# HELP hearth_cells_memory_bytes memory of cells with a script\n"
+            "hearth_cells_memory_bytes %llu\n",
+            (unsigned long long)s.memory_bytes);
+    print_count(out, "cells_started", "scripts started in a cell", s.started);
+    print_count(out, "cells_ended", "cells that ended", s.ended);
+    print_count(out, "cells_evicted", "of these, to make room", s.evicted);
+    fprintf(out,
+            "# TYPE hearth_templates gauge\n"
+            "# HELP hearth_templates scripts whose next cells are forked behind their top level\n"
+            "hearth_templates %u\n"
+            "# TYPE hearth_templates_memory_bytes gauge\n"
+            "# HELP hearth_templates_memory_bytes memory of templates\n"
+            "hearth_templates_memory_bytes %llu\n",
+            s.templates, (unsigned long long)s.template_bytes);
+    print_count(out, "template_attacks", "templates that forked unasked", s.template_attacks);
+    print_count(out, "cells_account_evicted", "of these, for room of their account",
+                s.accounts_evicted);
+    print_count(out, "cells_account_refused", "starts refused, whose account had no memory",
+                s.accounts_refused);
+    print_count(out, "cells_account_killed",
+                "cells killed, whose account had grown over its memory", s.accounts_killed);
+    print_count(out, "cgroup_failed", "what the kernel refused of control groups",
+                atomic_load(&h->cgroup.failed));
+    print_count(out, "zygote_restarts", "zygotes that ended unasked", s.zygote_restarts);
     fprintf(out,
             "# TYPE hearth_scripts gauge\n# HELP hearth_scripts deployed scripts\n"
             "hearth_scripts %u\n# TYPE hearth_world_epoch gauge\n"
@@ -376,8 +520,10 @@ char *export_metrics(const struct hearthd *h)
         return NULL;
     print_counters(h, out);
     print_core_gauges(h, out);
+    print_port(h, out);
     print_node_gauges(h, out);
     export_cluster_metrics(h, out);
+    account_commands_metrics(h, out);
     fputs("# EOF\n", out);
     fclose(out);
     return text;
@@ -388,9 +534,10 @@ char *export_metrics(const struct hearthd *h)
 char *export_limits(const struct hearthd *h)
 {
     const struct conf_limits *l = &h->conf->limits;
-    const uint32_t runtimes = h->conf->runtimes.count;
-    const size_t all = core_bytes(l->conns, l->chunks, runtimes),
-                 each = (core_bytes(2 * l->conns, l->chunks, runtimes) - all) / l->conns;
+    const uint32_t larges = h->conf->cells.larges,
+                   links = supervise_links(h->conf->cells.max, larges);
+    const size_t all = core_bytes(l->conns, l->chunks, links, larges),
+                 each = (core_bytes(2 * l->conns, l->chunks, links, larges) - all) / l->conns;
     const struct limits_memory memory[] = {
         {"connections, in tables", l->conns, each},
         {"stream chunks, job tables of a core", 1, all - l->conns * each},

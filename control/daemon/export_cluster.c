@@ -61,10 +61,11 @@ static json_t *member_json(const struct hearthd *h, uint16_t node)
     if (is_self)
         v.state = (uint8_t)node_life_state(&h->life);
     format_address(m->address, address);
-    out = json_pack("{s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:f}", "name", m->name, "self",
-                    (int)is_self, "state", node_state_name((enum node_state)v.state), "address",
-                    address, "port", (int)m->port, "cores", (int)m->cores, "weight", (int)m->weight,
-                    "share", ring_share(h->cluster->ring->ring, node));
+    out = json_pack("{s:s, s:b, s:s, s:s, s:s, s:i, s:i, s:i, s:f}", "name", m->name, "self",
+                    (int)is_self, "role", m->is_operators ? "operator" : "edge", "state",
+                    node_state_name((enum node_state)v.state), "address", address, "port",
+                    (int)m->port, "cores", (int)m->cores, "weight", (int)m->weight, "share",
+                    ring_share(h->cluster->ring->ring, node));
     if (!is_self && v.heard_ns)
         json_object_set_new(
             out, "heard_ms",
@@ -148,6 +149,12 @@ static void print_notes(const struct hearthd *h, FILE *out)
     print_counter(out, "tail_taken", "log lines of other nodes", t->taken);
     print_counter(out, "tail_refused", "log lines of other nodes without a good capability",
                   refused);
+    for (int i = 0; i < BEHALF_REFUSAL_KINDS; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "member_refused_%s", behalf_refusal_name[i]);
+        print_counter(out, name, behalf_refusal_text[i], t->behalf.refused[i]);
+    }
 }
 
 void export_cluster_metrics(const struct hearthd *h, FILE *out)

@@ -4,11 +4,10 @@
  * of daemon/: nothing below it knows struct hearthd.
  *
  *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates
- *        -> runtimes -> privileges given up -> world -> cores run -> ctl
+ *        -> cells -> privileges given up -> world -> cores run -> ctl
  *
- * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world as soon
- * as every runtime that is up has been told the scripts in it. Control thread only, but for struct
- * core_slot's thread.
+ * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world.
+ * Control thread only, but for struct core_slot's thread.
  */
 #ifndef HEARTH_HEARTHD_H
 #define HEARTH_HEARTHD_H
@@ -17,14 +16,17 @@
 
 #include "control/base/loop.h"
 #include "control/config/conf.h"
+#include "control/daemon/behalf.h"
 #include "control/daemon/ctl.h"
 #include "control/daemon/messenger.h"
 #include "control/daemon/node_life.h"
 #include "control/daemon/privileges.h"
+#include "control/daemon/session.h"
 #include "control/daemon/tail.h"
 #include "control/daemon/why.h"
 #include "control/deploy/catalog.h"
 #include "control/deploy/store.h"
+#include "control/supervise/cgroup.h"
 #include "control/supervise/supervise.h"
 #include "control/supervise/trial.h"
 #include "control/world/cluster.h"
@@ -68,17 +70,23 @@ struct hearthd {
     bool is_draining, has_been_ready;
     struct user user; /* of `user:`; no name: it stays who it is */
     struct privileges privileges;
+    struct cgroup cgroup;
 
     struct port *port;
+    struct loop_timer port_timer;
     struct net_config net;
     struct neighbours *neighbours;
     struct clock clock;
-    uint32_t core_count; /* created */
-    uint32_t channels;   /* that each core has room for; 0: no cluster */
+    uint32_t core_count;                    /* created */
+    struct cell_mail *mail[CONF_CORES_MAX]; /* of each core */
+    int mail_fd;                            /* that they ring; -1: none */
+    uint32_t channels;                      /* that each core has room for; 0: no cluster */
     uint32_t launched;
     struct core_slot core[CONF_CORES_MAX];
 
     struct store store;
+    struct accounts accounts;
+    struct session_counts refused; /* to accounts */
     struct catalog catalog;
     struct supervise *supervise;
     struct trials trials; /* of deploys */
@@ -122,7 +130,7 @@ struct hearthd {
 void hearthd_publish_start(struct hearthd *);
 /* No core runs any more. Clients that still wait hear nothing. */
 void hearthd_publish_stop(struct hearthd *);
-/* Builds and publishes a world if there is something new and the runtimes know its scripts. */
+/* Builds and publishes a world if there is something new. */
 void hearthd_publish(struct hearthd *);
 /* There is something new. */
 void hearthd_change(struct hearthd *);
@@ -144,6 +152,17 @@ void hearthd_stop_cores(struct hearthd *, uint32_t drain_ms);
 /* A core has: the event loop ends with the last of them. */
 void hearthd_core_returned(struct hearthd *);
 
+/* ---- hearthd_port.c: the port while the cores use it ---- */
+
+/* Before there is a port: until its PF is up, if it has one here. -EINTR: a signal came. */
+int hearthd_port_await_pf(struct hearthd *);
+/* The multicast groups that its addresses want. 0 or -errno. */
+int hearthd_port_join(struct hearthd *);
+/* Says which cores are far from the card. */
+void hearthd_port_advise(const struct hearthd *);
+/* From when the cores run until the loop ends. */
+void hearthd_port_watch(struct hearthd *);
+
 /* ---- hearthd_cluster.c: this node among the others ---- */
 
 /* Reads the keys and the members, builds the first ring. -1: a sentence. */
@@ -152,7 +171,7 @@ void hearthd_cluster_stop(struct hearthd *);
 /* Before a world is built: takes up another list of members. False: not now, hearthd_publish is
  * called again. */
 bool hearthd_cluster_follow(struct hearthd *);
-/* A world was published, or the runtimes came up: looks whether the node may say something else
+/* A world was published, or cells can be had: looks whether the node may say something else
  * of itself. */
 void hearthd_cluster_look(struct hearthd *);
 /* Channels to members that cores have no slot for, of all cores together. */
@@ -172,21 +191,29 @@ void hearthd_tickets_stop(struct hearthd *);
 
 int hearthd_notes_start(struct hearthd *, char *error, size_t error_bytes);
 void hearthd_notes_stop(struct hearthd *);
-/* A runtime here logged a line. */
+/* May its account log another line in this second? Counts it. */
+bool hearthd_may_log(struct hearthd *, const struct supervise_log *);
+/* A cell here logged a line. */
 void hearthd_log_line(struct hearthd *, const struct supervise_log *);
+/* By this node's own role, what other nodes know on that one's behalf. */
+bool hearthd_may_ask_others(const struct hearthd *, const struct behalf *);
 /* Clients came to tail, or the time has come to renew. */
 void hearthd_tail(struct hearthd *);
-/* Answers the client: with what this node knows of the request, else with what the others know. */
-void hearthd_why(struct hearthd *, struct ctl_client *, uint64_t request);
+/* Answers the client: with what this node knows of the request, else with what the others know; of
+ * these scripts (script_id_is_of), on that one's behalf. */
+void hearthd_why(struct hearthd *, struct ctl_client *, uint64_t request, const char *scripts,
+                 const struct behalf *);
 
 /* ---- commands.c ---- */
 void hearthd_command(void *hearthd, struct ctl_client *, const struct ctl_request *);
+/* Of the guests' socket: whether a request's payload is worth awaiting (ctl.h). */
+const char *hearthd_admit(void *hearthd, const json_t *request);
 
 /* ---- export.c: what is known, as JSON or text ---- */
 json_t *export_status(const struct hearthd *);
 json_t *export_cluster(const struct hearthd *);
 void export_cluster_metrics(const struct hearthd *, FILE *);
-json_t *export_scripts(struct hearthd *, const char *name);
+json_t *export_scripts(struct hearthd *, const char *scripts); /* script_id_is_of */
 json_t *export_stats(const struct hearthd *);
 char *export_metrics(const struct hearthd *); /* OpenMetrics; the caller frees */
 char *export_limits(const struct hearthd *);  /* the caller frees */

@@ -111,7 +111,7 @@ static struct node_progress progress(const struct hearthd *h)
 {
     struct node_progress p = {
         .has_others = hearthd_has_others(h),
-        .can_serve = h->has_been_ready && supervise_up_count(h->supervise) > 0,
+        .can_serve = h->has_been_ready && supervise_can_serve(h->supervise),
         .is_done = true,
     };
 

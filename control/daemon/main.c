@@ -18,9 +18,11 @@
 
 #include "control/base/log.h"
 #include "control/config/install.h"
+#include "control/daemon/account_commands.h"
 #include "control/daemon/deploy_commands.h"
 #include "control/daemon/hearthd.h"
 #include "control/daemon/pid_file.h"
+#include "control/supervise/urgency.h"
 #include "control/world/credentials.h"
 #include "dataplane/core/core_thread.h"
 #include "dataplane/net/neighbour.h"
@@ -34,28 +36,28 @@
 
 /* ---- what the supervisor tells ---- */
 
-static void on_runtime_change(void *arg)
+static void on_cells_change(void *arg)
 {
     struct hearthd *h = arg;
 
     if (h->has_publisher && h->scripts)
         hearthd_change(h);
-    if (h->trials.supervise)
-        trials_look(&h->trials);
 }
 
-static void on_runtime_loaded(void *arg, uint64_t handle, const char *error)
+static void on_script_loaded(void *arg, uint64_t handle, const char *error)
 {
     struct hearthd *h = arg;
 
     trial_take(&h->trials, handle, error);
 }
 
-static void on_runtime_log(void *arg, const struct supervise_log *l)
+static void on_script_log(void *arg, const struct supervise_log *l)
 {
     struct hearthd *h = arg;
     struct log_quoted text;
 
+    if (!hearthd_may_log(h, l))
+        return;
     if (!strcmp(l->level, "error"))
         log_line("script", "name=%s version=%s request=%s level=error text=\"%s\"", l->script,
                  l->version, l->request, log_quote(&text, l->text));
@@ -125,13 +127,6 @@ static int start_run_dir(struct hearthd *h, struct fault *f)
     return h->pid_fd < 0 ? -1 : 0;
 }
 
-/* "0000:03:02.0" */
-static bool is_pci_address(const char *device)
-{
-    return strlen(device) >= 12 && device[4] == ':' && device[7] == ':' && device[10] == '.' &&
-           strspn(device, "0123456789abcdefABCDEF") == 4;
-}
-
 static int start_eal(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
@@ -142,7 +137,7 @@ static int start_eal(struct hearthd *h, struct fault *f)
         .huge = c->huge == CONF_ON    ? EAL_HUGE_ON
                 : c->huge == CONF_OFF ? EAL_HUGE_OFF
                                       : EAL_HUGE_AUTO,
-        .use_pci = is_pci_address(c->port.device),
+        .use_pci = port_dpdk_wants_pci(c->port.device),
         .use_memif = strncmp(c->port.device, "net_memif", strlen("net_memif")) == 0,
     };
     struct eal_report report = {0};
@@ -206,11 +201,17 @@ static int start_port(struct hearthd *h, struct fault *f)
         .device = p->device,
         .queues = (uint16_t)h->conf->cores_count,
         .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
+        .vlan = p->vlan,
     };
     const struct port_caps *caps;
     struct net_address gateway;
     int len;
 
+    if (hearthd_port_await_pf(h)) {
+        snprintf(f->text, sizeof(f->text), "port.device %s: told to stop before its PF was up",
+                 p->device);
+        return -1;
+    }
     h->port = port_dpdk_create(&config, f->text, sizeof(f->text));
     if (!h->port)
         return -1;
@@ -232,6 +233,12 @@ static int start_port(struct hearthd *h, struct fault *f)
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))
         memcpy(h->net.gateway6, gateway.ip, 16);
+    hearthd_port_advise(h);
+    if (hearthd_port_join(h)) {
+        snprintf(f->text, sizeof(f->text),
+                 "port.device %s: it can hear no multicast, which IPv6 needs", p->device);
+        return -1;
+    }
     log_line("start",
              "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s rpc_rules=%s",
              caps->name, caps->driver, caps->mtu, caps->queues, caps->has_rss ? "yes" : "software",
@@ -251,7 +258,7 @@ static void random_bytes(void *arg, void *out, size_t bytes)
     }
 }
 
-static bool is_runtimes_cpu(const struct conf_runtimes *r, uint16_t cpu)
+static bool is_cells_cpu(const struct conf_cells *r, uint16_t cpu)
 {
     for (uint32_t i = 0; i < r->cpus_count; i++)
         if (r->cpus[i] == cpu)
@@ -275,10 +282,11 @@ static struct core_config core_config_of(struct hearthd *h, uint32_t i, const ui
         .tls_port = c->listen.https,
         .plain_port = c->listen.http,
         .idle_adaptive = c->idle == CONF_IDLE_ADAPTIVE,
-        .shares_cpu = is_runtimes_cpu(&c->runtimes, c->cores[i]),
+        .shares_cpu = is_cells_cpu(&c->cells, c->cores[i]),
         .conns_max = c->limits.conns,
         .chunks = c->limits.chunks,
-        .runtimes_max = c->runtimes.count,
+        .mail = h->mail[i],
+        .larges = c->cells.larges,
         .jobs_max = c->limits.jobs,
         .rpc_port = c->cluster ? (uint16_t)(c->cluster->port + i) : 0,
         .calls = c->limits.calls,
@@ -294,20 +302,53 @@ static struct core_config core_config_of(struct hearthd *h, uint32_t i, const ui
     return config;
 }
 
+/* False: hearth.yaml has none (conf_check lets it only in builds for it). */
+static bool read_bench_secret(const struct conf *c, uint8_t secret[CONF_COOKIE_SECRET_DIGITS / 2])
+{
+    for (int i = 0; c->bench_cookie_secret[0] && i < CONF_COOKIE_SECRET_DIGITS / 2; i++)
+        if (sscanf(c->bench_cookie_secret + 2 * i, "%2hhx", &secret[i]) != 1)
+            return false;
+    return c->bench_cookie_secret[0];
+}
+
+/* Of each core with the control thread. */
+static int start_mails(struct hearthd *h)
+{
+    const uint32_t links = supervise_links(h->conf->cells.max, h->conf->cells.larges);
+    const size_t bytes = (cell_mail_bytes(links) + 63) / 64 * 64;
+
+    h->mail_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (uint32_t i = 0; i < h->conf->cores_count; i++) {
+        void *memory = aligned_alloc(64, bytes);
+
+        if (!memory)
+            return -1;
+        memset(memory, 0, bytes);
+        h->mail[i] = cell_mail_init(memory, links, h->mail_fd);
+    }
+    return h->mail_fd < 0 ? -1 : 0;
+}
+
 static int start_cores(struct hearthd *h, struct fault *f)
 {
     const struct conf *c = h->conf;
     size_t neighbours = (neighbours_bytes() + 63) / 64 * 64;
     size_t qsbr = (rte_rcu_qsbr_get_memsize(c->cores_count) + 63) / 64 * 64;
+    const uint32_t links = supervise_links(c->cells.max, c->cells.larges);
+    uint8_t bench_secret[CONF_COOKIE_SECRET_DIGITS / 2];
+    bool is_bench = read_bench_secret(c, bench_secret);
     uint64_t secret[5];
 
+    if (is_bench)
+        log_line("start", "bench_mode=yes warning=\"whoever knows bench_cookie_secret opens "
+                          "connections without having had an answer\"");
     if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
         snprintf(f->text, sizeof(f->text), "no random bytes: %s", strerror(errno));
         return -1;
     }
     h->neighbours = aligned_alloc(64, neighbours);
     h->shared.qsbr = aligned_alloc(64, qsbr);
-    if (!h->neighbours || !h->shared.qsbr) {
+    if (!h->neighbours || !h->shared.qsbr || start_mails(h)) {
         snprintf(f->text, sizeof(f->text), "no memory");
         return -1;
     }
@@ -316,6 +357,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
     for (uint32_t i = 0; i < c->cores_count; i++) {
         struct core_config config = core_config_of(h, i, secret);
 
+        config.cookie_secret = is_bench ? bench_secret : NULL;
         h->core[i] = (struct core_slot){.owner = h, .index = i};
         h->core[i].core = core_create(&config, f->text, sizeof(f->text));
         if (!h->core[i].core)
@@ -325,7 +367,7 @@ static int start_cores(struct hearthd *h, struct fault *f)
     if (h->messenger)
         messenger_set_wake(h->messenger, core_wake_fd(h->core[0].core));
     log_line("start", "step=cores count=%u bytes_each=%zu", h->core_count,
-             core_bytes(c->limits.conns, c->limits.chunks, c->runtimes.count) +
+             core_bytes(c->limits.conns, c->limits.chunks, links, c->cells.larges) +
                  (c->cluster ? core_cluster_bytes(h->channels) : 0));
     return 0;
 }
@@ -334,7 +376,10 @@ static int start_scripts(struct hearthd *h, struct fault *f)
 {
     if (store_open(&h->store, h->conf->store, f->text, sizeof(f->text)))
         return -1;
+    if (account_commands_start(h, f->text, sizeof(f->text)))
+        return -1;
     catalog_init(&h->catalog, on_script_gone, h);
+    h->catalog.accounts = &h->accounts;
     h->has_catalog = true;
     catalog_load(&h->catalog, &h->store, on_bad_script);
     h->scripts = scripts_part_build(&h->catalog, NULL, NULL, h->conf, f->text, sizeof(f->text));
@@ -353,11 +398,17 @@ static int start_certificates(struct hearthd *h, struct fault *f)
     return 0;
 }
 
-static int start_runtimes(struct hearthd *h, struct fault *f)
+static int start_cells(struct hearthd *h, struct fault *f)
 {
-    const struct conf_runtimes *r = &h->conf->runtimes;
+    const struct conf_cells *r = &h->conf->cells;
     struct supervise_config config = {
-        .count = r->count,
+        .cells_max = r->max,
+        .spares = r->spares,
+        .larges = r->larges,
+        .per_script = r->per_script,
+        .renew_s = r->renew_s,
+        .may_be_weaker = r->sandbox == CONF_SANDBOX_WEAKER,
+        .limits_speculation = r->limits_speculation,
         .cpus = r->cpus,
         .cpus_count = r->cpus_count,
         .memory_bytes = (uint64_t)r->memory_mb << 20,
@@ -369,21 +420,30 @@ static int start_runtimes(struct hearthd *h, struct fault *f)
         .heap_mb = h->conf->limits.heap_mb,
         .subrequests = h->conf->limits.subrequests,
         .lanes = h->core_count,
+        .mail_fd = h->mail_fd,
         .loop = &h->loop,
+        .cgroup = &h->cgroup,
         .catalog = &h->catalog,
-        .on_change = on_runtime_change,
-        .on_log = on_runtime_log,
-        .on_loaded = on_runtime_loaded,
+        .on_change = on_cells_change,
+        .on_log = on_script_log,
+        .on_loaded = on_script_loaded,
         .arg = h,
     };
 
-    for (uint32_t i = 0; i < h->core_count; i++)
+    for (uint32_t i = 0; i < h->core_count; i++) {
         config.core_wake_fd[i] = core_wake_fd(h->core[i].core);
+        config.mail[i] = h->mail[i];
+    }
+    urgency_set(0, URGENCY_CONTROL);
+    cgroup_open(&h->cgroup, "/proc/self", r->max, h->user.name[0] ? h->user.uid : getuid(),
+                h->user.name[0] ? h->user.gid : getgid());
     h->supervise = supervise_create(&config, f->text, sizeof(f->text));
     if (!h->supervise)
         return -1;
     trials_init(&h->trials, &h->loop, h->supervise, deploy_commands_judged, h);
-    log_line("start", "step=runtimes count=%u", r->count);
+    log_line("start", "step=cells max=%u spares=%u memory_mb=%u cgroup=%s%s%s%s", r->max, r->spares,
+             r->memory_mb, cgroup_kind_name(h->cgroup.kind), h->cgroup.why[0] ? " advice=\"" : "",
+             h->cgroup.why, h->cgroup.why[0] ? "\"" : "");
     return 0;
 }
 
@@ -414,8 +474,15 @@ static int start_privileges(struct hearthd *h, struct fault *f)
         return -1;
     if (has_user)
         advise_of_files(h);
-    return privileges_drop(&h->privileges, has_user ? &h->user : NULL, &h->port->caps, f->text,
-                           sizeof(f->text));
+    if (privileges_drop(&h->privileges, has_user ? &h->user : NULL, &h->port->caps, f->text,
+                        sizeof(f->text)))
+        return -1;
+    if (h->privileges.has_namespaces || h->conf->cells.sandbox == CONF_SANDBOX_WEAKER)
+        return 0;
+    snprintf(f->text, sizeof(f->text),
+             "cells cannot have namespaces here, which their sandbox wants: allow them, or say "
+             "cells.sandbox: weaker");
+    return -1;
 }
 
 static int run_core(void *arg)
@@ -430,8 +497,7 @@ static int run_core(void *arg)
     return rc;
 }
 
-/* The world is there before the cores and the processes run: neither can ask for what does not
- * exist. */
+/* The world is there before cores and cells run: neither can ask for what does not exist. */
 static int start_running(struct hearthd *h, struct fault *f)
 {
     hearthd_publish_start(h);
@@ -448,7 +514,12 @@ static int start_running(struct hearthd *h, struct fault *f)
         }
         h->launched = i + 1;
     }
+    if (cgroup_start(&h->cgroup)) {
+        snprintf(f->text, sizeof(f->text), "no memory");
+        return -1;
+    }
     supervise_start(h->supervise);
+    hearthd_port_watch(h);
     log_line("start", "step=run");
     return 0;
 }
@@ -459,6 +530,12 @@ static int start_ctl(struct hearthd *h, struct fault *f)
     if (!h->ctl)
         return -1;
     log_line("start", "step=ctl socket=%s", h->conf->ctl);
+    if (!h->conf->control.accounts_socket[0])
+        return 0;
+    if (ctl_open_to_guests(h->ctl, h->conf->control.accounts_socket, hearthd_admit, f->text,
+                           sizeof(f->text)))
+        return -1;
+    log_line("start", "step=ctl accounts_socket=%s", h->conf->control.accounts_socket);
     return 0;
 }
 
@@ -512,6 +589,7 @@ static int start_loop(struct hearthd *h, struct fault *f)
     int rc = loop_init(&h->loop);
 
     h->has_loop = !rc;
+    urgency_set(0, URGENCY_HEARTHD); /* and all threads that this one makes */
     /* Blocked before any thread exists, so that none of them is interrupted. */
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -537,9 +615,9 @@ static int start_loop(struct hearthd *h, struct fault *f)
 static int start(struct hearthd *h, struct fault *f)
 {
     static int (*const steps[])(struct hearthd *, struct fault *) = {
-        start_loop,     start_user,       start_run_dir, start_eal,     start_crypto,
-        start_cluster,  start_port,       start_cores,   start_scripts, start_certificates,
-        start_runtimes, start_privileges, start_running, start_ctl,
+        start_loop,    start_user,       start_run_dir, start_eal,     start_crypto,
+        start_cluster, start_port,       start_cores,   start_scripts, start_certificates,
+        start_cells,   start_privileges, start_running, start_ctl,
     };
     char *limits;
 
@@ -571,6 +649,7 @@ static void undo(struct hearthd *h)
     if (h->supervise)
         supervise_destroy(h->supervise);
     h->supervise = NULL;
+    cgroup_close(&h->cgroup);
     if (h->certs)
         part_release(&h->certs->part);
     if (h->scripts)
@@ -580,6 +659,9 @@ static void undo(struct hearthd *h)
     store_close(&h->store);
     for (uint32_t i = h->core_count; i-- > 0;)
         core_destroy(h->core[i].core);
+    for (uint32_t i = 0; i < CONF_CORES_MAX; i++)
+        free(h->mail[i]);
+    accounts_fini(&h->accounts); /* calls counted there to the end */
     hearthd_notes_stop(h);
     free(h->shared.qsbr);
     free(h->neighbours);
@@ -625,19 +707,28 @@ static int usage(int code)
     return code;
 }
 
-static void raise_limits(void)
+static void raise_limits(const struct conf *c)
 {
-    struct rlimit limit;
-    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-
-    /* One descriptor per script, a few per runtime: the soft limit of 1024 is for programs that
+    /* Four of each cell, one of each script, and some: the soft limit of 1024 is for programs that
      * use select. */
-    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+    const rlim_t wanted = 4 * (rlim_t)c->cells.max + 2 * c->cells.larges + SCRIPTS_MAX + 1024;
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit limit, more = {wanted, wanted};
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) &&
+        (limit.rlim_max >= wanted || setrlimit(RLIMIT_NOFILE, &more))) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_max < 4 * (rlim_t)c->cells.max)
+            log_line("start",
+                     "advice=\"%llu descriptors are too few for %u cells: raise LimitNOFILE, or "
+                     "lower cells.max\"",
+                     (unsigned long long)limit.rlim_max, c->cells.max);
     }
     /* Memory that a device is told of later counts, once CAP_IPC_LOCK is gone. Only root may. */
     setrlimit(RLIMIT_MEMLOCK, &none);
+    /* With `user:`, so that a cell that has computed comes first again (urgency.h): nice 0. */
+    setrlimit(RLIMIT_NICE, &(struct rlimit){20, 20});
 }
 
 int main(int argc, char **argv)
@@ -653,6 +744,7 @@ int main(int argc, char **argv)
         .signal_fd = -1,
         .done_fd = -1,
         .pid_fd = -1,
+        .mail_fd = -1,
         .store = {.dir = -1, .lock = -1},
     };
     struct fault fault = {0};
@@ -673,7 +765,7 @@ int main(int argc, char **argv)
     h.conf = read_config(h.config_file, is_check);
     if (!h.conf)
         return 1;
-    install_find(&h.conf->runtimes);
+    install_find(&h.conf->cells);
     if (is_check) {
         rc = conf_print(h.conf, stdout);
         conf_free(h.conf);
@@ -681,7 +773,7 @@ int main(int argc, char **argv)
     }
     log_line("start", "step=conf version=%s file=%s node=%s", HEARTH_VERSION, h.config_file,
              h.conf->node);
-    raise_limits();
+    raise_limits(h.conf);
     rc = start(&h, &fault);
     if (rc)
         log_line("start", "failed: %s", fault.text);

@@ -43,7 +43,7 @@ struct node_life {
 /* What the cores say of the phase, all of them together. */
 struct node_progress {
     bool has_others; /* members besides this one */
-    bool can_serve;  /* runtime processes are up */
+    bool can_serve;  /* cells can be started */
     bool is_done;    /* every core, by a world of this phase: the state may change */
 };
 

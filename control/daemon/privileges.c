@@ -35,8 +35,10 @@ static const struct {
     {CAP_DAC_OVERRIDE, "dac_override"},
     {CAP_KILL, "kill"},
     {CAP_SETGID, "setgid"},
+    {CAP_SETPCAP, "setpcap"},
     {CAP_SETUID, "setuid"},
     {CAP_SYS_ADMIN, "sys_admin"},
+    {CAP_SYS_NICE, "sys_nice"},
     {CAP_NET_ADMIN, "net_admin"},
     {CAP_NET_RAW, "net_raw"},
     {CAP_BPF, "bpf"},
@@ -230,7 +232,7 @@ static const int deadly[] = {
     SCMP_SYS(modify_ldt),
     /* files by their number, out of any mount namespace */
     SCMP_SYS(open_by_handle_at),
-    /* other namespaces; the runtime's own are made by unshare() */
+    /* other namespaces; a zygote's are made by unshare() */
     SCMP_SYS(setns),
 };
 
@@ -254,7 +256,7 @@ static const int refused[] = {
     SCMP_SYS(mknodat),
     SCMP_SYS(name_to_handle_at),
     SCMP_SYS(vhangup),
-    /* mounts; what a runtime process needs are mount, umount2 and pivot_root */
+    /* mounts; what a zygote needs are mount, umount2 and pivot_root */
     SCMP_SYS(fsopen),
     SCMP_SYS(fsconfig),
     SCMP_SYS(fsmount),
@@ -299,7 +301,7 @@ static int filter_all_threads(const struct port_caps *port)
     if (!rc)
         rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     /* Kernels before 5.16 would slow the packet path down as that of a process that runs strangers'
-     * code. Runtime processes still get it, by their own filter. */
+     * code. Zygotes still get it, by their own filter. */
     if (!rc)
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     if (!rc)
@@ -310,14 +312,25 @@ static int filter_all_threads(const struct port_caps *port)
     return -rc;
 }
 
-/* ---- what a runtime process will find ---- */
+/* ---- code ---- */
 
-/* In the child, which borrows our memory: the same as sandbox.c asks for. */
+/* linux/prctl.h of 6.6; Debian 12's has none of it. */
+enum { SET_MDWE = 65, GET_MDWE = 66, MDWE_REFUSE_EXEC_GAIN = 1, MDWE_NO_INHERIT = 2 };
+
+/* Not the zygote: V8 compiles. */
+static bool fix_code(void)
+{
+    return !prctl(SET_MDWE, MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT, 0, 0, 0);
+}
+
+/* ---- what a zygote will find ---- */
+
+/* In the child, which borrows our memory: the same as a zygote asks for (sandbox.c). */
 __attribute__((noreturn)) static void try_namespaces(void)
 {
     const int wanted = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
-    if ((getuid() != 0 || unshare(wanted)) && unshare(wanted | CLONE_NEWUSER))
+    if (unshare(getuid() ? wanted | CLONE_NEWUSER : wanted))
         _exit(1);
     _exit(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ? 2 : 0);
 }
@@ -345,7 +358,7 @@ static uint64_t wanted(bool stays_root, const struct port_caps *port)
 
     if (stays_root)
         keep |= BIT(CAP_SYS_ADMIN) | BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL) |
-                BIT(CAP_DAC_OVERRIDE);
+                BIT(CAP_SETPCAP) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_SYS_NICE);
     if (port->needs & PORT_NEEDS_NET_ADMIN)
         keep |= BIT(CAP_NET_ADMIN);
     if (port->needs & PORT_NEEDS_NET_RAW)
@@ -396,14 +409,15 @@ int privileges_drop(struct privileges *p, const struct user *user, const struct 
     p->has_bounds = is_bound(plan.control);
     rc = filter_all_threads(port);
     p->has_seccomp = !rc;
+    p->has_fixed_code = fix_code();
     p->has_namespaces = can_have_namespaces();
     name_capabilities(capabilities_now(), kept, sizeof(kept));
     log_line("start",
              "step=privileges user=%s uid=%d threads=%u capabilities=%s bounds=%s seccomp=\"%s\" "
-             "namespaces=%s",
+             "fixed_code=%s namespaces=%s",
              user ? user->name : "-", (int)getuid(), p->threads, kept[0] ? kept : "none",
              p->has_bounds ? "yes" : "no", p->has_seccomp ? "yes" : strerror(rc),
-             p->has_namespaces ? "yes" : "no");
+             p->has_fixed_code ? "yes" : "no", p->has_namespaces ? "yes" : "no");
     return 0;
 }
 
@@ -421,12 +435,12 @@ json_t *privileges_json(const struct privileges *p)
         json_array_append_new(missing, json_string("the bounding set is as it was at the start: "
                                                    "without CAP_SETPCAP it cannot shrink"));
     if (!p->has_namespaces)
-        json_array_append_new(missing,
-                              json_string("runtime processes have no namespaces, seccomp alone: "
-                                          "the kernel gives this user no user namespace"));
-    return json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:o}", "uid", (int)getuid(), "capabilities",
-                     capabilities, "seccomp", (int)p->has_seccomp, "no_new_privs",
+        json_array_append_new(missing, json_string("cells have no namespaces, seccomp alone: "
+                                                   "the kernel gives hearthd none to give"));
+    return json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b, s:o}", "uid", (int)getuid(),
+                     "capabilities", capabilities, "seccomp", (int)p->has_seccomp, "no_new_privs",
                      prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "dumpable",
-                     prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0, "namespaces", (int)p->has_namespaces,
+                     prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0, "fixed_code",
+                     prctl(GET_MDWE, 0, 0, 0, 0) > 0, "namespaces", (int)p->has_namespaces,
                      "missing", missing);
 }

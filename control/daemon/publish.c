@@ -56,18 +56,7 @@ void hearthd_publish_stop(struct hearthd *h)
         publisher_fini(&h->publisher);
 }
 
-/* The runtime processes as the next world is to show them. */
-static struct world_runtimes runtimes_now(const struct supervise *s)
-{
-    struct world_runtimes r = {.count = supervise_count(s)};
-
-    r.held_count = supervise_held(s, r.held);
-    for (uint32_t i = 0; i < r.count; i++)
-        r.runtime[i] = supervise_runtime(s, i, &r.region[i]);
-    return r;
-}
-
-/* The first world in which every runtime process is up. */
+/* The first world with a zygote and the spares. */
 static void become_ready(struct hearthd *h)
 {
     h->has_been_ready = true;
@@ -79,13 +68,13 @@ static void become_ready(struct hearthd *h)
 
 void hearthd_publish(struct hearthd *h)
 {
-    struct world_runtimes runtimes;
+    uint64_t held[WORLD_HELD_MAX], held_full;
+    uint32_t held_count;
     struct world *w;
 
-    if (!h->is_dirty || !supervise_is_told(h->supervise, h->catalog.last_handle) ||
-        !hearthd_cluster_follow(h))
+    if (!h->is_dirty || !hearthd_cluster_follow(h))
         return;
-    runtimes = runtimes_now(h->supervise);
+    held_count = supervise_held(h->supervise, held, &held_full);
     w = world_build(&(struct world_plan){
         .epoch = h->epoch + 1,
         .conf = h->conf,
@@ -95,7 +84,10 @@ void hearthd_publish(struct hearthd *h)
         .cluster = h->cluster,
         .own_state = (uint8_t)node_life_state(&h->life),
         .is_leaving = node_life_is_leaving(&h->life),
-        .runtimes = &runtimes,
+        .can_start_cells = supervise_can_serve(h->supervise),
+        .held_count = held_count,
+        .held = held,
+        .held_full = held_full,
     });
     if (!w) {
         log_line("world", "not built: no memory");
@@ -106,7 +98,7 @@ void hearthd_publish(struct hearthd *h)
     world_publish(&h->publisher, w);
     reclaim(h);
     answer_waiting(h);
-    if (!h->has_been_ready && supervise_up_count(h->supervise) == supervise_count(h->supervise))
+    if (!h->has_been_ready && supervise_is_ready(h->supervise))
         become_ready(h);
     hearthd_cluster_look(h);
 }

@@ -49,8 +49,9 @@ static json_t *keep_fixed(struct conf *next, const struct conf *running)
     KEEP("memory_mb", memory_mb);
     KEEP("huge", huge);
     KEEP("idle", idle);
+    KEEP("bench_cookie_secret", bench_cookie_secret);
     KEEP("listen", listen);
-    KEEP("runtimes", runtimes);
+    KEEP("cells", cells);
     KEEP("limits.cpu_ms", limits.cpu_ms);
     KEEP("limits.wall_ms", limits.wall_ms);
     KEEP("limits.heap_mb", limits.heap_mb);
@@ -64,6 +65,7 @@ static json_t *keep_fixed(struct conf *next, const struct conf *running)
     KEEP("store", store);
     KEEP("run", run);
     KEEP("ctl", ctl);
+    KEEP("control.accounts_socket", control.accounts_socket);
     KEEP("user", user);
     if (!next->cluster != !running->cluster) {
         json_array_append_new(differing, json_string("cluster"));
@@ -127,7 +129,7 @@ int hearthd_reload(struct hearthd *h, json_t **restart_needed, char *error, size
         return -1;
     }
     free(v);
-    install_find(&next->runtimes);
+    install_find(&next->cells);
     differing = keep_fixed(next, h->conf);
     certs = certs_part_build(next, &h->tickets, error, error_bytes);
     if (certs)

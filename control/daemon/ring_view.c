@@ -165,7 +165,8 @@ static uint32_t find_scripts(const struct world *w, const char *what, uint32_t r
     bytes = host_canonical(host, what, strlen(what));
     if (!bytes || !w->routes)
         return 0;
-    return routes_of_host(w->routes, routes_core, host, bytes, scripts, RING_VIEW_HOST_SCRIPTS_MAX);
+    return routes_of_host(w->routes, routes_core, host, bytes, scripts, RING_VIEW_HOST_SCRIPTS_MAX,
+                          &(uint64_t){0});
 }
 
 json_t *ring_view_locate(const struct world *w, const struct ring_view_states *states,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/base/json_field.h"
+#include "control/deploy/script_id.h"
 #include "control/deploy/store.h"
 #include "dataplane/base/note.h"
 #include "runtime/start.h"
@@ -45,7 +46,7 @@ static const char *script_of(const json_t *j)
 {
     const char *script = json_string_value(json_object_get(j, "script"));
 
-    return script && strlen(script) <= SCRIPT_NAME_BYTES_MAX ? script : NULL;
+    return script && strlen(script) <= SCRIPT_ID_BYTES_MAX ? script : NULL;
 }
 
 void tail_init(struct tail *t, uint64_t own_id, const uint8_t key[16], const struct tail_io *io)
@@ -69,6 +70,7 @@ static void ask(struct tail *t, struct tail_script *s, uint64_t now_ms)
     uint8_t *sealed = s->sealed[s->issued % TAIL_CAPABILITIES];
     char text[SEALED_CHARS + 1];
     bool is_issued;
+    json_t *note;
 
     if (s->issued >= TAIL_CAPABILITIES)
         capability_revoke(&t->table, sealed);
@@ -77,38 +79,45 @@ static void ask(struct tail *t, struct tail_script *s, uint64_t now_ms)
     assert(is_issued); /* there is a slot for each that can be out */
     s->issued++;
     seal_format(text, sealed);
-    t->io.send(
-        t->io.arg, NOTE_TO_ALL,
-        json_pack("{s:s, s:s, s:s}", "type", "tail", "script", s->script, "capability", text));
+    note = json_pack("{s:s, s:s, s:s}", "type", "tail", "script", s->script, "capability", text);
+    behalf_write(&s->behalf, note);
+    t->io.send(t->io.arg, NOTE_TO_ALL, note);
 }
 
-static struct tail_script *find(struct tail *t, const char *script)
+static bool is_wish(const struct tail_script *s, const struct tail_wish *w)
+{
+    return !strcmp(s->script, w->script) && behalf_is_same(&s->behalf, w->behalf);
+}
+
+static struct tail_script *find(struct tail *t, const struct tail_wish *wish)
 {
     for (uint32_t i = 0; i < TAIL_SCRIPTS_MAX; i++)
-        if (t->script[i].number && !strcmp(t->script[i].script, script))
+        if (t->script[i].number && is_wish(&t->script[i], wish))
             return &t->script[i];
     return NULL;
 }
 
-static bool is_wanted(const char *script, const char *const *scripts, uint32_t count)
+static bool is_wanted(const struct tail_script *s, const struct tail_wish *wishes, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (!strcmp(scripts[i], script))
+        if (is_wish(s, &wishes[i]))
             return true;
     return false;
 }
 
-void tail_follow(struct tail *t, const char *const *scripts, uint32_t count, uint64_t now_ms)
+void tail_follow(struct tail *t, const struct tail_wish *wishes, uint32_t count, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < TAIL_SCRIPTS_MAX; i++)
-        if (t->script[i].number && !is_wanted(t->script[i].script, scripts, count))
+        if (t->script[i].number && !is_wanted(&t->script[i], wishes, count))
             forget(t, &t->script[i]);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t k = 0; k < TAIL_SCRIPTS_MAX && !find(t, scripts[i]); k++) {
-            if (t->script[k].number)
+        for (uint32_t k = 0; k < TAIL_SCRIPTS_MAX && !find(t, &wishes[i]); k++) {
+            struct tail_script *s = &t->script[k];
+
+            if (s->number)
                 continue;
-            t->script[k] = (struct tail_script){.number = ++t->last_number};
-            snprintf(t->script[k].script, sizeof(t->script[k].script), "%s", scripts[i]);
+            *s = (struct tail_script){.number = ++t->last_number, .behalf = *wishes[i].behalf};
+            snprintf(s->script, sizeof(s->script), "%s", wishes[i].script);
         }
     }
     for (uint32_t i = 0; i < TAIL_SCRIPTS_MAX; i++)
@@ -124,9 +133,9 @@ static const struct {
     enum field_kind kind;
     uint64_t max; /* bytes of a text */
 } line_fields[] = {
-    {"script", FIELD_TEXT, SCRIPT_NAME_BYTES_MAX},  {"version", FIELD_TEXT, STORE_VERSION_CHARS},
+    {"script", FIELD_TEXT, SCRIPT_ID_BYTES_MAX},    {"version", FIELD_TEXT, STORE_VERSION_CHARS},
     {"request", FIELD_TEXT, START_REQUEST_CHARS},   {"level", FIELD_TEXT, START_LEVEL_BYTES_MAX},
-    {"text", FIELD_TEXT, START_LOG_TEXT_BYTES_MAX}, {"runtime", FIELD_NUMBER, RUNTIMES_MAX - 1},
+    {"text", FIELD_TEXT, START_LOG_TEXT_BYTES_MAX}, {"cell", FIELD_NUMBER, CELLS_MAX - 1},
     {"lost_before", FIELD_NUMBER, UINT32_MAX},      {"is_cut", FIELD_FLAG, 0},
 };
 
@@ -167,10 +176,10 @@ static void show(struct tail *t, uint16_t from, const json_t *line, uint64_t num
     for (uint32_t i = 0; i < TAIL_SCRIPTS_MAX; i++) {
         const struct tail_script *s = &t->script[i];
 
-        if (s->number != number || (*s->script && strcmp(s->script, script)))
+        if (s->number != number || !script_id_is_of(script, s->script))
             continue;
         t->counts.taken++;
-        t->io.show(t->io.arg, from, script, line);
+        t->io.show(t->io.arg, from, script, &(struct tail_wish){s->script, &s->behalf}, line);
         return;
     }
     t->counts.refused[CAPABILITY_OK]++;
@@ -199,7 +208,7 @@ void tail_take_line(struct tail *t, uint16_t from, const json_t *note, uint64_t 
 
 /* The request of that node for that script, or a place for it; NULL: no place. */
 static struct tail_request *place_for(struct tail *t, uint16_t node, const char *script,
-                                      uint64_t now_ms)
+                                      const char *wanted, uint64_t now_ms)
 {
     struct tail_request *place = NULL;
     uint32_t of_node = 0;
@@ -208,7 +217,8 @@ static struct tail_request *place_for(struct tail *t, uint16_t node, const char 
         struct tail_request *r = &t->request[i];
 
         r->is_used &= now_ms < r->expires_ms;
-        if (r->is_used && r->node == node && !strcmp(r->script, script))
+        if (r->is_used && r->node == node && !strcmp(r->script, script) &&
+            !strcmp(r->wanted, wanted))
             return r;
         of_node += r->is_used && r->node == node;
         if (!r->is_used && !place)
@@ -218,7 +228,8 @@ static struct tail_request *place_for(struct tail *t, uint16_t node, const char 
     return of_node < TAIL_SCRIPTS_MAX ? place : NULL;
 }
 
-void tail_take_request(struct tail *t, uint16_t from, const json_t *note, uint64_t now_ms)
+void tail_take_request(struct tail *t, uint16_t from, const char *wanted, const json_t *note,
+                       uint64_t now_ms)
 {
     const char *script = script_of(note);
     uint8_t sealed[CAPABILITY_BYTES];
@@ -228,12 +239,15 @@ void tail_take_request(struct tail *t, uint16_t from, const json_t *note, uint64
         t->counts.bad++;
         return;
     }
-    r = place_for(t, from, script, now_ms);
+    if (!behalf_covers(wanted, script, &t->counts.behalf))
+        return;
+    r = place_for(t, from, script, wanted, now_ms);
     if (!r)
         return; /* bounded: the asker tries again in TAIL_RENEW_MS */
     if (!r->is_used) {
         *r = (struct tail_request){.is_used = true, .node = from};
         snprintf(r->script, sizeof(r->script), "%s", script);
+        snprintf(r->wanted, sizeof(r->wanted), "%s", wanted);
     }
     memcpy(r->sealed, sealed, sizeof(r->sealed));
     r->expires_ms = now_ms + TAIL_LIFE_MS;
@@ -275,7 +289,7 @@ void tail_give(struct tail *t, const char *script, const json_t *line, uint64_t 
     for (uint32_t i = 0; i < TAIL_REQUESTS_MAX; i++) {
         struct tail_request *r = &t->request[i];
 
-        if (!r->is_used || now_ms >= r->expires_ms || (*r->script && strcmp(r->script, script)))
+        if (!r->is_used || now_ms >= r->expires_ms || !script_id_is_of(script, r->script))
             continue;
         if (t->io.send(t->io.arg, r->node, line_note(r, line))) {
             t->counts.given++;

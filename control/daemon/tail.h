@@ -3,8 +3,9 @@
  * Log lines of scripts, wherever they run, for whoever tails them at this node.
  *
  *   a client here reads SCRIPT                 another node
- *     tail_follow --"tail" {script, capability}--> tail_take_request: remembered for TAIL_LIFE_MS
- *         every TAIL_RENEW_MS again                    a runtime there logs a line of it
+ *     tail_follow --"tail" {script, behalf,      tail_take_request: whether the client may
+ *                           capability}-------->     (behalf.h); remembered for TAIL_LIFE_MS
+ *         every TAIL_RENEW_MS again                    a cell there logs a line of it
  *     tail_take_line <--"line" {capability, line}------ tail_give
  *         redeemed here: on to the clients
  *
@@ -26,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/daemon/behalf.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/rpc/capability.h"
 
@@ -40,17 +42,24 @@ enum {
 };
 _Static_assert(TAIL_CAPABILITIES *TAIL_RENEW_MS >= TAIL_LIFE_MS, "none is revoked before its time");
 
+struct tail_wish {
+    const char *script; /* an id, "account/", or "" for all: script_id_is_of */
+    const struct behalf *behalf;
+};
+
 struct tail_io {
     /* Consumes note; NOTE_TO_ALL is possible. */
     bool (*send)(void *arg, uint16_t node, json_t *note);
-    /* A line of another node for the clients here. Borrows line. */
-    void (*show)(void *arg, uint16_t from, const char *script, const json_t *line);
+    /* A line of another node for the clients here that have this wish. Borrows line. */
+    void (*show)(void *arg, uint16_t from, const char *script, const struct tail_wish *,
+                 const json_t *line);
     void *arg;
 };
 
-struct tail_script {                        /* asked for by clients here */
-    uint64_t number;                        /* the capability's object; 0: free */
-    char script[SCRIPT_NAME_BYTES_MAX + 1]; /* "": all */
+struct tail_script {                      /* asked for by clients here */
+    uint64_t number;                      /* the capability's object; 0: free */
+    char script[SCRIPT_ID_BYTES_MAX + 1]; /* as in a wish */
+    struct behalf behalf;
     uint32_t issued;
     uint8_t sealed[TAIL_CAPABILITIES][CAPABILITY_BYTES];
 };
@@ -58,7 +67,7 @@ struct tail_script {                        /* asked for by clients here */
 struct tail_request { /* of another node */
     bool is_used;
     uint16_t node;
-    char script[SCRIPT_NAME_BYTES_MAX + 1];
+    char script[SCRIPT_ID_BYTES_MAX + 1], wanted[SCRIPT_ID_BYTES_MAX + 1];
     uint8_t sealed[CAPABILITY_BYTES];
     uint64_t expires_ms;
     uint32_t lost;
@@ -68,6 +77,7 @@ struct tail_counts {
     uint64_t given, lost; /* lines for other nodes */
     uint64_t taken;       /* lines of other nodes */
     uint64_t bad;         /* notes that make no sense */
+    struct behalf_counts behalf;
     uint64_t
         refused[CAPABILITY_SPENT + 1]; /* by enum capability_result; [OK]: not of that script */
 };
@@ -87,14 +97,15 @@ void tail_init(struct tail *, uint64_t own_id, const uint8_t key[16], const stru
 
 /* What clients here read now: asks the other nodes for it, again for what was asked before;
  * forgets the rest. At every change, and every TAIL_RENEW_MS while there is any. */
-void tail_follow(struct tail *, const char *const *scripts, uint32_t count, uint64_t now_ms);
+void tail_follow(struct tail *, const struct tail_wish *, uint32_t count, uint64_t now_ms);
 
-/* A runtime of this node logged a line {"script":S, "text":S, ...}: goes to the nodes that asked
+/* A cell of this node logged a line {"script":S, "text":S, ...}: goes to the nodes that asked
  * for it. Borrows line. */
 void tail_give(struct tail *, const char *script, const json_t *line, uint64_t now_ms);
 
-/* The notes "tail" and "line". */
-void tail_take_request(struct tail *, uint16_t from, const json_t *note, uint64_t now_ms);
+/* The notes "tail" and "line". wanted: what the first asks for must lie in; all if that is "". */
+void tail_take_request(struct tail *, uint16_t from, const char *wanted, const json_t *note,
+                       uint64_t now_ms);
 void tail_take_line(struct tail *, uint16_t from, const json_t *note, uint64_t now_ms);
 
 #endif

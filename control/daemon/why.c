@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/deploy/script_id.h"
+
 /* ---- collecting ---- */
 
 void why_begin(struct why_story *s, uint64_t request)
@@ -185,21 +187,28 @@ bool why_parse_id(uint64_t *id, const char *text)
 
 /* ---- telling ---- */
 
-/* How deep calls are nested. A SUB is recorded in its caller's span, right before the callee's
- * own events begin: the span that begins next is the callee's. */
-struct depths {
+/* The calls of a story: how deep they are nested, and of which script. A SUB is recorded in its
+ * caller's span, right before the callee's own events begin: the span that begins next is the
+ * callee's. */
+struct spans {
     uint32_t count;
     struct {
-        uint64_t span;
+        uint64_t span, script; /* script: hash; 0: not known */
         uint32_t depth;
     } span[WHY_SPANS_MAX];
+    uint64_t entry; /* the script of the request itself; 0: it did not enter here */
 };
 
-static void find_depths(struct depths *d, const struct why_story *s)
+static void find_spans(struct spans *d, const struct why_story *s)
 {
-    uint32_t called[WHY_SPANS_MAX], begin = 0, end = 0;
+    struct {
+        uint32_t depth;
+        uint64_t script;
+    } called[WHY_SPANS_MAX];
+    uint32_t begin = 0, end = 0;
 
     d->count = 0;
+    d->entry = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         const struct trace_event *e = &s->event[i];
         bool is_known = e->span == 0;
@@ -207,20 +216,67 @@ static void find_depths(struct depths *d, const struct why_story *s)
         for (uint32_t k = 0; k < d->count && !is_known; k++)
             is_known = d->span[k].span == e->span;
         if (!is_known && d->count < WHY_SPANS_MAX) {
+            bool is_called = begin < end;
+
             d->span[d->count].span = e->span;
-            d->span[d->count++].depth = begin < end ? called[begin++] : 1;
+            d->span[d->count].depth = is_called ? called[begin].depth : 1;
+            d->span[d->count++].script = is_called ? called[begin++].script : 0;
         }
-        if (e->kind == TRACE_SUB && end < WHY_SPANS_MAX)
-            called[end++] = e->code > 1 ? e->code - 1u : 1;
+        if (e->kind == TRACE_REQUEST && e->span == 0)
+            d->entry = e->value;
+        if (e->kind == TRACE_SUB && end < WHY_SPANS_MAX) {
+            called[end].depth = e->code > 1 ? e->code - 1u : 1;
+            called[end++].script = e->value;
+        }
     }
 }
 
-static uint32_t depth_of(const struct depths *d, uint64_t span)
+static uint32_t depth_of(const struct spans *d, uint64_t span)
 {
     for (uint32_t i = 0; i < d->count; i++)
         if (d->span[i].span == span)
             return d->span[i].depth;
     return span ? 1 : 0;
+}
+
+static uint64_t script_of(const struct spans *d, uint64_t span)
+{
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->span[i].span == span)
+            return d->span[i].script;
+    return span ? 0 : d->entry;
+}
+
+static bool is_wanted(const struct why_names *names, uint64_t script, const char *wanted)
+{
+    const char *id = script ? names->script(names->arg, script) : NULL;
+
+    return id && script_id_is_of(id, wanted);
+}
+
+/* What a connection said before its request may be of another script of that host. */
+static bool names_a_script(const struct trace_event *e)
+{
+    return (e->kind == TRACE_HELLO && e->value) || e->kind == TRACE_WARM_LOCAL ||
+           e->kind == TRACE_WARM_REMOTE;
+}
+
+void why_keep(struct why_story *s, const struct why_names *names, const char *wanted)
+{
+    struct spans spans;
+    uint32_t kept = 0;
+
+    if (!*wanted)
+        return;
+    find_spans(&spans, s);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct trace_event e = s->event[i];
+
+        if (is_wanted(names, script_of(&spans, e.span), wanted) &&
+            (!names_a_script(&e) || is_wanted(names, e.value, wanted)))
+            s->event[kept++] = e;
+    }
+    s->count = kept;
 }
 
 static const char *kind_name(uint8_t kind)
@@ -231,10 +287,10 @@ static const char *kind_name(uint8_t kind)
 json_t *why_json(const struct why_story *s, const struct why_names *names)
 {
     json_t *events = json_array();
-    struct depths depths;
+    struct spans spans;
     char id[17], span[17], text[256];
 
-    find_depths(&depths, s);
+    find_spans(&spans, s);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct trace_event *e = &s->event[i];
 
@@ -246,7 +302,7 @@ json_t *why_json(const struct why_story *s, const struct why_names *names)
                       (double)(e->at_ns - s->event[0].at_ns) / 1e3, "node",
                       why_node_name(names, e->node), "core",
                       e->core == TRACE_CORE_UNKNOWN ? json_null() : json_integer(e->core), "kind",
-                      kind_name(e->kind), "span", span, "depth", (int)depth_of(&depths, e->span),
+                      kind_name(e->kind), "span", span, "depth", (int)depth_of(&spans, e->span),
                       "code", (int)e->code, "value", (json_int_t)e->value, "text", text));
     }
     snprintf(id, sizeof(id), "%016" PRIx64, s->request);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "control/daemon/why_tell.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/base/trace.h"
 
 enum {
@@ -52,6 +53,10 @@ void why_sort(struct why_story *);
 /* Did the request enter here? */
 bool why_has_entry(const struct why_story *);
 
+/* Takes out what happened in scripts that are not wanted (script_id_is_of; "": all are), and all
+ * else that tells of them. */
+void why_keep(struct why_story *, const struct why_names *, const char *wanted);
+
 /* {"request":S, "cut":B, "events":[{"us":R, "node":S, "core":N or null, "kind":S, "span":S,
  * "depth":N, "code":N, "value":N, "text":S}..]} */
 json_t *why_json(const struct why_story *, const struct why_names *);
@@ -68,8 +73,9 @@ struct why_part { /* of the answer: what one node knows */
 };
 
 struct why_question {
-    uint64_t ticket; /* random; 0: free */
-    uint64_t client; /* of ctl */
+    uint64_t ticket;                       /* random; 0: free */
+    uint64_t client;                       /* of ctl */
+    char scripts[SCRIPT_ID_BYTES_MAX + 1]; /* of which the client may know: script_id_is_of */
     uint64_t request, deadline_ns;
     uint32_t answers, wanted; /* nodes that said all they know */
     struct why_part *part;    /* WHY_PARTS_MAX, the caller's */

@@ -15,7 +15,7 @@ static const char *bounce_name(uint32_t reason)
         [BOUNCE_OVERLOAD] = "overloaded",
         [BOUNCE_SHARE] = "the script has more than its share there",
         [BOUNCE_NO_SCRIPT] = "this version of the script is not there",
-        [BOUNCE_NO_RUNTIME] = "no runtime process is up there",
+        [BOUNCE_NO_RUNTIME] = "no cell can be started there",
         [BOUNCE_DRAINING] = "it is being drained",
     };
 
@@ -32,14 +32,16 @@ static const char *job_error_name(uint32_t error)
         [JOB_ERROR_MEMORY_LIMIT] = "over its memory limit",
         [JOB_ERROR_WALL_LIMIT] = "over its wall-clock limit",
         [JOB_ERROR_OUTPUT_LIMIT] = "over its output limit",
-        [JOB_ERROR_OVERLOAD] = "the runtime process refused it",
-        [JOB_ERROR_NO_SCRIPT] = "the runtime process has no such script",
+        [JOB_ERROR_OVERLOAD] = "the cell refused it",
+        [JOB_ERROR_NO_SCRIPT] = "the cell has another script",
         [JOB_ERROR_REFUSED] = "refused for overload",
         [JOB_ERROR_LOST] = "the process or node that ran it died",
         [JOB_ERROR_DEPTH] = "the chain of scripts is too deep",
         [JOB_ERROR_SUBREQUESTS] = "too many sub-requests",
         [JOB_ERROR_HELD] = "held back: it has ended its process several times",
         [JOB_ERROR_NOT_RESPONSE] = "what the script's handler returned is not a Response",
+        [JOB_ERROR_ACCOUNT_MEMORY] = "its account's cells have all the memory that they may",
+        [JOB_ERROR_FORBIDDEN] = "the called script's account does not allow the call",
     };
 
     return error < JOB_ERROR_KINDS && names[error] ? names[error] : "error";
@@ -50,7 +52,7 @@ static const char *place_name(uint32_t why)
     static const char *const names[PLACE_WHYS] = {
         [PLACE_IS_HOME] = "this is its home",
         [PLACE_HOT] = "the script is hot here",
-        [PLACE_WARMING] = "the script is hot here, but its isolate is not warm yet",
+        [PLACE_WARMING] = "the script is hot here, but not warm yet",
         [PLACE_WIDENED] = "one of its homes, by load",
         [PLACE_COLD] = "not hot here",
         [PLACE_FORWARDED] = "it came from another node",
@@ -69,7 +71,7 @@ const char *why_node_name(const struct why_names *names, uint64_t index)
 
 struct sentence {
     const struct why_names *names;
-    char script[SCRIPT_NAME_BYTES_MAX + 1]; /* the event's value as one */
+    char script[SCRIPT_ID_BYTES_MAX + 1]; /* the event's value as one */
     char *out;
     size_t bytes;
 };
@@ -118,10 +120,10 @@ static bool tell_connection(struct sentence *s, const struct trace_event *e)
             TELL("the ClientHello names no script");
         return true;
     case TRACE_WARM_LOCAL:
-        TELL("asks for a warm isolate of %s here", script_name(s, e->value));
+        TELL("asks for a warm cell of %s here", script_name(s, e->value));
         return true;
     case TRACE_WARM_REMOTE:
-        TELL("asks %s for a warm isolate of %s", node_name(s, e->code), script_name(s, e->value));
+        TELL("asks %s for a warm cell of %s", node_name(s, e->code), script_name(s, e->value));
         return true;
     case TRACE_HANDSHAKE:
         TELL("TLS handshake done%s", e->code ? ", resumed" : "");
@@ -168,24 +170,30 @@ static bool tell_way(struct sentence *s, const struct trace_event *e)
     }
 }
 
-/* In the runtime process. */
+/* In the cell. */
 static bool tell_run(struct sentence *s, const struct trace_event *e)
 {
     switch (e->kind) {
     case TRACE_START:
-        TELL("given to runtime process %u, %" PRIu64 " jobs in flight there", e->code, e->value);
+        TELL("given to cell %u, %" PRIu64 " jobs in flight there", e->code, e->value);
         return true;
     case TRACE_QUEUE:
         TELL("taken up after %.1f us in its queue", (double)e->value / 1e3);
         return true;
-    case TRACE_ISOLATE:
-        TELL("cold start: an isolate in %" PRIu64 " us", e->value);
+    case TRACE_CELL:
+        TELL("cold start: a cell after %" PRIu64 " us", e->value);
         return true;
     case TRACE_COMPILE:
-        TELL("cold start: modules compiled in %" PRIu64 " us", e->value);
+        if (e->value)
+            TELL("cold start: modules compiled in %" PRIu64 " us", e->value);
+        else
+            TELL("cold start: forked from the script's template");
         return true;
     case TRACE_TOP_LEVEL:
-        TELL("cold start: top level run in %" PRIu64 " us", e->value);
+        if (e->value)
+            TELL("cold start: top level run in %" PRIu64 " us", e->value);
+        else
+            TELL("cold start: its top level had run there");
         return true;
     case TRACE_SUB:
         TELL("the script calls %s", script_name(s, e->value));
@@ -201,12 +209,14 @@ static bool tell_answer(struct sentence *s, const struct trace_event *e)
     switch (e->kind) {
     case TRACE_HEAD:
         if (e->value == JOB_START_WARMING)
-            TELL("the script answers %u, from an isolate that was being started when it came",
-                 e->code);
+            TELL("the script answers %u, from a cell that was being started when it came", e->code);
         else if (e->value)
             TELL("the script answers %u, after a cold start of %" PRIu64 " us", e->code, e->value);
         else
-            TELL("the script answers %u, from a warm isolate", e->code);
+            TELL("the script answers %u, from a warm cell", e->code);
+        return true;
+    case TRACE_SPENT:
+        TELL("%.1f ms of CPU time, with all that it called", (double)e->value / 1e3);
         return true;
     case TRACE_FIRST_BYTE:
         TELL("first byte of the answer given to the connection");

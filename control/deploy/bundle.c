@@ -3,48 +3,23 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/deploy/fault.h"
 #include "control/deploy/jsonc.h"
 #include "control/deploy/module_head.h"
+#include "control/deploy/script_id.h"
 #include "control/deploy/wrangler.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/world/route.h"
 #include "runtime/job.h"
 #include "runtime/start.h"
 
-struct fault {
-    char *text;
-    size_t bytes;
-};
-
-static int refuse(const struct fault *f, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(const struct fault *f, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(f->text, f->bytes, format, args);
-    va_end(args);
-    return -1;
-}
-
 /* ---- check ---- */
-
-bool bundle_name_is_good(const char *name)
-{
-    size_t len = strlen(name);
-
-    return len >= 1 && len <= SCRIPT_NAME_BYTES_MAX && name[0] != '-' && name[0] != '_' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == len;
-}
 
 /* A relative path without surprises. */
 static bool is_module_name(const char *name)
@@ -80,8 +55,9 @@ static int check_keys(const json_t *object, const char *what, const char *const 
     return 0;
 }
 
-static const char *const manifest_keys[] = {"name",     "main",    "routes",  "vars", "limits",
-                                            "services", "account", "modules", NULL};
+static const char *const manifest_keys[] = {"name",   "main",          "routes",  "vars",
+                                            "limits", "services",      "account", "modules",
+                                            "owner",  "allow_callers", NULL};
 static const char *const module_keys[] = {"name", "bytes", NULL};
 static const char *const service_keys[] = {"binding", "service", "limits", NULL};
 
@@ -215,14 +191,14 @@ static int check_service(const json_t *manifest, size_t index, const struct faul
     const json_t *entry = json_array_get(services, index);
     const char *binding = json_string_value(json_object_get(entry, "binding"));
     const char *service = json_string_value(json_object_get(entry, "service"));
-    char what[BUNDLE_BINDING_BYTES_MAX + 32];
+    char what[BUNDLE_BINDING_BYTES_MAX + 32], id[SCRIPT_ID_BYTES_MAX + 1];
 
     if (check_keys(entry, "a service", service_keys, f))
         return -1;
     if (!binding || !is_identifier(binding))
         return refuse(f, "services: entry %zu needs a \"binding\" that is a JavaScript identifier",
                       index);
-    if (!service || !bundle_name_is_good(service))
+    if (!service || !script_id_resolve(id, NULL, service) || strchr(id, '*'))
         return refuse(f, "services: \"%s\" needs a \"service\" that is the name of a script",
                       binding);
     if (json_object_get(json_object_get(manifest, "vars"), binding))
@@ -258,6 +234,42 @@ static int check_account(const json_t *manifest, const struct fault *f)
         (json_string_length(account) < 1 || json_string_length(account) > BUNDLE_ACCOUNT_BYTES_MAX))
         return refuse(f, "\"account_id\" must be a string of 1 to %d bytes",
                       BUNDLE_ACCOUNT_BYTES_MAX);
+    for (const char *c = json_string_value(account); c && *c; c++)
+        if (*c <= ' ' || *c >= 127)
+            return refuse(f, "\"account_id\" may only have letters, digits and signs of ASCII");
+    return 0;
+}
+
+static int check_owner(const json_t *manifest, const struct fault *f)
+{
+    const json_t *owner = json_object_get(manifest, "owner");
+    const char *name = json_string_value(owner);
+
+    if (owner && (!name || strlen(name) != json_string_length(owner) ||
+                  !account_name_is_good(name) || !strcmp(name, ACCOUNT_DEFAULT)))
+        return refuse(f, "\"owner\" is not the name of an account");
+    return 0;
+}
+
+static int check_callers(const json_t *manifest, const struct fault *f)
+{
+    const json_t *callers = json_object_get(manifest, "allow_callers"), *caller;
+    char id[SCRIPT_ID_BYTES_MAX + 1];
+    size_t i;
+
+    if (callers && !json_is_array(callers))
+        return refuse(f, "\"allow_callers\" must be a list");
+    if (json_array_size(callers) > BUNDLE_CALLERS_MAX)
+        return refuse(f, "%zu in \"allow_callers\": at most %d are possible",
+                      json_array_size(callers), BUNDLE_CALLERS_MAX);
+    json_array_foreach(callers, i, caller)
+    {
+        const char *text = json_string_value(caller);
+
+        if (!text || !strchr(text, '/') || !script_id_resolve(id, NULL, text))
+            return refuse(f, "allow_callers: \"%.100s\" is neither account/name nor account/*",
+                          text ? text : "");
+    }
     return 0;
 }
 
@@ -270,7 +282,7 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
         return refuse(&f, "the manifest is not an object") == 0;
     if (!name)
         return refuse(&f, "\"name\" is missing") == 0;
-    if (!bundle_name_is_good(name))
+    if (!script_name_is_good(name))
         return refuse(&f,
                       "name \"%.100s\": at most %d lower-case letters, digits, '-' and '_' are "
                       "possible",
@@ -279,7 +291,8 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
            check_modules(manifest, bytes, &f) == 0 && check_routes(manifest, &f) == 0 &&
            check_vars(manifest, &f) == 0 &&
            check_limits(json_object_get(manifest, "limits"), "limits", script_limits, &f) == 0 &&
-           check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0;
+           check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0 &&
+           check_owner(manifest, &f) == 0 && check_callers(manifest, &f) == 0;
 }
 
 /* ---- pack ---- */
@@ -564,6 +577,8 @@ static json_t *manifest_of(const json_t *w, const struct pack *p)
     json_object_set_new(m, "modules", modules_of(p));
     if (json_object_get(w, "account_id"))
         json_object_set(m, "account", json_object_get(w, "account_id"));
+    if (json_object_get(w, "allow_callers"))
+        json_object_set(m, "allow_callers", json_object_get(w, "allow_callers"));
     if (json_is_array(given_services))
         json_object_set_new(m, "services", services_of(given_services));
     else if (given_services)

@@ -4,13 +4,17 @@
  *
  *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N,"subrequests":N},
  *              "services":[{"binding":S,"service":S,"limits":{..}}..], "account":S,
+ *              "allow_callers":[S..], "owner":S,
  *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
  *   modules   the sources end to end, sum of bytes
  *
- * services: env[binding].fetch() calls the script named service; a binding's index is its place in
- * the list. Its limits are the most that the call may use, each optional: cpu_ms, memory_mb,
- * subrequests, wall_ms. account: who deployed it; scripts of one account trust each other. Both
- * keys, and limits' own, are there only if they say something.
+ * services: env[binding].fetch() calls the script named service, "name" of the same account or
+ * "account/name"; a binding's index is its place in the list. Its limits are the most that the
+ * call may use, each optional: cpu_ms, memory_mb, subrequests, wall_ms. account: wrangler's
+ * account_id; scripts of one of them trust each other. allow_callers: "account/name" or all of an
+ * account, whose scripts may call this one; its own account's always may. owner: the account
+ * whose script it is (accounts.h), put there by hearthd and by nobody else; none: the default
+ * account. These keys, and limits' own, are there only if they say something.
  *
  * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
  * nothing and checks it again.
@@ -36,6 +40,7 @@ enum {
     BUNDLE_SUBREQUESTS_MAX = 100000,
     BUNDLE_BINDING_BYTES_MAX = 64,
     BUNDLE_ACCOUNT_BYTES_MAX = 64,
+    BUNDLE_CALLERS_MAX = 64,
 };
 
 struct bundle {
@@ -56,9 +61,5 @@ void bundle_fini(struct bundle *);
 
 /* Is it a manifest that hearth can run, for that many module bytes? If not, why. */
 bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t error_bytes);
-
-/* Lower-case letters, digits, '-' and '_', at most SCRIPT_NAME_BYTES_MAX, beginning with a letter
- * or digit. */
-bool bundle_name_is_good(const char *name);
 
 #endif

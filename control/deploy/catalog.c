@@ -6,9 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/base/json_field.h"
+#include "control/base/name_hash.h"
+
 void catalog_init(struct catalog *c, void (*on_gone)(void *, uint64_t), void *arg)
 {
     *c = (struct catalog){.on_gone = on_gone, .arg = arg};
+    c->last = &c->first;
 }
 
 void catalog_fini(struct catalog *c)
@@ -47,51 +51,105 @@ static bool take_slot(struct catalog *c, struct script *s)
     return true;
 }
 
-static struct script **bucket_of(struct catalog *c, uint64_t handle)
+static struct script **handle_bucket(struct catalog *c, uint64_t handle)
 {
-    return &c->bucket[handle % CATALOG_BUCKETS];
+    return &c->by_handle[handle % CATALOG_BUCKETS];
+}
+
+static struct script **name_bucket(struct catalog *c, uint64_t id_hash)
+{
+    return &c->by_name[id_hash % CATALOG_BUCKETS];
 }
 
 struct script *catalog_by_handle(const struct catalog *c, uint64_t handle)
 {
-    struct script *s = c->bucket[handle % CATALOG_BUCKETS];
+    struct script *s = c->by_handle[handle % CATALOG_BUCKETS];
 
     while (s && s->handle != handle)
-        s = s->next_in_bucket;
+        s = s->next_of_handle;
     return s;
+}
+
+static void put_in(struct catalog *c, struct script *s)
+{
+    s->link = c->last;
+    *c->last = s;
+    c->last = &s->next;
+    s->next_of_handle = *handle_bucket(c, s->handle);
+    *handle_bucket(c, s->handle) = s;
+    s->next_of_name = *name_bucket(c, s->id_hash);
+    *name_bucket(c, s->id_hash) = s;
+}
+
+static void take_out(struct catalog *c, struct script *s)
+{
+    struct script **p;
+
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+    else
+        c->last = s->link;
+    for (p = handle_bucket(c, s->handle); *p != s; p = &(*p)->next_of_handle)
+        ;
+    *p = s->next_of_handle;
+    for (p = name_bucket(c, s->id_hash); *p != s; p = &(*p)->next_of_name)
+        ;
+    *p = s->next_of_name;
+}
+
+/* Of the manifest's owner; NULL: the default one. False: it has an owner who is not there. */
+static bool find_account(const struct catalog *c, const json_t *manifest, struct account **account)
+{
+    const char *owner = field_text(manifest, "owner");
+
+    *account = *owner && c->accounts ? accounts_find(c->accounts, owner) : NULL;
+    return !*owner || *account;
+}
+
+uint32_t script_limit(const struct script *s, enum account_ceiling which, uint32_t given)
+{
+    const char *name = account_ceilings[which].name;
+
+    return account_limit(s->account, which, s->limits ? (uint32_t)field_number(s->limits, name) : 0,
+                         given);
 }
 
 struct script *catalog_add(struct catalog *c, json_t *manifest, int modules_fd, const char *sha256,
                            int64_t deployed_at)
 {
-    struct script *s = calloc(1, sizeof(*s));
-    struct script **tail = &c->first;
+    struct account *account;
+    struct script *s = find_account(c, manifest, &account) ? calloc(1, sizeof(*s)) : NULL;
 
     if (!s || !take_slot(c, s)) {
         free(s);
         return NULL;
     }
+    s->account = account;
+    if (account)
+        account->scripts++;
     s->manifest = manifest;
+    s->routes = json_object_get(manifest, "routes");
+    s->services = json_object_get(manifest, "services");
+    s->callers = json_object_get(manifest, "allow_callers");
+    s->limits = json_object_get(manifest, "limits");
     s->modules_fd = modules_fd;
     s->catalog = c;
     s->holds = 1;
     s->handle = ++c->last_handle;
     s->deployed_at = deployed_at;
-    snprintf(s->name, sizeof(s->name), "%s",
-             json_string_value(json_object_get(s->manifest, "name")));
+    script_id_write(s->name, account ? account->name : NULL, field_text(s->manifest, "name"));
+    s->id_hash = name_hash(s->name);
     snprintf(s->sha256, sizeof(s->sha256), "%s", sha256);
     snprintf(s->version, sizeof(s->version), "%.*s", STORE_VERSION_CHARS, sha256);
-    while (*tail)
-        tail = &(*tail)->next;
-    *tail = s;
-    s->next_in_bucket = *bucket_of(c, s->handle);
-    *bucket_of(c, s->handle) = s;
+    put_in(c, s);
     return s;
 }
 
 struct script *script_load(struct catalog *c, struct store *store, const char *sha256,
                            int64_t deployed_at, char *error, size_t error_bytes)
 {
+    struct account *account;
     struct script *s;
     json_t *manifest;
     int modules_fd;
@@ -100,7 +158,11 @@ struct script *script_load(struct catalog *c, struct store *store, const char *s
         return NULL;
     s = catalog_add(c, manifest, modules_fd, sha256, deployed_at);
     if (!s) {
-        snprintf(error, error_bytes, "no memory");
+        if (find_account(c, manifest, &account))
+            snprintf(error, error_bytes, "no memory");
+        else
+            snprintf(error, error_bytes, "there is no account %s, whose script it is",
+                     field_text(manifest, "owner"));
         json_decref(manifest);
         close(modules_fd);
     }
@@ -121,21 +183,12 @@ void script_release(struct script *s)
     if (--s->holds)
         return;
     assert(!s->is_current);
-    for (struct script **p = &c->first; *p; p = &(*p)->next) {
-        if (*p == s) {
-            *p = s->next;
-            break;
-        }
-    }
-    for (struct script **p = bucket_of(c, s->handle); *p; p = &(*p)->next_in_bucket) {
-        if (*p == s) {
-            *p = s->next_in_bucket;
-            break;
-        }
-    }
+    take_out(c, s);
     c->by_slot[s->slot] = NULL;
     if (c->on_gone)
         c->on_gone(c->arg, s->handle);
+    if (s->account)
+        s->account->scripts--;
     json_decref(s->manifest);
     close(s->modules_fd);
     free(s);
@@ -143,10 +196,20 @@ void script_release(struct script *s)
 
 struct script *catalog_find(const struct catalog *c, const char *name)
 {
-    for (struct script *s = c->first; s; s = s->next)
-        if (s->is_current && !strcmp(s->name, name))
-            return s;
-    return NULL;
+    struct script *s = c->by_name[name_hash(name) % CATALOG_BUCKETS];
+
+    while (s && !(s->is_current && !strcmp(s->name, name)))
+        s = s->next_of_name;
+    return s;
+}
+
+uint32_t catalog_count(const struct catalog *c, const char *wanted)
+{
+    uint32_t count = 0;
+
+    for (const struct script *s = c->first; s; s = s->next)
+        count += s->is_current && script_id_is_of(s->name, wanted);
+    return count;
 }
 
 void catalog_adopt(struct catalog *c, struct script *s)

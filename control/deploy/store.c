@@ -15,9 +15,10 @@
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "control/deploy/bundle.h"
+#include "control/deploy/script_id.h"
 #include "dataplane/base/limits.h"
 
-enum { MANIFEST_BYTES_MAX = 1 << 20, RECORD_BYTES_MAX = 64 * 1024 };
+enum { MANIFEST_BYTES_MAX = 1 << 20, RECORD_BYTES_MAX = 64 * 1024, ACCOUNTS_BYTES_MAX = 32 << 20 };
 
 struct fault {
     char *text;
@@ -319,9 +320,16 @@ out:
 
 /* ---- records ---- */
 
-static void record_path(char out[128], const char *folder, const char *name)
+/* A name has no '@' of its own. */
+static void record_path(char out[128], const char *folder, const char *id)
 {
-    snprintf(out, 128, "%s/%.*s.json", folder, SCRIPT_NAME_BYTES_MAX, name);
+    size_t folder_bytes = strlen(folder) + 1;
+    char *slash;
+
+    snprintf(out, 128, "%s/%.*s.json", folder, SCRIPT_ID_BYTES_MAX, id);
+    slash = strchr(out + folder_bytes, '/');
+    if (slash)
+        *slash = '@';
 }
 
 static bool is_record(const json_t *r, const char *name)
@@ -353,7 +361,7 @@ json_t *store_record(struct store *s, const char *name, char *error, size_t erro
     size_t len;
     json_t *r;
 
-    if (!bundle_name_is_good(name)) {
+    if (!script_id_is_good(name)) {
         refuse(&f, name, "is not a script's name");
         return NULL;
     }
@@ -392,11 +400,44 @@ static int write_record(struct store *s, const char *name, const json_t *record,
     return rc;
 }
 
+/* ---- accounts ---- */
+
+int store_put_accounts(struct store *s, const json_t *document, char *error, size_t error_bytes)
+{
+    const struct fault f = {error, error_bytes};
+    char *text = json_dumps(document, JSON_INDENT(1) | JSON_SORT_KEYS);
+    int rc = -1;
+
+    if (text && !write_file(s->dir, "tmp/accounts.json", text, strlen(text)) &&
+        !renameat(s->dir, "tmp/accounts.json", s->dir, "accounts.json") && !fsync(s->dir))
+        rc = 0;
+    else
+        refuse_errno(&f, "accounts.json");
+    free(text);
+    return rc;
+}
+
+int store_get_accounts(struct store *s, json_t **document, char *error, size_t error_bytes)
+{
+    const struct fault f = {error, error_bytes};
+    size_t len;
+    uint8_t *text = read_whole(s->dir, "accounts.json", ACCOUNTS_BYTES_MAX, &len);
+
+    *document = NULL;
+    if (!text)
+        return errno == ENOENT ? 0 : refuse_errno(&f, "accounts.json");
+    *document = json_loadb((char *)text, len, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    return *document ? 0 : refuse(&f, "accounts.json", "it is not JSON");
+}
+
+/* ---- records, changed ---- */
+
 static void remove_artifact(struct store *s, const char *sha256)
 {
     char path[128];
 
-    /* The manifest has the script's name in it, so no other script shares the artifact. */
+    /* The manifest has the script's name and owner in it: no other script shares the artifact. */
     snprintf(path, sizeof(path), "artifacts/%s", sha256);
     remove_tree(s->dir, path);
 }
@@ -533,7 +574,11 @@ json_t *store_names(struct store *s)
         if (len <= 5 || strcmp(entry->d_name + len - 5, ".json"))
             continue;
         names[count] = strndup(entry->d_name, len - 5);
-        if (names[count] && bundle_name_is_good(names[count]))
+        char *at = names[count] ? strchr(names[count], '@') : NULL;
+
+        if (at)
+            *at = '/';
+        if (names[count] && script_id_is_good(names[count]))
             count++;
         else
             free(names[count]);

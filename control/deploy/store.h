@@ -3,10 +3,13 @@
  * Deployed scripts on disk. Artifacts are immutable and named by their SHA-256; a record per script
  * says which one is current.
  *
- *   DIR/artifacts/<sha256>/manifest.json, modules          sha256 of {u64 length, manifest,
- * modules} DIR/scripts/<name>.json
- * {"name":S,"current":SHA,"versions":[{"sha256":SHA,"deployed_at":N}..]} DIR/tmp/ what a crash left
- * here is removed by store_open
+ *   DIR/artifacts/<sha256>/manifest.json, modules    sha256 of {u64 length, manifest, modules}
+ *   DIR/scripts/<name>.json, <account>@<name>.json   {"name":ID,"current":SHA,
+ *                                                    "versions":[{"sha256":SHA,"deployed_at":N}..]}
+ *   DIR/accounts.json                                accounts.h; there if any account is
+ *   DIR/tmp/                                         what a crash left is removed by store_open
+ *
+ * A script is named by its id (script_id.h), whatever a parameter is called.
  *
  * Every change is: write beside, fsync, rename, fsync the directory. So a crash leaves the old
  * state or the new one. Contents are verified whenever they are read. One process at a time
@@ -61,7 +64,11 @@ void store_discard(struct store *, const char *name, const char *sha256);
 /* Removes the record, then its artifacts. */
 int store_delete(struct store *, const char *name, char *error, size_t error_bytes);
 
-/* Names of all scripts, in order: a JSON array. */
+/* Ids of all scripts, in order: a JSON array. */
 json_t *store_names(struct store *);
+
+/* The accounts as they were put, mode 0600; none were: *document is NULL. */
+int store_put_accounts(struct store *, const json_t *document, char *error, size_t error_bytes);
+int store_get_accounts(struct store *, json_t **document, char *error, size_t error_bytes);
 
 #endif

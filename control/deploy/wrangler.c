@@ -19,6 +19,7 @@ static const struct row {
     {"name", TAKEN, NULL},
     {"main", TAKEN, NULL},
     {"account_id", TAKEN, NULL},
+    {"allow_callers", TAKEN, NULL},
     {"vars", OPEN, NULL},
     {"route", TAKEN, NULL},
     {"routes", TAKEN, NULL},

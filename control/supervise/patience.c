@@ -11,7 +11,7 @@ uint64_t patience_spent_ns(const struct patience *p, int pid, uint64_t now_ns)
     uint64_t elapsed_ns = now_ns - p->since_ns, queued_ns = now.queued_ns - p->then.queued_ns;
 
     /* The kernel adds a wait when it is over: of one that goes on only the bounds are known. */
-    if (now.is_ready)
+    if (now.is_held_up)
         return now.ran_ns - p->then.ran_ns;
     return elapsed_ns > queued_ns ? elapsed_ns - queued_ns : 0;
 }

@@ -6,6 +6,11 @@
  *
  *   wanted no CPU (sleeps, blocked, stopped) or had one    counts
  *   ready, but others had it                               does not
+ *   waits inside the kernel, and no signal ends it ("D")   counts when it is over
+ *
+ * The last is a fork of the zygote that waits for a lock which all cells share (of the files that
+ * they map): with a thousand of them and a machine short of CPU some took seconds, and the zygote
+ * that was killed for it was not even gone sooner.
  *
  * Of its first thread, which runs the loop that others wait for. Nanoseconds of CLOCK_MONOTONIC.
  * Any thread; nothing to free. Source: Documentation/scheduler/sched-stats, /proc/PID/schedstat.

@@ -3,27 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "control/supervise/region_guard.h"
-#include "runtime/job.h"
 
-static void region_destroy(struct part *part)
+static void close_memfd(struct region *r)
 {
-    struct region *r = (struct region *)part;
-
-    if (r->map) {
-        region_guard_remove(r->map);
-        munmap(r->map, r->bytes);
-    }
     if (r->memfd >= 0)
         close(r->memfd);
-    if (r->wake_fd >= 0)
-        close(r->wake_fd);
-    free(r);
+    r->memfd = -1;
 }
 
 /* Hugepages are reserved by mmap, so only it says whether there are enough. */
@@ -38,43 +27,48 @@ static bool map_region(struct region *r, unsigned flags)
             return true;
     }
     r->map = NULL;
-    close(r->memfd);
-    r->memfd = -1;
+    close_memfd(r);
     return false;
 }
 
-static bool is_guarded(struct region *r)
+int region_open(struct region *r, uint32_t lanes, const struct job_geometry *geometry,
+                uint32_t guard, _Atomic uint32_t *condemned)
 {
-    if (region_guard_add(r->map, r->bytes, &r->condemned))
-        return true;
-    errno = ENFILE;
-    return false;
-}
+    const bool wants_huge = job_region_page_bytes(geometry) > 4096;
 
-struct region *region_create(uint32_t lanes)
-{
-    struct region *r = calloc(1, sizeof(*r));
+    *r = (struct region){.memfd = -1,
+                         .geometry = *geometry,
+                         .bytes = job_region_bytes(lanes, geometry),
+                         .guard = guard,
+                         .condemned = condemned};
+    r->has_huge = wants_huge && map_region(r, MFD_HUGETLB | MFD_HUGE_2MB);
+    if ((!r->has_huge && !map_region(r, 0)) ||
+        fcntl(r->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
+        int rc = -errno;
 
-    if (!r)
-        return NULL;
-    part_init(&r->part, region_destroy);
-    r->memfd = -1;
-    r->bytes = job_region_bytes(lanes);
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r->has_huge = map_region(r, MFD_HUGETLB | MFD_HUGE_2MB);
-    if (r->wake_fd < 0 || (!r->has_huge && !map_region(r, 0)) ||
-        fcntl(r->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) || !is_guarded(r)) {
-        int saved = errno;
-
-        region_destroy(&r->part);
-        errno = saved;
-        return NULL;
+        region_close(r);
+        return rc;
     }
-    job_region_format(r->map, lanes);
-    return r;
+    atomic_store(condemned, 0);
+    region_guard_add(guard, r->map, r->bytes, condemned);
+    job_region_format(r->map, lanes, geometry);
+    return 0;
 }
 
 int region_seal(struct region *r)
 {
-    return fcntl(r->memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) ? -errno : 0;
+    int rc = fcntl(r->memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) ? -errno : 0;
+
+    close_memfd(r);
+    return rc;
+}
+
+void region_close(struct region *r)
+{
+    if (r->map) {
+        region_guard_remove(r->guard);
+        munmap(r->map, r->bytes);
+    }
+    r->map = NULL;
+    close_memfd(r);
 }

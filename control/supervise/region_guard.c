@@ -3,7 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+
+#include "dataplane/base/limits.h"
 
 struct guard {
     _Atomic uintptr_t start; /* 0: free. Written last, and first when it goes */
@@ -11,7 +14,7 @@ struct guard {
     _Atomic(_Atomic uint32_t *) condemned;
 };
 
-static struct guard guards[REGION_GUARDS_MAX];
+static struct guard guards[CELL_LINKS_MAX];
 
 static_assert(ATOMIC_POINTER_LOCK_FREE == 2, "for a signal's handler");
 
@@ -19,7 +22,7 @@ static_assert(ATOMIC_POINTER_LOCK_FREE == 2, "for a signal's handler");
  * goes meanwhile, start differs before and after. */
 static bool find(uintptr_t address, uintptr_t *start, size_t *bytes, _Atomic uint32_t **condemned)
 {
-    for (int i = 0; i < REGION_GUARDS_MAX; i++) {
+    for (int i = 0; i < CELL_LINKS_MAX; i++) {
         *start = atomic_load(&guards[i].start);
         *bytes = atomic_load(&guards[i].bytes);
         *condemned = atomic_load(&guards[i].condemned);
@@ -69,24 +72,18 @@ int region_guard_start(void)
     return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
 }
 
-bool region_guard_add(void *map, size_t bytes, _Atomic uint32_t *condemned)
+void region_guard_add(uint32_t place, void *map, size_t bytes, _Atomic uint32_t *condemned)
 {
-    for (int i = 0; i < REGION_GUARDS_MAX; i++) {
-        struct guard *g = &guards[i];
+    struct guard *g = &guards[place];
 
-        if (atomic_load(&g->start))
-            continue;
-        atomic_store(&g->bytes, bytes);
-        atomic_store(&g->condemned, condemned);
-        atomic_store(&g->start, (uintptr_t)map);
-        return true;
-    }
-    return false;
+    assert(place < CELL_LINKS_MAX && !atomic_load(&g->start));
+    atomic_store(&g->bytes, bytes);
+    atomic_store(&g->condemned, condemned);
+    atomic_store(&g->start, (uintptr_t)map);
 }
 
-void region_guard_remove(const void *map)
+void region_guard_remove(uint32_t place)
 {
-    for (int i = 0; i < REGION_GUARDS_MAX; i++)
-        if (atomic_load(&guards[i].start) == (uintptr_t)map)
-            atomic_store(&guards[i].start, 0);
+    assert(place < CELL_LINKS_MAX);
+    atomic_store(&guards[place].start, 0);
 }

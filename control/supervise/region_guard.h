@@ -18,6 +18,8 @@
  * an address fail with EFAULT instead; none is.
  *
  * A signal's handler has no argument: this table is the process's, and the one global of its kind.
+ * It has a place for each link, and the handler looks at all of them: a fault is rare, and adding a
+ * region is not.
  *
  * Rejected: a jump out of the access (sigsetjmp around all of runtime_link): it would cost each
  * poll, and leave books half written. The faulting page alone: on hugepages two megabytes of the
@@ -28,21 +30,19 @@
 #define HEARTH_REGION_GUARD_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    REGION_GUARDS_MAX =
-        256,         /* regions that are mapped: those of live processes, and of old worlds */
     REGION_LOST = 2, /* *condemned: its pages were taken away */
 };
 
 /* Before the first region. 0 or -errno. */
 int region_guard_start(void);
-/* map and bytes: whole pages of whatever size it is made of. False: the table is full. */
-bool region_guard_add(void *map, size_t bytes, _Atomic uint32_t *condemned);
+/* place: of the caller's choice, below CELL_LINKS_MAX, and free. map and bytes: whole pages of
+ * whatever size it is made of. */
+void region_guard_add(uint32_t place, void *map, size_t bytes, _Atomic uint32_t *condemned);
 /* Before it is unmapped. One that was not added is none. */
-void region_guard_remove(const void *map);
+void region_guard_remove(uint32_t place);
 
 #endif

@@ -43,7 +43,7 @@ enum start_sent start_packet_send(int socket, uint8_t *buffer, json_t *packet, c
     return START_NEVER;
 }
 
-/* Of a script's services a runtime process needs the names only, in the order of their indexes. */
+/* Of a script's services a cell needs the names only, in the order of their indexes. */
 static json_t *bindings_of(const json_t *services)
 {
     json_t *bindings = json_array();
@@ -58,18 +58,17 @@ static json_t *bindings_of(const json_t *services)
 json_t *start_packet_script(const struct supervise_config *c, const struct script *script)
 {
     const json_t *m = script->manifest;
-    const json_t *limits = json_object_get(m, "limits");
-    const json_t *cpu_ms = json_object_get(limits, "cpu_ms");
-    const json_t *subrequests = json_object_get(limits, "subrequests");
     json_t *vars = json_object_get(m, "vars");
 
-    return json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "type",
-                     "script", "handle", (json_int_t)script->handle, "name", script->name,
-                     "version", script->version, "main", json_object_get(m, "main"), "modules",
-                     json_object_get(m, "modules"), "vars",
-                     vars ? json_incref(vars) : json_object(), "services",
-                     bindings_of(json_object_get(m, "services")), "limits", "subrequests",
-                     subrequests ? json_integer_value(subrequests) : (json_int_t)c->subrequests,
-                     "cpu_ms", cpu_ms ? json_integer_value(cpu_ms) : (json_int_t)c->cpu_ms,
-                     "wall_ms", (json_int_t)c->wall_ms, "heap_bytes", (json_int_t)c->heap_mb << 20);
+    return json_pack(
+        "{s:s, s:I, s:s, s:s, s:O, s:O, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}}", "type", "script",
+        "handle", (json_int_t)script->handle, "name", script->name, "version", script->version,
+        "main", json_object_get(m, "main"), "modules", json_object_get(m, "modules"), "vars",
+        vars ? json_incref(vars) : json_object(), "services",
+        bindings_of(json_object_get(m, "services")), "limits", "subrequests",
+        (json_int_t)script_limit(script, CEILING_SUBREQUESTS, c->subrequests), "cpu_ms",
+        (json_int_t)script_limit(script, CEILING_CPU_MS, c->cpu_ms), "wall_ms",
+        (json_int_t)script_limit(script, CEILING_WALL_MS, c->wall_ms), "heap_bytes",
+        (json_int_t)script_limit(script, CEILING_MEMORY_MB, c->heap_mb) << 20, "timers",
+        (json_int_t)script_limit(script, CEILING_TIMERS, account_ceilings[CEILING_TIMERS].max));
 }

@@ -1,7 +1,7 @@
 /* start_packet.h
  *
- * hearthd's packets for the start socket of a runtime process (runtime/start.h): how one is sent,
- * and the one that describes a script.
+ * hearthd's packets for the start socket of a cell (runtime/start.h): how one is sent, and the one
+ * that describes a script.
  *
  * Never blocks. Control thread only.
  */

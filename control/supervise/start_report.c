@@ -4,24 +4,25 @@
 
 #include "control/base/json_field.h"
 
-/* A process has up to 65,536 scripts, and 2^53 bytes or microseconds are more than it can ever
- * have. */
-static const uint64_t handle_max = UINT32_MAX, number_max = (uint64_t)1 << 53;
+/* 2^53 microseconds are more than any start takes. */
+static const uint64_t number_max = (uint64_t)1 << 53;
 
-static void read_ready(struct start_report *out, struct json_reader *r)
+static void read_nothing(struct start_report *out, struct json_reader *r)
 {
-    json_reader_text(r, "v8", out->v8, sizeof(out->v8));
-}
-
-static void read_pong(struct start_report *out, struct json_reader *r)
-{
-    out->told = json_reader_number(r, "told", handle_max);
+    (void)out;
+    (void)r;
 }
 
 static void read_loaded(struct start_report *out, struct json_reader *r)
 {
-    out->handle = json_reader_number(r, "handle", handle_max);
+    out->us = json_reader_number(r, "us", number_max);
     json_reader_text(r, "error", out->text, sizeof(out->text));
+}
+
+static void read_spoiled(struct start_report *out, struct json_reader *r)
+{
+    json_reader_text(r, "why", out->text, sizeof(out->text));
+    out->serves = json_reader_flag(r, "serves");
 }
 
 static bool is_level(const char *text)
@@ -44,41 +45,10 @@ static bool is_request(const char *text)
 
 static void read_log(struct start_report *out, struct json_reader *r)
 {
-    out->handle = json_reader_number(r, "handle", handle_max);
     json_reader_text(r, "request", out->request, sizeof(out->request));
     json_reader_text(r, "level", out->level, sizeof(out->level));
     json_reader_text(r, "text", out->text, sizeof(out->text));
     r->is_bad |= !is_request(out->request) || !is_level(out->level);
-}
-
-static void read_row(struct script_row *out, struct json_reader *r)
-{
-    *out = (struct script_row){
-        .handle = json_reader_number(r, "handle", handle_max),
-        .cold = json_reader_number(r, "cold", number_max),
-        .ahead = json_reader_number(r, "ahead", number_max),
-        .warm = json_reader_number(r, "warm", number_max),
-        .evicted = json_reader_number(r, "evicted", number_max),
-        .condemned = json_reader_number(r, "condemned", number_max),
-        .cpu_us = json_reader_number(r, "cpu_us", number_max),
-        .memory_bytes = json_reader_number(r, "memory_bytes", number_max),
-        .is_warm = json_reader_flag(r, "is_warm"),
-    };
-}
-
-static void read_stats(struct start_report *out, struct json_reader *r)
-{
-    const json_t *rows = json_reader_list(r, "scripts", START_STATS_ROWS_MAX);
-
-    out->isolates = json_reader_number(r, "isolates", number_max);
-    out->memory_bytes = json_reader_number(r, "memory_bytes", number_max);
-    out->row_count = (uint32_t)json_array_size(rows);
-    for (uint32_t i = 0; i < out->row_count && !r->is_bad; i++) {
-        struct json_reader row = json_reader(json_array_get(rows, i));
-
-        read_row(&out->row[i], &row);
-        r->is_bad |= row.is_bad;
-    }
 }
 
 static const struct {
@@ -86,9 +56,9 @@ static const struct {
     enum start_report_kind kind;
     void (*read)(struct start_report *, struct json_reader *);
 } kinds[] = {
-    {"ready", START_REPORT_READY, read_ready},    {"pong", START_REPORT_PONG, read_pong},
-    {"loaded", START_REPORT_LOADED, read_loaded}, {"log", START_REPORT_LOG, read_log},
-    {"stats", START_REPORT_STATS, read_stats},
+    {"ready", START_REPORT_READY, read_nothing},  {"pong", START_REPORT_PONG, read_nothing},
+    {"loaded", START_REPORT_LOADED, read_loaded}, {"spoiled", START_REPORT_SPOILED, read_spoiled},
+    {"log", START_REPORT_LOG, read_log},          {"door", START_REPORT_DOOR, read_nothing},
 };
 
 bool start_report_read(struct start_report *out, const uint8_t *packet, size_t bytes)

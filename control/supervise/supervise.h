@@ -1,42 +1,52 @@
 /* supervise.h
  *
- * The runtime processes: start, watch, feed with scripts, replace.
+ * The cells: forked, given a script, watched, ended. One cell runs one script.
  *
- *                spawn           "ready"                    exit, hang, or condemned
- *     DOWN ----------> BOOTING ----------> UP -------------------------------+
- *      ^                  | 5 s, exit                                        |
- *      +------------------+--------------------------------------------------+
- *        again at once after a life of 10 s or more, or if a script ended it; else 100 ms,
- *        doubling to 30 s (the first death is free)
+ *            fork          "ready"      a script        "loaded"
+ *     FREE --------> FORKING ----> SPARE ---------> STARTING ----> WARM
+ *       ^               | (a script may come before "ready")|        | makes room, spoiled, of an
+ *       |               | too slow, hangs, breaks the       |        v old version, too many
+ *       |               v contract, ends by itself          v     RETIRED
+ *       +----------- ENDING <----------------------------------------+ no job any more
+ *        all cores have let go, and the process is gone
  *
- * What is to be killed and is not gone after SUPERVISE_KILL_MS (the kernel holds it, or signals to
- * it are not permitted) is told to end by the end of its socket, and killed again and again. Its
- * place stays empty meanwhile: another beside it would have its memory twice.
+ *   core --START, LARGER, RELEASED--> [mail] --> table --ATTACH, RETIRE, DETACH--> [mail] --> core
  *
- * Each life has its own region (memfd, hugepages if there are any, sealed size), eventfd and start
- * socket (runtime/start.h). The region is a part: it is unmapped when the last world that names it
- * is gone.
+ * Spares are forked ahead, off the path of requests. A START that is demanded takes one, or a new
+ * fork; what finds no room waits in a queue. Room (cells.max less the spares, and memory) is made
+ * by the warm table (warm_pool.h): the least valuable cell without a job goes; for a guess only one
+ * that nobody asked for within WARM_IDLE_NS. An account with a ceiling makes room among its own
+ * cells; where all of these have jobs for SUPERVISE_FULL_MS, the start is refused, and its
+ * script held for a second. An account that has grown over its ceiling loses idle cells first,
+ * then its largest.
  *
- * Scripts reach a runtime in the order of their handles as fast as its socket takes them; one that
- * stops reading for 5 s is replaced. Behind them goes a ping; its answer says that they have been
- * taken: what is warm there in an older version is warm in the new one. A core that saw the
- * contract broken sets the life's condemned word; it is looked at every 50 ms, and the process's
- * resident memory every 200 ms. A process that neither answers a ping within 5 s nor uses the CPU
- * meanwhile hangs, and is replaced; one that computes has limits of its own inside. In all these
- * times what it waits for a CPU does not count (patience.h).
+ * A link is one region of one cell, and its number is the same for all cores (cell_mail.h). The
+ * first link of a cell has the cell's number; those above are the large ones. It ends in this
+ * order: RETIRE, RELEASED by every core, the process is killed. If that ended by itself, DETACH
+ * tells what it executed; cores do not run that again, and a script that ends its cells again and
+ * again is held back (hold.h). Of what a cell says that it executed only its own script counts.
  *
- * A process that ends has said what it was executing (runtime/job.h). Cores do not run that again,
- * and a script that ends its processes again and again is held back (hold.h).
+ * A script whose start is dear (SUPERVISE_DEAR_US), and will be wanted again by its history, gets a
+ * template (template.h): made in the background, worth its room as cells are (warm_pool.h), as old
+ * as its zygote. Its next cells are forked there, and need no spare.
  *
- * What a runtime says is hostile input (start_report.h): a packet that does not parse is counted
- * and dropped, one row is kept for each live script, and no more than
- * SUPERVISE_HEARD_BYTES_PER_LOOK are read between two looks. Control thread only.
+ * A script has one cell, and more while its cells use most of a CPU each and the machine has idle
+ * ones, up to cells.per_script.
  *
- * Rejected: RLIMIT_DATA or RLIMIT_AS instead of a look at the resident memory
- * (SUPERVISE_MEMORY_SLACK_MB over the budget: killed); V8 reserves address space that these count,
- * and does not start under them. A queue of scripts for each runtime: nothing is unbounded. A plain
- * timeout for a ping: a script may compute for longer than any sensible one, up to its own limit,
- * which the process enforces itself.
+ * The zygote is renewed every cells.renew_s, so that not all cells share the addresses of one for
+ * ever, and when there is doubt: it ended, does not answer, or a fork failed. The new one is READY
+ * before the old one is closed, and cells live on.
+ *
+ * Times in which a cell waits for a CPU do not count (patience.h). What it says is hostile input
+ * (start_report.h): a packet that does not parse is counted and dropped, and no more than
+ * SUPERVISE_HEARD_BYTES_PER_LOOK are read between two looks, of an account's cells together no more
+ * than SUPERVISE_HEARD_OF_ACCOUNT: who logs without an end keeps nobody else's cell from starting.
+ * Control thread only.
+ *
+ * Rejected: a timer for each cell: the loop's list is short; one look every 50 ms goes over the
+ * cells that something is awaited of, and every 250 ms over the counters of all. A queue of packets
+ * for each cell: what it is told fits into its socket, or it does not read. RLIMIT_AS instead of a
+ * look at its memory; V8 reserves address space that it counts.
  */
 #ifndef HEARTH_SUPERVISE_H
 #define HEARTH_SUPERVISE_H
@@ -46,111 +56,139 @@
 
 #include "control/base/loop.h"
 #include "control/deploy/catalog.h"
-#include "control/supervise/start_report.h"
-#include "control/world/part.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/world/cell_mail.h"
 #include "dataplane/world/world.h"
+#include "runtime/start.h"
 
 enum {
-    SUPERVISE_READY_MS = 5000,
-    SUPERVISE_FEED_MS = 5000,
-    SUPERVISE_TAKE_MS = 1000, /* to start new versions of warm scripts; the world waits no longer */
-    SUPERVISE_EXIT_MS = 500,  /* from the end of its socket to its own end */
-    SUPERVISE_STABLE_MS = 10000,
-    SUPERVISE_BLAMED_MS =
-        1000, /* a script ended it: after a life of that length the next begins at once */
     SUPERVISE_BACKOFF_FIRST_MS = 100,
     SUPERVISE_BACKOFF_MAX_MS = 30000,
     SUPERVISE_LOOK_MS = 50,
-    SUPERVISE_PING_LOOKS = 20,  /* every so many looks a ping, unless one is out */
-    SUPERVISE_HANG_MS = 5000,   /* without an answer and without computing: it hangs */
-    SUPERVISE_MEMORY_LOOKS = 4, /* every so many looks at the resident memory too */
-    SUPERVISE_MEMORY_SLACK_MB =
-        3072, /* over the budget: V8's own 2 GiB of slack at a heap limit, and 1 */
-    SUPERVISE_LOGS_PER_SECOND = 200, /* of one runtime; more are dropped and counted */
+    SUPERVISE_PULSE_LOOKS = 5,       /* every so many looks the counters of the cores */
+    SUPERVISE_SECOND_LOOKS = 20,     /* and the CPUs, and a ping to who is at work */
+    SUPERVISE_HANG_MS = 5000,        /* without an answer and without computing: it hangs */
+    SUPERVISE_SLACK_MB = 64,         /* of a cell beside what its script may have */
+    SUPERVISE_FULL_MS = 500,         /* until a start is refused whose account has no room */
+    SUPERVISE_MEMORY_US = 2000,      /* of a look go to how much memory cells have */
+    SUPERVISE_FORKS_AT_ONCE = 32,    /* that the zygote has not answered */
+    SUPERVISE_LOGS_PER_SECOND = 200, /* of one cell; more are dropped and counted */
+    SUPERVISE_SHARE_MS = 20,         /* of CPU time: a cell joins its account's control group */
+    SUPERVISE_BYTES_GUESS = 2 << 20, /* of a cell that was not looked at yet */
+    SUPERVISE_TEMPLATES_MAX = 64,
+    SUPERVISE_DEAR_US = 5000, /* CPU time of a start: from here on a template may be worth it */
+    SUPERVISE_TEMPLATE_AGAIN_S = 60, /* that went by itself */
 };
 
-/* ENDING: killed, and its end awaited; no world routes to it any more. */
-enum supervise_state { SUPERVISE_DOWN, SUPERVISE_BOOTING, SUPERVISE_UP, SUPERVISE_ENDING };
+enum cell_state {
+    CELL_FREE,
+    CELL_FORKING,
+    CELL_SPARE,
+    CELL_STARTING,
+    CELL_WARM,
+    CELL_RETIRED,
+    CELL_ENDING,
+    CELL_STATES,
+};
+
+struct cgroup;
 
 struct supervise_log {
-    uint32_t runtime;
+    uint32_t cell;
     const char *script, *version; /* "" if the script is gone */
     const char *request, *level, *text;
 };
 
 struct supervise_config {
-    uint32_t count; /* at most RUNTIMES_MAX */
+    uint32_t cells_max, spares, larges, per_script;
     const uint16_t *cpus;
-    uint32_t cpus_count; /* 0: anywhere */
-    uint64_t memory_bytes;
-    uint32_t hang_ms; /* 0: the default */
-    /* Resident memory over memory_bytes and this: killed. 0: the default. */
-    uint64_t memory_slack_bytes;
+    uint32_t cpus_count;   /* 0: anywhere */
+    uint64_t memory_bytes; /* of all cells with a script */
+    uint32_t renew_s;
+    bool may_be_weaker;      /* a cell without namespaces or an empty root is better than none */
+    bool limits_speculation; /* sandbox.h of the runtime: its price is there */
+    uint32_t hang_ms;        /* 0: the default */
+    uint64_t slack_bytes;    /* 0: the default */
     const char *node_exe, *program, *blob;
     uint32_t cpu_ms, wall_ms, heap_mb; /* of scripts that do not say */
     uint32_t subrequests;
     uint32_t lanes; /* dp cores */
     int core_wake_fd[64];
+    struct cell_mail *mail[64]; /* of each core; stays the caller's. Links: supervise_links */
+    int mail_fd;                /* eventfd that the cores ring */
     struct loop *loop;
+    struct cgroup *cgroup; /* opened; NULL: none */
     struct catalog *catalog;
-    /* A runtime came up or went down, or has been told everything: the world may need to follow. */
+    /* It became able to serve or is no more, or other scripts are held: the world may follow. */
     void (*on_change)(void *arg);
     void (*on_log)(void *arg, const struct supervise_log *);
-    /* A runtime has started the script of that handle (of one that was not told to it nothing is
-     * said). error: NULL, or why it does not load; valid until the call returns. */
+    /* A cell has started the script of that handle. error: NULL, or why it does not load, or how
+     * the cell ended meanwhile; valid until the call returns. */
     void (*on_loaded)(void *arg, uint64_t handle, const char *error);
     void *arg;
 };
 
 struct supervise_status {
-    enum supervise_state state;
-    int pid;
-    uint64_t life;
-    uint32_t restarts;
-    uint64_t since_ns; /* of this state, loop_now_ns */
-    bool has_huge;     /* the region lies in hugepages */
-    char v8[32];
-    char last_exit[64]; /* "" if none yet */
-    uint64_t isolates, memory_bytes;
+    int zygote_pid; /* 0: none is up */
+    double zygote_age_s;
+    uint32_t zygote_restarts; /* that were not asked for */
+    char v8[START_V8_BYTES_MAX + 1];
+    char last_exit[64]; /* of a cell that was not told to end, or the zygote; "" if none yet */
+    uint32_t cells[CELL_STATES], larges;
+    uint64_t memory_bytes; /* of those with a script */
+    bool is_memory_exact;  /* else an upper bound (cell_memory.h) */
+    uint64_t started, ended, evicted;
     uint64_t bad_packets, logs_dropped;
-    uint64_t regions_lost; /* lives that ended because pages of the region were gone */
+    uint64_t regions_lost; /* cells that ended because pages of a region were gone */
+    uint32_t templates;    /* frozen */
+    uint64_t template_bytes;
+    uint64_t template_attacks; /* that forked unasked */
+    /* for want of their account's memory: starts refused; cells evicted and killed */
+    uint64_t accounts_refused, accounts_evicted, accounts_killed;
+};
+
+/* What is known of one live script. */
+struct supervise_script {
+    uint32_t cells;  /* STARTING and WARM */
+    uint64_t cold;   /* starts that a request waited for */
+    uint64_t ahead;  /* other starts */
+    uint64_t copies; /* of both, from its template */
+    uint64_t requests, evicted, ended, cpu_us, memory_bytes;
+    int template_pid; /* 0: there is none */
+    uint64_t template_bytes;
+    const char *no_template; /* why it can have none; "": it can, as far as is known */
+    bool is_held;
+    uint32_t pid_count;
+    int pid[16]; /* of the first of them */
 };
 
 struct supervise;
 
+/* The numbers that mails are made for. */
+uint32_t supervise_links(uint32_t cells_max, uint32_t larges);
 /* NULL and a sentence. The configuration is copied; starts nothing. */
 struct supervise *supervise_create(const struct supervise_config *, char *error,
                                    size_t error_bytes);
-/* Starts all processes; what fails is tried again with backoff. */
+/* Starts the zygote; what fails is tried again with backoff. */
 void supervise_start(struct supervise *);
-/* Kills what still runs and waits for it, SUPERVISE_STOP_MS at most, whatever it is; gives the
- * regions up. */
+/* Kills what still runs and waits for it, SUPERVISE_STOP_MS at most, whatever it is; no core runs
+ * any more. */
 void supervise_destroy(struct supervise *);
 
-/* New scripts are in the catalog. */
-void supervise_tell(struct supervise *);
-/* Asks runtime i to start a script and to say whether it loads (on_loaded), now or never. False: it
- * is not up, has not been told of the script yet, or takes no more now. */
-bool supervise_try(struct supervise *, uint32_t i, uint64_t handle, bool keeps);
-/* No world routes to it any more. */
+/* Starts a script in a cell of its own, now or as soon as there is one, and tells how that ends
+ * (on_loaded). keeps: the cell stays; else only if an older version has one. */
+void supervise_try(struct supervise *, const struct script *, bool keeps);
+/* That script is gone: no world routes to it any more. */
 void supervise_forget(struct supervise *, uint64_t handle);
-/* Has every runtime that is up been told all scripts up to this handle, and said that it has
- * taken them (or had SUPERVISE_TAKE_MS to)? */
-bool supervise_is_told(const struct supervise *, uint64_t handle);
 
-uint32_t supervise_count(const struct supervise *);
-uint32_t supervise_up_count(const struct supervise *);
-/* How the cores see runtime i; *region is its part (NULL: down), of which the caller takes a hold
- * if it keeps it. */
-struct world_runtime supervise_runtime(const struct supervise *, uint32_t i, struct part **region);
-/* The scripts that may not run now (hold.h): their handles. on_change tells when that is over for
- * one. */
-uint32_t supervise_held(const struct supervise *, uint64_t handle[WORLD_HELD_MAX]);
-void supervise_status(const struct supervise *, uint32_t i, struct supervise_status *);
-/* What runtime i last said of a live script; NULL: nothing in this life. Valid until the loop goes
- * on. */
-const struct script_row *supervise_script(const struct supervise *, uint32_t i,
-                                          const struct script *);
+/* The zygote is up. */
+bool supervise_can_serve(const struct supervise *);
+/* And the spares have been, once. */
+bool supervise_is_ready(const struct supervise *);
+/* The scripts that may not run now (hold.h): their handles; full: bit i, for want of its account's
+ * memory. on_change tells when that is over for one. */
+uint32_t supervise_held(const struct supervise *, uint64_t handle[WORLD_HELD_MAX], uint64_t *full);
+void supervise_status(const struct supervise *, struct supervise_status *);
+void supervise_script(const struct supervise *, const struct script *, struct supervise_script *);
 
 #endif

@@ -53,6 +53,7 @@ static struct world_member *list_of(const struct conf *conf, uint32_t *count)
         put_address(out[0].address, address, strcspn(address, "/"));
         out[0].cores = (uint16_t)conf->cores_count;
         out[0].weight = RING_WEIGHT_ONE;
+        out[0].is_operators = true;
         return out;
     }
     for (uint32_t i = 0; i < *count; i++) {
@@ -65,6 +66,7 @@ static struct world_member *list_of(const struct conf *conf, uint32_t *count)
         out[i].cores = m->cores;
         out[i].port = m->port;
         out[i].weight = m->weight;
+        out[i].is_operators = m->role == CONF_ROLE_OPERATOR;
     }
     qsort(out, *count, sizeof(*out), by_name);
     return out;

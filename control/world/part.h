@@ -1,8 +1,7 @@
 /* part.h
  *
- * A piece of a world that several worlds share: certificates, scripts with their routes, a
- * runtime's region. Counted by the control thread only; destroyed when neither a published world
- * nor its maker holds it.
+ * A piece of a world that several worlds share: certificates, scripts with their routes. Counted by
+ * the control thread only; destroyed when neither a published world nor its maker holds it.
  */
 #ifndef HEARTH_PART_H
 #define HEARTH_PART_H

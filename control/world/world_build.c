@@ -7,7 +7,6 @@ struct world_parts {
     struct certs_part *certs;
     struct scripts_part *scripts;
     struct cluster_part *cluster;
-    struct part *region[RUNTIMES_MAX];
 };
 
 static struct world_limits limits_of(const struct conf_limits *l)
@@ -20,19 +19,6 @@ static struct world_limits limits_of(const struct conf_limits *l)
         .min_rate = l->min_rate,
         .request_body_bytes_max = (uint64_t)l->request_body_mb << 20,
     };
-}
-
-static void add_runtimes(struct world *w, struct world_parts *parts, const struct world_runtimes *r)
-{
-    w->held_count = r->held_count;
-    memcpy(w->held, r->held, r->held_count * sizeof(r->held[0]));
-    w->runtime_count = r->count;
-    for (uint32_t i = 0; i < r->count; i++) {
-        w->runtime[i] = r->runtime[i];
-        parts->region[i] = r->region[i];
-        if (r->region[i])
-            part_hold(r->region[i]);
-    }
 }
 
 struct world *world_build(const struct world_plan *plan)
@@ -73,7 +59,10 @@ struct world *world_build(const struct world_plan *plan)
     w->scripts = plan->scripts->scripts;
     w->script_index = plan->scripts->index;
     w->script_index_mask = plan->scripts->index_mask;
-    add_runtimes(w, parts, plan->runtimes);
+    w->can_start_cells = plan->can_start_cells;
+    w->held_count = plan->held_count;
+    w->held_full = plan->held_full;
+    memcpy(w->held, plan->held, plan->held_count * sizeof(w->held[0]));
     return w;
 }
 
@@ -81,8 +70,6 @@ void world_free(struct world *w)
 {
     struct world_parts *parts = w->owner;
 
-    for (uint32_t i = 0; i < w->runtime_count; i++)
-        part_release(parts->region[i]);
     part_release(&parts->cluster->part);
     part_release(&parts->scripts->part);
     part_release(&parts->certs->part);

@@ -6,7 +6,7 @@
  *   conf, catalog --> scripts_part -+
  *   conf -----------> certs_part ---+
  *   members --------> cluster_part -+--> world_build --> publisher
- *   runtimes -------> region parts -+
+ *   supervise ------> held --------+
  *
  * Parts are shared by the worlds that name them (part.h). A part that cannot be built leaves the
  * one before in use. Control thread only.
@@ -24,15 +24,6 @@
 #include "control/world/scripts_part.h"
 #include "dataplane/world/world.h"
 
-/* The runtime processes at this moment: who supervises them says so, and keeps holds of his own on
- * the regions. */
-struct world_runtimes {
-    uint32_t count, held_count;
-    struct world_runtime runtime[RUNTIMES_MAX];
-    struct part *region[RUNTIMES_MAX]; /* NULL: down */
-    uint64_t held[WORLD_HELD_MAX];     /* handles of the scripts that may not run now */
-};
-
 /* What a world is made of. */
 struct world_plan {
     uint64_t epoch;
@@ -43,10 +34,13 @@ struct world_plan {
     struct cluster_part *cluster;
     uint8_t own_state; /* enum node_state */
     bool is_leaving;
-    const struct world_runtimes *runtimes;
+    bool can_start_cells;
+    uint32_t held_count;
+    const uint64_t *held; /* handles of the scripts that may not run now */
+    uint64_t held_full;   /* bit i: for want of its account's memory */
 };
 
-/* Holds the parts and the regions. NULL: no memory. */
+/* Holds the parts. NULL: no memory. */
 struct world *world_build(const struct world_plan *);
 /* Gives its holds up, and frees it: no core looks at it. */
 void world_free(struct world *);

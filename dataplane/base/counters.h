@@ -124,6 +124,7 @@
     E(http_head_too_large, "431 or 414")                                                           \
     E(http_misdirected, "host not covered by the certificate: 421")                                \
     E(http_no_route, "no script for this host and path: 404")                                      \
+    E(route_slow, "look-ups of a host on which the matcher gave up: each pattern was tried")       \
     E(http_unsupported, "method, version or expectation not spoken: 405, 417, 501, 505")           \
     E(http_body_too_large, "request body over the limit: 413")                                     \
     E(http_2xx, "answers 200-299")                                                                 \
@@ -134,9 +135,9 @@
     E(http_client_gone, "requests whose client left before the end of the answer")
 
 #define COUNTERS_JOB(D, E)                                                                         \
-    E(job_started, "jobs given to a runtime process")                                              \
-    E(job_warm, "answered by a warm isolate")                                                      \
-    E(job_warming, "answered after waiting for an isolate whose start had begun before")           \
+    E(job_started, "jobs given to a cell")                                                         \
+    E(job_warm, "answered by a warm cell")                                                         \
+    E(job_warming, "answered after waiting for a cell whose start had begun before")               \
     E(job_cold, "answered after a cold start")                                                     \
     E(job_exception, "script threw: 500")                                                          \
     E(job_no_response, "script can never answer: 500")                                             \
@@ -146,33 +147,42 @@
     E(job_memory_limit, "script over its memory limit: 503")                                       \
     E(job_wall_limit, "script over its wall-clock limit: 504")                                     \
     E(job_output_limit, "script over its output limit: 502")                                       \
-    E(job_overload, "runtime refused: 503")                                                        \
-    E(job_no_script, "runtime has no such script: 503")                                            \
-    E(job_lost, "runtime process died: 502, or run again")                                         \
-    E(job_held, "requests of scripts that are held back, since they end their processes: 503")     \
-    E(job_suspect, "of these, of the script that it ran when it died: 502, never run again")       \
-    E(job_rerun, "idempotent requests run again after their runtime died")                         \
-    E(job_no_runtime, "no runtime process is up: 503")                                             \
+    E(job_overload, "cell refused: 503")                                                           \
+    E(job_no_script, "cell has another script: 503")                                               \
+    E(job_lost, "cell died: 502, or run again")                                                    \
+    E(job_suspect, "of these, of what it ran when it died: 502 or 503, never run again")           \
+    E(job_held, "requests of scripts that are held back, since they end their cells: 503")         \
+    E(account_memory, "requests of scripts whose account has no memory for one more cell: 503")    \
+    E(job_rerun, "idempotent requests run again after their cell died")                            \
+    E(job_refused,                                                                                 \
+      "requests that a cell which has broken a limit did not begin: run again, or 503")            \
+    E(job_no_runtime, "no cell could be had for the script: 503")                                  \
     E(job_table_full, "too many jobs: 503")                                                        \
     E(job_no_chunks, "arena exhausted: 503")                                                       \
     E(job_bad_head, "answers with a malformed head: 502")                                          \
     E(job_bad_length, "answers whose body is not as long as they said: cut")                       \
-    E(job_linger_limit, "jobs that did not end in time behind their answer: cancelled")            \
+    E(job_overdue, "jobs cut: far over their wall clock limit, which their process did not keep")  \
+    E(job_linger_limit, "jobs that did not end in time behind their answer, or their cut: their "  \
+                        "process is ended")                                                        \
     E(job_late, "messages for a job that is over")                                                 \
-    E(job_bad_message, "messages that break the contract: the runtime is replaced")                \
-    E(warm_sent, "isolates asked for ahead of a request")                                          \
+    E(job_bad_message, "messages that break the contract: the cell is ended")                      \
+    E(warm_sent, "cells asked for ahead of a request")                                             \
     E(warm_demanded, "of these, in demand: hot here, or about to have its home here too")          \
     E(warm_useful, "of these, ready when the first request came")                                  \
     E(warm_late, "of these, not ready yet when the first request came")                            \
     E(warm_wasted, "of these, never asked for")                                                    \
     E(warm_hidden_us, "microseconds of cold starts that no request waited for")                    \
-    E(warm_budget, "isolates not asked for: over the budget")                                      \
+    E(warm_budget, "cells not asked for: over the budget")                                         \
     E(sub_started, "requests of scripts to other scripts")                                         \
     E(sub_depth, "of these, refused: the chain is too deep")                                       \
     E(sub_budget, "of these, refused: the request has made as many calls as it may")               \
+    E(sub_forbidden, "of these, refused: another account's script does not list the caller")       \
+    E(sub_cpu, "of these, refused: the request has used its CPU time")                             \
+    E(sub_wall, "of these, refused: the request has used its time")                                \
     E(sub_refused, "of these, refused for another reason")
 
 #define COUNTERS_RPC(D, E)                                                                         \
+    E(account_full, "requests refused: their account has as many under way as it may")             \
     E(place_here, "requests that run here")                                                        \
     E(place_hot, "of these, because the script is hot here")                                       \
     E(place_home, "requests sent to their home")                                                   \

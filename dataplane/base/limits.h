@@ -73,7 +73,7 @@
     L(HANDSHAKES_PER_ITERATION, 16, "turns of handshakes, if their slice allows as many")          \
     L(HELLO_TIMEOUT_MS, 10000, "first byte to the end of the handshake")                           \
     L(HELLO_CANCEL_MS, 1000, "that a client whose handshake took too long gets to take leave")     \
-    L(WARM_PER_SECOND, 2000, "isolates that one core asks for at ClientHello time")                \
+    L(WARM_PER_SECOND, 2000, "cells that one core asks for at ClientHello time")                   \
     L(WARM_BURST, 256, "of these at once")
 
 #define LIMITS_HTTP(L)                                                                             \
@@ -92,10 +92,17 @@
 #define LIMITS_NAMES(L)                                                                            \
     L(HOST_BYTES_MAX, 253, "a host name (RFC 1035)")                                               \
     L(SCRIPT_NAME_BYTES_MAX, 63, "name of a script")                                               \
+    L(ACCOUNT_NAME_BYTES_MAX, 32, "name of an account")                                            \
+    L(SCRIPT_ID_BYTES_MAX, 96, "both, with a slash between them")                                  \
+    L(ACCOUNTS_MAX, 1024, "accounts of the node")                                                  \
+    L(ACCOUNT_HOSTS_MAX, 64, "hosts and zones of an account")                                      \
+    L(ACCOUNT_TOKENS_MAX, 16, "tokens of an account")                                              \
     L(SCRIPTS_MAX, 65536, "scripts of the node")                                                   \
     L(ROUTES_MAX, 65536, "routes of the node")                                                     \
     L(CERTS_MAX, 1024, "certificates of the node")                                                 \
-    L(RUNTIMES_MAX, 32, "runtime processes of the node")
+    L(CELLS_MAX, 8192, "cells of the node, spare ones too")                                        \
+    L(CELL_LARGES_MAX, 256, "of these, with a large region")                                       \
+    L(CELL_LINKS_MAX, 8448, "ways to cells: regions of all of them")
 
 #define LIMITS_CLUSTER(L)                                                                          \
     L(MEMBERS_MAX, 512, "nodes of a cluster")                                                      \
@@ -104,6 +111,8 @@
     L(SERVED_DEFAULT, 2048, "of these, from peers")                                                \
     L(SUBS_DEFAULT, 2048, "and from scripts, through bindings")                                    \
     L(SUBREQUESTS_DEFAULT, 1000, "of a client's request, its callees' too")                        \
+    L(CPU_MS_DEFAULT, 50, "CPU time of a client's request, its callees' too")                      \
+    L(WALL_MS_DEFAULT, 30000, "of a client's request without a byte of a body moving")             \
     L(STREAMS_DEFAULT, 8192, "streams of all channels of one core")                                \
     L(HOT_ENTER_RPM_DEFAULT, 30,                                                                   \
       "requests a minute for one script at one node: from here on it runs where it enters")        \
@@ -112,7 +121,7 @@
     L(NARROW_RPS_DEFAULT, 8, "below, half as many")                                                \
     L(BOUND_PERCENT_DEFAULT, 25,                                                                   \
       "load of a home over the mean before its work goes to a successor")                          \
-    L(SHED_TARGET_US_DEFAULT, 20000, "queueing delay of a runtime process that is fine")           \
+    L(SHED_TARGET_US_DEFAULT, 20000, "queueing delay of a cell that is fine")                      \
     L(SHED_INTERVAL_MS_DEFAULT, 100, "above the target for so long: overloaded")                   \
     L(SHED_JOBS_PERCENT_DEFAULT, 90, "of the job table in use: overloaded")                        \
     L(SHED_CHUNKS_PERCENT_DEFAULT, 90, "of stream memory in use: overloaded")                      \
@@ -121,15 +130,17 @@
     L(TRACE_ONE_IN_DEFAULT, 1, "requests whose spans are recorded")
 
 #define LIMITS_CONTROL(L)                                                                          \
-    L(SUPERVISE_HEARD_BYTES_PER_LOOK, 512 * 1024,                                                  \
-      "read from the start socket of one runtime process in 50 ms")                                \
+    L(SUPERVISE_HEARD_BYTES_PER_LOOK, 64 * 1024,                                                   \
+      "read from the start socket of one cell in 50 ms: over 200 of the longest log lines a "      \
+      "second")                                                                                    \
+    L(SUPERVISE_HEARD_OF_ACCOUNT, 128 * 1024, "of all cells of one account together")              \
     L(SUPERVISE_WORDS_BYTES_PER_LOOK, 16 * 1024, "read from the standard error of one in 50 ms")   \
     L(SUPERVISE_WORDS_PER_SECOND, 20, "lines of the standard error of one that are logged")        \
     L(SUPERVISE_WORDS_LINE_BYTES, 500, "of such a line")                                           \
     L(SUPERVISE_KILL_MS, 1000, "from a signal to the next, for one that is to end")                \
     L(SUPERVISE_STOP_MS, 2000, "at the end of hearthd, for all of them to end")                    \
     L(TRIALS_MAX, 32, "deployed versions that are tried at once")                                  \
-    L(TRIAL_MS, 20000, "for a runtime process to say whether a deployed version loads")            \
+    L(TRIAL_MS, 20000, "for a cell to say whether a deployed version loads")                       \
     L(CTL_PATIENCE_MS, 60000, "for a client of the control socket to ask, or to take its answer")  \
     L(CTL_DEPTH_MAX, 64, "brackets of a request to the control socket that are open at once")
 

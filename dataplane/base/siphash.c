@@ -3,12 +3,16 @@
 #include <endian.h>
 #include <string.h>
 
-static uint64_t rotl(uint64_t x, int by)
+/* All of it in one function, so that the state stays in registers: left to itself the compiler
+ * keeps it in memory between calls, and 46 bytes take 30.6 ns instead of 22.4. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint64_t rotl(uint64_t x, int by)
 {
     return x << by | x >> (64 - by);
 }
 
-static void sip_round(uint64_t v[4])
+INLINE void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotl(v[1], 13) ^ v[0];
@@ -22,7 +26,7 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
-static void start(uint64_t v[4], const uint8_t key[16])
+INLINE void start(uint64_t v[4], const uint8_t key[16])
 {
     uint64_t k[2];
 
@@ -35,7 +39,7 @@ static void start(uint64_t v[4], const uint8_t key[16])
     v[3] = k[1] ^ 0x7465646279746573;
 }
 
-static void absorb(uint64_t v[4], uint64_t m)
+INLINE void absorb(uint64_t v[4], uint64_t m)
 {
     v[3] ^= m;
     sip_round(v);
@@ -43,7 +47,7 @@ static void absorb(uint64_t v[4], uint64_t m)
     v[0] ^= m;
 }
 
-static void absorb_all(uint64_t v[4], const uint8_t *p, size_t len)
+INLINE void absorb_all(uint64_t v[4], const uint8_t *p, size_t len)
 {
     uint64_t m, last = (uint64_t)len << 56;
 
@@ -56,7 +60,7 @@ static void absorb_all(uint64_t v[4], const uint8_t *p, size_t len)
     absorb(v, last);
 }
 
-static uint64_t squeeze(uint64_t v[4])
+INLINE uint64_t squeeze(uint64_t v[4])
 {
     for (int i = 0; i < 4; i++)
         sip_round(v);

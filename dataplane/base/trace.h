@@ -47,8 +47,8 @@ enum {
 #define TRACE_KINDS(X)                                                                             \
     X(SYN, "first segment of the connection")                                                      \
     X(HELLO, "server name known; value: script hash or 0")                                         \
-    X(WARM_LOCAL, "isolate asked for here; value: script hash")                                    \
-    X(WARM_REMOTE, "isolate asked for at home; code: node; value: script hash")                    \
+    X(WARM_LOCAL, "cell asked for here; value: script hash")                                       \
+    X(WARM_REMOTE, "cell asked for at home; code: node; value: script hash")                       \
     X(HANDSHAKE, "TLS handshake done; code: 1 resumed")                                            \
     X(REQUEST, "request head complete; value: script hash")                                        \
     X(PLACED, "code: enum place_why | where << 8; value: home node")                               \
@@ -56,13 +56,14 @@ enum {
     X(RECEIVED, "call arrived at its home; code: ingress node")                                    \
     X(ACCEPT, "code: width")                                                                       \
     X(BOUNCE, "code: enum bounce_reason; value: body bytes wasted")                                \
-    X(START, "given to a runtime process; code: its index; value: jobs in flight there")           \
-    X(QUEUE, "taken up by the process; value: nanoseconds in its queue")                           \
-    X(ISOLATE, "cold start: isolate made; value: microseconds")                                    \
+    X(START, "given to a cell; code: its link; value: jobs in flight there")                       \
+    X(QUEUE, "taken up by the cell; value: nanoseconds in its queue")                              \
+    X(CELL, "cold start: it waited for a cell; value: microseconds")                               \
     X(COMPILE, "cold start: modules compiled; value: microseconds")                                \
     X(TOP_LEVEL, "cold start: top level run; value: microseconds")                                 \
     X(HEAD, "response head from the script; code: status; value: enum job_start")                  \
     X(FIRST_BYTE, "first byte of the answer given to the connection")                              \
+    X(SPENT, "CPU time of a call, with all that it called; value: microseconds")                   \
     X(END, "answer complete; code: status; value: body bytes")                                     \
     X(ERROR, "code: enum job_error or status; value: 0")                                           \
     X(RERUN, "run again; code: attempt")                                                           \

@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/base/mutant.h"
+#include "dataplane/base/power.h"
 #include "dataplane/base/slice.h"
 #include "dataplane/call/call_state.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/call/steer.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place/place.h"
@@ -15,30 +18,40 @@
 #include "runtime/context.h"
 
 enum {
-    /* For a runtime process to come back, or chunks. Rejected: 503 at once; a respawn takes well
-     * under a second. */
+    /* For a cell, or chunks. Rejected: 503 at once; a cell starts in milliseconds, a zygote that
+     * ended is back well under a second. */
     RUNTIME_WAIT_MS = 2000,
-    LINGER_MS = 60 * 1000, /* behind the answer; the runtime's own limit is half of it */
+    /* Both without the CPU time of its script: a cell looks at its limits between two slices. */
+    OVERDUE_MS = 5 * 1000, /* behind its wall limit, which the cell keeps by itself */
+    LINGER_MS = 60 * 1000, /* behind the answer; the cell's own limit is half of it */
     RETRY_MS = 20,
     KEEP_CHUNKS = 40, /* a piece of body, kept and in a stream */
 };
 
+#define MS 1000000ull
+
 size_t calls_bytes(uint32_t count)
 {
-    return sizeof(struct calls) + count * (sizeof(struct call) + sizeof(struct budget_tree));
+    return sizeof(struct calls) + count * (sizeof(struct call) + sizeof(struct budget_tree)) +
+           power_of_two(count) * sizeof(struct age_list);
 }
 
 struct calls *calls_init(void *memory, uint32_t count,
-                         void (*drop_subs)(struct core *, struct call *))
+                         void (*drop_subs)(struct core *, struct call *), uint64_t now_ns)
 {
     struct calls *t = memory;
+    struct budget_tree *trees = (struct budget_tree *)&t->call[count];
     t->drop_subs = drop_subs;
     t->count = count;
     t->live = t->uploads = 0;
     t->free = NULL;
-    t->waiting = (struct age_list){0};
-    t->next_ns = UINT64_MAX;
-    budget_trees_init(&t->trees, (struct budget_tree *)&t->call[count], count);
+    t->due = (struct age_list){0};
+    timers_init(&t->later, now_ns);
+    timers_init(&t->limits, now_ns);
+    budget_trees_init(&t->trees, trees, count);
+    t->for_cell = (struct age_list *)(trees + count);
+    t->for_cell_mask = power_of_two(count) - 1;
+    memset(t->for_cell, 0, power_of_two(count) * sizeof(*t->for_cell));
     for (uint32_t i = count; i-- > 0;) {
         t->call[i].index = i;
         t->call[i].generation = 1;
@@ -70,38 +83,42 @@ struct call *call_find(struct core *core, struct call_ref ref)
     return is_live && c->generation == ref.generation ? c : NULL;
 }
 
+/* What it waits for is here, or may be. */
+static void stop_waiting(struct core *core, struct call *c)
+{
+    age_remove(&c->due);
+    timer_cancel(&core->calls->later, &c->later);
+    age_remove(&c->for_cell);
+}
+
+static void make_due(struct core *core, struct call *c)
+{
+    stop_waiting(core, c);
+    age_add(&core->calls->due, &c->due);
+}
+
 /* The earlier of two times: who asks often must not put off what is due. */
 void call_wait(struct core *core, struct call *c, uint64_t at_ns)
 {
-    struct calls *t = core->calls;
-    if (at_ns < t->next_ns)
-        t->next_ns = at_ns;
-    if (age_is_in(&c->wait)) {
-        if (at_ns < c->try_at_ns)
-            c->try_at_ns = at_ns;
+    if (age_is_in(&c->due))
         return;
-    }
-    c->try_at_ns = at_ns;
-    age_add(&t->waiting, &c->wait);
+    if (at_ns <= core->now_ns)
+        make_due(core, c);
+    else if (!timer_is_set(&c->later) || at_ns < c->later.deadline_ns)
+        timer_set(&core->calls->later, &c->later, at_ns);
 }
 
-void call_trace(struct core *core, struct call *c, enum trace_kind kind, uint16_t code,
-                uint64_t value)
+/* Handles are dense numbers. */
+static struct age_list *for_cell_of(struct calls *t, uint64_t script)
 {
-    if (!c->is_traced)
-        return;
-    trace_write(core->trace, c->request_id, c->span, kind, code, value, core->now_ns);
-    if (c->has_sink)
-        trace_span_add(&c->spans, kind, code, value, core->now_ns);
+    return &t->for_cell[script & t->for_cell_mask];
 }
 
-static void send_spans(struct core *core, struct call *c)
+/* A cell of its script that comes makes a difference. */
+static void wait_for_cell(struct core *core, struct call *c)
 {
-    uint8_t payload[TRACE_WIRE_BYTES_MAX];
-    if (!c->has_sink || !core->peers || c->spans.count == 0)
-        return;
-    size_t bytes = trace_span_write(&c->spans, payload);
-    peers_event(core->peers, c->sink, payload, bytes);
+    if (!age_is_in(&c->for_cell))
+        age_add(for_cell_of(core->calls, c->script_handle), &c->for_cell);
 }
 
 static void uncount(struct core *core, struct call *c)
@@ -125,10 +142,12 @@ static void free_call(struct core *core, struct call *c)
     call_end_upload(core, c);
     core->calls->drop_subs(core, c);
     budget_end(&core->calls->trees, &c->budget);
-    send_spans(core, c);
+    call_send_spans(core, c);
     uncount(core, c);
+    call_uncount_at_once(c);
     call_revoke_lazy(core, c);
-    age_remove(&c->wait);
+    stop_waiting(core, c);
+    timer_cancel(&core->calls->limits, &c->limit);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     byte_queue_clear(&c->context, &core->chunks);
@@ -141,7 +160,28 @@ static void free_call(struct core *core, struct call *c)
 
 static struct runtime_link *link_of(struct core *core, const struct call *c)
 {
-    return core->link[c->link];
+    return cells_at(core, c->link);
+}
+
+/* ---- how long it may take ---- */
+
+static uint64_t overdue_ns(const struct call *c)
+{
+    uint32_t wall_ms =
+        c->wall_told_ms && c->wall_told_ms < c->wall_ms ? c->wall_told_ms : c->wall_ms;
+    return c->moved_ns + (wall_ms + (uint64_t)c->cpu_ms + OVERDUE_MS) * MS;
+}
+
+static void limit_local(struct core *core, struct call *c)
+{
+    c->moved_ns = core->now_ns;
+    timer_set(&core->calls->limits, &c->limit, overdue_ns(c));
+}
+
+static void limit_linger(struct core *core, struct call *c)
+{
+    timer_set(&core->calls->limits, &c->limit,
+              core->now_ns + (LINGER_MS + (uint64_t)c->cpu_ms) * MS);
 }
 
 /* ---- what is kept ---- */
@@ -159,8 +199,9 @@ static void keep_no_more(struct core *core, struct call *c)
 /* Bytes that may be needed again are kept; the others go. */
 void call_review_kept(struct core *core, struct call *c)
 {
-    bool may_rerun = c->is_idempotent && (!c->has_head || MUTANT(RERUN_ANSWERED)) &&
-                     !c->was_rerun && c->body_total <= core->world->tune.optimistic_bytes;
+    bool may_rerun = (c->is_idempotent || c->body_complete) &&
+                     (!c->has_head || MUTANT(RERUN_ANSWERED)) && !c->was_rerun &&
+                     c->body_total <= core->world->tune.optimistic_bytes;
     bool is_awaited =
         c->state == CALL_PLACE || (c->state == CALL_SENT && !MUTANT(KEPT_DROPPED_EARLY));
     if (!is_awaited && !(may_rerun && c->keeps))
@@ -252,6 +293,8 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
     assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
     c->body_total += len;
     c->body_complete = is_end;
+    c->moved_ns = core->now_ns;
+    budget_moved(&c->budget, core->now_ns);
     if (is_end)
         call_end_upload(core, c);
     /* First there: a stream's room is what the pool has above its reserve. What is kept may take of
@@ -268,64 +311,85 @@ void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, siz
         feed(core, c);
 }
 
-/* ---- to a runtime process here ---- */
+/* ---- to a cell here ---- */
 
 enum started { STARTED, WAITS, FAILED };
 
 /* What is missing may be back soon, and waiting beats refusing. A peer can do better: it has
- * others. */
-static bool may_wait(struct core *core, struct call *c)
+ * others; but for a cell it waits, since it would have to start one as well. */
+static bool may_wait(struct core *core, struct call *c, bool is_cell)
 {
     if (c->wait_until_ns == 0)
-        c->wait_until_ns = core->now_ns + RUNTIME_WAIT_MS * 1000000ull;
-    if (core->now_ns >= c->wait_until_ns || c->is_forwarded)
+        c->wait_until_ns = core->now_ns + RUNTIME_WAIT_MS * MS;
+    if (core->now_ns >= c->wait_until_ns || (c->is_forwarded && !is_cell))
         return false;
     c->state = CALL_PLACE;
-    call_wait(core, c, core->now_ns + RETRY_MS * 1000000ull);
+    call_wait(core, c, core->now_ns + RETRY_MS * MS);
     return true;
 }
 
 static enum started start_local(struct core *core, struct call *c, uint32_t *error)
 {
     struct calls *t = core->calls;
-    struct runtime_link *link = steer_link(core, c->script_hash);
+    struct runtime_link *link = cells_pick(core, c->script_handle);
     size_t bytes = c->head.bytes;
     if (!call_reserve(core, c, ANSWER_CHUNKS)) {
         core->counters.call_no_chunks += c->wait_until_ns == 0;
         *error = CALL_ERROR_BUSY;
-        return may_wait(core, c) ? WAITS : FAILED;
+        return may_wait(core, c, false) ? WAITS : FAILED;
     }
     byte_queue_copy(&c->head, 0, t->head, bytes);
+    uint8_t flags = (c->has_body ? 0 : JOB_F_END) | (c->no_cell_ns ? JOB_F_WAITED : 0);
     enum job_start_result result =
         link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
-                                  c->has_body, core->now_ns, &c->job)
+                                  flags, core->now_ns, &c->job)
              : JOB_NO_RUNTIME;
     switch (result) {
     case JOB_STARTED:
         break;
     case JOB_NO_RUNTIME:
-        if (may_wait(core, c)) /* a process that died is back within a second */
+        cells_need(core, c->script_handle);
+        if (c->no_cell_ns == 0)
+            c->no_cell_ns = core->now_ns;
+        if (may_wait(core, c, core->world->can_start_cells)) {
+            wait_for_cell(core, c);
             return WAITS;
+        }
         core->counters.job_no_runtime++;
         *error = CALL_ERROR_NO_RUNTIME;
         return FAILED;
-    case JOB_TABLE_FULL:
-        core->counters.job_table_full++;
+    case JOB_TABLE_FULL: /* of a small region: a larger one is on its way */
+        cells_outgrown(core, link);
         *error = CALL_ERROR_BUSY;
+        if (link->jobs_max < core->config.jobs_max && may_wait(core, c, false)) {
+            wait_for_cell(core, c);
+            return WAITS;
+        }
+        core->counters.job_table_full++;
         return FAILED;
     case JOB_NO_ROOM: /* a process that is busy for a moment reads no ring */
+        cells_outgrown(core, link);
         core->counters.job_no_chunks += c->wait_until_ns == 0;
         *error = CALL_ERROR_BUSY;
-        return may_wait(core, c) ? WAITS : FAILED;
+        if (!may_wait(core, c, false))
+            return FAILED;
+        wait_for_cell(core, c);
+        return WAITS;
     }
     c->state = CALL_LOCAL;
-    c->link = (uint8_t)link->index;
+    c->link = link->index;
+    limit_local(core, c);
+    cells_started(core, link);
+    budget_runs(&c->budget);
     c->credit_due = 0;
     c->wait_until_ns = 0;
     core->counters.place_here++;
     heat_started(core->heat, c->script_hash, core->now_ns);
     c->is_counted = true;
-    call_trace(core, c, TRACE_START, c->link, link->live_jobs);
+    if (c->no_cell_ns)
+        call_trace(core, c, TRACE_CELL, 0, (core->now_ns - c->no_cell_ns) / 1000);
+    c->no_cell_ns = 0;
+    call_trace(core, c, TRACE_START, (uint16_t)c->link, link->live_jobs);
     call_review_kept(core, c);
     if (is_replaying(c) || c->body_complete)
         feed(core, c);
@@ -372,11 +436,13 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
         core->counters.place_widened += is_first && heat->has_widened;
         q.is_hot = heat->is_hot;
         q.width = heat_width(heat, core->now_ns);
-        if (heat->widening_ns) /* often, but peers_warm does it once */
+        if (heat->widening_ns) { /* often, but peers_warm does it once */
+            heat->load_ns = cells_load_ns(core, c->script_handle);
             steer_warm_next_homes(core, c->script_hash, c->script_version, heat->width);
+        }
     }
-    struct runtime_link *link = steer_link(core, c->script_hash);
-    q.is_warm = link && runtime_link_is_warm(link, c->script_handle);
+    struct runtime_link *link = cells_pick(core, c->script_handle);
+    q.is_warm = cells_warmth(core, c->script_handle) == WARMTH_WARM;
     q.is_overloaded = steer_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
     bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded &&
@@ -414,7 +480,7 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             core->counters.call_no_chunks += c->wait_until_ns == 0;
             c->wants_home = true;
             *error = CALL_ERROR_BUSY;
-            return may_wait(core, c) ? WAITS : FAILED;
+            return may_wait(core, c, false) ? WAITS : FAILED;
         case CALL_NO_WAY:
             break;
         }
@@ -426,17 +492,28 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     }
 }
 
+bool call_is_held(struct core *core, uint64_t handle, uint32_t *error)
+{
+    if (!world_holds(core->world, handle))
+        return false;
+    if (world_is_full(core->world, handle)) {
+        core->counters.account_memory++;
+        *error = JOB_ERROR_ACCOUNT_MEMORY;
+    } else {
+        core->counters.job_held++;
+        *error = JOB_ERROR_HELD;
+    }
+    return true;
+}
+
 bool call_start(struct core *core, const struct call_request *r, struct call_ref *ref,
                 uint32_t *error)
 {
     struct calls *t = core->calls;
     struct call *c = t->free;
     *ref = (struct call_ref){0};
-    if (world_holds(core->world, r->script->handle)) {
-        core->counters.job_held++;
-        *error = JOB_ERROR_HELD;
+    if (call_is_held(core, r->script->handle, error))
         return false;
-    }
     if (!c) {
         core->counters.job_table_full++;
         *error = CALL_ERROR_BUSY;
@@ -475,7 +552,13 @@ bool call_start(struct core *core, const struct call_request *r, struct call_ref
     *r->head = (struct byte_queue){0};
     *error = CALL_ERROR_BUSY;
     call_take_budget(core, c, r);
-    if (!call_take_script(core, c, r->script) || place_call(core, c, true, error) == FAILED) {
+    bool is_one_more = call_count_at_once(c, r);
+    if (!is_one_more) {
+        core->counters.account_full++;
+        *error = CALL_ERROR_ACCOUNT;
+    }
+    if (!is_one_more || !call_take_script(core, c, r->script) ||
+        place_call(core, c, true, error) == FAILED) {
         *r->head = c->head;
         c->head = (struct byte_queue){0};
         free_call(core, c);
@@ -491,7 +574,7 @@ static void fail(struct core *core, struct call *c, uint32_t error, bool lingers
 {
     c->is_over = true;
     c->lives_on = lingers;
-    call_trace(core, c, TRACE_ERROR, (uint16_t)error, 0);
+    call_trace_end(core, c, error);
     c->events->error(core, c->owner, error);
     call_finish(core, c, lingers);
 }
@@ -501,28 +584,28 @@ void call_fail(struct core *core, struct call *c, uint32_t error)
     fail(core, c, error, false);
 }
 
-/* Back from a home, or from a runtime that died: here, or not at all. Not at once: this may be the
+/* Back from a home, or from a cell that died: here, or not at all. Not at once: this may be the
  * event of a link or a channel whose neighbours do not know the new world yet. */
 void call_run_here(struct core *core, struct call *c)
 {
     c->state = CALL_PLACE;
+    timer_cancel(&core->calls->limits, &c->limit);
     if (!MUTANT(REPLAY_SKIPS))
         c->fed = 0;
     c->end_told = c->fin_told = false;
     call_wait(core, c, core->now_ns);
 }
 
-/* PLACE, again. A deploy may have come in between, and the runtimes have forgotten what it was to
+/* PLACE, again. A deploy may have come in between, and no cell runs any more what it was to
  * run. */
 static void place_again(struct core *core, struct call *c)
 {
     const struct world_script *script = world_script(core->world, c->script_hash);
     uint32_t error = CALL_ERROR_BUSY;
     enum started result = FAILED;
-    if (world_holds(core->world, script ? script->handle : c->script_handle) &&
-        !MUTANT(HOLD_IGNORED)) {
-        core->counters.job_held++;
-        call_fail(core, c, JOB_ERROR_HELD);
+    if (!MUTANT(HOLD_IGNORED) &&
+        call_is_held(core, script ? script->handle : c->script_handle, &error)) {
+        call_fail(core, c, error);
         return;
     }
     if (!script || script->handle == c->script_handle || call_take_script(core, c, script))
@@ -534,9 +617,38 @@ static void place_again(struct core *core, struct call *c)
         call_on_room(core, c); /* the origin was told that there is none */
 }
 
+/* All of it is still here, and its client has heard nothing. */
+static bool is_whole(const struct call *c)
+{
+    return (!c->has_head || MUTANT(RERUN_ANSWERED)) && !c->was_rerun && c->head.bytes > 0 &&
+           c->keeps && c->body_total == c->kept.bytes;
+}
+
+static void run_again(struct core *core, struct call *c)
+{
+    core->calls->drop_subs(core, c);
+    budget_again(&core->calls->trees, &c->budget, core->now_ns);
+    c->was_rerun = true;
+    c->wait_until_ns = 0;
+    call_trace(core, c, TRACE_RERUN, 1, 0);
+    call_run_here(core, c);
+}
+
+/* Nothing of it has begun there, so any request may run elsewhere. */
+static void refused(struct core *core, struct call *c)
+{
+    core->counters.job_refused++;
+    uncount(core, c);
+    c->job = (struct job_ref){0};
+    if (is_whole(c))
+        run_again(core, c);
+    else
+        call_fail(core, c, JOB_ERROR_OVERLOAD);
+}
+
 /* Where it ran is gone. Only what may safely run twice does (RFC 9110 9.2.2): that allows to repeat
  * what a failure of communication ended, not what ended the process. */
-void call_lost(struct core *core, struct call *c, bool is_suspect)
+void call_lost(struct core *core, struct call *c, enum job_error suspected_of)
 {
     uncount(core, c);
     call_drop_head(core, c);
@@ -545,20 +657,19 @@ void call_lost(struct core *core, struct call *c, bool is_suspect)
         free_call(core, c);
         return;
     }
-    bool has_all = c->head.bytes > 0 && c->keeps && c->body_total == c->kept.bytes;
-    bool may_rerun = c->is_idempotent && (!c->has_head || MUTANT(RERUN_ANSWERED)) &&
-                     !c->was_rerun && !is_suspect && !c->has_suspect;
-    if (!may_rerun || !has_all) {
-        call_fail(core, c, CALL_ERROR_LOST);
+    if (suspected_of || !c->is_idempotent || c->has_suspect || !is_whole(c)) {
+        call_fail(core, c, suspected_of ? (uint32_t)suspected_of : CALL_ERROR_LOST);
         return;
     }
-    core->calls->drop_subs(core, c);
-    budget_again(&core->calls->trees, &c->budget);
-    c->was_rerun = true;
-    c->wait_until_ns = 0;
     core->counters.job_rerun++;
-    call_trace(core, c, TRACE_RERUN, 1, 0);
-    call_run_here(core, c);
+    run_again(core, c);
+}
+
+/* A cell whose ring is full hears of it as soon as there is room. */
+static void tell_cancelled(struct core *core, struct call *c)
+{
+    if (!runtime_link_cancel(link_of(core, c), c->job))
+        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
 }
 
 void call_cancel(struct core *core, struct call_ref ref)
@@ -569,7 +680,7 @@ void call_cancel(struct core *core, struct call_ref ref)
     call_trace(core, c, TRACE_CANCEL, 0, 0);
     bool is_local = c->state == CALL_LOCAL;
     if (is_local) /* what the script has given to waitUntil goes on */
-        runtime_link_cancel(link_of(core, c), c->job);
+        tell_cancelled(core, c);
     if (c->stream)
         core->counters.call_cancelled++;
     call_drop_stream(core, c, STREAM_CANCELLED);
@@ -588,21 +699,17 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->events = NULL;
     call_end_answer(core, c);
     call_end_upload(core, c);
-    age_remove(&c->wait);
+    stop_waiting(core, c);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
-    send_spans(core, c);
+    call_send_spans(core, c);
     c->has_sink = false;
-    call_wait(core, c, core->now_ns + LINGER_MS * 1000000ull);
+    budget_lingers(&c->budget, LINGER_MS / 2 * MS, core->now_ns);
+    limit_linger(core, c);
+    tell_cancelled(core, c); /* if it is, and was not told; else its job lingers */
 }
 
-static void trace_end(struct core *core, struct call *c, bool is_end)
-{
-    if (is_end)
-        call_trace(core, c, TRACE_END, 0, 0);
-}
-
-/* ---- answers from a runtime process here ---- */
+/* ---- answers from a cell here ---- */
 
 static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
 {
@@ -616,7 +723,8 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
     if (c->is_bounced)
         core->counters.call_bounced_served++;
     call_trace(core, c, TRACE_HEAD, head_read_response(&r, head->bytes, head->len), head->cold_us);
-    trace_end(core, c, is_end);
+    if (is_end)
+        call_trace_end(core, c, JOB_ERROR_NONE);
     call_review_kept(core, c);
     c->events->head(core, c->owner, head);
     if (is_end)
@@ -630,7 +738,8 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
     bool is_end = body->is_end;
     c->lives_on = is_end && runtime_link_lingers(link_of(core, c), c->job);
     c->is_over = is_end;
-    trace_end(core, c, is_end);
+    if (is_end)
+        call_trace_end(core, c, JOB_ERROR_NONE);
     c->events->data(core, c->owner, body);
     if (is_end)
         call_finish(core, c, c->lives_on);
@@ -640,8 +749,12 @@ static void on_error(void *arg, uint32_t owner, enum job_error error)
 {
     struct core *core = arg;
     struct call *c = call_at(core, owner);
-    if (c->state == CALL_LINGER)
+    if (c->state == CALL_LINGER) {
         free_call(core, c);
+        return;
+    }
+    if (error == JOB_ERROR_SPENT)
+        refused(core, c);
     else
         fail(core, c, error, runtime_link_lingers(link_of(core, c), c->job));
 }
@@ -661,10 +774,10 @@ static void on_credit(void *arg, uint32_t owner)
         call_on_room(core, c);
 }
 
-static void on_lost(void *arg, uint32_t owner, bool is_suspect)
+static void on_lost(void *arg, uint32_t owner, enum job_error suspected_of)
 {
     struct core *core = arg;
-    call_lost(core, call_at(core, owner), is_suspect);
+    call_lost(core, call_at(core, owner), suspected_of);
 }
 
 static void on_done(void *arg, uint32_t owner)
@@ -675,22 +788,17 @@ static void on_done(void *arg, uint32_t owner)
     free_call(core, c);
 }
 
-static void on_span(void *arg, uint32_t owner, const uint32_t phase_us[JOB_PHASES])
-{
-    struct core *core = arg;
-    struct call *c = call_at(core, owner);
-    call_trace(core, c, TRACE_ISOLATE, 0, phase_us[JOB_PHASE_ISOLATE]);
-    call_trace(core, c, TRACE_COMPILE, 0, phase_us[JOB_PHASE_COMPILE]);
-    call_trace(core, c, TRACE_TOP_LEVEL, 0, phase_us[JOB_PHASE_TOP_LEVEL]);
-}
-
 const struct runtime_link_events call_job_events = {.head = on_head,
                                                     .data = on_data,
                                                     .error = on_error,
                                                     .credit = on_credit,
+                                                    .ran = call_ran,
                                                     .lost = on_lost,
                                                     .done = on_done,
-                                                    .span = on_span};
+                                                    .span = call_span,
+                                                    .spent = cells_spent,
+                                                    .warmed = cells_warmed,
+                                                    .touched = cells_touched};
 
 /* ---- the core's part ---- */
 
@@ -703,20 +811,49 @@ static void let_go(struct core *core, struct call *c)
 
 void calls_end(struct core *core)
 {
-    /* What its script has called is cancelled, and lingers then: so from the front again. */
     struct calls *t = core->calls;
-    for (uint32_t i = 0; i < t->count; i++) {
-        if (t->call[i].state == CALL_LINGER) {
+    bool is_again = true;
+    while (is_again) { /* what its script has called is cancelled, and lingers then */
+        is_again = false;
+        for (uint32_t i = 0; i < t->count; i++) {
+            if (t->call[i].state != CALL_LINGER)
+                continue;
             let_go(core, &t->call[i]);
-            i = UINT32_MAX;
+            is_again = true;
         }
     }
+}
+
+/* Its cell should have ended it by itself: a job that computes is stopped there, and one that waits
+ * is found when the cell looks around. So it is cut, as if its client had left; the cell that does
+ * not even hear of that does not keep to the contract. */
+static void run_limit(struct core *core, struct call *c)
+{
+    struct runtime_link *link = link_of(core, c);
+    if (c->state == CALL_LINGER) {
+        core->counters.job_linger_limit++;
+        let_go(core, c);
+        runtime_link_condemn(link);
+        return;
+    }
+    assert(c->state == CALL_LOCAL);
+    if (core->now_ns < overdue_ns(c)) {
+        timer_set(&core->calls->limits, &c->limit, overdue_ns(c));
+        return;
+    }
+    core->counters.job_overdue++;
+    tell_cancelled(core, c);
+    fail(core, c, JOB_ERROR_WALL_LIMIT, true);
 }
 
 static void run_waiting(struct core *core, struct call *c)
 {
     if (c->state == CALL_PLACE) {
         place_again(core, c);
+        return;
+    }
+    if (c->state == CALL_LINGER) {
+        tell_cancelled(core, c);
         return;
     }
     if (c->reads) {
@@ -726,49 +863,50 @@ static void run_waiting(struct core *core, struct call *c)
         if (!call_find(core, ref))
             return;
     }
-    if (c->state == CALL_LINGER) { /* a runtime that does not even keep its own limit */
-        core->counters.job_linger_limit++;
-        let_go(core, c);
-        return;
-    }
     call_grant_due(core, c);
     call_tell_fin(core, c);
     call_on_room(core, c);
 }
 
-static struct call *call_of_wait(struct age_link *link)
+void calls_look_again(struct core *core, uint64_t script)
 {
-    return (struct call *)((char *)link - offsetof(struct call, wait));
+    struct age_link *next;
+
+    if (MUTANT(ATTACH_UNSEEN))
+        return;
+    for (struct age_link *l = for_cell_of(core->calls, script)->oldest; l; l = next) {
+        struct call *c = (struct call *)((char *)l - offsetof(struct call, for_cell));
+
+        next = l->newer;
+        if (c->script_handle == script)
+            make_due(core, c);
+    }
 }
 
 uint32_t calls_run(struct core *core)
 {
     struct calls *t = core->calls;
     struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS);
+    struct timer *timer;
     uint32_t count = 0;
-    if (core->now_ns < t->next_ns)
-        return 0;
-    t->next_ns = UINT64_MAX;
-    /* A turn for each; what waits still, or again, does so behind those whose turn is to come. */
-    for (uint32_t left = t->waiting.count; left > 0 && t->waiting.count > 0; left--) {
-        struct call *c = call_of_wait(t->waiting.oldest);
-        bool is_due = c->try_at_ns <= core->now_ns;
-        if (is_due && !slice_take(&slice)) {
-            t->next_ns = core->now_ns;
-            break;
-        }
-        age_remove(&c->wait);
-        if (is_due) {
-            run_waiting(core, c);
-            count++;
-        } else {
-            call_wait(core, c, c->try_at_ns);
-        }
+
+    while (slice_take(&slice) && (timer = timers_expired(&t->limits, core->now_ns))) {
+        run_limit(core, (struct call *)((char *)timer - offsetof(struct call, limit)));
+        count++;
+    }
+    while (slice_take(&slice) && (timer = timers_expired(&t->later, core->now_ns)))
+        make_due(core, (struct call *)((char *)timer - offsetof(struct call, later)));
+    /* A turn for each; what waits again does so behind those whose turn is to come. */
+    for (uint32_t left = t->due.count; left > 0 && t->due.count > 0 && slice_take(&slice); left--) {
+        struct call *c = (struct call *)((char *)t->due.oldest - offsetof(struct call, due));
+        stop_waiting(core, c);
+        run_waiting(core, c);
+        count++;
     }
     return count;
 }
 
 uint64_t calls_next_ns(const struct calls *t)
 {
-    return t->next_ns;
+    return t->due.count > 0 ? 0 : min_u64(timers_next_ns(&t->later), timers_next_ns(&t->limits));
 }

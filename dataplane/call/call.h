@@ -3,21 +3,22 @@
  * One request on its way to an isolate, wherever that is: the only place that knows whether it runs
  * here or at another node.
  *
- *   a client's exchange (exchange.c) --+--> call: place(), keep --+--> a job of a local runtime
+ *   a client's exchange (exchange.c) --+--> call: place(), keep --+--> a job of a cell here
  *   a peer's CALL       (serve.c)    --+                          |    (runtime_link.h)
  *   a script's binding  (sub.c)      --+                          +--> a stream to its home (rpc/)
  *                                                                      --BOUNCE--> a local job
  *
- *   PLACE   awaits a runtime process, or a home, to be up
+ *   PLACE   awaits a cell, or a home, to be up
  *   SENT    awaits ACCEPT or BOUNCE of the home; at most W body bytes have gone with the CALL
  *   REMOTE  awaits the home's answer
- *   LOCAL   awaits the runtime's answer
+ *   LOCAL   awaits the cell's answer
  *   LINGER  is answered, or cancelled; awaits the end of the script's waitUntil (its sub-requests
  *           need the context)
  *
  * Kept bytes. The head, and body bytes up to W, are kept until they cannot be needed again: until
- * ACCEPT, and for idempotent requests (RFC 9110 9.2.2) whose whole body fits until the response
- * head. From these a bounced, or an idempotent call whose home or runtime died, runs here. So:
+ * ACCEPT, and for idempotent requests (RFC 9110 9.2.2), and those that are here as a whole, whose
+ * body fits until the response head. From these a bounced call, an idempotent one whose home or
+ * cell died, or one that a spent cell has refused to begin, runs here; the two latter once. So:
  * wasted body bytes of a bounce <= W; no body byte comes back over the wire; each byte goes to
  * exactly one executing isolate, in order, once.
  *
@@ -53,6 +54,7 @@
 #include "dataplane/call/runtime_link.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/channel.h"
+#include "dataplane/rpc/record.h"
 
 struct core;
 struct call;
@@ -63,16 +65,17 @@ struct call_ref {
     uint32_t generation; /* 0: none */
 };
 
-/* Why a call failed: what a runtime says (enum job_error), and what hearth adds. */
+/* Why a call failed: what a cell says (enum job_error), and what hearth adds. */
 enum call_error {
     CALL_ERROR_NO_RUNTIME = JOB_ERROR_KINDS, /* none is up: 503 */
     CALL_ERROR_BUSY,    /* job table, ring, arena or call table full, or no chunks: 503 */
     CALL_ERROR_REFUSED, /* overloaded here, and at home or nowhere else to go: 503, Retry-After */
-    CALL_ERROR_LOST,    /* the runtime process or the home died with it: 502 */
+    CALL_ERROR_LOST,    /* the cell or the home died with it: 502 */
+    CALL_ERROR_ACCOUNT, /* its account has as many requests under way here as it may: 429 */
     CALL_ERROR_KINDS,
 };
 
-/* The same as what a runtime or a peer can be told. */
+/* The same as what a cell or a peer can be told. */
 enum job_error call_job_error(uint32_t error);
 
 /* Calls to the origin of a call. Views die with the call. After is_end and error the call is over
@@ -103,10 +106,13 @@ struct call_request {
     struct call *parent; /* whose script makes it; NULL: nobody's here */
     /* That it may make, with all below it (budget.h), if that is less than its script's limit. */
     uint32_t subrequests;
+    uint32_t cpu_us, wall_ms; /* the same, but for 0: nothing said */
 };
 
 enum call_path { CALL_HERE = 0, CALL_FORWARDED, CALL_BOUNCED };
 
+/* The script may not run now: *error says why, and it is counted. */
+bool call_is_held(struct core *, uint64_t handle, uint32_t *error);
 /* Places and starts it. True: events will follow, and *ref names it (even if it ends before this
  * returns: then ref is dead). False: it was refused at once, *error says why; the head is the
  * caller's still. */
@@ -138,8 +144,8 @@ void call_cancel(struct core *, struct call_ref);
 /* For debug headers: names of nodes by their index in the world. */
 enum call_path call_path(struct core *, struct call_ref);
 uint16_t call_home(struct core *, struct call_ref);
-/* Of a peer's call, while its last event is told: what it has spent of the grant (budget.h). */
-uint32_t call_spent(struct core *, struct call_ref);
+/* Of a peer's call, while its last event is told: what it has spent (budget.h). */
+struct record_end call_spent(struct core *, struct call_ref);
 
 /* ---- the core's part ---- */
 
@@ -147,10 +153,12 @@ struct calls;
 size_t calls_bytes(uint32_t count);
 /* drop_subs: a call is over, and so are the calls that its script has made. */
 struct calls *calls_init(void *memory, uint32_t count,
-                         void (*drop_subs)(struct core *, struct call *));
+                         void (*drop_subs)(struct core *, struct call *), uint64_t now_ns);
 uint32_t calls_live(const struct calls *);
 
-/* Retries and deadlines of PLACE; a few per iteration. */
+/* A cell of that script is there that was not: what waits for one looks in calls_run. */
+void calls_look_again(struct core *, uint64_t script);
+/* What is due: retries, deadlines; a slice per iteration. */
 uint32_t calls_run(struct core *);
 uint64_t calls_next_ns(const struct calls *);
 /* The core ends: nobody waits for what lingers. */

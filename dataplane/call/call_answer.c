@@ -1,6 +1,7 @@
 /* The memory of a call's answer: no credit without chunks. And what origins say and ask. */
 #include "dataplane/base/mutant.h"
 #include "dataplane/call/call_state.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/world/world.h"
@@ -93,7 +94,7 @@ static void raise_floor(struct core *core, struct byte_queue *q, size_t room)
 static uint32_t outstanding(struct core *core, struct call *c)
 {
     return c->state == CALL_LOCAL
-               ? c->credit_due + runtime_link_outstanding(core->link[c->link], c->job)
+               ? c->credit_due + runtime_link_outstanding(cells_at(core, c->link), c->job)
                : c->recv_credit;
 }
 
@@ -101,7 +102,7 @@ void call_grant_due(struct core *core, struct call *c)
 {
     if (c->credit_due == 0 || c->state != CALL_LOCAL)
         return;
-    if (runtime_link_credit(core->link[c->link], c->job, c->credit_due))
+    if (runtime_link_credit(cells_at(core, c->link), c->job, c->credit_due))
         c->credit_due = 0;
     else
         call_wait(core, c, core->now_ns + CALL_SHORT_NS);
@@ -117,10 +118,17 @@ void call_credit(struct core *core, struct call_ref ref, size_t room)
     uint32_t promised = c->answer->bytes + outstanding(core, c);
     if (!c->has_head)
         promised += ANSWER_HEAD_BYTES_MAX;
+    /* What comes is promised already: it falls only when the origin has taken some. An origin that
+     * merely looked, for a packet without a byte, has no more time for that. */
+    if (promised < c->promised)
+        budget_moved(&c->budget, core->now_ns);
+    c->promised = promised;
     uint32_t step = own / 2 < CREDIT_STEP_BYTES ? own / 2 : CREDIT_STEP_BYTES;
     if (own < promised + step)
         return;
+    c->promised = own;
     if (c->state == CALL_LOCAL) {
+        c->moved_ns = core->now_ns; /* as its cell will see it */
         c->credit_due += own - promised;
         call_grant_due(core, c);
         return;
@@ -141,7 +149,7 @@ void call_tell_fin(struct core *core, struct call *c)
     bool is_running = c->state == CALL_LOCAL || c->state == CALL_REMOTE;
     if (!c->has_fin || c->fin_told || !is_running || MUTANT(FIN_UNTOLD))
         return;
-    c->fin_told = c->state == CALL_LOCAL ? runtime_link_fin(core->link[c->link], c->job)
+    c->fin_told = c->state == CALL_LOCAL ? runtime_link_fin(cells_at(core, c->link), c->job)
                                          : peers_fin(core->peers, c->channel, c->stream);
     if (!c->fin_told)
         call_wait(core, c, core->now_ns + CALL_SHORT_NS);

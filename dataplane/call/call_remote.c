@@ -68,7 +68,7 @@ enum call_sent call_send(struct core *core, struct call *c, uint16_t node)
     bool has_memory = bytes > 0 && stream_set_aside(channel, stream, bytes);
     if (!has_memory) {
         call_revoke_lazy(core, c);
-        budget_return(&c->budget, 0);
+        budget_return(&c->budget, (struct budget_sum){0});
         stream_reset(channel, stream, STREAM_CANCELLED);
         peers_mark(core->peers, channel);
         return bytes > 0 ? CALL_NO_MEMORY : CALL_NO_WAY;
@@ -83,6 +83,7 @@ enum call_sent call_send(struct core *core, struct call *c, uint16_t node)
     c->node = node;
     c->state = CALL_SENT;
     c->wait_until_ns = 0;
+    budget_runs(&c->budget);
     c->path = CALL_FORWARDED;
     c->recv_credit = call_first_credit(c);
     c->head_left = c->data_left = 0;
@@ -191,6 +192,11 @@ static bool ends_at(struct stream *s, uint32_t offset, struct record_end *end)
     return record_read_end(end, bytes, sizeof(bytes));
 }
 
+static void take_spent(struct call *c, const struct record_end *end)
+{
+    budget_return(&c->budget, (struct budget_sum){end->spent_subrequests, end->spent_cpu_us});
+}
+
 /* The last event is told: the stream goes with the call. */
 static void end_remote(struct core *core, struct call *c, uint32_t consumed)
 {
@@ -207,7 +213,7 @@ static void broken(struct core *core, struct call *c)
 {
     core->counters.rpc_bad_frame++;
     call_drop_stream(core, c, STREAM_BROKEN);
-    call_lost(core, c, false);
+    call_lost(core, c, JOB_ERROR_NONE);
 }
 
 static void on_accept(struct core *core, struct call *c, const uint8_t *bytes, size_t len)
@@ -236,7 +242,7 @@ static void bounced(struct core *core, struct call *c, uint8_t reason)
     core->counters.call_wasted_bytes += c->sent_bytes;
     call_trace(core, c, TRACE_BOUNCE, reason, c->sent_bytes);
     call_drop_stream(core, c, STREAM_CANCELLED);
-    budget_return(&c->budget, 0);
+    budget_return(&c->budget, (struct budget_sum){0});
     c->is_bounced = true;
     c->path = CALL_BOUNCED;
     call_run_here(core, c);
@@ -301,7 +307,7 @@ static bool on_head(struct core *core, struct call *c, uint32_t record_bytes)
     }
     struct head_reader r;
     if (is_end)
-        budget_return(&c->budget, end.spent_subrequests);
+        take_spent(c, &end);
     c->is_over = is_end;
     call_trace(core, c, TRACE_HEAD, head_read_response(&r, head.head, head.head_bytes),
                head.cold_us);
@@ -372,7 +378,7 @@ static bool on_data(struct core *core, struct call *c)
     struct record_end end;
     bool is_end = body.bytes == c->data_left && ends_at(c->stream, (uint32_t)body.bytes, &end);
     if (is_end)
-        budget_return(&c->budget, end.spent_subrequests);
+        take_spent(c, &end);
     uint32_t generation = c->generation;
     c->data_left -= (uint32_t)body.bytes;
     c->recv_credit -= (uint32_t)body.bytes;
@@ -396,7 +402,7 @@ static void on_end(struct core *core, struct call *c, const uint8_t *bytes, size
         broken(core, c);
         return;
     }
-    budget_return(&c->budget, end.spent_subrequests);
+    take_spent(c, &end);
     uint32_t generation = c->generation;
     c->is_over = true;
     c->events->data(core, c->owner, &(struct answer_body){.is_end = true});
@@ -411,7 +417,7 @@ static void on_error(struct core *core, struct call *c, const uint8_t *bytes, si
         broken(core, c);
         return;
     }
-    budget_return(&c->budget, error.end.spent_subrequests);
+    take_spent(c, &error.end);
     call_drop_stream(core, c, STREAM_CANCELLED);
     call_fail(core, c, error.error);
 }
@@ -511,7 +517,7 @@ void call_reset(void *arg, struct stream *stream, enum stream_reset why)
     if (is_refused)
         bounced(core, c, BOUNCE_OVERLOAD);
     else
-        call_lost(core, c, false);
+        call_lost(core, c, JOB_ERROR_NONE);
 }
 
 void calls_channel_down(struct core *core, struct channel *channel)
@@ -523,6 +529,6 @@ void calls_channel_down(struct core *core, struct channel *channel)
         c->stream = NULL;
         c->channel = NULL;
         core->counters.call_lost++;
-        call_lost(core, c, false);
+        call_lost(core, c, JOB_ERROR_NONE);
     }
 }

@@ -9,43 +9,37 @@
 
 enum { FREE_NONE = UINT32_MAX };
 
-void runtime_link_init(struct runtime_link *l, uint32_t index, uint32_t lane, uint32_t jobs_max,
-                       struct counters *counters, void *core,
-                       const struct runtime_link_events *events,
-                       const struct runtime_sub_events *sub_events)
+void runtime_link_init(struct runtime_link *l, uint32_t index, const struct runtime_link_env *env)
 {
-    assert(jobs_max >= 1 && jobs_max <= JOB_JOBS_MAX);
-    memset(l, 0, sizeof(*l));
-    l->index = index;
-    l->lane = lane;
-    l->jobs_max = jobs_max;
-    l->counters = counters;
-    l->core = core;
-    l->events = events;
-    l->sub_events = sub_events;
-    l->wake_fd = -1;
+    assert(env->jobs_max >= 1 && env->jobs_max <= JOB_JOBS_MAX);
+    *l =
+        (struct runtime_link){.env = env, .index = index, .wake_fd = -1, .jobs_max = env->jobs_max};
     shed_init(&l->shed);
     shed_init(&l->full);
-    warmth_init(&l->warmth, counters);
-    for (uint32_t i = 0; i < jobs_max; i++)
-        l->job[i] = (struct runtime_job){.generation = 1,
-                                         .next_free = i + 1 < jobs_max ? i + 1 : FREE_NONE};
-    l->free_head = 0;
+}
+
+static uint32_t take_job(struct runtime_link *l)
+{
+    uint32_t index = l->free_head;
+    l->free_head = l->job[index].next_free;
+    l->generation += l->generation == UINT32_MAX ? 2 : 1;
+    l->live_jobs++;
+    return index;
 }
 
 static void free_job(struct runtime_link *l, uint32_t index)
 {
     struct runtime_job *j = &l->job[index];
     assert(j->is_live);
-    uint32_t generation = j->generation + 1;
-    *j = (struct runtime_job){.generation = generation ? generation : 1, .next_free = l->free_head};
+    *j = (struct runtime_job){.next_free = l->free_head};
     l->free_head = index;
     l->live_jobs--;
+    l->env->events->touched(l->env->core, l->index);
 }
 
 static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
 {
-    if (ref.generation == 0 || ref.index >= l->jobs_max)
+    if (ref.generation == 0 || ref.index >= l->jobs)
         return NULL;
     struct runtime_job *j = &l->job[ref.index];
     return j->is_live && (j->generation == ref.generation || MUTANT(GENERATION_IGNORED)) ? j : NULL;
@@ -57,89 +51,111 @@ static bool is_suspect(const struct runtime_link *l, const struct runtime_job *j
                        const struct job_blame *by)
 {
     return j->script_handle == by->script &&
-           (by->job == 0 || by->job == job_name(l->lane, (uint32_t)(j - l->job), j->generation));
+           (by->job == 0 ||
+            by->job == job_name(l->env->lane, (uint32_t)(j - l->job), j->generation));
+}
+
+static enum job_error fault_of(const struct job_blame *by)
+{
+    return by->error == JOB_ERROR_NONE ? JOB_ERROR_LOST : by->error;
 }
 
 /* Tells the owners of suspects, or of all others, that their jobs are lost. */
 static void lose_jobs(struct runtime_link *l, const struct job_blame *by, bool suspects)
 {
-    for (uint32_t i = 0; i < l->jobs_max; i++) {
+    for (uint32_t i = 0; i < l->jobs; i++) {
         struct runtime_job *j = &l->job[i];
         if (!j->is_live || is_suspect(l, j, by) != suspects)
             continue;
         uint32_t owner = j->owner;
         free_job(l, i);
-        l->counters->job_lost++;
-        l->counters->job_suspect += suspects;
+        l->env->counters->job_lost++;
+        l->env->counters->job_suspect += suspects;
         if (!MUTANT(CRASH_UNTOLD))
-            l->events->lost(l->core, owner, suspects && !MUTANT(SUSPECT_RERUN));
+            l->env->events->lost(l->env->core, owner,
+                                 suspects && !MUTANT(SUSPECT_RERUN) ? fault_of(by)
+                                                                    : JOB_ERROR_NONE);
     }
 }
 
-static void detach(struct runtime_link *l, struct job_blame by)
+void runtime_link_cut(struct runtime_link *l, struct job_blame by)
 {
+    if (!l->region)
+        return;
     l->region = NULL;
-    l->is_let_go = false;
     l->wake_fd = -1;
     l->has_pushed = false;
     l->watched_ns = l->waited_ns = l->delay_ns = 0;
     shed_init(&l->shed);
     shed_init(&l->full);
-    warmth_clear(&l->warmth);
     lose_jobs(l, &by, true);
+}
+
+void runtime_link_detach(struct runtime_link *l, struct job_blame by)
+{
+    runtime_link_cut(l, by);
+    if (!l->job)
+        return;
     runtime_subs_lose(l);
     lose_jobs(l, &by, false);
+    l->jobs = l->subs = 0;
+    l->job = NULL;
+    l->sub = NULL;
 }
 
-static void attach(struct runtime_link *l, const struct world_runtime *r)
+size_t runtime_link_table_bytes(const struct job_geometry *g)
 {
-    struct job_region_header *header = r->region;
-    struct job_lane_shared *lane = job_region_lane(r->region, l->lane);
-    l->region = r->region;
-    l->wake_fd = r->wake_fd;
-    l->condemned = r->condemned;
+    return g->jobs * sizeof(struct runtime_job) + g->subs * sizeof(struct runtime_sub) +
+           arena_lists_bytes(g->chunks);
+}
+
+static void lay_table(struct runtime_link *l, const struct job_geometry *g, void *table)
+{
+    memset(table, 0, runtime_link_table_bytes(g));
+    l->job = table;
+    l->sub = (struct runtime_sub *)(l->job + g->jobs);
+    l->jobs_max = g->jobs < l->env->jobs_max ? g->jobs : l->env->jobs_max;
+    l->jobs = l->jobs_max;
+    l->subs = g->subs;
+    for (uint32_t i = 0; i < l->jobs; i++)
+        l->job[i].next_free = i + 1 < l->jobs ? i + 1 : FREE_NONE;
+    l->free_head = 0;
+}
+
+void runtime_link_attach(struct runtime_link *l, const struct runtime_link_end *end)
+{
+    const struct job_geometry *g = &end->geometry;
+    struct job_region_header *header = end->region;
+    struct job_lane lane;
+    assert(!l->region && !l->job);
+    job_region_lane(end->region, g, l->env->lane, &lane);
+    l->region = end->region;
+    l->wake_fd = end->wake_fd;
+    l->condemned = end->condemned;
     l->runtime_asleep = &header->runtime_asleep;
-    l->core_asleep = &header->core_asleep[l->lane];
-    job_producer_init(&l->down, &lane->down);
-    job_consumer_init(&l->up, &lane->up);
-    arena_owner_init(&l->arena_down, &lane->arena_down);
-    arena_peer_init(&l->arena_up, &lane->arena_up);
+    l->core_asleep = &header->core_asleep[l->env->lane];
+    lay_table(l, g, end->table);
+    job_producer_init(&l->down, lane.down, g->slots);
+    job_consumer_init(&l->up, lane.up, g->slots);
+    arena_owner_init(&l->arena_down, &lane.arena_down, l->sub + g->subs);
+    arena_peer_init(&l->arena_up, &lane.arena_up);
 }
 
-void runtime_link_let_go(struct runtime_link *l, const struct world_runtime *r)
+void runtime_link_condemn(struct runtime_link *l)
 {
-    if (!l->region || (l->life == r->life && l->region == r->region))
-        return;
-    l->region = NULL;
-    l->is_let_go = true;
-}
-
-void runtime_link_follow(struct runtime_link *l, const struct world_runtime *r)
-{
-    if (l->life != r->life)
-        l->is_given_up = false;
-    else if (l->region == r->region && !l->is_let_go)
-        return;
-    /* Of a life before the last one nothing is known; jobs do not get that old, as a core follows
-     * each world. */
-    struct job_blame by = r->ended_life == l->life ? r->ended_by : (struct job_blame){0};
-    l->life = r->life;
-    if (l->region || l->is_let_go)
-        detach(l, by);
-    /* A life may be announced before it is up; one that we gave up stays down until the next. */
-    if (r->region && !l->is_given_up)
-        attach(l, r);
-}
-
-/* The runtime broke the contract: believe nothing of it any more. */
-static void condemn(struct runtime_link *l)
-{
-    l->counters->job_bad_message++;
     uint32_t none = 0; /* who came first knows the reason */
+    if (!l->region)
+        return;
     if (l->condemned)
         atomic_compare_exchange_strong(l->condemned, &none, 1);
-    l->is_given_up = true;
-    detach(l, job_region_blame(l->region));
+    runtime_link_detach(l, job_region_blame(l->region));
+}
+
+/* A message that breaks the contract. */
+static void condemn(struct runtime_link *l)
+{
+    l->env->counters->job_bad_message++;
+    runtime_link_condemn(l);
 }
 
 /* ---- down ---- */
@@ -148,6 +164,8 @@ void runtime_push(struct runtime_link *l, const struct job_slot *slot)
 {
     bool pushed = job_producer_push(&l->down, slot);
     assert(pushed); /* room was looked for first */
+    if (!l->has_pushed)
+        l->env->events->touched(l->env->core, l->index);
     l->has_pushed = true;
 }
 
@@ -168,7 +186,7 @@ void runtime_fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *
 
 enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
                                          uint64_t script_handle, uint64_t request_id,
-                                         const uint8_t *head, size_t head_bytes, bool has_body,
+                                         const uint8_t *head, size_t head_bytes, uint8_t flags,
                                          uint64_t now_ns, struct job_ref *out)
 {
     uint32_t chunks = arena_chunks_for(head_bytes);
@@ -177,31 +195,27 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
         return JOB_NO_RUNTIME;
     if (l->free_head == FREE_NONE)
         return JOB_TABLE_FULL;
-    if (job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
-        arena_available(&l->arena_down, chunks) < chunks)
+    if (!runtime_has_slot(l) || arena_available(&l->arena_down) < chunks)
         return JOB_NO_ROOM;
 
-    uint32_t index = l->free_head;
+    uint32_t index = take_job(l);
     struct runtime_job *j = &l->job[index];
-    l->free_head = j->next_free;
-    l->live_jobs++;
-    *j = (struct runtime_job){.generation = j->generation,
+    *j = (struct runtime_job){.generation = l->generation,
                               .owner = owner,
                               .script_handle = script_handle,
                               .send_credit = JOB_CREDIT_INITIAL,
                               .recv_credit = JOB_ANSWER_CREDIT_INITIAL,
                               .is_live = true,
-                              .is_body_ended = !has_body};
+                              .is_body_ended = flags & JOB_F_END};
     struct job_slot slot = {.type = JOB_START,
-                            .flags = has_body ? 0 : JOB_F_END,
+                            .flags = flags,
                             .job = index,
                             .generation = j->generation,
                             .arg = script_handle,
                             .arg2 = request_id};
     runtime_fill(l, &slot, head, head_bytes);
     runtime_push(l, &slot);
-    l->counters->job_started++;
-    warmth_started(&l->warmth, script_handle, now_ns);
+    l->env->counters->job_started++;
     if (l->watched_ns == 0) {
         l->watched_tail = l->down.tail;
         l->watched_ns = MUTANT(STALE_CLOCK) ? l->answered_ns + 1 : now_ns;
@@ -236,10 +250,9 @@ uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
 
 static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
 {
-    if (!l->region || j->is_body_ended ||
-        job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE)
+    if (j->is_body_ended || !runtime_has_slot(l))
         return 0;
-    size_t arena = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * ARENA_CHUNK_BYTES;
+    size_t arena = (size_t)arena_available(&l->arena_down) * ARENA_CHUNK_BYTES;
     return j->send_credit < arena ? j->send_credit : arena;
 }
 
@@ -264,8 +277,7 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
         if (part > room)
             part = room;
         bool is_last = is_end && taken + part == len;
-        if (part == 0 && (!is_last || job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <=
-                                          RUNTIME_RING_RESERVE))
+        if (part == 0 && (!is_last || !runtime_has_slot(l)))
             return taken;
         struct job_slot slot = {.type = JOB_BODY,
                                 .flags = is_last ? JOB_F_END : 0,
@@ -297,9 +309,7 @@ bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t by
 
 bool runtime_link_is_short(struct runtime_link *l)
 {
-    return l->region &&
-           (job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
-            arena_available(&l->arena_down, 1) == 0);
+    return l->region && (!runtime_has_slot(l) || arena_available(&l->arena_down) == 0);
 }
 
 uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref ref)
@@ -320,18 +330,21 @@ bool runtime_link_fin(struct runtime_link *l, struct job_ref ref)
     return true;
 }
 
-void runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
+bool runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);
-    if (!j || j->lingers || j->is_cancelled)
-        return;
+    if (!j || j->lingers || j->is_cancel_told)
+        return true;
     j->is_cancelled = j->is_body_ended = true;
-    /* Without room the runtime finishes the job for nobody. */
-    if (l->region && job_producer_free(&l->down, 1) > 0 && !MUTANT(CANCEL_UNSAID))
+    if (l->region && job_producer_free(&l->down, 1) == 0)
+        return false;
+    j->is_cancel_told = true;
+    if (l->region && !MUTANT(CANCEL_UNSAID))
         runtime_push(l, &(struct job_slot){
                             .type = JOB_CANCEL, .job = ref.index, .generation = ref.generation});
     if (MUTANT(CANCEL_FORGETS))
         free_job(l, ref.index);
+    return true;
 }
 
 void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)
@@ -344,25 +357,6 @@ bool runtime_link_lingers(const struct runtime_link *l, struct job_ref ref)
 {
     const struct runtime_job *j = find((struct runtime_link *)l, ref);
     return j && j->lingers;
-}
-
-bool runtime_link_is_warm(const struct runtime_link *l, uint64_t handle)
-{
-    return warmth_of(&l->warmth, handle) == WARMTH_WARM;
-}
-
-bool runtime_link_warm(struct runtime_link *l, uint64_t handle, bool is_demanded, uint64_t now_ns)
-{
-    if (!l->region ||
-        job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) <= RUNTIME_RING_RESERVE ||
-        !warmth_ask(&l->warmth, handle, now_ns))
-        return false;
-    runtime_push(l, &(struct job_slot){.type = JOB_WARM,
-                                       .flags = is_demanded ? JOB_F_DEMANDED : 0,
-                                       .arg = handle});
-    l->counters->warm_sent++;
-    l->counters->warm_demanded += is_demanded;
-    return true;
 }
 
 /* ---- up ---- */
@@ -405,18 +399,19 @@ static bool take_credit(struct runtime_job *j, const struct job_slot *s)
 }
 
 /* The answer is complete, or failed; the job itself may have more to do. */
-static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags)
+static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags, uint64_t cpu_us)
 {
     struct runtime_job *j = &l->job[index];
     bool is_cancelled = j->is_cancelled;
     uint32_t owner = j->owner;
+    l->env->events->ran(l->env->core, owner, cpu_us);
     if (flags & JOB_F_LINGERS) {
         j->lingers = true;
         return;
     }
     free_job(l, index);
     if (is_cancelled)
-        l->events->done(l->core, owner);
+        l->env->events->done(l->env->core, owner);
 }
 
 static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
@@ -427,15 +422,22 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     uint32_t owner = j->owner;
     bool is_end = s->flags & JOB_F_END, is_wanted = !j->is_cancelled;
     if (is_end)
-        end_answer(l, s->job, s->flags);
+        end_answer(l, s->job, s->flags, s->arg2);
     if (is_wanted)
-        l->events->data(l->core, owner, &(struct answer_body){body.view, body.count, is_end});
+        l->env->events->data(l->env->core, owner,
+                             &(struct answer_body){body.view, body.count, is_end});
     return true;
+}
+
+static void tell_warmed(struct runtime_link *l, uint64_t script, uint64_t us)
+{
+    l->env->events->warmed(l->env->core, l->index, script,
+                           us < UINT32_MAX ? (uint32_t)us : UINT32_MAX);
 }
 
 /* next: the slot after the head if it is DATA|END of the same job, else NULL. */
 static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s,
-                    const struct job_slot *next, uint64_t now_ns)
+                    const struct job_slot *next)
 {
     struct body_views head, body = {.count = 0};
     if (j->has_head || !runtime_views_of(l, s, &head) || head.count == 0)
@@ -445,38 +447,39 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
         return false;
     size_t head_bytes = 0;
     for (uint32_t i = 0; i < head.count; i++) {
-        memcpy(l->head_copy + head_bytes, head.view[i].p, head.view[i].len);
+        memcpy(l->env->head_copy + head_bytes, head.view[i].p, head.view[i].len);
         head_bytes += head.view[i].len;
     }
     uint32_t owner = j->owner;
     bool is_end = next || (s->flags & JOB_F_END), is_wanted = !j->is_cancelled;
-    uint64_t took_us = s->arg > JOB_START_WARMING ? s->arg : 0;
-    warmth_warmed(&l->warmth, j->script_handle,
-                  took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX, now_ns);
-    l->counters->job_cold += s->arg > JOB_START_WARMING;
-    l->counters->job_warming += s->arg == JOB_START_WARMING;
-    l->counters->job_warm += s->arg == JOB_START_WARM;
+    tell_warmed(l, j->script_handle, s->arg > JOB_START_WARMING ? s->arg : 0);
+    l->env->counters->job_cold += s->arg > JOB_START_WARMING;
+    l->env->counters->job_warming += s->arg == JOB_START_WARMING;
+    l->env->counters->job_warm += s->arg == JOB_START_WARM;
     if (is_end)
-        end_answer(l, s->job, next ? next->flags : s->flags);
+        end_answer(l, s->job, next ? next->flags : s->flags, next ? next->arg2 : s->arg2);
     if (is_wanted)
-        l->events->head(l->core, owner,
-                        &(struct answer_head){.bytes = l->head_copy,
-                                              .len = head_bytes,
-                                              .cold_us = s->arg,
-                                              .body = {body.view, body.count, is_end}});
+        l->env->events->head(l->env->core, owner,
+                             &(struct answer_head){.bytes = l->env->head_copy,
+                                                   .len = head_bytes,
+                                                   .cold_us = s->arg,
+                                                   .body = {body.view, body.count, is_end}});
     return true;
 }
 
 static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
-    if (!job_error_is_runtimes(s->arg))
+    bool is_refusal = s->arg == JOB_ERROR_SPENT;
+    if (!job_error_is_runtimes(s->arg) || (is_refusal && (j->has_head || j->lingers)))
         return false;
     uint32_t owner = j->owner;
     bool is_wanted = !j->is_cancelled;
-    /* Of one that lingers this is the end, whatever its flags say. */
-    end_answer(l, s->job, j->lingers ? 0 : s->flags);
+    if (is_refusal)
+        l->env->events->spent(l->env->core, l->index);
+    /* Of one that lingers, or has not begun, this is the end, whatever its flags say. */
+    end_answer(l, s->job, j->lingers || is_refusal ? 0 : s->flags, s->arg2);
     if (is_wanted)
-        l->events->error(l->core, owner, (enum job_error)s->arg);
+        l->env->events->error(l->env->core, owner, (enum job_error)s->arg);
     return true;
 }
 
@@ -486,7 +489,7 @@ static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struc
         return false;
     j->send_credit += (uint32_t)s->arg;
     if (!j->is_cancelled)
-        l->events->credit(l->core, j->owner);
+        l->env->events->credit(l->env->core, j->owner);
     return true;
 }
 
@@ -495,8 +498,9 @@ static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct 
     if (!j->lingers && !j->is_cancelled)
         return false;
     uint32_t owner = j->owner;
+    l->env->events->ran(l->env->core, owner, s->arg2);
     free_job(l, s->job);
-    l->events->done(l->core, owner);
+    l->env->events->done(l->env->core, owner);
     return true;
 }
 
@@ -504,7 +508,7 @@ static bool on_span(struct runtime_link *l, struct runtime_job *j, const struct 
 {
     if (s->chunk_count != 0)
         return false;
-    l->events->span(l->core, j->owner, s->chunk);
+    l->env->events->span(l->env->core, j->owner, s->chunk);
     return true;
 }
 
@@ -521,25 +525,21 @@ static bool is_whole_body_of(const struct job_slot *head, const struct job_slot 
 }
 
 static bool on_message(struct runtime_link *l, const struct job_slot *s,
-                       const struct job_slot *next, uint64_t now_ns)
+                       const struct job_slot *next)
 {
-    if (s->type == JOB_WARMED || s->type == JOB_EVICTED) {
+    if (s->type == JOB_WARMED) {
         if (s->arg == 0)
             return false;
-        if (s->type == JOB_WARMED)
-            warmth_warmed(&l->warmth, s->arg, s->arg2 < UINT32_MAX ? (uint32_t)s->arg2 : UINT32_MAX,
-                          now_ns);
-        else
-            warmth_evicted(&l->warmth, s->arg);
+        tell_warmed(l, s->arg, s->arg2);
         return true;
     }
     if (s->type == JOB_SUB_BODY || s->type == JOB_SUB_CREDIT || s->type == JOB_SUB_CANCEL)
         return runtime_on_sub_message(l, s);
-    if (!is_about_a_job(s->type) || s->job >= l->jobs_max || s->generation == 0)
+    if (!is_about_a_job(s->type) || s->job >= l->jobs || s->generation == 0)
         return false;
     struct runtime_job *j = find(l, (struct job_ref){s->job, s->generation});
     if (!j) {
-        l->counters->job_late++;
+        l->env->counters->job_late++;
         return true;
     }
     if (j->lingers && s->type != JOB_DONE && s->type != JOB_SUB) {
@@ -550,7 +550,7 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
     }
     switch (s->type) {
     case JOB_HEAD:
-        return on_head(l, j, s, next, now_ns);
+        return on_head(l, j, s, next);
     case JOB_DATA:
         return on_data(l, j, s);
     case JOB_ERROR:
@@ -566,7 +566,12 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
     }
 }
 
-uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns)
+bool runtime_link_pending(struct runtime_link *l)
+{
+    return l->region && job_consumer_pending(&l->up);
+}
+
+uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
 {
     uint32_t count = 0;
     struct job_slot slot, next;
@@ -598,9 +603,8 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max, uint64_t now_ns
             has_next = r == JOB_RING_OK;
             is_pair = has_next && is_whole_body_of(&slot, &next);
         }
-        uint64_t life = l->life;
-        bool is_fine = on_message(l, &slot, is_pair ? &next : NULL, now_ns);
-        if (!l->region || l->life != life)
+        bool is_fine = on_message(l, &slot, is_pair ? &next : NULL);
+        if (!l->region)
             break;
         if (is_fine && is_pair) {
             is_fine = give_back(l, &next);
@@ -638,6 +642,11 @@ bool runtime_link_sleep(struct runtime_link *l)
     atomic_store_explicit(&l->core_asleep->asleep, 1, memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst);
     return job_consumer_pending(&l->up);
+}
+
+bool runtime_link_has_rung(const struct runtime_link *l)
+{
+    return l->region && !atomic_load_explicit(&l->core_asleep->asleep, memory_order_relaxed);
 }
 
 void runtime_link_woke(struct runtime_link *l)

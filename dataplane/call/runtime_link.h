@@ -1,6 +1,6 @@
 /* runtime_link.h
  *
- * The dp core's side of one runtime process: its lane of the shared region, its job table, and the
+ * The dp core's side of one cell: its lane of the shared region, its job table, and the
  * check of every message that comes up. What arrives here is hostile input (runtime/job.h says
  * why).
  *
@@ -8,9 +8,10 @@
  *   sub.c  --reply/credit--------------> [ sub table ]
  *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
  *
- * When a process dies, the world says what it was executing (world_runtime.ended_by). That job is a
- * suspect: whoever runs it again may lose the next process. Suspects are told first, so that what
- * waits for them knows before its own end.
+ * When a process dies, hearthd learns what it was executing (job_blame). That job is a
+ * suspect: whoever runs it again may lose the next process. It is told which limit it broke, if
+ * that is what ended the process. Suspects are told first, so that what waits for them knows before
+ * its own end.
  *
  * A breach (impossible ring word, foreign chunk, message out of order, more bytes than credit) ends
  * the link: all its jobs get `lost`, *condemned is set, and the control thread replaces the
@@ -26,9 +27,13 @@
  *
  * Time is a parameter; the *_ns fields are when something happened, none of them is a clock.
  *
+ * Of a link without live jobs nothing but late messages and JOB_WARMED comes up, so the core polls,
+ * and announces its sleep to, those that have some or that start (cells.h).
+ *
  * Ownership: jobs are named by struct job_ref; a ref whose generation has passed is dead and all
- * calls on it are refused. Thread: the core. Memory: one struct per (core, runtime), allocated at
- * start.
+ * calls on it are refused, also when the link leads elsewhere meanwhile. Thread: the core. Memory:
+ * a small struct for each link, and a table as large as the region's geometry from attach to the
+ * end of detach; both are the core's.
  *
  * Rejected: as the queueing delay, a time stamp from the runtime: this needs no message, and a
  * runtime that lies harms itself only. The time from the push to the look that finds the START
@@ -45,11 +50,8 @@
 
 #include "dataplane/base/counters.h"
 #include "dataplane/place/shed.h"
-#include "dataplane/place/warmth.h"
 #include "runtime/head.h"
 #include "runtime/job.h"
-
-struct world_runtime;
 
 #define LINK_DELAY_MEMORY_NS (20ull * 1000000)
 
@@ -83,11 +85,24 @@ struct runtime_link_events {
     void (*data)(void *core, uint32_t owner, const struct answer_body *);
     void (*error)(void *core, uint32_t owner, enum job_error);
     void (*credit)(void *core, uint32_t owner); /* more request body can be sent */
-    /* The runtime is gone. is_suspect: it died while it ran this job. */
-    void (*lost)(void *core, uint32_t owner, bool is_suspect);
+    /* The runtime is gone. suspected_of: it died while it ran this job, of this limit that the job
+     * broke, or with JOB_ERROR_LOST of whatever; JOB_ERROR_NONE: it did not. */
+    void (*lost)(void *core, uint32_t owner, enum job_error suspected_of);
+    /* So much CPU time has the job used in all: its word, about itself. Before what it calls, and
+     * before the event that is its end. */
+    void (*ran)(void *core, uint32_t owner, uint64_t cpu_us);
     void (*done)(void *core, uint32_t owner); /* the end of a job that lingered or was cancelled */
     void (*span)(void *core, uint32_t owner,
                  const uint32_t phase_us[JOB_PHASES]); /* of its cold start */
+    /* Of the link itself: it takes no START any more, as it has said of one. Before the error of
+     * that one, JOB_ERROR_SPENT. */
+    void (*spent)(void *core, uint32_t link);
+    /* The same: its script is ready; us: what that took, 0: it was already. Neither
+     * attaches nor detaches it. */
+    void (*warmed)(void *core, uint32_t link, uint64_t script, uint32_t us);
+    /* The same: it has something to publish, or a job less. Neither polls, attaches nor
+     * detaches. */
+    void (*touched)(void *core, uint32_t link);
 };
 
 /* Sub-requests. `sub` is the runtime's name for it; sub_owner is what `started` returned for it,
@@ -111,6 +126,7 @@ struct runtime_job {
     bool is_live, has_head, is_body_ended;
     bool lingers;      /* answered; awaits DONE */
     bool is_cancelled; /* nobody wants the answer; awaits what ends the job */
+    bool is_cancel_told;
 };
 
 struct runtime_sub {
@@ -121,27 +137,42 @@ struct runtime_sub {
     bool has_head, is_body_ended;
 };
 
+/* What all links of a core share; they keep the pointer. */
+struct runtime_link_env {
+    void *core;
+    struct counters *counters;
+    const struct runtime_link_events *events;
+    const struct runtime_sub_events *sub_events;
+    uint8_t *head_copy; /* JOB_HEAD_BYTES_MAX: the head that an event shows */
+    uint32_t lane;      /* of every region */
+    uint32_t jobs_max;  /* of one link, if its geometry does not say less */
+};
+
+/* What a link leads to. */
+struct runtime_link_end {
+    void *region;
+    struct job_geometry geometry;
+    int wake_fd;
+    _Atomic uint32_t *condemned; /* 0: set to 1 when the process breaks the contract */
+    void *table;                 /* runtime_link_table_bytes, aligned for a uint64_t */
+};
+
 struct runtime_link {
     void *region; /* NULL: down */
-    uint64_t life;
+    const struct runtime_link_env *env;
     int wake_fd;
     _Atomic uint32_t *condemned;
-    bool has_pushed;  /* since the last flush */
-    bool is_let_go;   /* the region is gone, and its jobs do not know */
-    bool is_given_up; /* this life broke the contract */
+    bool has_pushed; /* since the last flush */
     struct job_sleeper *runtime_asleep, *core_asleep;
     struct job_producer down;
     struct job_consumer up;
     struct arena_peer arena_up;
-    struct counters *counters;
-    void *core;
-    const struct runtime_link_events *events;
-    const struct runtime_sub_events *sub_events;
-    uint32_t lane;
+    uint32_t index;
     uint32_t live_jobs;
     uint32_t jobs_max;
+    uint32_t jobs, subs; /* of the table; 0: there is none */
     uint32_t free_head;
-    uint32_t index; /* of the process */
+    uint32_t generation; /* the last job's: no table brings one back */
     struct shed shed;
     /* The same with SHED_FULL_TARGETS times the target: for work that nobody else can do. */
     struct shed full;
@@ -150,24 +181,26 @@ struct runtime_link {
     uint64_t waited_ns;    /* its age at the last look */
     uint64_t delay_ns;     /* the last answer */
     uint64_t answered_ns;  /* and when it was given */
-    struct warmth warmth;
-    struct runtime_job job[JOB_JOBS_MAX];
-    struct runtime_sub sub[JOB_SUBS_MAX];
-    uint8_t head_copy[JOB_HEAD_BYTES_MAX];
+    struct runtime_job *job;
+    struct runtime_sub *sub;
     struct arena_owner arena_down;
 };
 
-void runtime_link_init(struct runtime_link *, uint32_t index, uint32_t lane, uint32_t jobs_max,
-                       struct counters *, void *core, const struct runtime_link_events *,
-                       const struct runtime_sub_events *);
+void runtime_link_init(struct runtime_link *, uint32_t index, const struct runtime_link_env *);
 
-/* Before the world is followed, on every link: a region that the world has no more may be unmapped,
- * and is touched no more. Its jobs are not told yet, since what they do then may lead to other
- * links. */
-void runtime_link_let_go(struct runtime_link *, const struct world_runtime *);
-/* Follows the world: attaches a new life, or detaches (all jobs get `lost`). Nothing if nothing
- * changed. */
-void runtime_link_follow(struct runtime_link *, const struct world_runtime *);
+size_t runtime_link_table_bytes(const struct job_geometry *);
+/* Of one that is down. */
+void runtime_link_attach(struct runtime_link *, const struct runtime_link_end *);
+/* It leads nowhere any more, and who is suspected for that gets `lost`. Where several end at once
+ * all are cut first: what waits for a suspect knows before its own end, in whichever cell it is. */
+void runtime_link_cut(struct runtime_link *, struct job_blame by);
+/* And all other jobs; by: what the process executed at its end. Then the table is the caller's
+ * again. Nothing if it is down: one that broke the contract is so by itself. */
+void runtime_link_detach(struct runtime_link *, struct job_blame by);
+
+/* The process broke the contract: nothing of it is believed any more, its jobs are lost, and the
+ * control thread is told to end it. Nothing if it is down. */
+void runtime_link_condemn(struct runtime_link *);
 
 enum job_start_result {
     JOB_STARTED,
@@ -176,10 +209,10 @@ enum job_start_result {
     JOB_NO_ROOM, /* ring or arena full */
 };
 
-/* Starts a job with an encoded request head (head.h). */
+/* Starts a job with an encoded request head (head.h). flags: JOB_F_END, JOB_F_WAITED. */
 enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
                                          uint64_t script_handle, uint64_t request_id,
-                                         const uint8_t *head, size_t head_bytes, bool has_body,
+                                         const uint8_t *head, size_t head_bytes, uint8_t flags,
                                          uint64_t now_ns, struct job_ref *out);
 
 /* Sends request body bytes: as many as credit, arena and ring allow; returns how many. is_end with
@@ -203,19 +236,13 @@ uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
  * when it is not any more. */
 bool runtime_link_fin(struct runtime_link *, struct job_ref);
 /* The client is gone: of a live job that does not linger. Of the events only sub, span, lost and
- * done follow. */
-void runtime_link_cancel(struct runtime_link *, struct job_ref);
+ * done follow. False: the ring is full, as for fin; to be called again. */
+bool runtime_link_cancel(struct runtime_link *, struct job_ref);
 /* The owner waits for `done` no more: the job is over, the ref dead, what still comes is late. */
 void runtime_link_abandon(struct runtime_link *, struct job_ref);
 
 /* Has the job's answer ended, and lives on until `done`? */
 bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
-
-/* Asks for a warm isolate unless this script is known warm or was just asked for (warmth.h).
- * is_demanded: no guess (JOB_F_DEMANDED). True: a message was sent. */
-bool runtime_link_warm(struct runtime_link *, uint64_t script_handle, bool is_demanded,
-                       uint64_t now_ns);
-bool runtime_link_is_warm(const struct runtime_link *, uint64_t script_handle);
 
 /* How long a START waits, as far as is known. First thing in an iteration: work is placed by it. */
 uint64_t runtime_link_look(struct runtime_link *, uint64_t now_ns);
@@ -240,8 +267,12 @@ void runtime_link_forget_sub(struct runtime_link *, uint32_t sub);
 /* Reply bytes that the script will still take. */
 uint32_t runtime_link_reply_credit(const struct runtime_link *, uint32_t sub);
 
+/* Has it rung since runtime_link_sleep? By its own word. */
+bool runtime_link_has_rung(const struct runtime_link *);
+/* Has it said something? */
+bool runtime_link_pending(struct runtime_link *);
 /* Handles up to max messages; returns how many. */
-uint32_t runtime_link_poll(struct runtime_link *, uint32_t max, uint64_t now_ns);
+uint32_t runtime_link_poll(struct runtime_link *, uint32_t max);
 
 /* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. */
 void runtime_link_flush(struct runtime_link *);

@@ -8,11 +8,16 @@
 
 #include "dataplane/call/runtime_link.h"
 
-/* A few slots are kept for CANCEL, CREDIT and WARM, so that a burst of STARTs cannot shut out
- * control. */
-enum { RUNTIME_RING_RESERVE = 64 };
+/* More than the largest arena holds is no credit, but nonsense. */
+#define RUNTIME_CREDIT_MAX (ARENA_CHUNKS_MAX * (uint64_t)ARENA_CHUNK_BYTES)
 
-#define RUNTIME_CREDIT_MAX (ARENA_CHUNKS * (uint64_t)ARENA_CHUNK_BYTES)
+/* A few slots, a sixteenth, are kept for CANCEL and CREDIT, so that a burst of STARTs cannot shut
+ * out control. Is there another one? */
+static inline bool runtime_has_slot(struct runtime_link *l)
+{
+    uint32_t reserve = l->down.slots / 16;
+    return l->region && job_producer_free(&l->down, reserve + 1) > reserve;
+}
 
 struct body_views {
     struct head_view view[JOB_SLOT_CHUNKS];

@@ -1,4 +1,4 @@
-/* Sub-requests of a runtime process: replies go down, calls and their bodies come up. */
+/* Sub-requests of a cell: replies go down, calls and their bodies come up. */
 #include <string.h>
 
 #include "dataplane/call/runtime_link_parts.h"
@@ -7,7 +7,7 @@
 
 static struct runtime_sub *live_sub(struct runtime_link *l, uint32_t index)
 {
-    assert(index < JOB_SUBS_MAX && l->sub[index].generation);
+    assert(index < l->subs && l->sub[index].generation);
     return &l->sub[index];
 }
 
@@ -16,18 +16,12 @@ static uint64_t sub_name(const struct runtime_link *l, uint32_t index)
     return (uint64_t)l->sub[index].generation << 32 | index;
 }
 
-static bool has_slot(struct runtime_link *l)
-{
-    return l->region &&
-           job_producer_free(&l->down, RUNTIME_RING_RESERVE + 1) > RUNTIME_RING_RESERVE;
-}
-
 bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *head,
                         size_t head_bytes, bool is_end)
 {
     struct runtime_sub *sub = live_sub(l, index);
     uint32_t chunks = arena_chunks_for(head_bytes);
-    if (!has_slot(l) || arena_available(&l->arena_down, chunks) < chunks)
+    if (!runtime_has_slot(l) || arena_available(&l->arena_down) < chunks)
         return false;
     struct job_slot slot = {
         .type = JOB_REPLY, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
@@ -42,9 +36,9 @@ bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *h
 size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
 {
     struct runtime_sub *sub = live_sub(l, index);
-    if (!has_slot(l))
+    if (!runtime_has_slot(l))
         return 0;
-    size_t room = (size_t)arena_available(&l->arena_down, JOB_SLOT_CHUNKS) * ARENA_CHUNK_BYTES;
+    size_t room = (size_t)arena_available(&l->arena_down) * ARENA_CHUNK_BYTES;
     if (sub->send_credit < room)
         room = sub->send_credit;
     return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
@@ -55,7 +49,7 @@ bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8
 {
     struct runtime_sub *sub = live_sub(l, index);
     assert(sub->has_head && len <= sub->send_credit);
-    if (!has_slot(l))
+    if (!runtime_has_slot(l))
         return false;
     struct job_slot slot = {
         .type = JOB_REPLY_DATA, .flags = is_end ? JOB_F_END : 0, .arg = sub_name(l, index)};
@@ -83,7 +77,7 @@ bool runtime_link_sub_credit(struct runtime_link *l, uint32_t index, uint32_t by
     struct runtime_sub *sub = live_sub(l, index);
     if (sub->is_body_ended)
         return true;
-    if (!has_slot(l))
+    if (!runtime_has_slot(l))
         return false;
     runtime_push(
         l, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name(l, index), .arg2 = bytes});
@@ -98,7 +92,7 @@ uint32_t runtime_link_reply_credit(const struct runtime_link *l, uint32_t index)
 
 void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
 {
-    assert(index < JOB_SUBS_MAX);
+    assert(index < l->subs);
     l->sub[index].generation = 0;
 }
 
@@ -107,13 +101,14 @@ void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
 bool runtime_on_sub(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
+    uint32_t binding = (uint32_t)s->arg2;
     struct body_views head;
-    if (index >= JOB_SUBS_MAX || generation == 0 || l->sub[index].generation != 0 ||
-        s->arg2 >= JOB_BINDINGS_MAX || !runtime_views_of(l, s, &head) || head.count == 0)
+    if (index >= l->subs || generation == 0 || l->sub[index].generation != 0 ||
+        binding >= JOB_BINDINGS_MAX || !runtime_views_of(l, s, &head) || head.count == 0)
         return false;
     size_t head_bytes = 0;
     for (uint32_t i = 0; i < head.count; i++) {
-        memcpy(l->head_copy + head_bytes, head.view[i].p, head.view[i].len);
+        memcpy(l->env->head_copy + head_bytes, head.view[i].p, head.view[i].len);
         head_bytes += head.view[i].len;
     }
     bool has_body = !(s->flags & JOB_F_END);
@@ -121,10 +116,10 @@ bool runtime_on_sub(struct runtime_link *l, struct runtime_job *j, const struct 
                                          .send_credit = JOB_CREDIT_INITIAL,
                                          .recv_credit = JOB_CREDIT_INITIAL,
                                          .is_body_ended = !has_body};
-    uint64_t life = l->life;
-    uint32_t owner = l->sub_events->started(l->core, j->owner, l->index, index, (uint32_t)s->arg2,
-                                            l->head_copy, head_bytes, has_body);
-    if (l->region && l->life == life && l->sub[index].generation == generation) {
+    l->env->events->ran(l->env->core, j->owner, s->arg2 >> 32);
+    uint32_t owner = l->env->sub_events->started(l->env->core, j->owner, l->index, index, binding,
+                                                 l->env->head_copy, head_bytes, has_body);
+    if (l->region && l->sub[index].generation == generation) {
         l->sub[index].owner = owner;
         if (owner == SUB_NONE)
             l->sub[index].generation =
@@ -137,11 +132,11 @@ bool runtime_on_sub_message(struct runtime_link *l, const struct job_slot *s)
 {
     uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
     struct body_views body;
-    if (index >= JOB_SUBS_MAX || generation == 0)
+    if (index >= l->subs || generation == 0)
         return false;
     struct runtime_sub *sub = &l->sub[index];
     if (sub->generation != generation) {
-        l->counters->job_late++;
+        l->env->counters->job_late++;
         return true;
     }
     switch (s->type) {
@@ -150,28 +145,29 @@ bool runtime_on_sub_message(struct runtime_link *l, const struct job_slot *s)
             return false;
         sub->recv_credit -= s->bytes;
         sub->is_body_ended = s->flags & JOB_F_END;
-        l->sub_events->body(l->core, sub->owner, body.view, body.count, sub->is_body_ended);
+        l->env->sub_events->body(l->env->core, sub->owner, body.view, body.count,
+                                 sub->is_body_ended);
         return true;
     case JOB_SUB_CREDIT:
         if (s->arg2 > RUNTIME_CREDIT_MAX || sub->send_credit + s->arg2 > RUNTIME_CREDIT_MAX)
             return false;
         sub->send_credit += (uint32_t)s->arg2;
-        l->sub_events->credit(l->core, sub->owner);
+        l->env->sub_events->credit(l->env->core, sub->owner);
         return true;
     default:
         sub->generation = 0;
-        l->sub_events->cancelled(l->core, sub->owner);
+        l->env->sub_events->cancelled(l->env->core, sub->owner);
         return true;
     }
 }
 
 void runtime_subs_lose(struct runtime_link *l)
 {
-    for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
+    for (uint32_t i = 0; i < l->subs; i++) {
         struct runtime_sub *sub = &l->sub[i];
         if (sub->generation == 0)
             continue;
         sub->generation = 0;
-        l->sub_events->cancelled(l->core, sub->owner);
+        l->env->sub_events->cancelled(l->env->core, sub->owner);
     }
 }

@@ -2,10 +2,12 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dataplane/base/least.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/call/call.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/call/serve_context.h"
 #include "dataplane/call/steer.h"
 #include "dataplane/core_state.h"
@@ -214,7 +216,7 @@ static void take_body(struct core *core, struct served *s, const struct answer_b
 static void end_call(struct core *core, struct served *s)
 {
     if (s->call.generation != 0)
-        s->end.spent_subrequests = call_spent(core, s->call);
+        s->end = call_spent(core, s->call);
     s->call = (struct call_ref){0};
 }
 
@@ -267,15 +269,25 @@ static const struct call_events serve_events = {
 
 /* ---- the call ---- */
 
-/* A peer's head goes to a runtime as it is: it must be one, to the last byte. */
+/* A peer's head goes to a runtime as it is: it must be one, to the last byte, and name the caller
+ * that its context has, once. */
 static bool is_good_head(const struct record_call *call, struct context *context)
 {
+    static const char name[] = "x-hearth-caller";
+    struct head_view caller = {0};
     struct head_reader r;
     struct head_field f;
+    uint32_t callers = 0;
     struct head_request q = head_read_request(&r, call->head, call->head_bytes);
-    while (head_read_field(&r, &f))
-        ;
-    return head_read_end(&r) && context_read(context, (const uint8_t *)q.context.p, q.context.len);
+    while (head_read_field(&r, &f)) {
+        if (f.name.len != sizeof(name) - 1 || strncasecmp(f.name.p, name, f.name.len) != 0)
+            continue;
+        caller = f.value;
+        callers++;
+    }
+    return head_read_end(&r) && callers <= 1 &&
+           context_read(context, (const uint8_t *)q.context.p, q.context.len) &&
+           serve_caller(context, callers > 0 ? &caller : NULL);
 }
 
 static uint64_t span_of(const struct context *context)
@@ -321,14 +333,15 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         return;
     }
     /* Before any reason to hand it back, where it would end a process. */
-    if (world_holds(core->world, script->handle) && !MUTANT(HELD_BOUNCED)) {
-        core->counters.job_held++;
-        accept_and_fail(core, s, JOB_ERROR_HELD);
+    uint32_t held;
+    if (!MUTANT(HELD_BOUNCED) && call_is_held(core, script->handle, &held)) {
+        accept_and_fail(core, s, held);
         return;
     }
-    struct runtime_link *link = steer_link(core, script->id_hash);
-    enum bounce_reason why =
-        link ? steer_shed(core, link, script->id_hash, false) : BOUNCE_NO_RUNTIME;
+    struct runtime_link *link = cells_pick(core, script->handle);
+    enum bounce_reason why = link || core->world->can_start_cells
+                                 ? steer_shed(core, link, script->id_hash, false)
+                                 : BOUNCE_NO_RUNTIME;
     struct byte_queue head = {0};
     if (why == 0 &&
         byte_queue_append(&head, &core->chunks, call->head, call->head_bytes) != call->head_bytes)
@@ -355,8 +368,10 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
                                    .sink = is_traced ? call->trace : NULL,
                                    .span = span_of(&context),
                                    .subrequests = context.granted,
+                                   .cpu_us = context.cpu_us,
+                                   .wall_ms = context.wall_ms,
                                    .started_ns = age_ns < core->now_ns ? core->now_ns - age_ns : 0};
-    bool was_warm = runtime_link_is_warm(link, script->handle);
+    bool was_warm = cells_warmth(core, script->handle) == WARMTH_WARM;
     uint32_t error;
     s->state = SERVE_RUN;
     s->body_complete = !request.has_body;

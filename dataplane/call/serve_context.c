@@ -1,5 +1,7 @@
 #include "dataplane/call/serve_context.h"
 
+#include <xxhash.h>
+
 static bool has_what_no_script_has(const struct context_frame *f)
 {
     return f->tail_count > 0 || f->outbound != 0 || f->features != 0;
@@ -25,10 +27,20 @@ static bool is_true(const struct world *world, const struct context_frame *f, bo
     if (is_first)
         return true;
     const struct world_script *caller = world_script(world, f[-1].script);
-    bool is_trusted = caller && caller->owner != 0 && caller->owner == f->owner;
+    if (callee && (caller ? !world_may_call(caller, callee) : callee->account != 0))
+        return false;
+    bool is_trusted = caller && caller->owner != 0 && caller->owner == f->owner &&
+                      (!callee || caller->account == callee->account);
     if (f->trust == CONTEXT_TRUSTED && !is_trusted)
         return false;
     return !caller || is_bound(caller, f);
+}
+
+bool serve_caller(const struct context *c, const struct head_view *said)
+{
+    if (c->count == 1)
+        return !said;
+    return !said || XXH3_64bits(said->p, said->len) == c->frame[c->count - 2].script;
 }
 
 enum serve_context serve_context(const struct world *world, const struct context *c,

@@ -1,23 +1,12 @@
 #include "dataplane/call/steer.h"
 
+#include "dataplane/call/cells.h"
 #include "dataplane/call/runtime_link.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place/place.h"
-#include "dataplane/place/warmth.h"
 #include "dataplane/rpc/peers.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
-
-struct runtime_link *steer_link(struct core *core, uint64_t script_hash)
-{
-    uint32_t count = core->world->runtime_count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct runtime_link *link = core->link[((script_hash >> 32) + i) % count];
-        if (link->region)
-            return link;
-    }
-    return NULL;
-}
 
 /* The script's homes are the first of these (place.h). */
 static uint32_t usable_successors(struct core *core, uint64_t script_hash,
@@ -62,47 +51,40 @@ void steer_warm_next_homes(struct core *core, uint64_t script_hash, uint64_t ver
  * per WARMTH_AGAIN_NS. */
 bool steer_warm(struct core *core, uint64_t script_hash, uint64_t script_handle)
 {
-    struct runtime_link *link = steer_link(core, script_hash);
     const struct heat_script *heat = heat_find(core->heat, script_hash);
     bool is_demanded = heat && heat->is_hot;
-    if (!link || world_holds(core->world, script_handle) ||
-        runtime_link_is_warm(link, script_handle))
+    enum warmth_state state = cells_warmth(core, script_handle);
+
+    if (world_holds(core->world, script_handle) || state == WARMTH_WARM ||
+        (state == WARMTH_ASKED && !is_demanded))
         return false;
     if (!is_demanded && !token_bucket_take(&core->warm, core->now_ns)) {
         core->counters.warm_budget++;
         return false;
     }
-    return runtime_link_warm(link, script_handle, is_demanded, core->now_ns);
+    return cells_ask(core, script_handle, is_demanded);
 }
 
 uint16_t steer_load(const struct core *core, uint32_t *queue_us)
 {
-    uint16_t worst = 0;
-    uint64_t delay_ns = 0;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
-        const struct runtime_link *link = core->link[i];
-        uint16_t load = shed_load(&link->shed, &core->shed_tune, link->live_jobs, link->jobs_max);
-        if (load > worst)
-            worst = load;
-        if (link->shed.delay_ns > delay_ns)
-            delay_ns = link->shed.delay_ns;
-    }
+    uint64_t delay_ns;
+    uint16_t load = cells_load(core, &delay_ns);
+
     if (queue_us)
         *queue_us = (uint32_t)(delay_ns / 1000);
-    return worst;
+    return load;
 }
 
 enum bounce_reason steer_shed(struct core *core, const struct runtime_link *link,
                               uint64_t script_hash, bool is_last)
 {
-    if (!link)
-        return 0;
+    static const struct shed calm; /* of what has no cell yet */
     const struct heat_script *heat = heat_find(core->heat, script_hash);
-    struct shed_query q = {.jobs = link->live_jobs,
-                           .jobs_max = link->jobs_max,
+    struct shed_query q = {.jobs = cells_jobs(core),
+                           .jobs_max = core->config.jobs_max,
                            .script_jobs = heat ? heat->in_flight : 0,
                            .chunks_used_percent =
                                100 - chunk_shared(&core->chunks) * 100 / core->chunks.count};
-    return is_last ? shed_refuses(&link->full, &core->full_tune, &q)
-                   : shed_refuses(&link->shed, &core->shed_tune, &q);
+    return is_last ? shed_refuses(link ? &link->full : &calm, &core->full_tune, &q)
+                   : shed_refuses(link ? &link->shed : &calm, &core->shed_tune, &q);
 }

@@ -1,14 +1,18 @@
 #include "dataplane/call/sub.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dataplane/base/memory.h"
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
 #include "dataplane/call/call_state.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/core_state.h"
 #include "dataplane/http/http1.h"
+#include "dataplane/http/reserved.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"
 #include "runtime/head.h"
@@ -69,7 +73,7 @@ static struct sub *sub_at(struct core *core, uint32_t index)
 
 static struct runtime_link *link_of(struct core *core, const struct sub *s)
 {
-    return core->link[s->link];
+    return cells_at(core, s->link);
 }
 
 /* Rings and arenas do not say when there is room again. */
@@ -236,8 +240,8 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
 
 static const struct call_events sub_events;
 
-/* What was called died, perhaps of itself: whoever waits for it would call it again, and is not run
- * again either. */
+/* What was called died, perhaps of itself, or broke a limit: whoever waits for it would call it
+ * again, and is not run again either. */
 static void mark_callers(struct core *core, const struct sub *s)
 {
     for (;;) {
@@ -253,9 +257,10 @@ static void on_error(void *arg, uint32_t owner, uint32_t error)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
-    if (call_job_error(error) == JOB_ERROR_LOST)
+    enum job_error told = call_job_error(error);
+    if (told == JOB_ERROR_LOST || told == JOB_ERROR_CPU_LIMIT || told == JOB_ERROR_MEMORY_LIMIT)
         mark_callers(core, s);
-    refuse(core, s, call_job_error(error));
+    refuse(core, s, told);
 }
 
 /* ---- the request's body ---- */
@@ -300,16 +305,23 @@ static const struct call_events sub_events = {
 
 /* ---- messages of the runtime ---- */
 
+/* What hearth knows of a sub-request. */
+struct sub_words {
+    const struct context *context;
+    const struct call_client_words *client;
+    uint64_t request_id;
+    const char *caller; /* its name */
+};
+
 /* The callee's stack: the caller's, and a frame for the callee under the limits of the binding. */
 static enum job_error make_context(struct core *core, struct call *parent,
                                    const struct world_binding *binding,
-                                   const struct world_script *callee, struct context *context)
+                                   const struct world_script *callee, struct context *context,
+                                   struct call_client_words *words)
 {
-    uint8_t bytes[CONTEXT_BYTES_MAX];
     uint64_t span = core_next_request_id(core);
     uint8_t span_id[8];
-    byte_queue_copy(&parent->context, 0, bytes, parent->context.bytes);
-    if (!context_read(context, bytes, parent->context.bytes))
+    if (!call_read_context(parent, context, words))
         return JOB_ERROR_NO_SCRIPT;
     memcpy(span_id, &span, sizeof(span_id));
     const struct world_script *caller = world_script(core->world, parent->script_hash);
@@ -317,39 +329,64 @@ static enum job_error make_context(struct core *core, struct call *parent,
     if (!frame)
         return JOB_ERROR_DEPTH;
     frame->owner = callee->owner;
-    frame->trust = caller && caller->owner && caller->owner == callee->owner ? CONTEXT_TRUSTED
-                                                                             : CONTEXT_UNTRUSTED;
+    frame->trust = caller && world_trusts(caller, callee) ? CONTEXT_TRUSTED : CONTEXT_UNTRUSTED;
     frame->cpu_ms = binding->cpu_ms;
     frame->memory_mb = binding->memory_mb;
     frame->subrequests = binding->subrequests;
     frame->wall_ms = binding->wall_ms;
-    return JOB_ERROR_NONE;
+    return call_allow(core, parent, binding, context);
 }
 
-/* The script's head with the callee's stack and its traceparent, in core->out. 0: not a head, or
- * too large. */
-static size_t make_head(struct core *core, const struct context *context, const uint8_t *head,
+static struct head_view view(const char *text)
+{
+    return (struct head_view){text, strlen(text)};
+}
+
+static bool is_named(const struct head_field *f, const char *name)
+{
+    return f->name.len == strlen(name) && strncasecmp(f->name.p, name, f->name.len) == 0;
+}
+
+/* What the callee learns of the request is hearth's word. Who the client is it is told only if the
+ * caller passes that on, whatever value the caller gives to it. */
+static void write_reserved(struct head_writer *w, const struct sub_words *words,
+                           const bool passes_on[CALL_CLIENT_FIELDS])
+{
+    char traceparent[CONTEXT_TRACEPARENT_BYTES], id[17];
+    context_traceparent(words->context, traceparent);
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)words->request_id);
+    head_write_field(w, view("traceparent"), (struct head_view){traceparent, sizeof(traceparent)});
+    head_write_field(w, view("x-hearth-request-id"), view(id));
+    head_write_field(w, view("x-hearth-caller"), view(words->caller));
+    for (int i = 0; i < CALL_CLIENT_FIELDS; i++) {
+        if (passes_on[i] && words->client->value[i].len > 0)
+            head_write_field(w, view(call_client_field(i)), words->client->value[i]);
+    }
+}
+
+/* The script's head with the callee's stack and hearth's own fields, in core->out. 0: not a head,
+ * or too large. */
+static size_t make_head(struct core *core, const struct sub_words *words, const uint8_t *head,
                         size_t head_bytes, struct head_view *method)
 {
-    static const char name[] = "traceparent";
     uint8_t stack[CONTEXT_BYTES_MAX];
-    char traceparent[CONTEXT_TRACEPARENT_BYTES];
+    bool passes_on[CALL_CLIENT_FIELDS] = {false};
     struct head_reader r;
     struct head_writer w;
     struct head_field f;
     struct head_request q = head_read_request(&r, head, head_bytes);
-    size_t stack_bytes = context_write(context, stack);
+    size_t stack_bytes = context_write(words->context, stack);
     if (r.bad || q.method.len == 0 || q.url.len == 0)
         return 0;
     head_write_request(&w, core->out, JOB_HEAD_BYTES_MAX,
                        (struct head_view){(const char *)stack, stack_bytes}, q.method, q.url);
     while (head_read_field(&r, &f)) {
-        if (f.name.len != sizeof(name) - 1 || memcmp(f.name.p, name, f.name.len) != 0)
+        if (!reserved_field(f.name.p, f.name.len))
             head_write_field(&w, f.name, f.value);
+        for (int i = 0; i < CALL_CLIENT_FIELDS; i++)
+            passes_on[i] |= is_named(&f, call_client_field(i));
     }
-    context_traceparent(context, traceparent);
-    head_write_field(&w, (struct head_view){name, sizeof(name) - 1},
-                     (struct head_view){traceparent, sizeof(traceparent)});
+    write_reserved(&w, words, passes_on);
     *method = q.method;
     return head_read_end(&r) ? head_write_end(&w) : 0;
 }
@@ -372,18 +409,23 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
     const struct world_binding *binding = binding_of(core, parent, binding_index);
     const struct world_script *callee = binding ? world_script(core->world, binding->script) : NULL;
     struct context context;
+    struct call_client_words client;
     struct byte_queue queue = {0};
     struct head_view method;
     uint64_t span;
     uint32_t error;
     if (!callee)
         return JOB_ERROR_NO_SCRIPT;
-    enum job_error no = make_context(core, parent, binding, callee, &context);
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    if (!world_may_call(caller, callee))
+        return JOB_ERROR_FORBIDDEN;
+    enum job_error no = make_context(core, parent, binding, callee, &context, &client);
     if (no != JOB_ERROR_NONE)
         return no;
     if (!budget_charge(&parent->budget))
         return JOB_ERROR_SUBREQUESTS;
-    size_t bytes = make_head(core, &context, head, head_bytes, &method);
+    const struct sub_words words = {&context, &client, parent->request_id, caller->name};
+    size_t bytes = make_head(core, &words, head, head_bytes, &method);
     if (bytes == 0)
         return JOB_ERROR_EXCEPTION;
     /* The script has its first credit already. */
@@ -410,6 +452,7 @@ static enum job_error start(struct core *core, struct sub *s, struct call *paren
                                    .span = span,
                                    .started_ns = parent->started_ns,
                                    .parent = parent,
+                                   .cpu_us = context.cpu_us,
                                    .subrequests =
                                        binding->subrequests ? binding->subrequests : UINT32_MAX};
     s->in_ended = !has_body;
@@ -427,7 +470,7 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     struct sub *s = take_sub(core, parent);
     if (!s) {
         core->counters.sub_refused++;
-        runtime_link_reply_error(core->link[link], slot, JOB_ERROR_REFUSED);
+        runtime_link_reply_error(cells_at(core, link), slot, JOB_ERROR_REFUSED);
         return SUB_NONE;
     }
     s->link = link;
@@ -441,6 +484,12 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
         core->counters.sub_depth++;
     else if (error == JOB_ERROR_SUBREQUESTS)
         core->counters.sub_budget++;
+    else if (error == JOB_ERROR_FORBIDDEN)
+        core->counters.sub_forbidden++;
+    else if (error == JOB_ERROR_CPU_LIMIT)
+        core->counters.sub_cpu++;
+    else if (error == JOB_ERROR_WALL_LIMIT)
+        core->counters.sub_wall++;
     else
         core->counters.sub_refused++;
     uint32_t index = s->index;

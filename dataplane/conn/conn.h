@@ -83,13 +83,23 @@ struct conn {
     uint64_t syn_ns, hello_ns,
         handshake_ns;     /* for the trace of its first request; syn_ns 0: told */
     uint64_t script_hash; /* that the hello asked for; 0: none */
-    uint16_t warmed_at;   /* and where an isolate was asked for */
+    uint16_t warmed_at;   /* and where a cell was asked for */
     uint32_t unsaid; /* CLOSING: bytes that the peer had not acknowledged when last looked at */
     struct guard guard;
 };
 
-/* Takes a TCP packet: to its connection, to the listener, or refused. Counts its disposition. */
-void conn_packet(struct core *, const struct net_packet *);
+/* A TCP packet on its way to its connection: of a burst, all are expected before the first one is
+ * taken, so that their flows come from memory side by side. */
+struct conn_arrival {
+    struct net_packet packet;
+    struct flow_key key;
+    uint32_t hash;
+};
+
+/* Fills in what depends on the packet. */
+void conn_expect(const struct core *, struct conn_arrival *);
+/* Takes the packet: to its connection, to the listener, or refused. Counts its disposition. */
+void conn_packet(struct core *, const struct conn_arrival *);
 
 /* A router says that our packets are too big; believed only about a segment in flight. */
 void conn_path_mtu(struct core *, const struct net_pmtu *);
@@ -100,6 +110,8 @@ void conn_run(struct conn *);
 void conn_timeout(struct conn *);
 /* Handshakes that have their turn in this iteration. Returns how many. */
 uint32_t conns_run_handshakes(struct core *);
+/* The scripts of the hellos of this run get their cells. */
+void conns_warm_scripts(struct core *);
 /* Those that waited for a next hop, and now know what became of it. Returns how many. */
 uint32_t conns_run_hops(struct core *);
 /* The turn of some that wait for what others must give back, and when the next one is. */
@@ -145,7 +157,7 @@ void conn_abort(struct conn *);
 /* Aborts for want of memory; counted so unless the peer has just reset it anyway. */
 void conn_give_up(struct conn *);
 void conn_set_deadline(struct conn *, uint64_t deadline_ns);
-/* What is waited for is the core's or the runtime's to give (chunks, ring slots), and no event will
+/* What is waited for is the core's or the cell's to give (chunks, ring slots), and no event will
  * tell when it is there: it runs again soon, in turn with the others. */
 void conn_retry(struct conn *);
 

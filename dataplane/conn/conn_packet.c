@@ -48,14 +48,6 @@ static size_t write_cookie(void *arg, uint8_t *buf, size_t cap)
                               a->segment, buf, cap, a->core->now_ns);
 }
 
-static struct flow_key key_of(const struct net_packet *p, const struct tcp_segment *s)
-{
-    struct flow_key key = {.local_port = s->dst_port, .remote_port = s->src_port};
-    memcpy(key.local, p->dst, sizeof(key.local));
-    memcpy(key.remote, p->src, sizeof(key.remote));
-    return key;
-}
-
 /* Else it gets a cookie: too many are half-open, of all or of its source. */
 static bool may_be_half_open(struct core *core, const struct flow_key *key)
 {
@@ -120,7 +112,9 @@ static void on_segment(struct conn *c, const struct tcp_segment *s)
 
 static bool has_cookies_out(const struct core *core)
 {
-    return core->now_ns < core->cookies_until_ns && !core->is_stopping;
+    bool is_time = core->now_ns < core->cookies_until_ns || core->tcp_env4.cookies_last;
+
+    return is_time && !core->is_stopping;
 }
 
 /* An ACK for nobody may carry a cookie of ours; so may one that a half-open connection does not
@@ -152,8 +146,24 @@ static bool on_cookie(struct core *core, const struct net_packet *p, const struc
     return true;
 }
 
-void conn_packet(struct core *core, const struct net_packet *p)
+void conn_expect(const struct core *core, struct conn_arrival *a)
 {
+    const struct net_packet *p = &a->packet;
+    /* One that is too short for ports is too short for TCP, and refused as such. */
+    bool has_ports = p->l4_bytes >= 4;
+    a->key = (struct flow_key){
+        .local_port = has_ports ? (uint16_t)(p->l4[2] << 8 | p->l4[3]) : 0,
+        .remote_port = has_ports ? (uint16_t)(p->l4[0] << 8 | p->l4[1]) : 0,
+    };
+    memcpy(a->key.local, p->dst, sizeof(a->key.local));
+    memcpy(a->key.remote, p->src, sizeof(a->key.remote));
+    a->hash = flow_expect(&core->flows, &a->key);
+}
+
+void conn_packet(struct core *core, const struct conn_arrival *a)
+{
+    const struct net_packet *p = &a->packet;
+    const struct flow_key *key = &a->key;
     struct counters *count = &core->counters;
     struct tcp_segment s;
     if (!tcp_segment_parse(&s, p->l4, p->l4_bytes)) {
@@ -161,8 +171,7 @@ void conn_packet(struct core *core, const struct net_packet *p)
         return;
     }
     s.ecn = p->ecn;
-    struct flow_key key = key_of(p, &s);
-    uint32_t index = flow_find(&core->flows, &key);
+    uint32_t index = flow_find(&core->flows, key, a->hash);
     struct conn *c = index == UINT32_MAX ? NULL : &core->conns[index];
     bool is_syn = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
@@ -180,12 +189,12 @@ void conn_packet(struct core *core, const struct net_packet *p)
         return;
     }
     if (is_syn) {
-        on_syn(core, p, &s, &key);
+        on_syn(core, p, &s, key);
         return;
     }
-    if (on_cookie(core, p, &s, &key, c))
+    if (on_cookie(core, p, &s, key, c))
         return;
-    if (has_cookies_out(core) && tcp_cookie_may_follow(&s, core->now_ns)) {
+    if (has_cookies_out(core) && tcp_cookie_may_follow(&core->tcp_env4, &s, core->now_ns)) {
         count->drop_tcp_cookie_early++;
         return;
     }
@@ -202,7 +211,7 @@ void conn_path_mtu(struct core *core, const struct net_pmtu *report)
     struct flow_key key = {.local_port = report->local_port, .remote_port = report->remote_port};
     memcpy(key.local, report->local, sizeof(key.local));
     memcpy(key.remote, report->remote, sizeof(key.remote));
-    uint32_t index = flow_find(&core->flows, &key);
+    uint32_t index = flow_find(&core->flows, &key, flow_expect(&core->flows, &key));
     if (index == UINT32_MAX)
         return;
     struct conn *c = &core->conns[index];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/conn/exchange_parts.h"
+#include "dataplane/http/reserved.h"
 #include "dataplane/world/world.h"
 
 enum {
@@ -78,7 +79,7 @@ struct head_view exchange_format_id(uint64_t id, char out[17])
     return (struct head_view){out, 16};
 }
 
-/* Warm: the isolate was there when the request came to the process that ran it. */
+/* Warm: the cell was ready when the request came to it. */
 static const char *start_name(uint64_t cold_us)
 {
     return cold_us == JOB_START_WARM ? "warm" : cold_us == JOB_START_WARMING ? "warming" : "cold";
@@ -444,7 +445,7 @@ static struct message write_head(struct exchange *x, const struct answer_head *h
     struct head_field f;
     head_read_response(&r, head->bytes, head->len);
     while (head_read_field(&r, &f)) {
-        if (!http1_is_hop_field(f.name))
+        if (!http1_is_hop_field(f.name) && !reserved_answer_field(f.name.p, f.name.len))
             put_field(&m, f.name, f.value);
     }
     put_debug_fields(core, &m, x, head->cold_us, true);
@@ -547,7 +548,7 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
         return (struct refusal){502, "the script exceeded its output limit"};
     case JOB_ERROR_OVERLOAD:
         count->job_overload++;
-        return (struct refusal){503, "the runtime is overloaded"};
+        return (struct refusal){503, "the script's process is overloaded"};
     case JOB_ERROR_NO_SCRIPT:
         count->job_no_script++;
         return (struct refusal){503, "the script is being deployed"};
@@ -557,7 +558,7 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
     case CALL_ERROR_BUSY:
         return (struct refusal){503, "this node has too many requests under way"};
     case CALL_ERROR_NO_RUNTIME:
-        return (struct refusal){503, "no runtime process is up"};
+        return (struct refusal){503, "no process for the script could be started"};
     case JOB_ERROR_LOST:
     case CALL_ERROR_LOST:
         return (struct refusal){502, "the process or node that ran the script died"};
@@ -566,6 +567,13 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
     case JOB_ERROR_HELD: /* counted where it was decided */
         return (struct refusal){503,
                                 "the script has ended its process several times, and is held back"};
+    case JOB_ERROR_ACCOUNT_MEMORY: /* counted where it was decided */
+        return (struct refusal){503, "the script's account has no memory for one more process"};
+    case JOB_ERROR_FORBIDDEN: /* a script is told, not a client; another node may say so */
+        return (struct refusal){500, "the script called one that it may not call"};
+    case CALL_ERROR_ACCOUNT: /* counted where it was decided */
+        return (struct refusal){429,
+                                "the script's account has as many requests under way as it may"};
     case JOB_ERROR_SUBREQUESTS:
         return (struct refusal){503, "the script made too many requests of its own"};
     }

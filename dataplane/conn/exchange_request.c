@@ -6,6 +6,7 @@
 
 #include "dataplane/base/host.h"
 #include "dataplane/conn/exchange_parts.h"
+#include "dataplane/http/reserved.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/world/route.h"
 #include "dataplane/world/url_path.h"
@@ -27,16 +28,9 @@ static bool is_connection_named(struct head_view list, struct head_view name)
 
 /* ---- request heads ---- */
 
-/* Fields that hearth sets for the script: a client cannot claim them. */
-static bool is_reserved_field(struct head_view name)
-{
-    return view_is(name, "x-real-ip") || view_is(name, "x-forwarded-proto") ||
-           view_is(name, "x-hearth-request-id") || view_is(name, "traceparent");
-}
-
 static bool is_forwarded(const struct http1_request *r, struct head_view name)
 {
-    if (is_reserved_field(name) || view_is(name, "expect"))
+    if (reserved_field(name.p, name.len) || view_is(name, "expect"))
         return false;
     if (http1_is_hop_field(name))
         return view_is(name, "content-length");
@@ -69,8 +63,7 @@ static void make_context(const struct exchange *x, const struct world_script *sc
     memcpy(span_id, &id, sizeof(span_id));
     struct context_frame *frame = context_push(context, script->id_hash, span_id);
     frame->owner = script->owner;
-    uint64_t trace[2] = {x->conn->core->request_seed, id};
-    memcpy(frame->trace_id, trace, sizeof(frame->trace_id));
+    request_ids_trace(&x->conn->core->request_ids, id, frame->trace_id);
     frame->trace_flags = x->is_traced;
     for (uint32_t i = 0; i < r->field_count; i++) {
         if (view_is(r->field[i].name, "traceparent"))
@@ -187,7 +180,7 @@ static struct refusal check_request(struct exchange *x, const struct http1_reque
                                 "this connection's certificate does not cover the requested host"};
     }
     uint32_t index = routes_find(core->world->routes, core->config.index, t->host, t->host_bytes,
-                                 t->path, t->path_bytes);
+                                 t->path, t->path_bytes, &count->route_slow);
     if (index == ROUTE_NONE) {
         count->http_no_route++;
         return (struct refusal){404, "no script answers this host and path"};
@@ -208,7 +201,7 @@ static void take_request(struct exchange *x, const struct http1_request *r)
     x->is_ended = x->is_broken = false;
     x->started_ns = core->now_ns;
     uint32_t one_in = core->world->tune.trace_one_in;
-    x->is_traced = one_in > 0 && core->request_count % one_in == 0;
+    x->is_traced = one_in > 0 && core->request_ids.count % one_in == 0;
     x->framing = HTTP1_FRAME_NONE;
     x->expects_continue = r->expects_continue && x->has_body;
     x->body_bytes = 0;

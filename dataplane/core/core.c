@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "dataplane/base/least.h"
+#include "dataplane/base/mutant.h"
 #include "dataplane/base/slice.h"
 #include "dataplane/base/trace.h"
 #include "dataplane/call/call.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/call/serve.h"
 #include "dataplane/call/steer.h"
 #include "dataplane/call/sub.h"
@@ -24,14 +25,10 @@
 #include "dataplane/place/warmth.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/world/cell_mail.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
 #include "drivers/rng.h"
-
-enum {
-    LINK_MESSAGES_AT_ONCE = 32, /* between two looks at the clock */
-    WARMTH_SWEEP_SLOTS = 4,
-};
 
 /* ---- start and end ---- */
 
@@ -43,12 +40,12 @@ static void *take_memory(const struct core_config *config, size_t bytes)
     return memory;
 }
 
-size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t runtimes)
+size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t links, uint32_t larges)
 {
     return sizeof(struct core) + conns_max * (sizeof(struct conn) + sizeof(struct exchange)) +
            chunks * sizeof(struct chunk) + flow_table_bytes(conns_max) + sources_bytes(conns_max) +
-           runtimes * sizeof(struct runtime_link) + calls_bytes(CALLS_DEFAULT) +
-           subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) + sizeof(struct trace);
+           cells_bytes(links, larges) + calls_bytes(CALLS_DEFAULT) + subs_bytes(SUBS_DEFAULT) +
+           sizeof(struct heat) + sizeof(struct trace);
 }
 
 /* What a cluster takes beside that. */
@@ -73,7 +70,8 @@ static bool take_call_parts(struct core *core)
     void *sub_memory = take_memory(config, subs_bytes(SUBS_DEFAULT));
     core->heat = take_memory(config, sizeof(*core->heat));
     core->trace = take_memory(config, sizeof(*core->trace));
-    core->calls = call_memory ? calls_init(call_memory, calls, subs_drop) : NULL;
+    core->calls =
+        call_memory ? calls_init(call_memory, calls, subs_drop, clock_now_ns(config->clock)) : NULL;
     core->subs = sub_memory ? subs_init(sub_memory, SUBS_DEFAULT) : NULL;
     if (!core->calls || !core->subs || !core->heat || !core->trace)
         return false;
@@ -91,15 +89,13 @@ static uint16_t on_load(void *core, uint32_t *queue_us)
 
 static enum warmth_state on_warmth(void *core, const struct world_script *script)
 {
-    const struct runtime_link *link = steer_link(core, script->id_hash);
-    return link ? warmth_of(&link->warmth, script->handle) : WARMTH_UNKNOWN;
+    return cells_warmth(core, script->handle);
 }
 
 static bool on_warm(void *core, const struct world_script *script, bool is_demanded,
                     uint64_t now_ns)
 {
-    struct runtime_link *link = steer_link(core, script->id_hash);
-    return link && runtime_link_warm(link, script->handle, is_demanded, now_ns);
+    return cells_ask(core, script->handle, is_demanded);
 }
 
 static void on_spans(void *core, uint16_t node, const struct record_event *event)
@@ -192,7 +188,8 @@ static bool take_parts(struct core *core)
     if (!chunks || !flows || !sources || !core->conns || !core->exchanges ||
         !take_call_parts(core) || (config->rpc_port && !take_cluster_parts(core)))
         return false;
-    core->request_seed = config->secret[0];
+    request_ids_init(&core->request_ids, (const uint64_t[]){config->secret[0], config->secret[3]},
+                     config->index, config->cores);
     chunk_pool_init(&core->chunks, chunks, config->chunks);
     flow_table_init(&core->flows, flows, config->conns_max, config->secret[3]);
     core->half_open_max = half_open_max(config->conns_max);
@@ -211,14 +208,11 @@ static bool take_parts(struct core *core)
         c->next_free = core->free_conns;
         core->free_conns = c;
     }
-    for (uint32_t i = 0; i < config->runtimes_max; i++) {
-        core->link[i] = take_memory(config, sizeof(struct runtime_link));
-        if (!core->link[i])
-            return false;
-        runtime_link_init(core->link[i], i, config->index, config->jobs_max, &core->counters, core,
-                          &call_job_events, &sub_job_events);
-        core->link_count++;
-    }
+    void *cells = take_memory(config, cells_bytes(cell_mail_links(config->mail), config->larges));
+    if (!cells)
+        return false;
+    core->cells =
+        cells_init(cells, core, config->mail, config->larges, &call_job_events, &sub_job_events);
     core->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return core->wake_fd >= 0;
 }
@@ -241,7 +235,9 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
                  "core %u: the memory for %u connections, %u chunks (%zu MiB) and its share of a "
                  "cluster is not to be had: lower limits, or raise memory_mb",
                  config->index, config->conns_max, config->chunks,
-                 core_bytes(config->conns_max, config->chunks, config->runtimes_max) >> 20);
+                 core_bytes(config->conns_max, config->chunks, cell_mail_links(config->mail),
+                            config->larges) >>
+                     20);
         core_destroy(core);
         return NULL;
     }
@@ -253,6 +249,10 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
                                       .counters = &core->counters,
                                       .mss_max = (uint16_t)(config->net->mtu - 40)};
     memcpy(core->tcp_env4.cookie_key, &config->secret[1], sizeof(core->tcp_env4.cookie_key));
+    if (config->cookie_secret) {
+        memcpy(core->tcp_env4.cookie_key, config->cookie_secret, sizeof(core->tcp_env4.cookie_key));
+        core->tcp_env4.cookies_last = true;
+    }
     core->tcp_env6 = core->tcp_env4;
     core->tcp_env6.mss_max = (uint16_t)(config->net->mtu - 60);
     return core;
@@ -265,8 +265,7 @@ void core_destroy(struct core *core)
     void (*give)(void *) = core->config.memory.give;
     if (core->wake_fd >= 0)
         close(core->wake_fd);
-    for (uint32_t i = 0; i < core->link_count; i++)
-        give(core->link[i]);
+    give(core->cells);
     if (core->peers)
         peers_fini(core->peers);
     give(core->peers);
@@ -327,21 +326,16 @@ static void start_capabilities(struct core *core)
                           CAPABILITIES_MAX);
 }
 
-void core_follow_world(struct core *core)
+static void follow_world(struct core *core)
 {
     const struct world *world = world_current(core->config.world);
-    assert(world && world->runtime_count <= core->link_count);
+    assert(world);
     /* Not the pointer: the old world may be gone, and the new one at its address. */
     if (core->world && world->epoch == core->world_epoch)
         return;
     core->world = world;
     core->world_epoch = world->epoch;
     take_tune(core);
-    static const struct world_runtime gone = {.wake_fd = -1};
-    for (uint32_t i = 0; i < core->link_count; i++)
-        runtime_link_let_go(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
-    for (uint32_t i = 0; i < core->link_count; i++)
-        runtime_link_follow(core->link[i], i < world->runtime_count ? &world->runtime[i] : &gone);
     core->trace->node = world->cluster.self;
     if (!core->peers)
         return;
@@ -350,27 +344,51 @@ void core_follow_world(struct core *core)
     peers_follow(core->peers);
 }
 
+/* Cells first: a world may route to what they run. */
+void core_follow(struct core *core)
+{
+    cells_follow(core, calls_look_again);
+    follow_world(core);
+}
+
 static bool is_rpc(const struct core *core, const struct net_packet *p)
 {
     return p->l4_bytes >= 8 && (p->l4[2] << 8 | p->l4[3]) == core->config.rpc_port;
 }
 
-static void on_packet(struct core *core, const struct frame *f)
+/* At once: net keeps one report, and a burst may bring several. */
+static void follow_path_mtu(struct core *core)
 {
-    struct net_packet packet;
-    core->counters.rx_frames++;
-    switch (net_input(&core->net, f, core->now_ns, &packet)) {
-    case NET_DONE:
-        break;
-    case NET_TCP:
-        conn_packet(core, &packet);
-        break;
-    case NET_UDP:
-        if (core->peers && is_rpc(core, &packet))
-            peers_input(core->peers, &packet, core->now_ns);
-        else
-            core->counters.drop_udp_no_port++;
-        break;
+    struct net_pmtu report;
+    if (net_take_pmtu(&core->net, &report))
+        conn_path_mtu(core, &report);
+}
+
+static void on_udp(struct core *core, const struct net_packet *packet)
+{
+    if (core->peers && is_rpc(core, packet))
+        peers_input(core->peers, packet, core->now_ns);
+    else
+        core->counters.drop_udp_no_port++;
+}
+
+static void on_burst(struct core *core, const struct frame *frame, uint16_t count)
+{
+    struct conn_arrival arrival[PORT_BURST];
+    enum net_verdict verdict[PORT_BURST];
+    core->counters.rx_frames += count;
+    for (uint16_t i = 0; i < count; i++) {
+        verdict[i] = net_input(&core->net, &frame[i], core->now_ns, &arrival[i].packet);
+        if (verdict[i] == NET_TCP)
+            conn_expect(core, &arrival[i]);
+        else if (core->net.pmtu.is_set)
+            follow_path_mtu(core);
+    }
+    for (uint16_t i = 0; i < count; i++) {
+        if (verdict[i] == NET_TCP)
+            conn_packet(core, &arrival[i]);
+        else if (verdict[i] == NET_UDP)
+            on_udp(core, &arrival[i].packet);
     }
 }
 
@@ -382,48 +400,14 @@ static uint32_t run_port(struct core *core)
     while (slice_take(&slice)) {
         struct frame frame[PORT_BURST];
         uint16_t count = port_rx(port, core->config.queue, frame, PORT_BURST);
-        for (uint16_t i = 0; i < count; i++)
-            on_packet(core, &frame[i]);
+        on_burst(core, frame, count);
         if (count > 0)
             port_free(port, core->config.queue, frame, count);
-        struct net_pmtu report;
-        if (net_take_pmtu(&core->net, &report))
-            conn_path_mtu(core, &report);
         frames += count;
         if (count < PORT_BURST)
             break;
     }
     return frames;
-}
-
-/* Before anything is placed: what was known when the core fell asleep is old. */
-static void look_at_links(struct core *core)
-{
-    for (uint32_t i = 0; i < core->world->runtime_count; i++) {
-        struct runtime_link *link = core->link[i];
-        uint64_t delay_ns = runtime_link_look(link, core->now_ns);
-        shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
-        shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
-    }
-}
-
-/* One slice for all processes, and each iteration another one is the first. */
-static uint32_t run_links(struct core *core)
-{
-    struct slice slice = slice_of(core->config.clock, CORE_SLICE_UNITS / LINK_MESSAGES_AT_ONCE);
-    uint32_t messages = 0, count = core->world->runtime_count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct runtime_link *link = core->link[(core->link_turn + i) % count];
-        uint32_t some = LINK_MESSAGES_AT_ONCE;
-        while (some >= LINK_MESSAGES_AT_ONCE && slice_take(&slice)) {
-            some = runtime_link_poll(link, LINK_MESSAGES_AT_ONCE, core->now_ns);
-            messages += some;
-        }
-        core->is_behind |= some >= LINK_MESSAGES_AT_ONCE;
-        warmth_sweep(&link->warmth, WARMTH_SWEEP_SLOTS, core->now_ns);
-    }
-    core->link_turn++;
-    return messages;
 }
 
 static uint32_t run_timers(struct core *core)
@@ -454,6 +438,7 @@ static uint32_t run_dirty(struct core *core)
         c = next;
         count++;
     }
+    conns_warm_scripts(core);
     if (c) {
         *end = core->dirty_first;
         if (!core->dirty_first)
@@ -499,26 +484,28 @@ uint32_t core_iterate(struct core *core)
 {
     core->now_ns = clock_now_ns(core->config.clock);
     core->is_behind = false;
-    core_follow_world(core);
-    if (!core->is_announced) {
+    core_follow(core);
+    uint32_t port_epoch_now = port_epoch(core->config.port);
+    if (!core->is_announced || core->port_epoch != port_epoch_now) {
         core->is_announced = true;
+        core->port_epoch = port_epoch_now;
         net_announce(&core->net, core->now_ns);
     }
-    look_at_links(core);
-    /* Of hellos of the iteration before: what they asked for left at its end, so that an isolate
+    cells_look(
+        core); /* before anything is placed: what was known when the core fell asleep is old */
+    /* Of hellos of the iteration before: what they asked for left at its end, so that a cell
      * starts while this is computed, and not after it. */
     uint32_t work = conns_run_handshakes(core);
     work += run_port(core);
     work += conns_run_hops(core) + conns_run_starving(core);
-    work += run_links(core);
+    work += cells_run(core);
     work += run_timers(core);
     work += calls_run(core) + subs_run(core);
     work += run_dirty(core);
     if (core->peers)
         work += peers_run(core->peers, core->now_ns);
     tx_flush(&core->tx);
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        runtime_link_flush(core->link[i]);
+    cells_flush(core);
     return work;
 }
 

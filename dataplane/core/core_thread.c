@@ -7,7 +7,7 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/world.h"
 #include "drivers/clock.h"
@@ -42,15 +42,14 @@ static void sleep_until_event(struct core *core)
     struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
     struct pollfd fds[POLL_FDS];
     int port_fds[PORT_WAIT_FDS_MAX];
-    bool has_work = core->dirty_first != NULL;
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        has_work |= runtime_link_sleep(core->link[i]);
+    bool has_work = cells_sleep(core) || core->dirty_first;
 
     int count = port_wait_fds(core->config.port, core->config.queue, port_fds, PORT_WAIT_FDS_MAX);
     for (int i = 0; i < count; i++)
         fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
     fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
     uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0);
+    bool was_rung = false;
     if (limit_ns > 0) {
         struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
                                    .tv_nsec = (long)(limit_ns % 1000000000)};
@@ -58,15 +57,12 @@ static void sleep_until_event(struct core *core)
         ppoll(fds, (nfds_t)(count + 1), &timeout, NULL);
         rte_rcu_qsbr_thread_online(qsbr, core->config.index);
         core->now_ns = clock_now_ns(core->config.clock);
-        core_follow_world(core);
-        if (fds[count].revents & POLLIN) {
-            uint64_t ignored;
-            ssize_t n = read(core->wake_fd, &ignored, sizeof(ignored));
-            (void)n;
-        }
+        core_follow(core);
+        uint64_t rings;
+        was_rung = fds[count].revents & POLLIN &&
+                   read(core->wake_fd, &rings, sizeof(rings)) == sizeof(rings);
     }
-    for (uint32_t i = 0; i < core->world->runtime_count; i++)
-        runtime_link_woke(core->link[i]);
+    cells_woke(core, was_rung);
 }
 
 static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns)
@@ -80,9 +76,7 @@ static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns
     g->conns_ending =
         core->resting[CONN_REST_TIME_WAIT].count + core->resting[CONN_REST_ENDING].count;
     g->sources_over = sources_over_count(&core->sources);
-    g->jobs = 0;
-    for (uint32_t i = 0; i < core->link_count; i++)
-        g->jobs += core->link[i]->live_jobs;
+    g->jobs = cells_jobs(core);
     g->chunks = core->chunks.count;
     g->chunks_free = chunk_shared(&core->chunks);
     longest_note(&core->longest, busy_ns, core->now_ns);
@@ -100,8 +94,8 @@ int core_run(void *arg)
     rte_rcu_qsbr_thread_online(qsbr, core->config.index);
     while (!core_is_drained(core)) {
         uint64_t start_ns = core->now_ns;
-        /* Here and not after the iteration: the core keeps hold of its world, and of the runtimes'
-         * regions, until core_iterate takes up the current one; sleep and core_end use both. */
+        /* Here and not after the iteration: the core keeps hold of its world until core_iterate
+         * takes up the current one; sleep and core_end use it. */
         rte_rcu_qsbr_quiescent(qsbr, core->config.index);
         bool has_worked = core_iterate(core) > 0;
         if (has_worked) {

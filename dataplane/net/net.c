@@ -19,6 +19,50 @@ static void link_local_of(struct net_address *out, const uint8_t mac[6])
     out->prefix_len = 64;
 }
 
+static bool has_link_local(const struct net_config *config)
+{
+    for (uint32_t i = 0; i < config->address_count; i++)
+        if (ip6_is_link_local(config->address[i].ip))
+            return true;
+    return false;
+}
+
+void net_set_mac(struct net *net, const uint8_t mac[6])
+{
+    memcpy(net->config.mac, mac, 6);
+    if (net->has_made_link_local)
+        link_local_of(&net->address[net->address_count - 1], mac);
+}
+
+static uint32_t add_group(uint8_t group[][6], uint32_t count, const uint8_t ip[16])
+{
+    ip6_multicast_mac(group[count], ip);
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(group[i], group[count], 6) == 0)
+            return count;
+    return count + 1;
+}
+
+uint32_t net_groups(const struct net_config *config, uint8_t mac[][6])
+{
+    static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+    struct net_address link_local;
+    uint8_t solicited[16];
+    uint32_t count = add_group(mac, 0, all_nodes);
+
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        if (ip_is_ip4(config->address[i].ip))
+            continue;
+        ip6_solicited_node(solicited, config->address[i].ip);
+        count = add_group(mac, count, solicited);
+    }
+    if (has_link_local(config))
+        return count;
+    link_local_of(&link_local, config->mac);
+    ip6_solicited_node(solicited, link_local.ip);
+    return add_group(mac, count, solicited);
+}
+
 void net_init(struct net *net, const struct net_config *config, struct neighbours *neighbours,
               struct counters *counters, struct tx *tx)
 {
@@ -34,11 +78,8 @@ void net_init(struct net *net, const struct net_config *config, struct neighbour
     };
     memcpy(net->address, config->address, sizeof(config->address));
 
-    bool has_link_local = false;
-
-    for (uint32_t i = 0; i < net->address_count; i++)
-        has_link_local |= ip6_is_link_local(net->address[i].ip);
-    if (!has_link_local)
+    net->has_made_link_local = !has_link_local(config);
+    if (net->has_made_link_local)
         link_local_of(&net->address[net->address_count++], config->mac);
 
     size_t room = tx->port->frame_bytes_max - link_header_bytes(net);

@@ -69,6 +69,7 @@ struct net {
     struct tx *tx;
     uint32_t address_count;
     struct net_address address[NET_ADDRESSES_MAX + 1]; /* the configured ones and link-local */
+    bool has_made_link_local;                          /* the last one, of our MAC */
     struct token_bucket icmp;
     struct net_pmtu pmtu;
     uint16_t ip4_id;
@@ -133,9 +134,14 @@ void net_end(struct net *, size_t l4_bytes);
  * is due. */
 bool net_resolve(struct net *, const uint8_t ip[16], uint64_t now_ns);
 
-/* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA):
- * once at start. */
+/* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA), by
+ * the MAC that the port has now: at start, and when the port's epoch grows. */
 void net_announce(struct net *, uint64_t now_ns);
+
+/* The MACs of the groups that neighbour discovery speaks to (RFC 4861 7.2.1): all nodes, and the
+ * solicited-node group of each IPv6 address, link-local included, of a node with that
+ * configuration. Each once; returns how many, at most NET_ADDRESSES_MAX + 2. */
+uint32_t net_groups(const struct net_config *, uint8_t mac[][6]);
 
 bool net_is_local(const struct net *, const uint8_t ip[16]);
 /* "10.77.0.1/24", "fd77::1/64"; no prefix: full. False: not an address; *address is then undefined.

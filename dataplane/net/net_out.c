@@ -162,6 +162,7 @@ void net_announce(struct net *net, uint64_t now_ns)
 {
     uint8_t mac[6];
 
+    net_set_mac(net, net->tx->port->caps.mac);
     for (uint32_t i = 0; i < net->address_count; i++) {
         if (ip_is_ip4(net->address[i].ip))
             arp_announce(net, net->address[i].ip);

@@ -62,6 +62,9 @@ static inline bool link_is_host_mac(const uint8_t mac[6])
     return (mac[0] & 1) == 0 && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
 }
 
+/* The port has another MAC than before, and with it the link-local address. */
+void net_set_mac(struct net *, const uint8_t mac[6]);
+
 /* On our link: in the prefix of one of our addresses, a gateway, or IPv6 link-local. */
 bool net_is_on_link(const struct net *, const uint8_t ip[16]);
 /* Which of our addresses speaks to that host on the link; NULL: we have none of its family. */

@@ -73,12 +73,14 @@ static void judge_width(struct heat_script *s, const struct heat_tune *t, uint64
         narrow = t->widen_rps_milli / 3;
     bool wants_more = rate > t->widen_rps_milli && s->width < PLACE_WIDTH_MAX;
     bool was_widening = s->widening_ns != 0;
+    uint64_t load_ns = s->load_ns < HEAT_LOAD_NS_MAX ? s->load_ns : HEAT_LOAD_NS_MAX;
 
     if (!wants_more)
         s->widening_ns = 0;
     else if (!was_widening)
         s->widening_ns = now_ns;
-    s->has_widened = wants_more && was_widening && now_ns - s->widening_ns >= HEAT_WIDEN_NS;
+    s->has_widened =
+        wants_more && was_widening && now_ns - s->widening_ns >= HEAT_WIDEN_NS + 3 * load_ns;
     if (s->has_widened) {
         s->width *= 2;
         s->peer_weight /= 2;

@@ -12,9 +12,10 @@
  *          below narrow_rps (at most a third of widen_rps counts); or the widest that an ACCEPT
  *          said within HEAT_WIDTH_NS, if that is wider
  *
- *          rate > widen_rps: widening --HEAT_WIDEN_NS later, still so--> width doubles
- *                            the caller has the next                     they get requests,
- *                            homes start it                              and are warm
+ *          rate > widen_rps: widening --HEAT_WIDEN_NS and 3 x its load_ns
+ *                            the caller has the next      later, still so--> width doubles
+ *                            homes start it                                  they get requests,
+ *                                                                            and are warm
  *
  * A set-associative table of HEAT_SCRIPTS entries; the least recently asked of a set goes when
  * another script needs its place: forgetting a script means that it is cold, which is safe. An
@@ -31,16 +32,19 @@
 enum { HEAT_SETS = 2048, HEAT_WAYS = 8 };
 /* Rejected: ten seconds for HOT too. A page load is a burst of requests, so over ten seconds the
  * rate of most scripts is noise, and thresholds low enough to be of use make them hot by chance, at
- * one node after the other: 907 isolates at each server instead of 140 (data centre simulation,
+ * one node after the other: 907 warm scripts at each server instead of 140 (data centre simulation,
  * hot_enter_rpm 60). */
 #define HEAT_HOT_TAU_NS   (60ull * 1000000000)
 #define HEAT_WIDTH_TAU_NS (10ull * 1000000000)
 #define HEAT_WIDTH_NS     (10ull * 1000000000)
-/* Longer than a top level may compute (400 ms). Rejected: at once; there were 74 requests at a cold
- * second home, now none. When the next homes say that they are warm: such a word may be lost, or be
- * that they cannot; then the load must be spread all the same, so there would be this limit
- * anyway. */
-#define HEAT_WIDEN_NS (500ull * 1000000)
+/* Longer than a top level may compute (400 ms), where it has a CPU; where CPUs are busy, what it
+ * took here is a measure, and its next homes may take more. Rejected: at once; there were 74
+ * requests at a cold second home, now none. 500 ms whatever it took: a start of 990 ms, on a busy
+ * machine, met requests. When the next homes say that they are warm: such a word may be lost, or be
+ * that they cannot; then the load must be spread all the same, so there would be this limit anyway.
+ */
+#define HEAT_WIDEN_NS    (500ull * 1000000)
+#define HEAT_LOAD_NS_MAX (2000ull * 1000000) /* of load_ns */
 
 struct heat_tune {
     uint32_t enter_rps_milli, leave_rps_milli;  /* of one core */
@@ -59,6 +63,7 @@ struct heat_script {
     bool is_hot;        /* as of the last heat_ask */
     bool has_widened;   /* by the last heat_ask or heat_ask_home */
     uint64_t width_until_ns;
+    uint64_t load_ns;     /* of its longest start here; whoever asks sets it while it widens */
     uint64_t widening_ns; /* since when; 0: it is not. Then its next homes should start it */
 };
 

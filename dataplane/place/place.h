@@ -7,7 +7,7 @@
  *   home is me                       HERE unless overloaded; then a willing home of a widened
  *                                    script, else REFUSE
  *   hot here (heat.h), and warm      HERE unless overloaded; then as a cold one
- *   hot here, and not warm           as a cold one; why says WARMING: the caller has an isolate
+ *   hot here, and not warm           as a cold one; why says WARMING: the caller has a cell
  *                                    started here, so that it soon is
  *   otherwise                        HOME(a willing one of the first `width` usable successors, the
  *                                    less loaded the likelier)
@@ -26,7 +26,7 @@
  * Rejected: a width that each node judges for itself; only home sees all of the script's requests,
  * so it says how many homes there are, in ACCEPT. A second home at 5,000 requests/s instead of 25
  * (widen_rps): above 150, all nodes together, a script runs everywhere anyway; below, two or four
- * homes bring the busiest server from 1.29 to 1.20 of the mean, for 1 % more isolates.
+ * homes bring the busiest server from 1.29 to 1.20 of the mean, for 1 % more cells.
  */
 #ifndef HEARTH_PLACE_H
 #define HEARTH_PLACE_H
@@ -68,7 +68,7 @@ struct place_query {
     bool is_forwarded; /* hop 1 */
     bool is_bounced;
     bool is_hot;            /* here, by heat.h */
-    bool is_warm;           /* here: an isolate of it is known (warmth.h) */
+    bool is_warm;           /* here: a cell of it is known (warmth.h) */
     bool is_overloaded;     /* here, for this script, by shed.h */
     uint32_t mean_load;     /* per mille, over usable nodes */
     uint32_t bound_percent; /* e of (1 + e) */

@@ -1,6 +1,6 @@
 /* shed.h
  *
- * Is a runtime process overloaded? Judged by how long work waits before it begins, not by how busy
+ * Is a cell overloaded? Judged by how long work waits before it begins, not by how busy
  * it is.
  *
  *   delay   the time from pushing a START to the process taking it out of the ring, sampled; while
@@ -17,7 +17,7 @@
  * A home hands work back at the target. Work that came back, or has nowhere else to go, is refused
  * only at SHED_FULL_TARGETS times the target: waiting half a second beats a 503.
  *
- * Pure but for its own state; one struct per runtime link. Units: nanoseconds. Single thread.
+ * Pure but for its own state; one struct per link. Units: nanoseconds. Single thread.
  * Source: Nichols and Jacobson, "Controlling Queue Delay" (2012), RFC 8289, for target and
  * interval.
  *
@@ -53,7 +53,7 @@ void shed_init(struct shed *);
 void shed_observe(struct shed *, const struct shed_tune *, uint64_t delay_ns, uint64_t now_ns);
 
 struct shed_query {
-    uint32_t jobs, jobs_max; /* of the runtime's table on this core */
+    uint32_t jobs, jobs_max; /* of the cell's table on this core */
     uint32_t script_jobs;    /* of these, this script's */
     uint32_t chunks_used_percent;
 };

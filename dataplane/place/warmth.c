@@ -68,15 +68,16 @@ void warmth_init(struct warmth *w, struct counters *counters)
     w->counters = counters;
 }
 
-void warmth_clear(struct warmth *w)
-{
-    warmth_init(w, w->counters);
-}
-
 enum warmth_state warmth_of(const struct warmth *w, uint64_t handle)
 {
     const struct warmth_script *s = look(w, handle);
     return s ? (enum warmth_state)s->state : WARMTH_UNKNOWN;
+}
+
+uint32_t warmth_load_us(const struct warmth *w, uint64_t handle)
+{
+    const struct warmth_script *s = look(w, handle);
+    return s ? s->load_us : 0;
 }
 
 bool warmth_ask(struct warmth *w, uint64_t handle, uint64_t now_ns)
@@ -92,6 +93,21 @@ bool warmth_ask(struct warmth *w, uint64_t handle, uint64_t now_ns)
     return true;
 }
 
+bool warmth_need(struct warmth *w, uint64_t handle, uint64_t now_ns)
+{
+    struct warmth_script *s = find(w, handle);
+    bool is_guess = s && awaits_verdict(s) && s->state == WARMTH_ASKED;
+
+    if (s && s->needed_ns && now_ns - s->needed_ns < WARMTH_NEED_NS)
+        return false;
+    s = claim(w, handle, now_ns);
+    if (!is_guess) /* else the verdict on the guess falls when it starts */
+        s->asked_ns = now_ns;
+    s->needed_ns = now_ns;
+    set_state(w, s, WARMTH_ASKED);
+    return true;
+}
+
 void warmth_warmed(struct warmth *w, uint64_t handle, uint32_t took_us, uint64_t now_ns)
 {
     struct warmth_script *s = claim(w, handle, now_ns);
@@ -100,6 +116,8 @@ void warmth_warmed(struct warmth *w, uint64_t handle, uint32_t took_us, uint64_t
         s->is_ours = false;
     if (s->state != WARMTH_WARM)
         s->took_us = took_us;
+    if (took_us > s->load_us)
+        s->load_us = took_us;
     set_state(w, s, WARMTH_WARM);
 }
 
@@ -113,12 +131,21 @@ void warmth_evicted(struct warmth *w, uint64_t handle)
     set_state(w, s, WARMTH_UNKNOWN); /* and when it was asked for: not again at once */
 }
 
+void warmth_lost(struct warmth *w, uint64_t handle)
+{
+    struct warmth_script *s = find(w, handle);
+    if (!s)
+        return;
+    w->counters->warm_wasted += awaits_verdict(s);
+    forget(w, s);
+}
+
 void warmth_started(struct warmth *w, uint64_t handle, uint64_t now_ns)
 {
     struct warmth_script *s = claim(w, handle, now_ns);
 
     if (s->state == WARMTH_UNKNOWN) {
-        /* This start makes the isolate: no need to ask for it too. */
+        /* This start is the cell's: no need to ask for one too. */
         set_state(w, s, WARMTH_ASKED);
         s->asked_ns = now_ns;
     } else if (awaits_verdict(s) && s->state == WARMTH_WARM) {
@@ -146,16 +173,4 @@ void warmth_sweep(struct warmth *w, uint32_t slots, uint64_t now_ns)
         if (is_asked) /* the answer is lost: the next request asks again */
             forget(w, s);
     }
-}
-
-uint32_t warmth_list(const struct warmth *w, uint32_t *cursor, uint64_t *handles, uint32_t max)
-{
-    uint32_t count = 0;
-
-    for (; *cursor < WARMTH_SLOTS && count < max; ++*cursor) {
-        const struct warmth_script *s = &w->slot[*cursor];
-        if (s->state == WARMTH_WARM)
-            handles[count++] = s->handle;
-    }
-    return count;
 }

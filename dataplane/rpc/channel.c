@@ -19,7 +19,7 @@ enum {
     ACK_EAGER = 3,   /* acknowledged at once after a gap: the sender needs them to see a loss */
 };
 
-static const char protocol[] = "hearth rpc 4";
+static const char protocol[] = "hearth rpc 5";
 
 static_assert((int)INIT_BYTES <= (int)CHANNEL_DATAGRAM_MIN, "an init fits any path");
 static_assert(CHANNEL_STREAMS_MAX % 2 == 0, "each side opens half of them");

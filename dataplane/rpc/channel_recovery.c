@@ -410,12 +410,12 @@ void recovery_timeout(struct channel *c, uint64_t now)
 {
     struct recovery *r = &c->recovery;
 
-    if (r->loss_at != UINT64_MAX) {
-        if (r->loss_at <= now)
-            detect(c, false, now);
-    } else if (r->flying > 0 && r->probes == 0 && r->last_sent_ns + probe_timeout(c) <= now) {
+    if (r->loss_at <= now)
+        detect(c, false, now);
+    /* Both may be due. */
+    if (r->loss_at == UINT64_MAX && r->flying > 0 && r->probes == 0 &&
+        r->last_sent_ns + probe_timeout(c) <= now)
         probe(c);
-    }
     /* After the losses: one of them may have been a probe. */
     if (r->mtu_at <= now) {
         r->mtu_at = UINT64_MAX;

@@ -554,7 +554,7 @@ struct channel *peers_channel(struct peers *p, uint16_t node, uint64_t script_ha
     const struct peer *peer = &p->peer[node];
     if (peer->open == 0)
         return NULL;
-    /* Like the runtime process of a script: by the upper half of its hash (steer.h). */
+    /* One script, one core there: by the upper half of its hash. */
     struct peers_slot *s =
         peers_slot_find(p, node, (uint16_t)((script_hash >> 32) % peer->cores), true);
     for (uint32_t i = peer->first_slot; (!s || !is_usable(s)) && i != SLOT_NONE;

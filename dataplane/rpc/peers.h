@@ -3,7 +3,7 @@
  * The other nodes as one dp core knows them: its channels to their cores, their states and loads,
  * and what is said on the control streams. Owns every channel; calls own their streams. What it
  * needs of the core it is given (struct peers_env), and what it hears it tells through events: it
- * knows neither calls nor runtimes.
+ * knows neither calls nor cells.
  *
  *   world.member[] --follow--> [ struct peer: state, load, channels to its cores ]
  *   datagrams  --> peers_input  --> channel --> streams: events
@@ -98,7 +98,7 @@ struct peers_events {
     /* ---- asked of this node ---- */
     uint16_t (*load)(void *core, uint32_t *queue_us); /* per mille; the worst queueing delay */
     enum warmth_state (*warmth)(void *core, const struct world_script *);
-    /* Asks for a warm isolate. False: it could not be asked. */
+    /* Asks for a warm cell. False: it could not be asked. */
     bool (*warm)(void *core, const struct world_script *, bool is_demanded, uint64_t now_ns);
     /* ---- told ---- */
     void (*spans)(void *core, uint16_t node, const struct record_event *);
@@ -120,7 +120,7 @@ struct peers_env {
     struct chunk_pool *chunks;
     struct stream_pool *streams;
     struct counters *counters;
-    struct token_bucket *guesses; /* isolates that guesses may cost, of ClientHellos too */
+    struct token_bucket *guesses; /* cells that guesses may cost, of ClientHellos too */
     struct notes *notes;          /* of core 0, else NULL */
     uint64_t hash_key;            /* random: of the table of addresses */
     void (*random)(void *arg, void *out, size_t bytes); /* for keys */
@@ -171,7 +171,7 @@ uint32_t peers_rtt_min_us(const struct peers *, uint16_t node);
 
 /* ---- the control stream ---- */
 
-/* Asks a home of the script for a warm isolate. is_demanded: no guess, requests are about to
+/* Asks a home of the script for a warm cell. is_demanded: no guess, requests are about to
  * follow. False: not sent (down, or asked within the last second). */
 bool peers_warm(struct peers *, uint16_t node, uint64_t script_hash, uint64_t version,
                 bool is_demanded, uint64_t now_ns);

@@ -42,7 +42,7 @@ enum {
     UNRESOLVED_MS = 5,        /* until a neighbour that is not known is tried again */
     UNRESOLVED_DOUBLINGS = 5, /* of that time, while it stays unknown */
     ON_CALL_OPEN_MS = 2000,   /* a slot on call that has not opened by then is freed */
-    WARM_RETRY_MS = 10,       /* the runtime's ring was full, or no runtime was up */
+    WARM_RETRY_MS = 10,       /* there was no room for the wish, or no zygote */
     WARM_RETRIES = 100,
 };
 static_assert(1 << SLOT_BITS == PEERS_CHANNELS_MAX, "an index holds every slot");
@@ -51,7 +51,7 @@ static_assert(1 << SLOT_BITS == PEERS_CHANNELS_MAX, "an index holds every slot")
 struct peers_pending {
     uint64_t script, asked_ns, try_ns;
     uint16_t tries;
-    bool is_asked; /* the runtime was told */
+    bool is_asked; /* the control thread was told */
 };
 
 enum peers_want {

@@ -13,7 +13,7 @@
  *   ACCEPT   width u8 | zero u24 | warm us u32
  *   BOUNCE   reason u8 | zero u24 | lazy 56
  *   HEAD     cold us u32 | head
- *   DATA_END spent sub-requests u32
+ *   DATA_END spent sub-requests u32 | spent CPU us u32
  *   ERROR    error u8 | zero u24 | as DATA_END
  *   STATE    state u8 | leaving u8 | load u16 | queue us u32
  *   RING     epoch u64 | digest u64
@@ -169,11 +169,17 @@ size_t record_write_head(uint8_t *out, size_t cap, const struct record_head *h)
     return finish(&w, bytes);
 }
 
+static void put_end(struct octets_writer *w, const struct record_end *e)
+{
+    octets_put_u32(w, e->spent_subrequests);
+    octets_put_u32(w, e->spent_cpu_us);
+}
+
 size_t record_write_end(uint8_t *out, size_t cap, const struct record_end *e)
 {
     struct octets_writer w = start(out, cap, RECORD_DATA_END, RECORD_END_BYTES);
 
-    octets_put_u32(&w, e->spent_subrequests);
+    put_end(&w, e);
     return finish(&w, RECORD_END_BYTES);
 }
 
@@ -184,7 +190,7 @@ size_t record_write_error(uint8_t *out, size_t cap, const struct record_error *e
     assert(e->error > JOB_ERROR_NONE && e->error < JOB_ERROR_KINDS);
     octets_put_u8(&w, (uint8_t)e->error);
     octets_put_zero(&w, 3);
-    octets_put_u32(&w, e->end.spent_subrequests);
+    put_end(&w, &e->end);
     return finish(&w, ERROR_BYTES);
 }
 
@@ -334,11 +340,17 @@ bool record_read_head(struct record_head *h, const uint8_t *bytes, size_t len)
     return octets_end(&r);
 }
 
+static void get_end(struct octets_reader *r, struct record_end *e)
+{
+    e->spent_subrequests = octets_get_u32(r);
+    e->spent_cpu_us = octets_get_u32(r);
+}
+
 bool record_read_end(struct record_end *e, const uint8_t *bytes, size_t len)
 {
     struct octets_reader r = content(RECORD_DATA_END, bytes, len);
 
-    e->spent_subrequests = octets_get_u32(&r);
+    get_end(&r, e);
     return octets_end(&r);
 }
 
@@ -349,7 +361,7 @@ bool record_read_error(struct record_error *e, const uint8_t *bytes, size_t len)
 
     octets_get_zero(&r, 3);
     e->error = (enum job_error)kind;
-    e->end.spent_subrequests = octets_get_u32(&r);
+    get_end(&r, &e->end);
     return octets_end(&r) && kind > JOB_ERROR_NONE && kind < JOB_ERROR_KINDS;
 }
 

@@ -70,7 +70,7 @@ enum {
     RECORD_CALL_FIXED_BYTES = 24 + 4 + 4 + 2 * CAPABILITY_BYTES,     /* before the head */
     RECORD_BYTES_MAX = RECORD_CALL_FIXED_BYTES + JOB_HEAD_BYTES_MAX, /* content of any record */
     RECORD_BODY_BYTES_MAX = 16384,                                   /* of one BODY or DATA */
-    RECORD_END_BYTES = 4,                                            /* content of DATA_END */
+    RECORD_END_BYTES = 8,                                            /* content of DATA_END */
     RECORD_NOTE_BYTES_MAX = 16384,
     RECORD_EVENT_BYTES_MAX = 4096, /* payload of an EVENT */
 };
@@ -103,7 +103,7 @@ struct record_call {
 
 struct record_accept {
     uint8_t width; /* homes that this script wants now: 1, 2, 4 */
-    /* 0: an isolate is warm; else how long its start is expected to take, 1: unknown. */
+    /* 0: a cell is warm; else how long its start is expected to take, 1: unknown. */
     uint32_t warm_us;
 };
 
@@ -119,9 +119,9 @@ struct record_head {
 };
 
 /* Of an answer, or of none: what will not be used any more of what the CALL's context granted is
- * not spent. */
+ * not spent. CPU time: of the call, and of all that it called in turn. */
 struct record_end {
-    uint32_t spent_subrequests;
+    uint32_t spent_subrequests, spent_cpu_us;
 };
 
 struct record_error {
@@ -133,7 +133,7 @@ struct record_state {
     uint8_t state; /* enum node_state: what the sender wants to be taken for */
     uint16_t
         load; /* per mille of what it can take: jobs in flight, or queueing delay of its target */
-    uint32_t queue_us; /* queueing delay of the sender's runtimes, the worst */
+    uint32_t queue_us; /* queueing delay of the sender's cells, the worst */
     bool is_leaving;   /* SERVING, but hands over what is warm: not for long */
 };
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 static_assert(sizeof(struct flow_key) == 40, "no padding is hashed or compared");
@@ -18,14 +20,15 @@ static uint32_t slots(uint32_t count_max)
 
 size_t flow_table_bytes(uint32_t count_max)
 {
-    return slots(count_max) * sizeof(struct flow_entry);
+    return slots(count_max) * (sizeof(uint32_t) + sizeof(struct flow_entry));
 }
 
 void flow_table_init(struct flow_table *table, void *memory, uint32_t count_max, uint64_t seed)
 {
     memset(memory, 0, flow_table_bytes(count_max));
     *table = (struct flow_table){
-        .entry = memory,
+        .hash = memory,
+        .entry = (struct flow_entry *)((uint32_t *)memory + slots(count_max)),
         .mask = slots(count_max) - 1,
         .count_max = count_max,
         .seed = seed,
@@ -44,17 +47,29 @@ static uint32_t find(const struct flow_table *table, const struct flow_key *key,
 {
     uint32_t i = h & table->mask;
 
-    while (table->entry[i].hash != 0 &&
-           (table->entry[i].hash != h || memcmp(&table->entry[i].key, key, sizeof(*key)) != 0))
+    while (table->hash[i] != 0 &&
+           (table->hash[i] != h || memcmp(&table->entry[i].key, key, sizeof(*key)) != 0))
         i = (i + 1) & table->mask;
     return i;
 }
 
-uint32_t flow_find(const struct flow_table *table, const struct flow_key *key)
+uint32_t flow_expect(const struct flow_table *table, const struct flow_key *key)
 {
-    uint32_t i = find(table, key, hash(table, key));
+    uint32_t h = hash(table, key);
+    const struct flow_entry *e = &table->entry[h & table->mask];
 
-    return table->entry[i].hash != 0 ? table->entry[i].value : UINT32_MAX;
+    __builtin_prefetch(&table->hash[h & table->mask]);
+    /* Half of the entries lie in two lines. */
+    __builtin_prefetch(e);
+    __builtin_prefetch((const char *)(e + 1) - 1);
+    return h;
+}
+
+uint32_t flow_find(const struct flow_table *table, const struct flow_key *key, uint32_t h)
+{
+    uint32_t i = find(table, key, h);
+
+    return table->hash[i] != 0 ? table->entry[i].value : UINT32_MAX;
 }
 
 bool flow_add(struct flow_table *table, const struct flow_key *key, uint32_t value)
@@ -64,10 +79,11 @@ bool flow_add(struct flow_table *table, const struct flow_key *key, uint32_t val
     if (table->count == table->count_max)
         return false;
 
-    struct flow_entry *e = &table->entry[find(table, key, h)];
+    uint32_t i = find(table, key, h);
 
-    assert(e->hash == 0);
-    *e = (struct flow_entry){.key = *key, .hash = h, .value = value};
+    assert(table->hash[i] == 0);
+    table->hash[i] = h;
+    table->entry[i] = (struct flow_entry){.key = *key, .value = value};
     table->count++;
     return true;
 }
@@ -76,20 +92,20 @@ bool flow_remove(struct flow_table *table, const struct flow_key *key)
 {
     uint32_t hole = find(table, key, hash(table, key));
 
-    if (table->entry[hole].hash == 0)
+    if (table->hash[hole] == 0)
         return false;
 
     /* Each entry behind moves into the hole unless that would put it in front of its home slot. */
-    for (uint32_t i = (hole + 1) & table->mask; table->entry[i].hash != 0;
-         i = (i + 1) & table->mask) {
-        uint32_t home = table->entry[i].hash & table->mask;
+    for (uint32_t i = (hole + 1) & table->mask; table->hash[i] != 0; i = (i + 1) & table->mask) {
+        uint32_t home = table->hash[i] & table->mask;
 
         if (((i - home) & table->mask) < ((i - hole) & table->mask))
             continue;
+        table->hash[hole] = table->hash[i];
         table->entry[hole] = table->entry[i];
         hole = i;
     }
-    table->entry[hole].hash = 0;
+    table->hash[hole] = 0;
     table->count--;
     return true;
 }

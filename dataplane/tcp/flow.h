@@ -21,11 +21,13 @@ struct flow_key {
 
 struct flow_entry {
     struct flow_key key;
-    uint32_t hash; /* 0: empty */
     uint32_t value;
 };
 
+/* The hashes lie apart from the entries: a stranger's packet, which belongs to no flow, reads four
+ * bytes of 128 KiB (16,384 flows) and not a line of 1.5 MiB, which a flood misses every time. */
 struct flow_table {
+    uint32_t *hash; /* of the entry beside it; 0: empty */
     struct flow_entry *entry;
     uint32_t mask;
     uint32_t count, count_max;
@@ -35,8 +37,10 @@ struct flow_table {
 /* Memory for count_max flows at a load of at most 1/2. */
 size_t flow_table_bytes(uint32_t count_max);
 void flow_table_init(struct flow_table *, void *memory, uint32_t count_max, uint64_t seed);
+/* The key's hash, for flow_find; the flow's cache lines are on their way from now on. */
+uint32_t flow_expect(const struct flow_table *, const struct flow_key *);
 /* value of the flow, or UINT32_MAX. */
-uint32_t flow_find(const struct flow_table *, const struct flow_key *);
+uint32_t flow_find(const struct flow_table *, const struct flow_key *, uint32_t hash);
 /* False: full. The key must not be in the table. */
 bool flow_add(struct flow_table *, const struct flow_key *, uint32_t value);
 /* False: it was not there. */

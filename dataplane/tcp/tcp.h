@@ -107,6 +107,7 @@ struct tcp_env {
     uint8_t cc;             /* enum tcp_cc_kind; 0: CUBIC */
     uint8_t cookie_key[16]; /* for SYN cookies, initial sequence numbers (RFC 6528) and the offset
                                of timestamps */
+    bool cookies_last;      /* bench mode: a cookie does not grow old, so that it can be replayed */
 };
 
 struct tcp; /* complete below */
@@ -204,6 +205,6 @@ bool tcp_is_unknown_ack(const struct tcp *, const struct tcp_segment *);
  * ACK and the text that begin such a connection. The cookie cannot be checked: only what comes
  * right behind the SYN tells its sequence number. An RST would end the connection, silence lets the
  * first text come again. */
-bool tcp_cookie_may_follow(const struct tcp_segment *, uint64_t now_ns);
+bool tcp_cookie_may_follow(const struct tcp_env *, const struct tcp_segment *, uint64_t now_ns);
 
 #endif

@@ -62,6 +62,11 @@ enum {
 /* Common sizes: modem, IPv4 and IPv6 minimum, tunnels, PPPoE, Ethernet, jumbo. */
 static const uint16_t cookie_mss[8] = {TCP_MSS_MIN, 536, 1220, 1360, 1400, 1440, 1460, 8960};
 
+static uint32_t cookie_clock(const struct tcp_env *env, uint64_t now)
+{
+    return env->cookies_last ? 0 : (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+}
+
 static uint32_t cookie_make(const struct tcp_env *env, const uint8_t local[16],
                             const uint8_t remote[16], uint16_t local_port, uint16_t remote_port,
                             uint32_t irs, uint32_t time, uint32_t mss_index)
@@ -91,7 +96,7 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *env, const uint8_t local[16],
                           const uint8_t remote[16], const struct tcp_segment *syn, uint8_t *buf,
                           size_t cap, uint64_t now)
 {
-    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+    uint32_t time = cookie_clock(env, now);
     uint32_t mss_index = 7;
 
     if (cap < TCP_HEADER_BYTES_MAX)
@@ -123,18 +128,16 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *env, const uint8_t local[16],
 }
 
 /* Steps of the clock since a cookie was made, if it is one. */
-static uint32_t cookie_age(uint32_t cookie, uint64_t now)
+static uint32_t cookie_age(const struct tcp_env *env, uint32_t cookie, uint64_t now)
 {
-    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
-
-    return (time - (cookie >> 27)) & 31;
+    return (cookie_clock(env, now) - (cookie >> 27)) & 31;
 }
 
 static bool cookie_check(const struct tcp_env *env, const uint8_t local[16],
                          const uint8_t remote[16], const struct tcp_segment *ack, uint64_t now)
 {
-    uint32_t cookie = ack->ack - 1, age = cookie_age(cookie, now);
-    uint32_t time = (uint32_t)(now / 1000000000 / COOKIE_STEP_S);
+    uint32_t cookie = ack->ack - 1, age = cookie_age(env, cookie, now);
+    uint32_t time = cookie_clock(env, now);
 
     if ((ack->flags & (TCP_ACK | TCP_SYN | TCP_RST)) != TCP_ACK || age >= COOKIE_STEPS_MAX)
         return false;
@@ -148,10 +151,10 @@ bool tcp_is_unknown_ack(const struct tcp *t, const struct tcp_segment *s)
            (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK;
 }
 
-bool tcp_cookie_may_follow(const struct tcp_segment *s, uint64_t now)
+bool tcp_cookie_may_follow(const struct tcp_env *env, const struct tcp_segment *s, uint64_t now)
 {
     return (s->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
-           cookie_age(s->ack - 1, now) < COOKIE_STEPS_MAX;
+           cookie_age(env, s->ack - 1, now) < COOKIE_STEPS_MAX;
 }
 
 bool tcp_cookie_open(struct tcp *t, struct tcp_env *env, const uint8_t local[16],

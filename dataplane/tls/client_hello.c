@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "dataplane/base/host.h"
@@ -13,15 +14,19 @@ enum {
     NAME_TYPE_HOST = 0,
     SUITE_FALLBACK = 0x5600, /* TLS_FALLBACK_SCSV */
     ADDRESS_BYTES_MAX = 45,  /* of an IPv6 address as text */
+    LOW_TYPES = 64,          /* extensions below are seen by a bit */
+    HIGH_TYPES_MAX = 16,     /* and those above by a list: clients send a few */
 };
 
-/* The fields as views, before they are judged. */
+/* The fields as views, before they are judged; undefined unless the extension is there. */
 struct fields {
     uint32_t version;
     struct tls_reader suites, compression;
     struct tls_reader names, groups, versions, shares;
-    bool has_names, has_groups, has_versions, has_shares, has_signatures, has_psk_modes;
-    bool has_duplicate, is_psk_last;
+    struct {
+        bool names, groups, versions, shares, signatures, psk_modes;
+        bool duplicate, psk_last;
+    } has;
 };
 
 static uint64_t hash(struct tls_reader part)
@@ -58,27 +63,27 @@ static bool read_extension(struct client_hello *h, struct fields *f, uint32_t ty
 {
     switch (type) {
     case TLS_EXTENSION_SERVER_NAME:
-        f->has_names = true;
+        f->has.names = true;
         f->names = tls_vector(&body, 2, 1, 1);
         break;
     case TLS_EXTENSION_SUPPORTED_GROUPS:
-        f->has_groups = true;
+        f->has.groups = true;
         f->groups = tls_vector(&body, 2, 2, 2);
         break;
     case TLS_EXTENSION_SIGNATURE_ALGORITHMS:
-        f->has_signatures = true;
+        f->has.signatures = true;
         tls_vector(&body, 2, 2, 2);
         break;
     case TLS_EXTENSION_SUPPORTED_VERSIONS:
-        f->has_versions = true;
+        f->has.versions = true;
         f->versions = tls_vector(&body, 1, 2, 2);
         break;
     case TLS_EXTENSION_PSK_MODES:
-        f->has_psk_modes = true;
+        f->has.psk_modes = true;
         tls_vector(&body, 1, 1, 1);
         break;
     case TLS_EXTENSION_KEY_SHARE:
-        f->has_shares = true;
+        f->has.shares = true;
         f->shares = tls_vector(&body, 2, 0, 1);
         break;
     case TLS_EXTENSION_PRE_SHARED_KEY:
@@ -95,30 +100,67 @@ static bool read_extension(struct client_hello *h, struct fields *f, uint32_t ty
     return !body.bad && tls_left(&body) == 0;
 }
 
+/* Any number of extensions, with a bit for each type that there is: 8 KB to clear first. */
+static bool is_any_twice(struct tls_reader list)
+{
+    uint64_t seen[0x10000 / 64] = {0};
+    bool is_twice = false;
+    while (tls_left(&list) > 0) {
+        struct tls_reader body;
+        uint32_t type = tls_extension(&list, &body);
+        is_twice |= seen[type / 64] >> type % 64 & 1;
+        seen[type / 64] |= 1ull << type % 64;
+    }
+    return is_twice;
+}
+
+struct seen_types {
+    uint64_t low;
+    uint16_t high[HIGH_TYPES_MAX];
+    uint32_t high_count; /* above HIGH_TYPES_MAX: more than the list holds */
+    bool is_twice;
+};
+
+static void see_type(struct seen_types *s, uint32_t type)
+{
+    if (type < LOW_TYPES) {
+        s->is_twice |= s->low >> type & 1;
+        s->low |= 1ull << type;
+    } else if (s->high_count < HIGH_TYPES_MAX) {
+        for (uint32_t i = 0; i < s->high_count; i++)
+            s->is_twice |= s->high[i] == type;
+        s->high[s->high_count++] = (uint16_t)type;
+    } else {
+        s->high_count = HIGH_TYPES_MAX + 1;
+    }
+}
+
 /* False: the extensions cannot be decoded. */
 static bool read_extensions(struct client_hello *h, struct fields *f, struct tls_reader list)
 {
-    uint64_t seen[0x10000 / 64] = {0};
+    struct tls_reader all = list;
+    struct seen_types seen;
+    seen.low = seen.high_count = 0;
+    seen.is_twice = false;
     while (tls_left(&list) > 0) {
-        struct tls_reader whole = list;
-        uint32_t type = tls_number(&list, 2);
-        struct tls_reader body = tls_vector(&list, 2, 0, 1);
+        struct tls_reader body;
+        uint32_t type = tls_extension(&list, &body);
         if (list.bad || !read_extension(h, f, type, body))
             return false;
-        whole.end = list.p;
-        if (!may_change(type))
-            h->digest += hash(whole);
-        f->has_duplicate |= seen[type / 64] >> type % 64 & 1;
-        seen[type / 64] |= 1ull << type % 64;
-        f->is_psk_last = type == TLS_EXTENSION_PRE_SHARED_KEY;
+        see_type(&seen, type);
+        f->has.psk_last = type == TLS_EXTENSION_PRE_SHARED_KEY;
     }
+    f->has.duplicate = seen.high_count > HIGH_TYPES_MAX ? is_any_twice(all) : seen.is_twice;
     return true;
 }
 
-static bool has_u16(struct tls_reader list, uint32_t wanted)
+/* Of a vector in steps of 2. */
+static bool has_u16(struct tls_reader list, uint16_t wanted)
 {
-    while (tls_left(&list) > 0) {
-        if (tls_number(&list, 2) == wanted)
+    uint16_t next, is = htons(wanted);
+    for (; list.p < list.end; list.p += sizeof(next)) {
+        memcpy(&next, list.p, sizeof(next));
+        if (next == is)
             return true;
     }
     return false;
@@ -127,7 +169,7 @@ static bool has_u16(struct tls_reader list, uint32_t wanted)
 static enum tls_alert choose_version(struct client_hello *h, const struct fields *f)
 {
     bool has12 = f->version >= TLS_VERSION_1_2;
-    if (f->has_versions) {
+    if (f->has.versions) {
         h->is_tls13 = has_u16(f->versions, TLS_VERSION_1_3);
         has12 = has_u16(f->versions, TLS_VERSION_1_2);
     }
@@ -158,9 +200,7 @@ static bool is_address(const struct client_hello *h, struct tls_reader name)
 
 static enum tls_alert read_host(struct client_hello *h, struct tls_reader name)
 {
-    char host[HOST_BYTES_MAX + 1];
-    h->host_bytes = (uint8_t)host_canonical(host, (const char *)name.p, tls_left(&name));
-    memcpy(h->host, host, h->host_bytes);
+    h->host_bytes = (uint8_t)host_canonical(h->host, (const char *)name.p, tls_left(&name));
     if (is_address(h, name)) {
         h->name = CLIENT_HELLO_ADDRESS;
         h->host_bytes = 0;
@@ -229,13 +269,13 @@ static enum tls_alert judge13(struct client_hello *h, const struct fields *f)
 {
     if (tls_left(&f->compression) != 1 || f->compression.p[0] != 0)
         return TLS_ALERT_ILLEGAL_PARAMETER;
-    if (h->has_psk && !f->is_psk_last)
+    if (h->has_psk && !f->has.psk_last)
         return TLS_ALERT_ILLEGAL_PARAMETER;
     /* 9.2 and 4.2.9 */
-    if (f->has_groups != f->has_shares || (h->has_psk && !f->has_psk_modes) ||
-        (!h->has_psk && !(f->has_signatures && f->has_groups)))
+    if (f->has.groups != f->has.shares || (h->has_psk && !f->has.psk_modes) ||
+        (!h->has_psk && !(f->has.signatures && f->has.groups)))
         return TLS_ALERT_MISSING_EXTENSION;
-    if (!f->has_groups)
+    if (!f->has.groups)
         return TLS_ALERT_NONE; /* a PSK alone: the library refuses that */
     enum tls_alert alert = read_shares(h, f);
     if (!alert && !has_common_group(f->groups)) /* 4.1.1 */
@@ -248,7 +288,7 @@ static enum tls_alert judge12(const struct fields *f)
     if (!memchr(f->compression.p, 0, tls_left(&f->compression)))
         return TLS_ALERT_ILLEGAL_PARAMETER;
     /* All our suites are ECDHE; without the extension any group may be chosen (RFC 8422 4). */
-    if (f->has_groups && !has_common_group(f->groups))
+    if (f->has.groups && !has_common_group(f->groups))
         return TLS_ALERT_HANDSHAKE_FAILURE;
     return TLS_ALERT_NONE;
 }
@@ -256,34 +296,54 @@ static enum tls_alert judge12(const struct fields *f)
 enum tls_alert client_hello_read(struct client_hello *h, const uint8_t *message, size_t len)
 {
     struct tls_reader r = {.p = message, .end = message + len};
-    struct fields f = {0};
-    *h = (struct client_hello){0};
+    struct fields f;
+    memset(h, 0, offsetof(struct client_hello, host) + 1); /* the rest of host takes 8 ns */
+
+    memset(&f.has, 0, sizeof(f.has));
 
     tls_take(&r, TLS_MESSAGE_HEADER_BYTES);
-    struct tls_reader fixed = r;
     f.version = tls_number(&r, 2);
     tls_take(&r, TLS_RANDOM_BYTES);
     struct tls_reader session_id = tls_vector(&r, 1, 0, 1);
     f.suites = tls_vector(&r, 2, 2, 2);
     f.compression = tls_vector(&r, 1, 1, 1);
-    fixed.end = r.p;
     if (r.bad || tls_left(&session_id) > SESSION_ID_BYTES_MAX)
         return TLS_ALERT_DECODE_ERROR;
-    h->digest = hash(fixed);
     if (tls_left(&r) > 0) {
         struct tls_reader extensions = tls_vector(&r, 2, 0, 1);
         if (r.bad || tls_left(&r) > 0 || !read_extensions(h, &f, extensions))
             return TLS_ALERT_DECODE_ERROR;
     }
-    if (f.has_duplicate)
+    if (f.has.duplicate)
         return TLS_ALERT_ILLEGAL_PARAMETER;
 
     enum tls_alert alert = choose_version(h, &f);
-    if (!alert && f.has_names)
+    if (!alert && f.has.names)
         alert = read_names(h, f.names);
     if (!alert)
         alert = h->is_tls13 ? judge13(h, &f) : judge12(&f);
     return alert;
+}
+
+uint64_t client_hello_digest(const uint8_t *message, size_t len)
+{
+    struct tls_reader r = {.p = message + TLS_MESSAGE_HEADER_BYTES, .end = message + len};
+    struct tls_reader fixed = r;
+    tls_take(&r, 2 + TLS_RANDOM_BYTES);
+    tls_vector(&r, 1, 0, 1); /* session id */
+    tls_vector(&r, 2, 0, 1); /* suites */
+    tls_vector(&r, 1, 0, 1); /* compression */
+    fixed.end = r.p;
+    uint64_t digest = hash(fixed);
+    struct tls_reader extensions = tls_vector(&r, 2, 0, 1);
+    while (tls_left(&extensions) > 0) {
+        struct tls_reader whole = extensions, body;
+        uint32_t type = tls_extension(&extensions, &body);
+        whole.end = extensions.p;
+        if (!may_change(type))
+            digest += hash(whole);
+    }
+    return digest;
 }
 
 bool client_hello_follows(const struct client_hello *first, const struct client_hello *second,

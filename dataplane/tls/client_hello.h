@@ -44,16 +44,20 @@ enum client_hello_name {
 struct client_hello {
     uint8_t name; /* enum client_hello_name */
     uint8_t host_bytes;
-    char host[HOST_BYTES_MAX + 1]; /* canonical, zero-terminated */
-    bool is_tls13;                 /* the version that we are going to choose */
+    bool is_tls13; /* the version that we are going to choose */
     bool has_psk, has_early_data;
     uint16_t share_count;
     uint16_t share_group; /* of the first share */
-    uint64_t digest;      /* of what a second ClientHello repeats */
+    uint64_t digest;      /* client_hello_digest, for client_hello_follows; 0 until it is set */
+    char host[HOST_BYTES_MAX + 1]; /* canonical, zero-terminated; undefined behind that */
 };
 
 /* Reads the message, its header included. TLS_ALERT_NONE: it is fine. */
 enum tls_alert client_hello_read(struct client_hello *, const uint8_t *message, size_t len);
+
+/* Of what a second ClientHello repeats, in a message that client_hello_read has found fine. By
+ * itself, so that only those pay whose handshake begins: it costs as much as reading. */
+uint64_t client_hello_digest(const uint8_t *message, size_t len);
 
 /* Is `second` what may follow `first` after a HelloRetryRequest for that group? */
 bool client_hello_follows(const struct client_hello *first, const struct client_hello *second,

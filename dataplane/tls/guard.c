@@ -204,6 +204,31 @@ static enum guard_result see(struct guard *g, const struct tls_io *io, void *arg
     return GUARD_OK;
 }
 
+/* Nearly every hello lies whole in one record and in one piece of the stream. Then its lengths say
+ * what see() would find byte by byte, and it need not be gathered. NULL: it does not, or perhaps
+ * not; nothing was seen. */
+static const uint8_t *see_whole_hello(struct guard *g, const struct tls_io *io, void *arg)
+{
+    size_t len;
+    if (g->seen_bytes > 0)
+        return NULL;
+    const uint8_t *p = io->peek(arg, 0, &len);
+    if (len < TLS_RECORD_HEADER_BYTES + TLS_MESSAGE_HEADER_BYTES || p[0] != TLS_RECORD_HANDSHAKE ||
+        p[1] != 3 || p[TLS_RECORD_HEADER_BYTES] != TLS_MESSAGE_CLIENT_HELLO)
+        return NULL;
+    uint32_t content = (uint32_t)p[3] << 8 | p[4];
+    uint32_t message = (uint32_t)p[6] << 16 | (uint32_t)p[7] << 8 | p[8];
+    if (content > len - TLS_RECORD_HEADER_BYTES || content > TLS_RECORD_CONTENT_MAX ||
+        content != TLS_MESSAGE_HEADER_BYTES + message)
+        return NULL;
+    g->record_type = p[0];
+    g->message_type = p[TLS_RECORD_HEADER_BYTES];
+    g->message_length = message;
+    g->message_seen = g->message_bytes = content;
+    g->seen_bytes = TLS_RECORD_HEADER_BYTES + content;
+    return p + TLS_RECORD_HEADER_BYTES;
+}
+
 /* ---- what it is, and where it goes ---- */
 
 static void pass(struct guard *g, size_t bytes)
@@ -232,15 +257,14 @@ static bool drop(struct guard *g, const struct tls_io *io, void *arg, size_t byt
     return true;
 }
 
-static enum guard_result judge_hello(struct guard *g, const struct tls_io *io, void *arg)
+static enum guard_result judge_hello(struct guard *g, const uint8_t *message)
 {
-    uint8_t message[TLS_MESSAGE_HEADER_BYTES + HELLO_BYTES_MAX];
     struct client_hello second, *hello = g->is_retried ? &second : &g->hello;
-    gather(g, io, arg, message);
     enum tls_alert alert = client_hello_read(hello, message, g->message_bytes);
-    if (!alert && g->is_retried && !client_hello_follows(&g->hello, &second, g->retry_group)) {
-        g->is_changed = true;
-        alert = TLS_ALERT_ILLEGAL_PARAMETER;
+    if (!alert && g->is_retried) {
+        second.digest = client_hello_digest(message, g->message_bytes);
+        g->is_changed = !client_hello_follows(&g->hello, &second, g->retry_group);
+        alert = g->is_changed ? TLS_ALERT_ILLEGAL_PARAMETER : TLS_ALERT_NONE;
     }
     if (alert && !MUTANT(GUARD_SKIPPED))
         return refuse(g, alert);
@@ -248,15 +272,25 @@ static enum guard_result judge_hello(struct guard *g, const struct tls_io *io, v
     return GUARD_OK;
 }
 
+static enum guard_result judge_gathered(struct guard *g, const struct tls_io *io, void *arg)
+{
+    uint8_t message[TLS_MESSAGE_HEADER_BYTES + HELLO_BYTES_MAX];
+    gather(g, io, arg, message);
+    return judge_hello(g, message);
+}
+
 static enum guard_result look_hello(struct guard *g, const struct tls_io *io, void *arg)
 {
     for (;;) {
+        const uint8_t *whole = see_whole_hello(g, io, arg);
+        if (whole)
+            return judge_hello(g, whole);
         enum guard_result result = see(g, io, arg);
         if (result != GUARD_OK)
             return result;
         switch ((enum tls_record_type)g->record_type) {
         case TLS_RECORD_HANDSHAKE:
-            return judge_hello(g, io, arg);
+            return judge_gathered(g, io, arg);
         case TLS_RECORD_ALERT:
             pass(g, g->seen_bytes);
             return GUARD_OK;
@@ -410,6 +444,14 @@ static size_t read_passing(struct guard *g, const struct tls_io *io, void *arg, 
     return done;
 }
 
+/* The library takes the first hello, and may ask for a second one. */
+static void keep_digest(struct guard *g, const struct tls_io *io, void *arg)
+{
+    uint8_t message[TLS_MESSAGE_HEADER_BYTES + HELLO_BYTES_MAX];
+    gather(g, io, arg, message);
+    g->hello.digest = client_hello_digest(message, g->message_bytes);
+}
+
 /* The next header of ours. */
 static void begin_frame(struct guard *g)
 {
@@ -446,7 +488,10 @@ static size_t read_message(struct guard *g, const struct tls_io *io, void *arg, 
 {
     size_t done = 0;
     while (done < len && g->message_left > 0) {
-        if (g->frame_left == 0 && g->frame_from == TLS_RECORD_HEADER_BYTES)
+        bool is_frame_over = g->frame_left == 0 && g->frame_from == TLS_RECORD_HEADER_BYTES;
+        if (is_frame_over && g->phase == GUARD_HELLO && g->message_left == g->message_bytes)
+            keep_digest(g, io, arg);
+        if (is_frame_over)
             begin_frame(g);
         if (g->frame_from < TLS_RECORD_HEADER_BYTES)
             buf[done++] = g->frame[g->frame_from++];
@@ -486,8 +531,8 @@ void guard_answered(struct guard *g, const uint8_t *bytes, size_t len)
     tls_take(&r, 2 + 1);     /* suite, compression */
     struct tls_reader extensions = tls_vector(&r, 2, 0, 1);
     while (tls_left(&extensions) > 0) {
-        uint32_t type = tls_number(&extensions, 2);
-        struct tls_reader body = tls_vector(&extensions, 2, 0, 1);
+        struct tls_reader body;
+        uint32_t type = tls_extension(&extensions, &body);
         if (type == TLS_EXTENSION_SUPPORTED_VERSIONS)
             is_tls13 = tls_number(&body, 2) == TLS_VERSION_1_3;
         else if (type == TLS_EXTENSION_KEY_SHARE)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum tls_record_type {
     TLS_RECORD_CHANGE_CIPHER_SPEC = 20,
@@ -79,6 +80,9 @@ static inline void tls_alert_record(uint8_t out[TLS_ALERT_RECORD_BYTES], enum tl
     out[6] = (uint8_t)alert;
 }
 
+/* Sizes are known where these are called, and only there: a function of its own would loop. */
+#define TLS_READ static inline __attribute__((always_inline))
+
 struct tls_reader {
     const uint8_t *p, *end;
     bool bad;
@@ -90,7 +94,7 @@ static inline size_t tls_left(const struct tls_reader *r)
 }
 
 /* A view of the next len bytes; empty if there are fewer, and then r is bad and at its end. */
-static inline struct tls_reader tls_take(struct tls_reader *r, size_t len)
+TLS_READ struct tls_reader tls_take(struct tls_reader *r, size_t len)
 {
     if (len > tls_left(r)) {
         r->bad = true;
@@ -102,25 +106,36 @@ static inline struct tls_reader tls_take(struct tls_reader *r, size_t len)
     return part;
 }
 
-/* A number of 1 to 4 bytes. */
-static inline uint32_t tls_number(struct tls_reader *r, size_t size)
+/* A number of 1 to 4 bytes; 0 if there are fewer. */
+TLS_READ uint32_t tls_number(struct tls_reader *r, size_t size)
 {
-    struct tls_reader part = tls_take(r, size);
     uint32_t n = 0;
-    while (part.p < part.end)
-        n = n << 8 | *part.p++;
-    return n;
+    if (size > tls_left(r)) {
+        r->bad = true;
+        r->p = r->end;
+        return 0;
+    }
+    memcpy(&n, r->p, size);
+    r->p += size;
+    return __builtin_bswap32(n) >> (32 - 8 * size);
 }
 
 /* A vector behind a length of that size; with fewer bytes than least, or not a multiple of step, r
  * is bad. */
-static inline struct tls_reader tls_vector(struct tls_reader *r, size_t size, size_t least,
-                                           size_t step)
+TLS_READ struct tls_reader tls_vector(struct tls_reader *r, size_t size, size_t least, size_t step)
 {
     struct tls_reader part = tls_take(r, tls_number(r, size));
     if (tls_left(&part) < least || tls_left(&part) % step != 0)
         r->bad = true;
     return part;
+}
+
+/* The next extension of a list: its type, and what is in it. */
+TLS_READ uint32_t tls_extension(struct tls_reader *list, struct tls_reader *body)
+{
+    uint32_t head = tls_number(list, 4);
+    *body = tls_take(list, head & UINT16_MAX);
+    return head >> 16;
 }
 
 #endif

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <hs/hs.h>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "dataplane/base/limits.h"
@@ -23,15 +25,23 @@ struct rule {
     uint32_t script;
 };
 
-/* An exact host: where its rules are. */
+enum { HOST_START_BYTES = 37 };
+
+/* An exact host, in one cache line: what a look up of it wants to know, and nearly every host
+ * itself. */
 struct host_entry {
-    uint64_t hash;
-    const char *host; /* NULL: empty */
-    uint32_t host_bytes;
-    uint32_t every_path;                 /* rank of its rule for every path, or ROUTE_NONE */
-    uint32_t script_first, script_count; /* in host_scripts */
-    bool has_paths;                      /* some rule of it looks at the path */
+    uint32_t hash;         /* the upper half; the lower one is the place in the table */
+    uint32_t rule;         /* rank of one of its rules: has the host in full */
+    uint32_t every_path;   /* rank of its rule for every path, or ROUTE_NONE */
+    uint32_t every_script; /* of that rule */
+    uint32_t script_count;
+    uint32_t script;    /* the script; of several, where they begin in host_scripts */
+    uint8_t host_bytes; /* 0: empty */
+    bool has_paths;     /* some rule of it looks at the path */
+    bool is_implied;    /* the rule for every path is */
+    char start[HOST_START_BYTES];
 };
+static_assert(sizeof(struct host_entry) == 64, "one cache line");
 
 struct routes {
     uint32_t rule_count;
@@ -174,53 +184,66 @@ static int by_rank(const void *a, const void *b)
 
 /* ---- exact hosts ---- */
 
+static uint64_t hash(const char *host, size_t bytes)
+{
+    return XXH3_64bits(host, bytes);
+}
+
+static bool is_of(const struct routes *r, const struct host_entry *e, const char *host,
+                  size_t bytes)
+{
+    size_t start = bytes < HOST_START_BYTES ? bytes : HOST_START_BYTES;
+
+    return e->host_bytes == bytes && !memcmp(e->start, host, start) &&
+           (bytes == start || !memcmp(r->rules[e->rule].host + start, host + start, bytes - start));
+}
+
 /* The entry of a host, or the empty one where it would be: the table is never full. */
 static struct host_entry *entry_at(const struct routes *r, const char *host, size_t bytes)
 {
-    uint64_t hash = XXH3_64bits(host, bytes);
+    uint64_t h = hash(host, bytes);
 
-    for (uint64_t i = hash;; i++) {
+    for (uint64_t i = h;; i++) {
         struct host_entry *e = &r->hosts[i & r->mask];
 
-        if (!e->host ||
-            (e->hash == hash && e->host_bytes == bytes && !memcmp(e->host, host, bytes)))
+        if (!e->host_bytes || (e->hash == h >> 32 && is_of(r, e, host, bytes)))
             return e;
     }
 }
 
-static bool build_hosts(struct routes *r)
+static const uint32_t *scripts_of(const struct routes *r, const struct host_entry *e)
 {
-    uint32_t slots = 2;
+    return e->script_count == 1 ? &e->script : r->host_scripts + e->script;
+}
+
+/* Rules come in order of rank: the first one for every path is the best. */
+static void entry_add(struct host_entry *e, const struct rule *rule, uint32_t rank)
+{
+    if (!e->host_bytes) {
+        *e = (struct host_entry){.hash = (uint32_t)(hash(rule->host, rule->host_bytes) >> 32),
+                                 .rule = rank,
+                                 .every_path = ROUTE_NONE,
+                                 .host_bytes = (uint8_t)rule->host_bytes};
+        memcpy(e->start, rule->host,
+               rule->host_bytes < HOST_START_BYTES ? rule->host_bytes : HOST_START_BYTES);
+    }
+    e->script_count++; /* of rules, until fill_scripts */
+    if (!rule_takes_every_path(rule)) {
+        e->has_paths = true;
+    } else if (e->every_path == ROUTE_NONE) {
+        e->every_path = rank;
+        e->every_script = rule->script;
+        e->is_implied = rule->is_implied;
+    }
+}
+
+/* Each script of a host once, in order of rank. */
+static void fill_scripts(struct routes *r)
+{
     uint32_t at = 0;
 
-    while (slots < 2 * r->rule_count)
-        slots *= 2;
-    r->mask = slots - 1;
-    r->hosts = calloc(slots, sizeof(*r->hosts));
-    r->host_scripts = calloc(r->rule_count + 1, sizeof(*r->host_scripts));
-    if (!r->hosts || !r->host_scripts)
-        return false;
-    for (uint32_t i = 0; i < r->rule_count; i++) {
-        const struct rule *rule = &r->rules[i];
-        struct host_entry *e;
-
-        if (rule->is_wild_host)
-            continue;
-        e = entry_at(r, rule->host, rule->host_bytes);
-        if (!e->host) {
-            e->hash = XXH3_64bits(rule->host, rule->host_bytes);
-            e->host = rule->host;
-            e->host_bytes = rule->host_bytes;
-            e->every_path = ROUTE_NONE;
-        }
-        e->script_count++;
-        if (!rule_takes_every_path(rule))
-            e->has_paths = true;
-        else if (e->every_path == ROUTE_NONE)
-            e->every_path = i; /* rules come in order of rank: the first one is the best */
-    }
-    for (uint32_t i = 0; i < slots; i++) {
-        r->hosts[i].script_first = at;
+    for (uint32_t i = 0; i <= r->mask; i++) {
+        r->hosts[i].script = at;
         at += r->hosts[i].script_count;
         r->hosts[i].script_count = 0;
     }
@@ -233,10 +256,34 @@ static bool build_hosts(struct routes *r)
             continue;
         e = entry_at(r, rule->host, rule->host_bytes);
         for (uint32_t k = 0; k < e->script_count; k++)
-            is_known |= r->host_scripts[e->script_first + k] == rule->script;
+            is_known |= r->host_scripts[e->script + k] == rule->script;
         if (!is_known)
-            r->host_scripts[e->script_first + e->script_count++] = rule->script;
+            r->host_scripts[e->script + e->script_count++] = rule->script;
     }
+    for (uint32_t i = 0; i <= r->mask; i++)
+        if (r->hosts[i].script_count == 1)
+            r->hosts[i].script = r->host_scripts[r->hosts[i].script];
+}
+
+static bool build_hosts(struct routes *r)
+{
+    uint32_t slots = 2;
+
+    while (slots < 2 * r->rule_count)
+        slots *= 2;
+    r->mask = slots - 1;
+    r->hosts = aligned_alloc(sizeof(*r->hosts), slots * sizeof(*r->hosts));
+    r->host_scripts = calloc(r->rule_count + 1, sizeof(*r->host_scripts));
+    if (!r->hosts || !r->host_scripts)
+        return false;
+    memset(r->hosts, 0, slots * sizeof(*r->hosts));
+    for (uint32_t i = 0; i < r->rule_count; i++) {
+        const struct rule *rule = &r->rules[i];
+
+        if (!rule->is_wild_host)
+            entry_add(entry_at(r, rule->host, rule->host_bytes), rule, i);
+    }
+    fill_scripts(r);
     return true;
 }
 
@@ -250,10 +297,23 @@ static bool build_hosts(struct routes *r)
  * more often than the same first label.
  */
 
+/* Rules that a database has: for host and path those whose host or path is no fixed one, for hosts
+ * those with a wildcard. */
+static bool is_chosen(const struct rule *r, bool with_path)
+{
+    return r->is_wild_host || (with_path && !rule_takes_every_path(r));
+}
+
+static const char *literal_of(const struct rule *r, bool with_path, size_t *bytes)
+{
+    *bytes = r->host_bytes + (with_path ? r->path_bytes : 1u);
+    return with_path ? r->literal : r->literal + r->path_bytes - 1;
+}
+
 /* Compiles one literal per chosen rule. *out stays NULL when there are none. False: error says why.
  */
-static bool compile(const struct routes *r, bool (*is_chosen)(const struct rule *), bool with_path,
-                    hs_database_t **out, char *error, size_t error_bytes)
+static bool compile(const struct routes *r, bool with_path, hs_database_t **out, char *error,
+                    size_t error_bytes)
 {
     const char **texts = calloc(r->rule_count + 1, sizeof(*texts));
     size_t *lens = calloc(r->rule_count + 1, sizeof(*lens));
@@ -266,11 +326,11 @@ static bool compile(const struct routes *r, bool (*is_chosen)(const struct rule 
     for (uint32_t i = 0; ok && i < r->rule_count; i++) {
         const struct rule *rule = &r->rules[i];
 
-        if (!is_chosen(rule))
+        if (!is_chosen(rule, with_path))
             continue;
         ids[count] = i;
-        texts[count] = with_path ? rule->literal : rule->literal + rule->path_bytes - 1;
-        lens[count++] = rule->host_bytes + (with_path ? rule->path_bytes : 1u);
+        texts[count] = literal_of(rule, with_path, &lens[count]);
+        count++;
     }
     if (ok && count) {
         hs_compile_error_t *fault = NULL;
@@ -287,16 +347,6 @@ static bool compile(const struct routes *r, bool (*is_chosen)(const struct rule 
     free(flags);
     free(ids);
     return ok;
-}
-
-static bool needs_pattern(const struct rule *r)
-{
-    return r->is_wild_host || !rule_takes_every_path(r);
-}
-
-static bool is_wild(const struct rule *r)
-{
-    return r->is_wild_host;
 }
 
 static bool alloc_scratch(struct routes *r)
@@ -348,8 +398,8 @@ struct routes *routes_build(const struct route_source *source, uint32_t count, u
         if (r->rules[i].path_bytes > r->path_bytes_max)
             r->path_bytes_max = r->rules[i].path_bytes;
     }
-    if (!build_hosts(r) || !compile(r, needs_pattern, true, &r->patterns, error, error_bytes) ||
-        !compile(r, is_wild, false, &r->wild_hosts, error, error_bytes))
+    if (!build_hosts(r) || !compile(r, true, &r->patterns, error, error_bytes) ||
+        !compile(r, false, &r->wild_hosts, error, error_bytes))
         goto fail;
     snprintf(error, error_bytes, "no memory for the routes");
     if (!alloc_scratch(r))
@@ -383,8 +433,42 @@ void routes_destroy(struct routes *r)
 
 /* ---- look up ---- */
 
+/* Nobody's wildcard shadows the implied host of another script. */
+static bool may_shadow(const struct rule *r, const struct rule *implied)
+{
+    return !implied || !r->is_wild_host || r->script == implied->script;
+}
+
+static const struct rule *implied_of(const struct routes *r, const struct host_entry *e)
+{
+    return e->is_implied ? &r->rules[e->every_path] : NULL;
+}
+
+/* Tells on_match of the rules whose literal the text has. Hyperscan gives up on some texts, by what
+ * some literals have in common (HS_UNKNOWN_ERROR): then each rule is tried by itself. */
+static void scan(const struct routes *r, uint32_t core, bool with_path, const char *text,
+                 size_t text_bytes, size_t host_bytes, match_event_handler on_match, void *arg,
+                 uint64_t *slow)
+{
+    const hs_database_t *database = with_path ? r->patterns : r->wild_hosts;
+
+    if (hs_scan(database, text, (unsigned)text_bytes, 0, r->scratch[core], on_match, arg) ==
+        HS_SUCCESS)
+        return;
+    ++*slow;
+    for (uint32_t i = 0; i < r->rule_count; i++) {
+        size_t bytes, to = text_bytes - host_bytes + r->rules[i].host_bytes;
+        const char *literal = literal_of(&r->rules[i], with_path, &bytes);
+
+        if (is_chosen(&r->rules[i], with_path) && to <= text_bytes && bytes <= to &&
+            memcmp(text + to - bytes, literal, bytes) == 0)
+            on_match(i, 0, to, 0, arg);
+    }
+}
+
 struct search {
     const struct rule *rules;
+    const struct rule *implied; /* of this very host; NULL: none */
     size_t host_bytes, text_bytes;
     uint32_t best;
 };
@@ -397,15 +481,21 @@ static int keep_lowest(unsigned id, unsigned long long from, unsigned long long 
 
     /* The literal must begin where the rule's path ends, so that its host's end is the host's
      * end. */
-    if (id < s->best && to == s->text_bytes - s->host_bytes + r->host_bytes &&
+    if (id < s->best && may_shadow(r, s->implied) &&
+        to == s->text_bytes - s->host_bytes + r->host_bytes &&
         (r->is_wild_host || r->host_bytes == s->host_bytes) &&
         (r->is_prefix || r->path_bytes == s->text_bytes - s->host_bytes))
         s->best = id;
     return 0;
 }
 
+void routes_expect(const struct routes *r, const char *host, size_t host_bytes)
+{
+    __builtin_prefetch(&r->hosts[hash(host, host_bytes) & r->mask]);
+}
+
 uint32_t routes_find(const struct routes *r, uint32_t core, const char *host, size_t host_bytes,
-                     const char *path, size_t path_bytes)
+                     const char *path, size_t path_bytes, uint64_t *slow)
 {
     /* A byte more than any pattern has: what lies behind can change no verdict. */
     char text[HOST_BYTES_MAX + ROUTE_PATTERN_BYTES_MAX + 1];
@@ -416,26 +506,25 @@ uint32_t routes_find(const struct routes *r, uint32_t core, const char *host, si
     if (host_bytes > HOST_BYTES_MAX)
         return ROUTE_NONE;
     e = entry_at(r, host, host_bytes);
-    if (e->host) {
+    s.implied = implied_of(r, e);
+    if (e->host_bytes) {
         s.best = e->every_path;
-        if (s.best != ROUTE_NONE && !e->has_paths &&
-            (!r->rules[s.best].is_implied || !r->wild_count))
-            return r->rules[s.best].script;
+        if (s.best != ROUTE_NONE && !e->has_paths && (!e->is_implied || !r->wild_count))
+            return e->every_script;
     }
-    if (r->patterns && (r->wild_count || (e->host && e->has_paths))) {
+    if (r->patterns && (r->wild_count || e->has_paths)) {
         if (path_bytes > r->path_bytes_max + 1)
             path_bytes = r->path_bytes_max + 1;
         put_backwards(put_backwards(text, path, path_bytes), host, host_bytes);
         s.text_bytes = host_bytes + path_bytes;
-        if (hs_scan(r->patterns, text, (unsigned)s.text_bytes, 0, r->scratch[core], keep_lowest,
-                    &s) != HS_SUCCESS)
-            assert(!"a scratch is used by its core only");
+        scan(r, core, true, text, s.text_bytes, host_bytes, keep_lowest, &s, slow);
     }
     return s.best == ROUTE_NONE ? ROUTE_NONE : r->rules[s.best].script;
 }
 
 struct gathering {
     const struct routes *routes;
+    const struct rule *implied;
     uint32_t *scripts;
     uint32_t count, max;
 };
@@ -454,13 +543,15 @@ static int gather_rule(unsigned id, unsigned long long from, unsigned long long 
 {
     struct gathering *g = arg;
 
-    if (to == g->routes->rules[id].host_bytes + 1u)
-        gather_script(g, g->routes->rules[id].script);
+    const struct rule *r = &g->routes->rules[id];
+
+    if (to == r->host_bytes + 1u && may_shadow(r, g->implied))
+        gather_script(g, r->script);
     return 0;
 }
 
 uint32_t routes_of_host(const struct routes *r, uint32_t core, const char *host, size_t host_bytes,
-                        uint32_t *scripts, uint32_t max)
+                        uint32_t *scripts, uint32_t max, uint64_t *slow)
 {
     struct gathering g = {.routes = r, .scripts = scripts, .max = max};
     char text[HOST_BYTES_MAX + 1];
@@ -470,19 +561,16 @@ uint32_t routes_of_host(const struct routes *r, uint32_t core, const char *host,
     if (host_bytes > HOST_BYTES_MAX)
         return 0;
     e = entry_at(r, host, host_bytes);
-    if (e->host) {
-        for (uint32_t i = 0; i < e->script_count; i++)
-            gather_script(&g, r->host_scripts[e->script_first + i]);
-        /* A rule for every path of the exact host hides the wildcards. */
-        if (e->every_path != ROUTE_NONE && !r->rules[e->every_path].is_implied)
-            return g.count;
-    }
+    g.implied = implied_of(r, e);
+    for (uint32_t i = 0; i < e->script_count; i++)
+        gather_script(&g, scripts_of(r, e)[i]);
+    /* A rule for every path of the exact host hides the wildcards. */
+    if (e->host_bytes && e->every_path != ROUTE_NONE && !e->is_implied)
+        return g.count;
     if (r->wild_hosts) {
         text[0] = '/';
         put_backwards(text + 1, host, host_bytes);
-        if (hs_scan(r->wild_hosts, text, (unsigned)host_bytes + 1, 0, r->scratch[core], gather_rule,
-                    &g) != HS_SUCCESS)
-            assert(!"a scratch is used by its core only");
+        scan(r, core, false, text, host_bytes + 1, host_bytes, gather_rule, &g, slow);
     }
     return g.count;
 }

@@ -10,8 +10,7 @@
  *
  * Parts that did not change between two worlds are shared by reference count (struct world_part).
  *
- * Rejected: runtime processes outside of it, with an attach and detach of their own. So there is
- * one publish, one quiescence, and one place where a core changes its view.
+ * Rejected: cells as a part of it; cell_mail.h says why.
  */
 #ifndef HEARTH_WORLD_H
 #define HEARTH_WORLD_H
@@ -31,16 +30,23 @@ struct routes;
 struct rte_rcu_qsbr;
 
 struct world_script {
-    uint64_t handle;  /* names (script, version) to the runtimes: never used again for another */
+    uint64_t handle;  /* names (script, version) to the cells: never used again for another */
     uint64_t id_hash; /* XXH3_64 of the name: the ring's point, and the second hash's */
-    char name[SCRIPT_NAME_BYTES_MAX + 1];
-    char version[17];      /* first 16 hex digits of the artifact's SHA-256 */
-    uint64_t version_bits; /* the same as a number */
-    uint64_t owner;        /* hash of the account that deployed it; 0: none said */
-    uint32_t subrequests;  /* of one request, its callees' too; 0: SUBREQUESTS_DEFAULT */
+    char name[SCRIPT_ID_BYTES_MAX + 1]; /* "name" of the default account, else "account/name" */
+    char version[17];                   /* first 16 hex digits of the artifact's SHA-256 */
+    uint64_t version_bits;              /* the same as a number */
+    uint64_t account;     /* whose it is: XXH3_64 of "account/" and a star; 0: the default one's */
+    uint64_t owner;       /* whose scripts trust each other, in one account; 0: nobody's */
+    uint32_t subrequests; /* of one request, its callees' too; 0: SUBREQUESTS_DEFAULT */
+    uint32_t cpu_ms;      /* the same; 0: CPU_MS_DEFAULT */
+    uint32_t wall_ms;     /* the same, without a byte of a body moving; 0: WALL_MS_DEFAULT */
     uint32_t binding_count;
     const struct world_binding
         *bindings; /* in the order of the runtime's `services` (runtime/start.h) */
+    uint32_t caller_count;
+    const uint64_t *callers;   /* of other accounts, that may call it: an id_hash, or an account */
+    uint32_t at_once_max;      /* requests of the account that entered here; 0: no limit */
+    _Atomic uint32_t *at_once; /* how many there are, on all cores; the account's, and stays */
 };
 
 /* What a script may call: env.NAME. */
@@ -64,7 +70,7 @@ struct world_tune {
     uint32_t bound_percent;                /* bounded load: (1 + e) x the mean */
     uint32_t shed_target_us, shed_interval_ms;
     uint32_t shed_jobs_percent, shed_chunks_percent, shed_share_percent;
-    uint32_t warm_per_s;           /* isolates asked for at ClientHello time, of one core */
+    uint32_t warm_per_s;           /* cells asked for at ClientHello time, of one core */
     uint32_t source_share_percent; /* of a core's connections and chunks; 100: no limit */
     uint32_t optimistic_bytes; /* W: body bytes sent before ACCEPT; at most JOB_CREDIT_INITIAL */
     uint32_t trace_one_in;     /* requests whose spans are recorded; 1: all, 0: none */
@@ -81,6 +87,7 @@ struct world_member {
     uint16_t cores;
     uint32_t weight; /* RING_WEIGHT_ONE: one share */
     uint8_t public_key[32];
+    bool is_operators; /* by its role, which control alone asks for (control/daemon/behalf.h) */
 };
 
 /* The nodes of the cluster, this one among them, sorted by name; alone: just this one. Part of
@@ -94,17 +101,6 @@ struct world_cluster {
     const struct ring *ring;
     const struct noise_identity *identity; /* NULL: no RPC */
     const uint8_t *secret;                 /* 32 bytes */
-};
-
-/* One runtime process as the cores see it. */
-struct world_runtime {
-    void *region;              /* NULL: down */
-    uint64_t life;             /* grows with each process: a new life is a new region */
-    uint64_t ended_life;       /* the last one that ended */
-    struct job_blame ended_by; /* and what it executed then */
-    int wake_fd;               /* eventfd of the process */
-    _Atomic uint32_t
-        *condemned; /* a core sets 0 to 1 when the process broke the contract: replace it */
 };
 
 enum { WORLD_HELD_MAX = 64 };
@@ -125,9 +121,9 @@ struct world {
     uint32_t held_count;
     uint64_t held
         [WORLD_HELD_MAX]; /* handles of scripts that may not run now: they end their processes */
-    uint32_t runtime_count;
-    struct world_runtime runtime[RUNTIMES_MAX];
-    void *owner; /* control's: what to release with this world */
+    uint64_t held_full;   /* bit i: that is for want of its account's memory */
+    bool can_start_cells; /* there is a zygote: what has no cell may get one */
+    void *owner;          /* control's: what to release with this world */
 };
 
 struct world_shared {
@@ -148,11 +144,39 @@ static inline const struct world_script *world_script(const struct world *w, uin
     return NULL;
 }
 
+static inline bool world_may_call(const struct world_script *caller,
+                                  const struct world_script *callee)
+{
+    if (caller->account == callee->account)
+        return true;
+    for (uint32_t i = 0; i < callee->caller_count; i++) {
+        if (callee->callers[i] == caller->id_hash || callee->callers[i] == caller->account)
+            return true;
+    }
+    return false;
+}
+
+static inline bool world_trusts(const struct world_script *caller,
+                                const struct world_script *callee)
+{
+    return caller->owner && caller->owner == callee->owner && caller->account == callee->account;
+}
+
 static inline bool world_holds(const struct world *w, uint64_t handle)
 {
     for (uint32_t i = 0; i < w->held_count; i++) {
         if (w->held[i] == handle)
             return true;
+    }
+    return false;
+}
+
+/* It is held: is that for want of its account's memory? */
+static inline bool world_is_full(const struct world *w, uint64_t handle)
+{
+    for (uint32_t i = 0; i < w->held_count; i++) {
+        if (w->held[i] == handle)
+            return w->held_full >> i & 1;
     }
     return false;
 }

@@ -87,11 +87,16 @@ class Buffers final : public v8::ArrayBuffer::Allocator
     {
         return used_.load(std::memory_order_relaxed);
     }
+    void set_max(size_t max)
+    {
+        max_.store(max, std::memory_order_relaxed);
+    }
     /* For bytes of a buffer that V8 maps itself (pages.cc). */
     bool take(size_t len)
     {
+        size_t max = max_.load(std::memory_order_relaxed);
         size_t before = used_.fetch_add(len, std::memory_order_relaxed);
-        if (max_ == 0 || (len <= max_ && before <= max_ - len))
+        if (max == 0 || (len <= max && before <= max - len))
             return true;
         give(len);
         return false;
@@ -110,7 +115,7 @@ class Buffers final : public v8::ArrayBuffer::Allocator
     }
 
     std::atomic<size_t> used_{0};
-    const size_t max_;
+    std::atomic<size_t> max_;
 };
 
 /* V8's page allocator, which charges what buffers reserve to their isolates (pages.cc). */
@@ -231,7 +236,8 @@ struct v8c_isolate {
     v8::StartupData startup{};                     /* points into params.blob */
     std::unique_ptr<v8::SnapshotCreator> snapshot; /* of a builder only */
 
-    unsigned depth = 0; /* natives and hooks on the stack: C called by JavaScript */
+    unsigned depth = 0;      /* natives and hooks on the stack: C called by JavaScript */
+    unsigned optimizers = 0; /* compilers at work, and what they have told of inside of that */
     const void *stack_thread = nullptr;
     libv8c::Resolving resolving{};
 
@@ -316,6 +322,7 @@ class Attempt
 extern v8::Platform *platform;
 extern uint32_t flags_hash;
 [[noreturn]] void fatal(const char *where, const char *what);
+[[noreturn]] void fatal_memory(const char *where, const v8::OOMDetails &details);
 
 /* isolate.cc */
 v8c_isolate *isolate_new(const v8c_isolate_params *, bool is_builder, const char **why);

@@ -110,11 +110,6 @@ static bool may_compile_wasm(v8::Local<v8::Context>, v8::Local<v8::String>)
     return isolate_of(v8::Isolate::GetCurrent())->params.may_compile_wasm;
 }
 
-static void on_oom(const char *location, const v8::OOMDetails &details)
-{
-    fatal(location, details.detail ? details.detail : "out of memory");
-}
-
 static void run_interrupts(v8::Isolate *v8, void *)
 {
     v8c_isolate *isolate = isolate_of(v8);
@@ -141,7 +136,7 @@ v8c_isolate *isolate_new(const v8c_isolate_params *params, bool is_builder, cons
     create.external_references = external_references;
     create.allow_atomics_wait = params->may_block;
     create.fatal_error_callback = fatal;
-    create.oom_error_callback = on_oom;
+    create.oom_error_callback = fatal_memory;
     if (params->heap_bytes_max)
         create.constraints.set_max_old_generation_size_in_bytes(params->heap_bytes_max);
     if (params->heap_bytes_initial)
@@ -227,6 +222,11 @@ void *v8c_isolate_data(const v8c_isolate *isolate)
     return isolate->params.data;
 }
 
+void v8c_isolate_limit_buffers(v8c_isolate *isolate, size_t bytes_max)
+{
+    isolate->buffers->set_max(bytes_max);
+}
+
 void v8c_isolate_terminate(v8c_isolate *isolate)
 {
     isolate->v8->TerminateExecution();
@@ -274,13 +274,7 @@ void v8c_isolate_pressure(v8c_isolate *isolate, v8c_pressure pressure)
 
 bool v8c_pump(v8c_isolate *isolate)
 {
-    bool ran = false;
-    while (v8::platform::PumpMessageLoop(platform, isolate->v8)) {
-        ran = true;
-        if (isolate->v8->IsExecutionTerminating())
-            break;
-    }
-    return ran;
+    return v8::platform::PumpMessageLoop(platform, isolate->v8);
 }
 
 v8c_context *v8c_context_new(v8c_isolate *isolate)

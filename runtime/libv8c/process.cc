@@ -27,13 +27,23 @@ v8::Local<v8::String> text(v8::Isolate *v8, const char *utf8)
     return v8::String::NewFromUtf8(v8, utf8).ToLocalChecked();
 }
 
-void fatal(const char *where, const char *what)
+[[noreturn]] static void give_up(bool is_memory, const char *where, const char *what)
 {
     if (init.fatal)
-        init.fatal(where ? where : "", what ? what : "", init.data);
+        init.fatal(is_memory, where ? where : "", what ? what : "", init.data);
     else
         fprintf(stderr, "v8c: fatal: %s: %s\n", where ? where : "?", what ? what : "?");
     abort();
+}
+
+void fatal(const char *where, const char *what)
+{
+    give_up(false, where, what);
+}
+
+void fatal_memory(const char *where, const v8::OOMDetails &details)
+{
+    give_up(true, where, details.detail ? details.detail : "out of memory");
 }
 
 /* Rejected: V8's own source: it opens /dev/urandom three times per isolate, 764 us for one instead
@@ -50,12 +60,44 @@ static void fatal_check(const char *file, int line, const char *message)
     fatal(where, message);
 }
 
-static void fatal_memory(const char *location, const v8::OOMDetails &details)
-{
-    fatal(location, details.detail ? details.detail : "out of memory");
-}
-
 /* V8's default platform with pages that are counted, and a clock of the caller's if it has one. */
+/* V8 says when it compiles only to who traces it: of all categories that one is on. */
+class Tracing final : public v8::TracingController
+{
+  public:
+    const uint8_t *GetCategoryGroupEnabled(const char *name) override
+    {
+        static const uint8_t off = 0, on = 1;
+        return strcmp(name, "disabled-by-default-v8.compile") == 0 ? &on : &off;
+    }
+    uint64_t AddTraceEvent(char, const uint8_t *, const char *name, const char *, uint64_t,
+                           uint64_t, int32_t, const char **, const uint8_t *, const uint64_t *,
+                           std::unique_ptr<v8::ConvertableToTraceFormat> *, unsigned) override
+    {
+        tell(name, true);
+        return 1;
+    }
+    void UpdateTraceEventDuration(const uint8_t *, const char *name, uint64_t) override
+    {
+        tell(name, false);
+    }
+
+  private:
+    /* Turbofan is one event, Maglev one for each of its phases, which may have others inside. */
+    static void tell(const char *name, bool begins)
+    {
+        if (strcmp(name, "V8.OptimizeCode") != 0 && strncmp(name, "V8.Maglev", 9) != 0)
+            return;
+        v8::Isolate *v8 = v8::Isolate::TryGetCurrent();
+        v8c_isolate *isolate = v8 ? isolate_of(v8) : nullptr;
+        if (!isolate || !isolate->params.on_optimization)
+            return;
+        unsigned outside = begins ? isolate->optimizers++ : --isolate->optimizers;
+        if (outside == 0)
+            isolate->params.on_optimization(isolate, begins);
+    }
+};
+
 class HostPlatform final : public v8::Platform
 {
   public:
@@ -113,7 +155,7 @@ class HostPlatform final : public v8::Platform
     }
     v8::TracingController *GetTracingController() override
     {
-        return inner_->GetTracingController();
+        return &tracing_;
     }
 
   protected:
@@ -138,6 +180,7 @@ class HostPlatform final : public v8::Platform
   private:
     v8::Platform *inner_;
     Pages pages_;
+    Tracing tracing_;
 };
 
 } // namespace libv8c

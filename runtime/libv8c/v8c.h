@@ -97,8 +97,9 @@ struct v8c_init_params {
     /* Fills buf for Math.random's and the hash tables' seeds. NULL: getrandom. False: could not.
      */
     bool (*entropy)(unsigned char *buf, size_t len);
-    /* Told why, just before abort(). NULL: a line on stderr. Must not call V8. */
-    void (*fatal)(const char *where, const char *what, void *data);
+    /* Told why, just before abort(). NULL: a line on stderr. Must not call V8. is_memory: there was
+     * none to be had, or none within V8's own bounds; else V8 itself is broken. */
+    void (*fatal)(bool is_memory, const char *where, const char *what, void *data);
     void *data;
 };
 
@@ -160,6 +161,9 @@ struct v8c_isolate_params {
     /* A collection of the whole heap begins on the isolate's thread, and has ended. May not call
      * V8. */
     void (*on_collection)(struct v8c_isolate *, bool begins);
+    /* An optimizing compiler, Turbofan or Maglev, begins to work on the isolate's thread, and has
+     * ended: with threads = 0 they have no other. May not call V8. */
+    void (*on_optimization)(struct v8c_isolate *, bool begins);
     /* import(specifier): returns a promise of the namespace, or NULL with an exception pending. */
     struct v8c_value *(*on_import)(struct v8c_isolate *, struct v8c_value *referrer_name,
                                    struct v8c_value *specifier);
@@ -175,6 +179,8 @@ struct v8c_isolate *v8c_isolate_new(const struct v8c_isolate_params *, const cha
  * fine. */
 void v8c_isolate_free(struct v8c_isolate *);
 void *v8c_isolate_data(const struct v8c_isolate *); /* any thread */
+/* From now on this instead of buffer_bytes_max. What is allocated stays. */
+void v8c_isolate_limit_buffers(struct v8c_isolate *, size_t bytes_max);
 
 /* Stops the JavaScript that runs now, or the next that starts: V8C_TERMINATED. Any thread. */
 void v8c_isolate_terminate(struct v8c_isolate *);
@@ -207,8 +213,9 @@ enum v8c_pressure {
 /* Any thread; with V8C_PRESSURE_CRITICAL on the isolate's own thread it collects at once. */
 void v8c_isolate_pressure(struct v8c_isolate *, enum v8c_pressure);
 
-/* Runs what V8 has posted to the isolate's thread (end of background compilation, weak cleanups,
- * Atomics.waitAsync). True if something ran. Cheap when there is nothing. Inside a scope. */
+/* Runs one task of those that V8 has posted to the isolate's thread (end of background compilation,
+ * weak cleanups, Atomics.waitAsync). True if there was one. Cheap when there is none. Inside a
+ * scope. Some run JavaScript: it may be terminated, and the next one is begun all the same. */
 bool v8c_pump(struct v8c_isolate *);
 
 /* ---- contexts, scopes, slots ---- */

@@ -16,7 +16,8 @@ import { Headers } from './headers.js';
 import { host } from './host.js';
 import { onBody } from './incoming.js';
 import { describe } from './inspect.js';
-import { navigator, performance, Navigator, Performance } from './navigator.js';
+import { forgetOrigin, navigator, performance, Navigator, Performance } from './navigator.js';
+import { forgetRandom, installRandom } from './random.js';
 import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
@@ -47,6 +48,7 @@ function shown(values) {
 }
 
 delete globalThis.__host;
+installRandom();
 hidden({
     AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
     Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
@@ -60,9 +62,15 @@ Object.defineProperty(globalThis, Symbol.toStringTag, { value: 'ServiceWorkerGlo
 
 warmUp();
 
+// Nothing that only one heap should have is left: this one is about to be copied, or is a copy that begins.
+function renew() {
+    forgetOrigin();
+    forgetRandom();
+}
+
 // In the order of enum web_entry.
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     (message) => new DOMException(message, 'DataCloneError'), onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
-    left, abortClient,
+    left, abortClient, renew,
 ];

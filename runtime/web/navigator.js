@@ -13,6 +13,10 @@ export class Navigator {
 // Zero is the moment the script's isolate first asked, so no clock of the machine shows.
 let origin;
 
+export function forgetOrigin() {
+    origin = undefined;
+}
+
 export class Performance {
     now() {
         const now = host.now();

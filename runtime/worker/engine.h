@@ -3,7 +3,14 @@
 #ifndef HEARTH_WORKER_ENGINE_H
 #define HEARTH_WORKER_ENGINE_H
 
-/* *clock_ms: what Date shows, at any time. NULL: the system's clock. Once per process. */
-void engine_start(const double *clock_ms);
+#include <stdbool.h>
+
+struct engine_clock {
+    double ms;     /* what Date shows, at any time */
+    bool was_read; /* by JavaScript, since somebody cleared it */
+};
+
+/* The clock stays the caller's. NULL: the system's. Once per process. */
+void engine_start(struct engine_clock *);
 
 #endif

@@ -1,9 +1,10 @@
 #include "runtime/worker/intake.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/worker/lane.h"
+#include "runtime/job.h"
 
 static uint32_t credit(struct intake *in, size_t bytes)
 {
@@ -14,25 +15,28 @@ static uint32_t credit(struct intake *in, size_t bytes)
     return owed;
 }
 
-uint32_t intake_put(struct intake *in, const struct lane *l, const struct job_slot *slot)
+uint8_t *intake_room(struct intake *in, size_t bytes)
 {
-    if (slot->flags & JOB_F_END)
-        in->is_ended = true;
     if (in->is_unwanted)
-        return credit(in, slot->bytes);
-    assert(in->len + slot->bytes <= JOB_CREDIT_INITIAL);
-    if (in->len + slot->bytes > in->cap) {
+        return NULL;
+    assert(in->len + bytes <= JOB_CREDIT_INITIAL);
+    if (in->len + bytes > in->cap) {
         size_t cap = in->cap ? in->cap : ARENA_CHUNK_BYTES;
-        while (cap < in->len + slot->bytes)
+        while (cap < in->len + bytes)
             cap *= 2;
         in->bytes = realloc(in->bytes, cap);
         assert(in->bytes);
         in->cap = cap;
     }
-    if (slot->bytes) {
-        lane_copy(l, slot, in->bytes + in->len);
-        in->len += slot->bytes;
-    }
+    return in->bytes + in->len;
+}
+
+uint32_t intake_put(struct intake *in, size_t bytes, bool is_end)
+{
+    in->is_ended |= is_end;
+    if (in->is_unwanted)
+        return credit(in, bytes);
+    in->len += bytes;
     return 0;
 }
 

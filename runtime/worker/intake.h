@@ -4,7 +4,7 @@
  * copied out of the arena at once and wait here for a read, never more than was granted; taking
  * them is what earns the sender new credit.
  *
- *   hearthd --put--> [ bytes ] --took--> JavaScript, or a relay
+ *   hearthd --room, put--> [ bytes ] --took--> JavaScript, or a relay
  *
  * Single thread.
  */
@@ -14,9 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct job_slot;
-struct lane;
 
 enum { INTAKE_CREDIT_STEP = 16384 }; /* credit is given back in portions of this */
 
@@ -29,9 +26,11 @@ struct intake {
     bool is_unwanted; /* what comes is dropped */
 };
 
-/* Takes the slot's bytes, and its END. Returns the credit to send now, 0 for none: of bytes that
+/* Where so many bytes are to be copied to, before intake_put; NULL: nobody wants them. */
+uint8_t *intake_room(struct intake *, size_t bytes);
+/* So many have come, perhaps the last. Returns the credit to send now, 0 for none: of bytes that
  * nobody wants. */
-uint32_t intake_put(struct intake *, const struct lane *, const struct job_slot *);
+uint32_t intake_put(struct intake *, size_t bytes, bool is_end);
 /* So many of the waiting bytes were used. Returns the credit to send now, 0 for none. */
 uint32_t intake_took(struct intake *, size_t bytes);
 /* Nobody wants the rest. Returns the credit to send now, 0 for none. */

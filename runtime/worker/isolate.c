@@ -1,13 +1,11 @@
 #include "runtime/worker/isolate.h"
 
-#include <stddef.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/worker/lane.h"
-#include "runtime/worker/module.h"
-#include "runtime/worker/natives.h"
+#include "runtime/worker/script.h"
 #include "runtime/worker/worker.h"
 
 /* ---- V8's hooks ---- */
@@ -15,7 +13,12 @@
 static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initial)
 {
     struct isolate *i = v8c_isolate_data(v8);
+    const struct script *s = i->worker->script;
+    size_t most = s ? s->limits.heap_bytes : ISOLATE_HEAP_FLOOR;
     struct v8c_heap_stats stats;
+    v8c_isolate_heap_stats(v8, &stats);
+    if (current < most && stats.committed_bytes < most)
+        return most; /* it was the floor only */
     /* Asked again: a builtin that cannot be interrupted wants one large piece, an array of up to 1
      * GiB while it copies the former. It gets it for a moment; the alternative is that V8 ends the
      * process. */
@@ -24,7 +27,6 @@ static size_t on_heap_limit(struct v8c_isolate *v8, size_t current, size_t initi
     v8c_isolate_terminate(v8);
     /* Or it has its piece already, and the heap stands far above its limit: V8 would end the
      * process for the next page. */
-    v8c_isolate_heap_stats(v8, &stats);
     return (stats.committed_bytes > current ? stats.committed_bytes : current) + margin;
 }
 
@@ -32,6 +34,12 @@ static void on_collection(struct v8c_isolate *v8, bool begins)
 {
     struct isolate *i = v8c_isolate_data(v8);
     monitor_collects(&i->worker->monitor, begins);
+}
+
+static void on_optimization(struct v8c_isolate *v8, bool begins)
+{
+    struct isolate *i = v8c_isolate_data(v8);
+    meter_spare(&i->worker->meter, monitor_optimizes(&i->worker->monitor, begins));
 }
 
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
@@ -52,7 +60,7 @@ static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct
     }
 }
 
-void isolate_report_rejections(struct isolate *i, const struct request *r)
+void isolate_report_rejections(struct isolate *i, uint64_t request_id)
 {
     for (size_t n = 0; n < i->rejection_count; n++) {
         struct v8c_error error;
@@ -60,28 +68,58 @@ void isolate_report_rejections(struct isolate *i, const struct request *r)
         char text[sizeof(error.stack) + 64];
         int len = snprintf(text, sizeof(text), "unhandled rejection: %s",
                            error.stack[0] ? error.stack : error.text);
-        report_log(i->worker, i->script->handle, r ? r->id : 0, "error", text, (size_t)len);
+        worker_log(i->worker, request_id, "error", text, (size_t)len);
         v8c_global_free(i->rejections[n]);
     }
     i->rejection_count = 0;
 }
 
-static size_t heap_bytes(const struct isolate *i)
-{
-    struct v8c_heap_stats stats;
-    v8c_isolate_heap_stats(i->v8, &stats);
-    return stats.committed_bytes + stats.malloced_bytes + stats.external_bytes;
-}
-
 /* ---- start ---- */
 
-/* For the log, and for whoever asks later why it does not load. */
+static struct v8c_value *on_import(struct v8c_isolate *v8, struct v8c_value *referrer_name,
+                                   struct v8c_value *specifier)
+{
+    struct isolate *i = v8c_isolate_data(v8);
+    return module_import(&i->modules, referrer_name, specifier);
+}
+
+void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
+{
+    struct isolate *i = calloc(1, sizeof(*i));
+    assert(i);
+    i->worker = w;
+    i->slices_to_pump = 1;
+    const struct v8c_isolate_params params = {
+        .blob = &w->base,
+        .natives = natives,
+        .heap_bytes_max = ISOLATE_HEAP_FLOOR,
+        .buffer_bytes_max = ISOLATE_HEAP_FLOOR,
+        .on_heap_limit = on_heap_limit,
+        .on_collection = on_collection,
+        .on_optimization = on_optimization,
+        .on_rejection = on_rejection,
+        .on_import = on_import,
+        .data = i,
+    };
+    i->v8 = v8c_isolate_new(&params, NULL);
+    assert(i->v8); /* the snapshot was checked at start */
+    i->context = v8c_context_new(i->v8);
+    assert(i->context);
+
+    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
+    struct v8c_scope scope;
+    v8c_scope_enter(&scope, i->v8, i->context);
+    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
+    v8c_scope_exit(&scope);
+    w->isolate = i;
+}
+
+/* For the log, and for hearthd. */
 static void log_load_failure(struct isolate *i, const char *text, size_t len)
 {
-    report_log(i->worker, i->script->handle, 0, "error", text, len);
-    free(i->script->load_error);
-    i->script->load_error = strndup(text, len);
-    assert(i->script->load_error);
+    worker_log(i->worker, 0, "error", text, len);
+    i->load_error = strndup(text, len);
+    assert(i->load_error);
 }
 
 static void log_load_error(struct isolate *i, const struct v8c_error *error)
@@ -103,23 +141,26 @@ static void log_load_error(struct isolate *i, const struct v8c_error *error)
 
 static struct v8c_value *bindings_of(struct isolate *i)
 {
+    const struct script *s = i->worker->script;
     struct v8c_value *names[JOB_BINDINGS_MAX];
-    for (uint32_t n = 0; n < i->script->binding_count; n++)
-        names[n] = v8c_string_latin1(i->v8, i->script->bindings[n], strlen(i->script->bindings[n]));
-    return v8c_array_new(i->v8, names, i->script->binding_count);
+    for (uint32_t n = 0; n < s->binding_count; n++)
+        names[n] = v8c_string_latin1(i->v8, s->bindings[n], strlen(s->bindings[n]));
+    return v8c_array_new(i->v8, names, s->binding_count);
 }
 
 /* Runs the script's top level and hands its default export to runtime/web. */
 static bool load(struct isolate *i, uint64_t *compiled_ns)
 {
+    const char *vars_text = i->worker->script->vars;
     struct v8c_error error = {0};
-    struct v8c_module *main_module = module_compile_main(i, &error);
+    struct v8c_module *main_module = module_compile_main(&i->modules, &error);
     *compiled_ns = worker_read_clock(i->worker);
-    struct v8c_value *namespace = main_module ? module_run_main(i, main_module, &error) : NULL;
+    struct v8c_value *namespace =
+        main_module ? module_run_main(&i->modules, main_module, &error) : NULL;
     struct v8c_value *exported =
         namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
-    struct v8c_value *vars = v8c_json_parse(
-        i->v8, v8c_string_utf8(i->v8, i->script->vars, strlen(i->script->vars)), &error);
+    struct v8c_value *vars =
+        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, vars_text, strlen(vars_text)), &error);
     struct v8c_value *has_fetch = NULL;
     if (exported && vars)
         has_fetch =
@@ -138,81 +179,26 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     return true;
 }
 
-static bool load_within_limits(struct isolate *i, uint64_t *compiled_ns, size_t *bytes,
-                               enum job_error *why)
+static enum job_error load_within_limits(struct isolate *i, uint64_t *compiled_ns)
 {
     struct worker *w = i->worker;
     struct v8c_scope scope;
-    *why = JOB_ERROR_LOAD;
-    worker_executes(w, i->script, NULL);
+    worker_executes(w, NULL, 0);
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
     bool is_loaded = load(i, compiled_ns);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
         v8c_isolate_resume(i->v8);
-        *why = i->heap_is_full ? JOB_ERROR_MEMORY_LIMIT : JOB_ERROR_LOAD;
+        if (is_loaded) /* it ended before it could be stopped */
+            log_load_error(i, &(struct v8c_error){.kind = V8C_TERMINATED});
         is_loaded = false;
     }
-    if (is_loaded) { /* else they are the error that the log has already */
-        isolate_report_rejections(i, NULL);
-        *bytes = heap_bytes(i);
-    }
+    if (is_loaded) /* else they are the error that the log has already */
+        isolate_report_rejections(i, 0);
     v8c_scope_exit(&scope);
-    worker_executes(w, NULL, NULL);
-    return is_loaded;
-}
-
-static void dispose(struct isolate *i)
-{
-    for (size_t n = 0; n < i->module_count; n++)
-        v8c_global_free(i->modules[n].module);
-    for (size_t n = 0; n < i->rejection_count; n++)
-        v8c_global_free(i->rejections[n]);
-    v8c_context_free(i->context);
-    v8c_isolate_free(i->v8);
-    free(i->modules);
-    free(i->forgets);
-    free(i);
-}
-
-/* A heap as the snapshot has it, with no script yet. */
-static struct isolate *prepare(struct worker *w, size_t heap_bytes)
-{
-    struct isolate *i = calloc(1, sizeof(*i));
-    assert(i);
-    i->worker = w;
-    i->slices_to_measure = 1;
-    const struct v8c_isolate_params params = {
-        .blob = &w->base,
-        .natives = natives,
-        .heap_bytes_max = heap_bytes,
-        .buffer_bytes_max = heap_bytes,
-        .on_heap_limit = on_heap_limit,
-        .on_collection = on_collection,
-        .on_rejection = on_rejection,
-        .on_import = module_import,
-        .data = i,
-    };
-    i->v8 = v8c_isolate_new(&params, NULL);
-    assert(i->v8); /* the snapshot was checked at start */
-    i->context = v8c_context_new(i->v8);
-    assert(i->context);
-
-    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
-    struct v8c_scope scope;
-    v8c_scope_enter(&scope, i->v8, i->context);
-    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
-    v8c_scope_exit(&scope);
-    return i;
-}
-
-bool isolate_refill_spare(struct worker *w)
-{
-    if (w->spare || !warm_pool_fits(&w->pool, ISOLATE_BYTES_GUESS))
-        return false;
-    w->spare = prepare(w, script_limits_default.heap_bytes);
-    return true;
+    worker_rests(w);
+    return is_loaded ? JOB_ERROR_NONE : i->heap_is_full ? JOB_ERROR_MEMORY_LIMIT : JOB_ERROR_LOAD;
 }
 
 static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -220,107 +206,73 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns)
     return (uint32_t)((to_ns - from_ns) / 1000);
 }
 
-/* What is in the rings now has come while it was being started. */
-static void note_ready(struct isolate *i)
+static void start_begins(struct isolate *i)
 {
-    const struct worker *w = i->worker;
-    for (uint32_t l = 0; l < w->lane_count; l++)
-        i->ready_at[l] = w->lanes[l]->taken + job_consumer_waiting(&w->lanes[l]->down);
+    i->cold = (struct cold_start){.began_ns = worker_read_clock(i->worker)};
 }
 
-bool isolate_was_awaited(const struct isolate *i, const struct lane *l)
+static void start_ends(struct isolate *i, uint64_t ended_ns)
 {
-    return l->taken <= i->ready_at[l->index];
+    i->cold.us = us_between(i->cold.began_ns, ended_ns);
+    if (i->cold.us <= JOB_START_WARMING)
+        i->cold.us = JOB_START_WARMING + 1;
 }
 
-/* counts: one of the script's statistics. */
-static struct isolate *start_cold(struct worker *w, struct script *s, struct cold_start *cold,
-                                  uint64_t *counts, enum job_error *why)
+enum job_error isolate_load(struct worker *w)
 {
-    uint64_t started_ns = worker_read_clock(w), compiled_ns;
-    size_t bytes = 0;
-    struct isolate *i = w->spare;
-    if (i && s->limits.heap_bytes == script_limits_default.heap_bytes)
-        w->spare = NULL;
-    else
-        i = prepare(w, s->limits.heap_bytes);
-    i->script = s;
-    i->modules = calloc(s->module_count, sizeof(*i->modules));
-    assert(i->modules);
-    uint64_t prepared_ns = worker_read_clock(w);
-    bool is_loaded = load_within_limits(i, &compiled_ns, &bytes, why);
+    struct isolate *i = w->isolate;
+    start_begins(i);
+    uint64_t compiled_ns = w->now_ns;
+    module_set_init(&i->modules, i->v8, w->script);
+    v8c_isolate_limit_buffers(i->v8, w->script->limits.heap_bytes);
+    enum job_error error = load_within_limits(i, &compiled_ns);
     uint64_t ended_ns = worker_read_clock(w);
-    cold->us = us_between(started_ns, ended_ns);
-    if (cold->us <= JOB_START_WARMING)
-        cold->us = JOB_START_WARMING + 1;
-    cold->phase_us[JOB_PHASE_ISOLATE] = us_between(started_ns, prepared_ns);
-    cold->phase_us[JOB_PHASE_COMPILE] = us_between(prepared_ns, compiled_ns);
-    cold->phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
-    if (!is_loaded) {
-        dispose(i);
-        return NULL;
-    }
-    free(s->load_error);
-    s->load_error = NULL;
-    s->isolate = i;
-    note_ready(i);
-    (*counts)++;
-    /* The script's own part. Whether a spare was there says nothing about the script. */
-    warm_history_started(&s->history, us_between(prepared_ns, ended_ns));
-    warm_pool_add(&w->pool, &i->warm, &s->history, bytes, w->now_ns);
-    return i;
+    start_ends(i, ended_ns);
+    i->cold.phase_us[JOB_PHASE_COMPILE] = us_between(i->cold.began_ns, compiled_ns);
+    i->cold.phase_us[JOB_PHASE_TOP_LEVEL] = us_between(compiled_ns, ended_ns);
+    return error;
 }
 
-struct isolate *isolate_of(struct worker *w, struct script *s, struct cold_start *cold,
-                           enum job_error *why)
+void isolate_copy_begins(struct isolate *i)
 {
-    struct isolate *i = s->isolate;
-    report_news(w, s);
-    *cold = (struct cold_start){0};
-    warm_history_ask(&s->history, w->pool.weights, w->now_ns);
-    if (i) {
-        s->stats.warm++;
-        warm_pool_use(&w->pool, &i->warm, w->now_ns);
-        return i;
-    }
-    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, 0)) {
-        *why = JOB_ERROR_OVERLOAD;
-        return NULL;
-    }
-    return start_cold(w, s, cold, &s->stats.cold, why);
+    start_begins(i);
 }
 
-struct isolate *isolate_warm(struct worker *w, struct script *s, bool is_demanded,
-                             struct cold_start *cold, enum job_error *why)
+void isolate_copy_ends(struct isolate *i)
 {
-    *cold = (struct cold_start){0};
-    if (s->isolate)
-        return s->isolate;
-    report_news(w, s);
-    if (!isolate_make_room(w, ISOLATE_BYTES_GUESS, is_demanded ? 0 : WARM_IDLE_NS)) {
-        *why = JOB_ERROR_OVERLOAD;
-        return NULL;
-    }
-    return start_cold(w, s, cold, &s->stats.ahead, why);
+    start_ends(i, worker_read_clock(i->worker));
 }
 
-bool isolate_try(struct worker *w, struct script *s, bool keeps, struct cold_start *cold)
+void isolate_renew(struct isolate *i)
 {
-    enum job_error why;
-    keeps = s->isolate || (keeps && isolate_make_room(w, ISOLATE_BYTES_GUESS, WARM_IDLE_NS));
-    *cold = (struct cold_start){0};
-    if (!s->isolate) {
-        report_news(w, s);
-        start_cold(w, s, cold, &s->stats.ahead, &why);
-    }
-    if (!s->isolate)
-        return false;
-    if (!keeps)
-        isolate_free(s->isolate);
-    return true;
+    struct v8c_scope scope;
+    struct v8c_error error;
+    v8c_scope_enter(&scope, i->v8, i->context);
+    struct v8c_value *done =
+        v8c_function_call(i->v8, v8c_slot(i->v8, WEB_RENEW), NULL, 0, NULL, &error);
+    assert(done);
+    (void)done;
+    v8c_scope_exit(&scope);
 }
 
-/* ---- life and end ---- */
+void isolate_unload(struct isolate *i)
+{
+    struct v8c_scope scope;
+    struct v8c_error error;
+    assert(!i->requests && i->waits == 0);
+    v8c_scope_enter(&scope, i->v8, i->context);
+    struct v8c_value *none = v8c_undefined(i->v8);
+    struct v8c_value *done = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
+                                               (struct v8c_value *[]){none, none}, &error);
+    assert(done);
+    v8c_continuation_set(i->v8, none);
+    module_set_fini(&i->modules);
+    v8c_scope_exit(&scope);
+    isolate_renew(i);
+    i->cold = (struct cold_start){0};
+    i->unsaid_cpu_ns = 0;
+    i->slices_to_pump = 1;
+}
 
 void isolate_forget_later(struct isolate *i, enum web_entry entry, double argument)
 {
@@ -330,81 +282,4 @@ void isolate_forget_later(struct isolate *i, enum web_entry entry, double argume
         assert(i->forgets);
     }
     i->forgets[i->forget_count++] = (struct isolate_forget){entry, argument};
-}
-
-void isolate_measure(struct isolate *i)
-{
-    warm_pool_resize(&i->worker->pool, &i->warm, heap_bytes(i));
-    i->slices_to_measure = ISOLATE_MEASURE_SLICES;
-}
-
-void isolate_condemn(struct isolate *i, enum job_error why)
-{
-    if (i->is_condemned)
-        return;
-    i->is_condemned = true;
-    i->condemned_why = why;
-    i->script->stats.condemned++;
-    while (i->requests)
-        request_fail(i->worker, i->requests, why,
-                     why == JOB_ERROR_MEMORY_LIMIT
-                         ? "the script used more memory than its limit"
-                         : "the script used more CPU time than its limit");
-}
-
-void isolate_free(struct isolate *i)
-{
-    struct worker *w = i->worker;
-    struct script *s = i->script;
-    assert(i->warm.pins == 0 && w->slice == NULL);
-    if (!i->is_condemned && !s->is_forgotten) {
-        struct v8c_scope scope;
-        v8c_scope_enter(&scope, i->v8, i->context);
-        module_keep_code(i);
-        v8c_scope_exit(&scope);
-    }
-    warm_pool_remove(&w->pool, &i->warm);
-    dispose(i);
-
-    struct job_slot evicted = {.type = JOB_EVICTED, .arg = s->handle};
-    for (uint32_t l = 0; l < w->lane_count; l++)
-        lane_send(w->lanes[l], &evicted);
-    report_news(w, s);
-    script_isolate_gone(s);
-}
-
-static struct isolate *isolate_of_entry(struct warm_entry *e)
-{
-    return (struct isolate *)((char *)e - offsetof(struct isolate, warm));
-}
-
-struct isolate *isolate_at(const struct worker *w, uint32_t n)
-{
-    assert(n < w->pool.count);
-    return isolate_of_entry(w->pool.item[n].entry);
-}
-
-struct isolate *isolate_named(const struct worker *w, const char *name)
-{
-    struct isolate *last = NULL;
-    for (uint32_t n = 0; n < w->pool.count; n++) {
-        struct isolate *i = isolate_at(w, n);
-        if (strcmp(i->script->name, name) == 0 &&
-            (!last || w->pool.item[n].used_ns > warm_pool_used_ns(&w->pool, &last->warm)))
-            last = i;
-    }
-    return last;
-}
-
-bool isolate_make_room(struct worker *w, size_t wanted, uint64_t idle_ns)
-{
-    struct warm_pool *p = &w->pool;
-    struct warm_entry *e;
-    while (!warm_pool_fits(p, wanted) && (e = warm_pool_victim(p, idle_ns, w->now_ns))) {
-        struct isolate *i = isolate_of_entry(e);
-        i->script->stats.evicted++;
-        isolate_free(i);
-    }
-    /* One is always allowed: a budget below one isolate would serve nobody. */
-    return warm_pool_fits(p, wanted) || p->count == 0;
 }

@@ -4,19 +4,37 @@
 #include <string.h>
 #include <unistd.h>
 
-void lane_init(struct lane *l, void *region, uint32_t index, int core_fd)
+struct lane *lane_create(struct job_region_header *region, uint32_t index, uint32_t place,
+                         int core_fd)
 {
-    struct job_lane_shared *shared = job_region_lane(region, index);
-    struct job_region_header *header = region;
-    memset(l, 0, sizeof(*l));
+    const struct job_geometry g = region->geometry;
+    struct job_lane shared;
+    size_t by_slot_bytes = g.jobs * sizeof(struct request *);
+    uint8_t *memory = calloc(1, sizeof(struct lane) + by_slot_bytes + arena_lists_bytes(g.chunks));
+    assert(memory);
+    struct lane *l = (struct lane *)memory;
+    uint8_t *by_slot = memory + sizeof(*l);
+    job_region_lane(region, &g, index, &shared);
     l->index = index;
+    l->place = place;
     l->core_fd = core_fd;
-    l->core_asleep = &header->core_asleep[index];
-    job_consumer_init(&l->down, &shared->down);
-    job_producer_init(&l->up, &shared->up);
-    arena_owner_init(&l->out, &shared->arena_up);
-    arena_peer_init(&l->in, &shared->arena_down);
-    sub_table_init(&l->subs);
+    l->region = region;
+    l->core_asleep = &region->core_asleep[index];
+    l->jobs = g.jobs;
+    l->subs_max = g.subs;
+    l->by_slot = (struct request **)by_slot;
+    job_consumer_init(&l->down, shared.down, g.slots);
+    job_producer_init(&l->up, shared.up, g.slots);
+    arena_owner_init(&l->out, &shared.arena_up, by_slot + by_slot_bytes);
+    arena_peer_init(&l->in, &shared.arena_down);
+    return l;
+}
+
+void lane_free(struct lane *l)
+{
+    slab_fini(&l->subs);
+    free(l->overflow);
+    free(l);
 }
 
 static void drain_overflow(struct lane *l)
@@ -37,7 +55,7 @@ void lane_send(struct lane *l, const struct job_slot *slot)
     if (l->overflow_count == 0 && job_producer_push(&l->up, slot))
         return;
     if (l->overflow_count == l->overflow_cap) {
-        /* At most an ERROR and a CREDIT per job and per sub-request, and a message per script. */
+        /* At most an ERROR and a CREDIT per job and per sub-request, and WARMED. */
         l->overflow_cap = l->overflow_cap ? l->overflow_cap * 2 : 64;
         l->overflow = realloc(l->overflow, l->overflow_cap * sizeof(*l->overflow));
         assert(l->overflow);
@@ -50,7 +68,7 @@ bool lane_room(struct lane *l, uint32_t chunks)
     if (l->overflow_count)
         drain_overflow(l);
     return l->overflow_count == 0 && job_producer_free(&l->up, 1) > 0 &&
-           arena_available(&l->out, chunks) >= chunks;
+           arena_available(&l->out) >= chunks;
 }
 
 void lane_send_bytes(struct lane *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
@@ -89,6 +107,11 @@ void lane_give_back(struct lane *l, const struct job_slot *slot)
         assert(fits);
         (void)fits;
     }
+}
+
+void lane_show(struct lane *l)
+{
+    job_producer_publish(&l->up);
 }
 
 void lane_publish(struct lane *l)

@@ -1,27 +1,37 @@
-/* hearth-runtime BASE-SNAPSHOT: ordered start. The start socket is START_FD (runtime/start.h). */
+/* hearth-zygote BASE-SNAPSHOT [OPTION..]: the process that cells are forked from. Its socket is
+ * START_FD (runtime/zygote.h).
+ *
+ *   weaker              go on without namespaces or an empty root, where the kernel refuses them
+ *   limit-speculation   switches against Spectre for all cells (sandbox.h)
+ */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/libv8c/v8c_host.h"
-#include "runtime/start.h"
+#include "runtime/worker/allocator.h"
+#include "runtime/worker/cell.h"
 #include "runtime/worker/engine.h"
 #include "runtime/worker/natives.h"
-#include "runtime/worker/sandbox.h"
-#include "runtime/worker/start_socket.h"
 #include "runtime/worker/worker.h"
+#include "runtime/worker/zygote.h"
 
 static int fail(const char *what, int error)
 {
-    fprintf(stderr, "hearth-runtime: what=%s error=%s\n", what,
-            strerror(error < 0 ? -error : error));
+    fprintf(stderr, "hearth-zygote: what=%s error=%s\n", what, strerror(-error));
     return 1;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: hearth-zygote BASE-SNAPSHOT [weaker] [limit-speculation]\n");
+    return 2;
 }
 
 static int map_base(struct v8c_blob *blob, const char *path)
@@ -38,48 +48,39 @@ static int map_base(struct v8c_blob *blob, const char *path)
     return 0;
 }
 
+/* In the order of zygote.h. */
+static int run(struct worker *w, const char *snapshot, const struct zygote_options *options)
+{
+    int error = map_base(&w->base, snapshot);
+    if (error)
+        return fail(snapshot, error);
+    engine_start(&w->clock);
+    const char *what = v8c_blob_check(&w->base, natives);
+    if (what) {
+        fprintf(stderr, "hearth-zygote: snapshot=%s why=\"%s\"\n", snapshot, what);
+        return 1;
+    }
+    allocator_keep_nothing();
+    cell_prepare(w, natives);
+    zygote_warm(w);
+    error = zygote_run(w, options, &what);
+    return error ? fail(what, error) : 0;
+}
+
 int v8c_main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: hearth-runtime BASE-SNAPSHOT\n");
-        return 2;
+    struct zygote_options options = {0};
+    if (argc < 2)
+        return usage();
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "weaker") == 0)
+            options.may_be_weaker = true;
+        else if (strcmp(argv[i], "limit-speculation") == 0)
+            options.limits_speculation = true;
+        else
+            return usage();
     }
     struct worker *w = calloc(1, sizeof(*w));
     assert(w);
-    w->start_fd = START_FD;
-
-    int error = map_base(&w->base, argv[1]);
-    if (error)
-        return fail(argv[1], error);
-    error = start_socket_region(w);
-    if (error)
-        return fail("region", error);
-
-    struct sandbox sandbox;
-    sandbox_leave_world(&sandbox);
-    if (!sandbox.has_namespaces || !sandbox.has_empty_root || !sandbox.has_no_ids)
-        fprintf(stderr, "hearth-runtime: namespaces=%d empty_root=%d dropped_ids=%d\n",
-                sandbox.has_namespaces, sandbox.has_empty_root, sandbox.has_no_ids);
-
-    engine_start(&w->clock_ms);
-    const char *why = v8c_blob_check(&w->base, natives);
-    if (why) {
-        fprintf(stderr, "hearth-runtime: snapshot=%s why=\"%s\"\n", argv[1], why);
-        return 1;
-    }
-    request_pool_init(&w->requests);
-    timer_heap_init(&w->timers);
-    if (getrandom(&w->json_secret, sizeof(w->json_secret), 0) != sizeof(w->json_secret))
-        return fail("getrandom", -EIO);
-    error = monitor_start(&w->monitor);
-    if (error)
-        return fail("monitor", error);
-    error = sandbox_seal(w->event_fd);
-    if (error)
-        return fail("seccomp", error);
-
-    worker_run(w);
-    /* Nothing is worth tearing down: the system does it faster. */
-    fflush(stderr);
-    _exit(0);
+    return run(w, argv[1], &options);
 }

@@ -6,9 +6,13 @@
 #include <sys/random.h>
 
 #include "runtime/head.h"
+#include "runtime/worker/fields.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/json_shape.h"
 #include "runtime/worker/natives_call.h"
+#include "runtime/worker/request.h"
+#include "runtime/worker/script.h"
+#include "runtime/worker/slice.h"
 #include "runtime/worker/text.h"
 #include "runtime/worker/worker.h"
 
@@ -20,8 +24,7 @@ struct isolate *natives_isolate(const struct v8c_call *c)
 struct request *natives_request(const struct v8c_call *c, unsigned n)
 {
     struct isolate *i = natives_isolate(c);
-    struct request *r = i ? request_find(i->worker, v8c_number_value(v8c_call_arg(c, n))) : NULL;
-    return r && r->isolate == i ? r : NULL;
+    return i ? request_find(i->worker, v8c_number_value(v8c_call_arg(c, n))) : NULL;
 }
 
 struct v8c_value *natives_string(const struct v8c_call *c, unsigned n)
@@ -65,28 +68,12 @@ static void native_url(struct v8c_call *c)
         v8c_call_return(c, v8c_string_latin1(c->isolate, head.url.p, head.url.len));
 }
 
-struct v8c_value *natives_fields(struct v8c_isolate *v8, struct head_reader *reader)
-{
-    static uint8_t text[JOB_HEAD_BYTES_MAX + 2 * HEAD_FIELDS_MAX];
-    struct head_field field;
-    size_t len = 0;
-    while (head_read_field(reader, &field)) {
-        memcpy(text + len, field.name.p, field.name.len);
-        len += field.name.len;
-        text[len++] = '\0';
-        memcpy(text + len, field.value.p, field.value.len);
-        len += field.value.len;
-        text[len++] = '\0';
-    }
-    return v8c_string_latin1(v8, text, len);
-}
-
 static void native_fields(struct v8c_call *c)
 {
     struct head_reader reader;
     struct head_request head;
     if (read_head(c, &reader, &head))
-        v8c_call_return(c, natives_fields(c->isolate, &reader));
+        v8c_call_return(c, fields_value(c->isolate, &reader));
 }
 
 static void native_read(struct v8c_call *c)
@@ -121,39 +108,6 @@ static void native_discard(struct v8c_call *c)
 
 /* ---- response ---- */
 
-bool natives_write_fields(const struct v8c_call *c, struct head_writer *w, struct v8c_value *fields,
-                          bool without_length)
-{
-    static uint8_t text[JOB_HEAD_BYTES_MAX];
-    size_t len = v8c_string_length(fields);
-    if (len > sizeof(text))
-        return false;
-    v8c_string_write_latin1(c->isolate, fields, text, sizeof(text));
-    for (size_t at = 0; at < len;) {
-        const char *name = (const char *)text + at;
-        size_t name_len = strnlen(name, len - at);
-        const char *value = name + name_len + 1;
-        size_t value_len = at + name_len + 1 < len ? strnlen(value, len - at - name_len - 1) : 0;
-        at += name_len + value_len + 2;
-        if (without_length && name_len == 14 && memcmp(name, "content-length", 14) == 0)
-            continue; /* ours is the truth */
-        head_write_field(w, (struct head_view){name, name_len},
-                         (struct head_view){value, value_len});
-    }
-    return true;
-}
-
-void natives_write_length(struct head_writer *w, size_t body_bytes)
-{
-    char number[24];
-    size_t at = sizeof(number);
-    do
-        number[--at] = (char)('0' + body_bytes % 10);
-    while (body_bytes /= 10);
-    head_write_field(w, (struct head_view){"content-length", 14},
-                     (struct head_view){number + at, sizeof(number) - at});
-}
-
 /* "name\0value\0..." and, if the whole body is known, its length. 0: too large, *why says how. */
 static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_value *fields,
                           bool is_known, size_t body_bytes, uint8_t *buf, size_t cap,
@@ -162,10 +116,10 @@ static size_t encode_head(const struct v8c_call *c, uint16_t status, struct v8c_
     struct head_writer w;
     head_write_response(&w, buf, cap, status);
     *why = "the response head is larger than 32 KB";
-    if (!natives_write_fields(c, &w, fields, is_known))
+    if (!fields_write(c->isolate, &w, fields, is_known))
         return 0;
     if (is_known)
-        natives_write_length(&w, body_bytes);
+        fields_write_length(&w, body_bytes);
     if (w.has_too_many)
         *why = "the response has more than 1024 header fields";
     return head_write_end(&w);
@@ -331,9 +285,9 @@ static void native_fail(struct v8c_call *c)
     text[len] = '\0';
     struct isolate *i = natives_isolate(c);
     if (strstr(text, "Array buffer allocation failed"))
-        isolate_condemn(i, JOB_ERROR_MEMORY_LIMIT);
+        slice_condemn(i->worker, JOB_ERROR_MEMORY_LIMIT);
     else if (r->state == REQUEST_AWAITS_PROMISES) /* the client has left meanwhile */
-        report_log(i->worker, i->script->handle, r->id, "error", text, len);
+        worker_log(i->worker, r->id, "error", text, len);
     else
         request_fail(i->worker, r, (enum job_error)v8c_int_value(v8c_call_arg(c, 1)), text);
 }
@@ -368,6 +322,21 @@ static void native_release(struct v8c_call *c)
 
 /* ---- timers, time, log ---- */
 
+static void throw_too_many_timers(struct v8c_call *c, const struct request *r, uint32_t most)
+{
+    char text[96];
+
+    if (r->timers.count == TIMERS_OF_REQUEST_MAX)
+        snprintf(text, sizeof(text), "too many timers: a request may have %d pending",
+                 TIMERS_OF_REQUEST_MAX);
+    else
+        snprintf(text, sizeof(text),
+                 "too many timers: all requests of this script may have %u "
+                 "pending",
+                 most);
+    v8c_throw_new(c->isolate, V8C_RANGE_ERROR, text);
+}
+
 static void native_set_timer(struct v8c_call *c)
 {
     struct isolate *i = natives_isolate(c);
@@ -386,10 +355,13 @@ static void native_set_timer(struct v8c_call *c)
     if (!(ms > 0) || ms > INT32_MAX)
         ms = 0;
     struct worker *w = i->worker;
-    uint64_t id = timer_add(&w->timers, r, w->now_ns, (uint64_t)(ms * 1e6),
-                            v8c_bool_value(c->isolate, v8c_call_arg(c, 1)));
+    const uint32_t most = w->script->limits.timers;
+    uint64_t id = TIMER_NONE;
+    if (w->timers.count < most)
+        id = timer_add(&w->timers, &r->timers, r, w->now_ns, (uint64_t)(ms * 1e6),
+                       v8c_bool_value(c->isolate, v8c_call_arg(c, 1)));
     if (id == TIMER_NONE) {
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "too many timers");
+        throw_too_many_timers(c, r, most);
         return;
     }
     i->waits++;
@@ -401,7 +373,7 @@ static void native_clear_timer(struct v8c_call *c)
     struct isolate *i = natives_isolate(c);
     double id = v8c_number_value(v8c_call_arg(c, 0));
     struct timer *t = id >= 1 && id < 0x1p53 ? timer_find(&i->worker->timers, (uint64_t)id) : NULL;
-    if (!t || t->request->isolate != i)
+    if (!t)
         return;
     timer_remove(&i->worker->timers, t);
     i->waits--;
@@ -410,7 +382,9 @@ static void native_clear_timer(struct v8c_call *c)
 static void native_now(struct v8c_call *c)
 {
     struct isolate *i = natives_isolate(c);
-    v8c_call_return_number(c, i ? i->worker->clock_ms : 0);
+    if (i)
+        i->worker->clock.was_read = true;
+    v8c_call_return_number(c, i ? i->worker->clock.ms : 0);
 }
 
 static void native_log(struct v8c_call *c)
@@ -428,7 +402,7 @@ static void native_log(struct v8c_call *c)
         if (strcmp(level, levels[n]) == 0)
             known = levels[n];
     struct request *r = i->worker->slice ? slice_actor(i->worker->slice) : NULL;
-    report_log(i->worker, i->script->handle, r ? r->id : 0, known, text, len);
+    worker_log(i->worker, r ? r->id : 0, known, text, len);
 }
 
 static void native_microtask(struct v8c_call *c)
@@ -440,14 +414,46 @@ static void native_microtask(struct v8c_call *c)
 
 /* ---- bytes and text ---- */
 
-static void native_random(struct v8c_call *c)
+static void fill_random(const struct v8c_call *c, struct v8c_bytes bytes)
 {
-    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
+    struct isolate *i = natives_isolate(c);
+    if (i)
+        i->worker->has_drawn = true;
     while (bytes.len > 0) {
         ssize_t n = getrandom(bytes.data, bytes.len, 0);
         assert(n > 0);
         bytes.data += n;
         bytes.len -= (size_t)n;
+    }
+}
+
+static void native_random(struct v8c_call *c)
+{
+    fill_random(c, v8c_bytes_of(v8c_call_arg(c, 0)));
+}
+
+/* xoshiro256+ (Blackman and Vigna, 2018). */
+static uint64_t next_random(uint64_t s[4])
+{
+    const uint64_t sum = s[0] + s[3], shifted = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = s[3] << 45 | s[3] >> 19;
+    return sum;
+}
+
+/* 53 bits each, as many as a double has below one. */
+static void native_random_numbers(struct v8c_call *c)
+{
+    uint64_t seed[4];
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
+    fill_random(c, (struct v8c_bytes){(uint8_t *)seed, sizeof(seed)});
+    for (size_t at = 0; at + sizeof(double) <= bytes.len; at += sizeof(double)) {
+        double number = (double)(next_random(seed) >> 11) * 0x1p-53;
+        memcpy(bytes.data + at, &number, sizeof(number));
     }
 }
 
@@ -631,6 +637,7 @@ const struct v8c_native_entry natives[] = {
     {"now", native_now},
     {"log", native_log},
     {"random", native_random},
+    {"randomNumbers", native_random_numbers},
     {"utf8Encode", native_utf8_encode},
     {"utf8Decode", native_utf8_decode},
     {"parseJson", native_parse_json},

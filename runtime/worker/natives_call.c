@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "runtime/head.h"
+#include "runtime/worker/fields.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/script.h"
@@ -9,12 +11,11 @@
 #include "runtime/worker/sub.h"
 #include "runtime/worker/worker.h"
 
-/* The sub-request that argument n names, of this isolate; NULL if it is over. */
+/* The sub-request that argument n names; NULL if it is over. */
 static struct sub *sub_of_call(const struct v8c_call *c, unsigned n)
 {
     struct isolate *i = natives_isolate(c);
-    struct sub *s = i ? sub_find(i->worker, v8c_number_value(v8c_call_arg(c, n))) : NULL;
-    return s && s->parent->isolate == i ? s : NULL;
+    return i ? sub_find(i->worker, v8c_number_value(v8c_call_arg(c, n))) : NULL;
 }
 
 static bool is_sending(const struct sub *s)
@@ -46,10 +47,10 @@ static size_t encode_head(const struct v8c_call *c, uint8_t *buf, size_t cap, co
     struct head_writer w;
     head_write_request(&w, buf, cap, (struct head_view){"", 0},
                        (struct head_view){method, method_len}, (struct head_view){url, url_len});
-    if (!natives_write_fields(c, &w, parts[2], !is_as_told || !has_body))
+    if (!fields_write(c->isolate, &w, parts[2], !is_as_told || !has_body))
         return 0;
     if (has_body && bytes >= 0 && bytes < 0x1p53)
-        natives_write_length(&w, (size_t)bytes);
+        fields_write_length(&w, (size_t)bytes);
     if (w.has_too_many)
         *why = "the request has more than 1024 header fields";
     return head_write_end(&w);
@@ -67,7 +68,7 @@ void native_sub(struct v8c_call *c)
 
     if (!i || !i->worker->slice) {
         why = "calls are not allowed at the top level of a script";
-    } else if (r && binding >= 0 && (uint32_t)binding < i->script->binding_count) {
+    } else if (r && binding >= 0 && (uint32_t)binding < i->worker->script->binding_count) {
         head_bytes = encode_head(c, head, sizeof(head), &why);
     }
     if (head_bytes)

@@ -9,7 +9,6 @@
 #ifndef HEARTH_WORKER_NATIVES_CALL_H
 #define HEARTH_WORKER_NATIVES_CALL_H
 
-#include "runtime/head.h"
 #include "runtime/libv8c/v8c.h"
 
 struct isolate;
@@ -17,17 +16,10 @@ struct request;
 
 /* NULL in the snapshot's builder. */
 struct isolate *natives_isolate(const struct v8c_call *);
-/* The request that argument n names, of this isolate; NULL if it is over. */
+/* The request that argument n names; NULL if it is over. */
 struct request *natives_request(const struct v8c_call *, unsigned n);
 /* NULL: thrown. */
 struct v8c_value *natives_string(const struct v8c_call *, unsigned n);
-
-/* The fields that the reader stands before: "name\0value\0...". */
-struct v8c_value *natives_fields(struct v8c_isolate *, struct head_reader *);
-/* Writes fields, "name\0value\0...", perhaps without their content-length. False: too large. */
-bool natives_write_fields(const struct v8c_call *, struct head_writer *, struct v8c_value *fields,
-                          bool without_length);
-void natives_write_length(struct head_writer *, size_t body_bytes);
 
 void native_sub(struct v8c_call *);
 void native_sub_write(struct v8c_call *);

@@ -8,7 +8,6 @@
 #include "runtime/head.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
-#include "runtime/worker/report.h"
 #include "runtime/worker/script.h"
 #include "runtime/worker/sub.h"
 #include "runtime/worker/timer.h"
@@ -18,10 +17,9 @@ enum { REF_INDEX_BITS = 13 };
 static_assert(REQUESTS_MAX <= 1 << REF_INDEX_BITS, "a ref holds the index");
 static_assert(32 + REF_INDEX_BITS <= 53, "a ref is an exact double");
 
-void request_pool_init(struct request_pool *p)
+void requests_init(struct worker *w)
 {
-    *p = (struct request_pool){.requests = calloc(REQUESTS_MAX, sizeof(struct request))};
-    assert(p->requests);
+    slab_init(&w->requests, sizeof(struct request), REQUESTS_MAX);
 }
 
 double request_ref(const struct request *r)
@@ -34,14 +32,20 @@ struct request *request_find(struct worker *w, double ref)
     if (!(ref >= 1 && ref < 0x1p53))
         return NULL;
     uint64_t v = (uint64_t)ref;
-    struct request *r = &w->requests.requests[v & ((1u << REF_INDEX_BITS) - 1)];
-    return r->state != REQUEST_FREE && r->serial == v >> REF_INDEX_BITS ? r : NULL;
+    struct request *r = slab_at(&w->requests, v & ((1u << REF_INDEX_BITS) - 1));
+    return r && r->state != REQUEST_FREE && r->serial == v >> REF_INDEX_BITS ? r : NULL;
 }
 
 /* Least of two limits, where 0 says nothing. */
 static uint64_t least(uint64_t own, uint64_t told)
 {
     return told && told < own ? told : own;
+}
+
+uint64_t request_cpu_ns(struct worker *w, const struct request *r)
+{
+    bool pays = w->meter.payer == request_ref(r);
+    return r->cpu_ns + (pays ? meter_say(&w->meter) : 0);
 }
 
 /* Its method, and its limits. */
@@ -59,30 +63,46 @@ static void read_head(struct request *r, const struct script_limits *own)
         told = context_limits(&context);
     }
     /* memory_mb is not here: a heap has the limit it was made with. */
-    r->cpu_limit_ns = least(own->cpu_ns, told.cpu_ms * 1000000ull);
+    r->cpu_limit_ns = least(own->cpu_ns, told.cpu_us * 1000);
     r->is_head = head.method.len == 4 && memcmp(head.method.p, "HEAD", 4) == 0;
     r->wall_limit_ns = least(own->wall_ns, told.wall_ms * 1000000ull);
     r->subrequest_limit = (uint32_t)least(own->subrequests, told.subrequests);
 }
 
-struct request *request_start(struct worker *w, struct lane *l, const struct job_slot *slot,
-                              const struct script_limits *limits)
+/* Its index, and a serial that makes its ref a new one; NULL: there are REQUESTS_MAX. */
+static struct request *take_free(struct worker *w)
 {
-    struct request_pool *p = &w->requests;
-    struct request *r = p->free;
-    assert(slot->job < JOB_JOBS_MAX && slot->bytes <= JOB_HEAD_BYTES_MAX);
-    if (r)
-        p->free = r->next;
-    else if (p->made < REQUESTS_MAX)
-        r = &p->requests[p->made++];
-    else
+    struct request *r = w->free_requests;
+    uint32_t index;
+    if (r) {
+        w->free_requests = r->next;
+        index = r->index;
+    } else if (!(r = slab_more(&w->requests, &index))) {
         return NULL;
-    p->count++;
-
+    }
+    w->request_count++;
     uint32_t serial = r->serial + 1;
     memset(r, 0, offsetof(struct request, inline_head));
     r->serial = serial ? serial : 1;
-    r->index = (uint32_t)(r - p->requests);
+    r->index = index;
+    return r;
+}
+
+static void attach(struct request *r, struct isolate *i)
+{
+    r->isolate = i;
+    r->next = i->requests;
+    if (r->next)
+        r->next->prev = r;
+    i->requests = r;
+}
+
+struct request *request_start(struct worker *w, struct lane *l, const struct job_slot *slot)
+{
+    assert(slot->job < l->jobs && slot->bytes <= JOB_HEAD_BYTES_MAX);
+    struct request *r = take_free(w);
+    if (!r)
+        return NULL;
     r->state = REQUEST_AWAITS_HEAD;
     r->id = slot->arg2;
     r->lane = l;
@@ -95,20 +115,10 @@ struct request *request_start(struct worker *w, struct lane *l, const struct job
     assert(r->head);
     r->head_bytes = slot->bytes;
     lane_copy(l, slot, r->head);
-    read_head(r, limits);
+    read_head(r, &w->script->limits);
+    attach(r, w->isolate);
     l->by_slot[slot->job] = r;
     return r;
-}
-
-void request_attach(struct request *r, struct isolate *i)
-{
-    r->isolate = i;
-    r->prev = NULL;
-    r->next = i->requests;
-    if (r->next)
-        r->next->prev = r;
-    i->requests = r;
-    warm_pool_pin(&i->worker->pool, &i->warm);
 }
 
 void request_set_in_waits(struct request *r, bool waits)
@@ -147,9 +157,9 @@ static void forget(struct worker *w, struct request *r)
     request_set_in_waits(r, false);
     request_set_out_waits(r, false);
     request_set_signal_waits(r, false);
-    while (r->timers) {
-        isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(&w->timers, r->timers));
-        timer_remove(&w->timers, r->timers);
+    while (r->timers.first) {
+        isolate_forget_later(i, WEB_FORGET_TIMER, (double)timer_id(r->timers.first));
+        timer_remove(&w->timers, r->timers.first);
         i->waits--;
     }
     while (r->subs) {
@@ -163,14 +173,12 @@ static void forget(struct worker *w, struct request *r)
         i->requests = r->next;
     if (r->next)
         r->next->prev = r->prev;
-    warm_pool_unpin(&w->pool, &i->warm);
 }
 
 static void over(struct worker *w, struct request *r)
 {
     r->in.is_ended = true; /* no credit any more */
-    if (r->isolate)
-        forget(w, r);
+    forget(w, r);
     if (r->is_stalled) {
         struct request **at = &w->stalled;
         while (*at != r)
@@ -184,9 +192,21 @@ static void over(struct worker *w, struct request *r)
     intake_fini(&r->in);
     free(r->out_head);
     r->state = REQUEST_FREE;
-    r->next = w->requests.free;
-    w->requests.free = r;
-    w->requests.count--;
+    r->next = w->free_requests;
+    w->free_requests = r;
+    w->request_count--;
+}
+
+/* All that it has used so far, and what the isolate has used for requests that were over already:
+ * who answers and computes on is charged with the next answer. */
+static uint64_t last_cpu_us(struct worker *w, struct request *r)
+{
+    uint64_t cpu_ns = request_cpu_ns(w, r);
+    if (r->isolate) {
+        cpu_ns += r->isolate->unsaid_cpu_ns;
+        r->isolate->unsaid_cpu_ns = 0;
+    }
+    return cpu_ns / 1000;
 }
 
 /* Its last message. Its sub-requests are not to outlive it, so they are cancelled first. */
@@ -195,6 +215,7 @@ static void say_last(struct worker *w, struct request *r, enum job_type type, en
     struct job_slot slot = message(r, type);
     struct lane *l = r->lane;
     slot.arg = error;
+    slot.arg2 = last_cpu_us(w, r);
     over(w, r);
     lane_send(l, &slot);
 }
@@ -205,10 +226,11 @@ static void done(struct worker *w, struct request *r)
     say_last(w, r, JOB_DONE, JOB_ERROR_NONE);
 }
 
-/* What the last message of the response says. */
-static uint8_t end_flags(const struct request *r)
+/* It is the last message of the response. */
+static void mark_end(struct worker *w, struct request *r, struct job_slot *slot)
 {
-    return r->holds ? JOB_F_END | JOB_F_LINGERS : JOB_F_END;
+    slot->flags = r->holds ? JOB_F_END | JOB_F_LINGERS : JOB_F_END;
+    slot->arg2 = r->holds ? request_cpu_ns(w, r) / 1000 : last_cpu_us(w, r);
 }
 
 /* Nothing goes out and nothing comes in any more. */
@@ -257,7 +279,10 @@ static void give_credit(struct request *r, uint32_t bytes)
 
 bool request_input(struct request *r, const struct job_slot *slot)
 {
-    give_credit(r, intake_put(&r->in, r->lane, slot));
+    uint8_t *to = intake_room(&r->in, slot->bytes);
+    if (to)
+        lane_copy(r->lane, slot, to);
+    give_credit(r, intake_put(&r->in, slot->bytes, slot->flags & JOB_F_END));
     return r->in_waits && !r->relays && !r->feeds && (r->in.len || r->in.is_ended);
 }
 
@@ -314,7 +339,8 @@ void request_send_head(struct worker *w, struct request *r, const uint8_t *head,
     }
     struct job_slot slot = message(r, JOB_HEAD);
     slot.arg = r->cold_us;
-    slot.flags = is_end ? end_flags(r) : 0;
+    if (is_end)
+        mark_end(w, r, &slot);
     lane_send_bytes(r->lane, &slot, head, len);
     if (is_end)
         answered(w, r);
@@ -385,7 +411,8 @@ size_t request_send_body(struct worker *w, struct request *r, const uint8_t *byt
             return sent;
         }
         struct job_slot slot = message(r, JOB_DATA);
-        slot.flags = is_end && sent + n == len ? end_flags(r) : 0;
+        if (is_end && sent + n == len)
+            mark_end(w, r, &slot);
         lane_send_bytes(r->lane, &slot, bytes + sent, n);
         sent += n;
         r->out_credit -= n;
@@ -413,7 +440,7 @@ void request_end_body(struct worker *w, struct request *r)
         return;
     }
     struct job_slot slot = message(r, JOB_DATA);
-    slot.flags = end_flags(r);
+    mark_end(w, r, &slot);
     lane_send(r->lane, &slot);
     answered(w, r);
 }
@@ -438,8 +465,7 @@ void request_relay(struct worker *w, struct request *r)
 void request_fail(struct worker *w, struct request *r, enum job_error error, const char *text)
 {
     if (text)
-        report_log(w, r->isolate ? r->isolate->script->handle : 0, r->id, "error", text,
-                   strlen(text));
+        worker_log(w, r->id, "error", text, strlen(text));
     bool may_linger = error == JOB_ERROR_EXCEPTION || error == JOB_ERROR_NO_RESPONSE ||
                       error == JOB_ERROR_NOT_RESPONSE;
     if (r->state == REQUEST_AWAITS_PROMISES) {
@@ -449,10 +475,17 @@ void request_fail(struct worker *w, struct request *r, enum job_error error, con
     } else {
         struct job_slot slot = message(r, JOB_ERROR);
         slot.arg = error;
+        slot.arg2 = request_cpu_ns(w, r) / 1000;
         slot.flags = JOB_F_LINGERS;
         lane_send(r->lane, &slot);
         linger(w, r);
     }
+}
+
+void requests_fail(struct worker *w, enum job_error error, const char *text)
+{
+    while (w->isolate->requests)
+        request_fail(w, w->isolate->requests, error, text);
 }
 
 void request_leave(struct worker *w, struct request *r)

@@ -1,6 +1,6 @@
 /* request.h
  *
- * One job of job.h as the runtime sees it, from START to the last thing that its script does for
+ * One job of job.h as the cell sees it, from START to the last thing that its script does for
  * it.
  *
  *   start -> AWAITS_HEAD --respond--> AWAITS_BODY --end--> AWAITS_PROMISES --last waitUntil--> over
@@ -36,16 +36,15 @@
 
 #include "runtime/job.h"
 #include "runtime/worker/intake.h"
+#include "runtime/worker/timer.h"
 
 struct isolate;
 struct lane;
-struct script_limits;
 struct sub;
-struct timer;
 struct worker;
 
 enum {
-    REQUESTS_MAX = 8192,        /* of one process */
+    REQUESTS_MAX = 8192,        /* of one cell */
     REQUEST_HEAD_INLINE = 1024, /* larger heads are allocated */
 };
 #define REQUEST_OUTPUT_BYTES_MAX (4ull << 30)
@@ -86,8 +85,7 @@ struct request {
     struct sub *subs;
     uint32_t sub_count;
 
-    struct timer *timers;
-    uint32_t timer_count;
+    struct timer_list timers;
 
     uint8_t *head; /* inline_head, or allocated */
     size_t head_bytes;
@@ -111,21 +109,16 @@ struct request {
     uint8_t inline_head[REQUEST_HEAD_INLINE];
 };
 
-struct request_pool {
-    struct request *requests; /* REQUESTS_MAX of them */
-    struct request *free;
-    uint32_t made, count;
-};
-
-void request_pool_init(struct request_pool *);
+/* There are none, in a worker that has none yet. */
+void requests_init(struct worker *);
 
 /* Takes a START: copies the head, fills the lane's table, works out its limits. NULL when there are
  * REQUESTS_MAX. The chunks stay the caller's to give back. */
-struct request *request_start(struct worker *, struct lane *, const struct job_slot *,
-                              const struct script_limits *);
-void request_attach(struct request *, struct isolate *);
+struct request *request_start(struct worker *, struct lane *, const struct job_slot *);
 
 double request_ref(const struct request *);
+/* CPU time that it has used, with that of the slice which is under way. */
+uint64_t request_cpu_ns(struct worker *, const struct request *);
 /* NULL if it is over. */
 struct request *request_find(struct worker *, double ref);
 
@@ -163,6 +156,8 @@ void request_fail(struct worker *, struct request *, enum job_error, const char 
  * be told (WEB_LEFT) if request_has_ears. */
 void request_leave(struct worker *, struct request *);
 bool request_has_ears(const struct request *);
+/* The same for every request there is: what they share has broken a limit. */
+void requests_fail(struct worker *, enum job_error, const char *text);
 /* Ends one that lingers: its promises will not settle, or not in time. */
 void request_abandon(struct worker *, struct request *);
 

@@ -1,7 +1,6 @@
 #include "runtime/worker/script.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,41 +10,24 @@
 #include <unistd.h>
 
 #include "runtime/start.h"
+#include "runtime/worker/timer.h"
 
 const struct script_limits script_limits_default = {
     .cpu_ns = 50 * 1000000ull,
     .wall_ns = 30 * 1000000000ull,
     .heap_bytes = 128u << 20,
     .subrequests = 1000,
+    .timers = TIMERS_MAX,
 };
 
-static struct script **slot_of(const struct script_table *t, uint32_t handle)
+void script_free(struct script *s)
 {
-    return (struct script **)&t->bucket[(handle * 2654435761u) >> 20];
-}
-static_assert(SCRIPT_TABLE_BUCKETS == 1 << 12, "the hash gives 12 bits");
-
-struct script *script_find(const struct script_table *t, uint32_t handle)
-{
-    struct script *s = *slot_of(t, handle);
-    while (s && s->handle != handle)
-        s = s->next;
-    return s;
-}
-
-static void script_free(struct script *s)
-{
-    for (size_t i = 0; i < s->module_count; i++) {
+    for (size_t i = 0; i < s->module_count; i++)
         free(s->modules[i].name);
-        v8c_blob_free(&s->modules[i].cache);
-    }
     for (uint32_t i = 0; i < s->binding_count; i++)
         free(s->bindings[i]);
     free(s->modules);
-    free(s->name);
-    free(s->version);
     free(s->vars);
-    free(s->load_error);
     if (s->map)
         munmap(s->map, s->map_bytes);
     free(s);
@@ -192,19 +174,12 @@ static bool map_sources(struct script *s, int fd)
     return true;
 }
 
-static char *string_of(const json_t *packet, const char *key)
+struct script *script_new(const struct json_t *packet, int fd, const char **why)
 {
-    const char *text = json_string_value(json_object_get(packet, key));
-    return strdup(text ? text : "");
-}
-
-int script_add(struct script_table *t, const struct json_t *packet, int fd, const char **why)
-{
-    const json_t *handle = json_object_get(packet, "handle");
     struct script *s = calloc(1, sizeof(*s));
     assert(s);
-    *why = "no handle, no sources, or too many scripts";
-    bool ok = json_is_integer(handle) && fd >= 0 && t->count < SCRIPTS_MAX && map_sources(s, fd) &&
+    *why = "no sources";
+    bool ok = fd >= 0 && map_sources(s, fd) &&
               add_modules(s, json_object_get(packet, "modules"),
                           json_string_value(json_object_get(packet, "main")), why) &&
               add_bindings(s, json_object_get(packet, "services"), why);
@@ -212,12 +187,9 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
         close(fd);
     if (!ok) {
         script_free(s);
-        return -EINVAL;
+        return NULL;
     }
     const json_t *limits = json_object_get(packet, "limits");
-    s->handle = (uint32_t)json_integer_value(handle);
-    s->name = string_of(packet, "name");
-    s->version = string_of(packet, "version");
     s->vars = json_dumps(json_object_get(packet, "vars"), JSON_COMPACT);
     if (!s->vars)
         s->vars = strdup("{}");
@@ -225,35 +197,7 @@ int script_add(struct script_table *t, const struct json_t *packet, int fd, cons
     s->limits.wall_ns = limit(limits, "wall_ms", 1000000, script_limits_default.wall_ns);
     s->limits.subrequests =
         (uint32_t)limit(limits, "subrequests", 1, script_limits_default.subrequests);
+    s->limits.timers = (uint32_t)limit(limits, "timers", 1, script_limits_default.timers);
     s->limits.heap_bytes = limit(limits, "heap_bytes", 1, script_limits_default.heap_bytes);
-    s->is_reported = true;
-
-    script_forget(t, s->handle);
-    struct script **slot = slot_of(t, s->handle);
-    s->next = *slot;
-    *slot = s;
-    t->count++;
-    return 0;
-}
-
-void script_forget(struct script_table *t, uint32_t handle)
-{
-    for (struct script **at = slot_of(t, handle); *at; at = &(*at)->next) {
-        struct script *s = *at;
-        if (s->handle != handle)
-            continue;
-        *at = s->next;
-        t->count--;
-        s->is_forgotten = true;
-        if (!s->isolate)
-            script_free(s);
-        return;
-    }
-}
-
-void script_isolate_gone(struct script *s)
-{
-    s->isolate = NULL;
-    if (s->is_forgotten)
-        script_free(s);
+    return s;
 }

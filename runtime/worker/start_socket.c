@@ -1,5 +1,6 @@
 #include "runtime/worker/start_socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -8,10 +9,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/start.h"
+#include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
+#include "runtime/worker/script.h"
+#include "runtime/worker/sub.h"
 #include "runtime/worker/worker.h"
 
 enum { FDS_MAX = 2 + JOB_LANES_MAX };
@@ -68,32 +73,48 @@ static bool is_type(const struct packet *p, const char *type)
     return is && strcmp(is, type) == 0;
 }
 
-static int take_region(struct worker *w, struct packet *p)
+/* NULL: it cannot be mapped, or is no region of that many lanes. */
+static struct job_region_header *map_region(int fd, uint32_t lanes)
+{
+    struct stat st;
+    /* Not the C library's fstat(), which is newfstatat: that takes a path too (sandbox.h). */
+    if (syscall(SYS_fstat, fd, &st) != 0 || st.st_size < 0)
+        return NULL;
+    size_t bytes = (size_t)st.st_size;
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    struct job_region_header *region = map;
+    if (job_region_check(map, bytes) == 0 && region->lanes == lanes)
+        return region;
+    munmap(map, bytes);
+    return NULL;
+}
+
+static void add_lane(struct worker *w, struct job_region_header *region, uint32_t index,
+                     int core_fd)
+{
+    assert(w->lane_count < WORKER_LANES_MAX);
+    struct lane *l = lane_create(region, index, w->lane_count, core_fd);
+    subs_init(l);
+    w->lane[w->lane_count++] = l;
+}
+
+static int take_first_region(struct worker *w, struct packet *p)
 {
     json_int_t lanes = json_integer_value(json_object_get(p->json, "lanes"));
-    json_int_t memory = json_integer_value(json_object_get(p->json, "memory_bytes"));
-    struct stat st;
     if (!is_type(p, "region") || lanes < 1 || lanes > JOB_LANES_MAX ||
-        p->fd_count != 2 + (int)lanes || fstat(p->fds[0], &st) != 0)
+        p->fd_count != 2 + (int)lanes)
         return -EPROTO;
-    w->region_bytes = (size_t)st.st_size;
-    w->region = mmap(NULL, w->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fds[0], 0);
-    if (w->region == MAP_FAILED)
-        return -errno;
+    struct job_region_header *region = map_region(p->fds[0], (uint32_t)lanes);
+    if (!region)
+        return -EPROTO;
     close(p->fds[0]);
-    int error = job_region_check(w->region, w->region_bytes);
-    if (error || ((struct job_region_header *)w->region)->lanes != (uint32_t)lanes)
-        return -EPROTO;
     w->event_fd = p->fds[1];
-    w->lane_count = (uint32_t)lanes;
-    for (uint32_t i = 0; i < w->lane_count; i++) {
-        w->lanes[i] = malloc(sizeof(struct lane));
-        assert(w->lanes[i]);
-        lane_init(w->lanes[i], w->region, i, p->fds[2 + i]);
-    }
+    w->region[w->region_count++] = region;
+    for (uint32_t i = 0; i < (uint32_t)lanes; i++)
+        add_lane(w, region, i, p->fds[2 + i]);
     p->fd_count = 0; /* ours now */
-    warm_pool_init(&w->pool, &warm_weights_default,
-                   memory > 0 ? (size_t)memory : (size_t)256 << 20);
     return 0;
 }
 
@@ -103,106 +124,100 @@ int start_socket_region(struct worker *w)
     int n = receive(w->start_fd, 0, &p);
     if (n <= 0)
         return n ? n : -EPROTO;
-    int error = take_region(w, &p);
+    int error = take_first_region(w, &p);
     close_fds(&p);
     json_decref(p.json);
     return error;
 }
 
-/* What is known of how a script is asked for, from the version that this one replaces: the same
- * handle, or the same name if that one is warm. */
-static struct warm_history former_history(const struct worker *w, const struct script *old,
-                                          const char *name)
+static void tell_warmed(struct worker *w, uint32_t lane_from, uint32_t us)
 {
-    if (old)
-        return old->history;
-    const struct isolate *i = name && *name ? isolate_named(w, name) : NULL;
-    return i ? i->script->history : (struct warm_history){0};
-}
-
-static void tell_warmed(struct worker *w, const struct script *s, uint32_t us)
-{
-    struct job_slot told = {.type = JOB_WARMED, .arg = s->handle, .arg2 = us};
-    for (uint32_t l = 0; l < w->lane_count; l++)
-        lane_send(w->lanes[l], &told);
-}
-
-/* Requests for the new version follow as soon as hearthd knows that we have it (start.h): its
- * isolate is made now, so that none of them waits for it. If it does not load, the log says so
- * before anybody asks. What the older version serves goes on. Only one that is warm counts: there
- * is none while hearthd tells all it has to a new process. */
-static void succeed(struct worker *w, struct script *s)
-{
-    const struct isolate *before = isolate_named(w, s->name);
-    if (!before)
-        return;
-    bool is_in_use = before->warm.pins > 0 ||
-                     w->now_ns - warm_pool_used_ns(&w->pool, &before->warm) < WARM_IDLE_NS;
-    enum job_error why;
-    struct cold_start cold;
-    bool is_warm = isolate_warm(w, s, is_in_use, &cold, &why);
-    if (is_warm)
-        tell_warmed(w, s, cold.us);
-    if (is_warm || s->load_error)
-        report_loaded(w, s->handle, s->load_error);
-}
-
-static void take_try(struct worker *w, const struct packet *p)
-{
-    uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
-    struct script *s = script_find(&w->scripts, handle);
-    struct cold_start cold;
-    if (!s) {
-        report_loaded(w, handle, "the script's packet was refused");
-        return;
+    struct job_slot told = {.type = JOB_WARMED, .arg = w->handle, .arg2 = us};
+    for (uint32_t l = lane_from; l < w->lane_count; l++) {
+        lane_send(w->lane[l], &told);
+        lane_show(w->lane[l]);
     }
-    /* It was tried when it came, or the answer was lost: a second time is no better. */
-    bool keeps = json_is_true(json_object_get(p->json, "keep"));
-    if (!s->load_error && isolate_try(w, s, keeps, &cold) && s->isolate)
-        tell_warmed(w, s, cold.us);
-    report_loaded(w, handle, s->load_error);
+}
+
+/* The cores that the first region's lanes belong to have lanes in this one too. */
+static void take_larger_region(struct worker *w, struct packet *p)
+{
+    uint32_t lanes = w->region[0]->lanes;
+    assert(p->fd_count == 1 && w->region_count < WORKER_REGIONS_MAX);
+    struct job_region_header *region = map_region(p->fds[0], lanes);
+    assert(region); /* hearthd made it */
+    w->region[w->region_count++] = region;
+    for (uint32_t i = 0; i < lanes; i++)
+        add_lane(w, region, i, w->lane[i]->core_fd);
+    if (w->script && w->refusal == JOB_ERROR_NONE)
+        tell_warmed(w, lanes, 0);
+}
+
+/* What is in the rings now has come while the script was started. */
+static void note_awaited(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->lane_count; i++) {
+        struct lane *l = w->lane[i];
+        l->awaited_to = l->taken + job_consumer_waiting(&l->down);
+    }
+}
+
+/* NULL, or why it does not load. */
+static const char *load_script(struct worker *w, struct packet *p)
+{
+    static char text[160];
+    const char *why;
+    int fd = p->fd_count == 1 ? p->fds[0] : -1;
+    if (p->fd_count == 1)
+        p->fd_count = 0;
+    w->script = script_new(p->json, fd, &why);
+    if (!w->script) {
+        int n = snprintf(text, sizeof(text), "script packet refused: %s", why);
+        w->refusal = JOB_ERROR_LOAD;
+        worker_log(w, 0, "error", text, (size_t)n);
+        return text;
+    }
+    w->refusal = isolate_load(w);
+    return w->isolate->load_error;
+}
+
+static void take_handle(struct worker *w, const struct packet *p)
+{
+    assert(!w->handle);
+    w->handle = (uint64_t)json_integer_value(json_object_get(p->json, "handle"));
+    assert(w->handle);
 }
 
 static void take_script(struct worker *w, struct packet *p)
 {
-    const char *why;
-    uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
-    struct script *old = script_find(&w->scripts, handle);
-    if (old && old->isolate && !old->isolate->warm.pins)
-        isolate_free(old->isolate);
-    const struct warm_history history =
-        former_history(w, old, json_string_value(json_object_get(p->json, "name")));
-    int fd = p->fd_count == 1 ? p->fds[0] : -1;
-    if (p->fd_count == 1)
-        p->fd_count = 0;
-    if (script_add(&w->scripts, p->json, fd, &why) != 0) {
-        char text[160];
-        int n = snprintf(text, sizeof(text), "script packet refused: %s", why);
-        report_log(w, handle, 0, "error", text, (size_t)n);
-        report_loaded(w, handle, text);
-        return;
+    const char *error = NULL;
+    take_handle(w, p);
+    if (w->script) /* its template's */
+        isolate_copy_ends(w->isolate);
+    else
+        error = load_script(w, p);
+    uint32_t us = w->isolate->cold.us;
+    note_awaited(w);
+    if (w->refusal == JOB_ERROR_NONE)
+        tell_warmed(w, 0, us);
+    report_loaded(&w->report, us, error);
+}
+
+const char *start_socket_script(struct worker *w, int *error)
+{
+    struct packet p;
+    const char *why = "hearthd is gone";
+    int n = receive(w->start_fd, 0, &p);
+    *error = n > 0 && is_type(&p, "script") ? 0 : -EPIPE;
+    if (n <= 0)
+        return why;
+    if (!*error) {
+        take_handle(w, &p);
+        why = load_script(w, &p);
     }
-    struct script *s = script_find(&w->scripts, handle);
-    s->history = history;
-    succeed(w, s);
-}
-
-static void take_ping(struct worker *w, const struct packet *p)
-{
-    worker_publish(w); /* first what the cores should know when hearthd lets them ask for it */
-    report_pong(w, json_integer_value(json_object_get(p->json, "told")));
-}
-
-static void take_forget(struct worker *w, struct packet *p)
-{
-    uint32_t handle = (uint32_t)json_integer_value(json_object_get(p->json, "handle"));
-    struct script *s = script_find(&w->scripts, handle);
-    if (!s)
-        return;
-    struct isolate *idle = s->isolate && !s->isolate->warm.pins ? s->isolate : NULL;
-    if (idle)
-        isolate_free(idle);
-    script_forget(&w->scripts, handle);
+    close_fds(&p);
+    json_decref(p.json);
+    return why;
 }
 
 void start_socket_read(struct worker *w)
@@ -212,12 +227,10 @@ void start_socket_read(struct worker *w)
     while ((n = receive(w->start_fd, MSG_DONTWAIT, &p)) > 0) {
         if (is_type(&p, "script"))
             take_script(w, &p);
-        else if (is_type(&p, "forget"))
-            take_forget(w, &p);
-        else if (is_type(&p, "try"))
-            take_try(w, &p);
+        else if (is_type(&p, "region"))
+            take_larger_region(w, &p);
         else if (is_type(&p, "ping"))
-            take_ping(w, &p);
+            report_pong(&w->report);
         close_fds(&p);
         json_decref(p.json);
     }

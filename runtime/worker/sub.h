@@ -14,7 +14,7 @@
  * reads and writes, as credit and room allow.
  *
  * Single thread.
- * Bounded by JOB_SUBS_MAX of each lane.
+ * Bounded by as many of each lane as it has jobs. What runs JavaScript for one is in down_sub.c.
  *
  * Rejected: bodies always through streams. So 10 MB through three scripts and back cost two
  * copies a hop and no garbage.
@@ -59,13 +59,10 @@ struct sub {
     bool is_stalled; /* on worker's list: room in the lane is awaited, not credit */
 };
 
-struct sub_table {
-    struct sub *subs; /* JOB_SUBS_MAX of them */
-    struct sub *free;
-    uint32_t made;
-};
-
-void sub_table_init(struct sub_table *);
+/* There are none, in a lane that has none yet. */
+void subs_init(struct lane *);
+/* What the caller's promise is rejected with. */
+const char *sub_sentence(enum job_error);
 
 /* Sends a SUB, now or when there is room. head: encoded (head.h). NULL, and *why, a constant
  * sentence, if it may not. */
@@ -78,9 +75,13 @@ double sub_ref(const struct sub *);
 /* NULL if it is over. */
 struct sub *sub_find(struct worker *, double ref);
 
-/* A message about a sub-request came: REPLY, REPLY_DATA, REPLY_ERROR, SUB_CREDIT. Runs
- * JavaScript. */
-void sub_take(struct worker *, struct lane *, const struct job_slot *);
+/* hearthd's part of it is not over. */
+bool sub_is_hearthds(const struct sub *);
+/* Tells the isolate what it waits for: after the state, in_waits or out_waits has changed. */
+void sub_count_waits(struct sub *);
+/* The first on the worker's list of those that wait for room: true, there is some, its head is out,
+ * and what feeds it may go on. One at a time. */
+bool sub_retry(struct worker *, struct sub *);
 
 /* ---- the request's body ---- */
 
@@ -92,9 +93,12 @@ size_t sub_send_body(struct worker *, struct sub *, const uint8_t *bytes, size_t
 void sub_take_request_body(struct worker *, struct sub *);
 /* More of it came, or it ended. */
 void sub_feed(struct worker *, struct sub *);
+/* The parent's body goes nowhere any more. */
+void sub_stop_feeding(struct sub *);
 
 /* ---- the reply's body ---- */
 
+void sub_put_in(struct sub *, const struct job_slot *);
 void sub_set_in_waits(struct sub *, bool);
 /* So many of the waiting bytes were used. With the last of them it is over. */
 void sub_took_in(struct worker *, struct sub *, size_t bytes);
@@ -102,8 +106,5 @@ void sub_took_in(struct worker *, struct sub *, size_t bytes);
 void sub_answer(struct worker *, struct sub *);
 /* Credit or room came for the response. May end the parent. */
 void sub_feed_answer(struct worker *, struct sub *);
-
-/* The first of those that wait for room; one at a time. True if it got on. */
-bool sub_retry_stalled(struct worker *);
 
 #endif

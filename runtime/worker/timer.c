@@ -3,18 +3,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "runtime/worker/request.h"
-
 enum { ID_INDEX_BITS = 15 };
 static_assert(TIMERS_MAX <= 1 << ID_INDEX_BITS, "an id holds the index");
 
 void timer_heap_init(struct timer_heap *h)
 {
-    *h = (struct timer_heap){
-        .timers = calloc(TIMERS_MAX, sizeof(struct timer)),
-        .heap = calloc(TIMERS_MAX, sizeof(struct timer *)),
-    };
-    assert(h->timers && h->heap);
+    *h = (struct timer_heap){0};
+    slab_init(&h->timers, sizeof(struct timer), TIMERS_MAX);
+}
+
+void timer_heap_fini(struct timer_heap *h)
+{
+    slab_fini(&h->timers);
+    free(h->heap);
 }
 
 static bool before(const struct timer *a, const struct timer *b)
@@ -48,41 +49,56 @@ static void settle(struct timer_heap *h, struct timer *t, uint32_t at)
     put(h, t, at);
 }
 
-uint64_t timer_id(const struct timer_heap *h, const struct timer *t)
+uint64_t timer_id(const struct timer *t)
 {
-    return (uint64_t)t->generation << ID_INDEX_BITS | (uint64_t)(t - h->timers);
+    return (uint64_t)t->generation << ID_INDEX_BITS | t->index;
 }
 
-uint64_t timer_add(struct timer_heap *h, struct request *r, uint64_t now_ns, uint64_t delay_ns,
-                   bool repeats)
+/* As many places in the heap as there are timers. */
+static struct timer *one_more(struct timer_heap *h)
+{
+    uint32_t index;
+    struct timer *t = slab_more(&h->timers, &index);
+    t->index = index;
+    if (index == h->room) {
+        h->room = h->room ? 2 * h->room : SLAB_BLOCK;
+        h->heap = realloc(h->heap, h->room * sizeof(*h->heap));
+        assert(h->heap);
+    }
+    return t;
+}
+
+uint64_t timer_add(struct timer_heap *h, struct timer_list *list, struct request *r,
+                   uint64_t now_ns, uint64_t delay_ns, bool repeats)
 {
     struct timer *t = h->free;
-    if (h->count == TIMERS_MAX || r->timer_count == TIMERS_OF_REQUEST_MAX)
+    if (h->count == TIMERS_MAX || list->count == TIMERS_OF_REQUEST_MAX)
         return TIMER_NONE;
     if (t)
         h->free = t->next;
     else
-        t = &h->timers[h->made++];
+        t = one_more(h);
     t->generation++;
     t->due_ns = now_ns + delay_ns;
     t->delay_ns = delay_ns;
     t->order = h->orders++;
     t->repeats = repeats;
     t->request = r;
+    t->list = list;
     t->prev = NULL;
-    t->next = r->timers;
+    t->next = list->first;
     if (t->next)
         t->next->prev = t;
-    r->timers = t;
-    r->timer_count++;
+    list->first = t;
+    list->count++;
     settle(h, t, h->count++);
-    return timer_id(h, t);
+    return timer_id(t);
 }
 
 struct timer *timer_find(struct timer_heap *h, uint64_t id)
 {
-    struct timer *t = &h->timers[id & ((1u << ID_INDEX_BITS) - 1)];
-    return t->heap_at && t->generation == id >> ID_INDEX_BITS ? t : NULL;
+    struct timer *t = slab_at(&h->timers, id & ((1u << ID_INDEX_BITS) - 1));
+    return t && t->heap_at && t->generation == id >> ID_INDEX_BITS ? t : NULL;
 }
 
 void timer_remove(struct timer_heap *h, struct timer *t)
@@ -96,10 +112,11 @@ void timer_remove(struct timer_heap *h, struct timer *t)
     if (t->prev)
         t->prev->next = t->next;
     else
-        t->request->timers = t->next;
+        t->list->first = t->next;
     if (t->next)
         t->next->prev = t->prev;
-    t->request->timer_count--;
+    t->list->count--;
+    t->list = NULL;
     t->request = NULL;
     t->next = h->free;
     h->free = t;

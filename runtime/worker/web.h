@@ -23,6 +23,7 @@ enum web_entry {
     WEB_FORGET_CALL,    /* (sub) */
     WEB_LEFT,           /* (ref) */
     WEB_FIN,            /* (ref) */
+    WEB_RENEW,          /* (): a copy of the heap begins, or will be made */
     WEB_ENTRIES,
 };
 

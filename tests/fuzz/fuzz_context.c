@@ -20,11 +20,13 @@ static void check_stack(struct context *c, const uint8_t *data, size_t size)
     for (uint32_t i = 0; i < c->count; i++) {
         const struct context_frame *f = &c->frame[i];
         assert(f->tail_count <= CONTEXT_TAILS_MAX && f->trust <= CONTEXT_TRUSTED);
-        assert(f->cpu_ms == 0 || (l.cpu_ms > 0 && l.cpu_ms <= f->cpu_ms));
+        assert(f->cpu_ms == 0 || (l.cpu_us > 0 && l.cpu_us <= f->cpu_ms * 1000ull));
         assert(f->wall_ms == 0 || (l.wall_ms > 0 && l.wall_ms <= f->wall_ms));
         assert(f->memory_mb == 0 || (l.memory_mb > 0 && l.memory_mb <= f->memory_mb));
         assert(f->subrequests == 0 || (l.subrequests > 0 && l.subrequests <= f->subrequests));
     }
+    assert(c->cpu_us == 0 || (l.cpu_us > 0 && l.cpu_us <= c->cpu_us));
+    assert(c->wall_ms == 0 || (l.wall_ms > 0 && l.wall_ms <= c->wall_ms));
     uint32_t before = c->count;
     assert((context_push(c, 1, (const uint8_t[8]){1}) != NULL) == (before < CONTEXT_DEPTH_MAX));
 }

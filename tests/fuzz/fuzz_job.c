@@ -1,4 +1,4 @@
-/* The job border under a runtime process that does anything: the input is a program of honest owner
+/* The job border under a cell that does anything: the input is a program of honest owner
  * calls and of writes into the shared region. The rig asserts what runtime_link promises whatever
  * the region holds. */
 #include "input.h"
@@ -27,10 +27,10 @@ static void push_any_slot(struct link_rig *r, struct input *in)
     s.bytes = shape & 8 ? input_take(in, 4)
                         : s.chunk_count * (uint32_t)ARENA_CHUNK_BYTES - (shape & 16 ? 5 : 0);
     for (uint32_t i = 0; i < JOB_SLOT_CHUNKS; i++)
-        s.chunk[i] = i < s.chunk_count ? take_near(in, ARENA_CHUNKS) : 0;
+        s.chunk[i] = i < s.chunk_count ? take_near(in, r->geometry->chunks) : 0;
     s.arg2 = input_take(in, 1);
     if (s.type >= JOB_SUB && s.type <= JOB_SUB_CREDIT && !(shape & 16))
-        s.arg = (uint64_t)(1 + input_take(in, 1) % 3) << 32 | take_near(in, JOB_SUBS_MAX);
+        s.arg = (uint64_t)(1 + input_take(in, 1) % 3) << 32 | take_near(in, r->geometry->subs);
     else
         s.arg =
             shape & 16 ? input_take(in, 4) | (uint64_t)input_take(in, 4) << 32 : input_take(in, 1);
@@ -40,23 +40,23 @@ static void push_any_slot(struct link_rig *r, struct input *in)
 
 static void poke(struct link_rig *r, struct input *in)
 {
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    struct job_lane *lane = &r->lane;
+    uint32_t slots = r->geometry->slots, chunks = r->geometry->chunks;
     switch (input_take(in, 1) % 5) {
     case 0:
-        atomic_store(&lane->up.tail, atomic_load(&lane->up.tail) + take_near(in, JOB_RING_SLOTS));
+        atomic_store(&lane->up->tail, atomic_load(&lane->up->tail) + take_near(in, slots));
         break;
     case 1:
-        atomic_store(&lane->down.head, take_near(in, JOB_RING_SLOTS));
+        atomic_store(&lane->down->head, take_near(in, slots));
         break;
     case 2:
-        atomic_store(&lane->arena_down.returns_tail, take_near(in, ARENA_CHUNKS));
+        atomic_store(&lane->arena_down.shared->returns_tail, take_near(in, chunks));
         break;
     case 3:
-        lane->arena_down.returns[take_near(in, ARENA_CHUNKS) % ARENA_CHUNKS] =
-            take_near(in, ARENA_CHUNKS);
+        lane->arena_down.shared->returns[take_near(in, chunks) % chunks] = take_near(in, chunks);
         break;
     case 4:
-        atomic_store(&lane->arena_up.returns_head, input_take(in, 4));
+        atomic_store(&lane->arena_up.shared->returns_head, input_take(in, 4));
         break;
     }
 }
@@ -127,25 +127,19 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+static void run(struct link_rig *r, struct input *in)
 {
-    static struct link_rig *r;
-    static uint64_t now_ns;
-    if (!r)
-        r = rig_create(6);
-    else
-        rig_attach(r);
-    struct input in = {bytes, bytes + len};
-    while (in.p < in.end) {
-        uint32_t op = input_take(&in, 1) % 12;
+    rig_attach(r);
+    while (in->p < in->end) {
+        uint32_t op = input_take(in, 1) % 12;
         if (op < 5)
-            call_owner_side(r, &in, op);
+            call_owner_side(r, in, op);
         else if (op < 9)
-            push_any_slot(r, &in);
+            push_any_slot(r, in);
         else if (op == 9)
-            poke(r, &in);
+            poke(r, in);
         else
-            runtime_link_poll(&r->link, 1 + input_take(&in, 1), now_ns += 1000);
+            runtime_link_poll(&r->link, 1 + input_take(in, 1));
         runtime_link_flush(&r->link);
         if (!r->link.region && (op & 1))
             rig_attach(r);
@@ -157,5 +151,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     rig_detach(r);
     assert(r->link.live_jobs == 0);
+}
+
+/* Each input with each geometry. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static struct link_rig *small, *large;
+    if (!small) {
+        small = rig_create_of(6, &job_geometry_small);
+        large = rig_create_of(6, &job_geometry_large);
+    }
+    run(small, &(struct input){bytes, bytes + len});
+    run(large, &(struct input){bytes, bytes + len});
     return 0;
 }

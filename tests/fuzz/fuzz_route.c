@@ -33,8 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (p && (space = strchr(p, '/'))) {
         size_t path_bytes = size - (size_t)(space - text);
 
-        script = routes_find(r, 0, p, (size_t)(space - p), space, path_bytes);
-        n = routes_of_host(r, 0, p, (size_t)(space - p), scripts, 4);
+        script = routes_find(r, 0, p, (size_t)(space - p), space, path_bytes, &(uint64_t){0});
+        n = routes_of_host(r, 0, p, (size_t)(space - p), scripts, 4, &(uint64_t){0});
         assert(script == ROUTE_NONE || script < count);
         assert(n <= 4 && (script == ROUTE_NONE || n > 0));
     }

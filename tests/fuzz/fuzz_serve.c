@@ -1,14 +1,15 @@
 /* Calls between nodes under a member that says anything: a whole core whose channel is a fake
  * (fake_channel.h). The input is a program: bytes and records on streams of the peer and on our
- * own, resets, ends, credit; what the runtime process says (within its contract) and what origins
- * of calls do, at times inside an event; channels and processes that die.
+ * own, resets, ends, credit; what cells say (within their contract) and what origins of calls do,
+ * at times inside an event; channels and cells that die, cells that are evicted and that grow.
  *
  *   origins (here) --call.h--> [ core: call, serve, sub, peers ] --stream_*--> buffers <-- input
  *                                          |
- *                                        region <-- input, as an honest runtime (honest_runtime.h)
+ *                                        regions <-- input, as honest runtimes (honest_runtime.h)
  *
  * Checked: that no call with a lie in its context runs, what call.h promises to an origin, that an
- * honest runtime is never condemned, every assertion; and after each input, when all
+ * honest runtime is never condemned, that a link is released once it is retired or detached, every
+ * assertion; and after each input, when all
  * have left, that every chunk, stream, call, sub-request and job is back. Channel and packets have
  * targets and simulations of their own. */
 #include <assert.h>
@@ -19,11 +20,13 @@
 #include <xxhash.h>
 
 #include "dataplane/call/call_state.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/call/serve.h"
 #include "dataplane/call/sub.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core_state.h"
 #include "dataplane/rpc/peers.h"
+#include "dataplane/world/cell_mail.h"
 #include "dataplane/world/ring.h"
 #include "dataplane/world/world.h"
 #include "drivers/port_sim.h"
@@ -32,7 +35,16 @@
 #include "input.h"
 #include "runtime/context.h"
 
-enum { STREAMS = 24, ORIGINS = 6, CHUNKS = 700 };
+enum { STREAMS = 24, ORIGINS = 6, CHUNKS = 700, LINKS = 8, LARGES = 2 };
+
+enum link_state { LINK_FREE = 0, LINK_ATTACHED, LINK_RETIRED, LINK_DETACHED };
+
+/* By the number of its link: one region of one cell. */
+struct cell {
+    enum link_state state;
+    uint64_t script;
+    struct honest_runtime runtime;
+};
 
 /* ---- the world: this node and one other, a script at home at each, which call each other ---- */
 
@@ -46,8 +58,9 @@ static struct {
     struct world_script script[2]; /* 0: at home here; 1: there */
     struct world_binding binding[2];
     uint32_t script_index[16];
+    struct cell_mail *mail;
     _Atomic uint32_t condemned;
-    struct honest_runtime runtime;
+    struct cell cell[LINKS];
     struct core *core;
 } all;
 
@@ -73,12 +86,86 @@ static void draw(void *arg, void *out, size_t bytes)
     }
 }
 
-static void start_runtime(void)
+/* ---- the control thread's part of cells ---- */
+
+static void tell(enum cell_news_type type, uint32_t link)
 {
-    honest_runtime_start(&all.runtime);
-    all.world.runtime[0].region = all.runtime.region;
-    all.world.runtime[0].life++;
-    all.world.epoch++;
+    cell_mail_tell(all.mail, &(struct cell_news){.type = type, .link = link});
+}
+
+static bool has_cell(uint64_t script, const struct job_geometry *g)
+{
+    for (uint32_t i = 0; i < LINKS; i++) {
+        const struct cell *c = &all.cell[i];
+        if (c->state == LINK_ATTACHED && c->script == script && c->runtime.geometry.jobs >= g->jobs)
+            return true;
+    }
+    return false;
+}
+
+static void start_cell(uint64_t script, const struct job_geometry *g)
+{
+    uint32_t i = 0, larges = 0;
+    for (uint32_t k = 0; k < LINKS; k++)
+        larges += all.cell[k].state && all.cell[k].runtime.geometry.jobs > job_geometry_small.jobs;
+    while (i < LINKS && all.cell[i].state)
+        i++;
+    if (i == LINKS || has_cell(script, g) || (g == &job_geometry_large && larges == LARGES))
+        return;
+    struct cell *c = &all.cell[i];
+    c->state = LINK_ATTACHED;
+    c->script = script;
+    honest_runtime_start(&c->runtime, g);
+    honest_runtime_say_loaded(&c->runtime, script);
+    cell_mail_tell(all.mail, &(struct cell_news){.type = CELL_ATTACH,
+                                                 .link = i,
+                                                 .script = script,
+                                                 .region = c->runtime.region,
+                                                 .geometry = *g,
+                                                 .wake_fd = -1,
+                                                 .condemned = &all.condemned});
+}
+
+static void retire(uint32_t link)
+{
+    if (all.cell[link].state != LINK_ATTACHED)
+        return;
+    all.cell[link].state = LINK_RETIRED;
+    tell(CELL_RETIRE, link);
+}
+
+static void detach(uint32_t link)
+{
+    if (all.cell[link].state != LINK_ATTACHED && all.cell[link].state != LINK_RETIRED)
+        return;
+    all.cell[link].state = LINK_DETACHED;
+    tell(CELL_DETACH, link);
+}
+
+static void hear_wishes(void)
+{
+    struct cell_wish wish;
+    while (cell_mail_hear(all.mail, &wish)) {
+        struct cell *c = &all.cell[wish.link];
+        switch ((enum cell_wish_type)wish.type) {
+        case CELL_WISH_START:
+            start_cell(wish.script, &job_geometry_small);
+            break;
+        case CELL_WISH_LARGER:
+            start_cell(c->script, &job_geometry_large);
+            if (has_cell(c->script, &job_geometry_large))
+                retire(wish.link);
+            break;
+        case CELL_SAID_SPENT:
+            retire(wish.link);
+            break;
+        case CELL_RELEASED:
+            assert(c->state == LINK_RETIRED || c->state == LINK_DETACHED);
+            honest_runtime_end(&c->runtime);
+            c->state = LINK_FREE;
+            break;
+        }
+    }
 }
 
 static void add_script(const struct ring *ring, uint32_t i)
@@ -133,10 +220,8 @@ static void start_world(void)
                                .scripts = all.script,
                                .script_index = all.script_index,
                                .script_index_mask = 15,
-                               .runtime_count = 1};
+                               .can_start_cells = true};
     all.world.tune.hot_enter_rpm = UINT32_MAX / 2000;
-    all.world.runtime[0].wake_fd = -1;
-    all.world.runtime[0].condemned = &all.condemned;
     atomic_store(&all.shared.current, &all.world);
 }
 
@@ -153,6 +238,8 @@ static void start_core(void)
     struct port_sim_wire *wire = port_sim_wire_create(&all.clock, 1, 1500, none, none);
     struct neighbours *neighbours = take_memory(neighbours_bytes(), -1);
     neighbours_init(neighbours, 1);
+    size_t mail_bytes = cell_mail_bytes(LINKS);
+    all.mail = cell_mail_init(memset(take_memory(mail_bytes, -1), 0, mail_bytes), LINKS, -1);
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(wire, 1, mac),
                                  .net = &net,
@@ -163,7 +250,8 @@ static void start_core(void)
                                  .plain_port = 80,
                                  .conns_max = 4,
                                  .chunks = CHUNKS,
-                                 .runtimes_max = 1,
+                                 .mail = all.mail,
+                                 .larges = LARGES,
                                  .jobs_max = HONEST_JOBS,
                                  .rpc_port = 7400,
                                  .calls = 20,
@@ -340,7 +428,7 @@ static bool is_open(void)
     return all.core->streams->channel && all.core->streams->channel->state == CHANNEL_OPEN;
 }
 
-static void tell(struct channel *c, struct stream *s)
+static void show(struct channel *c, struct stream *s)
 {
     c->config.events->readable(c->config.arg, c, s);
     if (c->state == CHANNEL_OPEN)
@@ -359,7 +447,7 @@ static void open_channel(struct channel *c)
     c->control.room = CHANNEL_STREAM_BUFFER;
     c->config.events->up(c->config.arg, c);
     fake_channel_say(&c->control, out, record_write_state(out, sizeof(out), &state));
-    tell(c, &c->control);
+    show(c, &c->control);
 }
 
 static void open_by_peer(struct channel *c, struct input *in)
@@ -385,7 +473,7 @@ static void open_by_peer(struct channel *c, struct input *in)
     if (s->channel != c)
         return; /* refused */
     fake_channel_say(s, out, record_write_call(out, sizeof(out), &call));
-    tell(c, s);
+    show(c, s);
     check_lies();
 }
 
@@ -447,7 +535,7 @@ static void say_fin(struct channel *c, const struct stream *s)
     uint8_t out[16];
     struct record_fin fin = {.stream = s->id};
     fake_channel_say(&c->control, out, record_write_fin(out, sizeof(out), &fin));
-    tell(c, &c->control);
+    show(c, &c->control);
 }
 
 static void use_peer(struct input *in)
@@ -472,7 +560,7 @@ static void use_peer(struct input *in)
             bytes[i] = (uint8_t)input_take(in, 1);
         if (!s->has_ended)
             fake_channel_say(s, bytes, len);
-        tell(c, s);
+        show(c, s);
         break;
     }
     case 2:
@@ -483,11 +571,11 @@ static void use_peer(struct input *in)
         else if (!s->has_ended)
             say_record(s, in);
         if (!(what & 32)) /* else with the next one */
-            tell(c, s);
+            show(c, s);
         break;
     case 5:
         s->has_ended = true;
-        tell(c, s);
+        show(c, s);
         break;
     case 6:
         s->room = what & 16 ? input_take(in, 2) : CHANNEL_STREAM_BUFFER;
@@ -508,12 +596,29 @@ static void use_peer(struct input *in)
     }
 }
 
+/* One that is up: the n-th of them. */
+static void use_cell(struct input *in)
+{
+    uint32_t n = input_take(in, 1), up = 0;
+    for (uint32_t i = 0; i < LINKS; i++)
+        up += all.cell[i].state == LINK_ATTACHED || all.cell[i].state == LINK_RETIRED;
+    n = up ? n % up : 0;
+    for (uint32_t i = 0; i < LINKS && up; i++) {
+        struct cell *c = &all.cell[i];
+        if ((c->state == LINK_ATTACHED || c->state == LINK_RETIRED) && n-- == 0) {
+            honest_runtime_step(&c->runtime, in);
+            return;
+        }
+    }
+}
+
 /* ---- the run ---- */
 
 static void iterate(uint32_t us)
 {
     clock_set_ns(&all.clock, clock_now_ns(&all.clock) + us * 1000ull);
     core_iterate(all.core);
+    hear_wishes();
     assert(atomic_load(&all.condemned) == 0);
 }
 
@@ -529,15 +634,15 @@ static void end_all(void)
     }
     if (all.core->streams->channel)
         fake_channel_take_down(all.core->streams->channel);
-    for (int i = 0; i < 3; i++) {
-        start_runtime();
+    for (int i = 0; i < 4; i++) {
+        for (uint32_t k = 0; k < LINKS; k++)
+            detach(k);
         iterate(3000000);
     }
-    honest_runtime_read(&all.runtime);
-    start_runtime();
-    iterate(200000);
     assert(calls_live(core->calls) == 0 && served_live(core->served) == 0);
-    assert(subs_live(core->subs) == 0 && core->link[0]->live_jobs == 0);
+    assert(subs_live(core->subs) == 0);
+    for (uint32_t i = 0; i < LINKS; i++)
+        assert(cells_at(core, i)->live_jobs == 0 && all.cell[i].state != LINK_DETACHED);
     assert(core->chunks.free_count == core->chunks.count && core->chunks.owed == 0);
     assert(stream_pool_free_count(core->streams) == STREAMS);
 }
@@ -547,7 +652,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct input in = {bytes, bytes + len};
     if (!all.core) {
         start_world();
-        start_runtime();
         start_core();
         iterate(1);
     }
@@ -568,11 +672,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
             break;
         case 5:
         case 6:
-            honest_runtime_step(&all.runtime, &in);
+            use_cell(&in);
             break;
         case 7:
             if (op & 64 && op & 128 && op & 32)
-                start_runtime(); /* the old one died */
+                detach(input_take(&in, 1) % LINKS); /* it died */
+            else if (op & 64 && op & 128)
+                retire(input_take(&in, 1) % LINKS); /* it is evicted */
             break;
         }
         if (op & 16)

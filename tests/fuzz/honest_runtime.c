@@ -6,19 +6,25 @@
 
 #include "runtime/head.h"
 
-void honest_runtime_start(struct honest_runtime *r)
+void honest_runtime_start(struct honest_runtime *r, const struct job_geometry *g)
 {
-    if (r->region)
-        munmap(r->region, job_region_bytes(1));
-    *r = (struct honest_runtime){.region = mmap(NULL, job_region_bytes(1), PROT_READ | PROT_WRITE,
-                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+    struct job_lane lane;
+    *r = (struct honest_runtime){.geometry = *g};
+    r->region = mmap(NULL, job_region_bytes(1, g), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert(r->region != MAP_FAILED);
-    job_region_format(r->region, 1);
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
-    job_consumer_init(&r->down, &lane->down);
-    job_producer_init(&r->up, &lane->up);
-    arena_owner_init(&r->arena_up, &lane->arena_up);
-    arena_peer_init(&r->arena_down, &lane->arena_down);
+    job_region_format(r->region, 1, g);
+    job_region_lane(r->region, g, 0, &lane);
+    job_consumer_init(&r->down, lane.down, g->slots);
+    job_producer_init(&r->up, lane.up, g->slots);
+    arena_owner_init(&r->arena_up, &lane.arena_up, r->arena_lists);
+    arena_peer_init(&r->arena_down, &lane.arena_down);
+}
+
+void honest_runtime_end(struct honest_runtime *r)
+{
+    munmap(r->region, job_region_bytes(1, &r->geometry));
+    r->region = NULL;
 }
 
 static void push(struct honest_runtime *r, const struct job_slot *s)
@@ -207,6 +213,11 @@ static struct job *any_job(struct honest_runtime *r, uint32_t n)
     return &r->job[0];
 }
 
+void honest_runtime_say_loaded(struct honest_runtime *r, uint64_t script)
+{
+    push(r, &(struct job_slot){.type = JOB_WARMED, .arg = script, .arg2 = 1});
+}
+
 void honest_runtime_step(struct honest_runtime *r, struct input *in)
 {
     uint32_t what = input_take(in, 1);
@@ -214,7 +225,7 @@ void honest_runtime_step(struct honest_runtime *r, struct input *in)
     struct nested *n = &r->nested[what >> 2 & (HONEST_SUBS - 1)];
     if (what % 4 != 3)
         honest_runtime_read(r);
-    if (job_producer_free(&r->up, 16) < 16 || arena_available(&r->arena_up, 64) < 64)
+    if (job_producer_free(&r->up, 16) < 16 || arena_available(&r->arena_up) < JOB_SLOT_CHUNKS)
         return;
     if (n->is_live && (!r->job[n->job].is_live || what & 1)) {
         if (r->job[n->job].is_live)

@@ -29,17 +29,21 @@ struct nested {
 
 struct honest_runtime {
     void *region;
+    struct job_geometry geometry;
     struct job_consumer down;
     struct job_producer up;
     struct arena_owner arena_up;
+    uint16_t arena_lists[ARENA_CHUNKS_MAX * 3 / 2];
     struct arena_peer arena_down;
     struct job job[HONEST_JOBS];
     struct nested nested[HONEST_SUBS];
 };
 
-/* A new process with a new region; the old one's is unmapped. The first time, the struct is
- * zero. */
-void honest_runtime_start(struct honest_runtime *);
+/* With a new region. */
+void honest_runtime_start(struct honest_runtime *, const struct job_geometry *);
+/* Its region is unmapped. */
+void honest_runtime_end(struct honest_runtime *);
+void honest_runtime_say_loaded(struct honest_runtime *, uint64_t script);
 /* All that has come. */
 void honest_runtime_read(struct honest_runtime *);
 /* What the input wants next. */

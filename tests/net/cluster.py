@@ -115,8 +115,8 @@ def unmake_scripts():
 
 
 def warm_at(script):
-    """The nodes that have an isolate of it."""
-    return [node for node in NODES if ctl_json("scripts", script, node=node)["scripts"][0]["warm_in"]]
+    """The nodes that have a cell of it."""
+    return [node for node in NODES if ctl_json("scripts", script, node=node)["scripts"][0]["cells"]]
 
 
 # ---- the wire ------------------------------------------------------------------------------------------------------

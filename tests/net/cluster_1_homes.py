@@ -7,13 +7,18 @@ import signal
 from cases import case
 from cluster import NODES, Growth, address, ask, home_of, make_script, name_at, others, tuned, warm_at
 from load import Load
-from node import Http, counters, ctl_json, deploy, runtime_pids, until
+from node import Http, counters, ctl_json, deploy, cell_pids, until
 from tls_by_hand import TlsByHand
 
 SMALL = [f"s{i:03d}" for i in range(200)]
 # The top level takes some tens of milliseconds: what a first request would have to wait for.
 SLOW_START = ("let x = 0;\nfor (let i = 0; i < 2e7; i++) x = (x * 31 + i) | 0;\n"
               "export default { fetch() { return new Response(`${x}\\n`); } };\n")
+
+
+def starts_ahead(name, node):
+    """How many cells of it have started before a request waited for one: a cell that only begins to is none of them."""
+    return ctl_json("scripts", name, node=node)["scripts"][0]["ahead"]
 
 
 @case("200 scripts, entered at random nodes: after the first pass every request is warm, and every entry names the same home")
@@ -36,14 +41,14 @@ def _():
     return ", ".join(f"{node} is home of {list(homes.values()).count(node)}" for node in NODES)
 
 
-@case("of 200 scripts asked at all nodes none has an isolate anywhere but at home")
+@case("of 200 scripts asked at all nodes none has a cell anywhere but at home")
 def _():
-    until(lambda: sum(bool(script["warm_in"]) for node in NODES for script in ctl_json("scripts", node=node)["scripts"]
-                      if script["name"] in SMALL) == len(SMALL), "an isolate of each to be reported")
+    until(lambda: sum(bool(script["cells"]) for node in NODES for script in ctl_json("scripts", node=node)["scripts"]
+                      if script["name"] in SMALL) == len(SMALL), "a cell of each to be reported")
     for node in NODES:
         for script in ctl_json("scripts", node=node)["scripts"]:
-            if script["name"] in SMALL and script["warm_in"]:
-                assert home_of(script["name"]) == node, f"{script['name']} has an isolate at {node}"
+            if script["name"] in SMALL and script["cells"]:
+                assert home_of(script["name"]) == node, f"{script['name']} has a cell at {node}"
 
 
 @case("a script that is asked for often enough runs where it enters, and goes home again when it is not any more")
@@ -57,7 +62,7 @@ def _():
             until(lambda: ask("hello", entry).headers["x-hearth-path"] == "here", "the script to be hot")
         load.assert_clean()
         assert counters(entry)["place_hot"] > before
-        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)}"
+        assert not load.cold, load.told_of_cold()
         assert ask("hello", others(home)[1]).headers["x-hearth-path"] == "forwarded", "hot elsewhere"
     assert ask("hello", entry).headers["x-hearth-path"] == "forwarded"
 
@@ -74,14 +79,14 @@ def _():
         with Load(clients=4, host=f"{wide}.hearth.test", addresses=[address(node) for node in NODES[1:]]) as load:
             until(lambda: len([node for node in NODES if growth[node]["place_here"] > 100]) >= 2, "a second home to serve")
         load.assert_clean()
-        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} while it widens"
+        assert not load.cold, load.told_of_cold()
         widened = len(load.answers)
     with tuned(NODES, hot_leave_rpm=1200, hot_enter_rpm=3000):
         with Load(clients=4, host=f"{hot}.hearth.test", addresses=[address(node) for node in NODES]) as load:
-            until(lambda: set(warm_at(hot)) == set(NODES), "all nodes to have an isolate")
+            until(lambda: set(warm_at(hot)) == set(NODES), "all nodes to have a cell")
             load.more(500)
         load.assert_clean()
-        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} while it becomes hot"
+        assert not load.cold, load.told_of_cold()
     assert growth.sum("job_cold") == 0 and growth.sum("warm_demanded") >= 2
     return f"{widened} answers while it widened, {len(load.answers)} while it became hot"
 
@@ -91,15 +96,13 @@ def _():
     entry, home = NODES[0], NODES[1]
     name = name_at(home, "sleepy")
     deploy(make_script(name, SLOW_START))
-    # The deploy has left it warm at home: a process that has just begun has no isolate.
-    before = set(runtime_pids(home))
-    for pid in before:
+    for pid in cell_pids(name, home):  # the deploy has left it warm at home
         os.kill(pid, signal.SIGKILL)
-    until(lambda: set(runtime_pids(home)) - before and not warm_at(name), "a runtime process without it")
-    growth = Growth(entry, home)
+    until(lambda: not warm_at(name), "its cell to be gone")
+    growth, started = Growth(entry, home), starts_ahead(name, home)
     client = TlsByHand(f"{name}.hearth.test", address=address(entry))
     client.peer.sendall(client.hello())
-    until(lambda: warm_at(name), "an isolate of the script")
+    until(lambda: starts_ahead(name, home) > started, "a cell of the script to have started")
     assert warm_at(name) == [home], warm_at(name)
     client.handshake()
     answer = Http(client).request("GET / HTTP/1.1", f"{name}.hearth.test")

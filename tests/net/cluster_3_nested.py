@@ -151,6 +151,53 @@ def _():
     return f"100 of 1,110 calls one after another, {together} of them at the same time"
 
 
+@case("three scripts with three homes that call each other compute for as long as the first one's request may, and no longer")
+def _():
+    source = """const work = (n) => { let x = 1; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; };
+export default { async fetch(request, env) {
+  const { depth, fan, n } = Object.fromEntries(new URL(request.url).searchParams);
+  let made = 0, why = '';
+  work(n * 1e5);
+  for (let i = 0; depth > 0 && i < fan; i++) {
+    try {
+      const answer = await (await env.NEXT.fetch(`https://tree/?depth=${depth - 1}&fan=${fan}&n=${n}`)).json();
+      made += 1 + answer.made;
+      why ||= answer.why;
+    } catch (error) { why = error.message; }
+  }
+  return Response.json({ made, why });
+} };
+"""
+    tree = [name_at(node, "toil") for node in NODES]
+    limit_ms = 400
+
+    def deploy_all(first_ms):
+        for script, following in zip(tree, [*tree[1:], tree[0]]):
+            limits = {"cpu_ms": first_ms if script == tree[0] else 60000}
+            deploy(make_script(script, source, services=[{"binding": "NEXT", "service": following}], limits=limits))
+
+    def used_ms(answer):
+        events = why(answer.headers["x-hearth-request-id"], NODES[1])["events"]
+        return [event["value"] / 1000 for event in events if event["kind"] == "SPENT"]
+
+    def toil(depth, n):
+        answer = ask(tree[0], NODES[1], f"/?depth={depth}&fan=10&n={n}")
+        assert answer.status == 200, answer
+        return answer, json.loads(answer.body)
+
+    deploy_all(60000)
+    answer, told = toil(1, 1)
+    assert told == {"made": 10, "why": ""}, told
+    deploy_all(limit_ms)
+    growth = Growth()
+    answer, told = toil(3, 10)  # 1,111 of them
+    assert told["made"] < 1110 and "CPU" in told["why"], told
+    spent = max(used_ms(answer))
+    assert spent <= 2 * limit_ms, spent  # in turn: the limit, and what callers compute behind their calls
+    assert growth.sum("sub_cpu") > 0
+    return f"{told['made']} of 1,110 calls, {spent:.0f} ms of {limit_ms}"
+
+
 @case("the ring is the same at every node, and names the home that requests find")
 def _():
     rings = [ctl_json("ring", "show", node=node) for node in NODES]

@@ -7,7 +7,7 @@ import time
 from cases import case
 from cluster import NODES, Growth, address, all_serving, ask, home_of, make_script, others, state_of, wait_for_homes
 from load import Load
-from node import LAB, busy_percent, ctl, deploy, hearthd_pid, run, runtime_pids, unaccounted, until
+from node import LAB, busy_percent, ctl, deploy, hearthd_pid, run, family, unaccounted, until
 
 SCRIPTS = [f"s{i:03d}" for i in range(40)]
 HOSTS = [f"{script}.hearth.test" for script in SCRIPTS]
@@ -65,7 +65,7 @@ def light_load():
 
 def assert_all_warm(load, growth):
     load.assert_clean()
-    assert not load.cold, f"{len(load.cold)} of {len(load.answers)} were cold: {load.cold[:3]}"
+    assert not load.cold, load.told_of_cold()
     assert growth.sum("job_cold") == 0, f"{growth.sum('job_cold')} cold starts"
 
 
@@ -108,7 +108,7 @@ def _():
 
 @case("three idle nodes together use less than 10 % of one CPU")
 def _():
-    percent = busy_percent([pid for node in NODES for pid in (hearthd_pid(node), *runtime_pids(node))])
+    percent = busy_percent([pid for node in NODES for pid in (hearthd_pid(node), *family(node))])
     assert percent < 10, f"{percent:.1f} %"
     return f"{percent:.1f} %"
 

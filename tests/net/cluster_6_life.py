@@ -7,8 +7,8 @@ import threading
 import time
 
 from cases import case
-from cluster import NODES, address, all_serving, ask, make_script
-from node import LAB, ROOT, ctl_json, deploy, hearthd_pid, https, run, runtime_pids, stat_fields, until
+from cluster import NODES, address, all_serving, ask, make_script, name_at
+from node import LAB, ROOT, cell_pids, ctl_json, deploy, family, hearthd_pid, https, run, stat_fields, until, zygote_pid
 
 VICTIM = "n2"
 
@@ -17,8 +17,12 @@ def is_gone(pid):
     return not (fields := stat_fields(pid)) or fields[0] == "Z"
 
 
-def runtimes_up(node=VICTIM):
-    return [r["pid"] for r in ctl_json("status", node=node)["runtimes"] if r["state"] == "up"]
+def victim():
+    """A script whose home is the victim, and the process of its cell."""
+    name = name_at(VICTIM, "victim")
+    deploy(make_script(name, "export default { fetch: () => new Response('here') };\n"))
+    assert ask(name, VICTIM).status == 200
+    return name, cell_pids(name, VICTIM)[0]
 
 
 def log_of(node):
@@ -37,26 +41,25 @@ def is_answered(node):
         return ask("hello", node).status == 200
 
 
-def is_replaced(pid):
-    return (up := runtimes_up()) and pid not in up
-
-
-@case("a runtime process that hangs is killed and replaced, and the log says so")
+@case("a cell that hangs is killed and replaced, and the log says so")
 def _():
-    pid = runtimes_up()[0]
+    name, pid = victim()
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: is_replaced(pid), "the process to be replaced", 40)
-    assert is_gone(pid)
+    assert ask(name, VICTIM).status in (200, 502)
+    until(lambda: is_gone(pid) and ask(name, VICTIM).status == 200, "the cell to be replaced", 40)
     assert f"pid={pid} killed because=" in log_of(VICTIM), log_of(VICTIM)[-500:]
     assert "cannot be killed" not in log_of(VICTIM)
     all_answer()
 
 
-@case("a runtime process that crashes is replaced")
+@case("a cell that crashes is replaced, and a zygote")
 def _():
-    pid = runtimes_up()[0]
+    name, pid = victim()
     os.kill(pid, signal.SIGSEGV)
-    until(lambda: is_replaced(pid), "the process to be replaced", 40)
+    until(lambda: is_gone(pid) and ask(name, VICTIM).status == 200, "the cell to be replaced", 40)
+    pid = zygote_pid(VICTIM)
+    os.kill(pid, signal.SIGSEGV)
+    until(lambda: zygote_pid(VICTIM) not in (0, pid), "another zygote", 40)
     all_answer()
 
 
@@ -94,23 +97,23 @@ def ticks(pid):
 
 
 def busy_node():
-    """A node one of whose runtime processes computes now, and its processes."""
+    """A node one of whose cells computes now, and its processes."""
     def busy():
-        pids = {node: runtime_pids(node) for node in NODES}
+        pids = {node: family(node) for node in NODES}
         before = {pid: ticks(pid) for node in NODES for pid in pids[node]}
         time.sleep(0.3)
         return next(((node, pids[node]) for node in NODES for pid in pids[node] if ticks(pid) - before[pid] > 5), None)
-    return until(busy, "a runtime process to compute", 60)
+    return until(busy, "a cell to compute", 60)
 
 
-@case("SIGTERM ends hearthd and a runtime process that computes, in bounded time, and leaves nothing")
+@case("SIGTERM ends hearthd and a cell that computes, in bounded time, and leaves nothing")
 def _():
     with spinning():
-        node, family = busy_node()
+        node, children = busy_node()
         daemon = hearthd_pid(node)
         started = time.monotonic()
         os.kill(daemon, signal.SIGTERM)
-        until(lambda: all(is_gone(pid) for pid in [daemon, *family]), "all processes to end", 30)
+        until(lambda: all(is_gone(pid) for pid in [daemon, *children]), "all processes to end", 30)
         took = time.monotonic() - started
     assert "left behind" not in log_of(node)
     run(LAB, "start", node)
@@ -118,12 +121,12 @@ def _():
     return f"{took:.1f} s, of which the drain may take 2"
 
 
-@case("kill -9 of hearthd takes a runtime process that computes with it")
+@case("kill -9 of hearthd takes a cell that computes with it")
 def _():
     with spinning():
-        node, family = busy_node()
+        node, children = busy_node()
         os.kill(hearthd_pid(node), signal.SIGKILL)
-        until(lambda: all(is_gone(pid) for pid in family), "the runtime processes to end", 30)
+        until(lambda: all(is_gone(pid) for pid in children), "its cells to end", 30)
     run(LAB, "kill", node)
     run(LAB, "start", node)
     until(all_serving, "the node to be back", 30)

@@ -25,7 +25,7 @@ def read_table():
 NUMBERS = read_table()  # default, minimum, maximum, by path
 
 # What takes memory, a CPU, a process or a port for itself: each alone, for what cannot be had here must not hide the others.
-ALONE = ["memory_mb", "control_cpu", "runtimes.count", "limits.conns", "limits.chunks", "port.vlan", "listen.https", "listen.http"]
+ALONE = ["memory_mb", "control_cpu", "cells.max", "cells.larges", "limits.conns", "limits.chunks", "port.vlan", "listen.https", "listen.http"]
 # Of these a machine need not have the most.
 MAY_BE_TOO_MUCH = ["memory_mb", "control_cpu", "limits.conns", "limits.chunks"]
 

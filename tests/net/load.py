@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from node import ADDRESS, https, until
+from node import ADDRESS, ctl, https, until
 
 
 class Load:
@@ -53,6 +53,14 @@ class Load:
         self.stop.set()
         for thread in self.threads:
             thread.join()
+
+    def told_of_cold(self):
+        """How many answers were cold, and the story of the first."""
+        if not self.cold:
+            return "none is cold"
+        first = self.cold[0]
+        told = ctl("why", first["x-hearth-request-id"], node=first["x-hearth-node"], check=False).stdout
+        return f"{len(self.cold)} cold ones of {len(self.answers)}: {dict(first)}\n{told}"
 
     def statuses(self):
         return {status for _, status in self.answers}

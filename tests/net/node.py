@@ -21,6 +21,7 @@ EXAMPLES = os.path.join(ROOT, "examples")
 ADDRESS, ADDRESS6 = "10.77.0.1", "fd77::1"
 NODE_MAC = bytes.fromhex("026865000101")
 CLIENT_MAC = bytes.fromhex("026865000064")
+LONG = "LONG" in os.environ  # tests/net/run --long
 PATIENCE = 10.0  # seconds until something that must happen counts as not happening
 
 
@@ -78,13 +79,14 @@ def unaccounted(node="n1"):
 class Tail:
     """What `hearthctl tail SCRIPT` says while the block runs: lines as {"level", "text", ...}."""
 
-    def __init__(self, script, node="n1"):
+    def __init__(self, script, node="n1", token=None):
         self.script, self.node, self.lines, self.rest = script, node, [], b""
+        self.environment = {**os.environ, **({"HEARTH_TOKEN": token} if token else {})}
 
     def __enter__(self):
         hearthctl = os.path.join(ROOT, "build", "control", "hearthctl")
         self.process = subprocess.Popen([hearthctl, "--socket", f"/run/hearth-lab/{self.node}/ctl.sock", "tail", self.script, "--json"],
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, env=self.environment)
         os.set_blocking(self.process.stdout.fileno(), False)
         return self
 
@@ -156,8 +158,18 @@ def descendants(pid):
     return found
 
 
-def runtime_pids(node="n1"):
+def family(node="n1"):
+    """The zygote and all cells."""
     return descendants(hearthd_pid(node))
+
+
+def zygote_pid(node="n1"):
+    return ctl_json("status", node=node)["zygote"]["pid"]
+
+
+def cell_pids(script, node="n1"):
+    """Of the cells that run it."""
+    return ctl_json("scripts", script, node=node)["scripts"][0]["pids"]
 
 
 def cpu_seconds(pids):

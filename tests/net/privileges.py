@@ -16,7 +16,7 @@ def listed():
     with open(NUMBERS) as file:
         numbers = {name: int(number) for name, number in re.findall(r"#define (CAP_\w+)\s+(\d+)", file.read())}
     names = re.findall(r"CAP_\w+", table)
-    assert len(names) == 5, names
+    assert len(names) == 7, names
     return sum(1 << numbers[name] for name in names)
 
 
@@ -40,13 +40,21 @@ def check(uid, gid, capabilities):
     return f"{len(states)} threads"
 
 
-def check_runtimes(pids, uid):
-    """Runtime processes are in namespaces of their own and have nothing."""
+CELL_UID = 0x7f000000  # control/supervise/cell_life.c: and the cell's number
+
+
+def check_cells(pids, uid=None):
+    """Cells are in namespaces of their own and have nothing. uid: of them all; None: each has its own."""
+    seen = set()
     assert pids
     for pid in pids:
         for state in thread_states(pid).values():
-            assert int(state["CapEff"], 16) == int(state["CapPrm"], 16) == 0 and state["Seccomp"] == "2", state
-            assert set(state["Uid"].split()) == {str(uid)}, state["Uid"]
+            assert int(state["CapEff"], 16) == int(state["CapPrm"], 16) == int(state["CapBnd"], 16) == 0, state
+            assert (state["NoNewPrivs"], state["Seccomp"]) == ("1", "2"), state
+            assert len(set(state["Uid"].split() + state["Gid"].split())) == 1 or uid is not None, state
+            own = int(state["Uid"].split()[0])
+        assert own == uid if uid is not None else own >= CELL_UID and own not in seen, own
+        seen.add(own)
         for name in ("net", "mnt", "ipc", "uts"):
             assert os.readlink(f"/proc/{pid}/ns/{name}") != os.readlink(f"/proc/{hearthd_pid()}/ns/{name}"), name
         with open(f"/proc/{pid}/oom_score_adj") as file:

@@ -49,7 +49,7 @@ def _():
     assert headers["x-hearth-request-id"], headers
 
 
-@case("the second request of a script meets a warm isolate")
+@case("the second request of a script meets a warm cell")
 def _():
     with https() as client:
         client.request("GET / HTTP/1.1")

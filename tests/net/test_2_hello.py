@@ -1,9 +1,9 @@
 """ClientHellos as networks really deliver them: in pieces, large, fragmented over records."""
 
 from cases import case
-from node import ADDRESS, ADDRESS6, Http, connect, counters, tls_context, until
+from node import ADDRESS, ADDRESS6, Http, counters, tls_context, until
 from tls_by_hand import (AES128, AES256, CHANGE_CIPHER_SPEC, P256, POINT, X448, X25519, RawTls, TlsByHand, extension, foreign_ticket,
-                         message, numbers, record, shares, vector)
+                         message, numbers, record, vector)
 
 HOST = "hello.hearth.test"
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import tempfile
 import threading
 import time
 
 from cases import case
 from load import Load
-from node import LAB, ROOT, SCRIPTS, counter, counters, ctl, ctl_json, deploy, get, good_answers, https, run, until
+from node import LAB, ROOT, SCRIPTS, cell_pids, counter, counters, ctl, ctl_json, deploy, get, good_answers, https, run, until
 
 
 def while_good_ones_answer(work):
@@ -168,6 +170,25 @@ def _():
         ctl("delete", "tried")
 
 
+@case("why tells of a cold start how long its request waited for a cell, and what the script took")
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        ctl("deploy", made(directory, "chilly", "export default { fetch() { return new Response('x'); } };"))
+    assert get("chilly.hearth.test").headers["x-hearth-start"] == "warm"  # the core knows the trial's cell by now
+    with https("chilly.hearth.test") as client:  # so its ClientHello asks for none
+        (first,) = cell_pids("chilly")
+        os.kill(first, signal.SIGKILL)
+        until(lambda: first not in cell_pids("chilly"), "its cell to be gone")
+        answer = client.request("GET / HTTP/1.1", "chilly.hearth.test")
+    assert (answer.status, answer.headers["x-hearth-start"]) == (200, "cold"), answer.headers
+    told = ctl("why", answer.headers["x-hearth-request-id"]).stdout
+    waited, compiled, ran = (int(re.search(rf"cold start: {what} (\d+) us", told)[1])
+                             for what in ("a cell after", "modules compiled in", "top level run in"))
+    assert waited > 0 and compiled > 0 and ran > 0, told
+    ctl("delete", "chilly")
+    return f"a cell after {waited} us, compiled in {compiled}, run in {ran}"
+
+
 @case("a script that no longer loads does not keep the node from starting again")
 def _():
     with tempfile.TemporaryDirectory() as directory:
@@ -230,6 +251,6 @@ def _():
                 assert get(host).body == b"%d" % version
                 load.more(50)
         load.assert_clean()
-        assert not load.cold, f"{len(load.cold)} cold ones of {len(load.answers)} answers"
+        assert not load.cold, load.told_of_cold()
         assert counter("job_cold") == cold
         return f"{len(load.answers)} answers"

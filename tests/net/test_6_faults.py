@@ -5,26 +5,25 @@ import os
 import random
 import signal
 import struct
-import threading
 import time
 
 from cases import case
 from frames import ether, ipv4, ipv6, raw_socket, tcp
 from load import Load
-from node import (LAB, ROOT, connect, connect_tls, counters, ctl, descendants, get, good_answers, hearthd_pid, https, run,
-                  runtime_pids, stat_fields, unaccounted, until, wait_closed)
+from node import (LAB, ROOT, cell_pids, connect, connect_tls, counters, ctl, descendants, family, get, good_answers,
+                  hearthd_pid, https, run, stat_fields, unaccounted, until, wait_closed, zygote_pid)
 
 
-@case("kill -9 of a runtime process under load: good answers again within a second, hearthd the same")
+@case("kill -9 of the zygote and all cells under load: good answers again within a second, hearthd the same")
 def _():
     daemon = hearthd_pid()
     with Load() as load:
-        before = set(runtime_pids())
-        assert before, "hearthd has no runtime process"
+        before = set(family())
+        assert before, "hearthd has no zygote"
         killed = time.monotonic()
         for pid in before:
             os.kill(pid, signal.SIGKILL)
-        until(lambda: set(runtime_pids()) - before, "a new runtime process")
+        until(lambda: set(family()) - before, "a new zygote")
         # Answers that were ready before the blow do not count.
         until(lambda: any(status == 200 and when > killed + 0.05 for when, status in load.answers), "a good answer")
         back = min(when for when, status in load.answers if status == 200 and when > killed + 0.05)
@@ -37,15 +36,31 @@ def _():
     return f"{(back - killed) * 1000:.0f} ms, {bad} of {len(load.answers)} answers were 502 or 503"
 
 
-@case("a runtime process that stands still (SIGSTOP) is replaced, and hearthd goes on meanwhile")
+@case("kill -9 of the zygote: its cells live on, and another one starts new ones")
 def _():
-    stopped = runtime_pids()
+    assert get().status == 200
+    zygote, cells = zygote_pid(), cell_pids("hello")
+    os.kill(zygote, signal.SIGKILL)
+    until(lambda: zygote_pid() not in (0, zygote), "another zygote")
+    assert get().status == 200 and cell_pids("hello") == cells
+    for pid in cells:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: get().status == 200 and not set(cell_pids("hello")) & set(cells), "a cell of the new one")
+
+
+@case("a cell that stands still (SIGSTOP) is replaced, and other scripts and hearthd go on meanwhile")
+def _():
+    assert get().status == 200 and get("echo.hearth.test").status == 200
+    stopped = cell_pids("hello")
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    assert get("nobody.hearth.test").status == 404
-    ctl("status")
-    until(lambda: runtime_pids() and not set(runtime_pids()) & set(stopped), "a successor")
-    until(lambda: get().status == 200, "good answers again")
+    with Load(clients=1) as load:
+        assert get("nobody.hearth.test").status == 404
+        assert get("echo.hearth.test").status == 200
+        ctl("status")
+        until(lambda: not set(cell_pids("hello")) & set(stopped), "a successor", 30)
+        until(lambda: get().status == 200, "good answers again")
+        load.more()
 
 
 @case("20 reloads by SIGHUP and hearthctl under load: no error")
@@ -192,23 +207,23 @@ def _():
 @case("SIGTERM lets a running request finish, then ends every process")
 def _():
     daemon = hearthd_pid()
-    family = [daemon, *descendants(daemon)]
+    everyone = [daemon, *descendants(daemon)]
     with https("slow.hearth.test") as client:
         client.send(b"GET /?ms=1500 HTTP/1.1\r\nHost: slow.hearth.test\r\n\r\n")
         while b"first" not in client.buffer:
             client._fill()
         os.kill(daemon, signal.SIGTERM)
         assert client.response().body == b"first\nsecond\n"
-    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in family), "all processes to end", 15)
+    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in everyone), "all processes to end", 15)
     run(LAB, "start", "n1")
     good_answers(3)
 
 
-@case("kill -9 of hearthd leaves no runtime process behind, and the node starts again with its scripts")
+@case("kill -9 of hearthd leaves no zygote and no cell behind, and the node starts again with its scripts")
 def _():
-    family = runtime_pids()
+    children = family()
     os.kill(hearthd_pid(), signal.SIGKILL)
-    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in family), "the runtime processes to end")
+    until(lambda: all(not (fields := stat_fields(pid)) or fields[0] == "Z" for pid in children), "zygote and cells to end")
     run(LAB, "kill", "n1")
     run(LAB, "start", "n1")
     good_answers(3)

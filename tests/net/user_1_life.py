@@ -7,7 +7,7 @@ import signal
 import privileges
 from cases import case
 from cluster import make_script
-from node import LAB, ROOT, counter, ctl, ctl_json, deploy, get, good_answers, hearthd_pid, https, run, runtime_pids, until
+from node import LAB, ROOT, counter, ctl, ctl_json, deploy, family, get, good_answers, hearthd_pid, https, run, until, zygote_pid
 
 USER = pwd.getpwnam("daemon")
 HOME = os.path.join(ROOT, "build", "lab", "n1")
@@ -27,19 +27,20 @@ def _():
     return privileges.check(USER.pw_uid, USER.pw_gid, 0)
 
 
-@case("with user: the runtime processes are confined, by user namespaces")
+@case("with user: the cells are confined, by a user namespace")
 def _():
-    privileges.check_runtimes(runtime_pids(), USER.pw_uid)
+    good_answers(1)
+    privileges.check_cells([pid for pid in family() if pid != zygote_pid()], USER.pw_uid)
 
 
-@case("with user: kill -9 of a runtime process, SIGSTOP of the next: each is replaced")
+@case("with user: kill -9 of the zygote and all cells, SIGSTOP of the next: each is replaced")
 def _():
     for blow in (signal.SIGKILL, signal.SIGSTOP):
-        before = runtime_pids()
+        before = family()
         for pid in before:
             os.kill(pid, blow)
-        until(lambda: runtime_pids() and not set(runtime_pids()) & set(before), "a new runtime process", 30)
-        until(lambda: get().status == 200, "good answers again", 30)
+        until(lambda: get(timeout=60).status == 200, "good answers again", 60)
+        until(lambda: zygote_pid() not in before, "a new zygote", 60)
 
 
 @case("with user: reload, by hearthctl and by SIGHUP")
@@ -99,11 +100,11 @@ def _():
     run(LAB, "start", "n1")
 
 
-@case("with user: hearthd killed takes its runtime processes with it")
+@case("with user: hearthd killed takes its zygote and cells with it")
 def _():
-    pids = runtime_pids()
+    pids = family()
     os.kill(hearthd_pid(), signal.SIGKILL)
-    until(lambda: not any(is_alive(pid) for pid in pids), "the end of the runtime processes")
+    until(lambda: not any(is_alive(pid) for pid in pids), "the end of its cells")
     run(LAB, "kill", "n1")
     run(LAB, "start", "n1")
     good_answers(1)

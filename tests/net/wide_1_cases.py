@@ -1,4 +1,4 @@
-"""Three nodes, two cores and two runtime processes each."""
+"""Three nodes, two cores and up to two cells of a script each."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from node import ctl_json, curl, unaccounted, until
 SCRIPTS = [f"s{i:03d}" for i in range(40)]
 
 
-@case("three nodes of two cores: 40 scripts are warm in one process of one node, whichever core of whichever node is asked")
+@case("three nodes of two cores: 40 scripts are warm in one cell of one node, whichever core of whichever node is asked")
 def _():
     for script in SCRIPTS:
         ask(script, "n1")
@@ -26,9 +26,9 @@ def _():
                 homes.add(answer.headers["x-hearth-home"])
         assert len(homes) == 1, homes
     assert growth.sum("job_cold") == 0
-    until(lambda: sum(bool(one["warm_in"]) for node in NODES for one in ctl_json("scripts", node=node)["scripts"]
-                      if one["name"] in SCRIPTS) == len(SCRIPTS), "an isolate of each to be reported")
-    warm = [one["warm_in"] for node in NODES for one in ctl_json("scripts", node=node)["scripts"] if one["name"] in SCRIPTS]
+    until(lambda: sum(bool(one["cells"]) for node in NODES for one in ctl_json("scripts", node=node)["scripts"]
+                      if one["name"] in SCRIPTS) == len(SCRIPTS), "a cell of each to be reported")
+    warm = [one["cells"] for node in NODES for one in ctl_json("scripts", node=node)["scripts"] if one["name"] in SCRIPTS]
     assert sum(warm) == len(SCRIPTS), warm
 
 

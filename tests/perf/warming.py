@@ -12,9 +12,9 @@ import time
 class Client:
     """A TLS client that decides itself when its second flight leaves."""
 
-    def __init__(self, ca, address, host):
+    def __init__(self, ca, address, host, port=443):
         self.host = host
-        self.peer = socket.create_connection((address, 443), timeout=10)
+        self.peer = socket.create_connection((address, port), timeout=10)
         self.peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input, self.output = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = ssl.create_default_context(cafile=ca).wrap_bio(self.input, self.output, server_hostname=host)
@@ -37,9 +37,9 @@ class Client:
                 self.push()
                 self.pull()
 
-    def ask(self):
-        """Nanoseconds from the request's first byte to the answer's head and the word about its start."""
-        self.tls.write(f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+    def ask(self, path="/", host=None):
+        """Nanoseconds from the request's first byte to the answer's head, and hearth's word about its start."""
+        self.tls.write(f"GET {path} HTTP/1.1\r\nHost: {host or self.host}\r\n\r\n".encode())
         start = time.perf_counter_ns()
         self.push()
         answer = b""
@@ -51,7 +51,8 @@ class Client:
         took = time.perf_counter_ns() - start
         if not answer.startswith(b"HTTP/1.1 200 "):
             sys.exit(f"{self.host}: {answer!r}")
-        return took, next(line.split()[-1] for line in answer.decode().split("\r\n") if line.lower().startswith("x-hearth-start:"))
+        words = (line.split()[-1] for line in answer.decode().split("\r\n") if line.lower().startswith("x-hearth-start:"))
+        return took, next(words, None)
 
 
 def main(ca, address, gap_ms, count, *hosts):

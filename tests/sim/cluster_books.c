@@ -2,10 +2,17 @@
 
 #include "tests/sim/cluster_parts.h"
 
+enum { FULL_MS = 2500 }; /* no longer than that does a call wait for a cell (call.c) */
+
 struct record *books_find(const struct sim *s, uint32_t id)
 {
     struct record *r = &s->record[id % RECORDS];
     return r->id == id ? r : NULL;
+}
+
+static bool may_be_lost(const struct sim *s, const struct record *r)
+{
+    return sim_excuses(s, TROUBLE_LOST, r->opened_ns) || killer_has_hit(s, r);
 }
 
 /* ---- a job starts ---- */
@@ -15,7 +22,7 @@ struct record *books_find(const struct sim *s, uint32_t id)
 static void check_place(const struct sim *s, const struct model_runtime *m, const struct record *r,
                         uint64_t handle)
 {
-    uint32_t at = cluster_node_of(&s->cluster, m);
+    uint32_t at = m->owner;
     uint64_t said_ns = s->cluster.node[at].state_since_ns + DETECT_MS * MS;
     CHECK(handle >= r->handle, "request %u wants version %lu, and gets %lu", r->id,
           (unsigned long)r->handle, (unsigned long)handle);
@@ -24,7 +31,7 @@ static void check_place(const struct sim *s, const struct model_runtime *m, cons
           "request %u goes to node %u, which drains", r->id, at);
 }
 
-/* Why its process died is told to who had called it, and so on up to who starts `depth` again: does
+/* Why its cell died is told to who had called it, and so on up to who starts `depth` again: does
  * any of these calls go from one node to another? */
 static bool word_leaves_node(const struct record *r, uint32_t depth)
 {
@@ -48,11 +55,12 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
         return; /* long ago */
     /* What a dead node had called, or a node that stood still had heard, runs although nobody waits
      * for it. */
-    bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
+    bool is_lost = may_be_lost(s, r);
     bool is_side = depth >= MODEL_DEPTH;
     uint32_t budget = s->cluster.config.subrequests;
     r->subs += is_side || (depth > 0 && r->starts[depth] == 0);
-    CHECK(budget == 0 || r->subs <= budget || (is_side && is_lost),
+    r->sides += is_side; /* of all times that it ran */
+    CHECK(budget == 0 || r->subs - (is_lost ? r->sides : 0) <= budget,
           "request %u makes %u sub-requests, over its budget of %u", id, r->subs, budget);
     if (is_side)
         return;
@@ -64,8 +72,8 @@ void books_on_started(void *arg, struct model_runtime *m, uint32_t id, uint32_t 
     /* Nor does what had called it, unless the word of it was lost with a channel. */
     CHECK(!r->has_killed || depth > r->killed_depth ||
               (weather_may_lose_channels(s) && word_leaves_node(r, depth)),
-          "request %u.%u killed a process, and %u starts again", id, r->killed_depth, depth);
-    r->at[depth] = cluster_node_of(&s->cluster, m);
+          "request %u.%u killed a cell, and %u starts again", id, r->killed_depth, depth);
+    r->at[depth] = m->owner;
     CHECK(depth > 0 || starts <= RUNS_MAX, "request %u ran %u times", id, starts);
     CHECK(depth == 0 || r->starts[depth - 1] > 0, "request %u.%u comes from nowhere", id, depth);
     if (depth > 0)
@@ -85,6 +93,27 @@ void books_on_suspected(void *arg, struct model_runtime *m, uint32_t id, uint32_
         return;
     r->killed_depth = depth;
     r->has_killed = true;
+}
+
+void books_on_refused(void *arg, uint32_t id, uint32_t depth)
+{
+    struct record *r = books_find(arg, id);
+    if (r && depth < MODEL_DEPTH)
+        r->refused++;
+}
+
+/* A spent cell costs one second run. So it is told who met two, or whose body was not all there. */
+static bool may_be_refused(const struct record *r)
+{
+    return r->refused > 1 || (r->refused > 0 && r->has_body);
+}
+
+/* What waits for that script, or calls it, may be refused. */
+void books_on_full(void *arg, uint64_t script)
+{
+    struct sim *s = arg;
+    CHECK(s->weather.is_tight, "no room for a cell of %lu", (unsigned long)script);
+    weather_trouble(s, TROUBLE_LOAD, sim_now_ns + FULL_MS * MS);
 }
 
 /* ---- it is answered ---- */
@@ -125,26 +154,27 @@ static void check_home(struct sim *s, const struct caller *c, const struct recor
               "request %u at node %u: %s", r->id, r->entry, path);
 }
 
-/* The runtime where it entered stalled, or a little before: nobody was left to run it. */
-static bool saw_stall(const struct sim *s, const struct record *r)
+/* Its cell where it entered stalled, or a little before: nobody was left to run it. */
+static bool saw_stall(struct sim *s, const struct record *r)
 {
-    const struct model_runtime *m =
-        &s->cluster.node[r->entry].runtime[sim_runtime_of(s, r->script)];
-    return m->stalled_until_ns + ECHO_MS * MS > r->opened_ns;
+    struct cluster_node *n = &s->cluster.node[r->entry];
+    uint64_t stalled_ns = model_cells_stalled_ns(&n->cells, n->scripts[r->script].handle);
+    return stalled_ns + ECHO_MS * MS > r->opened_ns;
 }
 
-static bool may_fail(const struct sim *s, const struct record *r, int status)
+static bool may_fail(struct sim *s, const struct record *r, int status)
 {
     const struct weather *w = &s->weather;
-    bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
-    if (status == 503 && killer_is_refused(s, r))
+    bool is_lost = may_be_lost(s, r);
+    if (status == 503 && (killer_is_refused(s, r) || may_be_refused(r)))
         return true;
     /* Body that is kept to run again goes first when chunks are short. */
     bool is_kept = r->is_kept && !w->is_short && !(w->is_full && r->has_body);
     if (status == 502)
-        return is_lost &&
-               (!is_kept || r->opened_ns < s->lost_twice_ns || r->opened_ns < s->suspected_ns);
-    bool is_loaded = sim_excuses(s, TROUBLE_LOAD, r->opened_ns) || saw_stall(s, r);
+        return is_lost && (!is_kept || r->refused > 0 || r->opened_ns < s->lost_twice_ns ||
+                           r->opened_ns < s->suspected_ns);
+    bool is_loaded =
+        sim_excuses(s, TROUBLE_LOAD, r->opened_ns) || killer_has_hit(s, r) || saw_stall(s, r);
     bool is_relay_lost = s->cluster.config.relays && is_lost;
     /* Whoever was let in is answered by what its script says, however little memory there is: what
      * a script calls may be refused, and then it says so. */
@@ -156,7 +186,7 @@ static bool may_fail(const struct sim *s, const struct record *r, int status)
 static bool may_end(const struct sim *s, const struct record *r, enum caller_end how)
 {
     const struct weather *w = &s->weather;
-    bool is_lost = sim_excuses(s, TROUBLE_LOST, r->opened_ns);
+    bool is_lost = may_be_lost(s, r);
     /* What a script called was refused behind the head: it can only fail. */
     bool is_relay_trouble =
         s->cluster.config.relays &&
@@ -212,7 +242,7 @@ static void check_capabilities(const struct sim *s)
               (unsigned long)refused[i], names[i], (unsigned long)told[i]);
 }
 
-/* Nothing was wrong that can cost a warm isolate. */
+/* Nothing was wrong that can cost a warm cell. */
 static bool is_gentle(const struct sim *s)
 {
     static const uint8_t kinds[] = {WEATHER_LEAVE, WEATHER_STRIKE, WEATHER_BAD_SINK,
@@ -222,13 +252,15 @@ static bool is_gentle(const struct sim *s)
     memcpy(has, w->has, sizeof(has));
     if (s->cluster.config.subrequests < BUDGET_AMPLE) /* calls run where their caller does */
         return false;
+    if (s->cluster.config.refused)
+        return false;
     for (uint32_t i = 0; i < sizeof(kinds); i++)
         has[kinds[i]] = false;
     for (uint32_t kind = 0; kind < WEATHERS; kind++) {
         if (has[kind])
             return false;
     }
-    return !w->is_small && !w->is_short && !w->is_eager && !s->is_deadly;
+    return !w->is_small && !w->is_short && !w->is_eager && !w->is_tight && !s->is_deadly;
 }
 
 void books_check(struct sim *s)
@@ -283,6 +315,21 @@ void books_report(const struct sim *s, struct cluster_report *report)
     report->capabilities +=
         s->attacker.forged + s->attacker.expired + s->attacker.revoked + s->attacker.foreign;
     report->spans += s->spans;
+    for (uint32_t i = 0; i < s->nodes; i++) {
+        const struct model_tally *t = &c->node[i].past_tally;
+        report->cells += t->cells;
+        report->evicted += t->evicted;
+        report->grown += t->grown;
+        report->fulls += t->fulls;
+        report->deaths += t->deaths;
+        report->spent += t->refused;
+        report->cpu_refused += t->cpu_refused;
+        report->wall_refused += t->wall_refused;
+        report->sat += t->sat;
+    }
+    report->costs += s->book->checked;
+    report->silences += s->book->silent;
+    report->waits += s->book->waited;
     report->held += CLUSTER_COUNT(c, job_held);
     report->lies += CLUSTER_COUNT(c, serve_false);
     report->crashes += s->weather.crashes;

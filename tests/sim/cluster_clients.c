@@ -70,9 +70,9 @@ static void open_request(struct sim *s, struct caller *c)
     r->is_kept = r->may_run_again && q.body_bytes <= s->cluster.config.tune.optimistic_bytes;
     snprintf(s->host[c->index], sizeof(s->host[c->index]), "s%u.test", r->script);
     s->requests++;
-    TRACE("request %u: %s s%u (home %u, runtime %u) at node %u, %u bytes%s%s", q.id, q.method,
-          r->script, cluster_home(&s->cluster, r->script), sim_runtime_of(s, r->script), r->entry,
-          q.bytes, q.crawls ? ", crawling" : "", q.half_closes ? ", half-closing" : "");
+    TRACE("request %u: %s s%u (home %u) at node %u, %u bytes%s%s", q.id, q.method, r->script,
+          cluster_home(&s->cluster, r->script), r->entry, q.bytes, q.crawls ? ", crawling" : "",
+          q.half_closes ? ", half-closing" : "");
     caller_open(&s->callers, c, &q);
 }
 
@@ -96,7 +96,7 @@ static uint64_t thinks_ns(const struct sim *s)
 {
     if (is_pass(s) || is_burst(s))
         return 0;
-    if (s->is_deadly) /* the load lasts for several of its processes */
+    if (s->is_deadly) /* the load lasts for several of its cells */
         return below(200000) * 1000ull;
     return below(s->phase == PHASE_LOAD ? 2000 : 400000) * 1000ull;
 }

@@ -4,12 +4,9 @@
 #include "tests/sim/cluster_parts.h"
 
 enum {
-    DEPLOYS_MAX =
-        60,       /* with the scripts there are, no more than a model of a runtime can tell apart */
-    DEPLOYED = 8, /* scripts that are deployed again */
+    DEPLOYS_MAX = 60, /* with the scripts there are, no more than a model can tell apart */
     SHORT_MS =
         350, /* so long nobody may notice: silence is 800 ms, and a STATE comes every 100 ms */
-    BACK_MS = 4500,   /* a runtime process is back by then */
     PLANNED_MS = 150, /* with nothing else in store: several nodes are always about it */
     WHIM_MS = 60,     /* a node that leaves may change its mind: most are not done by then */
 };
@@ -43,12 +40,11 @@ static bool pick_calm(struct sim *s, uint32_t *node)
     return calm > 1 && is_calm(s, *node);
 }
 
-static struct model_runtime *pick_runtime(struct sim *s, uint32_t *node)
+/* NULL: it is off. */
+static struct model_cells *pick_cells(struct sim *s)
 {
-    *node = below(s->nodes);
-    return cluster_is_up(&s->cluster, *node)
-               ? &s->cluster.node[*node].runtime[below(CLUSTER_RUNTIMES)]
-               : NULL;
+    uint32_t node = below(s->nodes);
+    return cluster_is_up(&s->cluster, node) ? &s->cluster.node[node].cells : NULL;
 }
 
 /* ---- nodes ---- */
@@ -177,50 +173,70 @@ static void run_slow(struct sim *s, uint32_t node)
     calm_down(f);
 }
 
-/* ---- runtime processes ---- */
+/* ---- cells ---- */
+
+/* Some of a node's, as they share its CPUs; with jobs if there are such. */
+static uint32_t draw_cells(void)
+{
+    return chance(50) ? 1 : 2 + below(8);
+}
 
 static void stall(struct sim *s)
 {
-    uint32_t node;
-    struct model_runtime *m = pick_runtime(s, &node);
-    if (!m || m->death_ns != UINT64_MAX)
-        return;
-    m->stalled_until_ns = sim_now_ns + span_ns(50, 650);
-    TRACE("runtime %u of node %u stalls until %.3f ms", sim_runtime_index(s, node, m), node,
-          (double)m->stalled_until_ns / 1e6);
-    /* What a script calls may find one of these on every way. */
-    if (s->cluster.config.relays)
-        weather_trouble(s, TROUBLE_LOAD, m->stalled_until_ns + ECHO_MS * MS);
+    struct model_cells *cells = pick_cells(s);
+    uint64_t until_ns = sim_now_ns + span_ns(50, 650);
+    for (uint32_t k = draw_cells(); cells && k > 0; k--) {
+        struct model_runtime *m = model_cells_pick(cells);
+        if (!m || m->death_ns != UINT64_MAX)
+            continue;
+        if (chance(20)) { /* it is spoiled, and ends with what it has; another one takes over */
+            model_cells_end(cells, m);
+            continue;
+        }
+        model_cells_stall(cells, m, until_ns);
+        TRACE("the cell of %lu at node %u stalls until %.3f ms", (unsigned long)m->handle, m->owner,
+              (double)until_ns / 1e6);
+        /* What a script calls may find one of these on every way. */
+        if (s->cluster.config.relays)
+            weather_trouble(s, TROUBLE_LOAD, until_ns + ECHO_MS * MS);
+    }
 }
 
-static void end_runtime(struct sim *s, bool hangs_first)
+static void end_cells(struct sim *s, bool hangs_first)
 {
-    uint32_t node;
-    struct model_runtime *m = pick_runtime(s, &node);
-    if (!m || m->death_ns != UINT64_MAX)
-        return;
+    struct model_cells *cells = pick_cells(s);
     uint64_t at_ns = sim_now_ns + (hangs_first ? span_ns(300, 3000) : MODEL_CRASH_MS * MS);
-    if (hangs_first)
-        model_runtime_hang(m, at_ns);
-    else
-        model_runtime_crash(m);
-    TRACE("runtime %u of node %u %s", sim_runtime_index(s, node, m), node,
-          hangs_first ? "hangs" : "crashes");
+    uint64_t back_ns = at_ns;
+    for (uint32_t k = draw_cells(); cells && k > 0; k--) {
+        struct model_runtime *m = model_cells_pick(cells);
+        if (!m || m->death_ns != UINT64_MAX)
+            continue;
+        if (hangs_first)
+            model_runtime_hang(m, at_ns);
+        else
+            model_runtime_crash(m);
+        TRACE("the cell of %lu at node %u %s", (unsigned long)m->handle, m->owner,
+              hangs_first ? "hangs" : "crashes");
+    }
+    if (cells && chance(20)) {
+        back_ns += span_ns(100, 4000);
+        model_cells_end_zygote(cells, back_ns);
+        s->cluster.node[cells->owner].world.epoch++;
+    }
     weather_trouble(s, TROUBLE_LOST, at_ns + ECHO_MS * MS);
-    weather_trouble(s, TROUBLE_LOAD, at_ns + BACK_MS * MS);
+    weather_trouble(s, TROUBLE_LOAD, back_ns + ECHO_MS * MS);
 }
 
-static void slow_runtime(struct sim *s)
+static void slow_cells(struct sim *s)
 {
-    uint32_t node;
-    struct model_runtime *m = pick_runtime(s, &node);
-    if (!m)
+    struct model_cells *cells = pick_cells(s);
+    uint64_t slow_ns = span_ns(2, 60), until_ns = sim_now_ns + span_ns(200, 2000);
+    if (!cells)
         return;
-    m->slow_ns = span_ns(2, 60);
-    s->weather.node[node].slow_run_ns = sim_now_ns + span_ns(200, 2000);
-    TRACE("runtime %u of node %u is slow: %lu us", sim_runtime_index(s, node, m), node,
-          (unsigned long)m->slow_ns / 1000);
-    weather_trouble(s, TROUBLE_LOAD, s->weather.node[node].slow_run_ns + ECHO_MS * MS);
+    model_cells_slow(cells, slow_ns);
+    s->weather.node[cells->owner].slow_run_ns = until_ns;
+    TRACE("the cells of node %u are slow: %lu us", cells->owner, (unsigned long)slow_ns / 1000);
+    weather_trouble(s, TROUBLE_LOAD, until_ns + ECHO_MS * MS);
 }
 
 /* ---- the network ---- */
@@ -389,12 +405,12 @@ uint64_t gust(struct sim *s, enum weather_kind kind)
     case WEATHER_LEAVE:
         leave(s);
         return s->is_planned ? PLANNED_MS * MS : 2000 * MS;
-    case WEATHER_RUNTIME_CRASH:
+    case WEATHER_CELL_CRASH:
     case WEATHER_HANG:
-        end_runtime(s, kind == WEATHER_HANG);
+        end_cells(s, kind == WEATHER_HANG);
         return (s->weather.theme == THEME_SUSPECTS ? 500 : 1500) * MS;
-    case WEATHER_SLOW_RUNTIME:
-        slow_runtime(s);
+    case WEATHER_SLOW_CELLS:
+        slow_cells(s);
         return 1000 * MS;
     case WEATHER_SLOW_NODE:
     case WEATHER_PAUSE:
@@ -435,8 +451,7 @@ static void run_node(struct sim *s, uint32_t node)
     struct node_front *f = &s->weather.node[node];
     run_adoption(s, node);
     if (f->slow_run_ns && sim_now_ns >= f->slow_run_ns) {
-        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-            s->cluster.node[node].runtime[k].slow_ns = s->cluster.node[node].runtime[k].read_ns = 0;
+        model_cells_slow(&s->cluster.node[node].cells, 0);
         f->slow_run_ns = 0;
     }
     if (f->doing == FRONT_CRASHED)

@@ -1,16 +1,16 @@
-/* One script ends every process that runs it, for as long as there is load; nothing else is wrong.
+/* One script ends every cell that runs it, for as long as there is load; nothing else is wrong.
  * Each node holds it back as its control thread does: by the real table (control/supervise/hold.h),
- * fed by what a process says it executed at its end, and told to the core by its world.
+ * fed by what a cell says it executed at its end, and told to the core by its world.
  *
- *   START of the killer --> the process dies --> hold_ended
- *     3rd end --> held: 503, its processes live on --10 s--> again, the next end holds it for 20 s
+ *   START of the killer --> its cell dies --> hold_ended
+ *     3rd end --> held: 503, no cell of it --10 s--> again, the next end holds it for 20 s
  *
- * What a dying process costs others is excused while it is away; from there on nothing is. */
+ * It costs nobody else anything: only its own requests are excused. */
 #include "tests/sim/cluster_parts.h"
 
 enum {
-    DIES_US = 1500, /* after the START */
-    AWAY_MS = 400,  /* until the next process has been there for a while (model_runtime.c) */
+    DIES_US = 1500,  /* after the START */
+    AGAIN_MS = 1000, /* until what was there then has its answer */
 };
 
 static bool is_held(const struct sim *s, uint32_t node)
@@ -23,7 +23,7 @@ static void publish(struct sim *s, uint32_t node)
 {
     struct cluster_node *n = &s->cluster.node[node];
     const struct hold_table *holds = &s->killer.holds[node];
-    n->world.held_count = hold_list(holds, sim_now_ns, n->world.held);
+    n->world.held_count = hold_list(holds, sim_now_ns, n->world.held, NULL);
     n->world.epoch++;
     s->killer.next_ns[node] = hold_next_ns(holds, sim_now_ns);
     TRACE("node %u holds %u scripts", node, n->world.held_count);
@@ -35,7 +35,7 @@ void killer_init(struct sim *s)
         s->killer.next_ns[i] = UINT64_MAX;
 }
 
-/* Home's word counts for who asks it: what it holds back it does not hand back, to end a process
+/* Home's word counts for who asks it: what it holds back it does not hand back, to end a cell
  * there. */
 static void check_place(const struct sim *s, const struct record *r, uint32_t node)
 {
@@ -48,25 +48,29 @@ static void check_place(const struct sim *s, const struct record *r, uint32_t no
 
 void killer_on_started(struct sim *s, struct model_runtime *m, uint32_t id, uint64_t handle)
 {
-    uint32_t node = cluster_node_of(&s->cluster, m);
+    uint32_t node = m->owner;
     if (!s->is_deadly || handle != s->cluster.scripts[KILLER].handle)
         return;
     check_place(s, books_find(s, id), node);
     if (s->phase != PHASE_LOAD || m->death_ns != UINT64_MAX)
         return;
-    m->dies_of = handle;
+    m->dies_busy = true;
     m->death_ns = sim_now_ns + below(DIES_US) * 1000ull;
-    weather_trouble(s, TROUBLE_LOST, m->death_ns + ECHO_MS * MS);
-    weather_trouble(s, TROUBLE_LOAD, m->death_ns + (AWAY_MS + ECHO_MS) * MS);
+    s->killer.hit_ns = m->death_ns + AGAIN_MS * MS;
+}
+
+bool killer_has_hit(const struct sim *s, const struct record *r)
+{
+    return s->is_deadly && r->script == KILLER && r->opened_ns < s->killer.hit_ns;
 }
 
 void killer_on_suspected(struct sim *s, const struct model_runtime *m)
 {
-    uint32_t node = cluster_node_of(&s->cluster, m);
-    uint64_t script = m->world->ended_by.script;
+    uint32_t node = m->owner;
+    uint64_t script = m->handle;
     if (!s->is_deadly)
         return;
-    CHECK(script == s->cluster.scripts[KILLER].handle, "script %lu ended a process",
+    CHECK(script == s->cluster.scripts[KILLER].handle, "script %lu ended its cell",
           (unsigned long)script);
     const struct hold *h = hold_ended(&s->killer.holds[node], script, sim_now_ns);
     s->killer.ends[node]++;
@@ -114,8 +118,10 @@ void killer_check(const struct sim *s)
     for (uint64_t pause_s = HOLD_FIRST_S; pause_s <= load_s; pause_s += pause_s + HOLD_FIRST_S)
         ends_max++;
     for (uint32_t i = 0; s->is_deadly && i < s->nodes; i++)
-        CHECK(s->killer.ends[i] <= ends_max, "the script ended %u processes of node %u in %lu s",
+        CHECK(s->killer.ends[i] <= ends_max, "the script ended %u cells of node %u in %lu s",
               s->killer.ends[i], i, (unsigned long)load_s);
+    CHECK(!s->is_deadly || CLUSTER_COUNT(&s->cluster, job_no_runtime) == 0,
+          "a call waited for a cell that does not come while its script is held back");
     CHECK(!s->is_deadly || (s->killer.helds > 0) == (CLUSTER_COUNT(&s->cluster, job_held) > 0),
           "held back %u times, and refused %lu times", s->killer.helds,
           (unsigned long)CLUSTER_COUNT(&s->cluster, job_held));

@@ -5,7 +5,7 @@
  *   cluster_run.c      the phases of a run
  *   cluster_weather.c  what a seed has in store: when it blows, on whom, and that it ends
  *   cluster_gusts.c    the kinds of it: each does one thing to the cluster
- *   cluster_killer.c   the one script that ends its processes, of runs that have nothing else
+ *   cluster_killer.c   the one script that ends its cells, of runs that have nothing else
  *   cluster_clients.c  the clients' station, and the requests they make
  *   cluster_books.c    what is known of every request, and what must hold: at each start, at each
  *                      answer, at the end
@@ -39,6 +39,7 @@ enum {
     CALLERS_USUAL = 8, /* the others come in bursts */
     SCRIPTS = 40,
     KILLER = SCRIPTS - 1, /* in a run that is deadly */
+    DEPLOYED = 8,         /* scripts that are deployed again */
     RECORDS = 16384,      /* requests that are remembered: the last ones */
     END_MS = 240 * 1000,  /* from the end of load */
     DETECT_MS = 1500,
@@ -54,12 +55,12 @@ enum trouble { TROUBLE_LOST, TROUBLE_LOAD, TROUBLE_PLACES, TROUBLES };
 
 /* Kinds of weather, and how many of a hundred seeds have them. */
 #define WEATHER_KINDS(X)                                                                           \
-    X(STALL, "runtimes stall", 25)                                                                 \
+    X(STALL, "cells stall", 25)                                                                    \
     X(CRASH, "nodes crash", 25)                                                                    \
     X(LEAVE, "nodes leave and join", 25)                                                           \
-    X(RUNTIME_CRASH, "runtimes crash", 15)                                                         \
-    X(HANG, "runtimes hang", 15)                                                                   \
-    X(SLOW_RUNTIME, "runtimes are slow", 15)                                                       \
+    X(CELL_CRASH, "cells crash", 15)                                                               \
+    X(HANG, "cells hang", 15)                                                                      \
+    X(SLOW_CELLS, "cells are slow", 15)                                                            \
     X(SLOW_NODE, "nodes are slow", 15)                                                             \
     X(PAUSE, "nodes stand still", 15)                                                              \
     X(PARTITION, "partitions", 15)                                                                 \
@@ -83,7 +84,7 @@ enum weather_kind {
 enum theme {
     THEME_NONE = 0,
     THEME_LOSS,     /* much is lost between nodes, and bodies are large */
-    THEME_SUSPECTS, /* runtimes end often, and clients leave before they are answered */
+    THEME_SUSPECTS, /* cells end often, and clients leave before they are answered */
     THEME_MISUSE,   /* capabilities that are none, and no channel is lost */
     THEMES
 };
@@ -106,7 +107,7 @@ struct node_front {
     uint64_t until_ns;    /* when the next thing happens to it; DRAINS: it changes its mind */
     uint64_t since_ns;    /* it is at it, or is calm */
     uint64_t adopt_ns;    /* gets the newest plan then; UINT64_MAX: has it */
-    uint64_t slow_run_ns; /* a runtime of it is slow until then */
+    uint64_t slow_run_ns; /* cells of it are slow until then */
     uint8_t group;        /* of the partition */
 };
 
@@ -119,6 +120,7 @@ struct weather {
     uint32_t burst_script;             /* SCRIPTS: any */
     bool is_small, is_short, is_eager; /* tables; chunks; scripts are soon hot or wide */
     bool is_full;                      /* others hold three quarters of the chunks: no excuse */
+    bool is_tight;                     /* a node has room for fewer cells than it is home of */
     enum theme theme;
     uint32_t rpc_loss; /* of datagrams between nodes, per mille, beside what the wires lose */
     uint32_t deploys, crashes, leaves, partitions, cuts;
@@ -129,14 +131,16 @@ enum { BUDGET_AMPLE = 100000 }; /* of sub-requests: no call stays where it is fo
 struct record { /* of a request */
     uint32_t id, entry, entry_lives, script, starts[MODEL_DEPTH];
     uint32_t subs;            /* that were made in it */
+    uint32_t sides;           /* of these, on the side */
     uint32_t at[MODEL_DEPTH]; /* the node where each depth started last */
     bool has_body;
     bool may_run_again; /* as far as its method goes */
     bool is_kept;       /* and its whole body is, until it is answered: so it will */
     bool is_answered;
-    bool ran_warm, ran_waiting; /* on an isolate that was there, or that it waited for */
-    bool has_killed;            /* a process, while that depth of it ran: */
+    bool ran_warm, ran_waiting; /* in a cell that was ready, or that it waited for */
+    bool has_killed;            /* a cell, while that depth of it ran: */
     uint32_t killed_depth;
+    uint32_t refused;           /* by cells that were spent */
     uint64_t opened_ns, handle; /* handle: the version of the script at the entry then */
 };
 
@@ -152,7 +156,8 @@ enum phase {
 struct killer {
     struct hold_table holds[CLUSTER_NODES_MAX];
     uint64_t next_ns[CLUSTER_NODES_MAX]; /* when one of these is over; UINT64_MAX: none is held */
-    uint32_t ends[CLUSTER_NODES_MAX];    /* processes that it ended */
+    uint32_t ends[CLUSTER_NODES_MAX];    /* cells that it ended */
+    uint64_t hit_ns; /* whoever asked for it before may have been hit by its last end */
     uint32_t helds;
 };
 
@@ -180,27 +185,15 @@ struct sim {
     uint64_t load_ns;                             /* when it began */
     uint64_t phase_ns, end_ns;                    /* since when; not later than */
     uint64_t trouble_ns[TROUBLES], lost_twice_ns; /* lost_twice: of the second last LOST */
-    uint64_t suspected_ns;                        /* when a process last died of what it executed */
+    uint64_t suspected_ns;                        /* when a cell last died of what it executed */
     struct weather weather;
     struct attacker attacker;
+    struct tree_book *book;
     uint64_t datagrams; /* between nodes, as the switch saw them */
     struct watch watch[CLUSTER_NODES_MAX];
     uint32_t iterations, spans;
     struct port_sim_faults faults; /* of every wire */
 };
-
-/* The runtime process that a script has on every node (steer_link). */
-static inline uint32_t sim_runtime_of(const struct sim *s, uint32_t script)
-{
-    return (uint32_t)(s->cluster.scripts[script].id_hash >> 32) % CLUSTER_RUNTIMES;
-}
-
-/* Which of the node's it is. */
-static inline uint32_t sim_runtime_index(const struct sim *s, uint32_t node,
-                                         const struct model_runtime *m)
-{
-    return (uint32_t)(m - s->cluster.node[node].runtime);
-}
 
 static inline bool sim_excuses(const struct sim *s, enum trouble kind, uint64_t opened_ns)
 {
@@ -245,6 +238,8 @@ void killer_run(struct sim *);
 uint64_t killer_next_ns(const struct sim *);
 /* No node holds it back any more. */
 bool killer_is_over(const struct sim *);
+/* It is the killer's, and may have lost its cell. */
+bool killer_has_hit(const struct sim *, const struct record *);
 /* It is the killer's, and was held back somewhere when it was made or later. */
 bool killer_is_refused(const struct sim *, const struct record *);
 void killer_check(const struct sim *);
@@ -265,6 +260,8 @@ struct record *books_find(const struct sim *, uint32_t id);
 void books_on_started(void *arg, struct model_runtime *, uint32_t id, uint32_t depth,
                       uint64_t handle, bool is_cold);
 void books_on_suspected(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
+void books_on_refused(void *arg, uint32_t id, uint32_t depth);
+void books_on_full(void *arg, uint64_t script);
 void books_on_done(void *arg, struct caller *, enum caller_end);
 /* All nodes are off. */
 void books_check(struct sim *);

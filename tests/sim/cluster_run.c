@@ -90,6 +90,7 @@ static bool run_phase(struct sim *s)
 static void start(struct sim *s, const struct cluster_options *options)
 {
     s->record = calloc(RECORDS, sizeof(*s->record));
+    s->book = calloc(1, sizeof(*s->book));
     s->next_id = 1;
     killer_init(s);
     s->quota = SCRIPTS + 150 + below(250);
@@ -119,6 +120,7 @@ static void end(struct sim *s, struct cluster_report *report)
     clients_end(s);
     cluster_fini(&s->cluster);
     free(s->record);
+    free(s->book);
     free(s);
 }
 

@@ -22,7 +22,7 @@ struct cluster_options {
     uint32_t chunks;  /* of each core, and bursts in every seed; 0: the seed says */
     uint64_t time_ns; /* of load; 0: until some hundred requests were made */
     bool is_planned;  /* nodes leave and join, and nothing else is wrong: no cold start */
-    bool is_deadly;   /* one script ends its processes, and nothing else is wrong */
+    bool is_deadly;   /* one script ends its cells, and nothing else is wrong */
 };
 
 /* Over all seeds: runs that never bounced, or lost nothing, prove nothing. */
@@ -31,9 +31,12 @@ struct cluster_report {
     uint64_t requests, answered, failed, cut, forwarded, bounced, bounces, rerun, handed;
     uint64_t lost_packets, datagrams, injected, refused_datagrams, capabilities, spans;
     uint64_t crashes, leaves, partitions, cuts, plans, virtual_ms;
-    uint64_t hot, warming, widened, demanded; /* of scripts that are in demand */
-    uint64_t held;                            /* requests for a script that is held back */
-    uint64_t lies;                            /* of a member, about contexts: handed back */
+    uint64_t hot, warming, widened, demanded;             /* of scripts that are in demand */
+    uint64_t cells, evicted, grown, fulls, deaths, spent; /* model_tally */
+    uint64_t held;                   /* requests for a script that is held back */
+    uint64_t costs, silences, waits; /* bounds of CPU time and time that said something */
+    uint64_t cpu_refused, wall_refused, sat;
+    uint64_t lies; /* of a member, about contexts: handed back */
 };
 
 /* Adds what happened to the report. */

@@ -19,7 +19,7 @@ static bool theme_has(enum theme theme, enum weather_kind kind)
 {
     switch (theme) {
     case THEME_SUSPECTS:
-        return kind == WEATHER_RUNTIME_CRASH || kind == WEATHER_HANG;
+        return kind == WEATHER_CELL_CRASH || kind == WEATHER_HANG;
     case THEME_MISUSE:
         return kind == WEATHER_STRIKE || kind == WEATHER_BAD_SINK;
     default:
@@ -69,6 +69,7 @@ static void draw_kinds(struct sim *s)
     w->is_short = !is_plain && chance(15);
     w->is_eager = !is_plain && chance(15);
     w->is_full = !is_plain && !w->is_short && chance(25);
+    w->is_tight = !is_plain && chance(15);
     sim_pads = chance(50);
 }
 
@@ -77,6 +78,12 @@ static void draw_kinds(struct sim *s)
 static uint32_t budget_of(uint64_t seed)
 {
     return seed % 4 == 2 ? 1 + (uint32_t)(seed / 4 % 3) : seed % 8 == 4 ? 0 : BUDGET_AMPLE;
+}
+
+/* In a third of the seeds some cells are spent. Not drawn either. */
+static bool spends_cells(const struct cluster_options *options)
+{
+    return !options->is_planned && !options->is_deadly && options->seed % 3 == 1;
 }
 
 struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
@@ -105,6 +112,10 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
                                     .relays = chance(50),
                                     .subrequests = budget_of(options->seed),
                                     .make_us = 5000 + below(50000),
+                                    .cpu_ms = 10 + below(90),
+                                    .wall_ms = (20 + below(20)) * 1000,
+                                    .book = s->book,
+                                    .room = w->is_tight ? 2 + below(10) : SCRIPTS + DEPLOYED,
                                     .mtu = chance(20) ? 9000 : 1500,
                                     .tune = world_tune_default,
                                     .faults = s->faults,
@@ -112,6 +123,8 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
                                     .skewed = chance(70),
                                     .started = books_on_started,
                                     .suspected = books_on_suspected,
+                                    .refused = spends_cells(options) ? books_on_refused : NULL,
+                                    .full = books_on_full,
                                     .arg = s};
     if (s->is_deadly)
         config.relays = false; /* who calls it fails with it */
@@ -130,19 +143,28 @@ struct cluster_config weather_draw(struct sim *s, uint32_t nodes,
         config.tune.narrow_rps = 1;
     }
     cpu_cost_draw();
-    TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s%s W %u", nodes, s->faults.loss,
+    TRACE("%u nodes; loss %.3f and %u, corrupt %.3f,%s%s%s%s%s%s%s%s W %u", nodes, s->faults.loss,
           w->rpc_loss, corrupt, w->is_small ? " small," : "", w->is_short ? " short," : "",
-          w->is_full ? " full," : "", sim_pads ? " padded," : "", w->is_eager ? " eager," : "",
-          config.relays ? " relays," : "", config.skewed ? " skewed," : "",
-          config.tune.optimistic_bytes);
+          w->is_full ? " full," : "", w->is_tight ? " tight," : "", sim_pads ? " padded," : "",
+          w->is_eager ? " eager," : "", config.relays ? " relays," : "",
+          config.skewed ? " skewed," : "", config.tune.optimistic_bytes);
     return config;
+}
+
+/* Each was one that found a cell's region full. */
+static bool are_for_room(const struct sim *s)
+{
+    const struct cluster *c = &s->cluster;
+    return CLUSTER_COUNT(c, call_bounced) <=
+           CLUSTER_COUNT(c, job_no_chunks) + CLUSTER_COUNT(c, job_table_full);
 }
 
 bool weather_may_bounce(const struct sim *s)
 {
     const struct weather *w = &s->weather;
-    return w->is_small || w->is_short || w->has[WEATHER_STALL] || s->trouble_ns[TROUBLE_LOAD] > 0 ||
-           s->trouble_ns[TROUBLE_LOST] > 0 || s->trouble_ns[TROUBLE_PLACES] > 0;
+    return are_for_room(s) || w->is_small || w->is_short || w->has[WEATHER_STALL] ||
+           s->trouble_ns[TROUBLE_LOAD] > 0 || s->trouble_ns[TROUBLE_LOST] > 0 ||
+           s->trouble_ns[TROUBLE_PLACES] > 0;
 }
 
 bool weather_may_lose_channels(const struct sim *s)

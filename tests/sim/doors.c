@@ -1,7 +1,7 @@
 /* A dp core under a crowd, on virtual time, by seed: a few guests who ask for something now and
  * then on connections that they keep, and among them those who take all there is.
  *
- *   guests, crowd -- station (many addresses) ==wire== core -- region -- model_runtime
+ *   guests, crowd -- station (many addresses) ==wire== core -- region -- model_cells
  *
  * The crowd, by seed: keepers make one request each and keep the connection; mutes connect and say
  * nothing; both from one address or from many, more of them than there are connections. Holders,
@@ -24,7 +24,7 @@
 #include "dataplane/world/route.h"
 #include "drivers/port_sim.h"
 #include "tests/sim/model_caller.h"
-#include "tests/sim/model_runtime.h"
+#include "tests/sim/model_cells.h"
 
 enum {
     GUESTS = 4,
@@ -57,7 +57,7 @@ struct sim {
     struct port_sim_wire *wire;
     struct core *core;
     struct neighbours *core_neighbours;
-    struct model_runtime runtime;
+    struct model_cells cells;
     struct station station;
     struct callers callers;
     struct caller caller[CALLERS];
@@ -107,8 +107,7 @@ static void start_world(struct sim *s)
         .script_index = s->script_index,
         .script_index_mask = 1,
         .tune = world_tune_default,
-        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
-        .runtime_count = 1};
+        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING}};
     CHECK(s->world.routes, "%s", error);
     atomic_store(&s->shared.current, &s->world);
 }
@@ -135,13 +134,15 @@ static void start_core(struct sim *s)
                                  .tls_port = 443,
                                  .conns_max = CONNS_MIN + below(CONNS_SPAN),
                                  .chunks = 8192,
-                                 .runtimes_max = 1,
+                                 .mail = s->cells.mail,
+                                 .larges = MODEL_LARGES,
                                  .jobs_max = MODEL_JOBS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()}};
     neighbours_init(s->core_neighbours, rng());
     s->core = core_create(&config, error, sizeof(error));
     CHECK(s->core, "%s", error);
+    s->cells.bell = core_wake_fd(s->core);
     s->server_ip = s->core->net.config.address[0].ip;
 }
 
@@ -176,7 +177,7 @@ static struct sim *sim_start(void)
         faults.loss = below(3) / 100.0;
     s->wire = port_sim_wire_create(&s->clock, rng(), 1500, faults, faults);
     start_world(s);
-    model_runtime_start(&s->runtime, &s->world.runtime[0], false);
+    model_cells_init(&s->cells, &s->world, 1, 0, &(struct model_manner){.make_us = 0}, NULL);
     start_core(s);
     start_station(s);
     s->crowd_count = s->crowd < CROWD_STRAYS ? s->core->config.conns_max * 2 + below(32) : 8;
@@ -346,8 +347,10 @@ static uint64_t next_ns(const struct sim *s)
     uint64_t next = core_next_ns(s->core), at;
     if ((at = port_sim_next_ns(s->wire)) < next)
         next = at;
-    if ((at = model_runtime_next_ns(&s->runtime)) < next)
+    if ((at = model_cells_next_ns(&s->cells)) < next)
         next = at;
+    if (model_cells_have_news(&s->cells))
+        return sim_now_ns;
     if (!s->is_over && s->next_stray_ns < next)
         next = s->next_stray_ns;
     for (uint32_t i = 0; i < GUESTS + s->crowd_count && sim_now_ns < s->deaf_from_ns; i++) {
@@ -364,9 +367,9 @@ static uint64_t next_ns(const struct sim *s)
 
 static void step(struct sim *s)
 {
-    model_runtime_unmap(&s->runtime);
     core_iterate(s->core);
-    s->world.epoch += model_runtime_work(&s->runtime);
+    model_cells_check(&s->cells, s->core);
+    model_cells_work(&s->cells);
     work_outside(s);
     check_tries(s);
     CHECK(counters_unaccounted(&s->core->counters) == 0, "frames unaccounted");
@@ -393,8 +396,9 @@ static void end_load(struct sim *s)
 
 static void check_books(struct sim *s)
 {
-    model_runtime_read(&s->runtime);
+    model_cells_read(&s->cells);
     core_iterate(s->core);
+    model_cells_check_end(&s->cells, s->core);
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->half_open == 0, "%u half-open connections left", s->core->half_open);
@@ -413,7 +417,7 @@ static void sim_free(struct sim *s)
     core_destroy(s->core);
     port_sim_wire_destroy(s->wire);
     routes_destroy((struct routes *)s->world.routes);
-    model_runtime_free(&s->runtime);
+    model_cells_fini(&s->cells);
     free(s->core_neighbours);
     free(s);
 }

@@ -17,6 +17,7 @@
 #include "dataplane/core_state.h"
 #include "dataplane/tls/cert.h"
 #include "dataplane/tls/tls_wire.h"
+#include "dataplane/world/cell_mail.h"
 #include "dataplane/world/route.h"
 #include "dataplane/world/world.h"
 #include "drivers/port_sim.h"
@@ -88,6 +89,7 @@ struct sim {
     struct clock clock;
     struct port_sim_wire *wire;
     struct core *core;
+    struct cell_mail *mail;
     struct neighbours *core_neighbours;
     struct station station;
     struct stranger stranger[CROWD];
@@ -249,6 +251,8 @@ static void start_core(struct sim *s)
     memcpy(net.mac, core_mac, 6);
     bool ok = net_parse_address("10.0.0.1/24", &net.address[0]);
     assert(ok);
+    size_t mail_bytes = cell_mail_bytes(1); /* nothing runs here */
+    s->mail = cell_mail_init(memset(sim_take(mail_bytes, -1), 0, mail_bytes), 1, -1);
     struct core_config config = {.cores = 1,
                                  .port = port_sim_end(s->wire, 1, core_mac),
                                  .net = &net,
@@ -261,6 +265,8 @@ static void start_core(struct sim *s)
                                  .tls_port = 443,
                                  .conns_max = 2 * CROWD,
                                  .chunks = 16384,
+                                 .mail = s->mail,
+                                 .jobs_max = 1,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()}};
     neighbours_init(s->core_neighbours, 1);
@@ -424,6 +430,7 @@ void hellos_run(uint64_t seed, const struct certs *certs)
     station_fini(&s->station);
     core_end(s->core);
     core_destroy(s->core);
+    free(s->mail);
     port_sim_wire_destroy(s->wire);
     routes_destroy((struct routes *)s->world.routes);
     if (none)

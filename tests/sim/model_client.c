@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tests/sim/spoofs.h"
+
 enum { BODY_MAX = 200000 };
 
 /* ---- requests ---- */
@@ -51,7 +53,7 @@ static void add_chunked(struct client *c, const struct request *r)
         add_bytes(c, part, len);
         ADD(c, "\r\n");
     }
-    ADD(c, "0\r\n%s\r\n", chance(10) ? "x-trailer: 1\r\n" : "");
+    ADD(c, "0\r\n%s\r\n", chance(10) ? "x-trailer: 1\r\nX-Real-IP: spoofed\r\n" : "");
 }
 
 static enum answer pick_answer(void)
@@ -104,6 +106,8 @@ static void add_request(struct client *c, uint32_t id)
         is_unknown ? "other.test"
         : c->ssl   ? "rsa.test"
                    : "sim.test");
+    if (id % 4 == 1) /* what only hearth may say (model_runtime.c looks) */
+        ADD(c, "%s", SPOOFS_OF_CLIENT);
     add_pad(c, id);
     if (c->manner == HALF_CLOSES && c->request_count == CLIENT_REQUESTS)
         ADD(c, "X-Waits: fin\r\n");

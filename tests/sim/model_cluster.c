@@ -47,6 +47,8 @@ static void make_scripts(struct cluster *c)
         snprintf(s->version, sizeof(s->version), "%016x", i);
         s->version_bits = i;
         s->handle = 1000 + i;
+        s->cpu_ms = c->config.cpu_ms;
+        s->wall_ms = c->config.wall_ms;
         s->id_hash = XXH3_64bits(s->name, strlen(s->name));
         uint32_t place = (uint32_t)s->id_hash & c->script_index_mask;
         while (c->script_index[place])
@@ -60,6 +62,8 @@ static void make_scripts(struct cluster *c)
         c->scripts[i].bindings = &c->bindings[i];
         c->scripts[i].binding_count = 1;
         c->scripts[i].subrequests = c->config.subrequests;
+        if (i % 3 == 0)
+            c->bindings[i].cpu_ms = c->config.cpu_ms / 2;
     }
     for (uint32_t i = 0; i < c->config.nodes; i++)
         c->node[i].scripts = calloc(count, sizeof(*c->scripts));
@@ -125,7 +129,7 @@ const struct cluster_plan *cluster_make_plan(struct cluster *c, const uint32_t *
 void cluster_init(struct cluster *c, const struct cluster_config *config)
 {
     assert(config->nodes >= 1 && config->nodes <= CLUSTER_NODES_MAX);
-    assert(config->scripts <= MODEL_ISOLATES);
+    assert(config->scripts < MODEL_SCRIPTS && config->room <= MODEL_CELLS);
     memset(c, 0, sizeof(*c));
     c->config = *config;
     clock_init_virtual(&c->clock, 1000000000);
@@ -170,9 +174,6 @@ static void take_plan(struct cluster_node *n)
 
 static void make_world(struct cluster *c, struct cluster_node *n)
 {
-    uint64_t life[CLUSTER_RUNTIMES];
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-        life[k] = n->world.runtime[k].life;
     memcpy(n->scripts, c->scripts, c->config.scripts * sizeof(*c->scripts));
     n->world = (struct world){
         .epoch = n->world.epoch + 1,
@@ -188,21 +189,21 @@ static void make_world(struct cluster *c, struct cluster_node *n)
         .script_count = c->config.scripts,
         .scripts = n->scripts,
         .script_index = c->script_index,
-        .script_index_mask = c->script_index_mask,
-        .runtime_count = CLUSTER_RUNTIMES};
+        .script_index_mask = c->script_index_mask};
     if (cluster_is_member(c, n->index))
         n->plan = cluster_newest(c);
     take_plan(n);
     memcpy(n->world.node, c->member[n->index].name, sizeof(n->world.node));
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
-        model_runtime_start(&n->runtime[k], &n->world.runtime[k], false);
-        n->world.runtime[k].life += life[k];
-        n->runtime[k].make_us = c->config.make_us;
-        n->runtime[k].relays = c->config.relays;
-        n->runtime[k].started = c->config.started;
-        n->runtime[k].suspected = c->config.suspected;
-        n->runtime[k].arg = c->config.arg;
-    }
+    struct model_manner manner = {.make_us = c->config.make_us,
+                                  .relays = c->config.relays,
+                                  .book = c->config.book,
+                                  .cpu_ms = c->config.cpu_ms,
+                                  .wall_ms = c->config.wall_ms,
+                                  .started = c->config.started,
+                                  .suspected = c->config.suspected,
+                                  .refused = c->config.refused,
+                                  .arg = c->config.arg};
+    model_cells_init(&n->cells, &n->world, c->config.room, n->index, &manner, c->config.full);
     atomic_store(&n->shared.current, &n->world);
 }
 
@@ -236,7 +237,6 @@ void cluster_start(struct cluster *c, uint32_t node)
     make_world(c, n);
     start_clock(c, n);
     n->pause_ns = n->iterates_ns = n->took_ns = n->busy_until_ns = 0;
-    memset(n->queue, 0, sizeof(n->queue));
     memcpy(net.mac, n->mac, 6);
     memcpy(net.address[0].ip, n->ip, 16);
     net.address[0].prefix_len = 120;
@@ -252,7 +252,8 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .plain_port = 80,
                                  .conns_max = CONNS,
                                  .chunks = c->config.chunks,
-                                 .runtimes_max = CLUSTER_RUNTIMES,
+                                 .mail = n->cells.mail,
+                                 .larges = MODEL_LARGES,
                                  .jobs_max = MODEL_JOBS,
                                  .rpc_port = CLUSTER_PORT,
                                  .calls = c->config.calls ? c->config.calls : CALLS,
@@ -265,6 +266,7 @@ void cluster_start(struct cluster *c, uint32_t node)
                                  .random = sim_random};
     n->core = core_create(&config, error, sizeof(error));
     CHECK(n->core, "%s", error);
+    n->cells.bell = core_wake_fd(n->core);
     n->hog = (struct hog){0};
     if (c->config.is_full)
         hog_take(&n->hog, &n->core->chunks, 25);
@@ -277,6 +279,10 @@ static void keep_counters(struct cluster_node *n)
     uint64_t *to = (uint64_t *)&n->past;
     for (size_t i = 0; i < sizeof(struct counters) / sizeof(uint64_t); i++)
         to[i] += from[i];
+    const uint32_t *tally = (const uint32_t *)&n->cells.tally;
+    uint32_t *sum = (uint32_t *)&n->past_tally;
+    for (size_t i = 0; i < sizeof(struct model_tally) / sizeof(uint32_t); i++)
+        sum[i] += tally[i];
 }
 
 static void power_off(struct cluster_node *n)
@@ -285,8 +291,7 @@ static void power_off(struct cluster_node *n)
     core_destroy(n->core);
     n->core = NULL;
     port_close(n->port);
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-        model_runtime_free(&n->runtime[k]);
+    model_cells_fini(&n->cells);
     free(n->neighbours);
     n->neighbours = NULL;
     n->state_since_ns = sim_now_ns;
@@ -296,21 +301,6 @@ void cluster_kill(struct cluster *c, uint32_t node)
 {
     TRACE("node %u is killed", node);
     power_off(&c->node[node]);
-}
-
-/* A job that its core has given up was cancelled: nobody would ever grant it what it waits for. */
-static void check_jobs(struct cluster_node *n, uint32_t k)
-{
-    struct model_runtime *m = &n->runtime[k];
-    const struct runtime_link *link = n->core->link[k];
-    model_runtime_read(m);
-    for (uint32_t i = 0; i < MODEL_JOBS; i++) {
-        const struct model_job *j = &m->job[i];
-        const struct runtime_job *known = &link->job[j->index];
-        CHECK(!j->is_live ||
-                  (known->generation == j->generation && known->is_cancelled <= j->is_cancelled),
-              "runtime %u of node %u runs request %u for nobody", k, n->index, j->id);
-    }
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -359,8 +349,7 @@ void cluster_stop(struct cluster *c, uint32_t node)
     struct cluster_node *n = &c->node[node];
     struct core *core = n->core;
     TRACE("node %u stops", node);
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-        check_jobs(n, k);
+    model_cells_check_jobs(&n->cells, core);
     check_story(n);
     core_end(core);
     peers_fini(core->peers);
@@ -376,12 +365,8 @@ void cluster_stop(struct cluster *c, uint32_t node)
           served_live(core->served));
     CHECK(core->conn_count == 0 && core->half_open == 0, "node %u has connections left", node);
     check_no_call_left_a_trace(n);
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
-        model_runtime_read(&n->runtime[k]);
-        CHECK(core->link[k]->live_jobs == 0, "node %u has %u jobs left", node,
-              core->link[k]->live_jobs);
-        CHECK(core->counters.job_bad_message == 0, "a message that breaks the contract");
-    }
+    model_cells_check_end(&n->cells, core);
+    CHECK(core->counters.job_bad_message == 0, "a message that breaks the contract");
     power_off(n);
 }
 
@@ -529,14 +514,6 @@ bool cluster_is_settled(const struct cluster *c)
     return true;
 }
 
-uint32_t cluster_node_of(const struct cluster *c, const struct model_runtime *m)
-{
-    uint32_t node = 0;
-    while (m < c->node[node].runtime || m >= c->node[node].runtime + CLUSTER_RUNTIMES)
-        node++;
-    return node;
-}
-
 uint32_t cluster_home(const struct cluster *c, uint32_t script)
 {
     const struct cluster_plan *plan = cluster_newest(c);
@@ -564,20 +541,16 @@ void cluster_work(struct cluster *c)
         struct cluster_node *n = &c->node[i];
         if (!n->core)
             continue;
-        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-            model_runtime_unmap(&n->runtime[k]);
         if (sim_now_ns >= n->iterates_ns && sim_now_ns >= n->busy_until_ns) {
             core_iterate(n->core);
             n->took_ns = clock_now_ns(&n->clock) - n->core->now_ns;
             n->busy_until_ns = sim_now_ns + n->took_ns;
-            for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-                queue_watch_check(&n->queue[k], &n->runtime[k], n->core->link[k]);
+            model_cells_check(&n->cells, n->core);
             if (n->pause_ns)
                 n->iterates_ns = sim_now_ns + n->pause_ns / 2 + below((uint32_t)n->pause_ns);
         }
         CHECK(counters_unaccounted(&n->core->counters) == 0, "node %u: frames unaccounted", i);
-        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-            n->world.epoch += model_runtime_work(&n->runtime[k]);
+        n->world.epoch += model_cells_work(&n->cells);
         control(n);
     }
 }
@@ -594,11 +567,11 @@ uint64_t cluster_next_ns(const struct cluster *c)
         const struct cluster_node *n = &c->node[i];
         if (!n->core)
             continue;
-        uint64_t core_ns = true_ns(n, core_next_ns(n->core));
+        bool is_rung = model_cells_have_news(&n->cells);
+        uint64_t core_ns = is_rung ? sim_now_ns : true_ns(n, core_next_ns(n->core));
         core_ns = max_u64(core_ns, max_u64(n->iterates_ns, n->busy_until_ns));
         next = min_u64(next, core_ns);
-        for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-            next = min_u64(next, model_runtime_next_ns(&n->runtime[k]));
+        next = min_u64(next, model_cells_next_ns(&n->cells));
     }
     return next;
 }

@@ -1,22 +1,22 @@
 /* model_cluster.h
  *
  * A data centre of whole cores on one simulated switch, and the little of a control thread that
- * moves a node through its states.
+ * moves a node through its states and starts its cells (model_cells.h).
  *
  *                  +------------------ switch (sim_switch.h) ------------------+
  *   station 0..N-1 | node 0            node 1            node 2     ...        | station N: whoever
  *                  | core              core              core                  | the simulation
- *                  | runtime, runtime  runtime, runtime  runtime, runtime      | puts there
+ *                  | cell, cell, ...   cell, cell, ...   cell, cell, ...       | puts there
  *
  *   OFF --start--> JOINING --peers_handover--> SERVING --drain--> (leaving) --peers_handover-->
  *    ^             DRAINING --undrain--> JOINING
  *    +----- kill (the core is gone between two instructions) or stop (it ends in order)
  *
  * All nodes have the same scripts (but not always the same version of them), and one core each.
- * Every script is named "sK" and answers at the host "sK.test". A killed node loses its runtimes
- * with it.
+ * Every script is named "sK" and answers at the host "sK.test". A killed node loses its cells with
+ * it.
  *
- * Time. The wires, the runtimes and whoever looks on live by sim_now_ns. A node lives by its own
+ * Time. The wires, the cells and whoever looks on live by sim_now_ns. A node lives by its own
  * clock: with `skewed` each start of it begins at another number, from zero to months, and runs up
  * to 500 ppm fast or slow, so that no two clocks agree in anything.
  *
@@ -32,13 +32,11 @@
 #include "dataplane/world/ring.h"
 #include "drivers/clock.h"
 #include "tests/sim/hog.h"
-#include "tests/sim/model_runtime.h"
-#include "tests/sim/queue_watch.h"
+#include "tests/sim/model_cells.h"
 #include "tests/sim/sim_switch.h"
 
 enum {
     CLUSTER_NODES_MAX = 16,
-    CLUSTER_RUNTIMES = 2,
     CLUSTER_PORT = 7400,
     CLUSTER_PLANS_MAX = 256,
     CLUSTER_NO_MEMBER = UINT16_MAX,
@@ -53,7 +51,10 @@ struct cluster_config {
     uint32_t calls, served, streams, channels; /* sizes of its tables; 0: plenty */
     uint32_t subrequests;                      /* that a request may make; 0: the default */
     bool relays;      /* scripts call each other: binding 0 of K is script (7 K + 3) mod scripts */
-    uint32_t make_us; /* of an isolate, about */
+    uint32_t make_us; /* to load a script, about */
+    uint32_t cpu_ms, wall_ms; /* limits of all scripts */
+    struct tree_book *book;
+    uint32_t room;       /* for cells of each node */
     struct notes *notes; /* of each node; NULL: none */
     uint16_t mtu;
     struct world_tune tune;
@@ -61,8 +62,10 @@ struct cluster_config {
     double corrupt;
     bool skewed; /* clocks */
     void (*suspected)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth);
+    void (*refused)(void *arg, uint32_t id, uint32_t depth);
     void (*started)(void *arg, struct model_runtime *, uint32_t id, uint32_t depth, uint64_t handle,
                     bool is_cold);
+    void (*full)(void *arg, uint64_t script); /* a demanded start found no room at some node */
     void *arg;
 };
 
@@ -93,14 +96,14 @@ struct cluster_node {
     struct core *core; /* NULL: off */
     struct hog hog;
     struct neighbours *neighbours;
-    struct model_runtime runtime[CLUSTER_RUNTIMES];
-    struct queue_watch queue[CLUSTER_RUNTIMES];
+    struct model_cells cells;
     struct world world;
     struct world_shared shared;
     struct world_script *scripts;
     uint64_t state_since_ns;
     uint32_t lives;
     struct counters past; /* of the lives before */
+    struct model_tally past_tally;
 };
 
 struct cluster {
@@ -154,8 +157,6 @@ enum node_state cluster_state(const struct cluster *, uint32_t node);
 /* Every member has the newest plan, and all that are up see every other one as what it says of
  * itself, or down if it does not have them in its list. */
 bool cluster_is_settled(const struct cluster *);
-/* Whose runtime it is. */
-uint32_t cluster_node_of(const struct cluster *, const struct model_runtime *);
 /* The home of a script when every member of the newest plan serves. */
 uint32_t cluster_home(const struct cluster *, uint32_t script);
 /* A counter of all lives of all nodes, by its offset in struct counters. */

@@ -1,63 +1,78 @@
 #include "tests/sim/model_runtime.h"
 
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/eventfd.h>
 
-static void *map_region(void)
+#include "tests/sim/model_runtime_parts.h"
+#include "tests/sim/spoofs.h"
+
+enum { COMPUTES_MS = 150 };
+
+/* ---- lanes ---- */
+
+void model_runtime_open(struct model_runtime *m, uint32_t lane, void *region, uint32_t core,
+                        int bell, const struct job_geometry *g)
 {
-    void *region =
-        mmap(NULL, job_region_bytes(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(region != MAP_FAILED, "no memory for a region");
-    return region;
+    struct model_lane *l = &m->lane[lane];
+    struct job_lane shared;
+    *l = (struct model_lane){.region = region,
+                             .core = core,
+                             .bell = bell,
+                             .is_larger = g->jobs > job_geometry_small.jobs,
+                             .geometry = *g};
+    l->arena_lists = malloc(arena_lists_bytes(g->chunks));
+    CHECK(l->arena_lists, "no memory for a region");
+    job_region_lane(l->region, g, core, &shared);
+    job_consumer_init(&l->down, shared.down, g->slots);
+    job_producer_init(&l->up, shared.up, g->slots);
+    arena_owner_init(&l->arena_up, &shared.arena_up, l->arena_lists);
+    arena_peer_init(&l->arena_down, &shared.arena_down);
 }
 
-void model_runtime_unmap(struct model_runtime *m)
+void model_runtime_close(struct model_runtime *m, uint32_t lane)
 {
-    if (m->old_region)
-        munmap(m->old_region, job_region_bytes(1));
-    m->old_region = NULL;
+    struct model_lane *l = &m->lane[lane];
+    if (!l->region)
+        return;
+    free(l->arena_lists);
+    l->region = NULL;
 }
 
-static void attach(struct model_runtime *m)
+/* ---- its life ---- */
+
+void model_runtime_start(struct model_runtime *m, const struct model_manner *manner,
+                         struct model_tally *tally, uint64_t handle)
 {
-    if (!m->region)
-        m->region = map_region();
-    struct job_lane_shared *lane = job_region_lane(m->region, 0);
-    job_region_format(m->region, 1);
-    job_consumer_init(&m->down, &lane->down);
-    job_producer_init(&m->up, &lane->up);
-    arena_owner_init(&m->arena_up, &lane->arena_up);
-    arena_peer_init(&m->arena_down, &lane->arena_down);
-    memset(m->isolate, 0, sizeof(m->isolate));
-    m->owed = 0;
-    atomic_store(&m->condemned, 0);
-    if (!m->is_announced)
-        m->world->life++;
-    m->is_announced = false;
-    m->world->region = m->region;
+    m->manner = manner;
+    m->tally = tally;
+    m->handle = handle;
     m->is_up = true;
+    m->death_ns = m->lie_ns = UINT64_MAX;
+    if (manner->is_troubled && chance(40))
+        m->death_ns = sim_now_ns + below(3000) * 1000000ull;
+    if (manner->is_troubled && chance(40))
+        m->lie_ns = sim_now_ns + below(3000) * 1000000ull;
+    if (manner->refused && chance(15))
+        m->starts_left = 1 + below(30);
+    if (manner->book && chance(20))
+        m->words = (uint8_t)(1 + below(MODEL_FICKLE));
+    m->took_us = manner->make_us / 2 + below(manner->make_us);
+    m->ready_ns = sim_now_ns + m->took_us * 1000ull;
 }
 
-void model_runtime_start(struct model_runtime *m, struct world_runtime *world, bool is_troubled)
+static void forget_jobs(struct model_runtime *m)
 {
-    *m = (struct model_runtime){.world = world, .death_ns = UINT64_MAX, .lie_ns = UINT64_MAX};
-    *world = (struct world_runtime){.wake_fd = -1, .condemned = &m->condemned};
-    m->is_troubled = is_troubled;
-    if (is_troubled && chance(60))
-        m->death_ns = sim_now_ns + below(3000) * 1000000ull;
-    if (is_troubled && chance(60))
-        m->lie_ns = sim_now_ns + below(3000) * 1000000ull;
-    attach(m);
+    for (uint32_t i = 0; i < MODEL_JOBS; i++)
+        free(m->job[i].reply_head);
+    memset(m->job, 0, sizeof(m->job));
+    m->jobs_end = 0;
 }
 
 void model_runtime_free(struct model_runtime *m)
 {
-    model_runtime_unmap(m);
-    if (m->region)
-        munmap(m->region, job_region_bytes(1));
-    m->region = NULL;
-    free(m->reply_head);
-    m->reply_head = NULL;
+    for (uint32_t k = 0; k < MODEL_LANES; k++)
+        model_runtime_close(m, k);
+    forget_jobs(m);
 }
 
 void model_runtime_crash(struct model_runtime *m)
@@ -71,98 +86,115 @@ void model_runtime_hang(struct model_runtime *m, uint64_t until_ns)
     m->stalled_until_ns = m->death_ns = until_ns;
 }
 
-/* One of its jobs, or none, is on the CPU at its end. */
-static void name_suspect(struct model_runtime *m)
+bool model_runtime_is_ready(const struct model_runtime *m)
+{
+    return sim_now_ns >= m->ready_ns;
+}
+
+uint32_t model_runtime_jobs(const struct model_runtime *m, uint32_t lane)
+{
+    uint32_t jobs = 0;
+    for (uint32_t i = 0; i < m->jobs_end; i++)
+        jobs += m->job[i].is_live && m->job[i].lane == &m->lane[lane];
+    return jobs;
+}
+
+static const struct model_job *any_job(const struct model_runtime *m)
 {
     const struct model_job *j = NULL;
     uint32_t live = 0;
     for (uint32_t i = 0; i < m->jobs_end; i++) {
-        bool may_be = m->job[i].is_live && (!m->dies_of || m->job[i].handle == m->dies_of);
-        if (may_be && below(++live) == 0)
+        if (m->job[i].is_live && below(++live) == 0)
             j = &m->job[i];
     }
-    m->world->ended_life = m->world->life;
-    m->world->ended_by = (struct job_blame){0};
-    if (!j || (!m->dies_of && chance(30)))
+    return j;
+}
+
+/* One of its jobs, or none, is on the CPU at its end. */
+static void name_suspect(struct model_runtime *m)
+{
+    const struct model_job *j = any_job(m);
+    if (!j || (!m->dies_busy && chance(30)))
         return;
-    m->world->ended_by =
-        (struct job_blame){.script = j->handle, .job = job_name(0, j->index, j->generation)};
-    m->suspects++;
-    if (m->suspected)
-        m->suspected(m->arg, m, j->id, j->depth);
+    j->lane->blame = (struct job_blame){.script = m->handle,
+                                        .job = job_name(j->lane->core, j->index, j->generation)};
+    struct job_executing *executing = &((struct job_region_header *)j->lane->region)->executing;
+    atomic_store(&executing->script, j->lane->blame.script);
+    atomic_store(&executing->job, j->lane->blame.job);
+    m->tally->suspects++;
+    if (m->manner->suspected)
+        m->manner->suspected(m->manner->arg, m, j->id, j->depth);
 }
 
 static void die(struct model_runtime *m)
 {
-    TRACE("the runtime dies");
-    m->deaths++;
+    TRACE("a cell of %lu dies", (unsigned long)m->handle);
+    m->tally->deaths++;
+    m->tally->unheard += m->has_lied && !atomic_load(&m->condemned);
     name_suspect(m);
-    m->is_up = m->is_fragile = false;
-    memset(m->job, 0, sizeof(m->job)); /* nobody runs them, whoever looks before it is back */
-    m->jobs_end = 0;
-    m->world->region = NULL;
-    model_runtime_unmap(m);
-    m->old_region = m->region;
-    m->region = NULL;
-    uint32_t away_ms = !m->dies_of && chance(20) ? 4000 : 300; /* supervise.h */
-    m->back_at_ns = sim_now_ns + 1000000 + below(away_ms) * 1000000ull;
-    m->dies_of = 0;
-    m->stalled_until_ns = m->slow_ns = m->read_ns = 0;
-    m->death_ns =
-        m->is_troubled && chance(50) ? m->back_at_ns + below(1000) * 1000000ull : UINT64_MAX;
-    /* A world may show the next life before it is up. */
-    m->is_announced = chance(50);
-    m->world->life += m->is_announced;
+    m->is_up = false;
+    for (uint32_t i = 0; m->manner->book && i < m->jobs_end; i++)
+        tree_book_died(m->manner->book, m->job[i].run);
+    forget_jobs(m); /* nobody runs them, whoever looks */
 }
 
-static struct model_job *find(struct model_runtime *m, const struct job_slot *s)
+/* ---- messages ---- */
+
+static struct model_job *find(struct model_runtime *m, const struct model_lane *lane,
+                              const struct job_slot *s)
 {
     for (uint32_t i = 0; i < m->jobs_end; i++) {
         struct model_job *j = &m->job[i];
-        if (j->is_live && j->index == s->job && j->generation == s->generation)
+        if (j->is_live && j->lane == lane && j->index == s->job && j->generation == s->generation)
             return j;
     }
     return NULL;
 }
 
-static struct job_slot slot_of(const struct model_job *j, enum job_type type)
+struct job_slot model_slot(const struct model_job *j, enum job_type type)
 {
     return (struct job_slot){.type = (uint8_t)type, .job = j->index, .generation = j->generation};
 }
 
-static void push(struct model_runtime *m, const struct job_slot *s)
+void model_push(struct model_lane *l, const struct job_slot *s)
 {
-    CHECK(job_producer_push(&m->up, s), "the up ring is full");
-    job_producer_publish(&m->up);
+    CHECK(job_producer_push(&l->up, s), "the up ring is full");
+    job_producer_publish(&l->up);
+    if (job_sleeper_take(&((struct job_region_header *)l->region)->core_asleep[l->core]))
+        eventfd_write(l->bell, 1);
 }
 
-/* A head, in chunks. False: there are not so many. */
-static bool put_head(struct model_runtime *m, struct job_slot *s, const uint8_t *bytes, size_t len)
+bool model_has_slots(struct model_lane *l, uint32_t slots)
 {
-    uint32_t chunks = (uint32_t)(len + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
+    return job_producer_free(&l->up, slots) >= slots;
+}
+
+bool model_put_head(struct model_lane *l, struct job_slot *s, const uint8_t *bytes, size_t len)
+{
+    uint32_t chunks = arena_chunks_for(len);
     CHECK(len > 0 && chunks <= JOB_SLOT_CHUNKS, "a head of %zu bytes", len);
-    if (arena_available(&m->arena_up, chunks) < chunks)
+    if (arena_available(&l->arena_up) < chunks)
         return false;
     s->bytes = (uint32_t)len;
     for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
-        uint32_t chunk = arena_take(&m->arena_up);
-        memcpy(arena_bytes(&m->arena_up, chunk), bytes + at,
+        uint32_t chunk = arena_take(&l->arena_up);
+        memcpy(arena_bytes(&l->arena_up, chunk), bytes + at,
                len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES);
         s->chunk[s->chunk_count++] = chunk;
     }
     return true;
 }
 
-static void take_head(const struct model_runtime *m, const struct job_slot *s, uint8_t *out)
+void model_take_head(const struct model_lane *l, const struct job_slot *s, uint8_t *out)
 {
     for (uint32_t i = 0; i < s->chunk_count; i++) {
         uint32_t at = i * ARENA_CHUNK_BYTES;
-        memcpy(out + at, arena_view(&m->arena_down, s->chunk[i]),
+        memcpy(out + at, arena_view(&l->arena_down, s->chunk[i]),
                s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES);
     }
 }
 
-static void write_pad(struct head_writer *w, uint32_t id, uint32_t len)
+void model_write_pad(struct head_writer *w, uint32_t id, uint32_t len)
 {
     static char pad[PAD_BYTES_MAX];
     if (len == 0)
@@ -171,312 +203,27 @@ static void write_pad(struct head_writer *w, uint32_t id, uint32_t len)
     head_write_field(w, (struct head_view){"x-pad", 5}, (struct head_view){pad, len});
 }
 
-/* The next s->bytes bytes of a body, in chunks. */
-static void put_body(struct model_runtime *m, struct job_slot *s, uint32_t id, uint32_t from)
+void model_put_body(struct model_lane *l, struct job_slot *s, uint32_t id, uint32_t from)
 {
     for (uint32_t at = 0; at < s->bytes; at += ARENA_CHUNK_BYTES) {
         uint32_t part = s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES;
-        s->chunk[s->chunk_count++] = arena_take(&m->arena_up);
-        body_fill(arena_bytes(&m->arena_up, s->chunk[s->chunk_count - 1]), id, from + at, part);
+        s->chunk[s->chunk_count++] = arena_take(&l->arena_up);
+        body_fill(arena_bytes(&l->arena_up, s->chunk[s->chunk_count - 1]), id, from + at, part);
     }
 }
 
-static void check_body(const struct model_runtime *m, const struct job_slot *s, uint32_t id,
-                       uint32_t from, const char *what)
+void model_check_body(const struct model_lane *l, const struct job_slot *s, uint32_t id,
+                      uint32_t from, const char *what)
 {
     for (uint32_t at = 0; at < s->bytes; at += ARENA_CHUNK_BYTES) {
         uint32_t part = s->bytes - at < ARENA_CHUNK_BYTES ? s->bytes - at : ARENA_CHUNK_BYTES;
-        uint32_t same = body_compare(arena_view(&m->arena_down, s->chunk[at / ARENA_CHUNK_BYTES]),
+        uint32_t same = body_compare(arena_view(&l->arena_down, s->chunk[at / ARENA_CHUNK_BYTES]),
                                      id, from + at, part);
         CHECK(same == part, "%s byte %u of %u", what, from + at + same, id);
     }
 }
 
-static bool has_isolate(const struct model_runtime *m, uint64_t handle)
-{
-    const struct model_isolate *i = m->isolate;
-    while (i < m->isolate + MODEL_ISOLATES && i->handle && i->handle != handle)
-        i++;
-    return i < m->isolate + MODEL_ISOLATES && i->handle == handle;
-}
-
-/* That script's, made if there is none. */
-static struct model_isolate *isolate_of(struct model_runtime *m, uint64_t handle)
-{
-    struct model_isolate *i = m->isolate;
-    while (i->handle != handle && i->handle) {
-        i++;
-        CHECK(i < m->isolate + MODEL_ISOLATES, "more scripts than the model has isolates");
-    }
-    if (i->handle)
-        return i;
-    *i = (struct model_isolate){.handle = handle, .took_us = m->make_us / 2 + below(m->make_us)};
-    i->ready_ns = sim_now_ns + i->took_us * 1000ull;
-    return i;
-}
-
-static void on_warm(struct model_runtime *m, uint64_t handle)
-{
-    if (m->make_us == 0) {
-        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = handle});
-        return;
-    }
-    struct model_isolate *i = isolate_of(m, handle);
-    m->owed += !i->is_owed;
-    i->is_owed = true;
-}
-
-static void tell_warmed(struct model_runtime *m)
-{
-    for (uint32_t k = 0; m->owed > 0 && k < MODEL_ISOLATES && m->isolate[k].handle; k++) {
-        struct model_isolate *i = &m->isolate[k];
-        if (!i->is_owed || sim_now_ns < i->ready_ns || job_producer_free(&m->up, 8) < 8)
-            continue;
-        i->is_owed = false;
-        m->owed--;
-        push(m, &(struct job_slot){.type = JOB_WARMED, .arg = i->handle, .arg2 = i->took_us});
-    }
-}
-
-/* Waits for its isolate. */
-static void find_isolate(struct model_runtime *m, struct model_job *j, uint64_t handle)
-{
-    uint64_t before_ns = sim_now_ns;
-    bool was_there = has_isolate(m, handle);
-    struct model_isolate *i = isolate_of(m, handle);
-    if (i->ready_ns <= before_ns)
-        return;
-    m->cold++;
-    j->cold_us = was_there ? JOB_START_WARMING : (i->ready_ns - before_ns) / 1000 + 2;
-    j->next_ns = i->ready_ns + below(100) * 1000ull;
-}
-
-/* ---- relays ---- */
-
-static uint64_t sub_of(const struct model_runtime *m, const struct model_job *j)
-{
-    uint32_t place = (uint32_t)(j - m->job);
-    return (uint64_t)m->sub_generation[place] << 32 | place;
-}
-
-static struct model_job *find_sub(struct model_runtime *m, uint64_t sub)
-{
-    struct model_job *j = &m->job[(uint32_t)sub % MODEL_JOBS];
-    return j->is_live && j->is_relay && sub_of(m, j) == sub ? j : NULL;
-}
-
-static void start_relay(struct model_runtime *m, struct model_job *j,
-                        const struct head_request *request)
-{
-    static uint8_t bytes[JOB_HEAD_BYTES_MAX];
-    char url[128];
-    struct head_writer w;
-    if (job_producer_free(&m->up, 8) < 8)
-        return;
-    snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", j->answer, j->id, j->bytes,
-             j->depth + 1);
-    head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0}, request->method,
-                       (struct head_view){url, strlen(url)});
-    write_pad(&w, j->id, request_pad(j->id));
-    struct job_slot s = slot_of(j, JOB_SUB);
-    if (!put_head(m, &s, bytes, head_write_end(&w)))
-        return;
-    m->sub_generation[j - m->job]++;
-    m->relayed++;
-    j->is_relay = true;
-    j->sub_credit = j->reply_credit = JOB_CREDIT_INITIAL;
-    j->sub_ended = j->has_all_input;
-    s.flags = j->has_all_input ? JOB_F_END : 0;
-    s.arg = sub_of(m, j);
-    push(m, &s);
-}
-
-/* What has come of the body goes on, as far as there is credit. */
-static void relay_body(struct model_runtime *m, struct model_job *j)
-{
-    uint32_t n = j->received - j->sub_sent;
-    n = n < j->sub_credit ? n : j->sub_credit;
-    n = n < JOB_HEAD_BYTES_MAX ? n : JOB_HEAD_BYTES_MAX;
-    uint32_t chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
-    bool is_end = j->has_all_input && j->sub_sent + n == j->received;
-    if (j->sub_ended || j->reply_ended || (n == 0 && !is_end) ||
-        arena_available(&m->arena_up, chunks) < chunks)
-        return;
-    struct job_slot s = {
-        .type = JOB_SUB_BODY, .flags = is_end ? JOB_F_END : 0, .arg = sub_of(m, j), .bytes = n};
-    put_body(m, &s, j->id, j->sub_sent);
-    j->sub_sent += n;
-    j->sub_credit -= n;
-    j->sub_ended = is_end;
-    push(m, &s);
-}
-
-static void on_reply(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
-{
-    CHECK(!j->reply_ended, "a reply after its end");
-    j->reply_ended = s->flags & JOB_F_END;
-    switch (s->type) {
-    case JOB_REPLY:
-        CHECK(j->reply_head_bytes == 0 && s->bytes > 0, "reply head");
-        if (!m->reply_head)
-            m->reply_head = malloc(sizeof(m->reply_head[0]) * MODEL_JOBS);
-        take_head(m, s, m->reply_head[j - m->job]);
-        j->reply_head_bytes = s->bytes;
-        break;
-    case JOB_REPLY_DATA:
-        CHECK(j->reply_head_bytes > 0 && s->bytes <= j->reply_credit,
-              "more reply than credit, or no head");
-        j->reply_credit -= s->bytes;
-        check_body(m, s, j->id, j->reply_received, "reply");
-        j->reply_received += s->bytes;
-        break;
-    case JOB_REPLY_ERROR:
-        TRACE("relay of %u: error %u", j->id, (unsigned)s->arg2);
-        if (s->arg2 == JOB_ERROR_SUBREQUESTS) { /* that was one too many: it answers by itself */
-            CHECK(j->reply_head_bytes == 0, "a call that has an answer is over its budget");
-            m->over_budget++;
-            j->is_relay = false;
-            break;
-        }
-        j->reply_error = (enum job_error)s->arg2;
-        j->reply_ended = true;
-        break;
-    case JOB_SUB_CREDIT:
-        j->sub_credit += (uint32_t)s->arg2;
-        break;
-    }
-}
-
-/* ---- sub-requests on the side ---- */
-
-static uint64_t side_of(const struct model_runtime *m, const struct model_job *j)
-{
-    return (uint64_t)j->side.generation << 32 | (uint32_t)(MODEL_JOBS + (j - m->job));
-}
-
-static void start_side(struct model_runtime *m, struct model_job *j)
-{
-    uint8_t bytes[512];
-    char url[128];
-    struct head_writer w;
-    j->wants_side = false;
-    if (job_producer_free(&m->up, 8) < 8 || arena_available(&m->arena_up, 1) == 0)
-        return;
-    snprintf(url, sizeof(url), "https://sim.test/%u/%u/%u/%u", (unsigned)ANSWER_GENERATE, j->id,
-             chance(30) ? below(200000) : below(2000), MODEL_SIDE);
-    j->side.has_body = chance(40);
-    head_write_request(&w, bytes, sizeof(bytes), (struct head_view){"", 0},
-                       j->side.has_body ? (struct head_view){"POST", 4}
-                                        : (struct head_view){"GET", 3},
-                       (struct head_view){url, strlen(url)});
-    j->side.generation = ++m->side_generation;
-    j->side.is_live = true;
-    j->side.credit = j->side.reply_credit = JOB_CREDIT_INITIAL;
-    m->sides++;
-    struct job_slot s = slot_of(j, JOB_SUB);
-    s.flags = j->side.has_body ? 0 : JOB_F_END;
-    s.arg = side_of(m, j);
-    s.bytes = (uint32_t)head_write_end(&w);
-    s.chunk_count = 1;
-    s.chunk[0] = arena_take(&m->arena_up);
-    memcpy(arena_bytes(&m->arena_up, s.chunk[0]), bytes, s.bytes);
-    push(m, &s);
-}
-
-static void on_side_reply(struct model_runtime *m, const struct job_slot *s)
-{
-    struct model_job *j = &m->job[((uint32_t)s->arg - MODEL_JOBS) % MODEL_JOBS];
-    if (!j->is_live || !j->side.is_live || side_of(m, j) != s->arg)
-        return;
-    switch (s->type) {
-    case JOB_REPLY:
-        CHECK(!j->side.has_head, "two heads for one sub-request");
-        j->side.has_head = true;
-        break;
-    case JOB_REPLY_DATA:
-        CHECK(j->side.has_head && s->bytes <= j->side.reply_credit, "more reply than credit");
-        j->side.reply_credit -= s->bytes;
-        check_body(m, s, j->id, j->side.received, "side reply");
-        j->side.received += s->bytes;
-        break;
-    case JOB_SUB_CREDIT:
-        j->side.credit += (uint32_t)s->arg2;
-        return;
-    }
-    if (s->type == JOB_REPLY_ERROR || s->flags & JOB_F_END)
-        j->side.is_live = false;
-}
-
-/* A piece of a body that never ends, some credit, or no more patience. */
-static void work_on_side(struct model_runtime *m, struct model_job *j)
-{
-    if (j->wants_side && chance(20))
-        start_side(m, j);
-    if (!j->side.is_live)
-        return;
-    if (chance(5)) {
-        m->abandoned++;
-        j->side.is_live = false;
-        push(m, &(struct job_slot){.type = JOB_SUB_CANCEL, .arg = side_of(m, j)});
-        return;
-    }
-    uint32_t grant = below(JOB_CREDIT_INITIAL - j->side.reply_credit + 1);
-    if (grant > 0) {
-        j->side.reply_credit += grant;
-        push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = side_of(m, j), .arg2 = grant});
-    }
-    uint32_t n = j->side.credit < ARENA_CHUNK_BYTES ? j->side.credit : ARENA_CHUNK_BYTES;
-    if (!j->side.has_body || n == 0 || arena_available(&m->arena_up, 1) == 0)
-        return;
-    struct job_slot s = {.type = JOB_SUB_BODY, .arg = side_of(m, j), .bytes = n};
-    put_body(m, &s, j->id, j->side.sent);
-    j->side.sent += n;
-    j->side.credit -= n;
-    push(m, &s);
-}
-
-static void linger(struct model_runtime *m, struct model_job *j)
-{
-    m->lingered++;
-    j->lingers = true;
-    j->wants_side |= j->side.generation == 0 && chance(50);
-    j->done_ns = sim_now_ns + below(40) * 1000000ull;
-}
-
-/* JOB_F_LINGERS if the job lives on behind its answer or error. */
-static uint8_t may_linger(struct model_runtime *m, struct model_job *j)
-{
-    j->is_live = m->relays && chance(10);
-    if (!j->is_live)
-        return 0;
-    linger(m, j);
-    return JOB_F_LINGERS;
-}
-
-/* The client has left: it is through with that at once, or goes on for a while. */
-static void on_cancel(struct model_runtime *m, struct model_job *j)
-{
-    bool goes_on = m->relays && chance(30);
-    j->is_cancelled = true;
-    if (j->lingers)
-        return; /* its answer crossed the message */
-    linger(m, j);
-    j->wants_side &= goes_on;
-    if (!goes_on)
-        j->done_ns = sim_now_ns;
-    j->next_ns = sim_now_ns;
-}
-
-static void work_on_lingering(struct model_runtime *m, struct model_job *j)
-{
-    work_on_side(m, j);
-    if (sim_now_ns < j->done_ns)
-        return;
-    struct job_slot s = slot_of(j, chance(80) ? JOB_DONE : JOB_ERROR);
-    s.arg = s.type == JOB_ERROR ? JOB_ERROR_WALL_LIMIT : 0;
-    j->is_live = false;
-    push(m, &s);
-}
+/* ---- down ---- */
 
 /* Who has all bytes of an answer may close its half before the script says that these are all. */
 static void on_fin(struct model_job *j)
@@ -486,17 +233,65 @@ static void on_fin(struct model_job *j)
     j->has_fin = true;
 }
 
-static void on_start(struct model_runtime *m, const struct job_slot *s)
+/* It waits until the script is loaded. */
+static void wait_for_script(struct model_runtime *m, struct model_job *j)
+{
+    if (model_runtime_is_ready(m))
+        return;
+    m->tally->cold++;
+    j->cold_us = m->is_waited_for ? JOB_START_WARMING : (m->ready_ns - sim_now_ns) / 1000 + 2;
+    j->next_ns = m->ready_ns + below(100) * 1000ull;
+    m->is_waited_for = true;
+}
+
+/* What it says once more of an earlier job in the same place is late, and nobody's. */
+static void say_late(struct model_lane *lane, const struct model_job *j)
+{
+    struct job_slot late = model_slot(j, JOB_ERROR);
+    if (j->generation == 1 || !chance(3) || !model_has_slots(lane, 8))
+        return;
+    late.generation--;
+    late.arg = JOB_ERROR_EXCEPTION;
+    model_push(lane, &late);
+}
+
+/* Nothing of it has begun. */
+static void refuse_start(struct model_runtime *m, struct model_lane *lane, const struct job_slot *s)
+{
+    struct job_slot no = {
+        .type = JOB_ERROR, .job = s->job, .generation = s->generation, .arg = JOB_ERROR_SPENT};
+    uint8_t head[JOB_HEAD_BYTES_MAX];
+    struct head_reader r;
+    char url[256];
+    uint32_t id, depth = 0;
+    model_take_head(lane, s, head);
+    struct head_request request = head_read_request(&r, head, s->bytes);
+    snprintf(url, sizeof(url), "%.*s", (int)request.url.len, request.url.p);
+    CHECK(sscanf(url, "%*[^:]://%*[^/]/%*u/%u/%*u/%u", &id, &depth) >= 1, "url %s", url);
+    TRACE("a cell of %lu refuses %u.%u", (unsigned long)m->handle, id, depth);
+    m->tally->refused++;
+    if (m->manner->refused)
+        m->manner->refused(m->manner->arg, id, depth);
+    model_push(lane, &no);
+}
+
+static void on_start(struct model_runtime *m, struct model_lane *lane, const struct job_slot *s)
 {
     uint8_t head[JOB_HEAD_BYTES_MAX];
     struct model_job *j = NULL;
+    if (m->is_spent) {
+        refuse_start(m, lane, s);
+        return;
+    }
     for (uint32_t i = 0; i < MODEL_JOBS && !j; i++)
         j = m->job[i].is_live ? NULL : &m->job[i];
     CHECK(j, "more jobs than clients");
     if (m->jobs_end < (uint32_t)(j - m->job) + 1)
         m->jobs_end = (uint32_t)(j - m->job) + 1;
-    CHECK(s->arg >= m->handle_min, "script %lu was forgotten", (unsigned long)s->arg);
-    take_head(m, s, head);
+    m->is_spent = m->starts_left > 0 && --m->starts_left == 0;
+    CHECK(s->arg == m->handle, "a job of script %lu for a cell of %lu", (unsigned long)s->arg,
+          (unsigned long)m->handle);
+    model_take_head(lane, s, head);
     struct head_reader r;
     struct head_request request = head_read_request(&r, head, s->bytes);
     struct head_field f;
@@ -509,12 +304,13 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
         waits |= f.name.len == 7 && memcmp(f.name.p, "x-waits", 7) == 0;
     }
     CHECK(head_read_end(&r), "a malformed request head");
+    spoofs_check(head, s->bytes);
     char url[256];
     snprintf(url, sizeof(url), "%.*s", (int)request.url.len, request.url.p);
     *j = (struct model_job){.is_live = true,
+                            .lane = lane,
                             .index = s->job,
                             .generation = s->generation,
-                            .handle = s->arg,
                             .send_credit = JOB_ANSWER_CREDIT_INITIAL,
                             .recv_credit = JOB_CREDIT_INITIAL,
                             .has_all_input = s->flags & JOB_F_END,
@@ -526,39 +322,39 @@ static void on_start(struct model_runtime *m, const struct job_slot *s)
                             .next_ns = sim_now_ns + below(3000) * 1000ull};
     const char *host = strstr(url, "://");
     const char *path = host ? strchr(host + 3, '/') : NULL;
-    CHECK(path && sscanf(path, "/%u/%u/%u/%u", &j->answer, &j->id, &j->bytes, &j->depth) >= 3,
+    uint32_t call = 0;
+    CHECK(path &&
+              sscanf(path, "/%u/%u/%u/%u/%u", &j->answer, &j->id, &j->bytes, &j->depth, &call) >= 3,
           "url %s", url);
+    model_begin_run(m, j, call, &request);
     CHECK(j->answer < ANSWERS, "url %s", url);
     uint32_t padded = j->depth == MODEL_SIDE ? 0 : request_pad(j->id);
     CHECK(pad_is(pad.p, pad.len, j->id, padded), "request %u.%u: padding of %zu bytes, not %u",
           j->id, j->depth, pad.len, padded);
-    if (m->relays && j->depth + 1 < MODEL_DEPTH && chance(30))
-        start_relay(m, j, &request);
-    j->wants_side = m->relays && j->depth < MODEL_DEPTH && chance(15);
-    j->cold_us = below(2) * below(5000);
-    if (m->make_us) {
-        j->cold_us = 0;
-        find_isolate(m, j, s->arg);
-    }
+    if (m->manner->relays && j->depth + 1 < MODEL_DEPTH && chance(30))
+        model_start_relay(m, j, &request);
+    j->wants_side = m->manner->relays && j->depth < MODEL_DEPTH && chance(15);
+    if (m->manner->book && j->wants_side && chance(25)) /* it computes first */
+        j->next_ns = sim_now_ns + below(COMPUTES_MS) * 1000000ull;
+    j->sits = m->manner->book && j->depth == MODEL_SIDE && j->has_all_input && chance(5);
+    m->tally->sat += j->sits;
+    if (m->manner->make_us)
+        wait_for_script(m, j);
+    else
+        j->cold_us = below(2) * below(5000);
     if (m->is_fragile && chance(50) && sim_now_ns + 3000000 < m->death_ns)
         m->death_ns = sim_now_ns + below(3000) * 1000ull;
-    /* What it says once more of an earlier job in the same place is late, and nobody's. */
-    if (s->generation > 1 && chance(3) && job_producer_free(&m->up, 8) >= 8) {
-        struct job_slot late = slot_of(j, JOB_ERROR);
-        late.generation--;
-        late.arg = JOB_ERROR_EXCEPTION;
-        push(m, &late);
-    }
-    if (m->started)
-        m->started(m->arg, m, j->id, j->depth, s->arg, j->cold_us > 0);
+    say_late(lane, j);
+    if (m->manner->started)
+        m->manner->started(m->manner->arg, m, j->id, j->depth, s->arg, j->cold_us > 0);
 }
 
-static void on_body(struct model_runtime *m, struct model_job *j, const struct job_slot *s)
+static void on_body(struct model_job *j, const struct job_slot *s)
 {
     CHECK(s->bytes <= j->recv_credit, "more body than credit");
     CHECK(!j->has_all_input, "body after its end");
     j->recv_credit -= s->bytes;
-    check_body(m, s, j->id, j->received, "request body");
+    model_check_body(j->lane, s, j->id, j->received, "request body");
     j->received += s->bytes;
     if (s->flags & JOB_F_END) {
         CHECK(j->received == j->bytes, "a body of %u bytes, not %u", j->received, j->bytes);
@@ -566,36 +362,47 @@ static void on_body(struct model_runtime *m, struct model_job *j, const struct j
     }
 }
 
-void model_runtime_read(struct model_runtime *m)
+static void on_message(struct model_runtime *m, struct model_lane *lane, const struct job_slot *s)
+{
+    struct model_job *j = find(m, lane, s);
+    if (s->type == JOB_START)
+        on_start(m, lane, s);
+    else if (j && s->type == JOB_BODY)
+        on_body(j, s);
+    else if (j && s->type == JOB_CREDIT)
+        j->send_credit += (uint32_t)s->arg;
+    else if (j && s->type == JOB_FIN)
+        on_fin(j);
+    else if (j && s->type == JOB_CANCEL)
+        model_on_cancel(m, j);
+    else if (s->type == JOB_REPLY || s->type == JOB_REPLY_DATA || s->type == JOB_REPLY_ERROR ||
+             s->type == JOB_SUB_CREDIT)
+        model_on_reply(m, lane, s);
+}
+
+static void read_lane(struct model_runtime *m, struct model_lane *lane)
 {
     struct job_slot s;
-    while (m->is_up && job_consumer_pop(&m->down, &s) == JOB_RING_OK) {
-        struct model_job *j = find(m, &s);
-        if (s.type == JOB_START)
-            on_start(m, &s);
-        else if (j && s.type == JOB_BODY)
-            on_body(m, j, &s);
-        else if (j && s.type == JOB_CREDIT)
-            j->send_credit += (uint32_t)s.arg;
-        else if (j && s.type == JOB_FIN)
-            on_fin(j);
-        else if (j && s.type == JOB_CANCEL)
-            on_cancel(m, j);
-        else if (s.type == JOB_WARM)
-            on_warm(m, s.arg);
-        else if (s.type == JOB_REPLY || s.type == JOB_REPLY_DATA || s.type == JOB_REPLY_ERROR ||
-                 s.type == JOB_SUB_CREDIT) {
-            if ((uint32_t)s.arg >= MODEL_JOBS)
-                on_side_reply(m, &s);
-            else if ((j = find_sub(m, s.arg)))
-                on_reply(m, j, &s);
-        }
+    while (job_consumer_pop(&lane->down, &s) == JOB_RING_OK) {
+        CHECK(s.type != JOB_START || !lane->is_closed ||
+                  (int32_t)(lane->down.head - lane->closed_tail) <= 0,
+              "a job starts on a link that was retired, of script %lu", (unsigned long)m->handle);
+        on_message(m, lane, &s);
         for (uint32_t i = 0; i < s.chunk_count; i++)
-            CHECK(arena_give_back(&m->arena_down, s.chunk[i]), "the returns ring is full");
+            CHECK(arena_give_back(&lane->arena_down, s.chunk[i]), "the returns ring is full");
     }
-    if (m->is_up)
-        job_consumer_release(&m->down);
+    job_consumer_release(&lane->down);
 }
+
+void model_runtime_read(struct model_runtime *m)
+{
+    for (uint32_t k = 0; m->is_up && k < MODEL_LANES; k++) {
+        if (m->lane[k].region)
+            read_lane(m, &m->lane[k]);
+    }
+}
+
+/* ---- up ---- */
 
 static uint32_t promised(const struct model_job *j)
 {
@@ -616,68 +423,82 @@ static void send_head(struct model_runtime *m, struct model_job *j)
     static uint8_t bytes[JOB_HEAD_BYTES_MAX];
     char length[16];
     struct head_writer w;
-    struct job_slot s = slot_of(j, JOB_HEAD);
+    struct model_lane *lane = j->lane;
+    struct job_slot s = model_slot(j, JOB_HEAD);
     bool is_end = !j->is_relay && is_bodiless(j) && chance(70);
     head_write_response(&w, bytes, sizeof(bytes), j->answer == ANSWER_EMPTY ? 204 : 200);
-    head_write_field(&w, (struct head_view){"x-id", 4}, (struct head_view){"sim", 3});
+    model_write_run(&w, j->run);
     if (j->answer == ANSWER_BAD_HEAD)
         head_write_field(&w, (struct head_view){"x-split", 7}, (struct head_view){"a\r\nb: c", 7});
     snprintf(length, sizeof(length), "%u", promised(j));
     if (j->with_length || j->answer == ANSWER_SHORT || j->answer == ANSWER_LONG)
         head_write_field(&w, (struct head_view){"content-length", 14},
                          (struct head_view){length, strlen(length)});
-    write_pad(&w, j->id, answer_pad(j->id));
-    bool has_room = j->is_relay ? put_head(m, &s, m->reply_head[j - m->job], j->reply_head_bytes)
-                                : put_head(m, &s, bytes, head_write_end(&w));
+    model_write_pad(&w, j->id, answer_pad(j->id));
+    if (j->is_relay)
+        model_replace_run(j->reply_head, j->reply_head_bytes, j->run);
+    bool has_room = j->is_relay ? model_put_head(lane, &s, j->reply_head, j->reply_head_bytes)
+                                : model_put_head(lane, &s, bytes, head_write_end(&w));
     if (!has_room)
         return;
-    s.flags = is_end ? JOB_F_END | may_linger(m, j) : 0;
     s.arg = j->cold_us;
-    push(m, &s);
     j->has_head = true;
+    s.arg2 = is_end ? model_cpu_answered(m, j) : 0;
+    s.flags = is_end ? JOB_F_END | model_may_linger(m, j) : 0;
+    model_push(lane, &s);
 }
 
 static void send_error(struct model_runtime *m, struct model_job *j)
 {
-    struct job_slot s = slot_of(j, JOB_ERROR);
+    struct model_lane *lane = j->lane;
+    struct job_slot s = model_slot(j, JOB_ERROR);
     bool is_trouble = j->reply_error == JOB_ERROR_REFUSED || j->reply_error == JOB_ERROR_LOST ||
                       j->reply_error == JOB_ERROR_OVERLOAD;
     s.arg = is_trouble ? JOB_ERROR_OVERLOAD : JOB_ERROR_EXCEPTION;
-    s.flags = may_linger(m, j);
-    push(m, &s);
-    if (m->failed && j->has_head)
-        m->failed(m->arg, j->id, j->depth, j->sent);
+    if (m->manner->failed && j->has_head)
+        m->manner->failed(m->manner->arg, j->id, j->depth, j->sent);
+    s.arg2 = model_cpu_answered(m, j);
+    s.flags = model_may_linger(m, j);
+    model_push(lane, &s);
+}
+
+/* How much of its answer there is to say by now; *all: it ends there. */
+static uint32_t sayable(const struct model_job *j, bool *all)
+{
+    uint32_t whole = is_bodiless(j) ? 0 : j->bytes;
+    if (j->is_relay) {
+        *all = j->reply_ended;
+        return j->reply_received;
+    }
+    *all = j->answer != ANSWER_ECHO || j->has_all_input;
+    return j->answer == ANSWER_ECHO && whole ? j->received : whole;
 }
 
 static void send_data(struct model_runtime *m, struct model_job *j)
 {
-    struct job_slot s = slot_of(j, JOB_DATA);
-    uint32_t all = is_bodiless(j) ? 0 : j->bytes;
-    uint32_t can = (j->answer == ANSWER_ECHO && all ? j->received : all) - j->sent;
+    struct model_lane *lane = j->lane;
+    struct job_slot s = model_slot(j, JOB_DATA);
+    bool is_end;
+    uint32_t can = sayable(j, &is_end) - j->sent;
     uint32_t n = can < j->send_credit ? can : j->send_credit;
     uint32_t most = chance(20) ? 1 + below(50) : JOB_HEAD_BYTES_MAX;
+    uint32_t room = arena_available(&lane->arena_up) * ARENA_CHUNK_BYTES;
     n = n < most ? n : most;
-    uint32_t chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
-    bool is_end = j->sent + n == all && (j->answer != ANSWER_ECHO || j->has_all_input);
-    if (j->is_relay) {
-        n = j->reply_received - j->sent;
-        n = n < j->send_credit ? n : j->send_credit;
-        n = n < most ? n : most;
-        chunks = (n + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES;
-        is_end = j->reply_ended && j->sent + n == j->reply_received;
-    }
-    if ((n == 0 && !is_end) || arena_available(&m->arena_up, chunks) < chunks)
+    n = n < room ? n : room;
+    is_end &= n == can && (j->is_relay || is_bodiless(j) || j->sent + n == j->bytes);
+    if (n == 0 && !is_end)
         return;
     if (!j->is_relay && j->answer == ANSWER_LATE_ERROR && (is_end || chance(20))) {
         send_error(m, j);
         return;
     }
     s.bytes = n;
-    put_body(m, &s, j->id, j->sent);
-    s.flags = is_end ? JOB_F_END | may_linger(m, j) : 0;
+    model_put_body(lane, &s, j->id, j->sent);
     j->sent += n;
     j->send_credit -= n;
-    push(m, &s);
+    s.arg2 = is_end ? model_cpu_answered(m, j) : 0;
+    s.flags = is_end ? JOB_F_END | model_may_linger(m, j) : 0;
+    model_push(lane, &s);
 }
 
 /* Half of those that wait do so behind their head. */
@@ -689,49 +510,36 @@ static bool holds_back(const struct model_job *j)
 
 static void work_on_relay(struct model_runtime *m, struct model_job *j)
 {
-    relay_body(m, j);
-    uint32_t grant = below(JOB_CREDIT_INITIAL - j->reply_credit + 1);
-    if (!j->reply_ended && (grant > 0 || j->reply_credit == 0)) {
-        grant = grant ? grant : 1;
-        j->reply_credit += grant;
-        push(m, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_of(m, j), .arg2 = grant});
-    }
+    model_feed_relay(j);
     if (holds_back(j))
         return;
-    if (j->reply_head_bytes > 0 && !j->has_head)
+    if (j->reply_head_bytes > 0 && !j->has_head) {
         send_head(m, j);
-    else if (j->reply_error)
+    } else if (j->reply_error) {
         send_error(m, j);
-    if (!j->is_live || j->lingers || !j->has_head || j->reply_error)
         return;
-    if (!holds_back(j) && !chance(30))
+    }
+    if (j->has_head && !j->reply_error && !holds_back(j) && !chance(30))
         send_data(m, j);
 }
 
-static void work_on(struct model_runtime *m, struct model_job *j)
+/* What was consumed is granted again, in steps of any size. */
+static void grant(struct model_job *j)
 {
-    j->next_ns = sim_now_ns + below(800) * 1000ull;
-    if (j->lingers) {
-        work_on_lingering(m, j);
-        return;
-    }
-    work_on_side(m, j);
-    /* What was consumed is granted again, in steps of any size. */
-    uint32_t grant = below(JOB_CREDIT_INITIAL - j->recv_credit + 1);
-    if (j->recv_credit == 0 && grant == 0)
-        grant = 1;
+    struct job_slot s = model_slot(j, JOB_CREDIT);
+    s.arg = below(JOB_CREDIT_INITIAL - j->recv_credit + 1);
+    if (j->recv_credit == 0 && s.arg == 0)
+        s.arg = 1;
     if (j->is_thrifty && j->recv_credit > JOB_CREDIT_INITIAL / 2)
-        grant = 0;
-    if (grant > 0 && !j->has_all_input) {
-        struct job_slot s = slot_of(j, JOB_CREDIT);
-        s.arg = grant;
-        j->recv_credit += grant;
-        push(m, &s);
-    }
-    if (j->is_relay) {
-        work_on_relay(m, j);
+        s.arg = 0;
+    if (s.arg == 0 || j->has_all_input)
         return;
-    }
+    j->recv_credit += (uint32_t)s.arg;
+    model_push(j->lane, &s);
+}
+
+static void answer(struct model_runtime *m, struct model_job *j)
+{
     if (holds_back(j))
         return;
     if (j->answer == ANSWER_ERROR) {
@@ -746,88 +554,127 @@ static void work_on(struct model_runtime *m, struct model_job *j)
         send_data(m, j);
 }
 
+/* It is not answered before its wall limit is over. */
+static void sit(struct model_runtime *m, struct model_job *j)
+{
+    struct job_slot s = model_slot(j, JOB_ERROR);
+    j->next_ns = j->wall_ns;
+    if (sim_now_ns < j->wall_ns)
+        return;
+    s.arg = JOB_ERROR_WALL_LIMIT;
+    s.arg2 = model_cpu_answered(m, j);
+    model_push(j->lane, &s);
+    model_end_job(m, j);
+}
+
+static void work_on(struct model_runtime *m, struct model_job *j)
+{
+    j->next_ns = sim_now_ns + below(800) * 1000ull;
+    if (j->sits && !j->lingers) {
+        sit(m, j);
+        return;
+    }
+    if (j->lingers) {
+        model_work_on_lingering(m, j);
+        return;
+    }
+    model_work_on_side(m, j);
+    grant(j);
+    if (j->is_relay)
+        work_on_relay(m, j);
+    else
+        answer(m, j);
+}
+
 /* One breach of the contract. */
-static void lie(struct model_runtime *m)
+static void lie(struct model_runtime *m, const struct model_job *j)
 {
     struct job_slot s = {.type = JOB_TYPES};
-    struct model_job *j = &m->job[below(4)];
-    struct job_lane_shared *lane = job_region_lane(m->region, 0);
-    TRACE("the runtime lies");
-    m->lies++;
+    TRACE("a cell of %lu lies", (unsigned long)m->handle);
+    m->tally->lies++;
     m->lie_ns = UINT64_MAX;
+    m->has_lied = true;
     switch (below(5)) {
     case 0:
         break;
     case 1:
-        s = slot_of(j, JOB_DATA);
-        s.job += MODEL_JOBS;
+        s = model_slot(j, JOB_DATA);
+        s.job = j->lane->geometry.jobs;
         break;
     case 2:
-        s = slot_of(j, JOB_CREDIT);
+        s = model_slot(j, JOB_CREDIT);
         s.generation = 0;
         break;
     case 3:
-        s = slot_of(j, JOB_HEAD);
+        s = model_slot(j, JOB_HEAD);
         s.generation += 1000; /* late, and yet naming more chunks than there are */
         s.chunk_count = UINT8_MAX;
         break;
     case 4:
-        atomic_store(&lane->up.tail, m->up.tail + 5 * JOB_RING_SLOTS);
+        atomic_store(&j->lane->up.ring->tail, j->lane->up.tail + 5 * j->lane->up.slots);
         return;
     }
-    push(m, &s);
+    model_push(j->lane, &s);
+}
+
+/* On each lane, also one that was opened later. */
+static void tell_loaded(struct model_runtime *m)
+{
+    for (uint32_t k = 0; k < MODEL_LANES && model_runtime_is_ready(m); k++) {
+        struct model_lane *lane = &m->lane[k];
+        if (!lane->region || lane->is_told || !model_has_slots(lane, 8))
+            continue;
+        lane->is_told = true;
+        model_push(lane, &(struct job_slot){.type = JOB_WARMED,
+                                            .arg = m->handle,
+                                            .arg2 = lane->is_larger ? 0 : m->took_us});
+    }
 }
 
 bool model_runtime_work(struct model_runtime *m)
 {
-    if (!m->is_up) {
-        if (sim_now_ns < m->back_at_ns)
-            return false;
-        TRACE("the runtime is back");
-        attach(m);
-        return true;
-    }
     if (atomic_load(&m->condemned) || sim_now_ns >= m->death_ns) {
         die(m);
-        return true;
+        return false;
     }
     if (sim_now_ns < m->stalled_until_ns || sim_now_ns < m->read_ns)
-        return false;
+        return true;
     if (m->slow_ns)
         m->read_ns = sim_now_ns + m->slow_ns / 2 + below((uint32_t)m->slow_ns);
     /* A process of its own: what it says may cross what it has not read yet. */
     if (!chance(20))
         model_runtime_read(m);
-    tell_warmed(m);
-    if (sim_now_ns >= m->lie_ns) {
-        lie(m);
-        return false;
+    tell_loaded(m);
+    if (sim_now_ns >= m->lie_ns && m->jobs_end > 0) { /* the core looks at no other cell */
+        lie(m, any_job(m));
+        return true;
     }
-    while (m->jobs_end > 0 && !m->job[m->jobs_end - 1].is_live)
-        m->jobs_end--;
     for (uint32_t i = 0; i < m->jobs_end; i++) {
         struct model_job *j = &m->job[i];
-        if (j->is_live && sim_now_ns >= j->next_ns && job_producer_free(&m->up, 16) >= 16)
+        if (j->is_live && sim_now_ns >= j->next_ns && model_has_slots(j->lane, 16))
             work_on(m, j);
     }
-    if (!m->make_us && chance(1) && job_producer_free(&m->up, 8) >= 8)
-        push(m, &(struct job_slot){.type = chance(50) ? JOB_EVICTED : JOB_WARMED, .arg = 7});
-    return false;
+    return true;
+}
+
+static uint64_t tells_ns(const struct model_runtime *m)
+{
+    for (uint32_t k = 0; k < MODEL_LANES; k++) {
+        if (m->lane[k].region && !m->lane[k].is_told)
+            return m->ready_ns;
+    }
+    return UINT64_MAX;
 }
 
 uint64_t model_runtime_next_ns(const struct model_runtime *m)
 {
-    if (!m->is_up)
-        return m->back_at_ns;
-    uint64_t next = m->death_ns < m->lie_ns ? m->death_ns : m->lie_ns;
+    uint64_t next = m->death_ns;
     if (sim_now_ns < m->stalled_until_ns)
         return m->stalled_until_ns < next ? m->stalled_until_ns : next;
     if (m->slow_ns) /* what there is waits for the next look */
         return m->read_ns < next ? m->read_ns : next;
-    for (uint32_t i = 0; m->owed > 0 && i < MODEL_ISOLATES && m->isolate[i].handle; i++) {
-        if (m->isolate[i].is_owed && m->isolate[i].ready_ns < next)
-            next = m->isolate[i].ready_ns;
-    }
+    if (tells_ns(m) < next)
+        next = tells_ns(m);
     for (uint32_t i = 0; i < m->jobs_end; i++) {
         if (m->job[i].is_live && m->job[i].next_ns < next)
             next = m->job[i].next_ns;

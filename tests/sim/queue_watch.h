@@ -1,6 +1,6 @@
 /* queue_watch.h
  *
- * How long what a core sends to a model of a runtime really waits, and that the core does not
+ * How long what a core sends to a model of a cell really waits, and that the core does not
  * believe in more: an idle home has no queueing delay and no load, whatever its core did before.
  *
  *   core_iterate --> queue_watch_check --> model_runtime_work
@@ -22,7 +22,8 @@ struct queue_watch {
     uint32_t tail;     /* of the ring, at the last check */
 };
 
-void queue_watch_check(struct queue_watch *, const struct model_runtime *,
+/* lane: NULL if its cell is dead. */
+void queue_watch_check(struct queue_watch *, const struct model_lane *,
                        const struct runtime_link *);
 
 #endif

@@ -2,55 +2,59 @@
  * homes on the ring, and between the nodes lies a network that loses, delays, reorders, doubles and
  * corrupts.
  *
- *   caller 0..C -- net -- station N --+-- switch --+-- node 0: core, 2 runtimes
+ *   caller 0..C -- net -- station N --+-- switch --+-- node 0: core, cells
  *                                     |            +-- node 1 ...
  *                     attacker: sees every datagram between nodes, replays, bends and invents
  *
  * Real: everything a dp core is made of, as it ships: TCP, HTTP/1, ring, placement, shedding,
- * calls, channels with their keys, capabilities, job rings, arenas, the flight recorder. Modelled:
- * the wires and the switch (port_sim, sim_switch), each node's clock and the little of its control
- * thread that moves it through its states (model_cluster), the runtime process with the scripts in
- * it (model_runtime), clients (model_caller). Not here: TLS (sim_core), etcd, DPDK. One thread, and
+ * calls, links to cells, channels with their keys, capabilities, job rings, arenas, the flight
+ * recorder; and the choice of the cell that makes room. Modelled: the wires and the switch
+ * (port_sim, sim_switch), each node's clock and the little of its control thread that moves it
+ * through its states (model_cluster) and starts and ends its cells (model_cells), the cells
+ * (model_runtime), clients (model_caller). Not here: TLS (sim_core), etcd, DPDK. One thread, and
  * one random stream: the seed decides everything.
  *
- * By seed, some of: runtimes that stall, are slow, hang until they are replaced, crash; nodes that
- * crash and come back (some before anybody has noticed), leave and join, are slow, stand still;
- * partitions and one-way cuts; members that get another weight, go and come, and lists of them that
- * differ for a while; clocks that agree in nothing; bursts; deploys that reach one node before the
- * others; scripts that call each other (and linger, and abandon what they called); an attacker;
- * capabilities that are forged, expired, revoked, or shown to another node than their owner's;
- * calls that are none; tables and memory that are much too small; thresholds so low that scripts
- * are hot and widen. Checked, by seed and at any time (cluster_parts.h says what excuses what):
+ * By seed, some of: cells that stall, are slow, hang until they are ended, crash, are replaced;
+ * nodes with room for few of them, or without a zygote; nodes that crash and come back (some before
+ * anybody has noticed), leave and join, are slow, stand still; partitions and one-way cuts; members
+ * that get another weight, go and come, and lists of them that differ for a while; clocks that
+ * agree in nothing; bursts; deploys that reach one node before the others; scripts that call each
+ * other (and linger, and abandon what they called); an attacker; capabilities that are forged,
+ * expired, revoked, or shown to another node than their owner's; calls that are none; tables and
+ * memory that are much too small; thresholds so low that scripts are hot and widen. Checked, by
+ * seed and at any time (cluster_parts.h says what excuses what):
  *
- *   - each request is answered exactly once, with the bytes it asked for; it reaches one isolate,
- *   once, unless what ran it died or was not to
- *     be reached, and then only if it may run again; body bytes arrive in order, each once
- *     (model_runtime)
+ *   - each request is answered exactly once, with the bytes it asked for; it reaches one cell,
+ *     once, unless what ran it died or was not to be reached, and then only if it may run again;
+ *     body bytes arrive in order, each once (model_runtime)
  *   - what came from another node, back from one, or runs again, is sent to no other node
  *   - it runs at its home, whichever node it enters, as long as nothing is wrong with the home
  *   - 503 only under overload, 502 only for what may not run again while something died or was not
- *   to be reached; so is a cut answer - whoever was let in is answered by what its script says,
- *   with heads of 0 to 32 KB either way,
- * and also when others hold three
- *     quarters of the chunks; an answer never needs chunks that are not its own
+ *     to be reached; so is a cut answer
+ *   - whoever was let in is answered by what its script says, with heads of 0 to 32 KB either way,
+ *     and also when others hold three quarters of the chunks; an answer never needs chunks that are
+ *     not its own
  *   - however few chunks there are, that costs bounces, 503, and the second run of what dies;
- *   nobody waits for ever - body bytes wasted on a bounce are at most W
+ *     nobody waits for ever
+ *   - body bytes wasted on a bounce are at most W
+ *   - what becomes of links to cells (model_cells)
+ *   - what a call is given of CPU time and time is no more than its caller has left (tree_book)
  *   - a death is known everywhere within a second and a half; a planned leave and join causes no
- *   cold start; a change of weights, and a
- *     silence of a third of a second, cost nobody an answer
- *   - a script that ends its processes (--killer) is held back by each node that lost three to it,
- *   and by its home for all: then no
- *     process ends of it, and no other script's request fails; when the pause is over it answers
- *     again
+ *     cold start; a change of weights, and a silence of a third of a second, cost nobody an answer
+ *   - a script that ends its cells (--killer) is held back by each node that lost three to it, and
+ *     by its home for all: then no cell ends of it; no other script's request fails at any time;
+ *     when the pause is over it answers again
  *   - when the weather is over, within 15 seconds every node sees every other as it is, and then
- *   each script answers 200 at its home - no datagram is taken twice, and none that no member sent;
- *   bad capabilities are refused and counted, each for its own reason - an answer says that its
- *   isolate was warm if and only if it did not wait for a start, wherever
- * it ran
+ *     each script answers 200 at its home
+ *   - no datagram is taken twice, and none that no member sent; bad capabilities are refused and
+ *     counted, each for its own reason
+ *   - an answer says that its script was warm if and only if it did not wait for a start, wherever
+ *     it ran
  *   - what a home tells of a request lies in the time it was under way, by the clock of the node
- *   where it entered - at the end everything is back (model_cluster), and every frame is accounted
- *   for - equal options give equal hashes, over every line of the story and every frame that a node
- *   sent (--twice)
+ *     where it entered
+ *   - at the end everything is back (model_cluster), and every frame is accounted for
+ *   - equal options give equal hashes, over every line of the story and every frame that a node
+ *     sent (--twice)
  *
  * usage() says how it is called. A failure prints the command that repeats it.
  */
@@ -99,8 +103,8 @@ static void usage(FILE *out)
         "  --chunks N      each core has only so many chunks, and every seed bursts of requests: "
         "400 is little\n"
         "  --planned       nodes leave and join, and nothing else is wrong: no cold start\n"
-        "  --killer        one script ends its processes, and nothing else is wrong: it is held "
-        "back, and costs others nothing then\n"
+        "  --killer        one script ends its cells, and nothing else is wrong: it is held "
+        "back, and costs others nothing\n"
         "  --seeds FILE    the seeds in the file: one a line with its options, # for comments\n"
         "  --forever       seeds until one fails, of %u to %u nodes and up to %u virtual seconds "
         "unless\n"
@@ -152,13 +156,21 @@ static void print_total(const struct cluster_report *t)
         "%lu answers, %lu with 5xx, %lu cut; %lu forwarded, %lu bounced (%lu bounces), %lu run "
         "again, %lu held back, %lu handed over; %lu hot, %lu sent home while warming, %lu widened, "
         "%lu warmed on demand; %lu datagrams, %lu lost, %lu injected, %lu refused; %lu bad "
-        "capabilities, %lu false contexts; %lu spans; %lu crashes, %lu leaves, %lu partitions, "
+        "capabilities, %lu false contexts; %lu spans; of trees' CPU time %lu bounds, %lu of them "
+        "by "
+        "silence, %lu calls refused; of their time %lu bounds, %lu calls refused, %lu sat it out; "
+        "%lu "
+        "cells, %lu died, %lu evicted, %lu grown, "
+        "%lu without room, %lu jobs refused by spent ones; %lu crashes, %lu leaves, %lu "
+        "partitions, "
         "%lu cuts, %lu new "
         "rings; %lu virtual seconds\n",
         t->answered, t->failed, t->cut, t->forwarded, t->bounced, t->bounces, t->rerun, t->held,
         t->handed, t->hot, t->warming, t->widened, t->demanded, t->datagrams, t->lost_packets,
-        t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->crashes,
-        t->leaves, t->partitions, t->cuts, t->plans, t->virtual_ms / 1000);
+        t->injected, t->refused_datagrams, t->capabilities, t->lies, t->spans, t->costs,
+        t->silences, t->cpu_refused, t->waits, t->wall_refused, t->sat, t->cells, t->deaths,
+        t->evicted, t->grown, t->fulls, t->spent, t->crashes, t->leaves, t->partitions, t->cuts,
+        t->plans, t->virtual_ms / 1000);
 }
 
 /* What no seed has seen is not tested. False: many seeds of all shapes, and one of these never
@@ -182,6 +194,16 @@ static bool has_seen_all(const struct arguments *a, const struct cluster_report 
         {"was partitioned", t->partitions},
         {"was cut off", t->cuts},
         {"was a lie", t->lies},
+        {"was evicted", t->evicted},
+        {"got a larger region", t->grown},
+        {"found no room", t->fulls},
+        {"died", t->deaths},
+        {"was refused by a spent cell", t->spent},
+        {"cost a tree CPU time", t->costs},
+        {"cost it some without a word", t->silences},
+        {"was refused for want of CPU time", t->cpu_refused},
+        {"found less time than its caller began with", t->waits},
+        {"sat until its wall limit", t->sat},
     };
     bool is_seen = true;
     if (count < SEEDS_FOR_ALL || a->options.nodes || a->options.time_ns || a->options.is_planned ||

@@ -1,10 +1,11 @@
-/* A dp core against clients and a runtime process, all in one thread on virtual time, by seed: HTTP
- * and HTTPS over a wire that loses, delays, reorders, doubles and corrupts.
+/* A dp core against clients and cells, all in one thread on virtual time, by seed: HTTP and HTTPS
+ * over a wire that loses, delays, reorders, doubles and corrupts.
  *
- *   model_client 0..N -- net -- port_sim ==wire== port_sim -- core -- regions -- model_runtime 0, 1
+ *   model_client 0..N -- net -- port_sim ==wire== port_sim -- core -- regions -- model_cells
  *
- * Two scripts call each other; by seed both runtimes die at once, and scripts are deployed anew,
- * which the runtimes then forget.
+ * Two scripts call each other; by seed their cells die, all of them at once, or break the contract;
+ * there is room for one cell only; the zygote is away; scripts are deployed anew, and the cells of
+ * the old versions end.
  *
  * Checked: each request is answered once, in order, with the bytes it asked for, and what cannot be
  * answered is refused or cut as the models say; nobody's misbehaviour harms another; every
@@ -31,17 +32,16 @@
 #include "drivers/port_sim.h"
 #include "tests/sim/cpu_cost.h"
 #include "tests/sim/hog.h"
+#include "tests/sim/model_cells.h"
 #include "tests/sim/model_client.h"
-#include "tests/sim/model_runtime.h"
-#include "tests/sim/queue_watch.h"
 
 enum {
     CLIENTS = 6,
-    RUNTIMES = 2,
     TICK_NS = 50 * 1000,
     END_MS = 400 * 1000,
     DRAIN_MS = 2000,
     FREE_PERCENT = 25, /* of the chunks, where others hold the rest */
+    ROOM = 4,          /* for cells: both scripts, and both of a deploy */
 };
 
 const char sim_name[] = "build/tests/sim/sim_core";
@@ -57,8 +57,8 @@ struct sim {
     struct clock clock;
     struct port_sim_wire *wire;
     struct core *core;
-    struct model_runtime runtime[RUNTIMES];
-    struct queue_watch queue[RUNTIMES];
+    struct model_cells cells;
+    uint64_t all_die_ns; /* every cell that is up then */
     struct clients clients;
     struct client client[CLIENTS];
     struct station station; /* the clients' */
@@ -69,7 +69,7 @@ struct sim {
     struct world_member member;
     struct world_binding binding[2];
     uint32_t script_index[4];
-    uint64_t deploy_ns, deployed_epoch;
+    uint64_t deploy_ns;
     uint64_t stop_ns, stopped_ns;
     struct hog hog;
 };
@@ -114,8 +114,7 @@ static void start_world(struct sim *s)
     char error[160] = "";
     struct route_source routes[] = {{.pattern = "sim.test", .script = 0},
                                     {.pattern = "rsa.test", .script = 0}};
-    /* The upper half of a hash picks the runtime. */
-    static const uint64_t hash[2] = {99, 1ull << 32 | 98};
+    static const uint64_t hash[2] = {99, 98};
     for (uint32_t i = 0; i < 2; i++) {
         s->binding[i] = (struct world_binding){.script = hash[1 - i]};
         s->script[i] = (struct world_script){
@@ -140,8 +139,7 @@ static void start_world(struct sim *s)
         .script_index = s->script_index,
         .script_index_mask = 3,
         .tune = world_tune_default,
-        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING},
-        .runtime_count = RUNTIMES};
+        .cluster = {.member_count = 1, .member = &s->member, .own_state = NODE_SERVING}};
     s->world.tune.source_share_percent = 100; /* all clients have one address */
     if (chance(30))
         s->world.tune.optimistic_bytes = 4096 + below(60000);
@@ -165,13 +163,15 @@ static void start_core(struct sim *s, uint32_t chunks)
                                  .tls_port = tls.certs ? 443 : 0,
                                  .conns_max = chance(20) ? CLIENTS : 64,
                                  .chunks = chunks,
-                                 .runtimes_max = RUNTIMES,
+                                 .mail = s->cells.mail,
+                                 .larges = MODEL_LARGES,
                                  .jobs_max = MODEL_JOBS,
                                  .numa_node = -1,
                                  .secret = {rng(), rng(), rng(), rng()}};
     neighbours_init(s->core_neighbours, 1);
     s->core = core_create(&config, error, sizeof(error));
     CHECK(s->core, "%s", error);
+    s->cells.bell = core_wake_fd(s->core);
 }
 
 static void start_clients(struct sim *s)
@@ -191,6 +191,27 @@ static void on_failed(void *arg, uint32_t id, uint32_t depth, uint32_t said_byte
         s->clients.said[id] = said_bytes;
 }
 
+/* There is no room for a cell: its requests may be refused. */
+static void on_full(void *arg, uint64_t script)
+{
+    struct sim *s = arg;
+    s->clients.is_disturbed = true;
+}
+
+static void start_cells(struct sim *s, bool is_troubled)
+{
+    struct model_manner manner = {.relays = chance(50),
+                                  .is_troubled = is_troubled,
+                                  .make_us = below(2) * below(20000),
+                                  .failed = on_failed,
+                                  .arg = s};
+    uint32_t room = !manner.relays && chance(20) ? 1 : ROOM;
+    model_cells_init(&s->cells, &s->world, room, 0, &manner, on_full);
+    s->all_die_ns = UINT64_MAX;
+    if (is_troubled && chance(50)) /* at times as soon as they are there */
+        s->all_die_ns = sim_now_ns + below(2) * below(300) * 1000000ull;
+}
+
 static struct sim *sim_start(void)
 {
     struct sim *s = calloc(1, sizeof(*s));
@@ -200,18 +221,7 @@ static struct sim *sim_start(void)
     sim_pads = chance(50);
     start_wire(s);
     start_world(s);
-    bool relays = chance(50);
-    for (uint32_t i = 0; i < RUNTIMES; i++) {
-        model_runtime_start(&s->runtime[i], &s->world.runtime[i], is_troubled);
-        s->runtime[i].relays = relays;
-        s->runtime[i].failed = on_failed;
-        s->runtime[i].arg = s;
-    }
-    if (chance(30)) {
-        if (is_troubled && chance(70)) /* at times before the first request */
-            s->runtime[0].death_ns = sim_now_ns + below(2) * below(300) * 1000000ull;
-        s->runtime[1].death_ns = s->runtime[0].death_ns;
-    }
+    start_cells(s, is_troubled);
     s->deploy_ns = chance(30) ? sim_now_ns + below(2000) * 1000000ull : UINT64_MAX;
     cpu_cost_draw();
     start_core(s, is_short ? 200 + below(600) : is_full ? 8192 : 4096);
@@ -240,10 +250,12 @@ static uint64_t next_ns(const struct sim *s)
     uint64_t next = core_next_ns(s->core), at;
     if ((at = port_sim_next_ns(s->wire)) < next)
         next = at;
-    for (uint32_t i = 0; i < RUNTIMES; i++) {
-        if ((at = model_runtime_next_ns(&s->runtime[i])) < next)
-            next = at;
-    }
+    if ((at = model_cells_next_ns(&s->cells)) < next)
+        next = at;
+    if (model_cells_have_news(&s->cells))
+        return sim_now_ns;
+    if (s->all_die_ns > sim_now_ns && s->all_die_ns < next)
+        next = s->all_die_ns;
     if (s->deploy_ns < next)
         next = s->deploy_ns;
     for (uint32_t i = 0; i < CLIENTS; i++) {
@@ -271,37 +283,42 @@ static bool drain(struct sim *s)
     return is_drained;
 }
 
-/* New versions under new handles; the runtimes forget the old ones as soon as the core knows. */
+/* New versions under new handles. */
 static void deploy(struct sim *s)
 {
-    if (s->deployed_epoch && s->core->world_epoch >= s->deployed_epoch) {
-        for (uint32_t i = 0; i < RUNTIMES; i++) {
-            if (s->runtime[i].is_up)
-                model_runtime_read(&s->runtime[i]);
-            s->runtime[i].handle_min = s->script[0].handle;
-        }
-        s->deployed_epoch = 0;
-    }
     if (sim_now_ns < s->deploy_ns)
         return;
     TRACE("a deploy");
     for (uint32_t i = 0; i < 2; i++)
         s->script[i].handle += 10;
-    s->deployed_epoch = ++s->world.epoch;
+    s->world.epoch++;
     s->deploy_ns = chance(60) ? sim_now_ns + below(1000) * 1000000ull : UINT64_MAX;
 }
 
 static uint32_t lies(const struct sim *s)
 {
-    return s->runtime[0].lies + s->runtime[1].lies;
+    return s->cells.tally.lies;
 }
 
 static uint32_t deaths(const struct sim *s)
 {
-    return s->runtime[0].deaths + s->runtime[1].deaths;
+    return s->cells.tally.deaths;
 }
 
-/* A hello that asks for an isolate is answered in the next iteration: the asking leaves at the end
+/* At times the zygote too. */
+static void let_all_die(struct sim *s)
+{
+    if (sim_now_ns < s->all_die_ns || !model_cells_pick(&s->cells))
+        return;
+    s->all_die_ns = UINT64_MAX;
+    model_cells_end_all(&s->cells, sim_now_ns);
+    if (!chance(50))
+        return;
+    model_cells_end_zygote(&s->cells, sim_now_ns + below(4000) * 1000000ull);
+    s->world.epoch++;
+}
+
+/* A hello that asks for a cell is answered in the next iteration: the asking leaves at the end
  * of this one, and what a handshake computes would hold it up. */
 static void check_warm_goes_first(const struct sim *s, uint64_t asked)
 {
@@ -313,7 +330,7 @@ static void check_warm_goes_first(const struct sim *s, uint64_t asked)
         answered += is_fresh && c->tcp.tx.bytes > 0;
     }
     CHECK(asked == 0 || fresh == 0 || answered < fresh,
-          "%lu isolates are asked for, and all of %u handshakes were computed before that left",
+          "%lu cells are asked for, and all of %u handshakes were computed before that left",
           (unsigned long)asked, fresh);
 }
 
@@ -334,20 +351,15 @@ static void check_taken_in(const struct sim *s)
 static void step(struct sim *s)
 {
     uint64_t asked = s->core->counters.warm_sent;
-    for (uint32_t i = 0; i < RUNTIMES; i++)
-        model_runtime_unmap(&s->runtime[i]);
     core_iterate(s->core);
     check_warm_goes_first(s, s->core->counters.warm_sent - asked);
     cpu_cost_check(s->core, clock_now_ns(&s->clock) - s->core->now_ns);
-    for (uint32_t i = 0; i < RUNTIMES; i++)
-        queue_watch_check(&s->queue[i], &s->runtime[i], s->core->link[i]);
+    model_cells_check(&s->cells, s->core);
     check_taken_in(s);
     sim_now_ns = clock_now_ns(&s->clock);
     deploy(s);
-    bool has_changed = false;
-    for (uint32_t i = 0; i < RUNTIMES; i++)
-        has_changed |= model_runtime_work(&s->runtime[i]);
-    s->world.epoch += has_changed;
+    let_all_die(s);
+    s->world.epoch += model_cells_work(&s->cells);
     /* ARP has no checksum: a corrupted answer is believed, which on Ethernet the FCS would
      * prevent. */
     s->clients.may_stall |=
@@ -371,19 +383,14 @@ static void check_books(struct sim *s)
 {
     const struct counters *c = &s->core->counters;
     const uint32_t *seen = s->clients.answers;
-    for (uint32_t i = 0; i < RUNTIMES; i++)
-        model_runtime_read(&s->runtime[i]);
+    model_cells_read(&s->cells);
     if (!s->stopped_ns)
         core_iterate(s->core);
     CHECK(s->core->chunks.free_count == s->core->chunks.count, "%u chunks lost",
           s->core->chunks.count - s->core->chunks.free_count);
     CHECK(s->core->chunks.owed == 0, "%u chunks owed to nobody", s->core->chunks.owed);
-    for (uint32_t i = 0; i < RUNTIMES; i++) {
-        CHECK(s->core->link[i]->live_jobs == 0, "jobs left");
-        if (s->runtime[i].is_up && !s->stopped_ns)
-            CHECK(arena_available(&s->core->link[i]->arena_down, ARENA_CHUNKS) == ARENA_CHUNKS,
-                  "arena chunks lost");
-    }
+    if (!s->stopped_ns)
+        model_cells_check_end(&s->cells, s->core);
     for (uint32_t kind = 0; kind < SOURCE_KINDS; kind++)
         CHECK(s->core->sources.used[kind] == 0, "sources hold %u of kind %u",
               s->core->sources.used[kind], kind);
@@ -416,8 +423,7 @@ static void sim_free(struct sim *s)
     core_destroy(s->core);
     port_sim_wire_destroy(s->wire);
     routes_destroy((struct routes *)s->world.routes);
-    for (uint32_t i = 0; i < RUNTIMES; i++)
-        model_runtime_free(&s->runtime[i]);
+    model_cells_fini(&s->cells);
     free(s->core_neighbours);
     free(s);
 }

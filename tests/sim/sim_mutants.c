@@ -37,7 +37,8 @@ enum simulation {
     DOORS,
     HELLOS,
     CLUSTER,
-    KILLER /* the cluster, with a script that ends its processes */
+    KILLER, /* the cluster, with a script that ends its cells */
+    PLANNED /* the cluster, whose nodes leave and join, and nothing else is wrong */
 };
 
 static const struct {
@@ -88,7 +89,10 @@ static int run_one(enum mutant mutant, enum simulation simulation, uint64_t seed
         break;
     case CLUSTER:
     case KILLER:
-        cluster_run(&(struct cluster_options){.seed = seed, .is_deadly = simulation == KILLER},
+    case PLANNED:
+        cluster_run(&(struct cluster_options){.seed = seed,
+                                              .is_planned = simulation == PLANNED,
+                                              .is_deadly = simulation == KILLER},
                     &report);
         break;
     }

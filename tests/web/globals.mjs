@@ -118,7 +118,16 @@ export default suite({
         ok(a.some((x) => x !== 0));
         throws(() => crypto.getRandomValues(new Uint8Array(65537)), 'QuotaExceededError');
         throws(() => crypto.getRandomValues(new Float64Array(1)), 'TypeMismatchError');
-        ok(Math.random() !== Math.random());
+    },
+    'Math.random looks like V8\'s own, and is spread over [0, 1)': () => {
+        const { value, ...how } = Object.getOwnPropertyDescriptor(Math, 'random');
+        equal(how, { writable: true, enumerable: false, configurable: true });
+        equal([value.name, value.length, 'prototype' in value], ['random', 0, false]);
+        throws(() => new Math.random(), TypeError);
+        const drawn = Array.from({ length: 1000 }, () => Math.random());
+        equal(new Set(drawn).size, 1000);
+        ok(drawn.every((x) => x >= 0 && x < 1));
+        for (let tenth = 0; tenth < 10; tenth++) ok(drawn.some((x) => Math.floor(x * 10) === tenth));
     },
     'no code from strings, no threads': () => {
         throws(() => eval('1'), EvalError);

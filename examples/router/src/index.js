@@ -1,7 +1,7 @@
-// A small application of two modules: routes by URL, state in the isolate's memory, JSON in and out.
+// A small application of two modules: routes by URL, state in the script's memory, JSON in and out.
 import { Router } from "./router.js";
 
-const notes = new Map(); // lives as long as this isolate is warm, and only there
+const notes = new Map(); // lives as long as this cell, and only there
 let last = 0;
 
 const json = (value, status = 200) =>

@@ -124,6 +124,19 @@ static void buffers_are_counted_and_limited(void **state)
     world_close(&w);
 }
 
+static void the_limit_of_buffers_can_be_set_later(void **state)
+{
+    struct world w;
+    world_open(&w, (struct v8c_isolate_params){.buffer_bytes_max = 1 << 20});
+    world_run(&w, "globalThis.keep = [new ArrayBuffer(600000)]");
+    v8c_isolate_limit_buffers(w.isolate, 2 << 20);
+    world_run(&w, "keep.push(new ArrayBuffer(1400000))");
+    v8c_isolate_limit_buffers(w.isolate, 1000000);
+    world_throws(&w, "new ArrayBuffer(8)");
+    assert_true(world_is_true(&w, "keep[0].byteLength + keep[1].byteLength === 2000000"));
+    world_close(&w);
+}
+
 static void what_may_grow_counts_in_full(void **state)
 {
     static const struct {
@@ -171,6 +184,7 @@ int bytes_tests(void)
         cmocka_unit_test(bytes_of_any_view),
         cmocka_unit_test(a_store_outlives_buffer_and_isolate),
         cmocka_unit_test(buffers_are_counted_and_limited),
+        cmocka_unit_test(the_limit_of_buffers_can_be_set_later),
         cmocka_unit_test(what_may_grow_counts_in_full),
     };
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);

@@ -71,6 +71,8 @@ static void the_pump_runs_what_v8_posts(void **state)
     v8c_isolate_pressure(w.isolate, V8C_PRESSURE_CRITICAL);
     assert_true(world_is_true(&w, "gone === 0"));
     assert_true(v8c_pump(w.isolate));
+    while (v8c_pump(w.isolate)) /* a task at a time */
+        ;
     assert_true(world_is_true(&w, "gone > 0"));
     world_close(&w);
 }

@@ -163,9 +163,9 @@ static const struct {
     {"snapshots", snapshots_tests}, {"limits", limits_tests},       {"isolates", isolates_tests},
 };
 
-static void tell(const char *where, const char *what, void *data)
+static void tell(bool is_memory, const char *where, const char *what, void *data)
 {
-    fprintf(stderr, "told: %s: %s\n", where, what);
+    fprintf(stderr, "told: %s: %s: %s\n", is_memory ? "memory" : "check", where, what);
 }
 
 /* A process of its own, started by a test: runs out of memory with nobody to ask. */

@@ -127,7 +127,7 @@ static void sample(struct centre *c)
         const struct server *s = &c->server[i];
         if (s->state != NODE_SERVING)
             continue;
-        c->count.isolates += s->pool.count;
+        c->count.cells += s->pool.count;
         c->count.bytes += (double)s->pool.bytes;
         c->count.servers_sampled++;
     }
@@ -199,7 +199,7 @@ void centre_init(struct centre *c, const struct centre_config *config)
     assert(c->server);
     for (uint32_t i = 0; i < t->servers; i++)
         server_init(&c->server[i], t->scripts, &c->config.weights, config->bytes_max,
-                    cpu_us / t->servers / config->busy);
+                    (size_t)(t->cell_mb * 1e6), cpu_us / t->servers / config->busy);
     if (config->has_churn) {
         uint64_t span_ns = t->end_ns - config->measure_ns;
         c->loss_ns = config->measure_ns + span_ns * 3 / 8;

@@ -10,7 +10,7 @@
  * In the middle of the day: one server is lost (its death is known a second later), one in ten is
  * restarted as planned, one every four minutes, and scripts are deployed anew all day long.
  *
- * A request is *cold* when it waits for the start of its isolate. The first request of a burst is
+ * A request is *cold* when it waits for the start of its cell. The first request of a burst is
  * the one that starts it; those behind it on the same connection find it warm. Starts that nobody
  * waits for are counted apart.
  *
@@ -42,7 +42,7 @@ struct centre_config {
     struct world_tune tune;
     struct heat_tune heat;
     struct warm_weights weights;
-    size_t bytes_max;     /* of isolates, of one server */
+    size_t bytes_max;     /* of cells, of one server */
     double busy;          /* the share of its CPU time that the average server needs */
     uint32_t hop_us;      /* between two servers, both ways */
     uint32_t forward_us;  /* what forwarding takes of the two nodes' time (tools/bench forward) */
@@ -61,7 +61,7 @@ struct centre_counts {
     uint64_t starts_in_vain;    /* ahead, but there was no room */
     uint64_t evictions, waited_us;
     uint64_t flash_cold, flash_ahead; /* of the crowd's script */
-    double isolates, bytes;           /* sums over servers and minutes */
+    double cells, bytes;              /* sums over servers and minutes */
     double load_ratio; /* sum over minutes: the busiest server over the average one */
     uint64_t servers_sampled, minutes;
     uint64_t forwards_timed;

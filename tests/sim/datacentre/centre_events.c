@@ -90,7 +90,7 @@ static void deploy(struct centre *c, uint32_t script)
 {
     for (uint16_t i = 0; i < c->config.traffic.servers; i++) {
         struct server *s = &c->server[i];
-        struct server_isolate *old = server_find(s, script);
+        struct server_cell *old = server_find(s, script);
         if (!old)
             continue;
         server_drop(s, old, PAST_DEPLOYED);
@@ -178,8 +178,8 @@ static void fill(struct centre *c, uint16_t server, struct aged *aged)
     while (fit-- > 0) {
         uint32_t script = aged[fit].script;
         uint64_t used_ns = c->now_ns - aged[fit].age_ns;
-        struct server_isolate *i = server_start(s, script, c->traffic.script[script].bytes,
-                                                centre_start_us(c, script), false, 0, used_ns);
+        struct server_cell *i = server_start(s, script, c->traffic.script[script].bytes,
+                                             centre_start_us(c, script), false, 0, used_ns);
         assert(i);
     }
     s->demand_us = 0;

@@ -44,12 +44,12 @@ static void count_wait(struct centre *c, uint32_t script, uint64_t wait_us)
     c->count.bin_cold[bin_of(c)]++;
 }
 
-/* The first request of a burst meets its isolate, or waits for it. hidden_us: between the
+/* The first request of a burst meets its cell, or waits for it. hidden_us: between the
  * ClientHello that named the script and the request. */
 static void run(struct centre *c, uint16_t server, uint32_t script, uint32_t hidden_us)
 {
     struct server *s = &c->server[server];
-    struct server_isolate *i = server_find(s, script);
+    struct server_cell *i = server_find(s, script);
     uint64_t request_ns = c->now_ns + hidden_us * 1000ull;
 
     warm_history_ask(&s->script[script].history, &c->config.weights, c->now_ns);
@@ -99,7 +99,7 @@ static void ask_ring(const struct centre *c, uint32_t script, struct place_query
 
 static bool is_warm(const struct centre *c, uint16_t server, uint32_t script)
 {
-    const struct server_isolate *i = server_find(&c->server[server], script);
+    const struct server_cell *i = server_find(&c->server[server], script);
     return i && i->ready_ns <= c->now_ns;
 }
 
@@ -204,7 +204,7 @@ void centre_burst(struct centre *c, const struct traffic_burst *b)
 
 enum { SLOT_SECONDS = TRAFFIC_SLOT_NS / TRAFFIC_SECOND_NS };
 
-/* Each server that is up has its part of the requests. Where the isolate is missing, the first of
+/* Each server that is up has its part of the requests. Where the cell is missing, the first of
  * them waits for it, or all of them go home meanwhile. */
 static void bulk_everywhere(struct centre *c, uint32_t script, double requests)
 {

@@ -87,9 +87,9 @@ static double bounced_of(const struct sweep_run *r)
     return 100 * share((double)r->counts.bounced, (double)r->counts.requests);
 }
 
-static double isolates_of(const struct sweep_run *r)
+static double cells_of(const struct sweep_run *r)
 {
-    return share(r->counts.isolates, (double)r->counts.servers_sampled);
+    return share(r->counts.cells, (double)r->counts.servers_sampled);
 }
 
 static double memory_of(const struct sweep_run *r)
@@ -113,10 +113,10 @@ static double p99_of(const struct sweep_run *r)
 }
 
 static const struct column columns[] = {
-    {"warm%", "requests that did not wait for the start of an isolate", 11, 7, warm_of},
+    {"warm%", "requests that did not wait for the start of a cell", 11, 7, warm_of},
     {"cold", "requests that did", 9, 0, cold_of},
     {"first", "cold, by cause: nobody had asked for the script before", 7, 0, CAUSE_FIRST_of},
-    {"deploy", "the isolate there ran an older version", 7, 0, CAUSE_DEPLOY_of},
+    {"deploy", "the cell there ran an older version", 7, 0, CAUSE_DEPLOY_of},
     {"capacity", "it had been evicted for want of memory", 9, 0, CAUSE_CAPACITY_of},
     {"churn", "a server had been lost or restarted", 7, 0, CAUSE_CHURN_of},
     {"widening", "the first time at a server that is not the script's home", 8, 0,
@@ -129,8 +129,8 @@ static const struct column columns[] = {
     {"fwd%", "requests that went to a home", 7, 3, forwarded_of},
     {"bounce%", "of these, handed back", 8, 4, bounced_of},
     {"refused", "503", 7, 0, refused_of},
-    {"evictions", "isolates that went for want of memory", 10, 0, evictions_of},
-    {"isolates", "warm at a server, on average", 8, 0, isolates_of},
+    {"evictions", "cells that went for want of memory", 10, 0, evictions_of},
+    {"cells", "warm at a server, on average", 8, 0, cells_of},
     {"GB", "that they take", 7, 3, memory_of},
     {"max/mean", "busiest server over the average one, in a minute", 8, 2, ratio_of},
     {"p50us", "what a forwarded request takes longer, median", 6, 0, p50_of},
@@ -261,7 +261,7 @@ static int plot_day(const char *out, const struct centre_config *c, uint32_t cou
             "set grid y lc rgb '#dddddd'\nset border 3\nset tics nomirror out\n"
             "set key outside right top\nset xrange [%g:%g]\n"
             "set xlabel 'hour of the day'\nset ylabel 'cold requests per million'\n"
-            "set title 'Requests that wait for the start of an isolate'\n"
+            "set title 'Requests that wait for the start of a cell'\n"
             "plot for [k=2:%u] 'day.csv' using 1:(column(k) > 0 ? column(k) : 0.01) with lines lw "
             "2 title columnhead(k)\n",
             begin_hour(c), begin_hour(c) + hours_of(c), count + 1);
@@ -297,7 +297,7 @@ int report_memory(const char *out, const struct sweep_run *run, const struct swe
           "set grid y lc rgb '#dddddd'\nset border 3\nset tics nomirror out\n"
           "set style fill solid 0.8 border -1\nset boxwidth 0.6\nunset key\n"
           "set ylabel 'MB at each server'\n"
-          "set title 'Memory for isolates that keeps 99.99 % of the requests warm'\n"
+          "set title 'Memory for cells that keeps 99.99 % of the requests warm'\n"
           "plot 'memory.csv' every ::1 using 0:2:xtic(1) with boxes lc rgb '#4a78b5', "
           "'' every ::1 using 0:2:(sprintf($4 > 0 ? '%.0f' : 'over %.0f', $2)) with labels offset "
           "0,0.7\n",

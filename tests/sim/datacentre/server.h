@@ -7,11 +7,11 @@
  *                          delay = backlog / capacity: what shed.h judges, and part of the load
  *                          that the others know, a second old
  *
- *   isolates: at most one for each script, in a warm pool of `bytes_max`. Without values the least
- *   recently used goes (the order that the isolates themselves are linked in), with them
+ *   cells: at most one for each script, in a warm pool of `bytes_max`. Without values the least
+ *   recently used goes (the order that the cells themselves are linked in), with them
  *   warm_pool_victim decides.
  *
- * Every start has a cause, told from what became of the isolate that this server had before.
+ * Every start has a cause, told from what became of the cell that this server had before.
  *
  * Units: nanoseconds, bytes, microseconds of CPU time. Single thread.
  */
@@ -21,11 +21,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/supervise/warm_pool.h"
 #include "dataplane/place/heat.h"
 #include "dataplane/place/shed.h"
-#include "runtime/worker/warm_pool.h"
 
-/* What this server's isolate of a script is, or what became of it. */
+/* What this server's cell of a script is, or what became of it. */
 enum past {
     PAST_NEVER, /* there was none yet */
     PAST_WARM,  /* it is */
@@ -38,7 +38,7 @@ enum past {
 enum cause { CAUSE_FIRST, CAUSE_DEPLOY, CAUSE_CAPACITY, CAUSE_CHURN, CAUSE_WIDENING, CAUSES };
 extern const char *const cause_name[CAUSES];
 
-struct server_isolate {
+struct server_cell {
     struct warm_entry entry;
     uint32_t script;
     uint32_t older, newer; /* index + 1 of neighbours by last use; older: of the free list too */
@@ -48,16 +48,16 @@ struct server_isolate {
 /* What every server has for each script. */
 struct server_script {
     struct warm_history history;
-    uint32_t isolate; /* index + 1; 0: none */
-    uint8_t past;     /* enum past */
+    uint32_t cell; /* index + 1; 0: none */
+    uint8_t past;  /* enum past */
 };
 
 struct server {
     struct heat *heat;
     struct warm_pool pool;
     struct shed shed;
-    struct server_isolate *isolate;
-    uint32_t isolates_max, used, free; /* free: index + 1 */
+    struct server_cell *cell;
+    uint32_t cells_max, used, free; /* free: index + 1 */
     uint32_t oldest, newest;
     struct server_script *script; /* by script */
     uint8_t state;                /* enum node_state, as the others see it */
@@ -71,19 +71,20 @@ struct server {
     uint64_t evictions;
 };
 
+/* bytes_least: no cell has less. */
 void server_init(struct server *, uint32_t scripts, const struct warm_weights *, size_t bytes_max,
-                 double capacity_us);
+                 size_t bytes_least, double capacity_us);
 void server_fini(struct server *);
 
-/* Its isolate of the script, or NULL. */
-struct server_isolate *server_find(const struct server *, uint32_t script);
-/* A request for it: the isolate counts as used. */
-void server_use(struct server *, struct server_isolate *, uint64_t now_ns);
+/* Its cell of the script, or NULL. */
+struct server_cell *server_find(const struct server *, uint32_t script);
+/* A request for it: the cell counts as used. */
+void server_use(struct server *, struct server_cell *, uint64_t now_ns);
 /* Makes room and starts one. idle_ns: only what was not used for so long may go. NULL: no room. */
-struct server_isolate *server_start(struct server *, uint32_t script, uint32_t bytes,
-                                    uint32_t start_us, bool by_value, uint64_t idle_ns,
-                                    uint64_t now_ns);
-void server_drop(struct server *, struct server_isolate *, enum past);
+struct server_cell *server_start(struct server *, uint32_t script, uint32_t bytes,
+                                 uint32_t start_us, bool by_value, uint64_t idle_ns,
+                                 uint64_t now_ns);
+void server_drop(struct server *, struct server_cell *, enum past);
 /* Everything is cold. */
 void server_restart(struct server *);
 

@@ -58,7 +58,7 @@ static int calibrate(struct options *o)
     }
     o->config.bytes_max = memory.bytes;
     o->memory_mb = (double)memory.bytes / 1e6;
-    printf("memory: %.2f GB for isolates at each server, with which `none` is %.5g %% warm in the "
+    printf("memory: %.2f GB for cells at each server, with which `none` is %.5g %% warm in the "
            "busiest hour\n",
            (double)memory.bytes / 1e9, 100 * published_before);
     return 0;
@@ -221,12 +221,11 @@ int study_sensitivity(struct options *o)
     }
     status = run_worlds(world, run) < 0;
     if (status == 0) {
-        printf(
-            "Warm requests (%%) in the busiest hour. GB: for isolates at each server. Evictions: "
-            "beside no sharding. 1/4: with a quarter of the memory.\n"
-            "%-16s %6s %9s %10s %6s %9s %11s %6s %11s\n",
-            "", "GB", variants[VARIANT_NONE].name, variants[VARIANT_PAPER].name, "fwd%",
-            "evictions", variants[VARIANT_BEST].name, "fwd%", "1/4");
+        printf("Warm requests (%%) in the busiest hour. GB: for cells at each server. Evictions: "
+               "beside no sharding. 1/4: with a quarter of the memory.\n"
+               "%-16s %6s %9s %10s %6s %9s %11s %6s %11s\n",
+               "", "GB", variants[VARIANT_NONE].name, variants[VARIANT_PAPER].name, "fwd%",
+               "evictions", variants[VARIANT_BEST].name, "fwd%", "1/4");
         for (int w = 0; w < WORLDS; w++)
             print_world(&worlds[w], &run[w * SHOWN]);
         putchar('\n');

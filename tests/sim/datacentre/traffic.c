@@ -65,19 +65,20 @@ static uint64_t ns_of(double seconds)
 
 /* ---- scripts ---- */
 
-/* Code: median 200 kB, up to the 10 MB that a deploy may have. A start compiles it (12 ms per MB)
- * and runs its top level: quick for most, for one in twenty some work of 80 ms (median), up to the
- * limit of 400 ms. Warm it takes what an isolate takes (1.7 MB, measured), its code four times
- * over, and what it keeps. */
-static void draw_costs(struct traffic_script *s)
+/* Code: median 200 kB, up to the 10 MB that a deploy may have. A start forks a cell, compiles the
+ * code and runs its top level: quick for most, for one in twenty some work of 80 ms (median), up to
+ * the limit of 400 ms. Warm it takes what a cell takes, its code four times over, and what it
+ * keeps. */
+static void draw_costs(const struct traffic_config *c, struct traffic_script *s)
 {
     struct rng *r = &s->rng;
     double code_mb = at_most(log_normal(r, 0.2, 1.3), 10);
     double top_level_ms =
         rng_chance(r, 0.05) ? at_most(log_normal(r, 80, 0.8), 400) : log_normal(r, 0.5, 0.5);
     double kept_mb = log_normal(r, 1, 1);
-    s->start_us = (uint32_t)(1e3 * (0.7 + 12 * code_mb * log_normal(r, 1, 0.4) + top_level_ms));
-    s->bytes = (uint32_t)(1e6 * at_most(1.7 + 4 * code_mb + kept_mb, 128));
+    s->start_us = c->start_us + (uint32_t)(c->compile_us_per_mb * code_mb * log_normal(r, 1, 0.4) +
+                                           1e3 * top_level_ms);
+    s->bytes = (uint32_t)(1e6 * at_most(c->cell_mb + 4 * code_mb + kept_mb, 128));
     s->cpu_us = (uint32_t)(at_most(log_normal(r, 1.2, 1), 50) * 1e3) + 1;
 }
 
@@ -265,7 +266,7 @@ void traffic_init(struct traffic *t, const struct traffic_config *config)
         struct traffic_script *s = &t->script[i];
         s->rng.state = rng_mix(config->seed * 0x9e3779b97f4a7c15u + i);
         s->rps = config->requests_per_s * pow(i + 1.0, -config->exponent) / t->sum;
-        draw_costs(s);
+        draw_costs(config, s);
         draw_kind(t, i);
         bool is_bulk =
             i < FREQUENT && s->rps * (1 - day_swing) / config->servers >= config->bulk_rps;

@@ -53,7 +53,10 @@ struct traffic_config {
     uint32_t servers, scripts;
     double requests_per_s; /* of the data centre, over the day */
     double exponent;
-    double bulk_rps;           /* at every server, at the quietest time */
+    double bulk_rps; /* at every server, at the quietest time */
+    /* What a start takes without code, and for each MB of it; a warm script without code. */
+    uint32_t start_us, compile_us_per_mb;
+    double cell_mb;
     uint64_t start_ns, end_ns; /* bursts before start_ns are not told */
     /* A crowd: from flash_ns on, for flash_for_ns, that script has flash_factor times its requests.
      * It is STEADY: a crowd is people. */

@@ -1,6 +1,6 @@
 /* variant.h
  *
- * What is compared: ways to place requests and to keep isolates, each one step further than the one
+ * What is compared: ways to place requests and to keep cells, each one step further than the one
  * before.
  *
  *   none        a request runs where it enters; the last used stay warm; nothing is started ahead

@@ -361,7 +361,7 @@ static void an_rpc_datagram_belongs_to_the_queue_of_its_port(void **state)
                 frame[14 + 6] = 0x20;
             if (rows[i].is_tagged)
                 len = tag(frame, len);
-            bool is_rpc = spread_rpc_queue(&with, frame, len, &queue);
+            bool is_rpc = spread_detour(&with, frame, len, &queue) == SPREAD_TO_ONE;
             if (is_rpc != (rows[i].queue != NOT_RPC))
                 fail_msg("%s: is%s RPC", rows[i].what, is_rpc ? "" : " not");
             int want = is_rpc ? rows[i].queue : spread_queue(&without, frame, len);
@@ -387,9 +387,75 @@ static void an_icmp_error_about_rpc_goes_to_its_sender(void **state)
     error[14 + 9] = 1;
     error[34] = 3;
     error[35] = 4;
-    assert_true(spread_rpc_queue(&spread, error, len, &queue));
+    assert_int_equal(spread_detour(&spread, error, len, &queue), SPREAD_TO_ONE);
     assert_int_equal(queue, 2);
     assert_int_equal(spread_queue(&spread, error, len), 2);
+}
+
+/* ICMP over the carrier's addresses, with the first bytes of what was sent. */
+static uint32_t icmp_error(uint8_t *error, int ip_version, uint8_t type, uint8_t code,
+                           const struct test_flow *about)
+{
+    uint8_t sent[TEST_FRAME_MAX];
+    struct test_flow carrier = ip_version == 4 ? udp4 : udp6;
+    uint32_t header = ip_version == 4 ? 20 : 40;
+    test_frame(sent, about, "0123456789", 10, true);
+    uint32_t len = test_frame(error, &carrier, sent + 14, header + 8, false);
+    error[14 + (ip_version == 4 ? 9 : 6)] = ip_version == 4 ? 1 : 58;
+    error[14 + header] = type;
+    error[14 + header + 1] = code;
+    return len;
+}
+
+/* The card put it where the router's address hashes to, which says nothing of the connection. */
+static void of_errors_only_too_big_goes_to_all_where_the_card_spreads(void **state)
+{
+    static const struct spread spread = {.key = 99, .queues = 4, .rpc_port = 7000};
+    static const struct {
+        const char *what;
+        int ip_version;
+        uint8_t type, code;
+        bool is_tagged;
+        enum spread_detour detour;
+    } rows[] = {
+        {"fragmentation needed", 4, 3, 4, false, SPREAD_TO_ALL},
+        {"fragmentation needed, in a VLAN", 4, 3, 4, true, SPREAD_TO_ALL},
+        {"port unreachable", 4, 3, 3, false, SPREAD_STAYS},
+        {"time exceeded", 4, 11, 0, false, SPREAD_STAYS},
+        {"an echo with such a code", 4, 8, 4, false, SPREAD_STAYS},
+        {"packet too big", 6, 2, 0, false, SPREAD_TO_ALL},
+        {"packet too big, in a VLAN", 6, 2, 0, true, SPREAD_TO_ALL},
+        {"no route", 6, 1, 0, false, SPREAD_STAYS},
+        {"an echo", 6, 128, 0, false, SPREAD_STAYS},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct test_flow flow = rows[i].ip_version == 4 ? tcp4 : udp6;
+        uint8_t error[TEST_FRAME_MAX];
+        uint16_t queue = UINT16_MAX;
+        flow.protocol = TEST_TCP;
+        uint32_t len = icmp_error(error, rows[i].ip_version, rows[i].type, rows[i].code, &flow);
+        if (rows[i].is_tagged)
+            len = tag(error, len);
+        enum spread_detour detour = spread_detour(&spread, error, len, &queue);
+        if (detour != rows[i].detour || queue != UINT16_MAX)
+            fail_msg("%s: %d, queue %u", rows[i].what, detour, queue);
+    }
+}
+
+static void a_segment_stays_where_the_card_put_it(void **state)
+{
+    static const struct spread spread = {.key = 99, .queues = 4, .rpc_port = 443};
+    uint8_t frame[TEST_FRAME_MAX];
+    uint16_t queue = UINT16_MAX;
+    struct test_flow flow6 = udp6;
+    flow6.protocol = TEST_TCP;
+    const struct test_flow *flows[] = {&tcp4, &flow6, &udp4};
+    for (int i = 0; i < 3; i++) {
+        uint32_t len = test_frame(frame, flows[i], "x", 1, true);
+        assert_int_equal(spread_detour(&spread, frame, len, &queue), SPREAD_STAYS);
+        assert_int_equal(spread_detour(&spread, frame, tag(frame, len), &queue), SPREAD_STAYS);
+    }
+    assert_int_equal(queue, UINT16_MAX);
 }
 
 static void random_bytes_are_harmless(void **state)
@@ -414,7 +480,7 @@ static void random_bytes_are_harmless(void **state)
         csum_verify(frame, len);
         uint16_t queue = spread_queue(&spread, frame, len), rpc_queue = queue;
         assert_in_range(queue, 0, 2);
-        spread_rpc_queue(&spread, frame, len, &rpc_queue);
+        spread_detour(&spread, frame, len, &rpc_queue);
         assert_int_equal(rpc_queue, queue);
         free(frame);
     }
@@ -433,6 +499,8 @@ int main(void)
         cmocka_unit_test(an_icmp_error_follows_the_flow_it_speaks_of),
         cmocka_unit_test(an_rpc_datagram_belongs_to_the_queue_of_its_port),
         cmocka_unit_test(an_icmp_error_about_rpc_goes_to_its_sender),
+        cmocka_unit_test(of_errors_only_too_big_goes_to_all_where_the_card_spreads),
+        cmocka_unit_test(a_segment_stays_where_the_card_put_it),
         cmocka_unit_test(random_bytes_are_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,233 +1,82 @@
 #include "harness_parts.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "control/supervise/start_report.h"
-#include "runtime/libv8c/v8c_host.h"
-#include "runtime/start.h"
-
-extern char **environ;
-
-static void send_packet(struct harness *h, json_t *packet, const int *fds, int fd_count)
-{
-    char *text = json_dumps(packet, JSON_COMPACT);
-    char control[CMSG_SPACE(4 * sizeof(int))] = {0};
-    struct iovec iov = {text, strlen(text)};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd_count) {
-        msg.msg_control = control;
-        msg.msg_controllen = CMSG_SPACE((size_t)fd_count * sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, (size_t)fd_count * sizeof(int));
-    }
-    ssize_t n = sendmsg(h->start_fd, &msg, MSG_NOSIGNAL);
-    assert(n == (ssize_t)strlen(text));
-    free(text);
-    json_decref(packet);
-}
-
-static pid_t spawn(int child_fd)
-{
-    pid_t pid = fork();
-    assert(pid >= 0);
-    if (pid > 0)
-        return pid;
-    dup2(child_fd, START_FD);
-    fcntl(START_FD, F_SETFD, 0);
-    char *argv[] = {"hearth-runtime", HARNESS_BLOB, NULL};
-    int error = v8c_exec(HARNESS_NODE, HARNESS_PROGRAM, "libjemalloc.so.2", argv, environ);
-    fprintf(stderr, "exec: %s\n", strerror(-error));
-    _exit(127);
-}
-
-void harness_start(struct harness *h, uint64_t memory_bytes)
+void harness_start(struct harness *h)
 {
     memset(h, 0, sizeof(*h));
-    int pair[2];
-    int error = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
-    assert(error == 0);
-    int buffer = 1 << 20;
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-    h->start_fd = pair[0];
-    h->region_bytes = job_region_bytes(1);
-    int region_fd = memfd_create("region", MFD_CLOEXEC);
-    error = ftruncate(region_fd, (off_t)h->region_bytes);
-    assert(error == 0);
-    h->region = mmap(NULL, h->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, region_fd, 0);
-    assert(h->region != MAP_FAILED);
-    job_region_format(h->region, 1);
-    struct job_lane_shared *lane = job_region_lane(h->region, 0);
-    job_producer_init(&h->down, &lane->down);
-    job_consumer_init(&h->up, &lane->up);
-    arena_owner_init(&h->arena, &lane->arena_down);
-    arena_peer_init(&h->arena_up, &lane->arena_up);
-    h->runtime_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    h->geometry = &job_geometry_large;
+    h->cells_warm = HARNESS_CELLS_WARM;
+    zygote_rig_start(&h->zygote, NULL);
     h->core_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-    h->pid = spawn(pair[1]);
-    close(pair[1]);
-    const int fds[] = {region_fd, h->runtime_fd, h->core_fd};
-    send_packet(h,
-                json_pack("{s:s, s:i, s:i, s:I}", "type", "region", "lanes", 1, "index", 0,
-                          "memory_bytes", (json_int_t)memory_bytes),
-                fds, 3);
-    close(region_fd);
-    while (!h->is_ready)
-        harness_await(h);
-}
-
-void harness_push(struct harness *h, const struct job_slot *slot)
-{
-    struct job_region_header *header = h->region;
-    while (!job_producer_push(&h->down, slot))
-        harness_poll(h, 1);
-    job_producer_publish(&h->down);
-    if (job_sleeper_take(&header->runtime_asleep)) {
-        const uint64_t one = 1;
-        ssize_t n = write(h->runtime_fd, &one, sizeof(one));
-        assert(n == sizeof(one));
-    }
 }
 
 void harness_stop(struct harness *h)
 {
-    int status = 0;
-    harness_push(h, &(struct job_slot){.type = JOB_STOP});
-    pid_t pid = waitpid(h->pid, &status, 0);
-    assert(pid == h->pid);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        fprintf(stderr, "hearth-runtime ended with status %x\n", (unsigned)status);
-        abort();
-    }
-    close(h->start_fd);
-    close(h->runtime_fd);
+    while (h->cell_count)
+        harness_end_cell(h, h->cells[0]);
+    if (h->template)
+        harness_drop_template(h);
+    zygote_rig_stop(&h->zygote);
     close(h->core_fd);
-    munmap(h->region, h->region_bytes);
     for (uint32_t i = 0; i < JOB_JOBS_MAX; i++)
         harness_close(h, i);
     for (uint32_t i = 0; i < JOB_SUBS_MAX; i++) {
         free(h->subs[i].head);
         free(h->subs[i].body);
     }
+    for (uint32_t i = 0; i < h->script_count; i++) {
+        free(h->scripts[i].packet);
+        close(h->scripts[i].sources_fd);
+    }
     for (size_t i = 0; i < h->line_count; i++)
         free(h->lines[i].text);
 }
 
-struct harness_module harness_read_module(const char *directory, const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *f = fopen(path, "rb");
-    assert(f);
-    fseek(f, 0, SEEK_END);
-    size_t len = (size_t)ftell(f);
-    char *text = calloc(1, len + 1);
-    rewind(f);
-    size_t got = fread(text, 1, len, f);
-    assert(got == len);
-    fclose(f);
-    return (struct harness_module){.name = name, .text = text, .len = len};
-}
+/* ---- down ---- */
 
-void harness_bundle(struct harness *h, uint32_t handle, const struct harness_module *modules,
-                    size_t count, const char *vars, const char *limits,
-                    const struct harness_binding *bindings)
+void harness_push(struct harness *h, struct harness_link *l, const struct job_slot *slot)
 {
-    int fd = memfd_create("script", MFD_CLOEXEC);
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        size_t len = modules[i].len ? modules[i].len : strlen(modules[i].text);
-        ssize_t n = write(fd, modules[i].text, len);
-        assert(n == (ssize_t)len);
-        json_array_append_new(
-            list, json_pack("{s:s, s:I}", "name", modules[i].name, "bytes", (json_int_t)len));
+    harness_count(l, 1); /* it may not end while we wait */
+    while (!job_producer_push(&l->down, slot))
+        harness_poll(h, 1);
+    harness_count(l, -1);
+    job_producer_publish(&l->down);
+    if (job_sleeper_take(&l->region->runtime_asleep)) {
+        const uint64_t one = 1;
+        ssize_t n = write(l->cell->runtime_fd, &one, sizeof(one));
+        assert(n == sizeof(one));
     }
-    json_t *services = json_array();
-    for (uint32_t i = 0; bindings && bindings[i].name; i++) {
-        assert(i < HARNESS_BINDINGS_MAX && handle < HARNESS_HANDLES_MAX);
-        h->targets[handle][i] = bindings[i].target;
-        json_array_append_new(services, json_pack("{s:s}", "binding", bindings[i].name));
-    }
-    json_t *vars_json = vars ? json_loads(vars, 0, NULL) : json_object();
-    json_t *limits_json = limits ? json_loads(limits, 0, NULL) : json_object();
-    assert(vars_json && limits_json);
-    char own_name[16];
-    snprintf(own_name, sizeof(own_name), "test%u", handle);
-    const char *name = h->name ? h->name : own_name;
-    send_packet(h,
-                json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "type", "script",
-                          "handle", (json_int_t)handle, "name", name, "version", "1", "main",
-                          modules[0].name, "modules", list, "vars", vars_json, "limits",
-                          limits_json, "services", services),
-                &fd, 1);
-    close(fd);
 }
 
-void harness_caller(struct harness *h, uint32_t handle, const char *source, const char *limits,
-                    const struct harness_binding *bindings)
-{
-    const struct harness_module main_module = {.name = "main.mjs", .text = source};
-    harness_bundle(h, handle, &main_module, 1, NULL, limits, bindings);
-}
-
-void harness_script(struct harness *h, uint32_t handle, const char *source, const char *limits)
-{
-    harness_caller(h, handle, source, limits, NULL);
-}
-
-void harness_forget(struct harness *h, uint32_t handle)
-{
-    send_packet(h, json_pack("{s:s, s:I}", "type", "forget", "handle", (json_int_t)handle), NULL,
-                0);
-}
-
-const char *harness_try(struct harness *h, uint32_t handle, bool keeps)
-{
-    uint32_t before = h->loaded_count;
-    send_packet(h,
-                json_pack("{s:s, s:I, s:b}", "type", "try", "handle", (json_int_t)handle, "keep",
-                          (int)keeps),
-                NULL, 0);
-    while (h->loaded_count == before || h->loaded_handle != handle)
-        harness_await(h);
-    return h->loaded_error;
-}
-
-void harness_fill(struct harness *h, struct job_slot *slot, const uint8_t *bytes, size_t len)
+void harness_fill(struct harness *h, struct harness_link *l, struct job_slot *slot,
+                  const uint8_t *bytes, size_t len)
 {
     slot->bytes = (uint32_t)len;
+    harness_count(l, 1);
     for (size_t at = 0; at < len; at += ARENA_CHUNK_BYTES) {
         uint32_t chunk;
-        while ((chunk = arena_take(&h->arena)) == ARENA_NONE)
+        while ((chunk = arena_take(&l->arena)) == ARENA_NONE)
             harness_poll(h, 1);
         size_t n = len - at < ARENA_CHUNK_BYTES ? len - at : ARENA_CHUNK_BYTES;
-        memcpy(arena_bytes(&h->arena, chunk), bytes + at, n);
+        memcpy(arena_bytes(&l->arena, chunk), bytes + at, n);
         slot->chunk[slot->chunk_count++] = chunk;
     }
+    harness_count(l, -1);
 }
 
-void harness_copy_bytes(struct harness *h, const struct job_slot *slot, uint8_t *out)
+void harness_copy_bytes(struct harness_link *l, const struct job_slot *slot, uint8_t *out)
 {
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
         size_t at = (size_t)i * ARENA_CHUNK_BYTES;
         size_t n = slot->bytes - at < ARENA_CHUNK_BYTES ? slot->bytes - at : ARENA_CHUNK_BYTES;
-        memcpy(out + at, arena_view(&h->arena_up, slot->chunk[i]), n);
+        memcpy(out + at, arena_view(&l->arena_up, slot->chunk[i]), n);
     }
 }
 
@@ -247,6 +96,29 @@ void harness_write_fields(struct head_writer *w, const char *fields)
     }
 }
 
+bool harness_is_full(struct harness *h, uint32_t handle)
+{
+    const struct harness_link *l = harness_link_for(h, handle);
+    for (uint32_t i = 0; i < l->geometry.jobs; i++)
+        if (!l->job_at[i])
+            return false;
+    return true;
+}
+
+static uint32_t take_slot(struct harness *h, struct harness_link *l)
+{
+    for (uint32_t tries = 0; l->job_at[l->next_slot]; tries++) {
+        if (tries == l->geometry.jobs) { /* as many as it may have: one must end first */
+            harness_await(h);
+            tries = 0;
+        }
+        l->next_slot = (l->next_slot + 1) % l->geometry.jobs;
+    }
+    uint32_t slot = l->next_slot;
+    l->next_slot = (slot + 1) % l->geometry.jobs;
+    return slot;
+}
+
 uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *head, size_t len,
                            bool has_body)
 {
@@ -254,8 +126,11 @@ uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *he
         h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
     uint32_t job = h->next_job;
     h->next_job = (h->next_job + 1) % JOB_JOBS_MAX;
+    struct harness_link *l = harness_link_for(h, handle);
     h->jobs[job] = (struct harness_job){
         .is_open = true,
+        .link = l,
+        .slot = take_slot(h, l),
         .keeps_body = true,
         .generation = ++h->generations,
         .may_send = JOB_CREDIT_INITIAL,
@@ -263,14 +138,17 @@ uint32_t harness_start_job(struct harness *h, uint32_t handle, const uint8_t *he
         .request_id = ++h->next_request_id,
         .handle = handle,
     };
+    l->job_at[h->jobs[job].slot] = job + 1;
+    harness_count(l, 1);
     struct job_slot slot = {.type = JOB_START,
-                            .job = job,
+                            .job = h->jobs[job].slot,
                             .generation = h->jobs[job].generation,
                             .arg = handle,
                             .arg2 = h->jobs[job].request_id,
-                            .flags = has_body ? 0 : JOB_F_END};
-    harness_fill(h, &slot, head, len);
-    harness_push(h, &slot);
+                            .flags =
+                                (has_body ? 0 : JOB_F_END) | (h->has_waited ? JOB_F_WAITED : 0)};
+    harness_fill(h, l, &slot, head, len);
+    harness_push(h, l, &slot);
     h->starts++;
     return job;
 }
@@ -297,7 +175,7 @@ uint32_t harness_open(struct harness *h, uint32_t handle, const char *method, co
 struct job_slot harness_slot_of(const struct harness *h, enum job_type type, uint32_t job)
 {
     return (struct job_slot){
-        .type = (uint8_t)type, .job = job, .generation = h->jobs[job].generation};
+        .type = (uint8_t)type, .job = h->jobs[job].slot, .generation = h->jobs[job].generation};
 }
 
 void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len, bool is_end)
@@ -314,12 +192,19 @@ void harness_send(struct harness *h, uint32_t job, const void *bytes, size_t len
             n = JOB_HEAD_BYTES_MAX;
         struct job_slot slot = harness_slot_of(h, JOB_BODY, job);
         slot.flags = is_end && n == len ? JOB_F_END : 0;
-        harness_fill(h, &slot, p, n);
+        harness_fill(h, j->link, &slot, p, n);
         j->may_send -= n;
         p += n;
         len -= n;
-        harness_push(h, &slot);
+        harness_push(h, j->link, &slot);
     } while (len > 0);
+}
+
+/* The cell is through with it: its index is free there. */
+static void end_job(struct harness_link *l, uint32_t slot)
+{
+    l->job_at[slot] = 0;
+    harness_count(l, -1);
 }
 
 static void stop_lingering(struct harness *h, uint32_t job, uint32_t generation)
@@ -335,7 +220,7 @@ void harness_cancel(struct harness *h, uint32_t job)
     struct job_slot slot = harness_slot_of(h, JOB_CANCEL, job);
     struct harness_job *j = &h->jobs[job];
     assert(!j->is_done);
-    harness_push(h, &slot);
+    harness_push(h, j->link, &slot);
     h->lingering[job] = j->generation;
     h->lingering_count++;
     harness_close(h, job);
@@ -345,7 +230,7 @@ void harness_fin(struct harness *h, uint32_t job)
 {
     struct job_slot slot = harness_slot_of(h, JOB_FIN, job);
     assert(!h->jobs[job].is_done);
-    harness_push(h, &slot);
+    harness_push(h, h->jobs[job].link, &slot);
 }
 
 void harness_credit(struct harness *h, uint32_t job, uint64_t bytes)
@@ -353,28 +238,18 @@ void harness_credit(struct harness *h, uint32_t job, uint64_t bytes)
     struct job_slot slot = harness_slot_of(h, JOB_CREDIT, job);
     slot.arg = bytes;
     h->jobs[job].may_receive += bytes;
-    harness_push(h, &slot);
-}
-
-void harness_control(struct harness *h, enum job_type type, uint32_t handle)
-{
-    harness_push(h, &(struct job_slot){.type = (uint8_t)type, .arg = handle});
-}
-
-void harness_demand(struct harness *h, uint32_t handle)
-{
-    harness_push(h, &(struct job_slot){.type = JOB_WARM, .flags = JOB_F_DEMANDED, .arg = handle});
+    harness_push(h, h->jobs[job].link, &slot);
 }
 
 /* ---- up ---- */
 
-static void append(struct harness *h, struct harness_job *j, const struct job_slot *slot)
+static void append(struct harness_job *j, const struct job_slot *slot)
 {
     size_t left = slot->bytes;
     assert(slot->bytes <= j->may_receive);
     j->may_receive -= slot->bytes;
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        const uint8_t *from = arena_view(&h->arena_up, slot->chunk[i]);
+        const uint8_t *from = arena_view(&j->link->arena_up, slot->chunk[i]);
         size_t n = left < ARENA_CHUNK_BYTES ? left : ARENA_CHUNK_BYTES;
         assert(from && n > 0);
         if (j->keeps_body) {
@@ -391,7 +266,7 @@ static void append(struct harness *h, struct harness_job *j, const struct job_sl
     assert(left == 0);
 }
 
-static void take_head(struct harness *h, struct harness_job *j, const struct job_slot *slot)
+static void take_head(struct harness_job *j, const struct job_slot *slot)
 {
     struct head_reader reader;
     struct head_field field;
@@ -399,7 +274,7 @@ static void take_head(struct harness *h, struct harness_job *j, const struct job
     j->has_head = true;
     j->cold_us = slot->arg;
     j->head = malloc(slot->bytes);
-    harness_copy_bytes(h, slot, j->head);
+    harness_copy_bytes(j->link, slot, j->head);
     j->head_bytes = slot->bytes;
     j->status = head_read_response(&reader, j->head, j->head_bytes);
     while (head_read_field(&reader, &field))
@@ -415,168 +290,173 @@ static void done(struct harness *h, struct harness_job *j, enum job_error error)
     h->dones++;
 }
 
-static void give_back(struct harness *h, const struct job_slot *slot)
+static void give_back(struct harness_link *l, const struct job_slot *slot)
 {
     for (uint32_t i = 0; i < slot->chunk_count; i++) {
-        bool fits = arena_give_back(&h->arena_up, slot->chunk[i]);
+        bool fits = arena_give_back(&l->arena_up, slot->chunk[i]);
         assert(fits);
     }
 }
 
-static void take(struct harness *h, const struct job_slot *slot)
+/* Of a job that lingers, or was cancelled: the last that is heard of it. */
+static void take_end(struct harness *h, struct harness_link *l, uint32_t job, uint32_t slot,
+                     uint32_t generation)
+{
+    harness_drop_subs(h, job, generation);
+    stop_lingering(h, job, generation);
+    end_job(l, slot);
+}
+
+static void take_live(struct harness *h, struct harness_job *j, const struct job_slot *slot)
+{
+    assert(!j->is_done);
+    if (slot->type == JOB_ERROR || slot->flags & JOB_F_END)
+        j->cpu_us = slot->arg2;
+    switch (slot->type) {
+    case JOB_HEAD:
+        take_head(j, slot);
+        break;
+    case JOB_DATA:
+        assert(j->has_head);
+        append(j, slot);
+        break;
+    case JOB_ERROR:
+        done(h, j, (enum job_error)slot->arg);
+        break;
+    case JOB_CREDIT:
+        j->may_send += slot->arg;
+        assert(slot->arg > 0 && j->may_send <= JOB_CREDIT_INITIAL);
+        break;
+    case JOB_SPAN:
+        assert(!j->has_head && !j->has_span && slot->chunk_count == 0);
+        j->has_span = true;
+        memcpy(j->phase_us, slot->chunk, sizeof(j->phase_us));
+        break;
+    default:
+        fprintf(stderr, "message type %u\n", slot->type);
+        abort();
+    }
+    if (slot->flags & JOB_F_END)
+        done(h, j, JOB_ERROR_NONE);
+}
+
+static void take_of_job(struct harness *h, struct harness_link *l, const struct job_slot *slot)
+{
+    uint32_t job = l->job_at[slot->job] - 1;
+    if (!l->job_at[slot->job])
+        return;
+    struct harness_job *j = &h->jobs[job];
+    bool is_late = !j->is_open || j->generation != slot->generation ||
+                   (j->is_done && slot->type == JOB_CREDIT);
+    bool is_last =
+        (slot->type == JOB_ERROR || slot->flags & JOB_F_END) && !(slot->flags & JOB_F_LINGERS);
+    if (is_late && is_last && h->lingering[job] == slot->generation)
+        take_end(h, l, job, slot->job, slot->generation); /* it crossed the cancel */
+    if (is_late)
+        return;
+    take_live(h, j, slot);
+    if (slot->flags & JOB_F_LINGERS) {
+        assert(j->is_done);
+        j->lingers = true;
+        h->lingering[job] = j->generation;
+        h->lingering_count++;
+    } else if (j->is_done) {
+        harness_drop_subs(h, job, slot->generation);
+        end_job(l, slot->job);
+    }
+    bool has_credit = slot->type == JOB_DATA && !j->is_done && !j->holds_credit && !j->caller;
+    if (j->caller && slot->type != JOB_SPAN)
+        harness_pass_up(h, j, slot);
+    else if (has_credit && slot->bytes)
+        harness_credit(h, job, slot->bytes);
+}
+
+static void take(struct harness *h, struct harness_link *l, const struct job_slot *slot)
 {
     h->messages++;
     switch (slot->type) {
     case JOB_WARMED:
+        assert(slot->arg == l->cell->handle);
         h->warmed++;
         h->warmed_us = slot->arg2;
-        return;
-    case JOB_EVICTED:
-        h->evicted++;
         return;
     case JOB_SUB:
     case JOB_SUB_BODY:
     case JOB_SUB_CANCEL:
     case JOB_SUB_CREDIT:
-        harness_take_sub(h, slot);
-        give_back(h, slot);
-        return;
-    case JOB_DONE:
-        assert(h->lingering[slot->job] == slot->generation);
-        if (h->jobs[slot->job].is_open && h->jobs[slot->job].generation == slot->generation)
-            h->jobs[slot->job].lingers = false;
-        harness_drop_subs(h, slot->job, slot->generation);
-        stop_lingering(h, slot->job, slot->generation);
+        harness_take_sub(h, l, slot);
+        break;
+    case JOB_DONE: {
+        assert(slot->job < JOB_JOBS_MAX && l->job_at[slot->job]);
+        uint32_t job = l->job_at[slot->job] - 1;
+        assert(h->lingering[job] == slot->generation);
+        take_end(h, l, job, slot->job, slot->generation);
         return;
     }
-    assert(slot->job < JOB_JOBS_MAX);
-    struct harness_job *j = &h->jobs[slot->job];
-    bool is_late = !j->is_open || j->generation != slot->generation ||
-                   (j->is_done && slot->type == JOB_CREDIT);
-    bool is_last =
-        (slot->type == JOB_ERROR || slot->flags & JOB_F_END) && !(slot->flags & JOB_F_LINGERS);
-    if (is_late && is_last && h->lingering[slot->job] == slot->generation) {
-        harness_drop_subs(h, slot->job, slot->generation); /* it crossed the cancel */
-        stop_lingering(h, slot->job, slot->generation);
+    default:
+        assert(slot->job < JOB_JOBS_MAX);
+        take_of_job(h, l, slot);
     }
-    if (!is_late) {
-        assert(!j->is_done);
-        switch (slot->type) {
-        case JOB_HEAD:
-            take_head(h, j, slot);
-            break;
-        case JOB_DATA:
-            assert(j->has_head);
-            append(h, j, slot);
-            break;
-        case JOB_ERROR:
-            done(h, j, (enum job_error)slot->arg);
-            break;
-        case JOB_CREDIT:
-            j->may_send += slot->arg;
-            assert(slot->arg > 0 && j->may_send <= JOB_CREDIT_INITIAL);
-            break;
-        case JOB_SPAN:
-            assert(!j->has_head && !j->has_span && slot->chunk_count == 0);
-            j->has_span = true;
-            memcpy(j->phase_us, slot->chunk, sizeof(j->phase_us));
-            break;
-        default:
-            fprintf(stderr, "message type %u\n", slot->type);
-            abort();
-        }
-        if (slot->flags & JOB_F_END)
-            done(h, j, JOB_ERROR_NONE);
-        if (slot->flags & JOB_F_LINGERS) {
-            assert(j->is_done);
-            j->lingers = true;
-            h->lingering[slot->job] = j->generation;
-            h->lingering_count++;
-        } else if (j->is_done) {
-            harness_drop_subs(h, slot->job, slot->generation);
-        }
-        if (j->caller && slot->type != JOB_SPAN)
-            harness_pass_up(h, j, slot);
-    }
-    give_back(h, slot);
-    if (!is_late && slot->type == JOB_DATA && j->is_open && !j->is_done && !j->holds_credit &&
-        !j->caller && slot->bytes)
-        harness_credit(h, slot->job, slot->bytes);
+    give_back(l, slot);
 }
 
-static void take_packet(struct harness *h, const char *bytes, size_t len)
-{
-    static struct start_report report;
-    assert(start_report_read(&report, (const uint8_t *)bytes, len));
-    json_t *packet = json_loadb(bytes, len, 0, NULL);
-    const char *type = json_string_value(json_object_get(packet, "type"));
-    assert(type);
-    if (strcmp(type, "ready") == 0) {
-        h->is_ready = true;
-    } else if (strcmp(type, "log") == 0) {
-        assert(h->line_count < HARNESS_LINES_MAX);
-        const char *text = json_string_value(json_object_get(packet, "text"));
-        size_t n = h->line_count++;
-        snprintf(h->lines[n].level, sizeof(h->lines[n].level), "%s",
-                 json_string_value(json_object_get(packet, "level")));
-        snprintf(h->lines[n].request, sizeof(h->lines[n].request), "%s",
-                 json_string_value(json_object_get(packet, "request")));
-        h->lines[n].handle = (uint32_t)json_integer_value(json_object_get(packet, "handle"));
-        h->lines[n].text = strdup(text ? text : "");
-        if (getenv("HARNESS_LOG"))
-            fprintf(stderr, "[%s %u] %s\n", h->lines[n].level, h->lines[n].handle,
-                    h->lines[n].text);
-    } else if (strcmp(type, "loaded") == 0) {
-        h->loaded_count++;
-        h->loaded_handle = (uint32_t)report.handle;
-        memcpy(h->loaded_error, report.text, sizeof(report.text));
-    } else {
-        assert(strcmp(type, "stats") == 0);
-        snprintf(h->stats, sizeof(h->stats), "%.*s", (int)len, bytes);
-        h->stats_count++;
-    }
-    json_decref(packet);
-}
-
-static bool drain_ring(struct harness *h)
+static bool drain_ring(struct harness *h, struct harness_link *l)
 {
     struct job_slot slot;
     bool any = false;
-    while (job_consumer_pop(&h->up, &slot) == JOB_RING_OK) {
-        take(h, &slot);
+    while (job_consumer_pop(&l->up, &slot) == JOB_RING_OK) {
+        take(h, l, &slot);
         any = true;
     }
     if (any)
-        job_consumer_release(&h->up);
+        job_consumer_release(&l->up);
     return any;
 }
 
+/* The rings before the socket: what a cell says by both, it has said by the socket first. */
 static bool drain(struct harness *h)
 {
-    static char bytes[START_PACKET_BYTES_MAX];
-    bool any = drain_ring(h);
-    for (;;) {
-        ssize_t n = recv(h->start_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        /* What it said before it ended counts, and may be all that the test waits for. */
-        if (n == 0 && !any && !drain_ring(h)) {
-            int status = 0;
-            waitpid(h->pid, &status, 0);
-            fprintf(stderr, "hearth-runtime is gone, status %x\n", (unsigned)status);
-            abort();
-        }
-        if (n == 0)
-            return true;
-        if (n < 0)
-            return any;
-        take_packet(h, bytes, (size_t)n);
-        any = true;
+    bool any = false;
+    for (uint32_t i = 0; i < h->cell_count; i++) {
+        struct harness_cell *c = h->cells[i];
+        for (uint32_t n = 0; n < c->link_count; n++)
+            any |= drain_ring(h, c->link[n]);
+        any |= harness_hear(h, c);
     }
+    return any;
+}
+
+/* Before sleep (1) and after. True: something has come meanwhile. */
+static bool set_asleep(struct harness *h, uint32_t asleep)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < h->cell_count; i++) {
+        for (uint32_t n = 0; n < h->cells[i]->link_count; n++) {
+            struct harness_link *l = h->cells[i]->link[n];
+            atomic_store(&l->region->core_asleep[0].asleep, asleep);
+            any |= job_consumer_pending(&l->up);
+        }
+    }
+    return any;
+}
+
+static bool wait_for_knock(struct harness *h, int timeout_ms)
+{
+    struct pollfd fds[1 + HARNESS_CELLS_MAX] = {{.fd = h->core_fd, .events = POLLIN}};
+    uint64_t count;
+    for (uint32_t i = 0; i < h->cell_count; i++)
+        fds[1 + i] = (struct pollfd){.fd = h->cells[i]->start_fd, .events = POLLIN};
+    bool any = poll(fds, 1 + h->cell_count, timeout_ms) > 0;
+    if (fds[0].revents) {
+        ssize_t got = read(h->core_fd, &count, sizeof(count));
+        (void)got;
+    }
+    return any;
 }
 
 /* False: nothing came, and nobody knocked. */
 static bool look(struct harness *h, int timeout_ms)
 {
-    struct job_region_header *header = h->region;
     static bool
         draining; /* drain -> take -> credit -> push may come back here when the ring is full */
     if (draining)
@@ -584,21 +464,13 @@ static bool look(struct harness *h, int timeout_ms)
     draining = true;
     bool any = drain(h);
     if (!any) {
-        atomic_store(&header->core_asleep[0].asleep, 1);
-        if (!job_consumer_pending(&h->up)) {
-            struct pollfd fds[] = {{.fd = h->core_fd, .events = POLLIN},
-                                   {.fd = h->start_fd, .events = POLLIN}};
-            any = poll(fds, 2, timeout_ms) > 0;
-            uint64_t count;
-            if (fds[0].revents) {
-                ssize_t got = read(h->core_fd, &count, sizeof(count));
-                (void)got;
-            }
-        }
-        atomic_store(&header->core_asleep[0].asleep, 0);
+        if (!set_asleep(h, 1))
+            any = wait_for_knock(h, timeout_ms);
+        set_asleep(h, 0);
         any |= drain(h);
     }
     draining = false;
+    harness_end_retired(h);
     return any;
 }
 
@@ -609,11 +481,15 @@ void harness_poll(struct harness *h, int timeout_ms)
 
 static uint64_t cpu_ms(const struct harness *h)
 {
-    clockid_t clock;
-    struct timespec t = {0};
-    if (clock_getcpuclockid(h->pid, &clock) == 0)
-        clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < h->cell_count; i++) {
+        clockid_t clock;
+        struct timespec t = {0};
+        if (clock_getcpuclockid(h->cells[i]->pid, &clock) == 0)
+            clock_gettime(clock, &t);
+        sum += (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    }
+    return sum;
 }
 
 void harness_await(struct harness *h)
@@ -624,7 +500,7 @@ void harness_await(struct harness *h)
         uint64_t used_ms = cpu_ms(h) - cpu_from_ms;
         if (waited_ms < HARNESS_SILENCE_MS && used_ms < HARNESS_SILENCE_CPU_MS)
             continue;
-        fprintf(stderr, "nothing came for %u ms, in which the process used %lu ms of CPU time\n",
+        fprintf(stderr, "nothing came for %u ms, in which the cells used %lu ms of CPU time\n",
                 waited_ms, (unsigned long)used_ms);
         abort();
     }
@@ -685,4 +561,16 @@ void harness_wait_log(struct harness *h, const char *level, const char *text)
 {
     while (!harness_logged(h, level, text))
         harness_await(h);
+}
+
+void harness_wait_chunks(struct harness *h)
+{
+    for (uint32_t i = 0; i < h->cell_count; i++) {
+        for (uint32_t n = 0; n < h->cells[i]->link_count; n++) {
+            struct harness_link *l = h->cells[i]->link[n];
+            while (arena_available(&l->arena) < l->geometry.chunks)
+                harness_poll(h, 10);
+            assert(!l->arena.lied);
+        }
+    }
 }

@@ -13,7 +13,13 @@
 #include "drivers/rng.h"
 #include "runtime/job.h"
 
-static struct arena_shared shared;
+/* Lane 0 of a region; its downward arena. The tests run with each geometry. */
+static void *region;
+static const struct job_geometry *geometry;
+static uint32_t chunks;
+static struct job_lane lane;
+static struct arena_shared *shared;
+static uint16_t lists[ARENA_CHUNKS_MAX * 3 / 2];
 static struct arena_owner owner;
 static struct arena_peer peer;
 static struct rng random_numbers;
@@ -25,24 +31,36 @@ static uint32_t random_u32(void)
 
 static int fresh(void **state)
 {
-    memset(&shared, 0, sizeof(shared));
-    arena_owner_init(&owner, &shared);
-    arena_peer_init(&peer, &shared);
+    geometry = *state;
+    chunks = geometry->chunks;
+    region = aligned_alloc(4096, job_region_bytes(1, geometry));
+    memset(region, 0, job_region_bytes(1, geometry));
+    job_region_lane(region, geometry, 0, &lane);
+    shared = lane.arena_down.shared;
+    assert_true(arena_lists_bytes(chunks) <= sizeof(lists));
+    arena_owner_init(&owner, &lane.arena_down, lists);
+    arena_peer_init(&peer, &lane.arena_down);
     random_numbers.state = 1;
+    return 0;
+}
+
+static int done(void **state)
+{
+    free(region);
     return 0;
 }
 
 static void every_chunk_is_lent_once(void **state)
 {
-    static bool seen[ARENA_CHUNKS];
+    static bool seen[ARENA_CHUNKS_MAX];
     memset(seen, 0, sizeof(seen));
-    for (uint32_t i = 0; i < ARENA_CHUNKS; i++) {
+    for (uint32_t i = 0; i < chunks; i++) {
         uint32_t chunk = arena_take(&owner);
-        assert_true(chunk < ARENA_CHUNKS && !seen[chunk]);
+        assert_true(chunk < chunks && !seen[chunk]);
         seen[chunk] = true;
     }
     assert_int_equal(arena_take(&owner), ARENA_NONE);
-    assert_int_equal(arena_available(&owner, 1), 0);
+    assert_int_equal(arena_available(&owner), 0);
 }
 
 static void what_the_owner_writes_the_peer_reads(void **state)
@@ -52,7 +70,7 @@ static void what_the_owner_writes_the_peer_reads(void **state)
     const uint8_t *view = arena_view(&peer, chunk);
     assert_int_equal(view[0], 0x5a);
     assert_int_equal(view[ARENA_CHUNK_BYTES - 1], 0x5a);
-    assert_null(arena_view(&peer, ARENA_CHUNKS));
+    assert_null(arena_view(&peer, chunks));
     assert_null(arena_view(&peer, ARENA_NONE));
 }
 
@@ -60,17 +78,17 @@ static void an_untaken_chunk_is_free_again(void **state)
 {
     uint32_t chunk = arena_take(&owner);
     arena_untake(&owner, chunk);
-    assert_int_equal(arena_available(&owner, 1), ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner), chunks);
     assert_int_equal(arena_take(&owner), chunk);
 }
 
 /* Random takes and returns against a model of who holds what. */
 static void chunks_are_conserved(void **state)
 {
-    static uint32_t held[ARENA_CHUNKS];
+    static uint32_t held[ARENA_CHUNKS_MAX];
     uint32_t count = 0;
     for (int step = 0; step < 300000; step++) {
-        if (random_u32() % 2 && count < ARENA_CHUNKS) {
+        if (random_u32() % 2 && count < chunks) {
             uint32_t chunk = arena_take(&owner);
             assert_int_not_equal(chunk, ARENA_NONE);
             held[count++] = chunk;
@@ -80,8 +98,28 @@ static void chunks_are_conserved(void **state)
             held[at] = held[--count];
         }
     }
-    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - count);
+    assert_int_equal(arena_available(&owner), chunks - count);
     assert_false(owner.lied);
+}
+
+/* Pages that were never touched cost nothing: an arena that is little used must stay small. */
+static void a_drained_arena_is_not_walked_through(void **state)
+{
+    static bool touched[ARENA_CHUNKS_MAX];
+    uint32_t count = 0;
+    memset(touched, 0, sizeof(touched));
+    for (int send = 0; send < 1000; send++) {
+        uint32_t sent[2];
+        assert_true(arena_available(&owner) >= 2);
+        for (int i = 0; i < 2; i++) {
+            sent[i] = arena_take(&owner);
+            count += !touched[sent[i]];
+            touched[sent[i]] = true;
+        }
+        for (int i = 0; i < 2; i++)
+            assert_true(arena_give_back(&peer, sent[i]));
+    }
+    assert_int_equal(count, 2);
 }
 
 struct lie {
@@ -91,14 +129,14 @@ struct lie {
 
 static void returning_what_is_not_lent_is_a_lie_and_lends_nothing_twice(void **state)
 {
-    static const struct lie lies[] = {{"a chunk that is free", 5},
-                                      {"out of range", ARENA_CHUNKS},
-                                      {"far out of range", ARENA_NONE}};
+    const struct lie lies[] = {
+        {"a chunk that is free", 5}, {"out of range", chunks}, {"far out of range", ARENA_NONE}};
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        fresh(NULL);
+        free(region);
+        fresh(state);
         uint32_t lent = arena_take(&owner);
         assert_true(arena_give_back(&peer, lies[i].chunk));
-        assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - 1);
+        assert_int_equal(arena_available(&owner), chunks - 1);
         assert_true(owner.lied);
         (void)lent;
     }
@@ -109,21 +147,21 @@ static void returning_twice_is_a_lie(void **state)
     uint32_t chunk = arena_take(&owner);
     arena_give_back(&peer, chunk);
     arena_give_back(&peer, chunk);
-    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner), chunks);
     assert_true(owner.lied);
 }
 
 static void an_impossible_returns_tail_is_a_lie(void **state)
 {
     arena_take(&owner);
-    atomic_store(&shared.returns_tail, ARENA_CHUNKS + 1);
-    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS - 1);
+    atomic_store(&shared->returns_tail, chunks + 1);
+    assert_int_equal(arena_available(&owner), chunks - 1);
     assert_true(owner.lied);
 }
 
 static void a_full_returns_ring_is_told_to_the_peer(void **state)
 {
-    for (uint32_t i = 0; i < ARENA_CHUNKS; i++)
+    for (uint32_t i = 0; i < chunks; i++)
         assert_true(arena_give_back(&peer, i));
     assert_false(arena_give_back(&peer, 0));
 }
@@ -132,20 +170,19 @@ static void a_full_returns_ring_is_told_to_the_peer(void **state)
  * bounds. */
 static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
 {
-    static bool held[ARENA_CHUNKS];
+    static bool held[ARENA_CHUNKS_MAX];
     memset(held, 0, sizeof(held));
     for (int step = 0; step < 200000; step++) {
         switch (random_u32() % 4) {
         case 0:
-            shared.returns[random_u32() % ARENA_CHUNKS] = random_u32() % (ARENA_CHUNKS + 8);
+            shared->returns[random_u32() % chunks] = random_u32() % (chunks + 8);
             break;
         case 1:
-            atomic_store(&shared.returns_tail,
-                         owner.returns_head + random_u32() % (2 * ARENA_CHUNKS));
+            atomic_store(&shared->returns_tail, owner.returns_head + random_u32() % (2 * chunks));
             break;
         case 2:
-            arena_available(&owner, 1 + random_u32() % ARENA_CHUNKS);
-            for (uint32_t c = 0; c < ARENA_CHUNKS; c++)
+            arena_available(&owner);
+            for (uint32_t c = 0; c < chunks; c++)
                 if (held[c] && !owner.is_lent[c])
                     held[c] =
                         false; /* it came back, by whatever claim: the peer hurts only itself */
@@ -156,19 +193,19 @@ static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
             (void)before_free;
             if (chunk == ARENA_NONE)
                 break;
-            assert_true(chunk < ARENA_CHUNKS);
+            assert_true(chunk < chunks);
             for (uint32_t i = 0; i < owner.free_count; i++)
                 assert_int_not_equal(owner.free[i], chunk);
             held[chunk] = true;
             break;
         }
         }
-        assert_true(owner.free_count <= ARENA_CHUNKS);
+        assert_true(owner.free_count <= chunks);
         if (step % 1000 == 0) {
             uint32_t lent = 0;
-            for (uint32_t c = 0; c < ARENA_CHUNKS; c++)
+            for (uint32_t c = 0; c < chunks; c++)
                 lent += owner.is_lent[c];
-            assert_int_equal(lent + owner.free_count, ARENA_CHUNKS);
+            assert_int_equal(lent + owner.free_count, chunks);
         }
     }
 }
@@ -176,13 +213,12 @@ static void a_scribbling_peer_makes_no_chunk_be_used_twice(void **state)
 /* ---- two threads: the owner fills, a ring names, the peer checks and returns ---- */
 
 enum { STRESS_CHUNKS = 500000 };
-static struct job_ring_shared ring;
 
 static void *check_and_return(void *arg)
 {
     struct job_consumer consumer;
     struct job_slot slot;
-    job_consumer_init(&consumer, &ring);
+    job_consumer_init(&consumer, lane.down, geometry->slots);
     uint64_t bad = 0;
     for (uint64_t i = 0; i < STRESS_CHUNKS;) {
         if (job_consumer_pop(&consumer, &slot) != JOB_RING_OK) {
@@ -206,8 +242,7 @@ static void two_threads_never_share_a_chunk(void **state)
     struct job_producer producer;
     pthread_t thread;
     void *bad;
-    memset(&ring, 0, sizeof(ring));
-    job_producer_init(&producer, &ring);
+    job_producer_init(&producer, lane.down, geometry->slots);
     pthread_create(&thread, NULL, check_and_return, NULL);
     for (uint64_t i = 0; i < STRESS_CHUNKS; i++) {
         uint32_t chunk;
@@ -223,23 +258,33 @@ static void two_threads_never_share_a_chunk(void **state)
     }
     pthread_join(thread, &bad);
     assert_null(bad);
-    assert_int_equal(arena_available(&owner, ARENA_CHUNKS), ARENA_CHUNKS);
+    assert_int_equal(arena_available(&owner), chunks);
     assert_false(owner.lied);
 }
 
+/* Each test with each geometry. */
+static const struct job_geometry *const geometries[] = {&job_geometry_small, &job_geometry_large};
+#define EACH(test) cmocka_unit_test_prestate_setup_teardown(test, fresh, done, given)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(every_chunk_is_lent_once, fresh),
-        cmocka_unit_test_setup(what_the_owner_writes_the_peer_reads, fresh),
-        cmocka_unit_test_setup(an_untaken_chunk_is_free_again, fresh),
-        cmocka_unit_test_setup(chunks_are_conserved, fresh),
-        cmocka_unit_test_setup(returning_what_is_not_lent_is_a_lie_and_lends_nothing_twice, fresh),
-        cmocka_unit_test_setup(returning_twice_is_a_lie, fresh),
-        cmocka_unit_test_setup(an_impossible_returns_tail_is_a_lie, fresh),
-        cmocka_unit_test_setup(a_full_returns_ring_is_told_to_the_peer, fresh),
-        cmocka_unit_test_setup(a_scribbling_peer_makes_no_chunk_be_used_twice, fresh),
-        cmocka_unit_test_setup(two_threads_never_share_a_chunk, fresh),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(geometries) / sizeof(*geometries); i++) {
+        void *given = (void *)geometries[i];
+        const struct CMUnitTest tests[] = {
+            EACH(every_chunk_is_lent_once),
+            EACH(what_the_owner_writes_the_peer_reads),
+            EACH(an_untaken_chunk_is_free_again),
+            EACH(chunks_are_conserved),
+            EACH(a_drained_arena_is_not_walked_through),
+            EACH(returning_what_is_not_lent_is_a_lie_and_lends_nothing_twice),
+            EACH(returning_twice_is_a_lie),
+            EACH(an_impossible_returns_tail_is_a_lie),
+            EACH(a_full_returns_ring_is_told_to_the_peer),
+            EACH(a_scribbling_peer_makes_no_chunk_be_used_twice),
+            EACH(two_threads_never_share_a_chunk),
+        };
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -40,6 +40,8 @@ static void draw(struct rng *r, struct context *c, uint32_t count)
     memset(c, 0, sizeof(*c));
     c->count = count;
     c->granted = (uint32_t)rng_next(r);
+    c->cpu_us = (uint32_t)rng_next(r);
+    c->wall_ms = (uint32_t)rng_next(r);
     for (uint32_t i = 0; i < count; i++)
         draw_frame(r, &c->frame[i]);
 }
@@ -65,6 +67,8 @@ static void the_layout_is_as_drawn(void **state)
 {
     struct context c = {.count = 1,
                         .granted = 14,
+                        .cpu_us = 15,
+                        .wall_ms = 16,
                         .frame = {{.script = 1,
                                    .owner = 2,
                                    .cpu_ms = 3,
@@ -81,15 +85,16 @@ static void the_layout_is_as_drawn(void **state)
                                    .span_id = {13}}}};
     uint8_t bytes[CONTEXT_BYTES_MAX];
     static const uint8_t expected[] = {
-        2,  1, 0, 0, 0, 0, 0, 14,                         /* version, count, zero, granted */
-        0,  0, 0, 0, 0, 0, 0, 1,  0, 0, 0, 0, 0, 0, 0, 2, /* script, owner */
-        0,  0, 0, 3, 0, 0, 0, 4,  0, 0, 0, 5, 0, 0, 0, 6, /* limits */
-        0,  0, 0, 7, 1, 8, 2, 0,                          /* features, trust, flags, tails, zero */
-        0,  0, 0, 0, 0, 0, 0, 9,  0, 0, 0, 0, 0, 0, 0, 10,
-        0,  0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, /* tails */
-        0,  0, 0, 0, 0, 0, 0, 11,                         /* outbound */
-        12, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, /* trace id */
-        13, 0, 0, 0, 0, 0, 0, 0,                          /* span id */
+        3,  1, 0, 0,  0, 0, 0, 14,                         /* version, count, zero, granted */
+        0,  0, 0, 15, 0, 0, 0, 16,                         /* CPU time, time */
+        0,  0, 0, 0,  0, 0, 0, 1,  0, 0, 0, 0, 0, 0, 0, 2, /* script, owner */
+        0,  0, 0, 3,  0, 0, 0, 4,  0, 0, 0, 5, 0, 0, 0, 6, /* limits */
+        0,  0, 0, 7,  1, 8, 2, 0,                          /* features, trust, flags, tails, zero */
+        0,  0, 0, 0,  0, 0, 0, 9,  0, 0, 0, 0, 0, 0, 0, 10,
+        0,  0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, /* tails */
+        0,  0, 0, 0,  0, 0, 0, 11,                         /* outbound */
+        12, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, /* trace id */
+        13, 0, 0, 0,  0, 0, 0, 0,                          /* span id */
     };
 
     assert_int_equal(context_write(&c, bytes), sizeof(expected));
@@ -129,20 +134,22 @@ static void a_byte_that_cannot_be_is_refused(void **state)
 {
     static const struct {
         const char *name;
-        size_t at; /* of a stack of two frames without tails, the second starts at 112 */
+        size_t at; /* of a stack of two frames without tails, the second starts at 120 */
         int low, high;
     } row[] = {
-        {"one version exists", 0, 2, 2},
+        {"one version exists", 0, 3, 3},
         {"the count is that of the frames", 1, 2, 2},
         {"zero", 2, 0, 0},
         {"zero", 3, 0, 0},
         {"any number may be granted", 4, 0, 255},
-        {"trust is known", 112 + 36, 0, 1},
-        {"trace flags are the sender's", 112 + 37, 0, 255},
-        {"tails that are counted are there, others zero", 112 + 38, 0, 4},
-        {"zero in a frame", 112 + 39, 0, 0},
-        {"an uncounted tail is zero", 112 + 40, 0, 0},
-        {"an uncounted tail is zero", 112 + 71, 0, 0},
+        {"any CPU time may be left", 8, 0, 255},
+        {"any time may be left", 12, 0, 255},
+        {"trust is known", 120 + 36, 0, 1},
+        {"trace flags are the sender's", 120 + 37, 0, 255},
+        {"tails that are counted are there, others zero", 120 + 38, 0, 4},
+        {"zero in a frame", 120 + 39, 0, 0},
+        {"an uncounted tail is zero", 120 + 40, 0, 0},
+        {"an uncounted tail is zero", 120 + 71, 0, 0},
     };
     struct rng r = {3};
     struct context c, again;
@@ -163,7 +170,7 @@ static void a_byte_that_cannot_be_is_refused(void **state)
 
 static void depths_that_cannot_be_are_refused(void **state)
 {
-    uint8_t bytes[CONTEXT_HEADER_BYTES + 255 * CONTEXT_FRAME_BYTES] = {2};
+    uint8_t bytes[CONTEXT_HEADER_BYTES + 255 * CONTEXT_FRAME_BYTES] = {3};
     struct context c;
 
     for (uint32_t count = 0; count < 256; count++) {
@@ -225,9 +232,21 @@ static void limits_are_the_least_that_anybody_says(void **state)
         c.frame[3].cpu_ms = 1; /* above the top: not there */
         struct context_limits l = context_limits(&c);
         uint32_t e = row[i].effective;
-        if (l.cpu_ms != e || l.memory_mb != 2 * e || l.subrequests != 3 * e || l.wall_ms != 4 * e)
+        if (l.cpu_us != 1000 * e || l.memory_mb != 2 * e || l.subrequests != 3 * e ||
+            l.wall_ms != 4 * e)
             fail_msg("%s", row[i].name);
     }
+}
+
+static void what_the_request_has_left_is_a_limit_too(void **state)
+{
+    struct context c = {.count = 1, .cpu_us = 7500, .wall_ms = 20};
+    c.frame[0] = (struct context_frame){.cpu_ms = 10, .wall_ms = 10};
+    assert_int_equal(context_limits(&c).cpu_us, 7500);
+    assert_int_equal(context_limits(&c).wall_ms, 10);
+    c.frame[0] = (struct context_frame){.cpu_ms = 7};
+    assert_int_equal(context_limits(&c).cpu_us, 7000);
+    assert_int_equal(context_limits(&c).wall_ms, 20);
 }
 
 #define ID   "0af7651916cd43dd8448eb211c80319c"
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_frame_inherits_the_trace_and_nothing_else),
         cmocka_unit_test(the_stack_is_full_at_its_depth),
         cmocka_unit_test(limits_are_the_least_that_anybody_says),
+        cmocka_unit_test(what_the_request_has_left_is_a_limit_too),
         cmocka_unit_test(traceparents_are_taken_as_w3c_says),
         cmocka_unit_test(a_traceparent_reads_back),
     };

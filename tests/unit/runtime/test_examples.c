@@ -29,7 +29,7 @@ static void deploy(uint32_t handle, const char *name, const char *second,
 
 static int start(void **state)
 {
-    harness_start(&h, 512u << 20);
+    harness_start(&h);
     deploy(CHAIN_A, "chain-a", NULL, (const struct harness_binding[]){{"NEXT", CHAIN_B}, {0}});
     deploy(CHAIN_B, "chain-b", NULL, (const struct harness_binding[]){{"NEXT", CHAIN_C}, {0}});
     deploy(CHAIN_C, "chain-c", NULL, NULL);

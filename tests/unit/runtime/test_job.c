@@ -13,7 +13,11 @@
 #include "drivers/rng.h"
 #include "runtime/job.h"
 
-static struct job_ring_shared ring;
+/* Room for the largest ring; the tests run with each geometry's. */
+static _Alignas(64)
+    uint8_t memory[sizeof(struct job_ring_shared) + JOB_RING_SLOTS_MAX * sizeof(struct job_slot)];
+static struct job_ring_shared *const ring = (struct job_ring_shared *)memory;
+static uint32_t slots;
 static struct job_producer producer;
 static struct job_consumer consumer;
 
@@ -26,9 +30,10 @@ static uint32_t random_u32(void)
 
 static int fresh(void **state)
 {
-    memset(&ring, 0, sizeof(ring));
-    job_producer_init(&producer, &ring);
-    job_consumer_init(&consumer, &ring);
+    memset(memory, 0, sizeof(memory));
+    slots = ((const struct job_geometry *)*state)->slots;
+    job_producer_init(&producer, ring, slots);
+    job_consumer_init(&consumer, ring, slots);
     random_numbers.state = 1;
     return 0;
 }
@@ -54,7 +59,7 @@ static void a_slot_is_seen_after_publish_only(void **state)
 static void a_full_ring_refuses_and_has_room_after_release(void **state)
 {
     struct job_slot slot;
-    for (uint32_t i = 0; i < JOB_RING_SLOTS; i++)
+    for (uint32_t i = 0; i < slots; i++)
         assert_true(push(i));
     assert_false(push(0));
     job_producer_publish(&producer);
@@ -68,10 +73,10 @@ static void a_full_ring_refuses_and_has_room_after_release(void **state)
 /* Against a model: a queue in plain memory. The counters start just below their wrap. */
 static void any_sequence_of_calls_behaves_like_a_queue(void **state)
 {
-    static uint64_t model[JOB_RING_SLOTS * 2];
+    static uint64_t model[JOB_RING_SLOTS_MAX * 2];
     uint32_t start = UINT32_MAX - 5000;
-    atomic_store(&ring.tail, start);
-    atomic_store(&ring.head, start);
+    atomic_store(&ring->tail, start);
+    atomic_store(&ring->head, start);
     producer.tail = producer.head_seen = start;
     consumer.head = consumer.tail_seen = start;
     uint64_t pushed = 0, published = 0, popped = 0, released = 0;
@@ -79,10 +84,10 @@ static void any_sequence_of_calls_behaves_like_a_queue(void **state)
         struct job_slot slot;
         switch (random_u32() % 8) {
         default: {
-            bool fits = pushed - released < JOB_RING_SLOTS;
+            bool fits = pushed - released < slots;
             assert_int_equal(push(pushed), fits);
             if (fits) {
-                model[pushed % (JOB_RING_SLOTS * 2)] = pushed;
+                model[pushed % (JOB_RING_SLOTS_MAX * 2)] = pushed;
                 pushed++;
             }
             break;
@@ -98,14 +103,13 @@ static void any_sequence_of_calls_behaves_like_a_queue(void **state)
                 assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_EMPTY);
             } else {
                 assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_OK);
-                assert_int_equal(slot.arg, model[popped++ % (JOB_RING_SLOTS * 2)]);
+                assert_int_equal(slot.arg, model[popped++ % (JOB_RING_SLOTS_MAX * 2)]);
             }
             break;
         case 7:
             job_consumer_release(&consumer);
             released = popped;
-            assert_int_equal(job_producer_free(&producer, JOB_RING_SLOTS),
-                             JOB_RING_SLOTS - (pushed - released));
+            assert_int_equal(job_producer_free(&producer, slots), slots - (pushed - released));
             break;
         }
     }
@@ -115,21 +119,21 @@ static void any_sequence_of_calls_behaves_like_a_queue(void **state)
 static void an_impossible_tail_is_a_lie(void **state)
 {
     struct job_slot slot;
-    const uint32_t lies[] = {JOB_RING_SLOTS + 1, UINT32_MAX, 0x80000000u};
+    const uint32_t lies[] = {slots + 1, UINT32_MAX, 0x80000000u};
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        atomic_store(&ring.tail, lies[i]);
+        atomic_store(&ring->tail, lies[i]);
         assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_LIES);
     }
 }
 
 static void an_impossible_head_counts_as_full(void **state)
 {
-    for (uint32_t i = 0; i < JOB_RING_SLOTS; i++)
+    for (uint32_t i = 0; i < slots; i++)
         assert_true(push(i));
-    atomic_store(&ring.head, JOB_RING_SLOTS + 1); /* more than was ever sent */
+    atomic_store(&ring->head, slots + 1); /* more than was ever sent */
     assert_int_equal(job_producer_free(&producer, 1), 0);
     assert_false(push(0));
-    atomic_store(&ring.head, UINT32_MAX);
+    atomic_store(&ring->head, UINT32_MAX);
     assert_int_equal(job_producer_free(&producer, 1), 0);
 }
 
@@ -139,17 +143,17 @@ static void random_words_never_break_the_books(void **state)
     struct job_slot slot;
     for (int step = 0; step < 200000; step++) {
         if (random_u32() % 4 == 0)
-            atomic_store(&ring.tail,
-                         random_u32() % 3 ? consumer.head + random_u32() % 2048 : random_u32());
+            atomic_store(&ring->tail, random_u32() % 3 ? consumer.head + random_u32() % (2 * slots)
+                                                       : random_u32());
         if (random_u32() % 4 == 0)
-            atomic_store(&ring.head,
-                         random_u32() % 3 ? producer.tail - random_u32() % 2048 : random_u32());
-        uint32_t room = job_producer_free(&producer, 1 + random_u32() % JOB_RING_SLOTS);
-        assert_true(room <= JOB_RING_SLOTS);
+            atomic_store(&ring->head, random_u32() % 3 ? producer.tail - random_u32() % (2 * slots)
+                                                       : random_u32());
+        uint32_t room = job_producer_free(&producer, 1 + random_u32() % slots);
+        assert_true(room <= slots);
         push(step);
         job_consumer_pop(&consumer, &slot);
-        assert_true(producer.tail - producer.head_seen <= JOB_RING_SLOTS);
-        assert_true(consumer.tail_seen - consumer.head <= JOB_RING_SLOTS);
+        assert_true(producer.tail - producer.head_seen <= slots);
+        assert_true(consumer.tail_seen - consumer.head <= slots);
     }
 }
 
@@ -159,7 +163,7 @@ static void a_popped_slot_is_a_copy(void **state)
     push(1);
     job_producer_publish(&producer);
     job_consumer_pop(&consumer, &slot);
-    ring.slot[0].arg = 2;
+    ring->slot[0].arg = 2;
     assert_int_equal(slot.arg, 1);
 }
 
@@ -174,17 +178,16 @@ static void only_a_sleeper_is_woken_and_only_once(void **state)
 
 static void a_region_is_checked(void **state)
 {
-    size_t bytes = job_region_bytes(2);
-    assert_int_equal(bytes % (2 << 20), 0);
-    uint8_t *region = calloc(1, bytes);
+    const struct job_geometry *g = *state;
+    size_t bytes = job_region_bytes(2, g), page = job_region_page_bytes(g);
+    assert_int_equal(bytes % page, 0);
+    uint8_t *region = aligned_alloc(4096, bytes);
     assert_non_null(region);
+    memset(region, 0, bytes);
     assert_true(job_region_check(region, bytes) < 0);
-    job_region_format(region, 2);
+    job_region_format(region, 2, g);
     assert_int_equal(job_region_check(region, bytes), 0);
-    assert_true(job_region_check(region, bytes - (2 << 20)) < 0);
-    uint8_t *end = (uint8_t *)(job_region_lane(region, 1) + 1);
-    assert_true(end <= region + bytes);
-    assert_int_equal((uintptr_t)((uint8_t *)job_region_lane(region, 1) - region) % 64, 0);
+    assert_true(job_region_check(region, bytes - page) < 0);
     struct job_region_header *header = (struct job_region_header *)region;
     header->lanes = JOB_LANES_MAX + 1;
     assert_true(job_region_check(region, bytes) < 0);
@@ -192,6 +195,77 @@ static void a_region_is_checked(void **state)
     header->version++;
     assert_true(job_region_check(region, bytes) < 0);
     free(region);
+}
+
+static void the_parts_of_a_region_do_not_overlap(void **state)
+{
+    const struct job_geometry *g = *state;
+    size_t bytes = job_region_bytes(2, g);
+    uint8_t *region = aligned_alloc(4096, bytes), *end = region + sizeof(struct job_region_header);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct job_lane lane;
+        job_region_lane(region, g, i, &lane);
+        size_t ring_bytes = sizeof(struct job_ring_shared) + g->slots * sizeof(struct job_slot);
+        size_t returns_bytes = sizeof(struct arena_shared) + g->chunks * sizeof(uint32_t);
+        size_t arena_bytes = g->chunks * (size_t)ARENA_CHUNK_BYTES;
+        const struct {
+            void *at;
+            size_t bytes, alignment;
+        } parts[] = {
+            {lane.down, ring_bytes, 64},
+            {lane.up, ring_bytes, 64},
+            {lane.arena_down.shared, returns_bytes, 64},
+            {lane.arena_up.shared, returns_bytes, 64},
+            {lane.arena_down.bytes, arena_bytes, 4096},
+            {lane.arena_up.bytes, arena_bytes, 4096},
+        };
+        for (size_t p = 0; p < sizeof(parts) / sizeof(*parts); p++) {
+            assert_true((uint8_t *)parts[p].at >= end);
+            assert_int_equal((uintptr_t)parts[p].at % parts[p].alignment, 0);
+            end = (uint8_t *)parts[p].at + parts[p].bytes;
+        }
+    }
+    assert_true(end <= region + bytes);
+    free(region);
+}
+
+static void regions_are_as_large_as_said(void **state)
+{
+    assert_int_equal(job_region_bytes(1, &job_geometry_small), 8192 + 143360);
+    assert_int_equal(job_region_page_bytes(&job_geometry_small), 4096);
+    assert_int_equal(job_region_bytes(1, &job_geometry_large), 9 * (2 << 20));
+    assert_int_equal(job_region_page_bytes(&job_geometry_large), 2 << 20);
+}
+
+static void a_geometry_has_bounds(void **state)
+{
+    static const struct {
+        const char *what;
+        struct job_geometry geometry;
+        bool is_sane;
+    } rows[] = {
+        {"the least", {64, 16, 1, 256}, true},
+        {"the most", {JOB_RING_SLOTS_MAX, ARENA_CHUNKS_MAX, JOB_JOBS_MAX, 256}, true},
+        {"nothing", {0, 0, 0, 256}, false},
+        {"slots that are no power of two", {96, 16, 64, 256}, false},
+        {"too few slots", {32, 16, 64, 256}, false},
+        {"too many slots", {2 * JOB_RING_SLOTS_MAX, 16, 64, 256}, false},
+        {"chunks that are no power of two", {64, 24, 64, 256}, false},
+        {"chunks for less than the first credit", {64, 8, 64, 256}, false},
+        {"too many chunks", {64, 2 * ARENA_CHUNKS_MAX, 64, 256}, false},
+        {"no job", {64, 16, 0, 256}, false},
+        {"no sub-request", {64, 16, 64, 0}, false},
+        {"too many sub-requests", {64, 16, 64, JOB_SUBS_MAX + 1}, false},
+        {"too many jobs", {64, 16, JOB_JOBS_MAX + 1, 256}, false},
+    };
+    static _Alignas(64) struct job_region_header header;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        job_region_format(&header, 1, &job_geometry_small);
+        header.geometry = rows[i].geometry;
+        if (job_geometry_is_sane(&rows[i].geometry) != rows[i].is_sane ||
+            (job_region_check(&header, SIZE_MAX) == 0) != rows[i].is_sane)
+            fail_msg("%s", rows[i].what);
+    }
 }
 
 /* ---- two threads: slots arrive once, in order, whole; nobody sleeps through a message ---- */
@@ -258,19 +332,34 @@ static void two_threads_lose_nothing_and_never_sleep_too_long(void **state)
     assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_EMPTY);
 }
 
+/* Each test with each geometry. */
+static const struct job_geometry *const geometries[] = {&job_geometry_small, &job_geometry_large};
+#define EACH(test) cmocka_unit_test_prestate_setup_teardown(test, fresh, NULL, geometry)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_slot_is_seen_after_publish_only, fresh),
-        cmocka_unit_test_setup(a_full_ring_refuses_and_has_room_after_release, fresh),
-        cmocka_unit_test_setup(any_sequence_of_calls_behaves_like_a_queue, fresh),
-        cmocka_unit_test_setup(an_impossible_tail_is_a_lie, fresh),
-        cmocka_unit_test_setup(an_impossible_head_counts_as_full, fresh),
-        cmocka_unit_test_setup(random_words_never_break_the_books, fresh),
-        cmocka_unit_test_setup(a_popped_slot_is_a_copy, fresh),
-        cmocka_unit_test_setup(only_a_sleeper_is_woken_and_only_once, fresh),
-        cmocka_unit_test_setup(a_region_is_checked, fresh),
-        cmocka_unit_test_setup(two_threads_lose_nothing_and_never_sleep_too_long, fresh),
+    int failed = 0;
+    const struct CMUnitTest once[] = {
+        cmocka_unit_test(regions_are_as_large_as_said),
+        cmocka_unit_test(a_geometry_has_bounds),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed += cmocka_run_group_tests(once, NULL, NULL);
+    for (size_t i = 0; i < sizeof(geometries) / sizeof(*geometries); i++) {
+        void *geometry = (void *)geometries[i];
+        const struct CMUnitTest tests[] = {
+            EACH(a_slot_is_seen_after_publish_only),
+            EACH(a_full_ring_refuses_and_has_room_after_release),
+            EACH(any_sequence_of_calls_behaves_like_a_queue),
+            EACH(an_impossible_tail_is_a_lie),
+            EACH(an_impossible_head_counts_as_full),
+            EACH(random_words_never_break_the_books),
+            EACH(a_popped_slot_is_a_copy),
+            EACH(only_a_sleeper_is_woken_and_only_once),
+            EACH(a_region_is_checked),
+            EACH(the_parts_of_a_region_do_not_overlap),
+            EACH(two_threads_lose_nothing_and_never_sleep_too_long),
+        };
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -86,7 +86,7 @@ static void routes_and_scripts_see_one_path(void **unused)
 
 static int setup(void **unused)
 {
-    harness_start(&h, 256u << 20);
+    harness_start(&h);
     return 0;
 }
 

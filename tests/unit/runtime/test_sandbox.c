@@ -1,32 +1,22 @@
-/* test_sandbox BLOB: a hosted program that enters the sandbox like hearth-runtime and then tries
- * what it must not be able to do; each attempt in a process of its own, because some of them are
- * deadly. V8 goes on working inside. */
-#include <arpa/inet.h>
+/* test_sandbox BLOB: a hosted program that enters the sandbox as a zygote and its cells do, and
+ * then tries what it must not be able to do; each attempt in a cell of its own, because some of
+ * them are deadly. V8 goes on working inside. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
-#include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,479 +26,83 @@
 #include "runtime/worker/engine.h"
 #include "runtime/worker/natives.h"
 #include "runtime/worker/sandbox.h"
+#include "runtime/zygote.h"
+#include "sandbox_attempts.h"
+#include "sandbox_template.h"
 
-/* Each returns a negative number or -1 with errno on failure, as it should. */
-static long try_open(void)
+/* ---- how they are tried ---- */
+
+static struct sandbox sandbox;
+
+static bool be_zygote(void)
 {
-    return open("/etc/passwd", O_RDONLY);
-}
-static long try_open_own_program(void)
-{
-    return open("/proc/self/exe", O_RDONLY);
-}
-static long try_create(void)
-{
-    return open("/x", O_CREAT | O_RDWR, 0600);
-}
-static long try_stat(void)
-{
-    struct stat st;
-    return stat("/etc/passwd", &st);
-}
-static long try_unlink(void)
-{
-    return unlink("/etc/hearth-does-not-exist");
-}
-static long try_socket(void)
-{
-    return socket(AF_INET, SOCK_STREAM, 0);
-}
-static long try_unix_socket(void)
-{
-    return socket(AF_UNIX, SOCK_STREAM, 0);
-}
-static int early_socket; /* made before the sandbox: even one of these must not connect */
-static long try_connect(void)
-{
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x7f000001)}};
-    return connect(early_socket, (struct sockaddr *)&to, sizeof(to));
-}
-static long try_execve(void)
-{
-    char *argv[] = {"sh", NULL};
-    return execve("/bin/sh", argv, NULL);
-}
-static long try_fork(void)
-{
-    pid_t pid = (pid_t)syscall(SYS_fork);
-    if (pid == 0)
-        _exit(0);
-    return pid;
-}
-static long try_clone(void)
-{
-    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    if (pid == 0)
-        _exit(0);
-    return pid;
-}
-static pid_t parent;
-static const pid_t nobody = 0x3fffffff; /* beyond what the kernel gives out */
-static long try_kill(void)
-{
-    return kill(parent, 0);
-}
-static long try_tgkill(void)
-{
-    return syscall(SYS_tgkill, parent, parent, 0);
-}
-static long try_kill_all(void)
-{
-    return kill(-1, 0);
-}
-static long try_queue_signal(void)
-{
-    siginfo_t info = {.si_code = SI_QUEUE};
-    return syscall(SYS_rt_sigqueueinfo, parent, 0, &info);
-}
-static long try_pidfd(void)
-{
-    return pidfd_open(parent, 0);
-}
-/* What is the same of its parent and of nobody tells nothing. */
-static long tells(long of_parent, long of_nobody)
-{
-    if (of_parent != of_nobody)
-        return 0;
-    errno = EPERM;
-    return -1;
-}
-static long try_affinity(void)
-{
-    cpu_set_t cpus;
-    return tells(sched_getaffinity(parent, sizeof(cpus), &cpus),
-                 sched_getaffinity(nobody, sizeof(cpus), &cpus));
-}
-static long try_scheduler(void)
-{
-    return tells(sched_getscheduler(parent), sched_getscheduler(nobody));
-}
-static long try_scheduler_parameter(void)
-{
-    struct sched_param param = {0};
-    return tells(sched_getparam(parent, &param), sched_getparam(nobody, &param));
-}
-static long try_priority(void)
-{
-    return getpriority(PRIO_PROCESS, (id_t)parent);
-}
-static long try_session(void)
-{
-    return getsid(parent);
-}
-static long try_limits(void)
-{
-    struct rlimit limit;
-    return prlimit(parent, RLIMIT_NOFILE, NULL, &limit);
-}
-static long try_list_processes(void)
-{
-    return open("/proc", O_RDONLY | O_DIRECTORY);
-}
-static long try_ptrace(void)
-{
-    return ptrace(PTRACE_ATTACH, parent, 0, 0);
-}
-static long try_read_process(void)
-{
-    char byte;
-    struct iovec local = {&byte, 1}, remote = {&byte, 1};
-    return process_vm_readv(parent, &local, 1, &remote, 1, 0);
-}
-static long try_mount(void)
-{
-    return mount("none", "/", "tmpfs", 0, NULL);
-}
-static long try_unshare(void)
-{
-    return unshare(CLONE_NEWUSER);
-}
-static long try_setuid(void)
-{
-    return setuid(0);
-}
-static long try_prctl(void)
-{
-    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-}
-static long try_io_uring(void)
-{
-    return syscall(SYS_io_uring_setup, 1, NULL);
-}
-static long try_bpf(void)
-{
-    return syscall(SYS_bpf, 0, NULL, 0);
-}
-static long try_ioctl(void)
-{
-    int bytes;
-    return syscall(SYS_ioctl, 0, 0x541b, &bytes);
-}
-static long try_memfd(void)
-{
-    return memfd_create("x", 0);
+    return sandbox_prepare(&sandbox) == 0 && sandbox_enter(&sandbox) == 0 &&
+           sandbox_seal_zygote(&sandbox) == 0;
 }
 
-/* What hearthd and the process have in common, as it was before the sandbox: a region, a core's
- * eventfd, a socket. */
-static struct {
-    int region, bell, other_bell, pair[2];
-    void *map;
-} shared;
-static const size_t shared_bytes = 16 * 4096;
-
-static bool share(void)
+static bool be_cell(void)
 {
-    shared.region = memfd_create("region", MFD_ALLOW_SEALING);
-    shared.bell = eventfd(1, EFD_NONBLOCK);
-    shared.other_bell = eventfd(1, EFD_NONBLOCK);
-    if (shared.region < 0 || ftruncate(shared.region, (off_t)shared_bytes) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, shared.pair))
-        return false;
-    shared.map = mmap(NULL, shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shared.region, 0);
-    return shared.map != MAP_FAILED;
+    return sandbox_become(&sandbox, sandbox.has_ids ? SANDBOX_NOBODY : 0) == 0 &&
+           sandbox_seal(&sandbox) == 0;
 }
 
-static long advise(int advice)
+enum { NO_SANDBOX = 99 };
+
+/* Calls body(arg) in a cell, and returns the status with which it ended. */
+static int in_cell(int (*body)(const void *), const void *arg)
 {
-    return madvise(shared.map, shared_bytes, advice);
-}
-static long try_punch(void)
-{
-    return advise(MADV_REMOVE);
-}
-static long try_page_out(void)
-{
-    return advise(MADV_PAGEOUT);
-}
-static long try_cool(void)
-{
-    return advise(MADV_COLD);
-}
-static long try_collapse(void)
-{
-    return advise(25 /* MADV_COLLAPSE */);
-}
-static long try_huge(void)
-{
-    return advise(MADV_HUGEPAGE);
-}
-static long try_populate(void)
-{
-    return advise(23 /* MADV_POPULATE_WRITE */);
-}
-static long try_merge(void)
-{
-    return advise(MADV_MERGEABLE);
-}
-static long try_read_ahead(void)
-{
-    return advise(MADV_WILLNEED);
-}
-static long try_advise_upper_half(void)
-{
-    return syscall(SYS_madvise, shared.map, shared_bytes, 1ull << 32 | MADV_REMOVE);
-}
-/* The kernel's answer: 0, or -1 with errno. */
-static long map_as(int protection, int flags, int fd)
-{
-    return mmap(NULL, shared_bytes, protection, flags, fd, 0) == MAP_FAILED ? -1 : 0;
-}
-static long try_map_shared(void)
-{
-    return map_as(PROT_READ, MAP_SHARED, shared.region);
-}
-static long try_map_shared_validate(void)
-{
-    return map_as(PROT_READ, MAP_SHARED_VALIDATE, shared.region);
-}
-static long try_map_anonymous_shared(void)
-{
-    return map_as(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
-}
-static long try_map_huge(void)
-{
-    return map_as(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
-}
-static long try_map_and_populate(void)
-{
-    return map_as(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
-}
-static long try_protect_growing(void)
-{
-    return mprotect(shared.map, shared_bytes, PROT_READ | PROT_GROWSDOWN);
-}
-static long try_remap(void)
-{
-    return mremap(shared.map, 0, shared_bytes, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
-}
-static long try_residence(void)
-{
-    unsigned char pages[16];
-    return mincore(shared.map, shared_bytes, pages);
-}
-static long try_key(void)
-{
-    return pkey_alloc(0, 0);
-}
-static long try_barrier(void)
-{
-    return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-static long try_punch_by_descriptor(void)
-{
-    return fallocate(shared.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
-}
-static long try_truncate(void)
-{
-    return ftruncate(shared.region, 0);
-}
-static long try_add_seal(void)
-{
-    return fcntl(shared.region, F_ADD_SEALS, F_SEAL_GROW);
-}
-static long try_make_blocking(void)
-{
-    return fcntl(shared.bell, F_SETFL, 0);
-}
-static long try_make_blocking_by_ioctl(void)
-{
-    int off = 0;
-    return syscall(SYS_ioctl, shared.bell, 0x5421 /* FIONBIO */, &off);
-}
-static long try_own(void)
-{
-    return fcntl(shared.pair[0], F_SETOWN, parent);
-}
-static long try_signal_of_file(void)
-{
-    return fcntl(shared.pair[0], F_SETSIG, SIGTERM);
-}
-static long try_duplicate(void)
-{
-    return dup(shared.bell);
-}
-static long try_seek(void)
-{
-    return lseek(shared.region, 1, SEEK_SET);
-}
-static long try_take_bell(void)
-{
-    uint64_t count;
-    return read(shared.bell, &count, sizeof(count));
-}
-static long try_send_descriptor(void)
-{
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-    struct iovec iov = {"x", 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof(control)};
-    memcpy(CMSG_DATA(&control.header), &shared.bell, sizeof(int));
-    return sendmsg(shared.pair[0], &msg, 0);
-}
-static long try_send_to(void)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "x"};
-    return sendto(shared.pair[0], "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
-}
-static long try_stat_descriptor_or_path(void)
-{
-    struct stat st;
-    return fstatat(AT_FDCWD, "/", &st, AT_EMPTY_PATH);
-}
-/* Of a lock that its parent is said to hold. */
-static long try_lock_of_parent(void)
-{
-    uint32_t word = (uint32_t)parent;
-    return syscall(SYS_futex, &word, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0);
-}
-static long try_wake_shared(void)
-{
-    return syscall(SYS_futex, shared.map, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-/* linux/posix-timers.h: the CPU time that a process has used. */
-static clockid_t clock_of_parent(void)
-{
-    return (clockid_t)(~(unsigned)parent << 3 | 2);
-}
-static long try_time_of_parent(void)
-{
-    struct timespec t;
-    return clock_gettime(clock_of_parent(), &t);
-}
-static long try_resolution_of_parent(void)
-{
-    struct timespec t;
-    return syscall(SYS_clock_getres, clock_of_parent(), &t);
-}
-static long try_sleep_by_parent(void)
-{
-    struct timespec t = {.tv_nsec = 1};
-    return syscall(SYS_clock_nanosleep, clock_of_parent(), TIMER_ABSTIME, &t, NULL);
-}
-static long try_clone3(void)
-{
-    return syscall(SYS_clone3, NULL, 0);
+    int status = 0;
+    pid_t zygote = fork();
+    if (zygote == 0) {
+        if (!be_zygote())
+            _exit(NO_SANDBOX);
+        long pid = syscall(SYS_clone, ZYGOTE_FORK_FLAGS, NULL, NULL, NULL, 0);
+        if (pid == 0)
+            _exit(be_cell() ? body(arg) : NO_SANDBOX);
+        _exit(pid > 0 ? 0 : NO_SANDBOX);
+    }
+    waitpid(zygote, &status, 0);
+    if (status == 0)
+        waitpid(-1, &status, 0); /* the cell is our child, not the zygote's */
+    return status;
 }
 
-struct row {
-    const char *what;
-    long (*attempt)(void);
-    bool is_deadly;
-};
-
-static const struct row rows[] = {
-    {"open a file", try_open, false},
-    {"open its own program", try_open_own_program, false},
-    {"create a file", try_create, false},
-    {"stat a file", try_stat, false},
-    {"unlink a file", try_unlink, false},
-    {"make a socket", try_socket, true},
-    {"make a unix socket", try_unix_socket, true},
-    {"connect a socket it had", try_connect, true},
-    {"execute a program", try_execve, true},
-    {"fork", try_fork, true},
-    {"clone", try_clone, false},
-    {"signal its parent", try_kill, true},
-    {"signal its parent's thread", try_tgkill, false},
-    {"signal every process", try_kill_all, true},
-    {"queue a signal for its parent", try_queue_signal, false},
-    {"get a descriptor of its parent", try_pidfd, false},
-    {"ask on which CPUs its parent runs", try_affinity, false},
-    {"ask how its parent is scheduled", try_scheduler, false},
-    {"ask with which parameters", try_scheduler_parameter, false},
-    {"ask its parent's priority", try_priority, false},
-    {"ask its parent's session", try_session, false},
-    {"ask its parent's limits", try_limits, false},
-    {"list the processes", try_list_processes, false},
-    {"trace its parent", try_ptrace, true},
-    {"read another process", try_read_process, true},
-    {"mount", try_mount, true},
-    {"make a namespace", try_unshare, true},
-    {"become root", try_setuid, true},
-    {"change its own process", try_prctl, false},
-    {"set up io_uring", try_io_uring, true},
-    {"load bpf", try_bpf, true},
-    {"ioctl", try_ioctl, false},
-    {"make a memfd", try_memfd, false},
-    {"punch a hole in shared memory", try_punch, false},
-    {"the same, with bits that the kernel does not read", try_advise_upper_half, false},
-    {"page shared memory out", try_page_out, false},
-    {"call shared memory cold", try_cool, false},
-    {"collapse shared memory into huge pages", try_collapse, false},
-    {"want huge pages in shared memory", try_huge, false},
-    {"populate shared memory", try_populate, false},
-    {"merge pages with those of others", try_merge, false},
-    {"read shared memory ahead", try_read_ahead, false},
-    {"map shared memory once more", try_map_shared, false},
-    {"the same, validated", try_map_shared_validate, false},
-    {"map new shared memory", try_map_anonymous_shared, false},
-    {"take hugepages", try_map_huge, false},
-    {"map populated", try_map_and_populate, false},
-    {"protect a growing mapping", try_protect_growing, false},
-    {"map shared memory twice by mremap", try_remap, false},
-    {"ask which shared pages are resident", try_residence, false},
-    {"take a protection key", try_key, false},
-    {"hold up all CPUs with a barrier", try_barrier, false},
-    {"punch a hole by a descriptor", try_punch_by_descriptor, false},
-    {"truncate shared memory", try_truncate, false},
-    {"add a seal", try_add_seal, false},
-    {"make a shared eventfd block", try_make_blocking, false},
-    {"the same by ioctl", try_make_blocking_by_ioctl, false},
-    {"give a descriptor an owner", try_own, false},
-    {"give a descriptor a signal", try_signal_of_file, false},
-    {"duplicate a descriptor", try_duplicate, false},
-    {"move a shared offset", try_seek, false},
-    {"take a core's bell", try_take_bell, false},
-    {"send a descriptor", try_send_descriptor, false},
-    {"send to an address", try_send_to, false},
-    {"stat a path where a descriptor's is allowed", try_stat_descriptor_or_path, false},
-    {"say that its parent holds a lock", try_lock_of_parent, false},
-    {"wake who waits on shared memory", try_wake_shared, false},
-    {"ask the CPU time of its parent", try_time_of_parent, false},
-    {"ask the resolution of that clock", try_resolution_of_parent, false},
-    {"sleep by its parent's CPU time", try_sleep_by_parent, false},
-    {"clone3", try_clone3, false},
-};
-
-/* 0: it was refused with an error; 1: it worked; 2: the sandbox could not be entered. */
-static int attempt(const struct row *row)
+static int in_zygote(int (*body)(const void *), const void *arg)
 {
-    struct sandbox sandbox;
-    sandbox_leave_world(&sandbox);
-    if (sandbox_seal(shared.other_bell) != 0)
-        return 2;
+    int status = 0;
+    pid_t zygote = fork();
+    if (zygote == 0)
+        _exit(be_zygote() ? body(arg) : NO_SANDBOX);
+    waitpid(zygote, &status, 0);
+    return status;
+}
+
+static bool report(bool ok, const char *what, int status)
+{
+    printf("%s - %s: status %x\n", ok ? "ok" : "not ok", what, (unsigned)status);
+    return ok;
+}
+
+/* 0: it was refused with an error; 1: it worked. */
+static int attempt(const void *arg)
+{
+    const struct attempt *row = arg;
     errno = 0;
     return row->attempt() >= 0 || errno != EPERM; /* the filter's answer, not the file system's */
 }
 
-static bool is_refused(const struct row *row)
+static bool is_refused(const struct attempt *row)
 {
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(attempt(row));
-    waitpid(pid, &status, 0);
-    bool ok = row->is_deadly ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
-                             : WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    printf("%s - %s: status %x\n", ok ? "ok" : "not ok", row->what, (unsigned)status);
-    return ok;
+    int status = in_cell(attempt, row);
+    bool ok = row->is_deadly ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS : status == 0;
+    return report(ok, row->what, status);
+}
+
+static bool is_refused_to_zygotes(const struct attempt *row)
+{
+    int status = in_zygote(attempt, row);
+    printf("zygote: ");
+    return report(status == 0, row->what, status);
 }
 
 static bool has_capability(void)
@@ -523,38 +117,64 @@ static bool has_capability(void)
     return has;
 }
 
+static int checks_capabilities(const void *bounds)
+{
+    bool may_get = false;
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        may_get |= prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0;
+    return has_capability() || (may_get && bounds);
+}
+
+static bool may_bound(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct c[2] = {0};
+    return syscall(SYS_capget, &header, c) == 0 && c[0].effective & 1u << CAP_SETPCAP;
+}
+
+/* Not sealed: the filter refuses to look. */
 static bool loses_all_capabilities(void)
+{
+    int status = 0;
+    bool bounds = may_bound();
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (sandbox_prepare(&sandbox) || sandbox_enter(&sandbox) ||
+            sandbox_become(&sandbox, sandbox.has_ids ? 12345 : 0))
+            _exit(NO_SANDBOX);
+        if (sandbox.has_ids && (getuid() != 12345 || getegid() != 12345 || getgroups(0, NULL)))
+            _exit(1);
+        _exit(checks_capabilities(bounds ? &bounds : NULL));
+    }
+    waitpid(pid, &status, 0);
+    return report(status == 0, "it has no capability, and ids of its own", status);
+}
+
+static bool refuses_other_ids(void)
 {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        struct sandbox sandbox;
-        sandbox_leave_world(&sandbox);
-        _exit(has_capability());
+        int error = sandbox_prepare(&sandbox) || sandbox_enter(&sandbox);
+        _exit(error || sandbox_become(&sandbox, sandbox.has_ids ? 0 : 12345) != -EINVAL);
     }
     waitpid(pid, &status, 0);
-    bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    printf("%s - it has no capability\n", ok ? "ok" : "not ok");
-    return ok;
+    return report(status == 0, "root's cell stays not root, another's has no other ids", status);
 }
 
-/* In the place of hearthd: starts a process as hearthd does, tells its pid when it is in the
- * sandbox, and waits. */
+static int computes(const void *told)
+{
+    pid_t pid = getpid();
+    if (write(*(const int *)told, &pid, sizeof(pid)) != sizeof(pid))
+        return 1;
+    for (;;) /* whatever the script does, it does not look up */
+        ;
+}
+
+/* In the place of hearthd: has a zygote fork a cell that tells its pid, and waits. */
 static void be_hearthd(int told)
 {
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct sandbox sandbox;
-        pid = getpid();
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sandbox_leave_world(&sandbox);
-        if (sandbox_seal(shared.other_bell) != 0 || write(told, &pid, sizeof(pid)) != sizeof(pid))
-            _exit(1);
-        for (;;) /* whatever the script does, it does not look up */
-            ;
-    }
-    for (;;)
-        pause();
+    _exit(in_cell(computes, &told));
 }
 
 static bool ends_with_hearthd(void)
@@ -577,47 +197,78 @@ static bool ends_with_hearthd(void)
     return ok;
 }
 
-static bool works_as_before(void)
+static int works_as_before(const void *arg)
 {
     uint64_t count = 1;
     struct timespec t;
-    clockid_t own;
-    void *pages;
-    struct sandbox sandbox;
-
-    sandbox_leave_world(&sandbox);
-    if (sandbox_seal(shared.other_bell) != 0)
-        return false;
-    pages = mmap(NULL, shared_bytes, PROT_READ, MAP_PRIVATE, shared.region, 0);
-    return pages != MAP_FAILED && madvise(shared.map, shared_bytes, MADV_DONTNEED) == 0 &&
-           pthread_getcpuclockid(pthread_self(), &own) == 0 && clock_gettime(own, &t) == 0 &&
-           read(shared.other_bell, &count, sizeof(count)) == sizeof(count) &&
-           write(shared.bell, &count, sizeof(count)) == sizeof(count) &&
-           send(shared.pair[0], "x", 1, MSG_DONTWAIT) == 1;
+    cpu_set_t cpus;
+    void *pages = mmap(NULL, SHARED_BYTES, PROT_READ, MAP_PRIVATE, shared.region, 0);
+    bool ok = pages != MAP_FAILED && madvise(shared.map, SHARED_BYTES, MADV_DONTNEED) == 0 &&
+              clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 &&
+              read(SANDBOX_BELL_FD, &count, sizeof(count)) == sizeof(count) &&
+              write(shared.bell, &count, sizeof(count)) == sizeof(count) &&
+              send(shared.pair[0], "x", 1, MSG_DONTWAIT) == 1 &&
+              sched_getaffinity(getpid(), sizeof(cpus), &cpus) == 0 &&
+              syscall(SYS_tgkill, getpid(), getpid(), 0) == 0;
+    return !ok;
 }
 
 static bool does_its_work(void)
 {
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(!works_as_before());
-    waitpid(pid, &status, 0);
-    bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    printf("%s - its own memory, clock, bell and socket are its own\n", ok ? "ok" : "not ok");
-    return ok;
+    int status = in_cell(works_as_before, NULL);
+    return report(status == 0, "its own memory, clock, bell, id and socket are its own", status);
+}
+
+static int aborts(const void *arg)
+{
+    abort();
+}
+
+static bool ends_by_its_own_signal(void)
+{
+    int status = in_cell(aborts, NULL);
+    return report(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+                  "a failed assertion ends it as such", status);
 }
 
 /* Work that compiles to machine code, allocates enough to collect, and uses regular expressions. */
 static const char work[] =
-    "function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
+    "{ function hot(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }"
     "let sum = 0; for (let k = 0; k < 2000; k++) sum ^= hot(1000);"
     "let keep = []; for (let i = 0; i < 200000; i++) { keep.push({ i, s: 'x' + i }); if "
     "(keep.length > 1000) keep = []; }"
     "const big = new Uint8Array(8 << 20).fill(7);"
     "/^(\\w+)@(\\w+)\\.org$/.exec('some@example.org')[2] + big.reduce((a, b) => a + b, 0) + typeof "
-    "sum";
+    "sum; }";
 
+static bool runs_work(struct v8c_isolate *v8, struct v8c_context *context)
+{
+    struct v8c_scope scope;
+    struct v8c_error error;
+    char text[64] = "";
+    v8c_scope_enter(&scope, v8, context);
+    struct v8c_value *value = v8c_run(v8, "work", work, &error);
+    if (value)
+        text[v8c_string_write_utf8(v8, value, text, sizeof(text) - 1)] = '\0';
+    else
+        printf("# error %s\n", error.text);
+    v8c_isolate_pressure(v8, V8C_PRESSURE_CRITICAL);
+    v8c_scope_exit(&scope);
+    return strcmp(text, "example58720256number") == 0;
+}
+
+static int works_in_isolate(const void *arg)
+{
+    struct v8c_isolate *v8 = (struct v8c_isolate *)arg;
+    struct v8c_context *context = v8c_context_new(v8);
+    bool ok = true;
+    for (int round = 0; round < 3 && ok; round++)
+        ok = runs_work(v8, context);
+    v8c_context_free(context);
+    return !ok;
+}
+
+/* In an isolate that was made before the fork, as in a cell. */
 static bool v8_works_inside(const char *blob_path)
 {
     struct stat st;
@@ -626,45 +277,24 @@ static bool v8_works_inside(const char *blob_path)
         return false;
     struct v8c_blob blob = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
                             (size_t)st.st_size};
-    struct sandbox sandbox;
-    sandbox_leave_world(&sandbox);
-    printf("# namespaces=%d empty_root=%d dropped_ids=%d\n", sandbox.has_namespaces,
-           sandbox.has_empty_root, sandbox.has_no_ids);
     engine_start(NULL);
-    if (sandbox_seal(shared.other_bell) != 0)
-        return false;
-    bool ok = true;
-    for (int round = 0; round < 3 && ok; round++) {
-        const struct v8c_isolate_params params = {.blob = &blob, .natives = natives};
-        struct v8c_isolate *v8 = v8c_isolate_new(&params, NULL);
-        struct v8c_context *context = v8c_context_new(v8);
-        struct v8c_scope scope;
-        struct v8c_error error;
-        char text[64] = "";
-        v8c_scope_enter(&scope, v8, context);
-        struct v8c_value *value = v8c_run(v8, "work", work, &error);
-        if (value)
-            text[v8c_string_write_utf8(v8, value, text, sizeof(text) - 1)] = '\0';
-        ok = strcmp(text, "example58720256number") == 0;
-        if (!ok)
-            printf("# got %s, error %s\n", text, value ? "none" : error.text);
-        v8c_isolate_pressure(v8, V8C_PRESSURE_CRITICAL);
-        v8c_scope_exit(&scope);
-        v8c_context_free(context);
-        v8c_isolate_free(v8);
-    }
-    printf("%s - V8 compiles and collects inside\n", ok ? "ok" : "not ok");
-    return ok;
+    const struct v8c_isolate_params params = {.blob = &blob, .natives = natives};
+    struct v8c_isolate *v8 = v8c_isolate_new(&params, NULL);
+    int status = in_cell(works_in_isolate, v8);
+    return report(status == 0, "V8 compiles and collects inside", status);
 }
 
 int v8c_main(int argc, char **argv)
 {
-    bool ok = argc == 2 && share();
-    parent = getpid();
-    early_socket = socket(AF_INET, SOCK_STREAM, 0);
+    bool ok = argc == 2 && attempts_init();
     setvbuf(stdout, NULL, _IONBF, 0);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        ok &= is_refused(&rows[i]);
+    for (const struct attempt *a = attempts; a->attempt; a++)
+        ok &= is_refused(a);
+    for (const struct attempt *a = zygote_attempts; a->attempt; a++)
+        ok &= is_refused_to_zygotes(a);
+    ok &= templates_are_walled();
+    ok &= refuses_other_ids();
+    ok &= ends_by_its_own_signal();
     ok &= loses_all_capabilities();
     ok &= does_its_work();
     ok &= ends_with_hearthd();

@@ -23,8 +23,7 @@ static int fresh(void **state)
 
 static int gone(void **state)
 {
-    free(heap.timers);
-    free(heap.heap);
+    timer_heap_fini(&heap);
     return 0;
 }
 
@@ -33,7 +32,7 @@ static uint64_t fire(uint64_t now_ns)
     struct timer *t = timer_due(&heap, now_ns);
     if (!t)
         return 0;
-    uint64_t id = timer_id(&heap, t);
+    uint64_t id = timer_id(t);
     if (!t->repeats)
         timer_remove(&heap, t);
     return id;
@@ -41,9 +40,9 @@ static uint64_t fire(uint64_t now_ns)
 
 static void timers_fire_by_time_then_by_age(void **state)
 {
-    uint64_t late = timer_add(&heap, &request, 0, 20 * MS, false);
-    uint64_t first = timer_add(&heap, &request, 0, 10 * MS, false);
-    uint64_t second = timer_add(&heap, &request, 0, 10 * MS, false);
+    uint64_t late = timer_add(&heap, &request.timers, &request, 0, 20 * MS, false);
+    uint64_t first = timer_add(&heap, &request.timers, &request, 0, 10 * MS, false);
+    uint64_t second = timer_add(&heap, &request.timers, &request, 0, 10 * MS, false);
     assert_int_equal(timer_next_ns(&heap), 10 * MS);
     assert_int_equal(fire(10 * MS - 1), 0);
     assert_int_equal(fire(10 * MS), first);
@@ -51,13 +50,13 @@ static void timers_fire_by_time_then_by_age(void **state)
     assert_int_equal(fire(10 * MS), 0);
     assert_int_equal(fire(UINT64_MAX), late);
     assert_int_equal(timer_next_ns(&heap), UINT64_MAX);
-    assert_int_equal(request.timer_count, 0);
-    assert_null(request.timers);
+    assert_int_equal(request.timers.count, 0);
+    assert_null(request.timers.first);
 }
 
 static void a_repeating_timer_comes_again_at_least_a_millisecond_later(void **state)
 {
-    uint64_t id = timer_add(&heap, &request, 0, 0, true);
+    uint64_t id = timer_add(&heap, &request.timers, &request, 0, 0, true);
     assert_int_equal(fire(0), id);
     assert_int_equal(fire(0), 0);
     assert_int_equal(timer_next_ns(&heap), MS);
@@ -66,10 +65,10 @@ static void a_repeating_timer_comes_again_at_least_a_millisecond_later(void **st
 
 static void an_id_dies_with_its_timer(void **state)
 {
-    uint64_t id = timer_add(&heap, &request, 0, 1, false);
+    uint64_t id = timer_add(&heap, &request.timers, &request, 0, 1, false);
     timer_remove(&heap, timer_find(&heap, id));
     assert_null(timer_find(&heap, id));
-    uint64_t next = timer_add(&heap, &request, 0, 1, false);
+    uint64_t next = timer_add(&heap, &request.timers, &request, 0, 1, false);
     assert_int_not_equal(id, next);
     assert_null(timer_find(&heap, id));
     assert_non_null(timer_find(&heap, next));
@@ -80,8 +79,8 @@ static void an_id_dies_with_its_timer(void **state)
 static void one_request_has_a_limited_number(void **state)
 {
     for (int i = 0; i < TIMERS_OF_REQUEST_MAX; i++)
-        assert_int_not_equal(timer_add(&heap, &request, 0, 1, false), TIMER_NONE);
-    assert_int_equal(timer_add(&heap, &request, 0, 1, false), TIMER_NONE);
+        assert_int_not_equal(timer_add(&heap, &request.timers, &request, 0, 1, false), TIMER_NONE);
+    assert_int_equal(timer_add(&heap, &request.timers, &request, 0, 1, false), TIMER_NONE);
 }
 
 /* Random adds and removals: what fires is always the smallest due time that is left. */
@@ -95,7 +94,7 @@ static void any_sequence_fires_in_order(void **state)
         uint32_t roll = (uint32_t)(seed >> 33);
         if (roll % 3 && count < 4000) {
             due[count] = roll % 1000;
-            ids[count] = timer_add(&heap, &request, 0, due[count], false);
+            ids[count] = timer_add(&heap, &request.timers, &request, 0, due[count], false);
             count++;
         } else if (count && roll % 2) {
             uint32_t at = roll / 8 % count;

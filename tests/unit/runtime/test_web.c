@@ -18,7 +18,7 @@ static void every_line_of_the_suite_is_ok(void **state)
     const struct harness_module modules[] = {harness_read_module(WEB_TESTS, suite),
                                              harness_read_module(WEB_TESTS, "assert.mjs"),
                                              harness_read_module(WEB_TESTS, "equal.mjs")};
-    harness_start(&h, 256u << 20);
+    harness_start(&h);
     const struct harness_binding to_itself[] = {{"SELF", 1}, {0}};
     bool calls = strcmp(suite, "calls.mjs") == 0;
     harness_bundle(&h, 1, modules, 3, "{\"NAME\":\"value\",\"LIST\":[1,2]}", "{\"cpu_ms\":5000}",

@@ -16,7 +16,7 @@ static struct harness h;
 
 static int start(void **state)
 {
-    harness_start(&h, 512u << 20);
+    harness_start(&h);
     return 0;
 }
 
@@ -357,6 +357,8 @@ static void each_error_is_a_rejection_with_a_sentence(void **state)
         {JOB_ERROR_LOST, "the process or node that ran the called script is gone"},
         {JOB_ERROR_DEPTH, "16 scripts call each other already, as deep as calls may go"},
         {JOB_ERROR_NOT_RESPONSE, "what the called script answered is not a Response"},
+        {JOB_ERROR_FORBIDDEN, "the called script is another account's, and does not list this one "
+                              "in its allow_callers"},
     };
     uint32_t s =
         rig_caller(&h, "export default { async fetch(r, env) {"
@@ -364,7 +366,7 @@ static void each_error_is_a_rejection_with_a_sentence(void **state)
                        " catch (e) { return new Response(e.name + ': ' + e.message); } } }");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         for (unsigned after = 0; after < 3; after++) { /* nothing, the head, some of the body */
-            char expected[160];
+            char expected[192];
             uint32_t job = rig_get(&h, s), sub = harness_wait_sub(&h);
             if (after > 0)
                 harness_reply(&h, sub, 200, NULL, true);
@@ -569,6 +571,51 @@ static void the_context_tightens_limits_and_never_widens_them(void **state)
     harness_close(&h, job);
 }
 
+/* No clock of ours says how long that takes, but it is more than this. */
+#define SPIN      "let x = 1; for (let i = 0; i < 3e7; i++) x = (x * 31 + i) | 0;"
+#define SPIN_US   1000
+#define CPU_AMPLE "{\"cpu_ms\":20000}"
+
+static void a_call_and_an_answer_say_what_cpu_time_the_job_has_used(void **state)
+{
+    harness_caller(&h, ++h.handles,
+                   "export default { async fetch(r, env) { " SPIN
+                   " await env.OTHER.fetch('https://o/' + x);"
+                   " for (let i = 0; i < 3e7; i++) x = (x * 31 + i) | 0;"
+                   " return new Response(String(x)); } }",
+                   CPU_AMPLE, (const struct harness_binding[]){{"OTHER", 0}, {0}});
+    uint32_t job = rig_get(&h, h.handles), sub = harness_wait_sub(&h);
+    uint64_t before_us = h.subs[sub].callers_cpu_us;
+    assert_true(before_us > SPIN_US);
+    harness_reply(&h, sub, 200, NULL, false);
+    assert_int_equal(harness_wait(&h, job)->error, JOB_ERROR_NONE);
+    assert_true(h.jobs[job].cpu_us > before_us + SPIN_US);
+    harness_close(&h, job);
+}
+
+static void who_answers_and_computes_on_is_charged_with_the_next_answer(void **state)
+{
+    harness_script(&h, ++h.handles,
+                   "export default { fetch(r) { if (r.url.endsWith('/spin'))"
+                   " setTimeout(() => {}), Promise.resolve().then(() => {}).then(() => {})"
+                   ".then(() => {}).then(() => {}).then(() => {}).then(() => {}).then(() => {})"
+                   ".then(() => {}).then(() => {}).then(() => {}).then(() => { " SPIN " });"
+                   " return new Response('ok'); } }",
+                   CPU_AMPLE);
+    for (int i = 0; i < 3; i++) {
+        harness_get(&h, h.handles, "/spin");
+        assert_true(harness_get(&h, h.handles, "/")->cpu_us > SPIN_US);
+    }
+}
+
+static void what_breaks_its_cpu_limit_says_that_it_has_used_it(void **state)
+{
+    harness_script(&h, ++h.handles, "export default { fetch() { for (;;); } }", "{\"cpu_ms\":20}");
+    const struct harness_job *j = harness_get(&h, h.handles, "/");
+    assert_int_equal(j->error, JOB_ERROR_CPU_LIMIT);
+    assert_true(j->cpu_us >= 20000);
+}
+
 /* Waiting for a reply is something pending; waiting for nothing is not. */
 static void a_caller_is_stuck_only_when_nothing_is_under_way(void **state)
 {
@@ -640,6 +687,9 @@ int main(void)
         cmocka_unit_test(calls_beyond_the_ring_wait_and_arrive),
         cmocka_unit_test(a_request_may_make_so_many_calls_and_no_more),
         cmocka_unit_test(the_context_tightens_limits_and_never_widens_them),
+        cmocka_unit_test(a_call_and_an_answer_say_what_cpu_time_the_job_has_used),
+        cmocka_unit_test(who_answers_and_computes_on_is_charged_with_the_next_answer),
+        cmocka_unit_test(what_breaks_its_cpu_limit_says_that_it_has_used_it),
         cmocka_unit_test(a_caller_is_stuck_only_when_nothing_is_under_way),
         cmocka_unit_test(a_call_belongs_to_the_request_that_makes_it),
     };

@@ -1,6 +1,6 @@
-/* test_worker_chaos [SEED [STEPS]]: random requests, bodies, calls between scripts, cancellations,
- * evictions, replacements and deaths of scripts, all at once. Whatever happens, each job ends once,
- * every call too, all chunks come home, and the process ends with 0.
+/* test_worker_chaos [SEED [STEPS [small]]]: random requests, bodies, calls between scripts,
+ * cancellations, larger regions, replacements and ends of cells, all at once. Whatever happens,
+ * each job ends once, every call too, all chunks come home, and the cells end with 0.
  * A failure prints the seed that repeats it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 static struct harness h;
 static uint64_t seed = 20261120;
 static unsigned steps = 6000;
+static bool is_small; /* the first region of each cell */
 
 static uint32_t roll(uint32_t n)
 {
@@ -140,10 +141,15 @@ static void answer_some(void)
         answers[at] = answers[--answer_count];
 }
 
+static bool may_grow(uint32_t handle)
+{
+    return harness_cell(&h, handle)->link_count == 1;
+}
+
 static void step(void)
 {
     static uint8_t bytes[40000];
-    uint32_t at = open_count ? roll(open_count) : 0;
+    uint32_t at = open_count ? roll(open_count) : 0, kind;
     find_calls();
     if (answer_count && roll(3) == 0)
         answer_some();
@@ -175,7 +181,9 @@ static void step(void)
         break;
     case 8:
         if (roll(10) == 0)
-            harness_control(&h, roll(2) ? JOB_EVICT : JOB_WARM, 1 + any_kind());
+            harness_retire(&h, 1 + any_kind());
+        else if (roll(40) == 0 && may_grow(kind = 1 + any_kind()))
+            harness_enlarge(&h, kind);
         else if (roll(20) == 0)
             give_script(roll(KINDS));
         break;
@@ -194,8 +202,10 @@ static void step(void)
 
 static void every_job_ends_and_every_chunk_comes_home(void **state)
 {
-    printf("seed %lu, steps %u\n", (unsigned long)seed, steps);
-    harness_start(&h, 48u << 20);
+    printf("seed %lu, steps %u%s\n", (unsigned long)seed, steps, is_small ? ", small" : "");
+    harness_start(&h);
+    if (is_small)
+        h.geometry = &job_geometry_small;
     for (uint32_t kind = 0; kind < KINDS; kind++)
         give_script(kind);
     for (unsigned i = 0; i < steps; i++)
@@ -216,14 +226,12 @@ static void every_job_ends_and_every_chunk_comes_home(void **state)
             answer_some();
         harness_poll(&h, 1);
     }
-    while (arena_available(&h.arena, ARENA_CHUNKS) < ARENA_CHUNKS)
-        harness_poll(&h, 10);
-    assert_false(h.arena.lied);
+    harness_wait_chunks(&h);
     struct harness_job *j = harness_get(&h, 1, "/");
     assert_string_equal((char *)j->body, "hello");
-    printf("%lu jobs, %lu calls, %lu of them cancelled, %lu messages, %u evictions\n",
+    printf("%lu jobs, %lu calls, %lu of them cancelled, %lu messages, %u spent cells\n",
            (unsigned long)h.starts, (unsigned long)h.sub_starts, (unsigned long)h.sub_cancels,
-           (unsigned long)h.messages, h.evicted);
+           (unsigned long)h.messages, h.spent);
     assert_true(h.sub_starts > steps / 20 && h.sub_cancels > 0);
     assert_true(h.starts > steps / 10);
     harness_stop(&h);
@@ -235,6 +243,7 @@ int main(int argc, char **argv)
         seed = strtoull(argv[1], NULL, 10);
     if (argc > 2)
         steps = (unsigned)strtoul(argv[2], NULL, 10);
+    is_small = argc > 3;
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_job_ends_and_every_chunk_comes_home)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Whether a script loads, asked by hearthd before anybody is routed to it. */
+/* Whether a script loads: what its cell says of itself, before anybody is routed to it and
+ * after. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +13,13 @@
 
 static struct harness h;
 
-static void start_process(uint64_t memory_bytes)
+static int start(void **state)
 {
-    memset(&h, 0, sizeof(h));
-    harness_start(&h, memory_bytes);
+    harness_start(&h);
+    return 0;
 }
 
-static int stop_process(void **state)
+static int stop(void **state)
 {
     harness_stop(&h);
     return 0;
@@ -52,87 +53,62 @@ static const struct {
     {"an error of 100,000 characters", "throw new Error('x'.repeat(100000));", "Error: xxx"},
 };
 
-static void a_try_says_what_is_in_the_log(void **state)
+static void a_cell_says_what_is_in_the_log(void **state)
 {
-    start_process(512u << 20);
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *said;
-
         harness_script(&h, i + 1, rows[i].source, NULL);
-        said = harness_try(&h, i + 1, true);
+        const char *said = harness_loaded(&h, i + 1);
         if (rows[i].says ? !strstr(said, rows[i].says) : *said)
             fail_msg("%s: \"%s\"", rows[i].what, said);
         if (rows[i].says && !harness_logged(&h, "error", said))
             fail_msg("%s: not in the log", rows[i].what);
+        assert_true(harness_cell(&h, i + 1)->load_us > 0);
     }
-    /* The process is as good as before, and what it said of a script it says again, without a
-     * second start. */
+}
+
+/* It stays as it is: another start would be no better. */
+static void what_does_not_load_is_an_error_for_each_request(void **state)
+{
+    harness_script(&h, 100, "throw new Error('at top');", NULL);
+    harness_loaded(&h, 100);
     size_t lines = h.line_count;
-    assert_non_null(strstr(harness_try(&h, 5, true), "Error: at top"));
+    uint32_t warmed = h.warmed;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(harness_get(&h, 100, "/")->error, JOB_ERROR_LOAD);
     assert_int_equal(h.line_count, lines);
-    assert_string_equal((char *)harness_get(&h, 1, "/")->body, "good");
-    assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0); /* the try has warmed it */
+    assert_int_equal(h.warmed, warmed);
 }
 
-static void away_from_home_a_try_leaves_nothing_warm(void **state)
+static void a_packet_that_makes_no_script_does_not_load(void **state)
 {
-    start_process(512u << 20);
-    harness_script(&h, 1, good, NULL);
-    assert_string_equal(harness_try(&h, 1, false), "");
-    assert_true(harness_get(&h, 1, "/")->cold_us > 0);
-    assert_string_equal(harness_try(&h, 1, false), ""); /* but what was warm stays */
-    assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0);
+    static const struct harness_module modules[] = {{"../outside.js", good}};
+    harness_bundle(&h, 101, modules, 1, NULL, NULL, NULL);
+    assert_string_equal(harness_loaded(&h, 101),
+                        "script packet refused: a module has a bad name or size");
+    assert_int_equal(harness_get(&h, 101, "/")->error, JOB_ERROR_LOAD);
 }
 
-static void a_script_that_never_came_does_not_load(void **state)
+static void what_loads_is_warm_on_the_lane_before_anybody_asks(void **state)
 {
-    start_process(512u << 20);
-    assert_string_not_equal(harness_try(&h, 77, true), "");
-}
-
-static void the_new_version_of_a_warm_script_is_told_of_without_being_asked(void **state)
-{
-    start_process(512u << 20);
-    h.name = "same";
-    harness_script(&h, 1, good, NULL);
-    assert_string_equal((char *)harness_get(&h, 1, "/")->body, "good");
-    assert_int_equal(h.loaded_count, 0);
-    harness_script(&h, 2, "export default { fetsh() {} };", NULL);
-    while (h.loaded_count < 1)
+    uint32_t warmed = h.warmed;
+    harness_script(&h, 102, good, NULL);
+    while (h.warmed == warmed)
         harness_await(&h);
-    assert_int_equal(h.loaded_handle, 2);
-    assert_non_null(strstr(h.loaded_error, "no handler"));
-    harness_script(&h, 3, good, NULL);
-    while (h.loaded_count < 2)
-        harness_await(&h);
-    assert_int_equal(h.loaded_handle, 3);
-    assert_string_equal(h.loaded_error, "");
-}
-
-static void where_there_is_no_memory_a_try_takes_nobodys_place(void **state)
-{
-    start_process(
-        5 << 19); /* 2.5 MiB: one isolate, and not the 2 MiB that another is taken to need */
-    harness_script(&h, 1, good, NULL);
-    assert_string_equal((char *)harness_get(&h, 1, "/")->body, "good");
-    harness_script(&h, 2, "export default { fetsh() {} };", NULL);
-    harness_script(&h, 3, good, NULL);
-    assert_non_null(strstr(harness_try(&h, 2, true), "no handler"));
-    assert_string_equal(harness_try(&h, 3, true), "");
-    assert_int_equal(harness_get(&h, 1, "/")->cold_us, 0);
-    assert_true(harness_get(&h, 3, "/")->cold_us > 0);
+    assert_string_equal(harness_loaded(&h, 102), "");
+    assert_int_equal(h.warmed_us, harness_cell(&h, 102)->load_us);
+    struct harness_job *j = harness_get(&h, 102, "/");
+    assert_string_equal((char *)j->body, "good");
+    assert_int_equal(j->cold_us, JOB_START_WARM);
+    assert_false(j->has_span);
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_teardown(f, stop_process)
     const struct CMUnitTest tests[] = {
-        TEST(a_try_says_what_is_in_the_log),
-        TEST(away_from_home_a_try_leaves_nothing_warm),
-        TEST(a_script_that_never_came_does_not_load),
-        TEST(the_new_version_of_a_warm_script_is_told_of_without_being_asked),
-        TEST(where_there_is_no_memory_a_try_takes_nobodys_place),
+        cmocka_unit_test(a_cell_says_what_is_in_the_log),
+        cmocka_unit_test(what_does_not_load_is_an_error_for_each_request),
+        cmocka_unit_test(a_packet_that_makes_no_script_does_not_load),
+        cmocka_unit_test(what_loads_is_warm_on_the_lane_before_anybody_asks),
     };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start, stop);
 }

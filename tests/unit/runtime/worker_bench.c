@@ -1,15 +1,12 @@
-/* worker_bench [REQUESTS]: what one hearth-runtime process does, without any network. Prints one
- * JSON object per line.
+/* worker_bench [REQUESTS]: what cells do, without any network. Prints one JSON object per line.
  *
- *   hello requests/s with a window of requests in flight, the same through a service binding (both
- *   scripts in the process; the harness passes the call on), CPU time of the process per request,
- *   cold start p50 of an idle and of a busy process */
+ *   hello requests/s with a window of requests in flight, the same through a service binding (two
+ *   cells; the harness passes the call on), CPU time of the script's cell per request, start of a
+ *   script in a process of its own */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harness.h"
 
@@ -22,10 +19,10 @@ static double seconds(clockid_t clock)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static double cpu_of_worker(void)
+static double cpu_of_cell(uint32_t handle)
 {
     clockid_t clock;
-    return clock_getcpuclockid(h.pid, &clock) == 0 ? seconds(clock) : 0;
+    return clock_getcpuclockid(harness_cell(&h, handle)->pid, &clock) == 0 ? seconds(clock) : 0;
 }
 
 static void bench_requests(const char *name, uint32_t handle, uint64_t count, uint64_t window)
@@ -33,7 +30,7 @@ static void bench_requests(const char *name, uint32_t handle, uint64_t count, ui
     static uint32_t open[4096];
     uint64_t head = 0, tail = 0;
     harness_close(&h, (uint32_t)(harness_get(&h, handle, "/") - h.jobs));
-    double started = seconds(CLOCK_MONOTONIC), cpu = cpu_of_worker();
+    double started = seconds(CLOCK_MONOTONIC), cpu = cpu_of_cell(handle);
     while (tail < count) {
         while (head - tail < window && head < count)
             open[head++ % 4096] =
@@ -47,7 +44,7 @@ static void bench_requests(const char *name, uint32_t handle, uint64_t count, ui
     double took = seconds(CLOCK_MONOTONIC) - started;
     printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"requests/"
            "s\",\"cpu_us_per_request\":%.2f,\"window\":%lu}\n",
-           name, (double)count / took, (cpu_of_worker() - cpu) * 1e6 / (double)count,
+           name, (double)count / took, (cpu_of_cell(handle) - cpu) * 1e6 / (double)count,
            (unsigned long)window);
 }
 
@@ -57,29 +54,21 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void wait_until_idle(void)
-{
-    struct job_region_header *header = h.region;
-    while (!atomic_load(&header->runtime_asleep.asleep))
-        usleep(200);
-}
-
-/* is_idle: each on a process that has nothing else to do; otherwise one after the other without a
- * pause. */
-static void bench_cold(const char *name, const char *source, bool is_idle)
+/* us: compilation and top level, as the cell says; total: with the process and the first answer. */
+static void bench_cold(const char *name, const char *source)
 {
     enum { N = 100 };
     uint64_t us[N], total_us[N];
     for (uint32_t i = 0; i < N; i++) {
         static uint32_t handle = 1000;
         handle++;
-        harness_script(&h, handle, source, NULL);
-        if (is_idle)
-            wait_until_idle();
         double started = seconds(CLOCK_MONOTONIC);
-        struct harness_job *j = harness_get(&h, handle, "/");
+        harness_script(&h, handle, source, NULL);
+        harness_get(&h, handle, "/");
         total_us[i] = (uint64_t)((seconds(CLOCK_MONOTONIC) - started) * 1e6);
-        us[i] = j->cold_us;
+        harness_loaded(&h, handle);
+        us[i] = harness_cell(&h, handle)->load_us;
+        harness_retire(&h, handle);
     }
     qsort(us, N, sizeof(*us), compare);
     qsort(total_us, N, sizeof(*total_us), compare);
@@ -92,7 +81,7 @@ static void bench_cold(const char *name, const char *source, bool is_idle)
 int main(int argc, char **argv)
 {
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 300000;
-    harness_start(&h, 1ull << 30);
+    harness_start(&h);
     harness_script(&h, 1, "export default { fetch() { return new Response('hello'); } }", NULL);
     harness_script(&h, 2, "export default { async fetch() { return new Response('hello'); } }",
                    NULL);
@@ -116,11 +105,7 @@ int main(int argc, char **argv)
     bench_requests("call_read", 5, count / 3, 64);
     bench_requests("call_one_by_one", 4, count / 10, 1);
     static const char hello[] = "export default { fetch() { return new Response('hello'); } }";
-    bench_cold("cold_idle", hello, true);
-    bench_cold("cold_back_to_back", hello, false);
-    for (int i = 0; i < 50 && h.stats_count == 0; i++)
-        harness_poll(&h, 100);
-    printf("# %.120s\n", h.stats);
+    bench_cold("cold", hello);
     harness_stop(&h);
     return 0;
 }

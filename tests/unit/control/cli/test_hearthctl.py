@@ -75,10 +75,10 @@ def a_refusal_as_json_has_the_warnings_too(root):
 
 def check_looks_for_the_files_that_a_start_needs(root):
     write(f"{root}/there", "")
-    write(f"{root}/good.yaml", CONFIG + f"runtimes: {{node_exe: {sys.executable}, program: {root}/there, blob: {root}/there}}\n")
+    write(f"{root}/good.yaml", CONFIG + f"cells: {{node_exe: {sys.executable}, program: {root}/there, blob: {root}/there}}\n")
     code, out, err = hearthctl("check", f"{root}/good.yaml")
     assert code == 0, err
-    write(f"{root}/bad.yaml", CONFIG + f"""runtimes:
+    write(f"{root}/bad.yaml", CONFIG + f"""cells:
   node_exe: {root}/there
   program: {root}/not-there
   blob: {root}/there
@@ -86,8 +86,8 @@ def check_looks_for_the_files_that_a_start_needs(root):
     code, out, err = hearthctl("check", f"{root}/bad.yaml")
     lines = err.replace(root, "R").splitlines()
     assert code == 1 and lines == [
-        "R/bad.yaml:6: runtimes.node_exe: V8 executable R/there: Permission denied",
-        "R/bad.yaml:7: runtimes.program: runtime program R/not-there: No such file or directory",
+        "R/bad.yaml:6: cells.node_exe: V8 executable R/there: Permission denied",
+        "R/bad.yaml:7: cells.program: runtime program R/not-there: No such file or directory",
     ], lines
 
 
@@ -106,7 +106,7 @@ def what_strangers_say_is_cleaned_for_a_terminal(root):
         ("why", [{**ok, "request": "r", "told_by": "n1", "events": [event]}], ["why", "r"]),
         ("scripts", [{**ok, "scripts": [{"name": EVIL, "routes": [EVIL]}]}], ["scripts"]),
         ("node status", [{**ok, "node": EVIL, "members": [{"name": EVIL}]}], ["node", "status"]),
-        ("status", [{**ok, "node": EVIL, "runtimes": [{"last_exit": EVIL}]}], ["status"]),
+        ("status", [{**ok, "node": EVIL, "cells": {"last_exit": EVIL}}], ["status"]),
     ]
     for what, replies, arguments in rows:
         code, out, err = answered(root, replies, *arguments)

@@ -47,7 +47,8 @@ static void what_is_not_said_has_a_default(void **state)
     assert_int_equal(c->idle, CONF_IDLE_ADAPTIVE);
     assert_int_equal(c->huge, CONF_AUTO);
     assert_int_equal(c->memory_mb, 512);
-    assert_int_equal(c->runtimes.count, 1);
+    assert_int_equal(c->cells.max, 1024);
+    assert_int_equal(c->cells.spares, 4);
     assert_int_equal(c->limits.cpu_ms, 50);
     assert_int_equal(c->limits.conns, CORE_CONNS_DEFAULT);
     assert_int_equal(c->limits.stall_timeout_ms, HTTP_BODY_STALL_MS);
@@ -70,7 +71,7 @@ static void members_have_defaults_too(void **state)
              "cluster:\n  key: /n.key\n  secret: /c.secret\n  port: 5000\n  members:\n"
              "    - {name: n1, address: \"fd77::1\", key: " KEY1 "}\n"
              "    - {name: n2, address: 10.77.0.2, key: " KEY2
-             ", weight: 0, cores: 3, port: 6000}\n");
+             ", weight: 0, cores: 3, port: 6000, role: edge}\n");
     c = parse(text);
     if (!c)
         fail_msg("%u: %s", verdict.error[0].line, verdict.error[0].text);
@@ -81,6 +82,8 @@ static void members_have_defaults_too(void **state)
     assert_int_equal(c->cluster->members[1].weight, 0);
     assert_int_equal(c->cluster->members[1].cores, 3);
     assert_int_equal(c->cluster->members[1].port, 6000);
+    assert_int_equal(c->cluster->members[0].role, CONF_ROLE_OPERATOR);
+    assert_int_equal(c->cluster->members[1].role, CONF_ROLE_EDGE);
     conf_free(c);
 }
 
@@ -125,11 +128,14 @@ static void what_is_printed_reads_back_equal(void **state)
     static const char *const extras[] = {
         "",
         "huge: off\nidle: poll\ndebug_headers: true\nzones: [a.test, b.test]\n",
-        "runtimes: {count: 4, cpus: [2, 3], memory_mb: 100, node_exe: /n, program: /p, blob: /b}\n",
+        "cells: {max: 40, cpus: [2, 3], memory_mb: 100, spares: 1, larges: 2, per_script: 3, "
+        "renew_s: "
+        "60, sandbox: weaker, limit_speculation: true, node_exe: /n, program: /p, blob: /b}\n",
         "limits: {cpu_ms: 1, wall_ms: 10, heap_mb: 16, conns: 16, request_body_mb: 7}\n"
         "store: /s\nrun: /r\nctl: /x.sock\ncontrol_cpu: 3\nmemory_mb: 64\n",
         "cluster: {key: /n.key, secret: /c.secret, members: [{name: n2, address: 10.77.0.2, "
-        "key: " KEY2 ", weight: 200, cores: 4, port: 99}, {name: n1, address: 10.77.0.1, key: " KEY1
+        "key: " KEY2
+        ", weight: 200, cores: 4, port: 99, role: edge}, {name: n1, address: 10.77.0.1, key: " KEY1
         "}]}\n",
         "tune: {hot_enter_rpm: 7, hot_leave_rpm: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
     };
@@ -153,6 +159,8 @@ static void what_is_printed_reads_back_equal(void **state)
         assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
         assert_memory_equal(&a->port, &b->port, sizeof(a->port));
         assert_memory_equal(&a->tune, &b->tune, sizeof(a->tune));
+        assert_int_equal(a->cells.sandbox, b->cells.sandbox);
+        assert_int_equal(a->cells.limits_speculation, b->cells.limits_speculation);
         assert_int_equal(!a->cluster, !b->cluster);
         if (a->cluster)
             assert_memory_equal(a->cluster->members, b->cluster->members,
@@ -209,10 +217,24 @@ static void each_mistake_is_told_with_its_line(void **state)
          "9: listen.http: 70000 is too large\n"},
         {"a number out of its range", SMALL "limits:\n  cpu_ms: 0\n",
          "10: limits.cpu_ms: 0 is out of range (1 to 300000)\n"},
+        {"a socket for guests by a relative path", SMALL "control:\n  accounts_socket: x.sock\n",
+         "10: control.accounts_socket: \"x.sock\" must be an absolute path\n"},
+        {"the operator's own socket for guests",
+         SMALL "control: {accounts_socket: /run/hearth/ctl.sock}\n",
+         "9: control.accounts_socket: it is the operator's own (ctl)\n"},
         {"a user that no machine has", SMALL "user: \"../x\"\n",
          "9: user: \"../x\" is not a name of lower-case letters, digits, '_', '-' and '.'\n"},
         {"a user's name that is too long", SMALL "user: abcdefghijabcdefghijabcdefghijabc\n",
          "9: user: longer than 32 bytes\n"},
+#ifdef HEARTH_BENCH_MODE
+        {"a cookie secret that is too short", SMALL "bench_cookie_secret: \"00\"\n",
+         "9: bench_cookie_secret: must be 32 digits of 0-9 and a-f\n"},
+#else
+        {"a cookie secret in a build for production",
+         SMALL "bench_cookie_secret: \"00112233445566778899aabbccddeeff\"\n",
+         "9: bench_cookie_secret: only builds with -Dbench_mode=true take it: whoever knows it "
+         "opens connections without having had an answer\n"},
+#endif
         {"neither true nor false", SMALL "debug_headers: maybe\n",
          "9: debug_headers: \"maybe\" is not true or false\n"},
         {"a word that is none of these", SMALL "huge: yes\n",

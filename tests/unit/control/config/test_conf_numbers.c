@@ -19,7 +19,7 @@
 /* Numbers of which there may be several, or that only a cluster has: test_conf.c has their ends. */
 static const char *const others[] = {
     "cores[]",
-    "runtimes.cpus[]",
+    "cells.cpus[]",
     "cluster.port",
     "cluster.members[].weight",
     "cluster.members[].cores",

@@ -18,6 +18,7 @@
 
 #include "control/cli/ctl_client.h"
 #include "control/daemon/ctl.h"
+#include "control/daemon/tail.h"
 
 static struct loop loop;
 static struct ctl *ctl;
@@ -25,6 +26,7 @@ static char path[64];
 static char error[256];
 static int handled;
 static uint64_t deferred;
+static const struct behalf operators, acme = {.account = "acme"};
 
 static void handle(void *arg, struct ctl_client *c, const struct ctl_request *r)
 {
@@ -41,7 +43,7 @@ static void handle(void *arg, struct ctl_client *c, const struct ctl_request *r)
     } else if (!strcmp(r->command, "later")) {
         deferred = ctl_client_id(c);
     } else if (!strcmp(r->command, "tail")) {
-        ctl_subscribe(c, "hello");
+        ctl_subscribe(c, ctl_is_guest(c) ? "acme/" : "hello", ctl_is_guest(c) ? &acme : &operators);
         ctl_reply(c, json_pack("{s:b}", "ok", 1));
     } else {
         ctl_refuse(c, "unknown");
@@ -314,7 +316,7 @@ static void clients_that_do_not_get_on_make_room(void **state)
     memset(text, 'x', sizeof(text) - 1);
     line = json_pack("{s:s}", "text", text);
     for (size_t i = 0; i < 2 * CTL_UNSENT_BYTES_MAX / sizeof(text); i++)
-        ctl_broadcast(ctl, "hello", line);
+        ctl_broadcast(ctl, "hello", NULL, line);
     asking = connect_client();
     request(asking, "{\"command\":\"later\"}", "");
     while (handled < 4)
@@ -358,14 +360,14 @@ static void a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost(void **s
     request(fd, "{\"command\":\"tail\"}", "");
     expect_text(receive(fd), "{\"ok\":true}");
     assert_true(ctl_has_subscribers(ctl));
-    ctl_broadcast(ctl, "other", line);
-    ctl_broadcast(ctl, "hello", line);
+    ctl_broadcast(ctl, "other", NULL, line);
+    ctl_broadcast(ctl, "hello", NULL, line);
     expect_text(receive(fd), "{\"text\":\"x\"}");
     /* More than the queue takes, and nobody reads. */
     for (int i = 0; i < CTL_UNSENT_BYTES_MAX / 8; i++)
-        ctl_broadcast(ctl, "hello", line);
+        ctl_broadcast(ctl, "hello", NULL, line);
     for (;;) {
-        ctl_broadcast(ctl, "hello", line);
+        ctl_broadcast(ctl, "hello", NULL, line);
         reply = receive(fd);
         count += json_object_get(reply, "text") != NULL;
         lost = (int)json_integer_value(json_object_get(reply, "lines_lost"));
@@ -381,20 +383,127 @@ static void a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost(void **s
 
 static void scripts_that_are_read_are_told_once_each(void **state)
 {
-    const char *scripts[4];
+    struct tail_wish wishes[4];
     int fd[3];
 
-    assert_int_equal(ctl_subscriptions(ctl, scripts, 4), 0);
+    assert_int_equal(ctl_subscriptions(ctl, wishes, 4), 0);
     for (int i = 0; i < 3; i++) {
         fd[i] = connect_client();
         request(fd[i], "{\"command\":\"tail\"}", "");
         expect_text(receive(fd[i]), "{\"ok\":true}");
     }
-    assert_int_equal(ctl_subscriptions(ctl, scripts, 4), 1);
-    assert_string_equal(scripts[0], "hello");
-    assert_int_equal(ctl_subscriptions(ctl, scripts, 0), 0);
+    assert_int_equal(ctl_subscriptions(ctl, wishes, 4), 1);
+    assert_string_equal(wishes[0].script, "hello");
+    assert_int_equal(ctl_subscriptions(ctl, wishes, 0), 0);
     for (int i = 0; i < 3; i++)
         close(fd[i]);
+}
+
+/* ---- guests ---- */
+
+static char guest_path[80];
+
+static const char *admit(void *arg, const json_t *request)
+{
+    return json_object_get(request, "token") ? NULL : "a token is wanted";
+}
+
+static void let_guests_in(void)
+{
+    snprintf(guest_path, sizeof(guest_path), "%s.guests", path);
+    if (ctl_open_to_guests(ctl, guest_path, admit, error, sizeof(error)))
+        fail_msg("%s", error);
+}
+
+static int connect_guest(void)
+{
+    int fd = ctl_connect(guest_path);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void the_guests_socket_is_for_everyone_and_goes_with_the_other(void **state)
+{
+    struct stat st;
+    int fd;
+
+    let_guests_in();
+    assert_int_equal(stat(guest_path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0666);
+    fd = connect_guest();
+    request(fd, "{\"command\":\"echo\"}", "");
+    expect_text(receive(fd), "{\"bytes\":0,\"ok\":true,\"payload\":\"\"}");
+    assert_int_equal(ctl_counts(ctl).guests, 1);
+    close(fd);
+    ctl_destroy(ctl);
+    assert_int_equal(stat(guest_path, &st), -1);
+    ctl = ctl_create(&loop, path, handle, NULL, error, sizeof(error));
+    assert_non_null(ctl);
+}
+
+static void a_guests_payload_is_awaited_only_if_he_may_ask(void **state)
+{
+    int fd;
+
+    let_guests_in();
+    fd = connect_guest();
+    request(fd, "{\"command\":\"echo\",\"payload\":30000000}", "");
+    expect_text(receive(fd), "{\"error\":\"a token is wanted\",\"ok\":false}");
+    assert_false(wait_readable(fd)); /* closed */
+    close(fd);
+    assert_int_equal(handled, 0);
+    fd = connect_guest();
+    request(fd, "{\"command\":\"echo\",\"payload\":2,\"token\":\"t\"}", "ab");
+    expect_text(receive(fd), "{\"bytes\":2,\"ok\":true,\"payload\":\"ab\"}");
+    close(fd);
+}
+
+static void guests_leave_places_for_the_operator(void **state)
+{
+    int fd[CTL_GUESTS_OF_UID_MAX + 1], operator_fd;
+
+    let_guests_in();
+    for (int i = 0; i <= CTL_GUESTS_OF_UID_MAX; i++) {
+        fd[i] = connect_guest();
+        request(fd[i], "{\"command\":\"echo\"}", "");
+        json_t *reply = receive(fd[i]);
+        assert_int_equal(json_is_true(json_object_get(reply, "ok")), i < CTL_GUESTS_OF_UID_MAX);
+        json_decref(reply);
+    }
+    operator_fd = connect_client();
+    request(operator_fd, "{\"command\":\"echo\"}", "");
+    expect_text(receive(operator_fd), "{\"bytes\":0,\"ok\":true,\"payload\":\"\"}");
+    close(operator_fd);
+    for (int i = 0; i <= CTL_GUESTS_OF_UID_MAX; i++)
+        close(fd[i]);
+}
+
+static void an_accounts_tail_has_its_own_lines_until_it_is_ended(void **state)
+{
+    json_t *line = json_pack("{s:s}", "text", "x");
+    int fd, operator_fd;
+
+    let_guests_in();
+    fd = connect_guest();
+    operator_fd = connect_client();
+    request(fd, "{\"command\":\"tail\",\"token\":\"t\"}", "");
+    expect_text(receive(fd), "{\"ok\":true}");
+    request(operator_fd, "{\"command\":\"tail\"}", "");
+    expect_text(receive(operator_fd), "{\"ok\":true}");
+    assert_int_equal(ctl_subscribers_of(ctl, "acme"), 1);
+    ctl_broadcast(ctl, "beta/a", NULL, line);
+    ctl_broadcast(ctl, "acmes/a", NULL, line);
+    ctl_broadcast(ctl, "acme/a", NULL, line);
+    expect_text(receive(fd), "{\"text\":\"x\"}");
+    ctl_unsubscribe(ctl, "acme");
+    ctl_broadcast(ctl, "acme/a", NULL, line);
+    assert_false(wait_readable(fd)); /* closed, and nothing more */
+    ctl_broadcast(ctl, "hello", NULL, line);
+    expect_text(receive(operator_fd), "{\"text\":\"x\"}");
+    json_decref(line);
+    close(fd);
+    close(operator_fd);
 }
 
 static void a_socket_in_use_is_not_taken(void **state)
@@ -492,6 +601,10 @@ int main(void)
         TEST(clients_that_do_not_get_on_make_room),
         TEST(a_subscriber_gets_its_scripts_lines_and_learns_what_it_lost),
         TEST(scripts_that_are_read_are_told_once_each),
+        TEST(the_guests_socket_is_for_everyone_and_goes_with_the_other),
+        TEST(a_guests_payload_is_awaited_only_if_he_may_ask),
+        TEST(guests_leave_places_for_the_operator),
+        TEST(an_accounts_tail_has_its_own_lines_until_it_is_ended),
         TEST(a_socket_in_use_is_not_taken),
         TEST(a_socket_that_is_listened_on_is_not_replaced_however_busy),
         TEST(without_descriptors_clients_are_turned_away_and_the_loop_rests),

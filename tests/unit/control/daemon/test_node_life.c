@@ -39,7 +39,7 @@ static void a_node_waits_for_what_it_needs(void **state)
          NODE_PHASE_SERVING,
          PEERS_JOIN_MS,
          PEERS_JOIN_MS + NODE_LIFE_LOOK_MS},
-        {"no runtime process is up: it joins when there is one",
+        {"no cell can be started: it joins when one can",
          NODE_PHASE_JOINING,
          {true, false, true},
          3 * PEERS_JOIN_MS,

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -102,6 +103,11 @@ TRY(try_inet, socket(AF_INET, SOCK_STREAM, 0))
 TRY(try_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
 TRY(try_packet, socket(AF_PACKET, SOCK_RAW, 0))
 TRY(try_unix, socket(AF_UNIX, SOCK_STREAM, 0))
+TRY(try_new_code, MAP_FAILED == mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                      ? -1
+                      : 0)
+TRY(try_data_as_code, mprotect((void *)((uintptr_t)&never & ~4095ul), 4096, PROT_READ | PROT_EXEC))
 TRY(try_root, setuid(0))
 TRY(try_mount, mount("none", "/tmp", "tmpfs", 0, NULL))
 TRY(try_shadow, open("/etc/shadow", O_RDONLY))
@@ -126,6 +132,28 @@ static int try_namespaces_and_exec(void)
     }
     int status;
     return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+/* A zygote does: V8 compiles. */
+static int try_starting_a_compiler(void)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (!pid)
+        _exit(try_new_code());
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+/* The kernel knows how. */
+static bool has_fixed_code(void)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (!pid)
+        _exit(prctl(65 /* PR_SET_MDWE */, 3, 0, 0, 0) != 0);
+    return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 static bool has_line(const char *thread, const char *wanted)
@@ -178,7 +206,8 @@ static int try_threads_as_user(void)
 static int try_threads_as_root(void)
 {
     const uint64_t keep = 1ull << CAP_SYS_ADMIN | 1ull << CAP_SETUID | 1ull << CAP_SETGID |
-                          1ull << CAP_KILL | 1ull << CAP_DAC_OVERRIDE;
+                          1ull << CAP_KILL | 1ull << CAP_SETPCAP | 1ull << CAP_DAC_OVERRIDE |
+                          1ull << CAP_SYS_NICE;
     char set[32];
 
     snprintf(set, sizeof(set), "%016llx", (unsigned long long)keep);
@@ -218,12 +247,15 @@ static void who_dropped_cannot(void **state)
         {"open a packet socket, when the port needs others", try_packet, false,
          PORT_NEEDS_NET_ADMIN, EPERM},
         {"take a capability back", try_net_name, false, 0, EPERM},
+        {"write code", try_new_code, false, 0, has_fixed_code() ? EACCES : 0},
+        {"make data code", try_data_as_code, false, 0, has_fixed_code() ? EACCES : 0},
         {"become root again", try_root, true, 0, EPERM},
         {"mount", try_mount, true, 0, EPERM},
         {"read what is root's", try_shadow, true, 0, EACCES},
         {"name the machine", try_sysadmin_name, true, 0, EPERM},
         /* and what it still must: */
         {"(can) open a local socket", try_unix, false, 0, 0},
+        {"(can) start what writes code", try_starting_a_compiler, false, 0, 0},
         {"(can) start a process with namespaces", try_namespaces_and_exec, false, 0, 0},
         {"(can) start one as the user", try_namespaces_and_exec, true, 0, 0},
         {"(is) the same in all threads, as root", try_threads_as_root, false, 0, 0},

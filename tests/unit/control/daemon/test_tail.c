@@ -34,10 +34,12 @@ static bool send_note(void *arg, uint16_t to, json_t *note)
     return true;
 }
 
-static void show(void *arg, uint16_t from, const char *script, const json_t *line)
+static void show(void *arg, uint16_t from, const char *script, const struct tail_wish *wish,
+                 const json_t *line)
 {
     size_t used = strlen(shown);
 
+    assert_true(script_id_is_of(script, wish->script));
     snprintf(shown + used, sizeof(shown) - used, "%u:%s:%.20s%s;", from, script,
              json_string_value(json_object_get(line, "text")),
              json_object_get(line, "is_cut") ? "+" : "");
@@ -76,16 +78,20 @@ static void deliver(int to, uint64_t now_ms)
         const char *type = json_string_value(json_object_get(sent[i], "type"));
 
         if (!strcmp(type, "tail"))
-            tail_take_request(&node[to], (uint16_t)(1 - to), sent[i], now_ms);
+            tail_take_request(&node[to], (uint16_t)(1 - to), "", sent[i], now_ms);
         else
             tail_take_line(&node[to], (uint16_t)(1 - to), sent[i], now_ms);
     }
     forget_notes();
 }
 
+static const struct behalf operators;
+
 static void follow(const char *script, uint64_t now_ms)
 {
-    tail_follow(&node[READER], &script, script ? 1 : 0, now_ms);
+    const struct tail_wish wish = {script, &operators};
+
+    tail_follow(&node[READER], &wish, script ? 1 : 0, now_ms);
     deliver(RUNNER, now_ms);
 }
 
@@ -120,6 +126,74 @@ static void who_asks_for_all_gets_all(void **state)
     logs("beta", "two", 1);
     deliver(READER, 2);
     assert_string_equal(shown, "1:alpha:one;1:beta:two;");
+}
+
+static void an_account_gets_its_own_lines_whatever_the_other_node_says(void **state)
+{
+    json_t *line;
+
+    follow("acme/", 0);
+    logs("acme/one", "mine", 10);
+    logs("beta/one", "not mine", 10);
+    logs("one", "the operator's", 10);
+    assert_int_equal(sent_count, 1);
+    /* A member that says another account's lines with a good capability. */
+    line = json_object_get(sent[0], "line");
+    json_object_set_new(line, "script", json_string("beta/one"));
+    deliver(READER, 20);
+    assert_string_equal(shown, "");
+    assert_int_equal(node[READER].counts.refused[CAPABILITY_OK], 1);
+    logs("acme/two", "mine too", 30);
+    deliver(READER, 40);
+    assert_string_equal(shown, "1:acme/two:mine too;");
+}
+
+/* Each wish has its own clients, who get the line by its own capability. */
+static void of_two_wishes_neither_lives_on_the_other(void **state)
+{
+    const struct behalf acme = {.account = "acme", .voucher = "v"};
+    const struct tail_wish wishes[] = {{"acme/one", &operators}, {"acme/", &acme}};
+
+    tail_follow(&node[READER], wishes, 2, 0);
+    assert_null(json_object_get(sent[0], "account"));
+    assert_string_equal(json_string_value(json_object_get(sent[1], "account")), "acme");
+    assert_string_equal(json_string_value(json_object_get(sent[1], "voucher")), "v");
+    deliver(RUNNER, 0);
+    logs("acme/one", "x", 1);
+    logs("acme/two", "y", 1);
+    deliver(READER, 2);
+    assert_string_equal(shown, "1:acme/one:x;1:acme/one:x;1:acme/two:y;");
+    tail_follow(&node[READER], wishes + 1, 1, 3);
+    forget_notes();
+    shown[0] = 0;
+    logs("acme/one", "z", 4);
+    deliver(READER, 5);
+    assert_string_equal(shown, "1:acme/one:z;");
+    assert_int_equal(node[READER].counts.refused[CAPABILITY_SPENT], 1);
+}
+
+/* Rows: what a member asks for in acme's name, and whether it is remembered. */
+static void an_account_is_told_nothing_but_its_own(void **state)
+{
+    static const struct {
+        const char *script;
+        bool is_its_own;
+    } rows[] = {
+        {"acme/", true},      {"acme/one", true},  {"", false},          {"acme", false},
+        {"beta/", false},     {"beta/one", false}, {"one", false},       {"default/", false},
+        {"acme/../x", false}, {"acme/*", false},   {"acme/one/", false}, {"/", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        set_up(NULL);
+        tail_follow(&node[READER], &(struct tail_wish){rows[i].script, &operators}, 1, 0);
+        tail_take_request(&node[RUNNER], READER, "acme/", sent[0], 0);
+        forget_notes();
+        if (node[RUNNER].request[0].is_used != rows[i].is_its_own)
+            fail_msg("\"%s\" in acme's name", rows[i].script);
+        if (node[RUNNER].counts.behalf.refused[BEHALF_foreign] != !rows[i].is_its_own)
+            fail_msg("\"%s\": not counted", rows[i].script);
+    }
 }
 
 static void nobody_renews_and_the_lines_end(void **state)
@@ -193,7 +267,7 @@ static void lines_without_a_good_capability_are_refused(void **state)
         json_t *note;
 
         set_up(NULL);
-        tail_follow(&node[READER], &(const char *){"alpha"}, 1, 0);
+        tail_follow(&node[READER], &(struct tail_wish){"alpha", &operators}, 1, 0);
         snprintf(seal, sizeof(seal), "%s",
                  json_string_value(json_object_get(sent[0], "capability")));
         forget_notes();
@@ -231,7 +305,7 @@ static void notes_that_make_no_sense_are_counted(void **state)
         json_t *note = json_loads(requests[i], 0, NULL);
 
         assert_non_null(note);
-        tail_take_request(&node[RUNNER], READER, note, 0);
+        tail_take_request(&node[RUNNER], READER, "", note, 0);
         json_decref(note);
         note = json_loads(lines[i], 0, NULL);
         assert_non_null(note);
@@ -246,7 +320,8 @@ static void notes_that_make_no_sense_are_counted(void **state)
  * JSON. */
 static json_t *seen; /* the last line */
 
-static void keep(void *arg, uint16_t from, const char *script, const json_t *line)
+static void keep(void *arg, uint16_t from, const char *script, const struct tail_wish *wish,
+                 const json_t *line)
 {
     seen = json_deep_copy(line);
 }
@@ -260,7 +335,7 @@ static char *shown_of(const char *fields)
     set_up(NULL);
     node[READER].io.show = keep;
     seen = NULL;
-    tail_follow(&node[READER], &(const char *){"alpha"}, 1, 0);
+    tail_follow(&node[READER], &(struct tail_wish){"alpha", &operators}, 1, 0);
     snprintf(text, sizeof(text), "{\"script\":\"alpha\",\"text\":\"t\"%s%s}", *fields ? "," : "",
              fields);
     note = json_pack("{s:s, s:O, s:o}", "type", "line", "capability",
@@ -284,15 +359,16 @@ static void of_a_line_only_known_fields_are_shown(void **state)
         {"no more", "", "{\"script\":\"alpha\",\"text\":\"t\"}"},
         {"all there are",
          "\"version\":\"0123456789abcdef\",\"request\":\"00000000000000a1\",\"level\":\"info\","
-         "\"runtime\":3,\"lost_before\":7,\"is_cut\":true",
-         "{\"is_cut\":true,\"level\":\"info\",\"lost_before\":7,\"request\":\"00000000000000a1\","
-         "\"runtime\":3,\"script\":\"alpha\",\"text\":\"t\",\"version\":\"0123456789abcdef\"}"},
+         "\"cell\":3,\"lost_before\":7,\"is_cut\":true",
+         "{\"cell\":3,\"is_cut\":true,\"level\":\"info\",\"lost_before\":7,\"request\":"
+         "\"00000000000000a1\","
+         "\"script\":\"alpha\",\"text\":\"t\",\"version\":\"0123456789abcdef\"}"},
         {"unknown ones", "\"node\":\"n9\",\"lines_lost\":5,\"deep\":[[[{\"a\":[]}]]]",
          "{\"script\":\"alpha\",\"text\":\"t\"}"},
         {"another type", "\"level\":5", NULL},
         {"a list", "\"version\":[]", NULL},
         {"a negative number", "\"lost_before\":-1", NULL},
-        {"no such process", "\"runtime\":1000000", NULL},
+        {"no such cell", "\"cell\":1000000", NULL},
         {"a text for a flag", "\"is_cut\":\"yes\"", NULL},
         {"a long version",
          "\"version\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"",
@@ -355,7 +431,7 @@ static void ask_for(uint16_t asker, int number)
     memset(seal, '0', 2 * CAPABILITY_BYTES);
     snprintf(script, sizeof(script), "s%d", number);
     note = json_pack("{s:s, s:s}", "script", script, "capability", seal);
-    tail_take_request(&node[RUNNER], asker, note, 0);
+    tail_take_request(&node[RUNNER], asker, "", note, 0);
     json_decref(note);
 }
 
@@ -392,6 +468,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_line_reaches_who_asked_for_its_script),
         TEST(who_asks_for_all_gets_all),
+        TEST(an_account_gets_its_own_lines_whatever_the_other_node_says),
+        TEST(of_two_wishes_neither_lives_on_the_other),
+        TEST(an_account_is_told_nothing_but_its_own),
         TEST(nobody_renews_and_the_lines_end),
         TEST(renewed_in_time_they_go_on_for_ever),
         TEST(a_line_on_its_way_survives_a_renewal),

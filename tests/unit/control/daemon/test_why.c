@@ -67,8 +67,8 @@ static void each_event_is_a_sentence(void **state)
         {TRACE_SYN, 0, 0, "the connection's first segment"},
         {TRACE_HELLO, 0, 7, "the ClientHello asks for alpha"},
         {TRACE_HELLO, 0, 0, "the ClientHello names no script"},
-        {TRACE_WARM_LOCAL, 0, 9, "asks for a warm isolate of script 0000000000000009 here"},
-        {TRACE_WARM_REMOTE, 1, 7, "asks n2 for a warm isolate of alpha"},
+        {TRACE_WARM_LOCAL, 0, 9, "asks for a warm cell of script 0000000000000009 here"},
+        {TRACE_WARM_REMOTE, 1, 7, "asks n2 for a warm cell of alpha"},
         {TRACE_HANDSHAKE, 1, 0, "TLS handshake done, resumed"},
         {TRACE_REQUEST, 0, 7, "request for alpha"},
         {TRACE_PLACED, PLACE_IS_HOME | PLACE_HERE << 8, 0,
@@ -86,12 +86,12 @@ static void each_event_is_a_sentence(void **state)
          "handed back: overloaded; 65536 bytes of body were sent in vain"},
         {TRACE_BOUNCE, 999, 0,
          "handed back: for an unknown reason; 0 bytes of body were sent in vain"},
-        {TRACE_START, 3, 12, "given to runtime process 3, 12 jobs in flight there"},
+        {TRACE_START, 3, 12, "given to cell 3, 12 jobs in flight there"},
         {TRACE_QUEUE, 0, 1500, "taken up after 1.5 us in its queue"},
-        {TRACE_ISOLATE, 0, 800, "cold start: an isolate in 800 us"},
+        {TRACE_CELL, 0, 800, "cold start: a cell after 800 us"},
         {TRACE_COMPILE, 0, 700, "cold start: modules compiled in 700 us"},
         {TRACE_TOP_LEVEL, 0, 600, "cold start: top level run in 600 us"},
-        {TRACE_HEAD, 200, 0, "the script answers 200, from a warm isolate"},
+        {TRACE_HEAD, 200, 0, "the script answers 200, from a warm cell"},
         {TRACE_HEAD, 404, 900, "the script answers 404, after a cold start of 900 us"},
         {TRACE_FIRST_BYTE, 0, 0, "first byte of the answer given to the connection"},
         {TRACE_ERROR, JOB_ERROR_CPU_LIMIT, 0, "failed: over its CPU limit"},
@@ -101,6 +101,7 @@ static void each_event_is_a_sentence(void **state)
         {TRACE_ERROR, 502, 0, "status 502"},
         {TRACE_RERUN, 1, 0, "run again, attempt 1"},
         {TRACE_SUB, 2, 7, "the script calls alpha"},
+        {TRACE_SPENT, 0, 12340, "12.3 ms of CPU time, with all that it called"},
         {TRACE_END, 200, 5, "answer complete: status 200, 5 bytes of body"},
         {TRACE_CANCEL, 0, 0, "the client left"},
         {TRACE_FIN, 0, 0, "the client closed its half, and waits for the answer"},
@@ -257,6 +258,76 @@ static void nested_calls_stand_further_in(void **state)
         if (json_integer_value(told(j, i, "depth")) != rows[i].depth)
             fail_msg("event %zu: %lld", i, (long long)json_integer_value(told(j, i, "depth")));
     json_decref(j);
+}
+
+enum { ACME = 20, ACME_TOO, BETA, GONE };
+
+static const char *account_script_name(void *arg, uint64_t hash)
+{
+    switch (hash) {
+    case ACME:
+        return "acme/one";
+    case ACME_TOO:
+        return "acme/two";
+    case BETA:
+        return "beta/one";
+    default:
+        return NULL;
+    }
+}
+
+/* acme/one calls beta/one, which calls acme/two. */
+static void tell_of_two_accounts(void)
+{
+    happens(0, 0, TRACE_SYN, 0, 0);
+    happens(1, 0, TRACE_HELLO, 0, BETA);
+    happens(2, 0, TRACE_WARM_LOCAL, 0, BETA);
+    happens(3, 0, TRACE_REQUEST, 0, ACME);
+    happens(4, 0, TRACE_SUB, 2, BETA);
+    happens(5, 50, TRACE_START, 0, 0);
+    happens(6, 50, TRACE_SUB, 3, ACME_TOO);
+    happens(7, 60, TRACE_START, 0, 0);
+    happens(8, 50, TRACE_ERROR, 1, 0);
+    happens(9, 70, TRACE_START, 0, 0); /* of a call that nobody recorded */
+    happens(10, 0, TRACE_END, 200, 0);
+}
+
+static void an_account_is_told_what_happened_in_its_own_scripts(void **state)
+{
+    static const struct {
+        const char *what, *wanted;
+        uint32_t count;
+        uint64_t at_us[12];
+    } row[] = {
+        {"the operator", "", 11, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+        {"whose request it was", "acme/", 5, {0, 3, 4, 7, 10}},
+        {"whose script was called", "beta/", 3, {5, 6, 8}},
+        {"another, who has guessed the id", "gamma/", 0, {0}},
+        {"the default account", "default/", 0, {0}},
+    };
+    const struct why_names known = {.node = node_name, .script = account_script_name};
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        why_begin(&story, 0xabcdef);
+        tell_of_two_accounts();
+        why_sort(&story);
+        why_keep(&story, &known, row[i].wanted);
+        if (story.count != row[i].count)
+            fail_msg("%s: %u", row[i].what, story.count);
+        for (uint32_t k = 0; k < story.count; k++)
+            if (story.event[k].at_ns != 5000000 + row[i].at_us[k] * 1000)
+                fail_msg("%s: event %u", row[i].what, k);
+    }
+}
+
+static void of_a_script_that_is_gone_only_the_operator_is_told(void **state)
+{
+    const struct why_names known = {.node = node_name, .script = account_script_name};
+
+    happens(0, 0, TRACE_REQUEST, 0, GONE);
+    happens(1, 0, TRACE_END, 200, 0);
+    why_keep(&story, &known, "acme/");
+    assert_int_equal(story.count, 0);
 }
 
 static void a_request_id_is_sixteen_digits(void **state)
@@ -513,6 +584,8 @@ int main(void)
         TEST(a_home_that_accepts_says_how_far_it_is),
         TEST(a_homes_own_calls_move_with_it),
         TEST(nested_calls_stand_further_in),
+        TEST(an_account_is_told_what_happened_in_its_own_scripts),
+        TEST(of_a_script_that_is_gone_only_the_operator_is_told),
         TEST(a_request_id_is_sixteen_digits),
         TEST(only_the_recorders_of_that_request_are_read),
         TEST(a_story_of_any_length_arrives_as_it_was),

@@ -13,7 +13,7 @@
 static bool is_held(const struct hold_table *t, uint64_t script, uint64_t now_ns)
 {
     uint64_t held[HOLD_SCRIPTS_MAX];
-    uint32_t count = hold_list(t, now_ns, held);
+    uint32_t count = hold_list(t, now_ns, held, NULL);
 
     for (uint32_t i = 0; i < count; i++)
         if (held[i] == script)
@@ -73,9 +73,36 @@ static void the_one_heard_of_least_recently_is_forgotten(void **state)
     assert_int_equal(hold_next_ns(&t, 104 * S), UINT64_MAX);
 }
 
+static void one_without_memory_is_held_for_a_moment_and_displaces_no_killer(void **state)
+{
+    struct hold_table table = {0}, *t = &table;
+    uint64_t script[HOLD_SCRIPTS_MAX], full = 0;
+    const uint64_t now_ns = 3600 * 1000000000ull, ms = 1000000;
+
+    assert_true(hold_full(t, 7, now_ns));
+    assert_false(hold_full(t, 7, now_ns + 1)); /* it is already */
+    assert_int_equal(hold_list(t, now_ns, script, &full), 1);
+    assert_int_equal(full, 1);
+    assert_int_equal(hold_next_ns(t, now_ns), now_ns + HOLD_FULL_MS * ms);
+    assert_false(hold_has(t, 7, now_ns + HOLD_FULL_MS * ms));
+    /* Its ends are counted as ever. */
+    hold_ended(t, 8, now_ns);
+    hold_ended(t, 8, now_ns);
+    assert_true(hold_full(t, 8, now_ns));
+    assert_int_equal(hold_ended(t, 8, now_ns + 1)->ends, 3);
+    assert_int_equal(hold_list(t, now_ns + 2 * HOLD_FULL_MS * ms, script, &full), 1);
+    assert_int_equal(full, 0);
+    /* A table full of those that end their cells. */
+    for (uint64_t i = 0; i < HOLD_SCRIPTS_MAX; i++)
+        hold_ended(t, 100 + i, now_ns + i);
+    assert_false(hold_full(t, 9, now_ns + HOLD_SCRIPTS_MAX));
+    assert_true(hold_full(t, 9, now_ns + (HOLD_WINDOW_S + 1) * 1000 * ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_without_memory_is_held_for_a_moment_and_displaces_no_killer),
         cmocka_unit_test(the_third_end_in_a_row_holds_a_script_back),
         cmocka_unit_test(a_hold_has_a_longest),
         cmocka_unit_test(the_one_heard_of_least_recently_is_forgotten),

@@ -17,6 +17,7 @@
 
 #include "control/supervise/region.h"
 #include "control/supervise/region_guard.h"
+#include "dataplane/base/limits.h"
 #include "tests/unit/dataplane/call/link_end.h"
 
 static int punch(int fd)
@@ -26,26 +27,30 @@ static int punch(int fd)
 
 static void nobody_takes_pages_of_a_sealed_region_away(void **state)
 {
-    struct region *r = region_create(1);
+    struct region region, *r = &region;
+    _Atomic uint32_t condemned = 5;
     volatile uint32_t *word;
     void *again;
+    int fd;
 
-    assert_non_null(r);
+    assert_int_equal(region_open(r, 1, &job_geometry_large, 0, &condemned), 0);
+    assert_int_equal(condemned, 0);
     word = (volatile uint32_t *)r->map;
     assert_int_not_equal(*word, 0);
     assert_int_equal(ftruncate(r->memfd, 0), -1);
     again = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
     assert_ptr_not_equal(again, MAP_FAILED); /* the process maps it */
 
+    fd = dup(r->memfd); /* as the cell has it */
     assert_int_equal(region_seal(r), 0);
-    assert_int_equal(punch(r->memfd), EPERM);
+    assert_int_equal(r->memfd, -1);
+    assert_int_equal(punch(fd), EPERM);
     assert_int_equal(madvise(again, r->bytes, MADV_REMOVE), -1);
     assert_int_equal(errno, EPERM);
-    assert_int_equal(ftruncate(r->memfd, 0), -1);
-    assert_int_equal(ftruncate(r->memfd, (off_t)r->bytes * 2), -1);
-    assert_int_equal(fcntl(r->memfd, F_ADD_SEALS, F_SEAL_WRITE), -1);
-    assert_ptr_equal(mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0),
-                     MAP_FAILED);
+    assert_int_equal(ftruncate(fd, 0), -1);
+    assert_int_equal(ftruncate(fd, (off_t)r->bytes * 2), -1);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+    assert_ptr_equal(mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
     /* Both ends go on. */
     word[1000] = 5;
     assert_int_equal(((volatile uint32_t *)again)[1000], 5);
@@ -53,7 +58,22 @@ static void nobody_takes_pages_of_a_sealed_region_away(void **state)
     assert_int_equal(word[1000], 6);
     assert_int_not_equal(*word, 0);
     munmap(again, r->bytes);
-    part_release(&r->part);
+    close(fd);
+    region_close(r);
+    region_close(r); /* once is enough */
+}
+
+static void a_small_region_is_on_small_pages(void **state)
+{
+    struct region region, *r = &region;
+    _Atomic uint32_t condemned = 5;
+
+    assert_int_equal(region_open(r, 2, &job_geometry_small, 0, &condemned), 0);
+    assert_false(r->has_huge);
+    assert_int_equal(r->bytes, job_region_bytes(2, &job_geometry_small));
+    assert_int_equal(job_region_check(r->map, r->bytes), 0);
+    region_close(r);
+    region_close(r); /* once is enough */
 }
 
 /* ---- a link on memory that can be taken away ---- */
@@ -62,16 +82,18 @@ struct ground {
     int fd;
     size_t bytes;
     void *map;
+    uint32_t guard; /* its place */
 };
 
 /* False: there are no such pages. */
 static bool ground_make(struct ground *g, unsigned flags)
 {
-    g->bytes = job_region_bytes(1);
+    g->bytes = job_region_bytes(1, &job_geometry_large);
     g->fd = memfd_create("ground", MFD_CLOEXEC | flags);
     if (g->fd < 0)
         return false;
     g->map = MAP_FAILED;
+    g->guard = 0;
     if (!ftruncate(g->fd, (off_t)g->bytes))
         g->map = mmap(NULL, g->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
     if (g->map == MAP_FAILED)
@@ -81,7 +103,7 @@ static bool ground_make(struct ground *g, unsigned flags)
 
 static void ground_drop(struct ground *g)
 {
-    region_guard_remove(g->map);
+    region_guard_remove(g->guard);
     munmap(g->map, g->bytes);
     close(g->fd);
 }
@@ -123,7 +145,7 @@ static void step_answer(struct scene *s)
 }
 static void step_poll(struct scene *s)
 {
-    runtime_link_poll(&s->rig->link, 16, s->rig->now_ns);
+    runtime_link_poll(&s->rig->link, 16);
 }
 static void step_credit(struct scene *s)
 {
@@ -141,11 +163,6 @@ static void step_sleep(struct scene *s)
         runtime_link_woke(&s->rig->link);
     }
 }
-static void step_warm(struct scene *s)
-{
-    runtime_link_warm(&s->rig->link, 99, true, s->rig->now_ns);
-    runtime_link_flush(&s->rig->link);
-}
 static void step_cancel(struct scene *s)
 {
     if (s->rig->owner[1].is_live)
@@ -154,7 +171,7 @@ static void step_cancel(struct scene *s)
 
 static void (*const steps[])(struct scene *) = {
     step_start,  step_hear, step_body,  step_answer, step_poll,
-    step_credit, step_look, step_sleep, step_warm,   step_cancel,
+    step_credit, step_look, step_sleep, step_cancel,
 };
 enum { STEPS = sizeof(steps) / sizeof(*steps) };
 
@@ -168,7 +185,7 @@ static void play(struct ground *g, int gone)
 
     r->region = g->map;
     rig_attach(r);
-    assert_true(region_guard_add(g->map, g->bytes, &r->condemned));
+    region_guard_add(g->guard, g->map, g->bytes, &r->condemned);
     for (int i = 0; i < 2 * STEPS; i++) {
         if (i == gone) {
             assert_int_equal(ftruncate(g->fd, 0), 0);
@@ -238,42 +255,42 @@ static void a_bus_error_elsewhere_stays_the_end(void **state)
 
     assert_int_equal(region_guard_start(), 0);
     assert_true(ground_make(&g, 0) && ground_make(&other, 0));
-    assert_true(region_guard_add(other.map, other.bytes, &condemned));
+    other.guard = 1;
+    region_guard_add(1, other.map, other.bytes, &condemned);
     assert_int_equal(ftruncate(g.fd, 0), 0);
     assert_int_equal(signal_of(touch, &g), SIGBUS);
     assert_int_equal(signal_of(send_itself_one, &g), SIGBUS);
-    assert_true(region_guard_add(g.map, g.bytes, &condemned));
+    region_guard_add(0, g.map, g.bytes, &condemned);
     assert_int_equal(signal_of(touch, &g), 0);
-    region_guard_remove(g.map);
+    region_guard_remove(0);
     assert_int_equal(signal_of(touch, &g), SIGBUS);
     assert_int_equal(atomic_load(&condemned), 0); /* the children's was theirs */
     ground_drop(&g);
     ground_drop(&other);
 }
 
-static void the_table_has_an_end(void **state)
+static void the_last_place_is_as_good_as_the_first(void **state)
 {
-    static char maps[REGION_GUARDS_MAX + 1];
     _Atomic uint32_t condemned = 0;
+    struct ground g;
 
-    for (int i = 0; i < REGION_GUARDS_MAX; i++)
-        assert_true(region_guard_add(&maps[i], 1, &condemned));
-    assert_false(region_guard_add(&maps[REGION_GUARDS_MAX], 1, &condemned));
-    assert_null(region_create(1));
-    assert_int_equal(errno, ENFILE);
-    for (int i = 0; i < REGION_GUARDS_MAX; i++)
-        region_guard_remove(&maps[i]);
-    assert_true(region_guard_add(&maps[0], 1, &condemned));
-    region_guard_remove(&maps[0]);
+    assert_int_equal(region_guard_start(), 0);
+    assert_true(ground_make(&g, 0));
+    g.guard = CELL_LINKS_MAX - 1;
+    region_guard_add(g.guard, g.map, g.bytes, &condemned);
+    assert_int_equal(ftruncate(g.fd, 0), 0);
+    assert_int_equal(signal_of(touch, &g), 0);
+    ground_drop(&g);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_takes_pages_of_a_sealed_region_away),
+        cmocka_unit_test(a_small_region_is_on_small_pages),
         cmocka_unit_test(a_region_that_is_gone_condemns_its_link_and_the_core_goes_on),
         cmocka_unit_test(a_bus_error_elsewhere_stays_the_end),
-        cmocka_unit_test(the_table_has_an_end),
+        cmocka_unit_test(the_last_place_is_as_good_as_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,183 +1,99 @@
-/* Starting, feeding and replacing runtime processes. */
-#include <linux/capability.h>
+/* Who gets a cell: spares, wishes, room, and how links come and go. The test is the cores. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include "control/base/log.h"
 #include "control/deploy/bundle.h"
-#include "control/supervise/process.h"
-#include "runtime/job.h"
+#include "control/supervise/supervise_state.h"
 #include "supervise_rig.h"
 
-static void a_process_that_is_ready_has_a_region_for_the_cores(void **state)
+static void it_is_ready_with_the_zygote_and_the_spares(void **state)
 {
-    struct part *region;
-    struct world_runtime r;
-
-    start("good", 2);
-    r = supervise_runtime(supervise, 0, &region);
-    assert_null(r.region);
-    assert_null(region);
-    UNTIL(supervise_up_count(supervise) == 2);
-    assert_true(changes >= 2);
-    r = supervise_runtime(supervise, 1, &region);
-    assert_non_null(r.region);
-    assert_non_null(region);
-    assert_true(r.wake_fd >= 0);
-    assert_int_equal(atomic_load(r.condemned), 0);
-    assert_string_equal(status_of(0).v8, "fake");
+    start("good");
+    assert_false(supervise_can_serve(supervise));
+    UNTIL(supervise_is_ready(supervise));
+    assert_true(changes > 0);
+    assert_int_equal(cells_in(CELL_SPARE), SPARES);
+    assert_string_equal(status_now().v8, "fake");
+    assert_true(status_now().zygote_pid > 0);
+    assert_int_equal(status_now().started, 0);
 }
 
-static void scripts_arrive_in_order_with_their_sources_and_limits(void **state)
+static void a_demanded_script_gets_a_spare_and_every_core_is_told_at_once(void **state)
 {
-    add_script("alpha", "source a");
-    start("good", 1);
-    UNTIL(has_logged("alpha: alpha cpu_ms=7 subrequests=9 source a"));
-    assert_true(supervise_is_told(supervise, catalog.last_handle));
+    const struct script *a = add_script("alpha", "source a");
+    struct seen_link *l;
+
+    start("good");
+    UNTIL(supervise_is_ready(supervise));
+    wish(a, true);
+    UNTIL((l = link_of(a)));
+    assert_int_equal(loads, 0);
+    assert_true(l->attach.wake_fd >= 0);
+    assert_false(l->attach.is_ready);
+    assert_int_equal(l->attach.geometry.jobs, job_geometry_small.jobs);
+    assert_int_equal(atomic_load(l->attach.condemned), 0);
+    UNTIL(loads == 1);
+    assert_string_equal(loaded_error, "");
+    assert_int_equal(loaded_handle, a->handle);
+    UNTIL(cells_in(CELL_SPARE) == SPARES);
+    assert_int_equal(cells_in(CELL_WARM), 1);
+    assert_int_equal(script_now(a).cells, 1);
+    assert_true(script_now(a).pid[0] > 0);
+}
+
+static void without_a_spare_one_is_forked_for_it(void **state)
+{
+    const struct script *a = add_script("alpha", "source a");
+
+    rig_config.spares = 0;
+    start("good");
+    warm(a);
+    assert_int_equal(cells_in(CELL_WARM), 1);
+    assert_int_equal(cells_in(CELL_SPARE), 0);
+}
+
+static void what_was_wished_for_before_there_is_a_zygote_comes(void **state)
+{
+    const struct script *a = add_script("alpha", "source a");
+
+    start("good");
+    warm(a);
+}
+
+static void a_second_wish_for_a_script_that_has_a_cell_is_nothing(void **state)
+{
+    const struct script *a = add_script("alpha", "source a");
+
+    start("good");
+    warm(a);
+    wish(a, true);
+    wish(a, false);
+    warm(add_script("beta", "b"));
+    assert_int_equal(script_now(a).cells, 1);
+    assert_int_equal(status_now().started, 2);
+}
+
+static void a_cell_is_told_its_own_script_only_with_limits_and_services(void **state)
+{
+    const struct script *a =
+        add_script_with("alpha", "source a", "",
+                        json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:{s:i, s:i}}", "services",
+                                  "binding", "TWO", "service", "two", "binding", "ONE", "service",
+                                  "one", "limits", "cpu_ms", 3, "subrequests", 4));
+
     add_script("beta", "source b");
-    assert_false(supervise_is_told(supervise, catalog.last_handle));
-    supervise_tell(supervise);
-    assert_false(supervise_is_told(supervise, catalog.last_handle)); /* sent, but not taken */
-    UNTIL(supervise_is_told(supervise, catalog.last_handle));
-    assert_true(has_logged("beta: beta cpu_ms=7 subrequests=9 source b"));
-    /* A new version of it; nobody holds the old one any more. */
-    add_script("beta", "source c");
-    supervise_tell(supervise);
-    UNTIL(has_logged("beta: beta cpu_ms=7 subrequests=9 source c"));
-    UNTIL(has_logged(": forgot 2"));
+    start("good");
+    warm(a);
+    UNTIL(has_logged("alpha: alpha cpu_ms=3 subrequests=4 timers=32768 TWO.ONE.source a"));
+    assert_int_equal(log_count, 1);
 }
 
-static void a_script_comes_with_the_names_of_its_services_in_order(void **state)
-{
-    add_script_with("alpha", "source a", "",
-                    json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:{s:i, s:i}}", "services", "binding",
-                              "TWO", "service", "two", "binding", "ONE", "service", "one", "limits",
-                              "cpu_ms", 3, "subrequests", 4));
-    start("good", 1);
-    UNTIL(has_logged("alpha: alpha cpu_ms=3 subrequests=4 TWO.ONE.source a"));
-}
-
-static void a_killed_process_comes_back_with_a_new_region(void **state)
-{
-    struct part *before, *after;
-    struct world_runtime old, young;
-
-    add_script("alpha", "a");
-    start("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    old = supervise_runtime(supervise, 0, &before);
-    part_hold(before); /* as a world would */
-    kill(status_of(0).pid, SIGKILL);
-    UNTIL(supervise_up_count(supervise) == 0);
-    log_count = 0;
-    assert_null(supervise_runtime(supervise, 0, &after).region);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-    UNTIL(supervise_up_count(supervise) == 1);
-    young = supervise_runtime(supervise, 0, &after);
-    assert_true(young.life > old.life);
-    assert_ptr_not_equal(after, before);
-    assert_int_equal(*(uint32_t *)old.region, *(uint32_t *)young.region); /* still mapped */
-    assert_int_equal(status_of(0).restarts, 1);
-    part_release(before);
-    UNTIL(has_logged("alpha: alpha cpu_ms=7 subrequests=9 a"));
-}
-
-static void one_that_keeps_dying_waits_longer_each_time(void **state)
-{
-    start("dies", 1);
-    UNTIL(status_of(0).restarts >= 4);
-    assert_string_equal(status_of(0).last_exit, "exit 3");
-    /* Free, 100 ms, 200 ms, 400 ms: the last one is still to come. */
-    behave("good");
-    UNTIL(supervise_up_count(supervise) == 1);
-}
-
-static void what_it_executed_at_its_end_is_told_and_held_back(void **state)
-{
-    uint64_t held[WORLD_HELD_MAX];
-    struct world_runtime r;
-    struct part *region;
-
-    add_script("alpha", "a");
-    start("killed", 1);
-    UNTIL(status_of(0).restarts >= 1 && !status_of(0).pid);
-    r = supervise_runtime(supervise, 0, &region);
-    assert_null(r.region);
-    assert_int_equal(r.ended_life, r.life);
-    assert_int_equal(r.ended_by.script, catalog.last_handle);
-    assert_true(r.ended_by.job == job_name(1, 5, 7));
-    assert_int_equal(supervise_held(supervise, held), 0);
-    UNTIL(status_of(0).restarts >= HOLD_ENDS);
-    assert_int_equal(supervise_held(supervise, held), 1);
-    assert_int_equal(held[0], catalog.last_handle);
-    behave("good");
-    UNTIL(supervise_up_count(supervise) == 1);
-    r = supervise_runtime(supervise, 0, &region);
-    assert_true(r.life > r.ended_life); /* the end of the life before is still told */
-}
-
-static void a_condemned_process_is_replaced(void **state)
-{
-    struct part *region;
-    struct world_runtime r;
-    int pid;
-
-    start("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    pid = status_of(0).pid;
-    r = supervise_runtime(supervise, 0, &region);
-    atomic_store(r.condemned, 1);
-    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
-    r = supervise_runtime(supervise, 0, &region);
-    assert_int_equal(atomic_load(r.condemned), 0);
-}
-
-static void lose_pages(void *at, size_t bytes)
-{
-    int fd = memfd_create("nothing", MFD_CLOEXEC);
-
-    assert_ptr_equal(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), at);
-    close(fd);
-}
-
-static void a_process_takes_no_page_of_its_region_away(void **state)
-{
-    start("punches", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    add_script("alpha", "a");
-    supervise_tell(supervise);
-    UNTIL(has_logged(": EPERM"));
-}
-
-/* Its core touches it: the life ends, and says why. */
-static void a_process_whose_region_is_lost_is_replaced(void **state)
-{
-    struct part *region;
-    struct world_runtime r;
-    int pid;
-
-    start("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    pid = status_of(0).pid;
-    r = supervise_runtime(supervise, 0, &region);
-    /* What a hole in it would be, if one could be made: a file of another size in its place. */
-    lose_pages(r.region, job_region_bytes(1));
-    assert_int_equal(*(volatile uint32_t *)r.region, 0);
-    assert_int_equal(atomic_load(r.condemned), REGION_LOST);
-    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
-    assert_int_equal(status_of(0).regions_lost, 1);
-    r = supervise_runtime(supervise, 0, &region);
-    assert_int_equal(atomic_load(r.condemned), 0);
-}
-
-/* The largest manifest that a deploy may bring fits into a packet: one that did not would end every
- * process that is told of it. */
 static void the_largest_script_is_told(void **state)
 {
     static char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1], var[BUNDLE_VARS_BYTES_MAX];
@@ -206,254 +122,462 @@ static void the_largest_script_is_told(void **state)
         fail_msg("%s", error);
     s = catalog_add(&catalog, m, memfd_create("modules", MFD_CLOEXEC), "0123456789abcdef", 1);
     assert_non_null(s);
-    start("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1 && supervise_is_told(supervise, s->handle));
-    UNTIL(log_count > 0);
-    assert_int_equal(status_of(0).restarts, 0);
+    start("good");
+    warm(s);
+    assert_int_equal(status_now().ended, 0);
     script_release(s);
 }
 
-/* Root, but for the privilege to signal other users' processes. */
-static void set_kill_privilege(bool is_on)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct caps[2];
+/* ---- room ---- */
 
-    assert_int_equal(syscall(SYS_capget, &header, caps), 0);
-    if (is_on)
-        caps[0].effective |= 1u << CAP_KILL;
-    else
-        caps[0].effective &= ~(1u << CAP_KILL);
-    assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+static const struct script *named(const char *prefix, int i)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%s%d", prefix, i);
+    return add_script(name, "v1");
 }
 
-/* A process of another user is up and has broken the contract; this one may not kill it. Returns
- * its pid; 0: not root. */
-static int start_beyond_reach(const char *how)
-{
-    struct part *region;
+enum { PLACES = CELLS - SPARES };
 
-    if (geteuid()) {
+static void fill(const struct script *s[PLACES])
+{
+    for (int i = 0; i < PLACES; i++) {
+        s[i] = named("s", i);
+        warm(s[i]);
+    }
+}
+
+static bool is_measured(const struct script *s)
+{
+    return script_now(s).memory_bytes != SUPERVISE_BYTES_GUESS;
+}
+
+static void the_least_valuable_one_makes_room_for_one_that_is_demanded(void **state)
+{
+    const struct script *s[PLACES], *more = add_script("more", "v1");
+
+    start("good");
+    fill(s);
+    assert_int_equal(cells_in(CELL_WARM), PLACES);
+    /* All were asked for but one. */
+    for (int i = 0; i < PLACES; i++) {
+        if (i == 2)
+            continue;
+        count(link_of(s[i]), 1);
+        count(link_of(s[i]), -1);
+    }
+    for (int i = 0; i < PLACES; i++)
+        UNTIL(is_measured(s[i]) && (i == 2 || script_now(s[i]).requests == 1));
+    warm(more);
+    assert_int_equal(script_now(s[2]).cells, 0);
+    assert_int_equal(script_now(s[2]).evicted, 1);
+    assert_null(link_of(s[2]));
+    assert_int_equal(status_now().evicted, 1);
+    UNTIL(cells_in(CELL_SPARE) == SPARES);
+    assert_int_equal(cells_in(CELL_WARM), PLACES);
+}
+
+static void who_has_a_job_is_never_evicted_and_who_waits_comes_when_it_is_over(void **state)
+{
+    const struct script *s[PLACES], *more = add_script("more", "v1");
+
+    start("good");
+    fill(s);
+    for (int i = 0; i < PLACES; i++)
+        count(link_of(s[i]), 1);
+    wish(more, true);
+    UNTIL(supervise->wanted.first);
+    assert_int_equal(script_now(more).cells, 0);
+    assert_int_equal(status_now().evicted, 0);
+    count(link_of(s[4]), -1);
+    UNTIL(is_warm(more));
+    assert_int_equal(script_now(s[4]).cells, 0);
+}
+
+/* The counters of all cells are looked at every five looks. */
+static void who_was_busy_at_the_last_look_makes_room_at_once(void **state)
+{
+    const struct script *s[PLACES], *more = add_script("more", "v1");
+    uint64_t looks;
+
+    start("good");
+    fill(s);
+    for (int i = 0; i < PLACES; i++)
+        count(link_of(s[i]), 1);
+    for (int i = 0; i < PLACES; i++)
+        UNTIL(script_now(s[i]).requests == 1);
+    looks = supervise->looks;
+    for (int i = 0; i < PLACES; i++)
+        count(link_of(s[i]), -1);
+    wish(more, true);
+    UNTIL(status_now().evicted == 1);
+    assert_in_range(supervise->looks, looks, looks + 2);
+}
+
+static void a_guess_takes_nobodys_place(void **state)
+{
+    const struct script *s[PLACES], *guess = add_script("guess", "v1"),
+                                    *more = add_script("more", "v1");
+
+    start("good");
+    fill(s);
+    wish(guess, false);
+    warm(more);
+    assert_int_equal(script_now(guess).cells, 0);
+    assert_int_equal(status_now().evicted, 1);
+}
+
+static void a_guess_takes_a_free_place(void **state)
+{
+    const struct script *guess = add_script("guess", "v1");
+
+    start("good");
+    UNTIL(supervise_is_ready(supervise));
+    wish(guess, false);
+    UNTIL(is_warm(guess));
+    assert_int_equal(script_now(guess).ahead, 1);
+    assert_int_equal(script_now(guess).cold, 0);
+}
+
+static void a_start_that_a_request_waited_for_is_cold(void **state)
+{
+    const struct script *mute = add_script("alpha", "a");
+    struct seen_link *l;
+
+    start("good");
+    wish(mute, true);
+    UNTIL((l = link_of(mute)));
+    count(l, 1);
+    UNTIL(loads == 1);
+    assert_int_equal(script_now(mute).cold, 1);
+    assert_int_equal(script_now(mute).ahead, 0);
+    count(l, -1);
+    UNTIL(script_now(mute).requests == 1);
+}
+
+static void so_is_one_whose_request_came_right_behind_it(void **state)
+{
+    const struct script *a = add_script("alpha", "a"), *b = add_script("beta", "b");
+    struct seen_link *l;
+
+    start("good");
+    l = warm(a);
+    count(l, 1);
+    UNTIL(script_now(a).cold == 1);
+    count(l, -1);
+    warm(b);
+    UNTIL(script_now(b).ahead == 1); /* nobody came */
+    assert_int_equal(script_now(b).cold, 0);
+    assert_int_equal(script_now(a).ahead, 0);
+}
+
+static void memory_is_room_too(void **state)
+{
+    const struct script *a = add_script("alpha", "a"), *b = add_script("beta", "b");
+
+    rig_config.memory_bytes = 1 << 20; /* less than one takes */
+    start("good");
+    warm(a);
+    warm(b);
+    assert_int_equal(script_now(a).cells, 0);
+    assert_int_equal(script_now(b).cells, 1);
+    UNTIL(cells_in(CELL_ENDING) + cells_in(CELL_RETIRED) == 0);
+}
+
+static void what_a_cell_has_is_looked_at_when_it_has_run(void **state)
+{
+    const struct script *a = add_script("alpha", "a");
+
+    start("good");
+    warm(a);
+    UNTIL(is_measured(a));
+    assert_in_range(script_now(a).memory_bytes, 4096, 4 << 20);
+    assert_int_equal(status_now().memory_bytes, script_now(a).memory_bytes);
+}
+
+/* ---- links ---- */
+
+static void a_cell_ends_when_every_core_has_let_go(void **state)
+{
+    struct script *a = load_script("alpha", "a");
+    struct seen_link *l;
+    uint32_t link;
+    int pid;
+
+    lets_go = false;
+    start("good");
+    l = warm(a);
+    assert_non_null(l);
+    link = l->attach.link;
+    pid = script_now(a).pid[0];
+    script_release(a); /* nobody routes there any more */
+    UNTIL(l->is_retired);
+    assert_int_equal(cells_in(CELL_RETIRED), 1);
+    release(link, 0);
+    wish(add_script("beta", "b"), true);
+    UNTIL(loads == 2);
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(cells_in(CELL_RETIRED), 1);
+    link_at(link)->attach.type = 0;
+    release(link, 1);
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(status_now().ended, 1);
+}
+
+static void a_number_is_free_when_its_process_and_all_cores_are_done_with_it(void **state)
+{
+    const struct script *a = add_script("alpha", "a");
+    struct seen_link *l;
+    uint32_t link;
+
+    lets_go = false;
+    start("good");
+    l = warm(a);
+    link = l->attach.link;
+    assert_int_equal(kill(script_now(a).pid[0], SIGKILL), 0);
+    UNTIL(l->is_detached);
+    release(link, 1);
+    warm(add_script("beta", "b"));
+    assert_int_equal(cells_in(CELL_ENDING), 1);
+    /* Its region is there as long as core 0 may look at it. */
+    assert_int_not_equal(*(volatile uint32_t *)l->attach.region, 0);
+    link_at(link)->attach.type = 0;
+    release(link, 0);
+    UNTIL(cells_in(CELL_ENDING) == 0);
+}
+
+static void wishes_of_links_that_do_not_exist_are_nothing(void **state)
+{
+    const struct script *a = add_script("alpha", "a");
+    struct script gone = {.handle = 999};
+
+    start("good");
+    for (uint32_t link = 0; link < CELLS + LARGES; link++) {
+        release(link, 0);
+        cell_mail_wish(mail[0], &(struct cell_wish){.type = CELL_WISH_LARGER, .link = link});
+    }
+    wish(&gone, true);
+    warm(a);
+    assert_int_equal(status_now().started, 1);
+}
+
+static struct seen_link *large_of(const struct script *s)
+{
+    for (uint32_t i = CELLS; i < CELLS + LARGES; i++)
+        if (link_at(i)->attach.type && link_at(i)->attach.script == s->handle)
+            return link_at(i);
+    return NULL;
+}
+
+static void enlarge(const struct script *s)
+{
+    cell_mail_wish(mail[0],
+                   &(struct cell_wish){.type = CELL_WISH_LARGER, .link = link_of(s)->attach.link});
+    cell_mail_ring(mail[0]);
+}
+
+static void a_busy_cell_moves_to_a_larger_region(void **state)
+{
+    const struct script *a = add_script("alpha", "a");
+    struct seen_link *small, *large;
+
+    start("good");
+    small = warm(a);
+    count(small, 1);
+    enlarge(a);
+    UNTIL((large = large_of(a)));
+    assert_true(has_logged("alpha: larger"));
+    assert_true(large->attach.is_ready);
+    assert_int_equal(large->attach.geometry.jobs, job_geometry_large.jobs);
+    assert_int_equal(large->attach.wake_fd, small->attach.wake_fd);
+    UNTIL(small->is_retired);
+    count(large, 1);
+    count(small, -1);
+    UNTIL(!small->attach.type); /* all have let go */
+    UNTIL(script_now(a).requests == 2);
+    assert_int_equal(script_now(a).cells, 1);
+    assert_int_equal(status_now().larges, 1);
+    enlarge(a); /* of one that has it: nothing */
+    count(large, -1);
+    assert_int_equal(kill(script_now(a).pid[0], SIGKILL), 0);
+    UNTIL(!large->attach.type && status_now().larges == 0);
+}
+
+static void there_are_so_many_larger_regions(void **state)
+{
+    const struct script *s[LARGES + 1];
+
+    start("good");
+    for (int i = 0; i <= LARGES; i++) {
+        s[i] = named("s", i);
+        warm(s[i]);
+        enlarge(s[i]);
+        UNTIL(i == LARGES || large_of(s[i]));
+    }
+    warm(named("more", 0));
+    assert_int_equal(status_now().larges, LARGES);
+    assert_null(large_of(s[LARGES]));
+}
+
+/* ---- replaced ---- */
+
+static void a_spoiled_cell_serves_until_another_one_does(void **state)
+{
+    const struct script *a = add_script("alpha", "spoil");
+    struct seen_link *l;
+
+    start("good");
+    l = warm(a);
+    count(l, 1);
+    wake(l);
+    UNTIL(loads == 2);
+    assert_int_equal(l->attached, 1);
+    UNTIL(l->is_retired);
+    assert_int_equal(script_now(a).cells, 1);
+    assert_int_equal(cells_in(CELL_RETIRED), 1); /* its job goes on */
+    count(l, -1);
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+}
+
+/* The script's next cell comes at once, the one behind it a second later. */
+static void expect_another_and_then_a_rest(const struct script *a,
+                                           void (*spend)(const struct script *))
+{
+    struct seen_link *l = warm(a);
+    uint64_t began_ns = loop_now_ns();
+
+    count(l, 1);
+    spend(a);
+    UNTIL(l->is_retired && loads == 2);
+    assert_int_equal(script_now(a).cells, 1);
+    assert_int_equal(script_now(a).ended, 1);
+    count(l, -1);
+    spend(a);
+    UNTIL(script_now(a).cells == 0);
+    UNTIL((wish(a, true), loads == 3));
+    assert_true(loop_now_ns() - began_ns >= 1000000000);
+    assert_int_equal(script_now(a).ended, 2);
+}
+
+static void wake_cell(const struct script *a)
+{
+    wake(link_of(a));
+}
+
+static void tell_of_refusal(const struct script *a)
+{
+    cell_mail_wish(mail[1],
+                   &(struct cell_wish){.type = CELL_SAID_SPENT, .link = link_of(a)->attach.link});
+    cell_mail_ring(mail[1]);
+}
+
+static void one_that_says_that_it_serves_no_more_is_retired_and_replaced(void **state)
+{
+    start("good");
+    expect_another_and_then_a_rest(add_script("alpha", "spent"), wake_cell);
+}
+
+static void one_of_which_a_core_says_that_it_refuses_is_retired_and_replaced(void **state)
+{
+    start("good");
+    expect_another_and_then_a_rest(add_script("alpha", "a"), tell_of_refusal);
+}
+
+static void one_that_does_not_load_says_so_and_is_tried_again_later(void **state)
+{
+    const struct script *a = add_script("alpha", "bad: line 1");
+    struct seen_link *l;
+
+    start("good");
+    l = warm(a);
+    assert_string_equal(loaded_error, "bad: line 1");
+    assert_false(l->is_retired);
+    UNTIL(script_now(a).cells == 0);
+    warm(a);
+}
+
+static void a_script_that_is_gone_has_no_cells(void **state)
+{
+    struct script *a = load_script("alpha", "a");
+
+    start("good");
+    warm(a);
+    wish(add_script("beta", "b"), true);
+    script_release(a);
+    UNTIL(loads == 2 && cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    assert_int_equal(cells_in(CELL_WARM), 1);
+}
+
+static void a_new_version_has_the_history_of_the_one_before(void **state)
+{
+    const struct script *old = add_script("alpha", "v1"), *rare = add_script("rare", "v1");
+    struct script *new;
+    struct seen_link *l;
+
+    rig_config.cells_max = 2 + SPARES;
+    start("good");
+    l = warm(old);
+    count(l, 1);
+    count(l, -1);
+    UNTIL(script_now(old).requests == 1);
+    new = load_script("alpha", "v2"); /* a trial */
+    warm(new);
+    assert_int_equal(script_now(new).requests, 0);
+    catalog_adopt(&catalog, new);
+    script_release(new);
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    warm(rare);
+    UNTIL(is_measured(new) && is_measured(rare));
+    /* Which of the two goes, the one that nobody asked for or the one whose script is popular? */
+    warm(add_script("more", "v1"));
+    assert_int_equal(script_now(rare).cells, 0);
+    assert_int_equal(script_now(new).cells, 1);
+}
+
+/* ---- many ---- */
+
+static uint32_t descriptors(void)
+{
+    uint32_t n = 0;
+
+    for (int fd = 0; fd < 16384; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void a_thousand_cells_take_four_descriptors_each(void **state)
+{
+    enum { MANY = 1000 };
+    const struct rlimit limit = {16384, 16384};
+    uint32_t before;
+    char name[16];
+
+    if (setrlimit(RLIMIT_NOFILE, &limit))
         skip();
-        return 0;
-    }
-    start(how, 1);
-    UNTIL(has_logged(": another user's"));
-    set_kill_privilege(false);
-    atomic_store(supervise_runtime(supervise, 0, &region).condemned, 1);
-    return status_of(0).pid;
-}
-
-static void one_that_may_not_be_killed_is_out_of_service_and_tried_again(void **state)
-{
-    struct part *region;
-    int pid = start_beyond_reach("stranger");
-
-    UNTIL(!strcmp(status_of(0).last_exit, "cannot be killed: Operation not permitted"));
-    assert_int_equal(supervise_up_count(supervise), 0);
-    assert_null(supervise_runtime(supervise, 0, &region).region);
-    assert_null(region);
-    assert_int_equal(status_of(0).pid, pid);
-    assert_int_equal(status_of(0).restarts, 0);
-    set_kill_privilege(true);
-    behave("good");
-    UNTIL(supervise_up_count(supervise) == 1);
-    assert_int_not_equal(status_of(0).pid, pid);
-}
-
-static void one_that_may_not_be_killed_is_asked_to_end(void **state)
-{
-    int pid = start_beyond_reach("guest");
-
-    behave("good");
-    UNTIL(supervise_up_count(supervise) == 1 && status_of(0).pid != pid);
-    set_kill_privilege(true);
-}
-
-static void the_end_waits_only_so_long_for_one_that_may_not_be_killed(void **state)
-{
-    int pid = start_beyond_reach("stranger");
-    uint64_t before_ns = loop_now_ns();
-
-    supervise_destroy(supervise);
-    supervise = NULL;
-    assert_true(loop_now_ns() - before_ns >= (uint64_t)SUPERVISE_STOP_MS * 1000000);
-    set_kill_privilege(true);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-static void one_that_is_never_ready_is_replaced(void **state)
-{
-    start("silent", 1);
-    UNTIL(status_of(0).restarts >= 1);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-    assert_int_equal(supervise_up_count(supervise), 0);
-}
-
-static void one_that_takes_all_memory_is_replaced(void **state)
-{
-    start("hungry", 1);
-    UNTIL(status_of(0).restarts >= 1);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-}
-
-static void one_that_answers_no_ping_is_replaced(void **state)
-{
-    hang_ms = 200;
-    start("mute", 1);
-    UNTIL(status_of(0).restarts >= 1);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-    hang_ms = 0;
-}
-
-static void one_that_others_keep_from_the_cpu_stays(void **state)
-{
-    hang_ms = 200;
-    start("starved", 1);
-    UNTIL(has_logged(": starved")); /* three times that long without an answer */
-    assert_int_equal(status_of(0).restarts, 0);
-    hang_ms = 0;
-}
-
-static void one_that_waits_for_no_cpu_hangs_on_a_busy_one_too(void **state)
-{
-    hang_ms = 200;
-    start("blocked", 1);
-    UNTIL(status_of(0).restarts >= 1);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-    hang_ms = 0;
-}
-
-static void one_that_does_not_say_what_it_has_taken_holds_nothing_up_for_long(void **state)
-{
-    uint64_t told_ns;
-    int before;
-
-    start("mute", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    assert_true(supervise_is_told(supervise, catalog.last_handle));
-    add_script("alpha", "source a");
-    told_ns = loop_now_ns();
-    supervise_tell(supervise);
-    before = changes;
-    UNTIL(supervise_is_told(supervise, catalog.last_handle));
-    assert_in_range(loop_now_ns() - told_ns, SUPERVISE_TAKE_MS * 1000000ull,
-                    (SUPERVISE_TAKE_MS + 500) * 1000000ull);
-    assert_true(changes > before);
-    assert_int_equal(status_of(0).restarts, 0);
-}
-
-static void one_that_answers_pings_stays(void **state)
-{
-    uint64_t until_ns;
-
-    hang_ms = 200;
-    start("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    until_ns = loop_now_ns() + 2500000000u; /* two pings */
-    UNTIL(loop_now_ns() >= until_ns);
-    assert_int_equal(status_of(0).restarts, 0);
-    hang_ms = 0;
-}
-
-static void one_that_reads_nothing_is_replaced(void **state)
-{
-    char name[16], var[60000];
-
-    memset(var, 'x', sizeof(var) - 1);
-    var[sizeof(var) - 1] = 0;
-    start("deaf", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
-    /* More packets than a socket takes in. */
-    for (int i = 0; i < 200; i++) {
+    rig_config.cells_max = MANY + SPARES;
+    rig_config.memory_bytes = 1ull << 36;
+    for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof(name), "s%d", i);
-        add_script_with_var(name, "x", var);
-        supervise_tell(supervise);
+        add_script(name, "v1");
     }
-    UNTIL(status_of(0).restarts >= 1);
-    assert_string_equal(status_of(0).last_exit, "signal 9 (Killed)");
-}
-
-static void packets_that_do_not_parse_are_counted_and_dropped(void **state)
-{
-    start("garbage", 1);
-    UNTIL(has_logged(": end"));
-    assert_int_equal(status_of(0).bad_packets, 6);
-    assert_int_equal(supervise_up_count(supervise), 1);
-}
-
-static void of_statistics_only_known_fields_of_known_scripts_are_kept(void **state)
-{
-    const struct script *alpha = add_script("alpha", "a"), *beta = add_script("beta", "b");
-    const struct script_row *row;
-
-    start("liar", 1);
-    UNTIL(has_logged(": end"));
-    assert_false(has_logged(": r") || has_logged(": l"));
-    row = supervise_script(supervise, 0, alpha);
-    assert_non_null(row);
-    assert_int_equal(row->warm, 2);
-    assert_int_equal(row->memory_bytes, 77);
-    assert_null(supervise_script(supervise, 0, beta));
-    assert_int_equal(status_of(0).bad_packets, 6);
-}
-
-/* This process's standard error goes to a file meanwhile. */
-static int capture_log(void)
-{
-    char path[128];
-    int kept = dup(STDERR_FILENO);
-
-    snprintf(path, sizeof(path), "%s/log", root);
-    assert_non_null(freopen(path, "w", stderr));
-    return kept;
-}
-
-static void release_log(int kept)
-{
-    fflush(stderr);
-    dup2(kept, STDERR_FILENO);
-    close(kept);
-}
-
-static void what_a_process_writes_is_no_line_of_hearthds_log(void **state)
-{
-    char path[128], line[LOG_LINE_BYTES_MAX + 1];
-    int kept = capture_log(), lines = 0;
-    FILE *f;
-
-    start("shouts", 1);
-    UNTIL(has_logged(": end"));
-    for (int i = 0; i < 20; i++)
-        loop_step(&loop, 100);
-    assert_true(status_of(0).logs_dropped > 100);
-    supervise_destroy(supervise);
-    supervise = NULL;
-    release_log(kept);
-    snprintf(path, sizeof(path), "%s/log", root);
-    f = fopen(path, "r");
-    assert_non_null(f);
-    for (; fgets(line, sizeof(line), f); lines++) {
-        if (strncmp(line, "runtime index=0 ", 16) || strchr(line, '\x1b') ||
-            strstr(line, "\xe2\x80\xae") || strstr(line, "=\"forged") ||
-            strlen(line) > SUPERVISE_WORDS_LINE_BYTES + 100)
-            fail_msg("%s", line);
-    }
-    fclose(f);
-    assert_true(lines < 200);
-}
-
-static void a_process_sees_only_its_own_descriptors(void **state)
-{
-    start("stdio", 1);
-    UNTIL(has_logged(": fds 0 1 2 3"));
+    before = descriptors();
+    start("good");
+    for (const struct script *s = catalog.first; s; s = s->next)
+        wish(s, true);
+    UNTIL(loads == MANY && cells_in(CELL_SPARE) == SPARES);
+    assert_int_equal(cells_in(CELL_WARM), MANY);
+    assert_in_range(descriptors() - before, 4 * MANY, 4 * (MANY + SPARES) + 8);
+    assert_in_range(sizeof(struct cell), 1, 640);
 }
 
 static void files_that_are_missing_are_named(void **state)
 {
-    struct supervise_config config = {
-        .node_exe = FAKE_RUNTIME, .program = "/dev/null", .blob = "/nonexistent/base.blob"};
+    struct supervise_config config = {.cells_max = 2,
+                                      .node_exe = FAKE_ZYGOTE,
+                                      .program = "/dev/null",
+                                      .blob = "/nonexistent/base.blob"};
 
     assert_null(supervise_create(&config, error, sizeof(error)));
     assert_string_equal(error, "base snapshot /nonexistent/base.blob: No such file or directory");
@@ -463,31 +587,34 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_process_that_is_ready_has_a_region_for_the_cores),
-        TEST(scripts_arrive_in_order_with_their_sources_and_limits),
-        TEST(a_script_comes_with_the_names_of_its_services_in_order),
+        TEST(it_is_ready_with_the_zygote_and_the_spares),
+        TEST(a_demanded_script_gets_a_spare_and_every_core_is_told_at_once),
+        TEST(without_a_spare_one_is_forked_for_it),
+        TEST(what_was_wished_for_before_there_is_a_zygote_comes),
+        TEST(a_second_wish_for_a_script_that_has_a_cell_is_nothing),
+        TEST(a_cell_is_told_its_own_script_only_with_limits_and_services),
         TEST(the_largest_script_is_told),
-        TEST(a_killed_process_comes_back_with_a_new_region),
-        TEST(one_that_keeps_dying_waits_longer_each_time),
-        TEST(what_it_executed_at_its_end_is_told_and_held_back),
-        TEST(a_condemned_process_is_replaced),
-        TEST(a_process_takes_no_page_of_its_region_away),
-        TEST(a_process_whose_region_is_lost_is_replaced),
-        TEST(one_that_may_not_be_killed_is_out_of_service_and_tried_again),
-        TEST(one_that_may_not_be_killed_is_asked_to_end),
-        TEST(the_end_waits_only_so_long_for_one_that_may_not_be_killed),
-        TEST(one_that_is_never_ready_is_replaced),
-        TEST(one_that_takes_all_memory_is_replaced),
-        TEST(one_that_answers_no_ping_is_replaced),
-        TEST(one_that_others_keep_from_the_cpu_stays),
-        TEST(one_that_waits_for_no_cpu_hangs_on_a_busy_one_too),
-        TEST(one_that_does_not_say_what_it_has_taken_holds_nothing_up_for_long),
-        TEST(one_that_answers_pings_stays),
-        TEST(one_that_reads_nothing_is_replaced),
-        TEST(packets_that_do_not_parse_are_counted_and_dropped),
-        TEST(of_statistics_only_known_fields_of_known_scripts_are_kept),
-        TEST(what_a_process_writes_is_no_line_of_hearthds_log),
-        TEST(a_process_sees_only_its_own_descriptors),
+        TEST(the_least_valuable_one_makes_room_for_one_that_is_demanded),
+        TEST(who_has_a_job_is_never_evicted_and_who_waits_comes_when_it_is_over),
+        TEST(who_was_busy_at_the_last_look_makes_room_at_once),
+        TEST(a_guess_takes_nobodys_place),
+        TEST(a_guess_takes_a_free_place),
+        TEST(a_start_that_a_request_waited_for_is_cold),
+        TEST(so_is_one_whose_request_came_right_behind_it),
+        TEST(memory_is_room_too),
+        TEST(what_a_cell_has_is_looked_at_when_it_has_run),
+        TEST(a_cell_ends_when_every_core_has_let_go),
+        TEST(a_number_is_free_when_its_process_and_all_cores_are_done_with_it),
+        TEST(wishes_of_links_that_do_not_exist_are_nothing),
+        TEST(a_busy_cell_moves_to_a_larger_region),
+        TEST(there_are_so_many_larger_regions),
+        TEST(a_spoiled_cell_serves_until_another_one_does),
+        TEST(one_that_says_that_it_serves_no_more_is_retired_and_replaced),
+        TEST(one_of_which_a_core_says_that_it_refuses_is_retired_and_replaced),
+        TEST(one_that_does_not_load_says_so_and_is_tried_again_later),
+        TEST(a_script_that_is_gone_has_no_cells),
+        TEST(a_new_version_has_the_history_of_the_one_before),
+        TEST(a_thousand_cells_take_four_descriptors_each),
         TEST(files_that_are_missing_are_named),
     };
 

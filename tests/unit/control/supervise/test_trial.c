@@ -1,4 +1,4 @@
-/* Versions on trial: what the runtimes' word, or their silence, makes of a deploy. */
+/* Versions on trial: what a cell's word, or its silence, makes of a deploy. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,19 +19,24 @@ static void on_verdict(void *arg, struct script *s, uint64_t client, const char 
     script_release(s);
 }
 
-static void begin(const char *name, const char *source)
+static struct script *begin_at(const char *name, const char *source, bool is_home)
 {
     struct script *s = load_script(name, source);
 
-    supervise_tell(supervise);
-    assert_true(trial_begin(&trials, s, 41, true));
+    assert_true(trial_begin(&trials, s, 41, is_home));
     assert_true(trials_have(&trials, name));
+    return s;
 }
 
-static void start_trials(const char *how, uint32_t count)
+static struct script *begin(const char *name, const char *source)
+{
+    return begin_at(name, source, true);
+}
+
+static void start_trials(const char *how)
 {
     verdicts = 0;
-    start(how, count);
+    start(how);
     trials_init(&trials, &loop, supervise, on_verdict, NULL);
 }
 
@@ -55,8 +60,7 @@ static void what_loads_becomes_current_and_what_does_not_leaves_the_former_versi
 {
     char version[STORE_VERSION_CHARS + 1];
 
-    start_trials("good", 2);
-    UNTIL(supervise_up_count(supervise) == 2);
+    start_trials("good");
     begin("live", "v1");
     expect("");
     snprintf(version, sizeof(version), "%s", current("live"));
@@ -64,60 +68,72 @@ static void what_loads_becomes_current_and_what_does_not_leaves_the_former_versi
     expect("bad: line 1");
     assert_string_equal(current("live"), version);
     assert_false(trials_have(&trials, "live"));
-    UNTIL(has_logged(": forgot 2"));
     begin("live", "v2");
     expect("");
     assert_string_not_equal(current("live"), version);
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    assert_int_equal(cells_in(CELL_WARM), 1); /* of the last one */
 }
 
 static void there_is_no_verdict_while_nobody_was_asked(void **state)
 {
-    start_trials("good", 1);
-    assert_int_equal(supervise_up_count(supervise), 0);
+    start_trials("good");
+    assert_false(supervise_can_serve(supervise));
     begin("live", "v1");
     assert_int_equal(verdicts, 0);
-    UNTIL(verdicts);
-    assert_int_equal(supervise_up_count(supervise), 1);
-    assert_string_equal(verdict, "");
-}
-
-static void a_word_that_comes_unasked_counts(void **state)
-{
-    start_trials("good", 2);
-    UNTIL(supervise_up_count(supervise) == 2);
-    begin("live", "bad hasty");
-    expect("bad hasty");
-    /* The second process says it too: of a script that is gone. */
-    begin("other", "v1");
     expect("");
 }
 
-static void a_process_that_ends_in_a_trial_says_no(void **state)
+static void the_new_version_is_warm_before_the_old_one_goes(void **state)
 {
-    start_trials("good", 1);
-    UNTIL(supervise_up_count(supervise) == 1);
+    const struct script *old, *young;
+
+    start_trials("good");
+    old = begin("live", "v1");
+    expect("");
+    script_hold((struct script *)old); /* as a world would */
+    young = begin_at("live", "v2", false);
+    expect("");
+    assert_int_equal(script_now(old).cells, 1);
+    assert_int_equal(script_now(young).cells, 1); /* it is not home, but v1 was warm here */
+    script_release((struct script *)old);
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    assert_int_equal(cells_in(CELL_WARM), 1);
+}
+
+static void away_from_home_nothing_stays(void **state)
+{
+    start_trials("good");
+    begin_at("live", "v1", false);
+    expect("");
+    UNTIL(cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
+    assert_int_equal(cells_in(CELL_WARM), 0);
+}
+
+static void a_cell_that_ends_in_a_trial_says_no(void **state)
+{
+    start_trials("good");
     begin("live", "exit");
-    expect("its runtime process ended while it was started: exit 3");
-    UNTIL(supervise_up_count(supervise) == 1);
+    expect("its cell ended while it was started: exit 3");
     begin("live", "v1");
     expect("");
 }
 
 static void silence_ends_in_a_verdict(void **state)
 {
-    start_trials("good", 1);
+    start_trials("good");
     trials.trial_ms = 300;
-    UNTIL(supervise_up_count(supervise) == 1);
     begin("live", "mute");
-    expect("does not say whether it loads within 300 ms; the version before stays");
+    expect("no cell has said whether it loads within 300 ms; the version before stays");
+    UNTIL(cells_in(CELL_STARTING) + cells_in(CELL_RETIRED) + cells_in(CELL_ENDING) == 0);
 }
 
-static void without_a_process_there_is_a_verdict_too(void **state)
+static void without_a_zygote_there_is_a_verdict_too(void **state)
 {
-    start_trials("silent", 1);
+    start_trials("zsilent");
     trials.trial_ms = 300;
     begin("live", "v1");
-    expect("no runtime process is there to start it within 300 ms");
+    expect("no cell has said whether it loads within 300 ms");
 }
 
 static void trials_are_bounded_and_end_without_a_verdict(void **state)
@@ -125,7 +141,7 @@ static void trials_are_bounded_and_end_without_a_verdict(void **state)
     struct script *one_more;
     char name[16];
 
-    start_trials("silent", 1);
+    start_trials("zsilent");
     for (int i = 0; i < TRIALS_MAX; i++) {
         snprintf(name, sizeof(name), "s%d", i);
         begin(name, "v1");
@@ -144,10 +160,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_loads_becomes_current_and_what_does_not_leaves_the_former_version),
         TEST(there_is_no_verdict_while_nobody_was_asked),
-        TEST(a_word_that_comes_unasked_counts),
-        TEST(a_process_that_ends_in_a_trial_says_no),
+        TEST(the_new_version_is_warm_before_the_old_one_goes),
+        TEST(away_from_home_nothing_stays),
+        TEST(a_cell_that_ends_in_a_trial_says_no),
         TEST(silence_ends_in_a_verdict),
-        TEST(without_a_process_there_is_a_verdict_too),
+        TEST(without_a_zygote_there_is_a_verdict_too),
         TEST(trials_are_bounded_and_end_without_a_verdict),
     };
 

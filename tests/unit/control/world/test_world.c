@@ -1,4 +1,4 @@
-/* Worlds out of their parts, and when an old one may go. Certificates, runtime processes, the
+/* Worlds out of their parts, and when an old one may go. Certificates, the
  * ring's memory and X25519 are doubles; scripts, routes, members, the ring itself and
  * quiescent-state tracking are the real ones. */
 #include <setjmp.h>
@@ -82,32 +82,6 @@ void certs_destroy(struct certs *c)
     free(c);
 }
 
-/* Two runtimes: one whose region the test makes, and one that is down. */
-static struct part *region;
-static int regions_alive;
-
-static void region_destroy(struct part *p)
-{
-    regions_alive--;
-    free(p);
-}
-
-static void new_region(void)
-{
-    region = calloc(1, sizeof(*region));
-    part_init(region, region_destroy);
-    regions_alive++;
-}
-
-static struct world_runtimes runtimes_now(void)
-{
-    return (struct world_runtimes){.count = 2,
-                                   .held_count = 1,
-                                   .runtime = {{.region = region, .wake_fd = -1}, {.wake_fd = -1}},
-                                   .region = {region},
-                                   .held = {77}};
-}
-
 /* Versions of the ring, as many as the test allows. */
 static int rings_alive, rings_room = 2;
 
@@ -152,7 +126,7 @@ static struct store store;
 static struct catalog catalog;
 static struct conf conf;
 static struct conf_certificate certificates[2];
-static uint64_t gone[16];
+static uint64_t gone[64];
 static int gone_count;
 
 static void on_gone(void *arg, uint64_t handle)
@@ -261,7 +235,6 @@ static int tear_down(void **state)
     snprintf(command, sizeof(command), "rm -rf %s", root);
     assert_int_equal(contexts_alive, 0);
     assert_int_equal(certs_alive, 0);
-    assert_int_equal(regions_alive, 0);
     assert_int_equal(rings_alive, 0);
     return system(command);
 }
@@ -273,7 +246,7 @@ static struct scripts_part *build_scripts(struct script *candidate, const struct
 
 static const char *found(const struct scripts_part *p, const char *host)
 {
-    uint32_t i = routes_find(p->routes, 0, host, strlen(host), "/", 1);
+    uint32_t i = routes_find(p->routes, 0, host, strlen(host), "/", 1, &(uint64_t){0});
 
     return i == ROUTE_NONE ? "" : p->scripts[i].name;
 }
@@ -399,15 +372,19 @@ static void a_script_carries_its_version_owner_and_bindings(void **state)
 
     adopt("alone", "x.test");
     s = adopt_with("caller", "c.test",
-                   json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:s, s:{s:i, s:i, s:i, s:i}}]}", "account",
-                             "acme", "services", "binding", "ONE", "service", "callee", "binding",
-                             "TWO", "service", "caller", "limits", "cpu_ms", 5, "memory_mb", 6,
-                             "subrequests", 7, "wall_ms", 8));
+                   json_pack("{s:s, s:{s:i}, s:[{s:s, s:s}, {s:s, s:s, s:{s:i, s:i, s:i, s:i}}]}",
+                             "account", "acme", "limits", "cpu_ms", 9, "services", "binding", "ONE",
+                             "service", "callee", "binding", "TWO", "service", "caller", "limits",
+                             "cpu_ms", 5, "memory_mb", 6, "subrequests", 7, "wall_ms", 8));
+    conf.limits = (struct conf_limits){.cpu_ms = 23, .wall_ms = 29};
     p = build_scripts(NULL, NULL);
     if (!p)
         fail_msg("%s", error);
     assert_int_equal(p->scripts[0].binding_count, 0);
     assert_int_equal(p->scripts[0].owner, 0);
+    assert_int_equal(p->scripts[0].cpu_ms, 23);
+    assert_int_equal(p->scripts[1].cpu_ms, 9);
+    assert_int_equal(p->scripts[1].wall_ms, 29);
     assert_int_equal(p->scripts[1].owner, XXH3_64bits("acme", 4));
     assert_int_equal(p->scripts[1].version_bits, strtoull(s->version, NULL, 16));
     assert_int_equal(p->scripts[1].binding_count, 2);
@@ -550,7 +527,7 @@ static void a_ring_without_memory_is_busy_until_an_old_one_goes(void **state)
 static struct world *build_world(uint64_t epoch, struct certs_part *certs,
                                  struct scripts_part *scripts, struct cluster_part *cluster)
 {
-    const struct world_runtimes runtimes = runtimes_now();
+    static const uint64_t held[] = {77};
 
     return world_build(&(struct world_plan){.epoch = epoch,
                                             .conf = &conf,
@@ -560,7 +537,9 @@ static struct world *build_world(uint64_t epoch, struct certs_part *certs,
                                             .cluster = cluster,
                                             .own_state = NODE_SERVING,
                                             .is_leaving = true,
-                                            .runtimes = &runtimes});
+                                            .can_start_cells = epoch > 1,
+                                            .held_count = 1,
+                                            .held = held});
 }
 
 static void an_old_world_goes_when_the_core_has_moved_on(void **state)
@@ -570,7 +549,6 @@ static void an_old_world_goes_when_the_core_has_moved_on(void **state)
     struct publisher publisher;
     struct certs_part *certs = certs_part_build(&conf, NULL, error, sizeof(error));
     struct scripts_part *one, *two;
-    struct part *first_region;
     struct members *members;
     struct cluster_part *cluster;
     uint64_t old_handle;
@@ -581,16 +559,12 @@ static void an_old_world_goes_when_the_core_has_moved_on(void **state)
     cluster = cluster_part_build(members, "n1", &keys, NULL, 1);
     rte_rcu_qsbr_init(shared.qsbr, 1);
     publisher_init(&publisher, &shared, NULL, NULL);
-    new_region();
-    first_region = region;
     old_handle = adopt("alpha", "a.test")->handle;
     one = build_scripts(NULL, NULL);
     world_publish(&publisher, build_world(1, certs, one, cluster));
     assert_false(publisher_reclaim(&publisher));
     assert_int_equal(world_current(&shared)->epoch, 1);
-    assert_int_equal(world_current(&shared)->runtime_count, 2);
-    assert_ptr_equal(world_current(&shared)->runtime[0].region, first_region);
-    assert_null(world_current(&shared)->runtime[1].region);
+    assert_false(world_current(&shared)->can_start_cells);
     assert_int_equal(world_current(&shared)->held_count, 1);
     assert_int_equal(world_current(&shared)->held[0], 77);
     assert_int_equal(world_current(&shared)->limits.request_body_bytes_max, 3 << 20);
@@ -608,18 +582,14 @@ static void an_old_world_goes_when_the_core_has_moved_on(void **state)
     adopt("alpha", "b.test");
     two = build_scripts(NULL, NULL);
     part_release(&one->part);
-    part_release(region);
-    region = NULL;
     world_publish(&publisher, build_world(2, certs, two, cluster));
-    assert_null(world_current(&shared)->runtime[0].region);
+    assert_true(world_current(&shared)->can_start_cells);
     assert_true(publisher_reclaim(&publisher));
-    assert_int_equal(regions_alive, 1);
     assert_int_equal(gone_count, 0);
 
-    /* It ends its iteration: the region is unmapped, the old version forgotten. */
+    /* It ends its iteration: the old version is forgotten. */
     rte_rcu_qsbr_quiescent(shared.qsbr, 0);
     assert_false(publisher_reclaim(&publisher));
-    assert_int_equal(regions_alive, 0);
     assert_int_equal(gone_count, 1);
     assert_int_equal(gone[0], old_handle);
 

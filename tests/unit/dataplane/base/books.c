@@ -77,7 +77,7 @@ static void limits_are_printed_with_the_sum_of_memory(void **state)
     fclose(out);
     assert_int_equal(sum, (uint64_t)CORE_CHUNKS_DEFAULT * CHUNK_BYTES + 3000);
     assert_non_null(strstr(text, "NEIGHBOURS_MAX"));
-    assert_non_null(strstr(text, "RUNTIMES_MAX"));
+    assert_non_null(strstr(text, "CELLS_MAX"));
     assert_non_null(strstr(text, "stream chunks"));
     assert_non_null(strstr(text, "65539\n"));
     free(text);

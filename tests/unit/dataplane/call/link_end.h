@@ -1,4 +1,4 @@
-/* link_end.h: what a test says and hears as the runtime process at the end of a link. */
+/* link_end.h: what a test says and hears as the cell at the end of a link. */
 #ifndef HEARTH_TEST_LINK_END_H
 #define HEARTH_TEST_LINK_END_H
 

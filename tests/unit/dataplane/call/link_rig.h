@@ -15,7 +15,6 @@
 
 #include "dataplane/call/runtime_link.h"
 #include "dataplane/call/sub.h"
-#include "dataplane/world/world.h"
 
 enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
 
@@ -24,9 +23,10 @@ struct rig_owner {
     bool is_live, has_head, lingers, is_cancelled;
     int dones, spans;
     int heads, datas, ends, errors, losts, credits;
-    bool is_suspect;
+    enum job_error suspected_of;
     size_t body_bytes, head_bytes;
-    uint64_t cold_us;
+    uint64_t head_hash, body_hash;
+    uint64_t cold_us, cpu_us;
     enum job_error error;
     char body[256];
 };
@@ -40,18 +40,26 @@ struct rig_sub {
 
 struct link_rig {
     struct runtime_link link;
+    struct runtime_link_env env;
+    void *table;
+    uint8_t head_copy[JOB_HEAD_BYTES_MAX];
+    int warmeds, spents, toucheds;
+    uint64_t warmed_script, warmed_us;
     uint64_t now_ns; /* when rig_start starts */
     struct counters counters;
     void *region;
     size_t region_bytes;
+    const struct job_geometry *geometry;
+    struct job_lane lane; /* lane 0 of it */
     _Atomic uint32_t condemned;
-    struct world_runtime runtime;
+    int wake_fd;
     struct rig_owner owner[RIG_OWNERS];
     struct rig_sub sub[RIG_SUBS];
     /* the runtime's end */
     struct job_consumer down;
     struct job_producer up;
     struct arena_owner arena_up;
+    uint16_t arena_lists[ARENA_CHUNKS_MAX * 3 / 2];
     struct arena_peer arena_down;
 };
 
@@ -61,13 +69,18 @@ static struct rig_owner *rig_live(struct link_rig *r, uint32_t owner)
     return &r->owner[owner];
 }
 
+/* Of bytes in their order, of which `hash` were before (FNV-1a). It reads every one of them. */
+static uint64_t rig_hash(uint64_t hash, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3;
+    return hash;
+}
+
 static void rig_body(struct rig_owner *o, const struct answer_body *body)
 {
     for (uint32_t i = 0; i < body->views; i++) {
-        /* Every byte must be readable. */
-        volatile unsigned sum = 0;
-        for (size_t at = 0; at < body->view[i].len; at++)
-            sum += (unsigned char)body->view[i].p[at];
+        o->body_hash = rig_hash(o->body_hash, body->view[i].p, body->view[i].len);
         size_t room =
             sizeof(o->body) - (o->body_bytes < sizeof(o->body) ? o->body_bytes : sizeof(o->body));
         memcpy(o->body + sizeof(o->body) - room, body->view[i].p,
@@ -98,9 +111,7 @@ static void rig_on_head(void *arg, uint32_t owner, const struct answer_head *hea
     struct rig_owner *o = rig_live(arg, owner);
     assert(!o->has_head && !o->lingers && !o->is_cancelled && head->len > 0 &&
            head->len <= JOB_HEAD_BYTES_MAX);
-    volatile unsigned sum = 0;
-    for (size_t i = 0; i < head->len; i++)
-        sum += head->bytes[i];
+    o->head_hash = rig_hash(0, head->bytes, head->len);
     o->has_head = true;
     o->heads++;
     o->head_bytes = head->len;
@@ -123,7 +134,7 @@ static void rig_on_data(void *arg, uint32_t owner, const struct answer_body *bod
 static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
 {
     struct rig_owner *o = rig_live(arg, owner);
-    assert(error > JOB_ERROR_NONE && error < JOB_ERROR_KINDS);
+    assert(job_error_is_runtimes(error));
     bool was_lingering = o->lingers;
     assert(!o->is_cancelled);
     o->errors++;
@@ -140,12 +151,17 @@ static void rig_on_credit(void *arg, uint32_t owner)
     o->credits++;
 }
 
-static void rig_on_lost(void *arg, uint32_t owner, bool is_suspect)
+static void rig_on_lost(void *arg, uint32_t owner, enum job_error suspected_of)
 {
     struct rig_owner *o = rig_live(arg, owner);
     o->losts++;
-    o->is_suspect = is_suspect;
+    o->suspected_of = suspected_of;
     rig_end(o);
+}
+
+static void rig_on_ran(void *arg, uint32_t owner, uint64_t cpu_us)
+{
+    rig_live(arg, owner)->cpu_us = cpu_us;
 }
 
 static void rig_on_done(void *arg, uint32_t owner)
@@ -173,7 +189,7 @@ static uint32_t rig_on_sub(void *arg, uint32_t owner, uint32_t link, uint32_t sl
 {
     struct link_rig *r = arg;
     rig_live(arg, owner);
-    assert(link == 3 && slot < JOB_SUBS_MAX && binding < JOB_BINDINGS_MAX && head_bytes > 0);
+    assert(link == 3 && slot < r->geometry->subs && binding < JOB_BINDINGS_MAX && head_bytes > 0);
     for (uint32_t i = 0; i < RIG_SUBS; i++) {
         if (r->sub[i].is_live)
             continue;
@@ -211,63 +227,99 @@ static void rig_on_sub_credit(void *arg, uint32_t sub)
     rig_live_sub(arg, sub)->credits++;
 }
 
+static void rig_on_warmed(void *arg, uint32_t link, uint64_t script, uint32_t us)
+{
+    struct link_rig *r = arg;
+    r->warmeds++;
+    r->warmed_script = script;
+    r->warmed_us = us;
+}
+
+static void rig_on_touched(void *arg, uint32_t link)
+{
+    struct link_rig *r = arg;
+    assert(link == 3);
+    r->toucheds++;
+}
+
+static void rig_on_spent(void *arg, uint32_t link)
+{
+    ((struct link_rig *)arg)->spents++;
+}
+
 static const struct runtime_sub_events rig_sub_events = {.started = rig_on_sub,
                                                          .body = rig_on_sub_body,
                                                          .cancelled = rig_on_sub_cancel,
                                                          .credit = rig_on_sub_credit};
-static const struct runtime_link_events rig_events = {.done = rig_on_done,
+static const struct runtime_link_events rig_events = {.warmed = rig_on_warmed,
+                                                      .touched = rig_on_touched,
+                                                      .done = rig_on_done,
                                                       .span = rig_on_span,
                                                       .head = rig_on_head,
                                                       .data = rig_on_data,
                                                       .error = rig_on_error,
                                                       .credit = rig_on_credit,
-                                                      .lost = rig_on_lost};
+                                                      .ran = rig_on_ran,
+                                                      .lost = rig_on_lost,
+                                                      .spent = rig_on_spent};
 
 /* A new life of the runtime: fresh region, fresh ends. */
 static void rig_attach(struct link_rig *r)
 {
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
-    memset(r->region, 0, sizeof(struct job_region_header));
-    memset(lane, 0, offsetof(struct job_lane_shared, arena_down));
-    memset(&lane->arena_down, 0,
-           offsetof(struct arena_shared, chunk)); /* not the chunks: 8 MiB each */
-    memset(&lane->arena_up, 0, offsetof(struct arena_shared, chunk));
-    job_region_format(r->region, 1);
-    job_consumer_init(&r->down, &lane->down);
-    job_producer_init(&r->up, &lane->up);
-    arena_owner_init(&r->arena_up, &lane->arena_up);
-    arena_peer_init(&r->arena_down, &lane->arena_down);
-    r->runtime.region = r->region;
-    r->runtime.life++;
+    job_region_lane(r->region, r->geometry, 0, &r->lane);
+    /* Up to the chunks, which are 16 MiB. */
+    memset(r->region, 0, (size_t)(r->lane.arena_down.bytes - (uint8_t *)r->region));
+    job_region_format(r->region, 1, r->geometry);
+    job_consumer_init(&r->down, r->lane.down, r->geometry->slots);
+    job_producer_init(&r->up, r->lane.up, r->geometry->slots);
+    arena_owner_init(&r->arena_up, &r->lane.arena_up, r->arena_lists);
+    arena_peer_init(&r->arena_down, &r->lane.arena_down);
     atomic_store(&r->condemned, 0);
-    runtime_link_follow(&r->link, &r->runtime);
+    runtime_link_detach(&r->link, (struct job_blame){0});
+    runtime_link_attach(&r->link, &(struct runtime_link_end){.region = r->region,
+                                                             .geometry = *r->geometry,
+                                                             .wake_fd = r->wake_fd,
+                                                             .condemned = &r->condemned,
+                                                             .table = r->table});
 }
 
 static inline void rig_detach(struct link_rig *r)
 {
-    r->runtime.region = NULL;
-    r->runtime.life++;
-    runtime_link_follow(&r->link, &r->runtime);
+    runtime_link_detach(&r->link, (struct job_blame){0});
 }
 
-static struct link_rig *rig_create(uint32_t jobs_max)
+static struct link_rig *rig_create_of(uint32_t jobs_max, const struct job_geometry *geometry)
 {
     struct link_rig *r = calloc(1, sizeof(*r));
     r->now_ns = RIG_NOW_NS;
-    r->region_bytes = job_region_bytes(1);
+    r->geometry = geometry;
+    r->region_bytes = job_region_bytes(1, geometry);
     r->region = aligned_alloc(4096, r->region_bytes);
     memset(r->region, 0, r->region_bytes);
-    r->runtime.wake_fd = eventfd(0, EFD_NONBLOCK);
-    r->runtime.condemned = &r->condemned;
-    runtime_link_init(&r->link, 3, 0, jobs_max, &r->counters, r, &rig_events, &rig_sub_events);
+    r->wake_fd = eventfd(0, EFD_NONBLOCK);
+    r->env = (struct runtime_link_env){.core = r,
+                                       .counters = &r->counters,
+                                       .events = &rig_events,
+                                       .sub_events = &rig_sub_events,
+                                       .head_copy = r->head_copy,
+                                       .lane = 0,
+                                       .jobs_max = jobs_max};
+    r->table = malloc(runtime_link_table_bytes(geometry));
+    runtime_link_init(&r->link, 3, &r->env);
     rig_attach(r);
     return r;
 }
 
-static void rig_destroy(struct link_rig *r)
+static inline struct link_rig *rig_create(uint32_t jobs_max)
 {
-    close(r->runtime.wake_fd);
+    return rig_create_of(jobs_max, &job_geometry_large);
+}
+
+static inline void rig_destroy(struct link_rig *r)
+{
+    close(r->wake_fd);
     free(r->region);
+    free(r->table);
     free(r);
 }
 
@@ -280,13 +332,14 @@ static inline void rig_cancel(struct link_rig *r, uint32_t owner)
     runtime_link_cancel(&r->link, o->ref);
 }
 
-static enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner, uint64_t handle,
-                                              bool has_body)
+static inline enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner,
+                                                     uint64_t handle, bool has_body)
 {
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
-    enum job_start_result result = runtime_link_start(&r->link, owner, handle, 1000 + owner, head,
-                                                      sizeof(head), has_body, r->now_ns, &o->ref);
+    enum job_start_result result =
+        runtime_link_start(&r->link, owner, handle, 1000 + owner, head, sizeof(head),
+                           has_body ? 0 : JOB_F_END, r->now_ns, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};
@@ -294,7 +347,7 @@ static enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner
     return result;
 }
 
-static enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
+static inline enum job_start_result rig_start(struct link_rig *r, uint32_t owner, bool has_body)
 {
     return rig_start_script(r, owner, 77, has_body);
 }

@@ -13,7 +13,7 @@ static void chunk_out_of_range(struct link_rig *r, struct job_slot *s, const str
     *s = end_reply_to(start, JOB_HEAD, 0);
     s->bytes = 4;
     s->chunk_count = 1;
-    s->chunk[0] = ARENA_CHUNKS;
+    s->chunk[0] = r->geometry->chunks;
 }
 static void too_many_chunks(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
 {
@@ -70,6 +70,11 @@ static void error_of_hearthd(struct link_rig *r, struct job_slot *s, const struc
     *s = end_reply_to(start, JOB_ERROR, 0);
     s->arg = JOB_ERROR_HELD;
 }
+static void refusal(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
+{
+    *s = end_reply_to(start, JOB_ERROR, 0);
+    s->arg = JOB_ERROR_SPENT;
+}
 static void error_none(struct link_rig *r, struct job_slot *s, const struct job_slot *start)
 {
     *s = end_reply_to(start, JOB_ERROR, 0);
@@ -101,6 +106,7 @@ static const struct lie lies[] = {
     {"an unknown error kind", false, unknown_error},
     {"error kind none", false, error_none},
     {"an error kind that only hearthd decides", false, error_of_hearthd},
+    {"a refusal of what has begun", true, refusal},
     {"an unknown message type", false, unknown_type},
     {"a message that only hearthd sends", false, downward_type},
     {"more credit than any arena holds", false, boundless_credit},
@@ -109,7 +115,7 @@ static const struct lie lies[] = {
 static void a_lie_ends_the_link_and_only_the_link(void **state)
 {
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        struct link_rig *r = rig_create(4);
+        struct link_rig *r = rig_create_of(4, *state);
         struct job_slot s;
         rig_start(r, 0, false);
         struct job_slot start = end_receive(r);
@@ -117,7 +123,7 @@ static void a_lie_ends_the_link_and_only_the_link(void **state)
             end_send_head(r, &start, 0);
         lies[i].make(r, &s, &start);
         end_send(r, &s);
-        runtime_link_poll(&r->link, 16, NOW_NS);
+        runtime_link_poll(&r->link, 16);
         if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 ||
             !atomic_load(&r->condemned))
             fail_msg("not refused: %s", lies[i].description);
@@ -130,21 +136,20 @@ static void a_lie_ends_the_link_and_only_the_link(void **state)
 
 static void impossible_ring_words_end_the_link(void **state)
 {
-    struct link_rig *r = rig_create(4);
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
+    struct link_rig *r = rig_create_of(4, *state);
+    struct job_lane *lane = &r->lane;
     rig_start(r, 0, false);
-    atomic_store(&lane->up.tail, JOB_RING_SLOTS + 1);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    atomic_store(&lane->up->tail, r->geometry->slots + 1);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].losts, 1);
     rig_attach(r);
     rig_start(r, 0, false);
-    atomic_store(&lane->down.head, 12345); /* beyond what was produced: counts as full */
-    for (int i = 0; i < JOB_RING_SLOTS; i++)
-        runtime_link_warm(&r->link, 1000 + (uint64_t)i, false, NOW_NS);
+    atomic_store(&lane->down->head, 12345); /* beyond what was produced: counts as full */
+    while (runtime_link_credit(&r->link, r->owner[0].ref, 1))
+        ;
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
-    runtime_link_poll(
-        &r->link, 16,
-        NOW_NS); /* a word that reads as "full" must not make the link useless for ever */
+    runtime_link_poll(&r->link,
+                      16); /* a word that reads as "full" must not make the link useless for ever */
     assert_int_equal(r->counters.job_bad_message, 2);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -153,7 +158,7 @@ static void impossible_ring_words_end_the_link(void **state)
 
 static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
 {
-    struct link_rig *r = rig_create(4);
+    struct link_rig *r = rig_create_of(4, *state);
     rig_start(r, 0, false);
     struct job_slot start = end_receive(r);
     runtime_link_abandon(&r->link, r->owner[0].ref);
@@ -162,34 +167,43 @@ static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     data.chunk_count = UINT8_MAX;
     end_send(r, &data);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
     /* Nothing from beyond the slot went into the shared region: only the head's chunk came back. */
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
-    assert_true(atomic_load(&lane->arena_up.returns_tail) <= 1);
+    struct job_lane *lane = &r->lane;
+    assert_true(atomic_load(&lane->arena_up.shared->returns_tail) <= 1);
     rig_destroy(r);
 }
 
 static void a_false_return_is_noticed_without_a_message(void **state)
 {
-    struct link_rig *r = rig_create(4);
-    struct job_lane_shared *lane = job_region_lane(r->region, 0);
-    lane->arena_down.returns[0] = 7; /* never lent */
-    atomic_store(&lane->arena_down.returns_tail, 1);
-    arena_available(&r->link.arena_down, ARENA_CHUNKS + 1);
-    assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 0);
+    struct link_rig *r = rig_create_of(4, *state);
+    struct job_lane *lane = &r->lane;
+    lane->arena_down.shared->returns[0] = 7; /* never lent */
+    atomic_store(&lane->arena_down.shared->returns_tail, 1);
+    arena_available(&r->link.arena_down);
+    assert_int_equal(runtime_link_poll(&r->link, 16), 0);
     assert_int_equal(atomic_load(&r->condemned), 1);
     rig_destroy(r);
 }
 
+/* Each test with each geometry. */
+static const struct job_geometry *const geometries[] = {&job_geometry_small, &job_geometry_large};
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lie_ends_the_link_and_only_the_link),
-        cmocka_unit_test(impossible_ring_words_end_the_link),
-        cmocka_unit_test(a_late_pair_may_not_name_more_chunks_than_a_slot_holds),
-        cmocka_unit_test(a_false_return_is_noticed_without_a_message),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(geometries) / sizeof(*geometries); i++) {
+        void *geometry = (void *)geometries[i];
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test_prestate(a_lie_ends_the_link_and_only_the_link, geometry),
+            cmocka_unit_test_prestate(impossible_ring_words_end_the_link, geometry),
+            cmocka_unit_test_prestate(a_late_pair_may_not_name_more_chunks_than_a_slot_holds,
+                                      geometry),
+            cmocka_unit_test_prestate(a_false_return_is_noticed_without_a_message, geometry),
+        };
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -16,13 +16,13 @@ static void answers_head_and_body_in_one_event(void **state)
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     end_fill(r, &data, "hello", 5);
     end_send(r, &data);
-    assert_int_equal(runtime_link_poll(&r->link, 16, NOW_NS), 2);
+    assert_int_equal(runtime_link_poll(&r->link, 16), 2);
     assert_int_equal(r->owner[0].heads, 1);
     assert_int_equal(r->owner[0].datas, 0);
     assert_int_equal(r->owner[0].ends, 1);
     assert_memory_equal(r->owner[0].body, "hello", 5);
     assert_int_equal(r->link.live_jobs, 0);
-    assert_int_equal(arena_available(&r->arena_up, ARENA_CHUNKS), ARENA_CHUNKS);
+    assert_int_equal(arena_available(&r->arena_up), r->geometry->chunks);
     rig_destroy(r);
 }
 
@@ -38,7 +38,7 @@ static void streams_a_body_under_credit(void **state)
         end_fill(r, &data, block, sizeof(block));
         end_send(r, &data);
     }
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
     assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
     runtime_link_credit(&r->link, r->owner[0].ref, 10);
@@ -48,7 +48,7 @@ static void streams_a_body_under_credit(void **state)
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     end_fill(r, &data, block, 11); /* one more than granted */
     end_send(r, &data);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -72,7 +72,7 @@ static void sends_a_request_body_under_credit(void **state)
     struct job_slot credit = end_reply_to(&start, JOB_CREDIT, 0);
     credit.arg = 4096;
     end_send(r, &credit);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].credits, 1);
     assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended),
                      100);
@@ -105,11 +105,11 @@ static void late_messages_are_counted_not_punished(void **state)
     r->owner[0].is_live = false;
     rig_start(r, 1, false); /* the same job index, another generation */
     end_send_head(r, &start, JOB_F_END);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(r->counters.job_bad_message, 0);
     assert_int_equal(r->owner[1].heads, 0);
-    assert_int_equal(arena_available(&r->arena_up, ARENA_CHUNKS), ARENA_CHUNKS);
+    assert_int_equal(arena_available(&r->arena_up), r->geometry->chunks);
     rig_destroy(r);
 }
 
@@ -123,7 +123,7 @@ static void refuses_when_the_table_is_full_and_recovers(void **state)
     struct job_slot error = end_reply_to(&start, JOB_ERROR, 0);
     error.arg = JOB_ERROR_CPU_LIMIT;
     end_send(r, &error);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].error, JOB_ERROR_CPU_LIMIT);
     assert_int_equal(rig_start(r, 2, false), JOB_STARTED);
     rig_detach(r);
@@ -141,18 +141,16 @@ static void what_ran_at_the_end_is_suspect(void **state)
         uint64_t script;
         uint32_t
             job; /* 1 to 3: the first to the third; 4: a fourth, of long ago; 0: no job's turn */
-        uint32_t lives_ago; /* 1: the life that has just ended */
         bool is_suspect[3];
     } rows[] = {
-        {"the first job", 77, 1, 1, {true, false, false}},
-        {"the third job", 77, 3, 1, {false, false, true}},
-        {"another script's", 88, 2, 1, {false, true, false}},
-        {"a script, but no job of it", 77, 0, 1, {true, false, true}},
-        {"a job that is over", 77, 4, 1, {false, false, false}},
-        {"a job, but not its script", 88, 1, 1, {false, false, false}},
-        {"nothing", 0, 0, 1, {false, false, false}},
-        {"a script that has no job here", 99, 0, 1, {false, false, false}},
-        {"of an older life", 77, 1, 2, {false, false, false}},
+        {"the first job", 77, 1, {true, false, false}},
+        {"the third job", 77, 3, {false, false, true}},
+        {"another script's", 88, 2, {false, true, false}},
+        {"a script, but no job of it", 77, 0, {true, false, true}},
+        {"a job that is over", 77, 4, {false, false, false}},
+        {"a job, but not its script", 88, 1, {false, false, false}},
+        {"nothing", 0, 0, {false, false, false}},
+        {"a script that has no job here", 99, 0, {false, false, false}},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct link_rig *r = rig_create(4);
@@ -161,20 +159,68 @@ static void what_ran_at_the_end_is_suspect(void **state)
         rig_start_script(r, 2, 77, true);
         uint32_t n = rows[i].job;
         struct job_ref ref = n >= 1 && n <= 3 ? r->owner[n - 1].ref : (struct job_ref){0, 99};
-        r->runtime.ended_life = r->runtime.life + 1 - rows[i].lives_ago;
-        r->runtime.ended_by.script = rows[i].script;
-        r->runtime.ended_by.job = n ? job_name(0, ref.index, ref.generation) : 0;
-        rig_detach(r);
+        runtime_link_detach(
+            &r->link, (struct job_blame){.script = rows[i].script,
+                                         .job = n ? job_name(0, ref.index, ref.generation) : 0});
         uint32_t suspects = 0;
         for (int owner = 0; owner < 3; owner++) {
             if (r->owner[owner].losts != 1 ||
-                r->owner[owner].is_suspect != rows[i].is_suspect[owner])
+                (r->owner[owner].suspected_of != JOB_ERROR_NONE) != rows[i].is_suspect[owner])
                 fail_msg("%s: job %d", rows[i].what, owner + 1);
             suspects += rows[i].is_suspect[owner];
         }
         assert_int_equal(r->counters.job_suspect, suspects);
         rig_destroy(r);
     }
+}
+
+static void a_suspect_is_told_the_limit_that_ended_its_process(void **state)
+{
+    static const struct {
+        enum job_error error, told;
+    } rows[] = {{JOB_ERROR_NONE, JOB_ERROR_LOST},
+                {JOB_ERROR_CPU_LIMIT, JOB_ERROR_CPU_LIMIT},
+                {JOB_ERROR_MEMORY_LIMIT, JOB_ERROR_MEMORY_LIMIT}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start_script(r, 0, 77, false);
+        rig_start_script(r, 1, 77, false);
+        struct job_ref ref = r->owner[1].ref;
+        runtime_link_detach(&r->link,
+                            (struct job_blame){.script = 77,
+                                               .job = job_name(0, ref.index, ref.generation),
+                                               .error = rows[i].error});
+        assert_int_equal(r->owner[0].suspected_of, JOB_ERROR_NONE);
+        assert_int_equal(r->owner[1].suspected_of, rows[i].told);
+        rig_destroy(r);
+    }
+}
+
+static void a_refusal_is_told_of_the_link_and_ends_the_job(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, true);
+    struct job_slot start = end_receive(r), s = end_reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
+    s.arg = JOB_ERROR_SPENT;
+    end_send(r, &s);
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->spents, 1);
+    assert_int_equal(r->owner[0].error, JOB_ERROR_SPENT);
+    assert_false(r->owner[0].lingers); /* nothing of it has begun */
+    assert_int_equal(r->link.live_jobs, 0);
+    rig_destroy(r);
+}
+
+static void a_link_that_is_condemned_loses_its_jobs_once(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    rig_start(r, 0, false);
+    runtime_link_condemn(&r->link);
+    runtime_link_condemn(&r->link);
+    assert_int_equal(r->owner[0].losts, 1);
+    assert_int_equal(atomic_load(&r->condemned), 1);
+    assert_int_equal(r->counters.job_bad_message, 0);
+    rig_destroy(r);
 }
 
 static void a_process_that_lies_is_asked_for_its_suspect_at_once(void **state)
@@ -185,10 +231,10 @@ static void a_process_that_lies_is_asked_for_its_suspect_at_once(void **state)
     rig_start_script(r, 1, 88, false);
     atomic_store(&header->executing.script, 88);
     end_send(r, &(struct job_slot){.type = JOB_TYPES});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_bad_message, 1);
-    assert_true(r->owner[0].losts == 1 && !r->owner[0].is_suspect);
-    assert_true(r->owner[1].losts == 1 && r->owner[1].is_suspect);
+    assert_true(r->owner[0].losts == 1 && !r->owner[0].suspected_of);
+    assert_true(r->owner[1].losts == 1 && r->owner[1].suspected_of);
     rig_destroy(r);
 }
 
@@ -198,7 +244,7 @@ static void keeps_a_ring_reserve_for_control(void **state)
     int started = 0;
     while (rig_start(r, 0, false) == JOB_STARTED)
         started++;
-    assert_true(started > JOB_RING_SLOTS / 2 && started < JOB_RING_SLOTS);
+    assert_true(started > (int)r->geometry->slots / 2 && started < (int)r->geometry->slots);
     struct job_ref ref = {.index = 0, .generation = r->link.job[0].generation};
     runtime_link_cancel(&r->link, ref);
     int messages = 0;
@@ -228,7 +274,11 @@ static void tells_that_a_client_closed_its_half(void **state)
     assert_int_equal(end_receive(r).type, JOB_CREDIT);
     job_consumer_release(&r->down);
     assert_true(runtime_link_fin(&r->link, ref));
+    assert_false(runtime_link_cancel(&r->link, ref)); /* full again */
+    assert_int_equal(end_receive(r).type, JOB_CREDIT);
+    job_consumer_release(&r->down);
     rig_cancel(r, 0);
+    assert_true(runtime_link_cancel(&r->link, ref)); /* it is told once */
     while (end_receive(r).type != JOB_NONE)
         ;
     assert_true(runtime_link_fin(&r->link, ref)); /* nobody waits for it */
@@ -236,21 +286,90 @@ static void tells_that_a_client_closed_its_half(void **state)
     rig_destroy(r);
 }
 
-static void asks_once_for_a_warm_isolate(void **state)
+static void tells_that_its_script_is_warm(void **state)
 {
     struct link_rig *r = rig_create(4);
-    assert_true(runtime_link_warm(&r->link, 5, false, NOW_NS));
-    assert_false(runtime_link_warm(&r->link, 5, false, NOW_NS));
-    assert_int_equal(end_receive(r).type, JOB_WARM);
-    end_send(r, &(struct job_slot){.type = JOB_EVICTED, .arg = 5});
-    runtime_link_poll(&r->link, 16, NOW_NS);
-    assert_false(runtime_link_warm(&r->link, 5, false, NOW_NS));
-    assert_true(runtime_link_warm(&r->link, 5, true, NOW_NS + WARMTH_AGAIN_NS));
-    struct job_slot again = end_receive(r);
-    assert_int_equal(again.type, JOB_WARM);
-    assert_int_equal(again.flags, JOB_F_DEMANDED);
-    assert_int_equal(r->counters.warm_sent, 2);
-    assert_int_equal(r->counters.warm_demanded, 1);
+    end_send(r, &(struct job_slot){.type = JOB_WARMED, .arg = 5, .arg2 = 1ull << 40});
+    runtime_link_poll(&r->link, 16);
+    assert_true(r->warmeds == 1 && r->warmed_script == 5 && r->warmed_us == UINT32_MAX);
+    rig_destroy(r);
+}
+
+/* What became of it is not to be seen through the table that another link has now. */
+static void a_link_that_broke_the_contract_is_down_and_touches_nothing(void **state)
+{
+    struct link_rig *r = rig_create(4);
+    bool ended;
+    rig_start(r, 0, true);
+    struct job_ref old = r->owner[0].ref;
+    end_send(r, &(struct job_slot){.type = JOB_TYPES});
+    runtime_link_poll(&r->link, 16);
+    assert_int_equal(r->owner[0].losts, 1);
+    memset(r->table, 0xff, runtime_link_table_bytes(r->geometry));
+    memset(r->region, 0xff, r->region_bytes);
+    assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
+    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
+    assert_int_equal(runtime_link_body(&r->link, old, NULL, 0, true, &ended), 0);
+    assert_true(runtime_link_credit(&r->link, old, 1)); /* nobody is owed any */
+    runtime_link_flush(&r->link);
+    rig_detach(r);
+    assert_int_equal(r->owner[0].losts, 1);
+    for (size_t i = 0; i < r->region_bytes; i++)
+        assert_int_equal(((uint8_t *)r->region)[i], 0xff);
+    rig_destroy(r);
+}
+
+static void a_head_tells_that_its_script_is_warm(void **state)
+{
+    static const struct {
+        const char *what;
+        uint64_t start, us;
+    } rows[] = {
+        {"it was there", JOB_START_WARM, 0},
+        {"another job's start", JOB_START_WARMING, 0},
+        {"its own start", 700, 700},
+        {"a start of no sane length", UINT64_MAX, UINT32_MAX},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct link_rig *r = rig_create(4);
+        rig_start(r, 0, false);
+        struct job_slot start = end_receive(r), head = end_reply_to(&start, JOB_HEAD, JOB_F_END);
+        head.arg = rows[i].start;
+        end_fill(r, &head, "head", 4);
+        end_send(r, &head);
+        runtime_link_poll(&r->link, 16);
+        if (r->warmeds != 1 || r->warmed_script != 77 || r->warmed_us != rows[i].us)
+            fail_msg("%s", rows[i].what);
+        rig_destroy(r);
+    }
+}
+
+static void a_small_link_takes_at_most_9_kb(void **state)
+{
+    size_t table = runtime_link_table_bytes(&job_geometry_small);
+    assert_in_range(sizeof(struct runtime_link) + table, 1, 9 * 1024);
+}
+
+/* Today's jobs are not tomorrow's, though the table is another one. */
+static void a_ref_of_an_earlier_end_stays_dead(void **state)
+{
+    struct link_rig *r = rig_create_of(4, &job_geometry_small);
+    rig_start(r, 0, true);
+    struct job_ref old = r->owner[0].ref;
+    runtime_link_detach(&r->link, (struct job_blame){0});
+    assert_int_equal(r->owner[0].losts, 1);
+    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
+    struct runtime_link_end end = {.region = r->region,
+                                   .geometry = *r->geometry,
+                                   .wake_fd = r->wake_fd,
+                                   .condemned = &r->condemned,
+                                   .table = r->table};
+    runtime_link_attach(&r->link, &end);
+    rig_start(r, 1, true);
+    assert_int_equal(r->owner[1].ref.index, old.index);
+    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
+    runtime_link_cancel(&r->link, old);
+    assert_int_equal(r->link.live_jobs, 1);
     rig_destroy(r);
 }
 
@@ -269,11 +388,11 @@ static void send_sub(struct link_rig *r, uint8_t flags)
                                    .job = ref.index,
                                    .generation = ref.generation,
                                    .arg = sub_name,
-                                   .arg2 = 1,
+                                   .arg2 = 2500ull << 32 | 1,
                                    .chunk_count = 1,
                                    .bytes = 10,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
 }
 
 static void a_sub_request_is_answered_under_its_credit(void **state)
@@ -291,7 +410,7 @@ static void a_sub_request_is_answered_under_its_credit(void **state)
                                    .chunk_count = 1,
                                    .bytes = 7,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_true(s->has_ended && s->body_bytes == 7);
     assert_true(runtime_link_reply(&r->link, SUB_5, (const uint8_t *)"head", 4, false));
     assert_int_equal(runtime_link_reply_room(&r->link, SUB_5), JOB_HEAD_BYTES_MAX);
@@ -302,7 +421,7 @@ static void a_sub_request_is_answered_under_its_credit(void **state)
     assert_true(m.type == JOB_REPLY_DATA && m.arg == sub_name && (m.flags & JOB_F_END));
     /* It is over: what still comes is late. */
     end_send(r, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name, .arg2 = 5});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(atomic_load(&r->condemned), 0);
     rig_destroy(r);
@@ -340,7 +459,7 @@ static void a_sub_request_that_breaks_the_contract_condemns(void **state)
                 s.chunk[c] = arena_take(&r->arena_up);
             end_send(r, &s);
         }
-        runtime_link_poll(&r->link, 16, NOW_NS);
+        runtime_link_poll(&r->link, 16);
         if (!atomic_load(&r->condemned))
             fail_msg("%s: let pass", rows[i].what);
         assert_int_equal(r->sub[0].cancels, 1); /* its owner was told */
@@ -386,7 +505,7 @@ static void a_cancelled_job_has_one_last_message(void **state)
                 end_send_head(r, &start, rows[i].flags[k]);
             else
                 end_send(r, &s);
-            runtime_link_poll(&r->link, 16, NOW_NS);
+            runtime_link_poll(&r->link, 16);
         }
         bool is_fine = r->owner[0].dones == 1 && !atomic_load(&r->condemned);
         if (is_fine != rows[i].is_fine || r->link.live_jobs != 0)
@@ -402,14 +521,58 @@ static void a_job_that_fails_may_linger(void **state)
     struct job_slot start = end_receive(r), error = end_reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
     error.arg = JOB_ERROR_NOT_RESPONSE;
     end_send(r, &error);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_true(r->owner[0].errors == 1 && r->owner[0].lingers && r->link.live_jobs == 1);
     struct job_slot done = end_reply_to(&start, JOB_DONE, 0);
     end_send(r, &done);
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_true(r->owner[0].dones == 1 && r->link.live_jobs == 0);
     assert_int_equal(atomic_load(&r->condemned), 0);
     rig_destroy(r);
+}
+
+/* With its calls, the end of its answer, and its own: whoever waits for it or not. What such a word
+ * is worth is the budget's business. */
+static void a_job_says_what_cpu_time_it_has_used(void **state)
+{
+    static const struct {
+        const char *what;
+        enum job_type type;
+        uint8_t flags;
+        bool has_head, is_cancelled, is_said;
+    } row[] = {
+        {"its whole answer is a head", JOB_HEAD, JOB_F_END, false, false, true},
+        {"a head whose body is to come", JOB_HEAD, 0, false, false, false},
+        {"the last of its body", JOB_DATA, JOB_F_END, true, false, true},
+        {"the last but for waitUntil", JOB_DATA, JOB_F_END | JOB_F_LINGERS, true, false, true},
+        {"some of its body", JOB_DATA, 0, true, false, false},
+        {"an error", JOB_ERROR, 0, false, false, true},
+        {"an error behind which it lingers", JOB_ERROR, JOB_F_LINGERS, true, false, true},
+        {"its end for a client that has left", JOB_DONE, 0, false, true, true},
+        {"an answer that nobody wants", JOB_HEAD, JOB_F_END, false, true, true},
+    };
+    static const uint64_t said_us[] = {1500, 0, UINT64_MAX};
+    for (size_t i = 0; i < 3 * sizeof(row) / sizeof(row[0]); i++) {
+        struct link_rig *r = rig_create(4);
+        uint64_t us = said_us[i % 3];
+        rig_start(r, 0, false);
+        struct job_slot start = end_receive(r);
+        r->owner[0].cpu_us = 7;
+        if (row[i / 3].has_head)
+            end_send_head(r, &start, 0);
+        if (row[i / 3].is_cancelled)
+            rig_cancel(r, 0);
+        struct job_slot s = end_reply_to(&start, row[i / 3].type, row[i / 3].flags);
+        s.arg = s.type == JOB_ERROR ? JOB_ERROR_EXCEPTION : 0;
+        s.arg2 = us;
+        if (s.type == JOB_HEAD)
+            end_fill(r, &s, "head", 4);
+        end_send(r, &s);
+        runtime_link_poll(&r->link, 16);
+        if (r->owner[0].cpu_us != (row[i / 3].is_said ? us : 7) || atomic_load(&r->condemned))
+            fail_msg("%s: %lu us", row[i / 3].what, (unsigned long)r->owner[0].cpu_us);
+        rig_destroy(r);
+    }
 }
 
 static void a_job_lingers_behind_its_answer(void **state)
@@ -429,15 +592,15 @@ static void a_job_lingers_behind_its_answer(void **state)
                                    .chunk_count = 1,
                                    .bytes = 4,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_true(r->owner[0].ends == 1 && r->owner[0].spans == 1 && r->owner[0].lingers);
     send_sub(r, JOB_F_END);
-    assert_true(r->sub[0].is_live);
+    assert_true(r->sub[0].is_live && r->owner[0].cpu_us == 2500);
     runtime_link_forget_sub(&r->link, SUB_5);
     r->sub[0].is_live = false;
     end_send(r,
              &(struct job_slot){.type = JOB_DONE, .job = ref.index, .generation = ref.generation});
-    runtime_link_poll(&r->link, 16, NOW_NS);
+    runtime_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].dones, 1);
     assert_int_equal(r->link.live_jobs, 0);
     assert_int_equal(atomic_load(&r->condemned), 0);
@@ -475,7 +638,7 @@ static void measures_how_long_a_start_waits(void **state)
 static void a_start_after_a_sleep_has_waited_only_since_then(void **state)
 {
     struct link_rig *r = rig_create(4);
-    runtime_link_poll(&r->link, 16, 1 * MS);
+    runtime_link_poll(&r->link, 16);
     look_at(r, 1 * MS);
     r->now_ns = 100 * MS; /* the core slept until a frame came */
     rig_start(r, 0, false);
@@ -511,28 +674,6 @@ static void a_queue_that_has_been_empty_for_a_while_has_no_delay(void **state)
     rig_destroy(r);
 }
 
-static void a_region_that_the_world_has_no_more_is_not_touched(void **state)
-{
-    struct link_rig *r = rig_create(4);
-    struct world_runtime gone = {.wake_fd = -1, .life = r->runtime.life + 1};
-    bool ended;
-    assert_int_equal(rig_start(r, 0, true), JOB_STARTED);
-    runtime_link_let_go(&r->link, &gone);
-    assert_true(r->owner[0].is_live); /* not told yet */
-    memset(r->region, 0xff, r->region_bytes);
-    assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
-    assert_int_equal(runtime_link_body_room(&r->link, r->owner[0].ref), 0);
-    assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, NULL, 0, true, &ended), 0);
-    assert_false(ended);
-    assert_false(runtime_link_credit(&r->link, r->owner[0].ref, 1));
-    runtime_link_flush(&r->link);
-    for (size_t i = 0; i < r->region_bytes; i++)
-        assert_int_equal(((uint8_t *)r->region)[i], 0xff);
-    runtime_link_follow(&r->link, &gone);
-    assert_int_equal(r->owner[0].losts, 1);
-    rig_destroy(r);
-}
-
 static void wakes_the_process_only_when_it_sleeps(void **state)
 {
     struct link_rig *r = rig_create(4);
@@ -540,43 +681,14 @@ static void wakes_the_process_only_when_it_sleeps(void **state)
     uint64_t n;
     rig_start(r, 0, false);
     runtime_link_flush(&r->link);
-    assert_int_equal(read(r->runtime.wake_fd, &n, sizeof(n)), -1);
+    assert_int_equal(read(r->wake_fd, &n, sizeof(n)), -1);
     atomic_store(&h->runtime_asleep.asleep, 1);
     rig_start(r, 1, false);
     rig_start(r, 2, false);
     runtime_link_flush(&r->link);
-    assert_int_equal(read(r->runtime.wake_fd, &n, sizeof(n)), sizeof(n));
+    assert_int_equal(read(r->wake_fd, &n, sizeof(n)), sizeof(n));
     assert_int_equal(n, 1);
     assert_int_equal(atomic_load(&h->runtime_asleep.asleep), 0);
-    rig_destroy(r);
-}
-
-static void attaches_a_life_that_was_announced_before_it_was_up(void **state)
-{
-    struct link_rig *r = rig_create(4);
-    void *region = r->runtime.region;
-    r->runtime = (struct world_runtime){.wake_fd = -1, .life = r->runtime.life + 1}; /* it boots */
-    runtime_link_follow(&r->link, &r->runtime);
-    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
-    r->runtime.region = region;
-    runtime_link_follow(&r->link, &r->runtime);
-    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
-    rig_destroy(r);
-}
-
-static void a_life_given_up_stays_down_whatever_the_world_says(void **state)
-{
-    struct link_rig *r = rig_create(4);
-    end_send(r, &(struct job_slot){.type = JOB_TYPES});
-    runtime_link_poll(&r->link, 16, NOW_NS);
-    struct world_runtime down = {.wake_fd = -1, .life = r->runtime.life};
-    runtime_link_follow(&r->link, &r->runtime);
-    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
-    runtime_link_follow(&r->link, &down);
-    runtime_link_follow(&r->link, &r->runtime);
-    assert_int_equal(rig_start(r, 0, false), JOB_NO_RUNTIME);
-    rig_attach(r);
-    assert_int_equal(rig_start(r, 0, false), JOB_STARTED);
     rig_destroy(r);
 }
 
@@ -604,23 +716,28 @@ int main(void)
         cmocka_unit_test(late_messages_are_counted_not_punished),
         cmocka_unit_test(refuses_when_the_table_is_full_and_recovers),
         cmocka_unit_test(what_ran_at_the_end_is_suspect),
+        cmocka_unit_test(a_suspect_is_told_the_limit_that_ended_its_process),
+        cmocka_unit_test(a_refusal_is_told_of_the_link_and_ends_the_job),
+        cmocka_unit_test(a_link_that_is_condemned_loses_its_jobs_once),
         cmocka_unit_test(a_process_that_lies_is_asked_for_its_suspect_at_once),
         cmocka_unit_test(keeps_a_ring_reserve_for_control),
         cmocka_unit_test(tells_that_a_client_closed_its_half),
-        cmocka_unit_test(asks_once_for_a_warm_isolate),
+        cmocka_unit_test(tells_that_its_script_is_warm),
+        cmocka_unit_test(a_link_that_broke_the_contract_is_down_and_touches_nothing),
+        cmocka_unit_test(a_head_tells_that_its_script_is_warm),
+        cmocka_unit_test(a_small_link_takes_at_most_9_kb),
+        cmocka_unit_test(a_ref_of_an_earlier_end_stays_dead),
         cmocka_unit_test(a_sub_request_is_answered_under_its_credit),
         cmocka_unit_test(a_sub_request_that_breaks_the_contract_condemns),
         cmocka_unit_test(a_cancelled_job_has_one_last_message),
         cmocka_unit_test(a_job_that_fails_may_linger),
+        cmocka_unit_test(a_job_says_what_cpu_time_it_has_used),
         cmocka_unit_test(a_job_lingers_behind_its_answer),
         cmocka_unit_test(measures_how_long_a_start_waits),
         cmocka_unit_test(a_start_after_a_sleep_has_waited_only_since_then),
         cmocka_unit_test(what_the_runtime_took_while_the_core_slept_did_not_wait),
         cmocka_unit_test(a_queue_that_has_been_empty_for_a_while_has_no_delay),
-        cmocka_unit_test(a_region_that_the_world_has_no_more_is_not_touched),
         cmocka_unit_test(wakes_the_process_only_when_it_sleeps),
-        cmocka_unit_test(attaches_a_life_that_was_announced_before_it_was_up),
-        cmocka_unit_test(a_life_given_up_stays_down_whatever_the_world_says),
         cmocka_unit_test(what_a_message_has_room_for_is_taken_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,28 +6,35 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "dataplane/call/serve_context.h"
 
-/* A (of account 7) may call B (7) and C (8); D (of nobody) may call A. X is not known here. */
-enum { A = 1, B, C, D, X };
+/* A (of owner 7) may call B (7) and C (8); D (of nobody) may call A. X is not known here. These are
+ * the default account's; E and F are account 50's, G is account 60's: G lets E call it, not F. */
+enum { A = 1, B, C, D, X, E, F, G, SCRIPTS = 7 };
 
 static const struct world_binding of_a[] = {{.script = B, .cpu_ms = 50}, {.script = C}};
 static const struct world_binding of_d[] = {{.script = A, .wall_ms = 9}};
-static struct world_script scripts[] = {
+static const struct world_binding of_e[] = {{.script = F}, {.script = G}, {.script = A}};
+static const uint64_t callers_of_g[] = {E};
+static struct world_script scripts[SCRIPTS] = {
     {.id_hash = A, .owner = 7, .binding_count = 2, .bindings = of_a},
     {.id_hash = B, .owner = 7},
     {.id_hash = C, .owner = 8},
     {.id_hash = D, .binding_count = 1, .bindings = of_d},
+    {.id_hash = E, .account = 50, .owner = 50, .binding_count = 3, .bindings = of_e},
+    {.id_hash = F, .account = 50, .owner = 50, .binding_count = 3, .bindings = of_e},
+    {.id_hash = G, .account = 60, .owner = 60, .caller_count = 1, .callers = callers_of_g},
 };
 static uint32_t index_of[16];
 static struct world world = {
-    .script_count = 4, .scripts = scripts, .script_index = index_of, .script_index_mask = 15};
+    .script_count = SCRIPTS, .scripts = scripts, .script_index = index_of, .script_index_mask = 15};
 
 static int start(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < SCRIPTS; i++)
         index_of[scripts[i].id_hash & 15] = i + 1;
     return 0;
 }
@@ -124,6 +131,32 @@ static void each_word_that_can_be_checked_is(void **state)
          3,
          {{.script = D}, {.script = A, .owner = 7}, {.script = C, .owner = 8}},
          SERVE_CONTEXT_FALSE},
+        {"in one account",
+         F,
+         2,
+         {{.script = E, .owner = 50}, {.script = F, .owner = 50, .trust = CONTEXT_TRUSTED}},
+         SERVE_CONTEXT_TRUE},
+        {"into an account that lists the caller",
+         G,
+         2,
+         {{.script = E, .owner = 50}, {.script = G, .owner = 60}},
+         SERVE_CONTEXT_TRUE},
+        {"into an account that lists another of the caller's",
+         G,
+         2,
+         {{.script = F, .owner = 50}, {.script = G, .owner = 60}},
+         SERVE_CONTEXT_FALSE},
+        {"into the default account, which lists nobody",
+         A,
+         2,
+         {{.script = E, .owner = 50}, {.script = A, .owner = 7}},
+         SERVE_CONTEXT_FALSE},
+        {"into an account, by a caller that is not known here",
+         G,
+         2,
+         {{.script = X, .owner = 60}, {.script = G, .owner = 60}},
+         SERVE_CONTEXT_FALSE},
+        {"another account's owner", E, 1, {{.script = E, .owner = 60}}, SERVE_CONTEXT_FALSE},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -134,10 +167,38 @@ static void each_word_that_can_be_checked_is(void **state)
     }
 }
 
+/* An account_id is the operator's word for the default account; it may be any number. */
+static void one_owner_in_two_accounts_is_no_trust(void **state)
+{
+    const struct world_script ours = {.id_hash = A, .owner = 50}, e = scripts[4], f = scripts[5];
+
+    (void)state;
+    assert_true(world_trusts(&e, &f));
+    assert_false(world_trusts(&ours, &f));
+    assert_false(world_trusts(&f, &ours));
+}
+
+static void the_named_caller_is_the_one_of_the_context(void **state)
+{
+    struct context context = {.count = 2};
+    const struct head_view boss = {"acme/boss", 9}, other = {"acme/bos", 8};
+
+    (void)state;
+    context.frame[0].script = XXH3_64bits(boss.p, boss.len);
+    assert_true(serve_caller(&context, &boss));
+    assert_true(serve_caller(&context, NULL));
+    assert_false(serve_caller(&context, &other));
+    context.count = 1;
+    assert_true(serve_caller(&context, NULL));
+    assert_false(serve_caller(&context, &boss)); /* a client's own request has no caller */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_word_that_can_be_checked_is, start),
+        cmocka_unit_test(one_owner_in_two_accounts_is_no_trust),
+        cmocka_unit_test(the_named_caller_is_the_one_of_the_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

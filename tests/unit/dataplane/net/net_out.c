@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +217,65 @@ static void announcing_teaches_who_knows_us_and_asks_for_the_gateways(void **sta
     for (int i = 0; i < 2; i++) {
         assert_true(neighbour_find(b.neighbours, a.net.address[i].ip, 0, found, &ask));
         assert_memory_equal(found, a.net.config.mac, 6);
+    }
+}
+
+/* A VF that was started anew may have another MAC: what it says from then on has that, and so has
+ * the link-local address that was made of it. */
+static void announcing_takes_up_the_ports_mac(void **state)
+{
+    static const uint8_t mac[6] = {0x02, 0, 0, 0x12, 0x34, 0x56};
+    static const uint8_t link_local[16] = {0xfe, 0x80, [11] = 0xff, 0xfe, 0x12, 0x34, 0x56};
+    uint8_t found[6];
+    bool ask;
+
+    memcpy(a.port.port.caps.mac, mac, 6);
+    net_announce(&a.net, 0);
+    carry(&a, &b, 0);
+    for (int i = 0; i < 2; i++) {
+        /* b knew none of them: it answers what asks, and learns. */
+        neighbour_learn(b.neighbours, a.net.address[i].ip, mac, NEIGHBOUR_ADD, 0);
+        assert_true(neighbour_find(b.neighbours, a.net.address[i].ip, 0, found, &ask));
+    }
+    assert_memory_equal(a.net.config.mac, mac, 6);
+    assert_memory_equal(a.net.address[a.net.address_count - 1].ip + 11, link_local + 11, 5);
+}
+
+static void the_groups_are_those_that_neighbours_ask(void **state)
+{
+    static const struct {
+        const char *what, *address[4];
+        const char *group[4]; /* 33:33: and this, beside all nodes */
+        uint32_t count;
+    } rows[] = {
+        {"IPv4 alone still has a link-local address", {"10.0.0.1/24"}, {"ff000077"}, 2},
+        {"each address its own",
+         {"fd00::12:3456/64", "2001:db8::1/64"},
+         {"ff123456", "ff000001", "ff000077"},
+         4},
+        {"addresses that end alike share one",
+         {"fd00::1/64", "fd01::1/64"},
+         {"ff000001", "ff000077"},
+         3},
+        {"a link-local address of the operator's is the only one", {"fe80::5/64"}, {"ff000005"}, 2},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct net_config config = {.mac = {0x02, 0, 0, 0, 0, 0x77}, .mtu = 1500};
+        uint8_t mac[NET_ADDRESSES_MAX + 2][6];
+        for (; config.address_count < 4 && rows[i].address[config.address_count];
+             config.address_count++)
+            assert_true(net_parse_address(rows[i].address[config.address_count],
+                                          &config.address[config.address_count]));
+        if (net_groups(&config, mac) != rows[i].count)
+            fail_msg("%s: %u groups", rows[i].what, net_groups(&config, mac));
+        assert_memory_equal(mac[0], "\x33\x33\0\0\0\1", 6);
+        for (uint32_t g = 1; g < rows[i].count; g++) {
+            char text[9];
+            snprintf(text, sizeof(text), "%02x%02x%02x%02x", mac[g][2], mac[g][3], mac[g][4],
+                     mac[g][5]);
+            assert_memory_equal(mac[g], "\x33\x33", 2);
+            assert_string_equal(text, rows[i].group[g - 1]);
+        }
     }
 }
 
@@ -512,6 +572,8 @@ int main(void)
         ROW(packets_off_the_link_go_to_the_gateway),
         ROW(without_a_gateway_there_is_no_way),
         ROW(announcing_teaches_who_knows_us_and_asks_for_the_gateways),
+        ROW(announcing_takes_up_the_ports_mac),
+        ROW(the_groups_are_those_that_neighbours_ask),
         ROW(headers_are_complete_but_for_the_ports_checksums),
         ROW(a_flow_keeps_its_label_and_flows_differ),
         ROW(an_abandoned_packet_is_not_sent),

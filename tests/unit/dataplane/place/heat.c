@@ -120,6 +120,33 @@ static void widens_only_after_it_has_said_so(void **state)
     }
 }
 
+/* What is long to start here is so there. */
+static void what_loads_for_long_widens_later(void **state)
+{
+    static const struct {
+        uint64_t load_ns, after_ns;
+    } rows[] = {
+        {100000000, HEAT_WIDEN_NS + 300000000},
+        {HEAT_LOAD_NS_MAX, HEAT_WIDEN_NS + 3 * HEAT_LOAD_NS_MAX},
+        {UINT64_MAX, HEAT_WIDEN_NS + 3 * HEAT_LOAD_NS_MAX},
+    };
+    struct rng r = {1};
+    uint64_t now = S_NS;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t script = 20 + i;
+        do
+            busy(heat_ask_home, script, 3000, 0.001, &now, &r);
+        while (heat_find(&heat, script)->widening_ns == 0);
+        heat_find(&heat, script)->load_ns = rows[i].load_ns;
+        uint64_t at_ns = heat_find(&heat, script)->widening_ns + rows[i].after_ns;
+        while (now + 20000000 < at_ns)
+            busy(heat_ask_home, script, 3000, 0.01, &now, &r);
+        assert_int_equal(heat_ask_home(&heat, &tune, script, at_ns - 1)->width, 1);
+        assert_int_equal(heat_ask_home(&heat, &tune, script, at_ns)->width, 2);
+        now = at_ns;
+    }
+}
+
 static void each_widening_is_told_once(void **state)
 {
     static const struct {
@@ -277,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup(peers_never_make_it_hot, set_up),
         cmocka_unit_test_setup(widens_by_what_comes_to_it_and_narrows_again, set_up),
         cmocka_unit_test_setup(widens_only_after_it_has_said_so, set_up),
+        cmocka_unit_test_setup(what_loads_for_long_widens_later, set_up),
         cmocka_unit_test_setup(each_widening_is_told_once, set_up),
         cmocka_unit_test_setup(a_short_burst_does_not_widen, set_up),
         cmocka_unit_test_setup(believes_the_widest_home_until_it_is_silent, set_up),

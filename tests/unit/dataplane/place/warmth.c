@@ -171,32 +171,34 @@ static void dense_handles_do_not_collide_early(void **state)
     assert_int_equal(warmth.asked, 2000);
 }
 
-static void nothing_is_warm_in_a_new_process(void **state)
+static void what_requests_wait_for_is_asked_for_again_soon(void **state)
 {
-    warmth_ask(&warmth, 5, 0);
-    warmth_warmed(&warmth, 6, 1, 0);
-    warmth_clear(&warmth);
-    assert_int_equal(warmth_of(&warmth, 5), WARMTH_UNKNOWN);
-    assert_int_equal(warmth_of(&warmth, 6), WARMTH_UNKNOWN);
-    assert_int_equal(warmth.asked, 0);
-    assert_ptr_equal(warmth.counters, &counters);
+    assert_true(warmth_need(&warmth, 5, S_NS));
+    assert_int_equal(warmth_of(&warmth, 5), WARMTH_ASKED);
+    assert_false(warmth_need(&warmth, 5, S_NS + WARMTH_NEED_NS - 1));
+    assert_true(warmth_need(&warmth, 5, S_NS + WARMTH_NEED_NS));
+    assert_int_equal(warmth.asked, 1);
+    warmth_warmed(&warmth, 5, 9, S_NS + WARMTH_NEED_NS);
+    warmth_started(&warmth, 5, S_NS + WARMTH_NEED_NS);
+    assert_int_equal(counters.warm_useful + counters.warm_late, 0); /* it was no guess */
 }
 
-static void lists_each_warm_script_once(void **state)
+static void need_after_a_guess_leaves_the_verdict_on_it(void **state)
 {
-    uint64_t handles[7], seen = 0;
-    uint32_t cursor = 0, count = 0;
-    for (uint64_t handle = 1; handle <= 40; handle++)
-        if (handle % 2)
-            warmth_warmed(&warmth, handle, 1, 0);
-        else
-            warmth_ask(&warmth, handle, 0);
-    for (uint32_t n; (n = warmth_list(&warmth, &cursor, handles, 7)) > 0; count += n)
-        for (uint32_t i = 0; i < n; i++)
-            seen |= 1ull << handles[i];
-    assert_int_equal(count, 20);
-    assert_true(seen == 0xaaaaaaaaaa);
-    assert_int_equal(warmth_list(&warmth, &cursor, handles, 7), 0);
+    assert_true(warmth_ask(&warmth, 5, S_NS));
+    assert_true(warmth_need(&warmth, 5, S_NS + 1000));
+    warmth_started(&warmth, 5, S_NS + 3000);
+    assert_int_equal(counters.warm_late, 1);
+    assert_int_equal(counters.warm_hidden_us, 3);
+}
+
+static void what_was_lost_may_be_asked_for_at_once(void **state)
+{
+    assert_true(warmth_ask(&warmth, 5, S_NS));
+    warmth_warmed(&warmth, 5, 9, S_NS);
+    warmth_lost(&warmth, 5);
+    assert_int_equal(counters.warm_wasted, 1);
+    assert_true(warmth_ask(&warmth, 5, S_NS + 1));
 }
 
 /* Every ask ends in at most one verdict, and `asked` is always the number of entries in ASKED. */
@@ -209,7 +211,7 @@ static void holds_its_properties(void **state)
         for (int i = 0; i < 20000; i++) {
             uint64_t handle = 1 + rng_below(&r, 300);
             now += rng_below(&r, S_NS);
-            switch (rng_below(&r, 6)) {
+            switch (rng_below(&r, 8)) {
             case 0:
             case 1:
                 asks += warmth_ask(&warmth, handle, now);
@@ -222,6 +224,12 @@ static void holds_its_properties(void **state)
                 break;
             case 4:
                 warmth_started(&warmth, handle, now);
+                break;
+            case 5:
+                warmth_need(&warmth, handle, now);
+                break;
+            case 6:
+                warmth_lost(&warmth, handle);
                 break;
             default:
                 warmth_sweep(&warmth, 64, now);
@@ -251,8 +259,9 @@ int main(void)
         cmocka_unit_test_setup(a_full_set_forgets_the_longest_unasked, set_up),
         cmocka_unit_test_setup(what_is_started_all_the_time_is_not_forgotten, set_up),
         cmocka_unit_test_setup(dense_handles_do_not_collide_early, set_up),
-        cmocka_unit_test_setup(nothing_is_warm_in_a_new_process, set_up),
-        cmocka_unit_test_setup(lists_each_warm_script_once, set_up),
+        cmocka_unit_test_setup(what_requests_wait_for_is_asked_for_again_soon, set_up),
+        cmocka_unit_test_setup(need_after_a_guess_leaves_the_verdict_on_it, set_up),
+        cmocka_unit_test_setup(what_was_lost_may_be_asked_for_at_once, set_up),
         cmocka_unit_test_setup(holds_its_properties, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,17 +8,6 @@
 #include "dataplane/rpc/peers.h"
 #include "dataplane/rpc/record.h"
 
-static struct model_isolate *isolate_at(struct rig *r, uint32_t node, uint32_t script)
-{
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++) {
-        for (uint32_t i = 0; i < MODEL_ISOLATES; i++) {
-            if (r->c.node[node].runtime[k].isolate[i].handle == r->c.scripts[script].handle)
-                return &r->c.node[node].runtime[k].isolate[i];
-        }
-    }
-    return NULL;
-}
-
 static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
 {
     struct rig *r = rig_start(2, 2);
@@ -26,7 +15,7 @@ static void a_home_is_asked_to_warm_a_script_once_a_second(void **state)
     assert_true(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     assert_false(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     rig_run(r, 20);
-    assert_non_null(isolate_at(r, 1, 3));
+    assert_non_null(rig_cell(r, 1, 3));
     assert_int_equal(core_of(r, 1)->counters.warm_sent, 1);
     rig_run(r, 900);
     assert_false(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
@@ -48,11 +37,11 @@ static void what_is_demanded_is_warmed_though_guesses_have_used_the_budget_up(vo
     assert_true(peers_warm(peers_of(r, 0), 1, hash, version, false, sim_now_ns));
     rig_run(r, 20);
     assert_int_equal(home->counters.warm_budget, 1);
-    assert_null(isolate_at(r, 1, 3));
+    assert_null(rig_cell(r, 1, 3));
     assert_true(peers_warm(peers_of(r, 0), 1, hash, version, true, sim_now_ns));
     assert_false(peers_warm(peers_of(r, 0), 1, hash, version, true, sim_now_ns));
     rig_run(r, 20);
-    assert_non_null(isolate_at(r, 1, 3));
+    assert_non_null(rig_cell(r, 1, 3));
     assert_int_equal(home->counters.warm_demanded, 1);
     assert_int_equal(home->counters.warm_budget, 1);
     rig_free(r);
@@ -95,17 +84,15 @@ static void an_event_for_ourselves_is_not_lost(void **state)
     rig_free(r);
 }
 
-static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
+static void a_warm_script_is_handed_to_the_home_that_joins(void **state)
 {
     struct rig *r = rig_start(2, 2);
     uint32_t handed = 0;
     cluster_kill(&r->c, 1);
     rig_run(r, 1500);
-    for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = steer_link(core_of(r, 0), r->c.scripts[i].id_hash);
-        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
+    rig_warm(r, 0);
+    for (uint32_t i = 0; i < 20; i++)
         handed += cluster_home(&r->c, i) == 1;
-    }
     assert_in_range(handed, 1, 19);
     cluster_start(&r->c, 1);
     rig_run(r, 500);
@@ -114,9 +101,9 @@ static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
     assert_int_equal(core_of(r, 1)->counters.handover_taken, handed);
     for (uint32_t i = 0; i < 20; i++) {
         if (cluster_home(&r->c, i) == 1)
-            assert_true(isolate_at(r, 1, i) && isolate_at(r, 1, i)->ready_ns <= sim_now_ns);
+            assert_true(rig_is_warm(r, 1, i));
         else
-            assert_null(isolate_at(r, 1, i));
+            assert_null(rig_cell(r, 1, i));
     }
     rig_free(r);
 }
@@ -124,10 +111,7 @@ static void a_warm_isolate_is_handed_to_the_home_that_joins(void **state)
 static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **state)
 {
     struct rig *r = rig_start(3, 3);
-    for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = steer_link(core_of(r, 1), r->c.scripts[i].id_hash);
-        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
-    }
+    rig_warm(r, 1);
     cluster_drain(&r->c, 1);
     rig_run(r, 1);
     assert_int_equal(cluster_state(&r->c, 1), NODE_SERVING); /* not before they are warm there */
@@ -138,20 +122,12 @@ static void a_node_that_leaves_hands_all_that_is_warm_to_the_next_home(void **st
         uint16_t node[3];
         uint32_t count = ring_successors(r->c.plan[0]->ring, r->c.scripts[i].id_hash, node, 3);
         assert_int_equal(count, 3);
-        assert_non_null(isolate_at(r, node[0] == 1 ? node[1] : node[0], i));
+        assert_non_null(rig_cell(r, node[0] == 1 ? node[1] : node[0], i));
     }
     cluster_undrain(&r->c, 1);
     rig_run(r, 5);
     assert_int_equal(peers_state(peers_of(r, 0), 1), NODE_SERVING);
     rig_free(r);
-}
-
-static void make_warm(struct rig *r, uint32_t node)
-{
-    for (uint32_t i = 0; i < 20; i++) {
-        struct runtime_link *link = steer_link(core_of(r, node), r->c.scripts[i].id_hash);
-        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
-    }
 }
 
 /* The first of the script's successors that is neither. */
@@ -173,7 +149,7 @@ static void two_nodes_that_leave_at_once_hand_to_who_stays(void **state)
     static const uint32_t apart_us[] = {0, 30, 100, 500, 2000, 4000};
     for (uint32_t row = 0; row < sizeof(apart_us) / sizeof(apart_us[0]); row++) {
         struct rig *r = rig_start(5, 5);
-        make_warm(r, 1);
+        rig_warm(r, 1);
         cluster_drain(&r->c, 1);
         uint64_t at_ns = sim_now_ns + apart_us[row] * 1000ull;
         while (sim_now_ns < at_ns) {
@@ -185,7 +161,7 @@ static void two_nodes_that_leave_at_once_hand_to_who_stays(void **state)
         assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
         assert_int_equal(cluster_state(&r->c, 2), NODE_DRAINING);
         for (uint32_t i = 0; i < 20; i++) {
-            if (!isolate_at(r, home_without(r, i, 1, 2), i))
+            if (!rig_cell(r, home_without(r, i, 1, 2), i))
                 fail_msg("%u us apart: script %u is cold", apart_us[row], i);
         }
         rig_free(r);
@@ -201,7 +177,7 @@ static void a_node_that_leaves_hands_to_one_that_joins(void **state)
         struct rig *r = rig_start(5, 5);
         cluster_drain(&r->c, 2);
         rig_run(r, 50);
-        make_warm(r, 1);
+        rig_warm(r, 1);
         uint32_t first_us = ahead_us[row] < 0 ? (uint32_t)-ahead_us[row] : (uint32_t)ahead_us[row];
         if (ahead_us[row] < 0)
             cluster_drain(&r->c, 1);
@@ -220,7 +196,7 @@ static void a_node_that_leaves_hands_to_one_that_joins(void **state)
         assert_int_equal(cluster_state(&r->c, 1), NODE_DRAINING);
         assert_int_equal(cluster_state(&r->c, 2), NODE_SERVING);
         for (uint32_t i = 0; i < 20; i++) {
-            if (!isolate_at(r, home_without(r, i, 1, 1), i))
+            if (!rig_cell(r, home_without(r, i, 1, 1), i))
                 fail_msg("%d us ahead: script %u is cold", ahead_us[row], i);
         }
         rig_free(r);
@@ -371,8 +347,7 @@ static void a_member_that_breaks_the_protocol_loses_its_channel_only(void **stat
 static void more_of_a_handover_than_the_window_is_refused(void **state)
 {
     struct rig *r = rig_start(2, 2);
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-        r->c.node[0].runtime[k].stalled_until_ns = UINT64_MAX;
+    rig_delay_starts(r, 0);
     struct channel *c = peers_channel(peers_of(r, 1), 0, 0);
     for (uint32_t i = 0; i < 40; i++) {
         uint8_t out[64];
@@ -397,7 +372,7 @@ int main(void)
         cmocka_unit_test(a_version_that_home_does_not_have_is_not_warmed),
         cmocka_unit_test(nobody_is_asked_who_is_not_there),
         cmocka_unit_test(an_event_for_ourselves_is_not_lost),
-        cmocka_unit_test(a_warm_isolate_is_handed_to_the_home_that_joins),
+        cmocka_unit_test(a_warm_script_is_handed_to_the_home_that_joins),
         cmocka_unit_test(a_node_that_leaves_hands_all_that_is_warm_to_the_next_home),
         cmocka_unit_test(two_nodes_that_leave_at_once_hand_to_who_stays),
         cmocka_unit_test(a_node_that_leaves_hands_to_one_that_joins),

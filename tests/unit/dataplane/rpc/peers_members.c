@@ -26,15 +26,10 @@ static void a_peer_that_never_hands_over_is_not_waited_for_for_ever(void **state
     struct rig *r = rig_start(2, 2);
     cluster_kill(&r->c, 1);
     rig_run(r, 1500);
+    rig_warm(r, 0);
     /* Its window of WARMs is full: there is nothing to say HANDED behind. */
     cluster_start(&r->c, 1);
-    for (uint32_t k = 0; k < CLUSTER_RUNTIMES; k++)
-        r->c.node[1].runtime[k].stalled_until_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < 20; i++) {
-        uint64_t hash = r->c.scripts[i].id_hash;
-        struct runtime_link *link = steer_link(core_of(r, 0), hash);
-        warmth_warmed(&link->warmth, r->c.scripts[i].handle, 1, sim_now_ns);
-    }
+    rig_delay_starts(r, 1);
     rig_run(r, PEERS_JOIN_MS - 200);
     assert_int_equal(cluster_state(&r->c, 1), NODE_JOINING);
     rig_run(r, 400);
@@ -104,9 +99,7 @@ static void a_node_that_joins_gets_the_scripts_of_a_home_that_is_away(void **sta
     cluster_undrain(&r->c, 2);
     rig_run(r, 200);
     assert_int_equal(cluster_state(&r->c, 2), NODE_SERVING);
-    core = core_of(r, 2);
-    const struct runtime_link *link = steer_link(core, r->c.scripts[script].id_hash);
-    assert_true(runtime_link_is_warm(link, r->c.scripts[script].handle));
+    assert_true(rig_is_warm(r, 2, script));
     rig_free(r);
 }
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/call/cells.h"
 #include "drivers/aead.h"
 #include "runtime/context.h"
 #include "runtime/head.h"
@@ -66,6 +67,7 @@ static inline struct rig *rig_make(uint32_t nodes, uint32_t channels)
                                     .chunks = 4096,
                                     .channels = channels,
                                     .make_us = 3000,
+                                    .room = 64,
                                     .mtu = 1500,
                                     .tune = world_tune_default,
                                     .faults = {.delay_ns = 50 * 1000}};
@@ -144,6 +146,40 @@ static inline struct byte_queue rig_make_head(struct core *core, uint32_t script
     size_t len = head_write_end(&w);
     assert_int_equal(byte_queue_append(&head, &core->chunks, bytes, len), len);
     return head;
+}
+
+/* The script's cell there; NULL: it has none. */
+static inline const struct model_cell *rig_cell(const struct rig *r, uint32_t node, uint32_t script)
+{
+    const struct model_cells *cells = &r->c.node[node].cells;
+    for (uint32_t i = 0; i < MODEL_CELLS; i++) {
+        const struct model_cell *cell = &cells->cell[i];
+        if (cell->state && cell->script->handle == r->c.scripts[script].handle)
+            return cell;
+    }
+    return NULL;
+}
+
+static inline bool rig_is_warm(struct rig *r, uint32_t node, uint32_t script)
+{
+    return cells_warmth(core_of(r, node), r->c.scripts[script].handle) == WARMTH_WARM;
+}
+
+/* All scripts are. */
+static inline void rig_warm(struct rig *r, uint32_t node)
+{
+    for (uint32_t i = 0; i < r->c.config.scripts; i++)
+        cells_ask(core_of(r, node), r->c.scripts[i].handle, true);
+    for (uint32_t ms = 0; ms < 20; ms++)
+        rig_run(r, 1);
+    for (uint32_t i = 0; i < r->c.config.scripts; i++)
+        assert_true(rig_is_warm(r, node, i));
+}
+
+/* What starts there from now on is not ready for a quarter of an hour. */
+static inline void rig_delay_starts(struct rig *r, uint32_t node)
+{
+    r->c.node[node].cells.manner.make_us = 2000000000;
 }
 
 static inline int start_engine(void **state)

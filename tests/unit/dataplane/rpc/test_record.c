@@ -90,7 +90,7 @@ static size_t again_head(const uint8_t *in, size_t len, uint8_t *out)
 static size_t draw_error(struct rng *r, uint8_t *out, size_t cap)
 {
     struct record_error e = {.error = (enum job_error)(1 + rng_below(r, JOB_ERROR_KINDS - 1)),
-                             .end = {.spent_subrequests = (uint32_t)rng_next(r)}};
+                             .end = {(uint32_t)rng_next(r), (uint32_t)rng_next(r)}};
     return record_write_error(out, cap, &e);
 }
 
@@ -349,8 +349,8 @@ static const struct {
     {"BOUNCE has one size", RECORD_BOUNCE, 60, 60},
     {"an answer has a head", RECORD_HEAD, 5, 4 + 32768},
     {"data has a limit", RECORD_DATA, 0, 16384},
-    {"the end of data has one size", RECORD_DATA_END, 4, 4},
-    {"ERROR has one size", RECORD_ERROR, 8, 8},
+    {"the end of data has one size", RECORD_DATA_END, 8, 8},
+    {"ERROR has one size", RECORD_ERROR, 12, 12},
     {"STATE has one size", RECORD_STATE, 8, 8},
     {"RING has one size", RECORD_RING, 16, 16},
     {"WARM has one size", RECORD_WARM, 20, 20},
@@ -421,10 +421,10 @@ static void layouts_are_as_drawn(void **state)
     assert_bytes(out, 8, "0500003c05000000");
     len = record_write_head(out, sizeof(out), &(struct record_head){7, c.head, 3});
     assert_bytes(out, len, "060000070000000778797a");
-    len = record_write_end(out, sizeof(out), &(struct record_end){5});
-    assert_bytes(out, len, "0800000400000005");
-    len = record_write_error(out, sizeof(out), &(struct record_error){JOB_ERROR_LOST, {5}});
-    assert_bytes(out, len, "090000080b00000000000005");
+    len = record_write_end(out, sizeof(out), &(struct record_end){5, 6});
+    assert_bytes(out, len, "080000080000000500000006");
+    len = record_write_error(out, sizeof(out), &(struct record_error){JOB_ERROR_LOST, {5, 6}});
+    assert_bytes(out, len, "0900000c0b0000000000000500000006");
     len = record_write_state(out, sizeof(out), &(struct record_state){NODE_SERVING, 0x0102, 3});
     assert_bytes(out, len, "0a0000080200010200000003");
     len = record_write_ring(out, sizeof(out), &(struct record_ring){1, 2});

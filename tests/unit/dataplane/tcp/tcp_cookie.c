@@ -159,19 +159,20 @@ static void text_behind_the_first_may_follow_a_cookie(void **state)
 
     text.seq += 1000;
     assert_false(opens(&f, &text));
-    assert_true(tcp_cookie_may_follow(&text, f.now)); /* an ACK, when a SYN-ACK came twice */
+    assert_true(
+        tcp_cookie_may_follow(&f.env, &text, f.now)); /* an ACK, when a SYN-ACK came twice */
     text.payload = (const uint8_t *)"world";
     text.payload_bytes = 5;
     assert_false(opens(&f, &text));
-    assert_true(tcp_cookie_may_follow(&text, f.now));
+    assert_true(tcp_cookie_may_follow(&f.env, &text, f.now));
     other = text;
     other.payload_bytes = 0;
     other.flags |= TCP_FIN;
-    assert_true(tcp_cookie_may_follow(&other, f.now));
+    assert_true(tcp_cookie_may_follow(&f.env, &other, f.now));
     other.flags |= TCP_RST;
-    assert_false(tcp_cookie_may_follow(&other, f.now));
+    assert_false(tcp_cookie_may_follow(&f.env, &other, f.now));
     f.now += 130000 * MS_NS; /* older than any cookie */
-    assert_false(tcp_cookie_may_follow(&text, f.now));
+    assert_false(tcp_cookie_may_follow(&f.env, &text, f.now));
     free(f.memory);
 }
 
@@ -193,9 +194,32 @@ static void a_cookie_lives_one_to_two_minutes(void **state)
     free(f.memory);
 }
 
+static void a_cookie_of_bench_mode_lasts_and_no_other_does(void **state)
+{
+    struct fixture f;
+    struct tcp_segment syn = segment(77, 0, TCP_SYN);
+
+    fixture_init(&f, 0, 0);
+    f.env.cookies_last = true;
+
+    struct tcp_segment ack = cookie_ack(&f, syn);
+
+    for (uint32_t hour = 0; hour < 100; hour++) {
+        assert_true(opens(&f, &ack));
+        f.now += 3600 * 1000 * MS_NS;
+    }
+    ack.seq++;
+    assert_false(opens(&f, &ack));
+    ack.seq--;
+    f.env.cookies_last = false;
+    assert_false(opens(&f, &ack));
+    free(f.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cookie_of_bench_mode_lasts_and_no_other_does),
         cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_by_flow),
         cmocka_unit_test(the_echoed_cookie_opens_with_the_options_of_the_syn),
         cmocka_unit_test(any_other_ack_is_refused),

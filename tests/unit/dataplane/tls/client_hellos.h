@@ -8,8 +8,9 @@
 #include <stdlib.h>
 
 static const char *const client_hellos[] = {
-    "chromium_like", "curl_tls13",      "firefox_like", "gnutls_tls12",  "gnutls_tls13",
-    "node",          "openssl_no_name", "openssl_p384", "openssl_tls12", "openssl_tls13",
+    "chromium_like", "chromium_x25519_like", "curl_tls13",    "firefox_like",
+    "gnutls_tls12",  "gnutls_tls13",         "node",          "node_mlkem",
+    "openssl_p384",  "openssl_no_name",      "openssl_tls12", "openssl_tls13",
 };
 enum { CLIENT_HELLOS = sizeof(client_hellos) / sizeof(client_hellos[0]) };
 

@@ -335,6 +335,36 @@ static void the_table_of_extensions(void **state)
     }
 }
 
+/* As many as are kept in a list, and more; the first is of a type below 64. */
+static void any_extension_twice_is_refused_among_many(void **state)
+{
+    static struct hello h;
+    static struct client_hello hello;
+    for (size_t count = 2; count < 40; count++) {
+        for (size_t twice = 0; twice < count; twice++) {
+            for (size_t is_there = 0; is_there < 2; is_there++) {
+                hello_start(&h);
+                for (size_t i = 0; i < count; i++)
+                    hello_extension(&h, 60 + 0x101 * i, "", 0);
+                if (is_there)
+                    hello_extension(&h, 60 + 0x101 * twice, "x", 1);
+                hello_end(&h);
+                enum tls_alert alert = client_hello_read(&hello, h.bytes, h.len);
+                if (alert != (is_there ? TLS_ALERT_ILLEGAL_PARAMETER : 0))
+                    fail_msg("%zu extensions, number %zu twice: alert %d", count, twice, alert);
+            }
+        }
+    }
+}
+
+static enum tls_alert read_with_digest(struct client_hello *hello, const uint8_t *message,
+                                       size_t len)
+{
+    enum tls_alert alert = client_hello_read(hello, message, len);
+    hello->digest = client_hello_digest(message, len);
+    return alert;
+}
+
 static void the_table_of_second_hellos(void **state)
 {
     static const struct extension first[] = {
@@ -402,20 +432,20 @@ static void the_table_of_second_hellos(void **state)
     static struct hello h;
     static struct client_hello before, hello;
     hello_of(&h, first, sizeof(first) / sizeof(first[0]));
-    assert_int_equal(client_hello_read(&before, h.bytes, h.len), 0);
+    assert_int_equal(read_with_digest(&before, h.bytes, h.len), 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         hello_of(&h, rows[i].list, 9);
         if (rows[i].at > 0)
             h.bytes[rows[i].at]++;
-        if (client_hello_read(&hello, h.bytes, h.len) != 0 ||
+        if (read_with_digest(&hello, h.bytes, h.len) != 0 ||
             client_hello_follows(&before, &hello, 29) != rows[i].follows)
             fail_msg("%s: alert or verdict", rows[i].what);
     }
     /* A PSK that was not there before. */
     hello_of(&h, rows[2].list, 9);
-    assert_int_equal(client_hello_read(&before, h.bytes, h.len), 0);
+    assert_int_equal(read_with_digest(&before, h.bytes, h.len), 0);
     hello_of(&h, rows[0].list, 9);
-    assert_int_equal(client_hello_read(&hello, h.bytes, h.len), 0);
+    assert_int_equal(read_with_digest(&hello, h.bytes, h.len), 0);
     assert_false(client_hello_follows(&before, &hello, 29));
 }
 
@@ -516,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_of_hellos),
         cmocka_unit_test(the_table_of_extensions),
+        cmocka_unit_test(any_extension_twice_is_refused_among_many),
         cmocka_unit_test(the_table_of_second_hellos),
         cmocka_unit_test(the_table_of_names),
         cmocka_unit_test(a_name_with_a_zero_byte_is_refused),

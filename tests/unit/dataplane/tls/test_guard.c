@@ -165,6 +165,65 @@ static void the_hellos_of_clients_pass_however_they_are_cut(void **state)
     }
 }
 
+/* What becomes of the bytes in wire, of which `first` come before the others. */
+struct verdict {
+    enum guard_result result;
+    struct guard guard;
+    size_t bytes; /* let through */
+    uint8_t out[1 << 12];
+};
+
+static void judge(struct verdict *v, size_t len, size_t first)
+{
+    restart(first, SIZE_MAX);
+    look();
+    stream.there = len;
+    v->result = look();
+    v->bytes = drain(1000);
+    v->guard = guard;
+    assert_true(v->bytes <= sizeof(v->out));
+    memcpy(v->out, out, v->bytes);
+}
+
+/* A hello that is there at once goes by its lengths, one whose first byte comes alone byte by byte.
+ */
+static void assert_both_ways_agree(const char *name, const char *how, size_t at, size_t len)
+{
+    static struct verdict whole, cut;
+    const struct client_hello *a = &whole.guard.hello, *b = &cut.guard.hello;
+    judge(&whole, len, 0);
+    judge(&cut, len, 1);
+    if (whole.result != cut.result || whole.guard.alert != cut.guard.alert ||
+        whole.guard.phase != cut.guard.phase || whole.bytes != cut.bytes ||
+        memcmp(whole.out, cut.out, whole.bytes) != 0 || a->name != b->name ||
+        strcmp(a->host, b->host) != 0 || a->is_tls13 != b->is_tls13 || a->digest != b->digest)
+        fail_msg("%s, %s at %zu: results %d and %d, alerts %d and %d", name, how, at, whole.result,
+                 cut.result, whole.guard.alert, cut.guard.alert);
+}
+
+static void a_hello_broken_anywhere_is_judged_as_one_that_comes_slowly(void **state)
+{
+    static uint8_t whole[1 << 12];
+    for (size_t i = 0; i < CLIENT_HELLOS; i++) {
+        const char *name = client_hellos[i];
+        size_t bytes = client_hello_load(corpus, name, whole, sizeof(whole));
+        memcpy(wire, whole, bytes);
+        for (size_t len = 1; len <= bytes; len++)
+            assert_both_ways_agree(name, "cut", len, len);
+        memcpy(wire + bytes, whole, 20);
+        for (size_t more = 1; more < 20; more++)
+            assert_both_ways_agree(name, "longer", bytes, bytes + more);
+        for (size_t at = 0; at < bytes; at++) {
+            static const uint8_t change[] = {1, 0xff, 0x80, 0x20};
+            for (size_t k = 0; k < sizeof(change); k++) {
+                wire[at] = (uint8_t)(whole[at] + change[k]);
+                assert_both_ways_agree(name, "changed", at, bytes);
+            }
+            wire[at] = whole[at];
+        }
+    }
+}
+
 static void large_hello(size_t bytes)
 {
     static uint8_t body[1 << 17];
@@ -494,6 +553,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_hello_passes_whole_however_its_bytes_come),
         cmocka_unit_test(a_hello_passes_whole_however_it_is_cut_into_records),
         cmocka_unit_test(the_hellos_of_clients_pass_however_they_are_cut),
+        cmocka_unit_test(a_hello_broken_anywhere_is_judged_as_one_that_comes_slowly),
         cmocka_unit_test(a_hello_of_64_kb_passes_and_no_larger_one),
         cmocka_unit_test(an_endless_hello_is_refused_at_the_limit),
         cmocka_unit_test(the_table_of_first_bytes),

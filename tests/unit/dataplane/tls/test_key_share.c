@@ -161,6 +161,24 @@ static void a_key_of_ml_kem_has_coefficients_below_q(void **state)
     assert_false(key_share_is_sound(X25519MLKEM768, key, sizeof(key)));
     key[1150] = 0; /* q - 1 */
     assert_true(key_share_is_sound(X25519MLKEM768, key, sizeof(key)));
+    memset(key, 0, 1184);
+    for (size_t i = 0; i < 768; i++) { /* two coefficients in three bytes */
+        static const struct {
+            uint16_t value;
+            bool is_sound;
+        } rows[] = {{3328, true}, {3329, false}, {4095, false}, {0x0d01, false}, {0x00ff, true}};
+        for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+            uint8_t *pair = key + i / 2 * 3;
+            uint32_t bits = (uint32_t)rows[k].value << (i % 2 ? 12 : 0);
+            memcpy(pair, (uint8_t[]){(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16)},
+                   3);
+            assert_int_equal(key_share_is_sound(X25519MLKEM768, key, sizeof(key)),
+                             rows[k].is_sound);
+            memset(pair, 0, 3);
+        }
+    }
+    memset(key + 1152, 0xff, 32); /* the seed is any */
+    assert_true(key_share_is_sound(X25519MLKEM768, key, sizeof(key)));
     key[1184] = 0; /* X25519's half */
     assert_false(key_share_is_sound(X25519MLKEM768, key, sizeof(key)));
     assert_false(key_share_is_sound(X25519MLKEM768, key, 1184));

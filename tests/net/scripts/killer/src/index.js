@@ -10,6 +10,10 @@ const calls = {
   from: () => Array.from({ length: 2 ** 31 }),
   some: () => P.some.call({ length: L }, () => false),
   large: () => new Array(2 ** 27).fill(1),
+  "": () => "calm",
+  eat: () => {
+    for (const kept = []; ; ) kept.push(new ArrayBuffer(2 ** 24));
+  },
   resize: () => {
     const b = new ArrayBuffer(8, { maxByteLength: 2 ** 33 });
     b.resize(2 ** 31);

@@ -1,0 +1,272 @@
+/* port_dpdk_start.c: what a device is asked for, its start, and its next start after a reset. */
+#include "drivers/port_dpdk_impl.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include "drivers/socket_set.h"
+
+enum { DESCRIPTORS_DEFAULT = 1024 };
+
+const char port_dpdk_step_queues[] = "setting up its queues";
+
+static uint64_t rx_csum_offloads(const struct rte_eth_dev_info *info)
+{
+    uint64_t want =
+        RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+    return (info->rx_offload_capa & want) == want ? want : 0;
+}
+
+static uint64_t tx_csum_offloads(const struct rte_eth_dev_info *info)
+{
+    uint64_t want =
+        RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+    return (info->tx_offload_capa & want) == want ? want : 0;
+}
+
+/* How many device queues, and whether the device itself keeps a flow on one core. */
+void port_dpdk_plan(struct port_dpdk *p, const char *device, const char *iface)
+{
+    const struct rte_eth_dev_info *info = &p->info;
+    bool is_pci =
+        p->kind == KIND_OTHER && strncmp(device, "net_", 4) != 0 && strncmp(device, "eth_", 4) != 0;
+    bool is_steered = false;
+
+    switch (p->kind) {
+    case KIND_AF_PACKET:
+        /* Every core reads, and hashes again. Rejected: PACKET_FANOUT's own spread; it hashes well,
+         * but the PMD asks for ROLLOVER too: under load a flow moves to another socket, and a core
+         * that does not know the connection would reset it. */
+        p->device_rx_queues = p->device_tx_queues = info->max_rx_queues;
+        break;
+    case KIND_AF_XDP:
+        p->device_rx_queues = p->device_tx_queues = info->max_rx_queues;
+        is_steered = port_dpdk_netdev_is_physical(iface) && p->device_rx_queues >= p->lanes;
+        break;
+    default:
+        p->device_rx_queues = is_pci ? RTE_MIN(p->lanes, info->max_rx_queues) : 1;
+        p->device_tx_queues = is_pci ? RTE_MIN(p->lanes, info->max_tx_queues) : 1;
+        is_steered = is_pci && p->device_rx_queues == p->lanes && info->flow_type_rss_offloads != 0;
+    }
+    p->hand_over = p->lanes == 1 ? HAND_OVER_NONE : is_steered ? HAND_OVER_DETOURS : HAND_OVER_ALL;
+    p->base.caps.has_rss = is_steered && p->lanes > 1;
+    /* A vdev's offloads are software as well: ours is known to be right. */
+    p->base.caps.has_rx_csum = is_pci && rx_csum_offloads(info);
+    p->base.caps.has_tx_csum = is_pci && tx_csum_offloads(info);
+    p->base.caps.has_tso = is_pci && (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO);
+    p->has_interrupts = p->is_pci = p->base.caps.has_link = is_pci;
+}
+
+/* A card that hashes by a key that all the world knows lets strangers aim at one core. Rejected: a
+ * key that makes both directions alike (0x6d5a repeated): we receive one of them, and of its
+ * 16 random bits there is nothing left to be random. */
+static int configure(struct port_dpdk *p)
+{
+    const struct rte_eth_dev_info *info = &p->info;
+    struct rte_eth_rss_conf *rss;
+    struct rte_eth_conf conf = {
+        .rxmode.offloads = p->base.caps.has_rx_csum ? rx_csum_offloads(info) : 0,
+        .txmode.offloads = p->base.caps.has_tx_csum ? tx_csum_offloads(info) : 0,
+        .intr_conf.rxq = p->has_interrupts || p->kind == KIND_TAP,
+    };
+
+    rss = &conf.rx_adv_conf.rss_conf;
+    if (p->vlan != 0)
+        conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+    if (p->base.caps.has_rss) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        rss->rss_hf =
+            info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    }
+    if (rss->rss_hf == 0) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE; /* AF_XDP: the interface has its own RSS */
+    } else if (info->hash_key_size > 0 && info->hash_key_size <= sizeof(p->rss_key)) {
+        rss->rss_key = p->rss_key;
+        rss->rss_key_len = info->hash_key_size;
+    }
+    return rte_eth_dev_configure(p->port_id, p->device_rx_queues, p->device_tx_queues, &conf);
+}
+
+static int setup_queues(struct port_dpdk *p)
+{
+    uint16_t rx_descriptors =
+        (uint16_t)(p->rx_descriptors ? p->rx_descriptors : DESCRIPTORS_DEFAULT);
+    uint16_t tx_descriptors =
+        (uint16_t)(p->tx_descriptors ? p->tx_descriptors : DESCRIPTORS_DEFAULT);
+    int socket = rte_eth_dev_socket_id(p->port_id);
+    int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_descriptors, &tx_descriptors);
+
+    for (uint16_t q = 0; err == 0 && q < p->device_rx_queues; q++) {
+        struct socket_set before, now;
+        socket_set_read(&before, AF_XDP);
+        err = rte_eth_rx_queue_setup(p->port_id, q, rx_descriptors, (unsigned)socket, NULL,
+                                     p->pools[q]);
+        socket_set_read(&now, AF_XDP);
+        socket_set_subtract(&now, &before);
+        if (p->kind == KIND_AF_XDP && err == 0 && now.count == 1)
+            port_dpdk_add_wait_fd(p, q, now.fds[0]);
+    }
+    for (uint16_t q = 0; err == 0 && q < p->device_tx_queues; q++)
+        err = rte_eth_tx_queue_setup(p->port_id, q, tx_descriptors, (unsigned)socket, NULL);
+    return err;
+}
+
+/* Promiscuous as long as the socket is open. Rejected: the PMD's way, a flag of the interface,
+ * which stays on it after a crash, and which only CAP_NET_ADMIN takes away again. */
+static bool join_all(struct port_dpdk *p)
+{
+    struct sockaddr_ll at = {0};
+    socklen_t bytes = sizeof(at);
+    struct packet_mreq all = {.mr_type = PACKET_MR_PROMISC};
+    int fd = p->lane[0].device_fd_count ? p->lane[0].device_fds[0] : -1;
+
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &bytes) != 0)
+        return false;
+    all.mr_ifindex = at.sll_ifindex;
+    return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0;
+}
+
+/* Of everything that comes by, for a device without a list of groups. */
+static int hear_all(struct port_dpdk *p)
+{
+    /* A tap with an address of our own needs more than its groups. */
+    bool has_all = p->kind == KIND_AF_PACKET ? join_all(p)
+                   : p->kind != KIND_TAP     ? rte_eth_allmulticast_enable(p->port_id) == 0
+                                             : false;
+    if (has_all)
+        return 0;
+    p->is_promiscuous = rte_eth_promiscuous_enable(p->port_id) == 0;
+    return p->is_promiscuous ? 0 : -ENOTSUP;
+}
+
+/* Rejected: all multicast first. A VF that its PF does not trust is told yes, and hears nothing. */
+static int hear_groups(struct port_dpdk *p)
+{
+    if (p->group_count > 0 &&
+        rte_eth_dev_set_mc_addr_list(p->port_id, p->group, p->group_count) == 0)
+        return 0;
+    return p->group_count > 0 ? hear_all(p) : 0;
+}
+
+int port_dpdk_join(struct port *port, const uint8_t (*mac)[6], uint32_t count)
+{
+    struct port_dpdk *p = (struct port_dpdk *)port;
+
+    if (!p->is_pci)
+        return 0; /* hears all of them since its start */
+    if (count > PORT_GROUPS_MAX)
+        return -ENOSPC;
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(p->group[i].addr_bytes, mac[i], sizeof(p->group[i].addr_bytes));
+    p->group_count = count;
+    return hear_groups(p);
+}
+
+/* What a device forgets when it is stopped. */
+static int set_filters(struct port_dpdk *p, const char **step)
+{
+    *step = "letting its VLAN in";
+    int err = p->vlan ? rte_eth_dev_vlan_filter(p->port_id, p->vlan, 1) : 0;
+    if (err && err != -ENOTSUP && err != -ENOSYS) /* without a filter all VLANs come in */
+        return err;
+    if (p->base.caps.has_rss && p->spread.rpc_port != 0)
+        p->base.caps.has_rpc_rules =
+            flow_rules_create(&p->rules, p->port_id, p->spread.rpc_port, p->lanes) == 0;
+    *step = "joining its multicast groups";
+    if (p->is_pci)
+        return hear_groups(p);
+    hear_all(p); /* as well as it can */
+    return 0;
+}
+
+static int configure_and_start(struct port_dpdk *p, const char **step)
+{
+    *step = "configuring it";
+    int err = configure(p);
+    if (err)
+        return err;
+    *step = port_dpdk_step_queues;
+    err = setup_queues(p);
+    if (err)
+        return err;
+    *step = "starting it";
+    return rte_eth_dev_start(p->port_id);
+}
+
+int port_dpdk_start(struct port_dpdk *p, const char **step)
+{
+    int err = configure_and_start(p, step);
+    if (err && p->has_interrupts) {
+        p->has_interrupts = false; /* some PMDs cannot start with too few vectors */
+        err = configure_and_start(p, step);
+    }
+    return err ? err : set_filters(p, step);
+}
+
+int port_dpdk_restart(struct port_dpdk *p, bool is_reset, const char **step)
+{
+    *step = "resetting it";
+    flow_rules_destroy(&p->rules);
+    int err = rte_eth_dev_stop(p->port_id);
+    if (is_reset && err == 0)
+        err = rte_eth_dev_reset(p->port_id);
+    if (err && err != -ENOTSUP) /* of some, stop and start is all the reset there is */
+        return err;
+    err = port_dpdk_start(p, step);
+    if (err == 0 && p->is_pci) { /* other vectors, or none this time */
+        for (uint16_t q = 0; q < p->lanes; q++)
+            p->lane[q].device_fd_count = 0;
+        port_dpdk_find_interrupts(p);
+    }
+    return err;
+}
+
+void port_dpdk_add_wait_fd(struct port_dpdk *p, uint16_t device_queue, int fd)
+{
+    struct lane *l = &p->lane[device_queue % p->lanes];
+    if (l->device_fd_count < PORT_WAIT_FDS_MAX - 1) /* one stays free for the eventfd */
+        l->device_fds[l->device_fd_count++] = fd;
+}
+
+/* True if every lane that reads a device can wait for all of its queues. */
+static bool can_wait(const struct port_dpdk *p)
+{
+    for (uint16_t q = 0; q < p->lanes; q++) {
+        int queues = 0;
+        for (uint16_t d = q; d < p->device_rx_queues; d += p->lanes)
+            queues++;
+        if (p->lane[q].device_fd_count < queues)
+            return false;
+    }
+    return true;
+}
+
+/* Rx interrupts, or the tap PMD's descriptors, where the sockets trick does not apply. */
+static void find_interrupts(struct port_dpdk *p)
+{
+    if (p->kind == KIND_AF_PACKET || p->kind == KIND_AF_XDP)
+        return;
+    for (uint16_t q = 0; q < p->device_rx_queues; q++) {
+        if (p->has_interrupts) {
+            if (rte_eth_dev_rx_intr_enable(p->port_id, q) != 0) {
+                p->has_interrupts = false;
+                return;
+            }
+            rte_eth_dev_rx_intr_disable(p->port_id, q);
+        }
+        int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->port_id, q);
+        if (fd >= 0)
+            port_dpdk_add_wait_fd(p, q, fd);
+    }
+}
+
+void port_dpdk_find_interrupts(struct port_dpdk *p)
+{
+    find_interrupts(p);
+    p->base.caps.has_rx_wait = can_wait(p);
+}

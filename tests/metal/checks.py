@@ -1,0 +1,349 @@
+"""checks.py - what is asked of hearth on PCI, in this order. A check passes if it returns, what it returns is told beside it, and fails by an exception.
+
+A group begins with nothing running, and its checks go on from where the one before left the node. One that left it badly lets the others fail too: the
+first is the one to read.
+"""
+
+import json
+import subprocess
+import time
+
+from client import Client, Load, make_certificates, narrow_link
+from machine import PAUSE, ROOT
+
+VFS = ("0000:01:10.0", "0000:01:10.2", "0000:01:10.4")
+VLAN = 100
+START_SECONDS_MAX = 300
+
+# Known to fail, by their names: why. One that passes all the same fails the run, so that this list tells the truth.
+KNOWN = {}
+
+all_checks = []  # (group, description, function)
+
+
+def check(group, description):
+    def register(function):
+        all_checks.append((group, description, function))
+        return function
+
+    return register
+
+
+class Bench:
+    """A machine, and whoever asks it."""
+
+    def __init__(self, machine):
+        self.machine, self.guest = machine, machine.guest
+        make_certificates(machine.ctl)
+        self.ca = f"{machine.ctl}/ca.pem"
+        self.client = Client(self.ca)
+        self.ask, self.download = self.client.ask, self.client.download
+
+    def configure(self, device, net=0, host=2, node="m1", cores="1", port="", memory_mb=384, extra=""):
+        """What launch, start and await_ready (guest.sh) take: host of net N is 10.99.N.host and fd99:N::host. port: more of `port:`."""
+        self.machine.put(f"{node}.yaml", f"""node: {node}
+port: {{device: "{device}", addresses: [10.99.{net}.{host}/24, "fd99:{net}::{host}/64"]{port and ", " + port}}}
+cores: [{cores}]
+memory_mb: {memory_mb}
+listen: {{https: 443}}
+certificates: [{{chain: /run/ctl/s.pem, key: /run/ctl/s.key, default: true}}]
+zones: [hearth.test]
+cells: {{spares: 1, larges: 2}}
+limits: {{cpu_ms: 5000}} # the first request after a deploy takes more than the default: V8 is emulated too
+store: /run/hearth/{node}/store
+run: /run/hearth/{node}
+ctl: /run/hearth/{node}/ctl.sock
+debug_headers: true
+drain_ms: 1000
+{extra}""")
+
+    def start(self, *arguments, **options):
+        self.configure(*arguments, **options)
+        self.guest(f"start {options.get('node', 'm1')}", patience=START_SECONDS_MAX)
+
+    def status(self, node="m1"):
+        return json.loads(self.guest(f"ctl {node} status --json"))
+
+    def account(self, node="m1"):
+        """Every frame that was received has ended in one counter."""
+        stats = json.loads(self.guest(f"ctl {node} stats --json"))
+        received = sum(core["port"]["rx_frames"] for core in stats["cores"])
+        assert received > 0 and stats["unaccounted"] == 0, f"{stats['unaccounted']} of {received} frames are in no counter"
+        return f"{received} frames"
+
+    def log(self, node="m1"):
+        return self.guest(f"cat /run/hearth/{node}/log")
+
+
+def until(condition, what, patience=30):
+    """condition()'s first true value; fails when there is none in time."""
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {patience} s for {what}"
+        time.sleep(PAUSE)
+    return value
+
+
+def answers(bench, address="10.99.0.2", patience=30):
+    """Waits until it does."""
+    def is_answered():
+        try:
+            return bench.ask(address, patience=3)
+        except AssertionError:
+            return None
+    until(is_answered, f"an answer of {address}", patience)
+
+
+# ---- a virtual function --------------------------------------------------------------------------------------------
+
+
+@check("vf", "tools/vfs makes three functions and binds them")
+def _(bench):
+    said = bench.guest("modprobe igb && modprobe vfio-pci && $TREE/tools/vfs eth0 3")
+    assert all(address in said for address in VFS), said
+
+
+@check("vf", "hearthd starts, V8 too, with what its unit allows and no more")
+def _(bench):
+    bench.start(VFS[0])
+    state = bench.guest("grep -hE '^(CapBnd|NoNewPrivs):' /proc/$(pid_of m1)/task/*/status")
+    kill, ptrace = 1 << 5, 1 << 19  # one that the unit gives, and one that it does not
+    for line in state.splitlines():
+        name, value = line.split()
+        assert value == "1" if name == "NoNewPrivs:" else int(value, 16) & kill and not int(value, 16) & ptrace, state
+
+
+@check("vf", "it has the address that tools/vfs gave to it")
+def _(bench):
+    mac = bench.status()["port"]["mac"]
+    assert f"vf 0     link/ether {mac}" in bench.guest("ip link show eth0"), mac
+    return mac
+
+
+@check("vf", "HTTPS over IPv4")
+def _(bench):
+    bench.ask("10.99.0.2")
+
+
+@check("vf", "HTTPS over IPv6 (neighbour discovery)")
+def _(bench):
+    bench.ask("fd99:0::2")
+
+
+@check("vf", "1 MB, whole")
+def _(bench):
+    bench.download("10.99.0.2")
+
+
+@check("vf", "every frame is accounted for")
+def _(bench):
+    return bench.account()
+
+
+@check("vf", "the cable is pulled: status says so, and when it is back; then it answers")
+def _(bench):
+    bench.machine.monitor("set_link n0 off")
+    try:
+        until(lambda: bench.status()["port"]["link"] == "down", "status to say that the link is down")
+    finally:
+        bench.machine.monitor("set_link n0 on")
+    until(lambda: bench.status()["port"]["link"] == "up", "status to say that the link is up")
+    answers(bench)
+
+
+@check("vf", "its PF goes down and up: not ready meanwhile, then it answers without being started again")
+def _(bench):
+    bench.guest("ip link set eth0 down")
+    try:
+        until(lambda: not bench.status()["ready"], "status to say that it is not ready")
+    finally:
+        bench.guest("ip link set eth0 up")
+    until(lambda: bench.status()["ready"], "status to say that it is ready")
+    answers(bench)
+    bench.ask("fd99:0::2")
+
+
+@check("vf", "started again")
+def _(bench):
+    bench.guest("stop_all")
+    bench.start(VFS[0])
+
+
+@check("vf", "HTTPS again")
+def _(bench):
+    bench.ask("10.99.0.2")
+
+
+@check("vf", "tools/vfs does not take a function away that hearthd has, and names who has it")
+def _(bench):
+    said = bench.guest("timeout 10 $TREE/tools/vfs eth0 0 && echo taken || true")
+    pid = bench.guest("pid_of m1").strip()
+    assert "taken" not in said and pid in said and VFS[0] in said, said
+    answers(bench)
+
+
+@check("vf", "taken away under load: hearthd lets it go at once, says so and is not ready")
+def _(bench):
+    with Load(bench.client, "10.99.0.2") as load:
+        until(lambda: load.good, "a good answer")
+        bench.guest("echo 0 >/sys/class/net/eth0/device/sriov_numvfs", patience=30)
+        until(lambda: not bench.status()["ready"], "status to say that it is not ready")
+    log = bench.log()
+    assert VFS[0] in log.rsplit("step=port", 1)[1], log
+    return f"{load.good} requests before"
+
+
+@check("vf", "made and started again after that")
+def _(bench):
+    bench.guest("stop_all; $TREE/tools/vfs eth0 3")
+    bench.start(VFS[0])
+    bench.ask("10.99.0.2")
+
+
+@check("vf", "started while its PF is down: not ready, and no address of its own making; ready once the PF is up")
+def _(bench):
+    bench.guest("stop_all; ip link set eth0 down; launch m1")
+    try:
+        until(lambda: "PF" in bench.log(), "hearthd to say that the PF does not answer")
+        assert bench.guest("is_ready m1 && echo ready || echo not ready") == "not ready\n"
+    finally:
+        bench.guest("ip link set eth0 up")
+    bench.guest("await_ready m1 && deploy m1", patience=START_SECONDS_MAX)
+    assert bench.status()["port"]["mac"] in bench.guest("ip link show eth0")
+    answers(bench)
+
+
+@check("vf", "one that the kernel's driver has: the error names the driver, and what to do")
+def _(bench):
+    bench.guest(f"stop_all; give {VFS[1]} igbvf")
+    bench.configure(VFS[1])
+    try:
+        said = bench.guest("launch m1; await_ready m1 && echo started || true")
+        assert "started" not in said and "igbvf" in said and "vfio-pci" in said, said
+    finally:
+        bench.guest(f"give {VFS[1]} vfio-pci")
+
+
+@check("vf", "port.vlan: it answers there, and not without a tag")
+def _(bench):
+    bench.guest("stop_all")
+    bench.start(VFS[0], net=60, port=f"vlan: {VLAN}")
+    bench.guest(f"modprobe 8021q; ip link set eth0 up; ip link add link eth0 name eth0.{VLAN} type vlan id {VLAN}; ip link set eth0.{VLAN} up; "
+                f"ip addr add 10.99.60.1/24 dev eth0.{VLAN}")
+    bench.guest("ask 10.99.60.2")
+    subprocess.run("ip addr add 10.99.60.9/24 dev m0".split(), check=True)
+    try:
+        assert subprocess.run("ping -c 2 -i 0.3 -W 1 10.99.60.2".split(), stdout=subprocess.DEVNULL).returncode, "an answer without a tag"
+    finally:
+        subprocess.run("ip addr del 10.99.60.9/24 dev m0".split(), check=True)
+
+
+@check("vf", "tools/vfs --vlan: the card tags and untags")
+def _(bench):
+    bench.guest(f"stop_all; $TREE/tools/vfs eth0 3 --vlan {VLAN}")
+    bench.start(VFS[0], net=60)
+    bench.guest("ask 10.99.60.2")
+    bench.guest(f"stop_all; ip link del eth0.{VLAN}; $TREE/tools/vfs eth0 0")
+
+
+# ---- three nodes of a cluster, each on a function of one card ------------------------------------------------------
+
+
+NODES = ("m1", "m2", "m3")
+
+
+@check("cluster", "three nodes start, each on a function of one card, and take each other for serving")
+def _(bench):
+    hearthctl, ctl = f"{ROOT}/build/control/hearthctl", bench.machine.ctl
+
+    def key(kind, name):
+        return subprocess.run([hearthctl, "key", kind, f"{ctl}/{name}"], check=True, capture_output=True, text=True).stdout.strip()
+
+    bench.guest("modprobe igb && modprobe vfio-pci && $TREE/tools/vfs eth0 3")
+    key("secret", "secret")
+    members = "".join(f'    - {{name: {node}, address: 10.99.0.{2 + i}, key: "{key("new", node + ".key")}"}}\n' for i, node in enumerate(NODES))
+    for i, node in enumerate(NODES):
+        bench.configure(VFS[i], host=2 + i, node=node, cores=str(i % 2), memory_mb=256,
+                        extra=f"cluster:\n  key: /run/ctl/{node}.key\n  secret: /run/ctl/secret\n  port: 4433\n  members:\n{members}")
+    # One after the other: three V8s that boot at once may be slower than hearthd waits for its zygote, on a machine that has other work.
+    for node in NODES:
+        bench.guest(f"launch {node}; await_ready {node}", patience=START_SECONDS_MAX)
+
+    def all_serving():
+        seen = [json.loads(bench.guest(f"ctl {node} node status --json"))["members"] for node in NODES]
+        return all(member["state"] == "serving" for members in seen for member in members)
+    until(all_serving, "all nodes to be serving", patience=60)
+
+
+@check("cluster", "a request is answered at its home, whichever node it enters")
+def _(bench):
+    bench.guest(" && ".join(f"deploy {node}" for node in NODES))
+    seen = set()
+    for script, path in (("hello", "/"), ("big", "/?blocks=1")):
+        for i, node in enumerate(NODES):
+            answer = bench.ask(f"10.99.0.{2 + i}", script, path)
+            home = answer.headers["x-hearth-home"]
+            assert answer.headers["x-hearth-path"] == ("here" if home == node else "forwarded"), answer.headers
+            seen.add((script, home))
+    assert len(seen) == 2, f"the nodes do not agree: {seen}"
+    return ", ".join(f"{script} at {home}" for script, home in sorted(seen))
+
+
+@check("cluster", "1 MB, whole, through each node")
+def _(bench):
+    for i in range(len(NODES)):
+        bench.download(f"10.99.0.{2 + i}")
+
+
+# ---- whole cards ---------------------------------------------------------------------------------------------------
+
+
+def whole_card(group, address, net, port=""):
+    @check(group, "hearthd starts, two cores")
+    def _(bench):
+        bench.guest(f"give {address} vfio-pci")
+        bench.start(address, net=net, cores="1, 1", port=port)
+        status = bench.status()["port"]
+        assert status["queues"] == 2
+        return status["driver"]
+
+    @check(group, "HTTPS over IPv4")
+    def _(bench):
+        bench.ask(f"10.99.{net}.2")
+
+    @check(group, "HTTPS over IPv6 (neighbour discovery)")
+    def _(bench):
+        bench.ask(f"fd99:{net}::2")
+
+    @check(group, "1 MB, whole")
+    def _(bench):
+        bench.download(f"10.99.{net}.2")
+
+    @check(group, "a sleeping core wakes")
+    def _(bench):
+        return bench.client.wakes(f"10.99.{net}.2")
+
+    @check(group, "every frame is accounted for")
+    def _(bench):
+        return bench.account()
+
+
+whole_card("igb", "0000:01:00.0", 0, port="gateway4: 10.99.0.1")
+
+
+@check("igb", "RSS in the card, and a path with a smaller MTU: eight downloads")
+def _(bench):
+    assert bench.status()["port"]["rss"]
+    with narrow_link(bench.ca) as client:
+        lost = []
+        for _ in range(8):
+            try:
+                client.download("10.99.0.2", blocks=100, patience=5)
+            except AssertionError as error:
+                lost.append(str(error))
+        assert not lost, f"{len(lost)} of 8 got nothing, or not all: {lost[0]}"
+
+
+whole_card("e1000e", "0000:02:00.0", 1)
+whole_card("virtio", "0000:03:00.0", 2)
+whole_card("vmxnet3", "0000:04:00.0", 3)
