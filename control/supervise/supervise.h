@@ -15,7 +15,10 @@
  * Spares are forked ahead, off the path of requests. A START that is demanded takes one, or a new
  * fork; what finds no room waits in a queue. Room (cells.max less the spares, and memory) is made
  * by the warm table (warm_pool.h): the least valuable cell without a job goes; for a guess only one
- * that nobody asked for within WARM_IDLE_NS. An account with a ceiling makes room among its own
+ * that nobody asked for within WARM_IDLE_NS. What an account with less than its part uses goes only
+ * for another such account; one that has its part waits for its own. Cells that grow beyond the
+ * budget: what is idle goes, then the largest of the account that has most, busy or not; a single
+ * account may have more than the budget. An account with a ceiling makes room among its own
  * cells; where all of these have jobs for SUPERVISE_FULL_MS, the start is refused, and its
  * script held for a second. An account that has grown over its ceiling loses idle cells first,
  * then its largest.
@@ -75,6 +78,7 @@ enum {
     SUPERVISE_LOGS_PER_SECOND = 200, /* of one cell; more are dropped and counted */
     SUPERVISE_SHARE_MS = 20,         /* of CPU time: a cell joins its account's control group */
     SUPERVISE_BYTES_GUESS = 2 << 20, /* of a cell that was not looked at yet */
+    SUPERVISE_OVER_PART = 32,        /* 1 / so much of the budget over it: a busy cell goes */
     SUPERVISE_TEMPLATES_MAX = 64,
     SUPERVISE_DEAR_US = 5000, /* CPU time of a start: from here on a template may be worth it */
     SUPERVISE_TEMPLATE_AGAIN_S = 60, /* that went by itself */

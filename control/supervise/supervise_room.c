@@ -205,16 +205,26 @@ static void pin_watched(struct supervise *s)
         cell_pin(c);
 }
 
-/* True: one cell goes, of that account, or a template of it; NULL: of any. The least valuable may
- * have got a job since the last look. */
-static bool evict(struct supervise *s, const struct account_cells *of, uint64_t idle_ns)
+/* Who asks for room, and where it may come from. */
+struct room {
+    const struct account_cells *of; /* among its own; NULL: of all */
+    uint64_t idle_ns;               /* of what was not used for so long */
+    bool may_take_kept;             /* also of those with less than their part */
+};
+
+/* True: one cell goes, or a template. The least valuable may have got a job since the last look. */
+static bool evict(struct supervise *s, const struct room *room)
 {
+    const struct account_cells *of = room->of;
+    const uint64_t now_ns = loop_now_ns();
     struct warm_entry *e;
 
     pin_watched(s);
-    while ((e = warm_pool_victim_of(&s->pool, of ? &of->warm : NULL, idle_ns, loop_now_ns()))) {
+    while ((e = warm_pool_victim_of(&s->pool, of ? &of->warm : NULL, room->idle_ns, now_ns))) {
         struct cell *c = cell_of(s, e);
 
+        if (!of && !room->may_take_kept && warm_pool_keeps(&s->pool, e, now_ns))
+            return false;
         if (!c) {
             templates_evict(s, e);
             return true;
@@ -234,36 +244,48 @@ static bool evict(struct supervise *s, const struct account_cells *of, uint64_t 
     return false;
 }
 
-bool supervise_make_bytes(struct supervise *s, uint64_t bytes, uint64_t idle_ns)
+static bool make_bytes(struct supervise *s, uint64_t bytes, const struct room *room)
 {
     while (s->pool.count && !warm_pool_fits(&s->pool, bytes))
-        if (!evict(s, NULL, idle_ns))
+        if (!evict(s, room))
             return false;
     return true;
+}
+
+bool supervise_make_bytes(struct supervise *s, uint64_t bytes, uint64_t idle_ns)
+{
+    return make_bytes(s, bytes, &(struct room){.idle_ns = idle_ns});
 }
 
 /* For one more cell of that account, among its own. */
 static bool make_account_room(struct supervise *s, const struct account_cells *a, uint64_t idle_ns)
 {
     while (!account_cells_fit(a, SUPERVISE_BYTES_GUESS))
-        if (!evict(s, a, idle_ns))
+        if (!evict(s, &(struct room){.of = a, .idle_ns = idle_ns}))
             return false;
     return true;
 }
 
-/* For one more cell with a script. A single one may have more than the budget. */
-static bool make_room(struct supervise *s, uint64_t idle_ns)
+/* An account that is alone here has all there is, and takes it. */
+static bool has_its_part(const struct supervise *s, const struct account_cells *a)
+{
+    return s->pool.owners > 1 && !warm_pool_is_below(&s->pool, &a->warm);
+}
+
+/* For one more cell with a script, of that account. A single one may have more than the budget. */
+static bool make_room(struct supervise *s, const struct account_cells *a, uint64_t idle_ns)
 {
     const uint32_t places = s->config.cells_max - s->config.spares;
+    const struct room room = {.idle_ns = idle_ns, .may_take_kept = !has_its_part(s, a)};
 
     while (s->count[CELL_STARTING] + s->count[CELL_WARM] >= places)
-        if (!evict(s, NULL, idle_ns))
+        if (!evict(s, &room))
             return false;
-    return supervise_make_bytes(s, SUPERVISE_BYTES_GUESS, idle_ns);
+    return make_bytes(s, SUPERVISE_BYTES_GUESS, &room);
 }
 
 /* What is busy goes by its size: its value would be that somebody asks for it. */
-static bool kill_largest(struct supervise *s, const struct account_cells *a)
+static bool kill_largest(struct supervise *s, const struct account_cells *a, const char *why)
 {
     struct cell *largest = NULL;
 
@@ -278,26 +300,51 @@ static bool kill_largest(struct supervise *s, const struct account_cells *a)
         return false;
     largest->fault = JOB_ERROR_MEMORY_LIMIT;
     s->accounts_killed++;
-    cell_kill(largest, "its account's cells have more memory than they may");
+    cell_kill(largest, why);
     return true;
 }
 
 static void fit_accounts(struct supervise *s)
 {
     for (struct account_cells *a = s->accounts.first; a; a = a->next)
-        while (a->bytes_max && a->bytes > a->bytes_max && (evict(s, a, 0) || kill_largest(s, a)))
+        while (a->bytes_max && a->bytes > a->bytes_max &&
+               (evict(s, &(struct room){.of = a}) ||
+                kill_largest(s, a, "its account's cells have more memory than they may")))
             ;
+}
+
+/* What may go is gone, and it is not enough: those with less than their part are not to pay for
+ * the one with the most. */
+static bool kill_of_greediest(struct supervise *s)
+{
+    const struct account_cells *greediest = s->accounts.first;
+
+    for (const struct account_cells *a = greediest; a; a = a->next)
+        if (a->warm.bytes > greediest->warm.bytes)
+            greediest = a;
+    return greediest && has_its_part(s, greediest) &&
+           kill_largest(s, greediest, "its account has more than its part of the memory");
 }
 
 void supervise_fit(struct supervise *s)
 {
     fit_accounts(s);
     while (s->pool.count > 1 && !warm_pool_fits(&s->pool, 0))
-        if (!evict(s, NULL, 0))
+        if (!evict(s, &(struct room){0}))
+            break;
+    while (s->pool.bytes > s->pool.bytes_max + s->pool.bytes_max / SUPERVISE_OVER_PART)
+        if (!kill_of_greediest(s))
             return;
 }
 
 /* ---- who gets one ---- */
+
+/* The others are not to wait for it. */
+static void wait_among_its_own(struct script_cells *row)
+{
+    script_queue_take(row);
+    script_queue_put(&row->account->waiting, row);
+}
 
 static void serve_wanted(struct supervise *s)
 {
@@ -306,11 +353,16 @@ static void serve_wanted(struct supervise *s)
 
     while ((row = s->wanted.first)) {
         if (!make_account_room(s, row->account, 0)) {
-            script_queue_take(row); /* the others are not to wait for it */
-            script_queue_put(&row->account->waiting, row);
+            wait_among_its_own(row);
             continue;
         }
-        if (!make_room(s, 0) || !(c = take_cell(s, row)))
+        if (!make_room(s, row->account, 0)) {
+            if (!has_its_part(s, row->account))
+                return;
+            wait_among_its_own(row);
+            continue;
+        }
+        if (!(c = take_cell(s, row)))
             return;
         script_queue_take(row);
         cell_assign(c, row);
@@ -335,10 +387,10 @@ void supervise_serve_accounts(struct supervise *s, uint64_t now_ns)
     struct account_cells *next;
 
     for (struct account_cells *a = s->accounts.first; a; a = next) {
-        struct script_cells *row = a->waiting.first;
+        struct script_cells *row;
 
         next = a->next;
-        if (row && make_account_room(s, a, 0)) {
+        while ((row = a->waiting.first) && make_account_room(s, a, 0)) {
             script_queue_take(row);
             script_queue_put(&s->wanted, row);
         }
@@ -399,8 +451,8 @@ void supervise_guess(struct supervise *s, struct script_cells *row)
     struct cell *c;
 
     if (row->queue || row->is_gone || hold_has(&s->holds, row->handle, loop_now_ns()) ||
-        !make_account_room(s, row->account, WARM_IDLE_NS) || !make_room(s, WARM_IDLE_NS) ||
-        !(c = take_cell(s, row)))
+        !make_account_room(s, row->account, WARM_IDLE_NS) ||
+        !make_room(s, row->account, WARM_IDLE_NS) || !(c = take_cell(s, row)))
         return;
     cell_assign(c, row);
     supervise_serve(s);

@@ -157,11 +157,19 @@ struct warm_entry *warm_pool_victim(const struct warm_pool *p, uint64_t idle_ns,
     return warm_pool_victim_of(p, NULL, idle_ns, now_ns);
 }
 
-/* Its owner has less than its part, and uses it. */
+bool warm_pool_is_below(const struct warm_pool *p, const struct warm_owner *owner)
+{
+    return owner->bytes * p->owners < p->bytes;
+}
+
 static bool is_kept(const struct warm_pool *p, const struct warm_item *it, uint64_t now_ns)
 {
-    return it->owner && now_ns - it->used_ns < WARM_KEPT_NS &&
-           it->owner->bytes * p->owners < p->bytes;
+    return it->owner && now_ns - it->used_ns < WARM_KEPT_NS && warm_pool_is_below(p, it->owner);
+}
+
+bool warm_pool_keeps(const struct warm_pool *p, const struct warm_entry *e, uint64_t now_ns)
+{
+    return is_kept(p, item_of(p, e), now_ns);
 }
 
 struct warm_entry *warm_pool_victim_of(const struct warm_pool *p, const struct warm_owner *owner,

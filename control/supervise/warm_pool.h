@@ -135,5 +135,10 @@ struct warm_entry *warm_pool_victim(const struct warm_pool *, uint64_t idle_ns, 
 /* The same, of that owner's. */
 struct warm_entry *warm_pool_victim_of(const struct warm_pool *, const struct warm_owner *,
                                        uint64_t idle_ns, uint64_t now_ns);
+/* Less than its part of what all owners have: it would be one more with nothing. */
+bool warm_pool_is_below(const struct warm_pool *, const struct warm_owner *);
+/* Its owner has less than its part, and used it within WARM_KEPT_NS: a victim where nothing else
+ * can be one, and then nobody's who has his part. */
+bool warm_pool_keeps(const struct warm_pool *, const struct warm_entry *, uint64_t now_ns);
 
 #endif

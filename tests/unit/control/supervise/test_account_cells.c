@@ -158,6 +158,72 @@ static void one_that_grows_over_it_loses_its_largest_cell(void **state)
     assert_int_equal(held(&full), 0);
 }
 
+static void what_grows_over_the_budget_goes_before_what_others_use(void **state)
+{
+    const struct script *bystander, *large = add_script("large", "hungry");
+    struct seen_link *l;
+
+    rig_config.heap_mb = 1024;
+    rig_config.memory_bytes = 100 << 20;
+    set_ceiling(1000);
+    bystander = of_acme("bystander", "v1");
+    start("good");
+    warm(bystander);
+    l = warm(large);
+    count(l, 1);
+    wake(l); /* takes 200 MB */
+    UNTIL(!script_now(large).cells);
+    assert_int_equal(status_now().accounts_killed, 1);
+    assert_int_equal(status_now().evicted, 0);
+    assert_int_equal(script_now(bystander).cells, 1);
+}
+
+static void an_account_alone_may_have_more_than_the_budget(void **state)
+{
+    const struct script *large = add_script("large", "hungry");
+    struct seen_link *l;
+
+    rig_config.heap_mb = 1024;
+    rig_config.memory_bytes = 100 << 20;
+    start("good");
+    l = warm(large);
+    count(l, 1);
+    wake(l);
+    UNTIL(status_now().memory_bytes > 200 << 20);
+    assert_int_equal(status_now().accounts_killed, 0);
+    assert_int_equal(script_now(large).cells, 1);
+}
+
+static void one_with_its_part_waits_for_its_own(void **state)
+{
+    enum { PLACES = CELLS - SPARES };
+    const struct script *bystander, *other[PLACES];
+    struct seen_link *l[PLACES];
+    char name[8];
+
+    set_ceiling(1000);
+    bystander = of_acme("bystander", "v1");
+    for (int i = 0; i < PLACES; i++) {
+        snprintf(name, sizeof(name), "other%d", i);
+        other[i] = add_script(name, "v1");
+    }
+    start("good");
+    warm(bystander);
+    for (int i = 0; i < PLACES - 1; i++) {
+        l[i] = warm(other[i]);
+        count(l[i], 1);
+    }
+    wish(other[PLACES - 1], true);
+    for (int i = 0; i < 5; i++)
+        loop_step(&loop, 50);
+    assert_int_equal(script_now(bystander).cells, 1);
+    assert_int_equal(script_now(other[PLACES - 1]).cells, 0);
+    count(l[0], -1);
+    UNTIL(is_warm(other[PLACES - 1]));
+    assert_int_equal(script_now(bystander).cells, 1);
+    assert_int_equal(script_now(other[0]).cells, 0);
+}
+
 static void a_ceiling_that_is_lowered_holds_for_what_runs(void **state)
 {
     const struct script *a;
@@ -203,6 +269,9 @@ int main(void)
         TEST(a_start_that_finds_no_room_is_refused_and_others_do_not_wait_for_it),
         TEST(a_deploy_that_finds_no_room_says_so),
         TEST(one_that_grows_over_it_loses_its_largest_cell),
+        TEST(what_grows_over_the_budget_goes_before_what_others_use),
+        TEST(an_account_alone_may_have_more_than_the_budget),
+        TEST(one_with_its_part_waits_for_its_own),
         TEST(a_ceiling_that_is_lowered_holds_for_what_runs),
         TEST(an_account_is_forgotten_with_its_last_script),
     };

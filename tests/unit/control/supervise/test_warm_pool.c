@@ -202,6 +202,9 @@ static void who_has_less_than_his_part_keeps_what_he_uses(void **state)
     warm_pool_remove(&p, &e[1]);
     assert_ptr_equal(warm_pool_victim(&p, 0, MIN)->owner, &large);
     assert_ptr_equal(warm_pool_victim_of(&p, &small, 0, MIN), &e[0]);
+    assert_true(warm_pool_is_below(&p, &small) && !warm_pool_is_below(&p, &large));
+    assert_true(warm_pool_keeps(&p, &e[0], MIN) && !warm_pool_keeps(&p, &e[2], MIN));
+    assert_false(warm_pool_keeps(&p, &e[0], MIN + WARM_KEPT_NS));
     /* He does not use it any more; or he has his part. */
     assert_ptr_equal(warm_pool_victim(&p, 0, MIN + WARM_KEPT_NS), &e[0]);
     warm_pool_resize(&p, &e[0], 300);
