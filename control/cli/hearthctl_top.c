@@ -21,7 +21,7 @@ static const struct {
     {"SERVED/s", {"serve_calls", NULL}},
     {"WARM/s", {"job_warm", NULL}},
     {"COLD/s", {"job_cold", NULL}},
-    {"REFUSED", {"place_refused", "job_no_runtime"}},
+    {"REFUSED", {"place_refused", "job_no_cell"}},
     {"5XX/s", {"http_5xx", NULL}},
     {"HIDDEN ms", {"warm_hidden_us", NULL}},
     {"EVICTED",

@@ -21,7 +21,7 @@
  * It has a place for each link, and the handler looks at all of them: a fault is rare, and adding a
  * region is not.
  *
- * Rejected: a jump out of the access (sigsetjmp around all of runtime_link): it would cost each
+ * Rejected: a jump out of the access (sigsetjmp around all of job_link): it would cost each
  * poll, and leave books half written. The faulting page alone: on hugepages two megabytes of the
  * others would fault in turn. A DPDK heap that grows installs a handler of its own for that
  * moment; hearthd's does not grow once it serves.

@@ -156,7 +156,7 @@
     E(job_rerun, "idempotent requests run again after their cell died")                            \
     E(job_refused,                                                                                 \
       "requests that a cell which has broken a limit did not begin: run again, or 503")            \
-    E(job_no_runtime, "no cell could be had for the script: 503")                                  \
+    E(job_no_cell, "no cell could be had for the script: 503")                                     \
     E(job_table_full, "too many jobs: 503")                                                        \
     E(job_no_chunks, "arena exhausted: 503")                                                       \
     E(job_bad_head, "answers with a malformed head: 502")                                          \

@@ -25,7 +25,6 @@ enum {
     OVERDUE_MS = 5 * 1000, /* behind its wall limit, which the cell keeps by itself */
     LINGER_MS = 60 * 1000, /* behind the answer; the cell's own limit is half of it */
     RETRY_MS = 20,
-    KEEP_CHUNKS = 40, /* a piece of body, kept and in a stream */
 };
 
 #define MS 1000000ull
@@ -83,44 +82,6 @@ struct call *call_find(struct core *core, struct call_ref ref)
     return is_live && c->generation == ref.generation ? c : NULL;
 }
 
-/* What it waits for is here, or may be. */
-static void stop_waiting(struct core *core, struct call *c)
-{
-    age_remove(&c->due);
-    timer_cancel(&core->calls->later, &c->later);
-    age_remove(&c->for_cell);
-}
-
-static void make_due(struct core *core, struct call *c)
-{
-    stop_waiting(core, c);
-    age_add(&core->calls->due, &c->due);
-}
-
-/* The earlier of two times: who asks often must not put off what is due. */
-void call_wait(struct core *core, struct call *c, uint64_t at_ns)
-{
-    if (age_is_in(&c->due))
-        return;
-    if (at_ns <= core->now_ns)
-        make_due(core, c);
-    else if (!timer_is_set(&c->later) || at_ns < c->later.deadline_ns)
-        timer_set(&core->calls->later, &c->later, at_ns);
-}
-
-/* Handles are dense numbers. */
-static struct age_list *for_cell_of(struct calls *t, uint64_t script)
-{
-    return &t->for_cell[script & t->for_cell_mask];
-}
-
-/* A cell of its script that comes makes a difference. */
-static void wait_for_cell(struct core *core, struct call *c)
-{
-    if (!age_is_in(&c->for_cell))
-        age_add(for_cell_of(core->calls, c->script_handle), &c->for_cell);
-}
-
 static void uncount(struct core *core, struct call *c)
 {
     if (c->is_counted && !MUTANT(IN_FLIGHT_LEAKED))
@@ -146,7 +107,7 @@ static void free_call(struct core *core, struct call *c)
     uncount(core, c);
     call_uncount_at_once(c);
     call_revoke_lazy(core, c);
-    stop_waiting(core, c);
+    call_stop_waiting(core, c);
     timer_cancel(&core->calls->limits, &c->limit);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
@@ -156,11 +117,6 @@ static void free_call(struct core *core, struct call *c)
     c->next_free = core->calls->free;
     core->calls->free = c;
     core->calls->live--;
-}
-
-static struct runtime_link *link_of(struct core *core, const struct call *c)
-{
-    return cells_at(core, c->link);
 }
 
 /* ---- how long it may take ---- */
@@ -184,133 +140,6 @@ static void limit_linger(struct core *core, struct call *c)
               core->now_ns + (LINGER_MS + (uint64_t)c->cpu_ms) * MS);
 }
 
-/* ---- what is kept ---- */
-
-static void keep_no_more(struct core *core, struct call *c)
-{
-    byte_queue_clear(&c->head, &core->chunks);
-    if (!c->keeps)
-        return;
-    c->keeps = false;
-    byte_queue_consume(&c->kept, &core->chunks, c->fed);
-    c->fed = 0;
-}
-
-/* Bytes that may be needed again are kept; the others go. */
-void call_review_kept(struct core *core, struct call *c)
-{
-    bool may_rerun = (c->is_idempotent || c->body_complete) &&
-                     (!c->has_head || MUTANT(RERUN_ANSWERED)) && !c->was_rerun &&
-                     c->body_total <= core->world->tune.optimistic_bytes;
-    bool is_awaited =
-        c->state == CALL_PLACE || (c->state == CALL_SENT && !MUTANT(KEPT_DROPPED_EARLY));
-    if (!is_awaited && !(may_rerun && c->keeps))
-        keep_no_more(core, c);
-}
-
-static bool is_replaying(const struct call *c)
-{
-    return c->fed < c->kept.bytes;
-}
-
-/* ---- body, to where it runs ---- */
-
-static size_t room_there(struct core *core, struct call *c)
-{
-    if (c->state == CALL_LOCAL)
-        return runtime_link_body_room(link_of(core, c), c->job);
-    return call_is_remote(c) ? call_remote_room(core, c) : 0;
-}
-
-/* False: the end found no room. */
-static bool give_there(struct core *core, struct call *c, const uint8_t *bytes, size_t len,
-                       bool is_end)
-{
-    if (c->state != CALL_LOCAL)
-        return call_write_body(core, c, bytes, len, is_end);
-    bool ended;
-    size_t taken = runtime_link_body(link_of(core, c), c->job, bytes, len, is_end, &ended);
-    assert(taken == len);
-    return ended || !is_end;
-}
-
-/* Kept bytes, and the end of the body, as far as there is room. */
-static void feed(struct core *core, struct call *c)
-{
-    if (c->state != CALL_LOCAL && !call_is_remote(c))
-        return;
-    while (is_replaying(c)) {
-        size_t room = room_there(core, c), len = c->kept.bytes - c->fed;
-        if (len > room)
-            len = room;
-        if (len > sizeof(core->calls->piece))
-            len = sizeof(core->calls->piece);
-        if (len == 0)
-            break;
-        byte_queue_copy(&c->kept, c->fed, core->calls->piece, len);
-        give_there(core, c, core->calls->piece, len, false);
-        if (c->keeps)
-            c->fed += (uint32_t)len;
-        else
-            byte_queue_consume(&c->kept, &core->chunks, (uint32_t)len);
-    }
-    if (c->has_body && c->body_complete && !c->end_told && !is_replaying(c))
-        c->end_told = give_there(core, c, NULL, 0, true);
-    if (is_replaying(c) || (c->has_body && c->body_complete && !c->end_told))
-        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
-}
-
-/* No room, and nobody but us will notice when there is. */
-static bool is_short(struct core *core, struct call *c)
-{
-    bool has_room = !c->keeps || chunk_room(&core->chunks, &(struct chunk_account){0},
-                                            CHUNK_BEGINS) >= KEEP_CHUNKS;
-    /* That it could run again is a luxury: calls that keep what they have, and wait for more, would
-     * wait for each other. */
-    if (!has_room && (c->state == CALL_LOCAL || c->state == CALL_REMOTE)) {
-        keep_no_more(core, c);
-        has_room = true;
-    }
-    return !has_room || (c->state == CALL_LOCAL && runtime_link_is_short(link_of(core, c)));
-}
-
-size_t call_body_room(struct core *core, struct call_ref ref)
-{
-    struct call *c = call_find(core, ref);
-    if (!c || c->body_complete || is_replaying(c))
-        return 0;
-    if (is_short(core, c)) {
-        call_wait(core, c, core->now_ns + CALL_SHORT_NS);
-        return 0;
-    }
-    return room_there(core, c);
-}
-
-void call_body(struct core *core, struct call_ref ref, const uint8_t *bytes, size_t len,
-               bool is_end)
-{
-    struct call *c = call_find(core, ref);
-    assert(c && c->has_body && !c->body_complete && (len == 0 || len <= room_there(core, c)));
-    c->body_total += len;
-    c->body_complete = is_end;
-    c->moved_ns = core->now_ns;
-    budget_moved(&c->budget, core->now_ns);
-    if (is_end)
-        call_end_upload(core, c);
-    /* First there: a stream's room is what the pool has above its reserve. What is kept may take of
-     * the reserve. */
-    if (len > 0)
-        c->end_told = give_there(core, c, bytes, len, is_end) && is_end;
-    if (c->keeps && len > 0) {
-        size_t kept = byte_queue_append(&c->kept, &core->chunks, bytes, len);
-        assert(kept == len);
-        c->fed += (uint32_t)len;
-    }
-    call_review_kept(core, c);
-    if (is_end && !c->end_told)
-        feed(core, c);
-}
-
 /* ---- to a cell here ---- */
 
 enum started { STARTED, WAITS, FAILED };
@@ -331,7 +160,7 @@ static bool may_wait(struct core *core, struct call *c, bool is_cell)
 static enum started start_local(struct core *core, struct call *c, uint32_t *error)
 {
     struct calls *t = core->calls;
-    struct runtime_link *link = cells_pick(core, c->script_handle);
+    struct job_link *link = cells_pick(core, c->script_handle);
     size_t bytes = c->head.bytes;
     if (!call_reserve(core, c, ANSWER_CHUNKS)) {
         core->counters.call_no_chunks += c->wait_until_ns == 0;
@@ -341,8 +170,8 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     byte_queue_copy(&c->head, 0, t->head, bytes);
     uint8_t flags = (c->has_body ? 0 : JOB_F_END) | (c->no_cell_ns ? JOB_F_WAITED : 0);
     enum job_start_result result =
-        link ? runtime_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
-                                  flags, core->now_ns, &c->job)
+        link ? job_link_start(link, c->index, c->script_handle, c->request_id, t->head, bytes,
+                              flags, core->now_ns, &c->job)
              : JOB_NO_RUNTIME;
     switch (result) {
     case JOB_STARTED:
@@ -352,17 +181,17 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
         if (c->no_cell_ns == 0)
             c->no_cell_ns = core->now_ns;
         if (may_wait(core, c, core->world->can_start_cells)) {
-            wait_for_cell(core, c);
+            call_wait_for_cell(core, c);
             return WAITS;
         }
-        core->counters.job_no_runtime++;
+        core->counters.job_no_cell++;
         *error = CALL_ERROR_NO_RUNTIME;
         return FAILED;
     case JOB_TABLE_FULL: /* of a small region: a larger one is on its way */
         cells_outgrown(core, link);
         *error = CALL_ERROR_BUSY;
         if (link->jobs_max < core->config.jobs_max && may_wait(core, c, false)) {
-            wait_for_cell(core, c);
+            call_wait_for_cell(core, c);
             return WAITS;
         }
         core->counters.job_table_full++;
@@ -373,7 +202,7 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
         *error = CALL_ERROR_BUSY;
         if (!may_wait(core, c, false))
             return FAILED;
-        wait_for_cell(core, c);
+        call_wait_for_cell(core, c);
         return WAITS;
     }
     c->state = CALL_LOCAL;
@@ -391,8 +220,8 @@ static enum started start_local(struct core *core, struct call *c, uint32_t *err
     c->no_cell_ns = 0;
     call_trace(core, c, TRACE_START, (uint16_t)c->link, link->live_jobs);
     call_review_kept(core, c);
-    if (is_replaying(c) || c->body_complete)
-        feed(core, c);
+    if (call_is_replaying(c) || c->body_complete)
+        call_feed(core, c);
     call_tell_fin(core, c);
     return STARTED;
 }
@@ -441,7 +270,7 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
             steer_warm_next_homes(core, c->script_hash, c->script_version, heat->width);
         }
     }
-    struct runtime_link *link = cells_pick(core, c->script_handle);
+    struct job_link *link = cells_pick(core, c->script_handle);
     q.is_warm = cells_warmth(core, c->script_handle) == WARMTH_WARM;
     q.is_overloaded = steer_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
@@ -668,7 +497,7 @@ void call_lost(struct core *core, struct call *c, enum job_error suspected_of)
 /* A cell whose ring is full hears of it as soon as there is room. */
 static void tell_cancelled(struct core *core, struct call *c)
 {
-    if (!runtime_link_cancel(link_of(core, c), c->job))
+    if (!job_link_cancel(call_link(core, c), c->job))
         call_wait(core, c, core->now_ns + CALL_SHORT_NS);
 }
 
@@ -699,7 +528,7 @@ void call_finish(struct core *core, struct call *c, bool lingers)
     c->events = NULL;
     call_end_answer(core, c);
     call_end_upload(core, c);
-    stop_waiting(core, c);
+    call_stop_waiting(core, c);
     byte_queue_clear(&c->head, &core->chunks);
     byte_queue_clear(&c->kept, &core->chunks);
     call_send_spans(core, c);
@@ -717,7 +546,7 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
     struct call *c = call_at(core, owner);
     struct head_reader r;
     bool is_end = head->body.is_end;
-    c->lives_on = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->lives_on = is_end && job_link_lingers(call_link(core, c), c->job);
     c->has_head = true;
     c->is_over = is_end;
     if (c->is_bounced)
@@ -736,7 +565,7 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
     struct core *core = arg;
     struct call *c = call_at(core, owner);
     bool is_end = body->is_end;
-    c->lives_on = is_end && runtime_link_lingers(link_of(core, c), c->job);
+    c->lives_on = is_end && job_link_lingers(call_link(core, c), c->job);
     c->is_over = is_end;
     if (is_end)
         call_trace_end(core, c, JOB_ERROR_NONE);
@@ -756,14 +585,7 @@ static void on_error(void *arg, uint32_t owner, enum job_error error)
     if (error == JOB_ERROR_SPENT)
         refused(core, c);
     else
-        fail(core, c, error, runtime_link_lingers(link_of(core, c), c->job));
-}
-
-void call_on_room(struct core *core, struct call *c)
-{
-    feed(core, c);
-    if (!c->body_complete && !is_replaying(c))
-        c->events->credit(core, c->owner);
+        fail(core, c, error, job_link_lingers(call_link(core, c), c->job));
 }
 
 static void on_credit(void *arg, uint32_t owner)
@@ -788,24 +610,24 @@ static void on_done(void *arg, uint32_t owner)
     free_call(core, c);
 }
 
-const struct runtime_link_events call_job_events = {.head = on_head,
-                                                    .data = on_data,
-                                                    .error = on_error,
-                                                    .credit = on_credit,
-                                                    .ran = call_ran,
-                                                    .lost = on_lost,
-                                                    .done = on_done,
-                                                    .span = call_span,
-                                                    .spent = cells_spent,
-                                                    .warmed = cells_warmed,
-                                                    .touched = cells_touched};
+const struct job_link_events call_job_events = {.head = on_head,
+                                                .data = on_data,
+                                                .error = on_error,
+                                                .credit = on_credit,
+                                                .ran = call_ran,
+                                                .lost = on_lost,
+                                                .done = on_done,
+                                                .span = call_span,
+                                                .spent = cells_spent,
+                                                .warmed = cells_warmed,
+                                                .touched = cells_touched};
 
 /* ---- the core's part ---- */
 
 static void let_go(struct core *core, struct call *c)
 {
     assert(c->state == CALL_LINGER);
-    runtime_link_abandon(link_of(core, c), c->job);
+    job_link_abandon(call_link(core, c), c->job);
     free_call(core, c);
 }
 
@@ -829,11 +651,11 @@ void calls_end(struct core *core)
  * not even hear of that does not keep to the contract. */
 static void run_limit(struct core *core, struct call *c)
 {
-    struct runtime_link *link = link_of(core, c);
+    struct job_link *link = call_link(core, c);
     if (c->state == CALL_LINGER) {
         core->counters.job_linger_limit++;
         let_go(core, c);
-        runtime_link_condemn(link);
+        job_link_condemn(link);
         return;
     }
     assert(c->state == CALL_LOCAL);
@@ -868,21 +690,6 @@ static void run_waiting(struct core *core, struct call *c)
     call_on_room(core, c);
 }
 
-void calls_look_again(struct core *core, uint64_t script)
-{
-    struct age_link *next;
-
-    if (MUTANT(ATTACH_UNSEEN))
-        return;
-    for (struct age_link *l = for_cell_of(core->calls, script)->oldest; l; l = next) {
-        struct call *c = (struct call *)((char *)l - offsetof(struct call, for_cell));
-
-        next = l->newer;
-        if (c->script_handle == script)
-            make_due(core, c);
-    }
-}
-
 uint32_t calls_run(struct core *core)
 {
     struct calls *t = core->calls;
@@ -895,11 +702,11 @@ uint32_t calls_run(struct core *core)
         count++;
     }
     while (slice_take(&slice) && (timer = timers_expired(&t->later, core->now_ns)))
-        make_due(core, (struct call *)((char *)timer - offsetof(struct call, later)));
+        call_make_due(core, (struct call *)((char *)timer - offsetof(struct call, later)));
     /* A turn for each; what waits again does so behind those whose turn is to come. */
     for (uint32_t left = t->due.count; left > 0 && t->due.count > 0 && slice_take(&slice); left--) {
         struct call *c = (struct call *)((char *)t->due.oldest - offsetof(struct call, due));
-        stop_waiting(core, c);
+        call_stop_waiting(core, c);
         run_waiting(core, c);
         count++;
     }

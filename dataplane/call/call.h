@@ -4,7 +4,7 @@
  * here or at another node.
  *
  *   a client's exchange (exchange.c) --+--> call: place(), keep --+--> a job of a cell here
- *   a peer's CALL       (serve.c)    --+                          |    (runtime_link.h)
+ *   a peer's CALL       (serve.c)    --+                          |    (job_link.h)
  *   a script's binding  (sub.c)      --+                          +--> a stream to its home (rpc/)
  *                                                                      --BOUNCE--> a local job
  *
@@ -51,7 +51,7 @@
 
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/trace.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/rpc/capability.h"
 #include "dataplane/rpc/channel.h"
 #include "dataplane/rpc/record.h"
@@ -171,6 +171,6 @@ void call_writable(void *core, struct stream *);
 void call_reset(void *core, struct stream *, enum stream_reset);
 void calls_channel_down(struct core *, struct channel *);
 
-extern const struct runtime_link_events call_job_events;
+extern const struct job_link_events call_job_events;
 
 #endif

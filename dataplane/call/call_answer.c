@@ -94,7 +94,7 @@ static void raise_floor(struct core *core, struct byte_queue *q, size_t room)
 static uint32_t outstanding(struct core *core, struct call *c)
 {
     return c->state == CALL_LOCAL
-               ? c->credit_due + runtime_link_outstanding(cells_at(core, c->link), c->job)
+               ? c->credit_due + job_link_outstanding(cells_at(core, c->link), c->job)
                : c->recv_credit;
 }
 
@@ -102,7 +102,7 @@ void call_grant_due(struct core *core, struct call *c)
 {
     if (c->credit_due == 0 || c->state != CALL_LOCAL)
         return;
-    if (runtime_link_credit(cells_at(core, c->link), c->job, c->credit_due))
+    if (job_link_credit(cells_at(core, c->link), c->job, c->credit_due))
         c->credit_due = 0;
     else
         call_wait(core, c, core->now_ns + CALL_SHORT_NS);
@@ -149,7 +149,7 @@ void call_tell_fin(struct core *core, struct call *c)
     bool is_running = c->state == CALL_LOCAL || c->state == CALL_REMOTE;
     if (!c->has_fin || c->fin_told || !is_running || MUTANT(FIN_UNTOLD))
         return;
-    c->fin_told = c->state == CALL_LOCAL ? runtime_link_fin(cells_at(core, c->link), c->job)
+    c->fin_told = c->state == CALL_LOCAL ? job_link_fin(cells_at(core, c->link), c->job)
                                          : peers_fin(core->peers, c->channel, c->stream);
     if (!c->fin_told)
         call_wait(core, c, core->now_ns + CALL_SHORT_NS);

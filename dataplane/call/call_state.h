@@ -1,8 +1,10 @@
 /* call_state.h
  *
- * struct call and its table in full, for call.c (the table, placing, local jobs), call_remote.c
- * (homes), call_answer.c (memory and credit of answers), call_context.c (who called whom, and what
- * they may still spend), call_trace.c (what is told of it) and sub.c, and for no one else.
+ * struct call and its table in full, for call.c (the table, placing, local jobs, the end),
+ * call_wait.c (what is to be looked at, and when), call_body.c (what comes in, and what is kept of
+ * it), call_remote.c (homes), call_answer.c (memory and credit of answers), call_context.c (who
+ * called whom, and what they may still spend), call_trace.c (what is told of it) and sub.c, and for
+ * no one else.
  */
 #ifndef HEARTH_CALL_STATE_H
 #define HEARTH_CALL_STATE_H
@@ -13,6 +15,7 @@
 #include "dataplane/base/trace.h"
 #include "dataplane/call/budget.h"
 #include "dataplane/call/call.h"
+#include "dataplane/call/cells.h"
 #include "dataplane/rpc/record.h"
 #include "runtime/context.h"
 #include "runtime/head.h"
@@ -170,25 +173,51 @@ void call_tell_fin(struct core *, struct call *);
 /* Credit that found no room in the ring goes as soon as there is some. */
 void call_grant_due(struct core *, struct call *);
 
+/* ---- call_wait.c ---- */
+
+/* To be looked at by calls_run at that time, or before. */
+void call_wait(struct core *, struct call *, uint64_t at_ns);
+/* At its next turn. */
+void call_make_due(struct core *, struct call *);
+/* Also when a cell of its script comes. */
+void call_wait_for_cell(struct core *, struct call *);
+void call_stop_waiting(struct core *, struct call *);
+
+/* ---- call_body.c ---- */
+
+/* What was kept has not all gone to where it runs now. */
+static inline bool call_is_replaying(const struct call *c)
+{
+    return c->fed < c->kept.bytes;
+}
+
+/* Bytes that may be needed again are kept; the others go. */
+void call_review_kept(struct core *, struct call *);
+/* Kept bytes, and the end of the body, as far as there is room. */
+void call_feed(struct core *, struct call *);
+/* There is room for body where it runs: feeds it, and tells the origin. */
+void call_on_room(struct core *, struct call *);
+
 /* ---- between call.c and call_remote.c ---- */
+
+/* Of its cell; while it is LOCAL or lingers. */
+static inline struct job_link *call_link(struct core *core, const struct call *c)
+{
+    return cells_at(core, c->link);
+}
 
 static inline bool call_is_remote(const struct call *c)
 {
     return c->state == CALL_SENT || c->state == CALL_REMOTE;
 }
 
-/* To be looked at by calls_run at that time, or before. */
-void call_wait(struct core *, struct call *, uint64_t at_ns);
 void call_revoke_lazy(struct core *, struct call *);
-void call_review_kept(struct core *, struct call *);
-/* There is room for body where it runs: feeds it, and tells the origin. */
-void call_on_room(struct core *, struct call *);
 /* Ends it with an error. */
 void call_fail(struct core *, struct call *, uint32_t error);
 /* Its last event has been told. */
 void call_finish(struct core *, struct call *, bool lingers);
 /* Where it ran is gone: runs it again if that is safe, else fails it. suspected_of: it may be why,
- * and is told that (runtime_link_events.lost). */
+ * and is told that (job_link_events.lost). */
 void call_lost(struct core *, struct call *, enum job_error suspected_of);
 /* Back from a home: here, or not at all. */
 void call_run_here(struct core *, struct call *);

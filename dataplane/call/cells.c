@@ -7,7 +7,7 @@
 #include "dataplane/base/mutant.h"
 #include "dataplane/base/power.h"
 #include "dataplane/base/slice.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/cell_mail.h"
 #include "dataplane/world/world.h"
@@ -32,7 +32,7 @@ enum cell_set {
 enum cell_state { CELL_FREE = 0, CELL_STARTING, CELL_READY, CELL_SPENT, CELL_RETIRED };
 
 struct cell {
-    struct runtime_link link;
+    struct job_link link;
     uint64_t script;
     uint64_t outgrown_ns; /* when it was told that it is too small; 0: never */
     uint32_t next;        /* of the same bucket of scripts */
@@ -47,7 +47,7 @@ struct cell {
 
 struct cells {
     struct cell_mail *mail;
-    struct runtime_link_env env; /* of all links */
+    struct job_link_env env; /* of all links */
     uint32_t count, larges, larges_free;
     uint32_t turn;
     uint32_t counted;    /* jobs of all, as the mail's pulses have them */
@@ -78,12 +78,12 @@ size_t cells_bytes(uint32_t links, uint32_t larges)
     return lines(sizeof(struct cells) + links * sizeof(struct cell)) +
            lines((power_of_two(links) + 2 * links) * sizeof(uint32_t)) +
            lines(larges * sizeof(uint16_t)) +
-           links * lines(runtime_link_table_bytes(&job_geometry_small)) +
-           larges * lines(runtime_link_table_bytes(&job_geometry_large));
+           links * lines(job_link_table_bytes(&job_geometry_small)) +
+           larges * lines(job_link_table_bytes(&job_geometry_large));
 }
 
 struct cells *cells_init(void *memory, struct core *core, struct cell_mail *mail, uint32_t larges,
-                         const struct runtime_link_events *events,
+                         const struct job_link_events *events,
                          const struct runtime_sub_events *sub_events)
 {
     struct cells *t = memory;
@@ -91,18 +91,18 @@ struct cells *cells_init(void *memory, struct core *core, struct cell_mail *mail
     uint8_t *next = memory;
 
     t->mail = mail;
-    t->env = (struct runtime_link_env){.core = core,
-                                       .counters = &core->counters,
-                                       .events = events,
-                                       .sub_events = sub_events,
-                                       .head_copy = t->head,
-                                       .lane = core->config.index,
-                                       .jobs_max = core->config.jobs_max};
+    t->env = (struct job_link_env){.core = core,
+                                   .counters = &core->counters,
+                                   .events = events,
+                                   .sub_events = sub_events,
+                                   .head_copy = t->head,
+                                   .lane = core->config.index,
+                                   .jobs_max = core->config.jobs_max};
     t->count = links;
     t->larges = t->larges_free = larges;
     t->bucket_mask = buckets - 1;
-    t->small_bytes = lines(runtime_link_table_bytes(&job_geometry_small));
-    t->large_bytes = lines(runtime_link_table_bytes(&job_geometry_large));
+    t->small_bytes = lines(job_link_table_bytes(&job_geometry_small));
+    t->large_bytes = lines(job_link_table_bytes(&job_geometry_large));
     next += lines(sizeof(struct cells) + links * sizeof(struct cell));
     t->bucket = (uint32_t *)next;
     t->set[CELLS_BUSY].at = t->bucket + buckets;
@@ -117,7 +117,7 @@ struct cells *cells_init(void *memory, struct core *core, struct cell_mail *mail
     for (uint32_t i = 0; i < larges; i++)
         t->large_free[i] = (uint16_t)(larges - 1 - i);
     for (uint32_t i = 0; i < links; i++)
-        runtime_link_init(&t->cell[i].link, i, &t->env);
+        job_link_init(&t->cell[i].link, i, &t->env);
     warmth_init(&t->warmth, &core->counters);
     return t;
 }
@@ -178,15 +178,15 @@ static bool is_better(const struct cell *a, const struct cell *b)
 /* How long work waits there. Returns the delay that counts. */
 static uint64_t look(struct core *core, struct cell *c)
 {
-    struct runtime_link *link = &c->link;
-    uint64_t delay_ns = runtime_link_look(link, core->now_ns);
+    struct job_link *link = &c->link;
+    uint64_t delay_ns = job_link_look(link, core->now_ns);
 
     shed_observe(&link->shed, &core->shed_tune, delay_ns, core->now_ns);
     shed_observe(&link->full, &core->full_tune, delay_ns, core->now_ns);
     return delay_ns;
 }
 
-struct runtime_link *cells_pick(struct core *core, uint64_t script)
+struct job_link *cells_pick(struct core *core, uint64_t script)
 {
     struct cells *t = core->cells;
     const struct cell *best = first_of(t, script);
@@ -203,13 +203,13 @@ struct runtime_link *cells_pick(struct core *core, uint64_t script)
     return &picked->link;
 }
 
-struct runtime_link *cells_at(struct core *core, uint32_t link)
+struct job_link *cells_at(struct core *core, uint32_t link)
 {
     assert(link < core->cells->count);
     return &core->cells->cell[link].link;
 }
 
-static struct cell *cell_of(struct cells *t, const struct runtime_link *link)
+static struct cell *cell_of(struct cells *t, const struct job_link *link)
 {
     return &t->cell[link->index];
 }
@@ -269,7 +269,7 @@ void cells_need(struct core *core, uint64_t script)
         wish_start(core, script, true);
 }
 
-void cells_outgrown(struct core *core, struct runtime_link *link)
+void cells_outgrown(struct core *core, struct job_link *link)
 {
     struct cells *t = core->cells;
     struct cell *c = cell_of(t, link);
@@ -294,7 +294,7 @@ static void leave(struct cells *t, struct cell *c)
     at[c->place] = last;
     t->cell[last].place = c->place;
     if (c->set == CELLS_QUIET)
-        runtime_link_woke(&c->link);
+        job_link_woke(&c->link);
     c->set = CELLS_AT_REST;
 }
 
@@ -320,7 +320,7 @@ void cells_touched(void *arg, uint32_t link)
 static void hush(struct cells *t, struct cell *c)
 {
     enter(t, c, CELLS_QUIET);
-    if (runtime_link_sleep(&c->link))
+    if (job_link_sleep(&c->link))
         enter(t, c, CELLS_BUSY);
 }
 
@@ -335,7 +335,7 @@ static void release(struct core *core, struct cell *c)
 {
     struct cells *t = core->cells;
 
-    runtime_link_detach(&c->link, (struct job_blame){0});
+    job_link_detach(&c->link, (struct job_blame){0});
     count_jobs(t, c);
     assert(c->counted == 0);
     leave(t, c);
@@ -355,7 +355,7 @@ static void let_go(struct core *core, struct cell *c)
         warmth_evicted(&core->cells->warmth, c->script);
 }
 
-void cells_started(struct core *core, struct runtime_link *link)
+void cells_started(struct core *core, struct job_link *link)
 {
     struct cells *t = core->cells;
     struct cell *c = cell_of(t, link);
@@ -411,11 +411,11 @@ static void attach(struct core *core, const struct cell_news *news)
         c->large = 1 + t->large_free[--t->larges_free];
         table = t->large + (c->large - 1) * t->large_bytes;
     }
-    runtime_link_attach(&c->link, &(struct runtime_link_end){.region = news->region,
-                                                             .geometry = news->geometry,
-                                                             .wake_fd = news->wake_fd,
-                                                             .condemned = news->condemned,
-                                                             .table = table});
+    job_link_attach(&c->link, &(struct job_link_end){.region = news->region,
+                                                     .geometry = news->geometry,
+                                                     .wake_fd = news->wake_fd,
+                                                     .condemned = news->condemned,
+                                                     .table = table});
     c->state = news->is_ready ? CELL_READY : CELL_STARTING;
     chain(t, c);
     if (c->state == CELL_STARTING)
@@ -441,7 +441,7 @@ static uint32_t cut(struct cells *t, uint32_t ended, const struct cell_news *new
     if (c->state == CELL_FREE)
         return ended;
     c->state = CELL_RETIRED; /* nobody whom it tells starts anything there */
-    runtime_link_cut(&c->link, news->ended_by);
+    job_link_cut(&c->link, news->ended_by);
     c->next_ended = ended;
     return news->link;
 }
@@ -449,7 +449,7 @@ static uint32_t cut(struct cells *t, uint32_t ended, const struct cell_news *new
 /* Nobody is suspected any more: they have been told. */
 static void detach(struct core *core, struct cell *c)
 {
-    runtime_link_detach(&c->link, (struct job_blame){0});
+    job_link_detach(&c->link, (struct job_blame){0});
     release(core, c);
     if (!first_of(core->cells, c->script))
         warmth_lost(&core->cells->warmth, c->script);
@@ -530,10 +530,10 @@ static bool run_cell(struct core *core, struct cell *c, struct slice *slice, uin
 {
     uint32_t some = MESSAGES_AT_ONCE;
 
-    while (some >= MESSAGES_AT_ONCE && runtime_link_pending(&c->link)) {
+    while (some >= MESSAGES_AT_ONCE && job_link_pending(&c->link)) {
         if (!slice_take(slice))
             return false;
-        some = runtime_link_poll(&c->link, MESSAGES_AT_ONCE);
+        some = job_link_poll(&c->link, MESSAGES_AT_ONCE);
         *messages += some;
         c->busy_ns = core->now_ns;
     }
@@ -549,7 +549,7 @@ static void settle(struct core *core, struct cell *c)
 
     count_jobs(t, c);
     if (is_over(c)) {
-        runtime_link_flush(&c->link);
+        job_link_flush(&c->link);
         if (c->state == CELL_RETIRED)
             let_go(core, c);
         else if (!has_start)
@@ -581,7 +581,7 @@ static void look_who_rang(struct cells *t)
     for (uint32_t i = t->set[CELLS_QUIET].count; i-- > 0;) {
         struct cell *c = &t->cell[t->set[CELLS_QUIET].at[i]];
 
-        if (runtime_link_has_rung(&c->link) && runtime_link_sleep(&c->link))
+        if (job_link_has_rung(&c->link) && job_link_sleep(&c->link))
             enter(t, c, CELLS_BUSY);
     }
 }
@@ -612,7 +612,7 @@ void cells_flush(struct core *core)
     struct cells *t = core->cells;
 
     for (uint32_t i = 0; i < t->set[CELLS_BUSY].count; i++)
-        runtime_link_flush(&t->cell[t->set[CELLS_BUSY].at[i]].link);
+        job_link_flush(&t->cell[t->set[CELLS_BUSY].at[i]].link);
     cell_mail_ring(t->mail);
 }
 
@@ -622,7 +622,7 @@ bool cells_sleep(struct core *core)
     bool has_work = t->was_rung && t->set[CELLS_QUIET].count > 0;
 
     for (uint32_t i = 0; i < t->set[CELLS_BUSY].count; i++)
-        has_work |= runtime_link_sleep(&t->cell[t->set[CELLS_BUSY].at[i]].link);
+        has_work |= job_link_sleep(&t->cell[t->set[CELLS_BUSY].at[i]].link);
     return has_work;
 }
 
@@ -631,6 +631,6 @@ void cells_woke(struct core *core, bool was_rung)
     struct cells *t = core->cells;
 
     for (uint32_t i = 0; i < t->set[CELLS_BUSY].count; i++)
-        runtime_link_woke(&t->cell[t->set[CELLS_BUSY].at[i]].link);
+        job_link_woke(&t->cell[t->set[CELLS_BUSY].at[i]].link);
     t->was_rung |= was_rung;
 }

@@ -51,16 +51,16 @@
 struct cell_mail;
 struct cells;
 struct core;
-struct runtime_link;
-struct runtime_link_events;
+struct job_link;
+struct job_link_events;
 struct runtime_sub_events;
 
 /* Of so many links, `larges` of them with the large geometry at a time. */
 size_t cells_bytes(uint32_t links, uint32_t larges);
 /* In zeroed memory of that size. The mail's links are the links. The events are those of jobs and
- * of sub-requests (runtime_link.h). */
+ * of sub-requests (job_link.h). */
 struct cells *cells_init(void *memory, struct core *, struct cell_mail *, uint32_t larges,
-                         const struct runtime_link_events *, const struct runtime_sub_events *);
+                         const struct job_link_events *, const struct runtime_sub_events *);
 
 /* First thing in an iteration, and when the core woke up: reads the news. came: there is a cell of
  * that script that was not there, and calls that wait for one should look again. */
@@ -68,9 +68,9 @@ void cells_follow(struct core *, void (*came)(struct core *, uint64_t script));
 
 /* The link to a cell that runs the script: of those that are ready the one with the fewest jobs,
  * else one that starts; NULL: none. */
-struct runtime_link *cells_pick(struct core *, uint64_t script);
+struct job_link *cells_pick(struct core *, uint64_t script);
 /* By its number: of a job or a sub-request. */
-struct runtime_link *cells_at(struct core *, uint32_t link);
+struct job_link *cells_at(struct core *, uint32_t link);
 enum warmth_state cells_warmth(const struct core *, uint64_t script);
 /* A guess: wishes for a cell of the script, unless there is one or it was asked for lately.
  * is_demanded: it is no guess. True: it was wished for. */
@@ -78,17 +78,17 @@ bool cells_ask(struct core *, uint64_t script, bool is_demanded);
 /* A call waits for one: wishes for it, now and then again. */
 void cells_need(struct core *, uint64_t script);
 /* A job was started there. */
-void cells_started(struct core *, struct runtime_link *);
+void cells_started(struct core *, struct job_link *);
 /* The longest start of it that this core has heard of; 0: of none. */
 uint64_t cells_load_ns(const struct core *, uint64_t script);
-/* runtime_link_events.touched. arg: the core. */
+/* job_link_events.touched. arg: the core. */
 void cells_touched(void *arg, uint32_t link);
-/* runtime_link_events.warmed: it says that it has loaded its script. arg: the core. */
+/* job_link_events.warmed: it says that it has loaded its script. arg: the core. */
 void cells_warmed(void *arg, uint32_t link, uint64_t script, uint32_t took_us);
-/* runtime_link_events.spent: it refuses what is started there. */
+/* job_link_events.spent: it refuses what is started there. */
 void cells_spent(void *arg, uint32_t link);
 /* A START found its tables full, or soon will: it should have larger ones. */
-void cells_outgrown(struct core *, struct runtime_link *);
+void cells_outgrown(struct core *, struct job_link *);
 
 /* ---- the core's iteration ---- */
 

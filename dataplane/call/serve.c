@@ -338,7 +338,7 @@ static void on_call(struct core *core, struct served *s, const struct record_cal
         accept_and_fail(core, s, held);
         return;
     }
-    struct runtime_link *link = cells_pick(core, script->handle);
+    struct job_link *link = cells_pick(core, script->handle);
     enum bounce_reason why = link || core->world->can_start_cells
                                  ? steer_shed(core, link, script->id_hash, false)
                                  : BOUNCE_NO_RUNTIME;

@@ -1,7 +1,7 @@
 #include "dataplane/call/steer.h"
 
 #include "dataplane/call/cells.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/core_state.h"
 #include "dataplane/place/place.h"
 #include "dataplane/rpc/peers.h"
@@ -75,8 +75,8 @@ uint16_t steer_load(const struct core *core, uint32_t *queue_us)
     return load;
 }
 
-enum bounce_reason steer_shed(struct core *core, const struct runtime_link *link,
-                              uint64_t script_hash, bool is_last)
+enum bounce_reason steer_shed(struct core *core, const struct job_link *link, uint64_t script_hash,
+                              bool is_last)
 {
     static const struct shed calm; /* of what has no cell yet */
     const struct heat_script *heat = heat_find(core->heat, script_hash);

@@ -16,7 +16,7 @@
 #include "dataplane/place/verdict.h"
 
 struct core;
-struct runtime_link;
+struct job_link;
 
 /* Which node would serve the script for a client here, as far as warming is concerned: its home, or
  * this node if the script is hot here. */
@@ -31,7 +31,7 @@ void steer_warm_next_homes(struct core *, uint64_t script_hash, uint64_t version
 uint16_t steer_load(const struct core *, uint32_t *queue_us);
 /* Why this node should not run one more job of that script now; 0: it may. link: of its cell; NULL:
  * it has none yet. is_last: nobody else would. */
-enum bounce_reason steer_shed(struct core *, const struct runtime_link *, uint64_t script_hash,
+enum bounce_reason steer_shed(struct core *, const struct job_link *, uint64_t script_hash,
                               bool is_last);
 
 #endif

@@ -71,7 +71,7 @@ static struct sub *sub_at(struct core *core, uint32_t index)
     return &core->subs->sub[index];
 }
 
-static struct runtime_link *link_of(struct core *core, const struct sub *s)
+static struct job_link *link_of(struct core *core, const struct sub *s)
 {
     return cells_at(core, s->link);
 }
@@ -125,7 +125,7 @@ void subs_drop(struct core *core, struct call *parent)
 {
     while (parent->first_sub != SUB_NONE) {
         struct sub *s = sub_at(core, parent->first_sub);
-        runtime_link_forget_sub(link_of(core, s), s->slot);
+        job_link_forget_sub(link_of(core, s), s->slot);
         if (!MUTANT(SUB_RUNS_ON))
             call_cancel(core, s->call);
         free_sub(core, s);
@@ -138,9 +138,9 @@ void subs_drop(struct core *core, struct call *parent)
 static void write_reply(struct core *core, struct sub *s)
 {
     struct subs *t = core->subs;
-    struct runtime_link *link = link_of(core, s);
+    struct job_link *link = link_of(core, s);
     if (s->error) {
-        if (runtime_link_reply_error(link, s->slot, (enum job_error)s->error))
+        if (job_link_reply_error(link, s->slot, (enum job_error)s->error))
             free_sub(core, s);
         else
             retry(core, s);
@@ -150,7 +150,7 @@ static void write_reply(struct core *core, struct sub *s)
         uint32_t bytes = s->head_bytes;
         bool is_end = s->is_ended && s->out.bytes == bytes;
         byte_queue_copy(&s->out, 0, t->piece, bytes);
-        if (!runtime_link_reply(link, s->slot, t->piece, bytes, is_end)) {
+        if (!job_link_reply(link, s->slot, t->piece, bytes, is_end)) {
             retry(core, s);
             return;
         }
@@ -162,14 +162,13 @@ static void write_reply(struct core *core, struct sub *s)
         }
     }
     while (s->is_replied && (s->out.bytes > 0 || s->is_ended)) {
-        size_t room = runtime_link_reply_room(link, s->slot),
+        size_t room = job_link_reply_room(link, s->slot),
                len = s->out.bytes < room ? s->out.bytes : room;
         bool is_last = s->is_ended && len == s->out.bytes;
         if (len > 0)
             byte_queue_copy(&s->out, 0, t->piece, len);
-        if ((len == 0 && !is_last) ||
-            !runtime_link_reply_data(link, s->slot, t->piece, len, is_last)) {
-            if (runtime_link_reply_credit(link, s->slot) > 0 || is_last)
+        if ((len == 0 && !is_last) || !job_link_reply_data(link, s->slot, t->piece, len, is_last)) {
+            if (job_link_reply_credit(link, s->slot) > 0 || is_last)
                 retry(core, s); /* not the script's credit: the region's room */
             return;
         }
@@ -269,7 +268,7 @@ static void give_back_credit(struct core *core, struct sub *s)
 {
     if (s->credit_due == 0)
         return;
-    if (runtime_link_sub_credit(link_of(core, s), s->slot, s->credit_due))
+    if (job_link_sub_credit(link_of(core, s), s->slot, s->credit_due))
         s->credit_due = 0;
     else
         retry(core, s);
@@ -470,7 +469,7 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     struct sub *s = take_sub(core, parent);
     if (!s) {
         core->counters.sub_refused++;
-        runtime_link_reply_error(cells_at(core, link), slot, JOB_ERROR_REFUSED);
+        job_link_reply_error(cells_at(core, link), slot, JOB_ERROR_REFUSED);
         return SUB_NONE;
     }
     s->link = link;

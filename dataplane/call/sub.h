@@ -13,7 +13,7 @@
  *
  * A sub belongs to the call of its parent: it goes when that one goes (subs_drop), without a word.
  * The runtime is hostile: binding index, head and credits are checked; a breach condemns the
- * process (runtime_link.h).
+ * process (job_link.h).
  *
  * Bounded by SUBS_DEFAULT of a core: beyond it, the sub is refused. Thread: the core.
  */
@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 
 struct call;
 struct core;

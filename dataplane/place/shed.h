@@ -4,7 +4,7 @@
  * it is.
  *
  *   delay   the time from pushing a START to the process taking it out of the ring, sampled; while
- *           the oldest sample is still in the ring, at least its age (runtime_link.c measures)
+ *           the oldest sample is still in the ring, at least its age (job_link.c measures)
  *   CoDel   over target for a whole interval, with no gap of an interval between two observations
  *           -> overloaded; at or under target once -> not any more, but a new spell begins only
  *           after half an interval (hysteresis)

@@ -1,5 +1,5 @@
 /* The job border under a cell that does anything: the input is a program of honest owner
- * calls and of writes into the shared region. The rig asserts what runtime_link promises whatever
+ * calls and of writes into the shared region. The rig asserts what job_link promises whatever
  * the region holds. */
 #include "input.h"
 #include "tests/unit/dataplane/call/link_rig.h"
@@ -70,24 +70,24 @@ static void call_sub_side(struct link_rig *r, struct input *in, struct rig_sub *
     bool is_end = input_take(in, 1) & 1;
     switch (input_take(in, 1) % 4) {
     case 0:
-        if (!s->is_replied && runtime_link_reply(&r->link, s->slot, bytes, 40, is_end)) {
+        if (!s->is_replied && job_link_reply(&r->link, s->slot, bytes, 40, is_end)) {
             s->is_replied = true;
             s->is_live = !is_end;
         }
         break;
     case 1:
-        room = runtime_link_reply_room(&r->link, s->slot);
+        room = job_link_reply_room(&r->link, s->slot);
         if (s->is_replied &&
-            runtime_link_reply_data(&r->link, s->slot, bytes,
-                                    room < sizeof(bytes) ? room : sizeof(bytes), is_end))
+            job_link_reply_data(&r->link, s->slot, bytes,
+                                room < sizeof(bytes) ? room : sizeof(bytes), is_end))
             s->is_live = !is_end;
         break;
     case 2:
-        if (runtime_link_reply_error(&r->link, s->slot, JOB_ERROR_REFUSED))
+        if (job_link_reply_error(&r->link, s->slot, JOB_ERROR_REFUSED))
             s->is_live = false;
         break;
     case 3:
-        runtime_link_sub_credit(&r->link, s->slot, input_take(in, 2));
+        job_link_sub_credit(&r->link, s->slot, input_take(in, 2));
         break;
     }
 }
@@ -107,19 +107,19 @@ static void call_owner_side(struct link_rig *r, struct input *in, uint32_t what)
     case 1:
         shape = input_take(in, 1);
         if (o->is_live && shape & 128)
-            runtime_link_fin(&r->link, o->ref);
+            job_link_fin(&r->link, o->ref);
         if (o->is_live && shape % 4) {
             rig_cancel(r, owner);
         } else if (o->is_live) {
-            runtime_link_abandon(&r->link, o->ref);
+            job_link_abandon(&r->link, o->ref);
             rig_end(o);
         }
         break;
     case 2:
-        runtime_link_body(&r->link, o->ref, body, input_take(in, 2), input_take(in, 1) & 1, &ended);
+        job_link_body(&r->link, o->ref, body, input_take(in, 2), input_take(in, 1) & 1, &ended);
         break;
     case 3:
-        runtime_link_credit(&r->link, o->ref, input_take(in, 2));
+        job_link_credit(&r->link, o->ref, input_take(in, 2));
         break;
     case 4:
         call_sub_side(r, in, &r->sub[owner % RIG_SUBS]);
@@ -139,8 +139,8 @@ static void run(struct link_rig *r, struct input *in)
         else if (op == 9)
             poke(r, in);
         else
-            runtime_link_poll(&r->link, 1 + input_take(in, 1));
-        runtime_link_flush(&r->link);
+            job_link_poll(&r->link, 1 + input_take(in, 1));
+        job_link_flush(&r->link);
         if (!r->link.region && (op & 1))
             rig_attach(r);
         /* The books balance: the link's live jobs are the owners' live jobs. */

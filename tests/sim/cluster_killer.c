@@ -120,7 +120,7 @@ void killer_check(const struct sim *s)
     for (uint32_t i = 0; s->is_deadly && i < s->nodes; i++)
         CHECK(s->killer.ends[i] <= ends_max, "the script ended %u cells of node %u in %lu s",
               s->killer.ends[i], i, (unsigned long)load_s);
-    CHECK(!s->is_deadly || CLUSTER_COUNT(&s->cluster, job_no_runtime) == 0,
+    CHECK(!s->is_deadly || CLUSTER_COUNT(&s->cluster, job_no_cell) == 0,
           "a call waited for a cell that does not come while its script is held back");
     CHECK(!s->is_deadly || (s->killer.helds > 0) == (CLUSTER_COUNT(&s->cluster, job_held) > 0),
           "held back %u times, and refused %lu times", s->killer.helds,

@@ -475,7 +475,7 @@ static void check_waiting(const struct core *core, uint64_t script)
 static void check_cancelled(const struct model_cells *c, uint32_t i, const struct core *core)
 {
     const struct model_runtime *m = c->link[i].cell->runtime;
-    const struct runtime_link *link = cells_at((struct core *)core, i);
+    const struct job_link *link = cells_at((struct core *)core, i);
     if (!link->region || !m->is_up || job_consumer_pending(&lane_of(&c->link[i])->down))
         return;
     for (uint32_t k = 0; k < m->jobs_end; k++) {
@@ -545,7 +545,7 @@ void model_cells_check_end(struct model_cells *c, const struct core *core)
 {
     model_cells_read(c);
     for (uint32_t i = 0; i < MODEL_LINKS; i++) {
-        struct runtime_link *link = cells_at((struct core *)core, i);
+        struct job_link *link = cells_at((struct core *)core, i);
         const struct model_link *l = &c->link[i];
         CHECK(link->live_jobs == 0, "link %u has %u jobs left", i, link->live_jobs);
         CHECK(cell_mail_pulse(c->mail, i).live == 0, "link %u: %u jobs are counted", i,

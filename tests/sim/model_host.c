@@ -14,7 +14,7 @@
 #include "control/supervise/supervise_state.h"
 #include "dataplane/base/least.h"
 #include "dataplane/call/cells.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/core/core.h"
 
 enum {
@@ -79,7 +79,7 @@ void __wrap_region_close(struct region *r);
 void __wrap_region_close(struct region *r)
 {
     for (uint32_t i = 0; r->map && the_host.core && i < the_host.cores; i++) {
-        struct runtime_link *l = the_host.core[i] ? cells_at(the_host.core[i], r->guard) : NULL;
+        struct job_link *l = the_host.core[i] ? cells_at(the_host.core[i], r->guard) : NULL;
         CHECK(!l || l->region != r->map, "region %u goes, and core %u looks at it", r->guard, i);
     }
     for (uint32_t i = 0; i < HOST_PROCESSES; i++) {

@@ -1,6 +1,6 @@
 #include "dataplane/call/call.h"
 #include "dataplane/call/cells.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "tests/sim/node_parts.h"
 
 struct node_record *node_find(struct node *n, uint32_t id)
@@ -110,7 +110,7 @@ static void check_link(struct node *n, uint32_t number)
 {
     const struct cell_link *l = &n->supervise->link[number];
     for (uint32_t i = 0; i < n->cores; i++) {
-        const struct runtime_link *known = cells_at(n->core[i], number);
+        const struct job_link *known = cells_at(n->core[i], number);
         bool is_held = l->cell && (l->holders >> i & 1);
         CHECK(is_held == (known->region != NULL), "link %u: core %u %s it", number, i,
               known->region ? "looks at" : "has released");

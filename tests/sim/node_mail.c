@@ -1,6 +1,6 @@
 /* The mail between cores and control thread, as it passes: what two cores do to one cell. */
 #include "dataplane/call/cells.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "tests/sim/node_parts.h"
 
 enum { SOON_MS = 5, LONG_MS = 5 };

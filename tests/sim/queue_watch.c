@@ -15,7 +15,7 @@ static void end_wait(struct queue_watch *w)
 }
 
 void queue_watch_check(struct queue_watch *w, const struct model_lane *lane,
-                       const struct runtime_link *link)
+                       const struct job_link *link)
 {
     if (!lane || !link->region) {
         *w = (struct queue_watch){0};

@@ -11,7 +11,7 @@
 #ifndef HEARTH_SIM_QUEUE_WATCH_H
 #define HEARTH_SIM_QUEUE_WATCH_H
 
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "tests/sim/model_runtime.h"
 
 struct queue_watch {
@@ -23,7 +23,6 @@ struct queue_watch {
 };
 
 /* lane: NULL if its cell is dead. */
-void queue_watch_check(struct queue_watch *, const struct model_lane *,
-                       const struct runtime_link *);
+void queue_watch_check(struct queue_watch *, const struct model_lane *, const struct job_link *);
 
 #endif

@@ -121,7 +121,7 @@ static void step_start(struct scene *s)
     for (uint32_t i = 0; i < 2; i++)
         if (!s->rig->owner[i].is_live)
             rig_start(s->rig, i, i == 1);
-    runtime_link_flush(&s->rig->link);
+    job_link_flush(&s->rig->link);
 }
 static void step_hear(struct scene *s)
 {
@@ -136,7 +136,7 @@ static void step_body(struct scene *s)
     bool ended;
 
     if (s->rig->owner[1].is_live)
-        runtime_link_body(&s->rig->link, s->rig->owner[1].ref, bytes, sizeof(bytes), true, &ended);
+        job_link_body(&s->rig->link, s->rig->owner[1].ref, bytes, sizeof(bytes), true, &ended);
 }
 static void step_answer(struct scene *s)
 {
@@ -145,22 +145,22 @@ static void step_answer(struct scene *s)
 }
 static void step_poll(struct scene *s)
 {
-    runtime_link_poll(&s->rig->link, 16);
+    job_link_poll(&s->rig->link, 16);
 }
 static void step_credit(struct scene *s)
 {
     if (s->rig->owner[0].is_live)
-        runtime_link_credit(&s->rig->link, s->rig->owner[0].ref, 4096);
+        job_link_credit(&s->rig->link, s->rig->owner[0].ref, 4096);
 }
 static void step_look(struct scene *s)
 {
-    runtime_link_look(&s->rig->link, s->rig->now_ns += 1000000);
+    job_link_look(&s->rig->link, s->rig->now_ns += 1000000);
 }
 static void step_sleep(struct scene *s)
 {
     if (s->rig->link.region) {
-        runtime_link_sleep(&s->rig->link);
-        runtime_link_woke(&s->rig->link);
+        job_link_sleep(&s->rig->link);
+        job_link_woke(&s->rig->link);
     }
 }
 static void step_cancel(struct scene *s)

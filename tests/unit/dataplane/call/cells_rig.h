@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "dataplane/call/cells.h"
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/cell_mail.h"
 #include "dataplane/world/world.h"
@@ -68,7 +68,7 @@ static void *take(size_t bytes)
     return memset(aligned_alloc(64, (bytes + 63) & ~(size_t)63), 0, bytes);
 }
 
-static int rig_start(uint32_t links, uint32_t larges, const struct runtime_link_events *events,
+static int rig_start(uint32_t links, uint32_t larges, const struct job_link_events *events,
                      void (*came)(struct core *, uint64_t script))
 {
     static const struct runtime_sub_events sub_events;

@@ -17,7 +17,7 @@ enum { NOW_NS = 1000000 };
 static inline struct job_slot end_receive(struct link_rig *r)
 {
     struct job_slot s = {0};
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     if (job_consumer_pop(&r->down, &s) != JOB_RING_OK)
         return (struct job_slot){.type = JOB_NONE};
     job_consumer_release(&r->down);

@@ -1,6 +1,6 @@
 /* link_rig.h
  *
- * A runtime_link and, in the same process, the other end of its region: the test plays the runtime
+ * A job_link and, in the same process, the other end of its region: the test plays the runtime
  * process and may lie. An owner model checks what the link promises: events only for jobs that are
  * live, a head before data, nothing after an end.
  */
@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 #include "dataplane/call/sub.h"
 
 enum { RIG_OWNERS = 8, RIG_SUBS = 8, RIG_NOW_NS = 1000000 };
@@ -39,8 +39,8 @@ struct rig_sub {
 };
 
 struct link_rig {
-    struct runtime_link link;
-    struct runtime_link_env env;
+    struct job_link link;
+    struct job_link_env env;
     void *table;
     uint8_t head_copy[JOB_HEAD_BYTES_MAX];
     int warmeds, spents, toucheds;
@@ -93,7 +93,7 @@ static void rig_body(struct rig_owner *o, const struct answer_body *body)
 static void rig_answered(struct link_rig *r, struct rig_owner *o)
 {
     o->ends++;
-    o->lingers = runtime_link_lingers(&r->link, o->ref);
+    o->lingers = job_link_lingers(&r->link, o->ref);
     if (!o->lingers) {
         o->is_live = false;
         o->ref = (struct job_ref){0};
@@ -139,7 +139,7 @@ static void rig_on_error(void *arg, uint32_t owner, enum job_error error)
     assert(!o->is_cancelled);
     o->errors++;
     o->error = error;
-    o->lingers = !was_lingering && runtime_link_lingers(&((struct link_rig *)arg)->link, o->ref);
+    o->lingers = !was_lingering && job_link_lingers(&((struct link_rig *)arg)->link, o->ref);
     if (!o->lingers)
         rig_end(o);
 }
@@ -201,7 +201,7 @@ static uint32_t rig_on_sub(void *arg, uint32_t owner, uint32_t link, uint32_t sl
                                      .has_ended = !has_body};
         return i;
     }
-    runtime_link_reply_error(&r->link, slot, JOB_ERROR_REFUSED);
+    job_link_reply_error(&r->link, slot, JOB_ERROR_REFUSED);
     return SUB_NONE;
 }
 
@@ -251,17 +251,17 @@ static const struct runtime_sub_events rig_sub_events = {.started = rig_on_sub,
                                                          .body = rig_on_sub_body,
                                                          .cancelled = rig_on_sub_cancel,
                                                          .credit = rig_on_sub_credit};
-static const struct runtime_link_events rig_events = {.warmed = rig_on_warmed,
-                                                      .touched = rig_on_touched,
-                                                      .done = rig_on_done,
-                                                      .span = rig_on_span,
-                                                      .head = rig_on_head,
-                                                      .data = rig_on_data,
-                                                      .error = rig_on_error,
-                                                      .credit = rig_on_credit,
-                                                      .ran = rig_on_ran,
-                                                      .lost = rig_on_lost,
-                                                      .spent = rig_on_spent};
+static const struct job_link_events rig_events = {.warmed = rig_on_warmed,
+                                                  .touched = rig_on_touched,
+                                                  .done = rig_on_done,
+                                                  .span = rig_on_span,
+                                                  .head = rig_on_head,
+                                                  .data = rig_on_data,
+                                                  .error = rig_on_error,
+                                                  .credit = rig_on_credit,
+                                                  .ran = rig_on_ran,
+                                                  .lost = rig_on_lost,
+                                                  .spent = rig_on_spent};
 
 /* A new life of the runtime: fresh region, fresh ends. */
 static void rig_attach(struct link_rig *r)
@@ -275,17 +275,17 @@ static void rig_attach(struct link_rig *r)
     arena_owner_init(&r->arena_up, &r->lane.arena_up, r->arena_lists);
     arena_peer_init(&r->arena_down, &r->lane.arena_down);
     atomic_store(&r->condemned, 0);
-    runtime_link_detach(&r->link, (struct job_blame){0});
-    runtime_link_attach(&r->link, &(struct runtime_link_end){.region = r->region,
-                                                             .geometry = *r->geometry,
-                                                             .wake_fd = r->wake_fd,
-                                                             .condemned = &r->condemned,
-                                                             .table = r->table});
+    job_link_detach(&r->link, (struct job_blame){0});
+    job_link_attach(&r->link, &(struct job_link_end){.region = r->region,
+                                                     .geometry = *r->geometry,
+                                                     .wake_fd = r->wake_fd,
+                                                     .condemned = &r->condemned,
+                                                     .table = r->table});
 }
 
 static inline void rig_detach(struct link_rig *r)
 {
-    runtime_link_detach(&r->link, (struct job_blame){0});
+    job_link_detach(&r->link, (struct job_blame){0});
 }
 
 static struct link_rig *rig_create_of(uint32_t jobs_max, const struct job_geometry *geometry)
@@ -297,15 +297,15 @@ static struct link_rig *rig_create_of(uint32_t jobs_max, const struct job_geomet
     r->region = aligned_alloc(4096, r->region_bytes);
     memset(r->region, 0, r->region_bytes);
     r->wake_fd = eventfd(0, EFD_NONBLOCK);
-    r->env = (struct runtime_link_env){.core = r,
-                                       .counters = &r->counters,
-                                       .events = &rig_events,
-                                       .sub_events = &rig_sub_events,
-                                       .head_copy = r->head_copy,
-                                       .lane = 0,
-                                       .jobs_max = jobs_max};
-    r->table = malloc(runtime_link_table_bytes(geometry));
-    runtime_link_init(&r->link, 3, &r->env);
+    r->env = (struct job_link_env){.core = r,
+                                   .counters = &r->counters,
+                                   .events = &rig_events,
+                                   .sub_events = &rig_sub_events,
+                                   .head_copy = r->head_copy,
+                                   .lane = 0,
+                                   .jobs_max = jobs_max};
+    r->table = malloc(job_link_table_bytes(geometry));
+    job_link_init(&r->link, 3, &r->env);
     rig_attach(r);
     return r;
 }
@@ -329,7 +329,7 @@ static inline void rig_cancel(struct link_rig *r, uint32_t owner)
     struct rig_owner *o = rig_live(r, owner);
     if (!o->lingers)
         o->is_cancelled = true;
-    runtime_link_cancel(&r->link, o->ref);
+    job_link_cancel(&r->link, o->ref);
 }
 
 static inline enum job_start_result rig_start_script(struct link_rig *r, uint32_t owner,
@@ -338,8 +338,8 @@ static inline enum job_start_result rig_start_script(struct link_rig *r, uint32_
     static const uint8_t head[] = "an encoded head";
     struct rig_owner *o = &r->owner[owner];
     enum job_start_result result =
-        runtime_link_start(&r->link, owner, handle, 1000 + owner, head, sizeof(head),
-                           has_body ? 0 : JOB_F_END, r->now_ns, &o->ref);
+        job_link_start(&r->link, owner, handle, 1000 + owner, head, sizeof(head),
+                       has_body ? 0 : JOB_F_END, r->now_ns, &o->ref);
     if (result == JOB_STARTED) {
         struct job_ref ref = o->ref;
         *o = (struct rig_owner){.is_live = true, .ref = ref};

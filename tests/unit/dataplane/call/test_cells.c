@@ -30,13 +30,13 @@ static void on_came(struct core *core, uint64_t script)
     rig->came_last = script;
 }
 
-static const struct runtime_link_events events = {.lost = on_lost,
-                                                  .done = on_done,
-                                                  .ran = on_ran,
-                                                  .error = on_error,
-                                                  .warmed = cells_warmed,
-                                                  .touched = cells_touched,
-                                                  .spent = cells_spent};
+static const struct job_link_events events = {.lost = on_lost,
+                                              .done = on_done,
+                                              .ran = on_ran,
+                                              .error = on_error,
+                                              .warmed = cells_warmed,
+                                              .touched = cells_touched,
+                                              .spent = cells_spent};
 
 static int setup(void **state)
 {
@@ -50,9 +50,9 @@ static int setup_many(void **state)
 
 static void start_job(uint32_t owner, uint32_t link, uint64_t script)
 {
-    struct runtime_link *l = cells_at(rig->core, link);
-    assert_int_equal(runtime_link_start(l, owner, script, 1, (const uint8_t *)"head", 4, JOB_F_END,
-                                        rig->core->now_ns, &rig->owner[owner].ref),
+    struct job_link *l = cells_at(rig->core, link);
+    assert_int_equal(job_link_start(l, owner, script, 1, (const uint8_t *)"head", 4, JOB_F_END,
+                                    rig->core->now_ns, &rig->owner[owner].ref),
                      JOB_STARTED);
     cells_started(rig->core, l);
 }
@@ -61,7 +61,7 @@ static void start_job(uint32_t owner, uint32_t link, uint64_t script)
 static void end_job(uint32_t owner, uint32_t link)
 {
     struct job_ref ref = rig->owner[owner].ref;
-    runtime_link_cancel(cells_at(rig->core, link), ref);
+    job_link_cancel(cells_at(rig->core, link), ref);
     say(link, &(struct job_slot){
                   .type = JOB_DONE, .job = ref.index, .generation = ref.generation, .arg2 = 700});
     iterate(MS);
@@ -69,7 +69,7 @@ static void end_job(uint32_t owner, uint32_t link)
     assert_int_equal(rig->owner[owner].cpu_us, 700);
 }
 
-static struct runtime_link *picked(void)
+static struct job_link *picked(void)
 {
     return cells_pick(rig->core, SCRIPT);
 }
@@ -379,7 +379,7 @@ static void one_that_refuses_what_nobody_wants_any_more_is_spent_too(void **stat
     attach(0, SCRIPT, &job_geometry_small);
     start_job(0, 0, SCRIPT);
     struct job_ref ref = rig->owner[0].ref;
-    runtime_link_cancel(cells_at(rig->core, 0), ref);
+    job_link_cancel(cells_at(rig->core, 0), ref);
     say(0, &(struct job_slot){.type = JOB_ERROR,
                               .job = ref.index,
                               .generation = ref.generation,
@@ -555,7 +555,7 @@ static void a_cell_with_a_job_and_nothing_to_say_is_looked_at_when_it_rings(void
     cells_woke(rig->core, false);
     assert_false(is_looked_at(0));
 
-    runtime_link_cancel(cells_at(rig->core, 0), rig->owner[0].ref);
+    job_link_cancel(cells_at(rig->core, 0), rig->owner[0].ref);
     assert_true(is_looked_at(0)); /* it is told something, and will say something */
     for (uint32_t i = 0; i < 3; i++)
         iterate(MS);

@@ -52,8 +52,8 @@ static void begin(uint32_t owner)
     struct exchange *x = &exchange[owner];
     struct job_ref ref;
     *x = (struct exchange){.request = new_way(), .answer = new_way()};
-    if (runtime_link_start(&rig->link, owner, 77, owner, bytes + 1, x->request.head_bytes, 0,
-                           NOW_NS, &ref) == JOB_STARTED)
+    if (job_link_start(&rig->link, owner, 77, owner, bytes + 1, x->request.head_bytes, 0, NOW_NS,
+                       &ref) == JOB_STARTED)
         rig->owner[owner] = (struct rig_owner){.is_live = true, .ref = ref};
 }
 
@@ -63,8 +63,8 @@ static void send_request(uint32_t owner)
     struct rig_owner *o = &rig->owner[owner];
     if (!o->is_live || w->has_ended)
         return;
-    w->sent += runtime_link_body(&rig->link, o->ref, bytes + w->sent, w->body_bytes - w->sent, true,
-                                 &w->has_ended);
+    w->sent += job_link_body(&rig->link, o->ref, bytes + w->sent, w->body_bytes - w->sent, true,
+                             &w->has_ended);
 }
 
 static void finish(uint32_t owner)
@@ -173,11 +173,11 @@ static void step(uint32_t what, uint32_t owner)
         send_request(owner);
         break;
     case 2:
-        runtime_link_poll(&rig->link, 1 + below(20));
+        job_link_poll(&rig->link, 1 + below(20));
         break;
     case 3:
-        if (o->is_live && runtime_link_outstanding(&rig->link, o->ref) < JOB_ANSWER_CREDIT_INITIAL)
-            runtime_link_credit(&rig->link, o->ref, 1 + below(20000));
+        if (o->is_live && job_link_outstanding(&rig->link, o->ref) < JOB_ANSWER_CREDIT_INITIAL)
+            job_link_credit(&rig->link, o->ref, 1 + below(20000));
         break;
     case 4:
         answer(&exchange[owner]);
@@ -213,7 +213,7 @@ static void any_traffic_arrives_whole_and_every_chunk_comes_back(void **state)
     for (int i = 0; i < 100000 && live(); i++) /* and nothing is stuck */
         step(1 + below(6), below(RIG_OWNERS));
     assert_int_equal(whole, begun);
-    runtime_link_poll(&rig->link, 100);
+    job_link_poll(&rig->link, 100);
     while (job_consumer_pending(&rig->down))
         hear();
     assert_int_equal(rig->link.live_jobs, 0);

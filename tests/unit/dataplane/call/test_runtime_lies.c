@@ -123,7 +123,7 @@ static void a_lie_ends_the_link_and_only_the_link(void **state)
             end_send_head(r, &start, 0);
         lies[i].make(r, &s, &start);
         end_send(r, &s);
-        runtime_link_poll(&r->link, 16);
+        job_link_poll(&r->link, 16);
         if (r->counters.job_bad_message != 1 || r->owner[0].losts != 1 ||
             !atomic_load(&r->condemned))
             fail_msg("not refused: %s", lies[i].description);
@@ -140,16 +140,16 @@ static void impossible_ring_words_end_the_link(void **state)
     struct job_lane *lane = &r->lane;
     rig_start(r, 0, false);
     atomic_store(&lane->up->tail, r->geometry->slots + 1);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].losts, 1);
     rig_attach(r);
     rig_start(r, 0, false);
     atomic_store(&lane->down->head, 12345); /* beyond what was produced: counts as full */
-    while (runtime_link_credit(&r->link, r->owner[0].ref, 1))
+    while (job_link_credit(&r->link, r->owner[0].ref, 1))
         ;
     assert_int_equal(rig_start(r, 1, false), JOB_NO_ROOM);
-    runtime_link_poll(&r->link,
-                      16); /* a word that reads as "full" must not make the link useless for ever */
+    job_link_poll(&r->link,
+                  16); /* a word that reads as "full" must not make the link useless for ever */
     assert_int_equal(r->counters.job_bad_message, 2);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -161,13 +161,13 @@ static void a_late_pair_may_not_name_more_chunks_than_a_slot_holds(void **state)
     struct link_rig *r = rig_create_of(4, *state);
     rig_start(r, 0, false);
     struct job_slot start = end_receive(r);
-    runtime_link_abandon(&r->link, r->owner[0].ref);
+    job_link_abandon(&r->link, r->owner[0].ref);
     r->owner[0].is_live = false;
     end_send_head(r, &start, 0);
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     data.chunk_count = UINT8_MAX;
     end_send(r, &data);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
     /* Nothing from beyond the slot went into the shared region: only the head's chunk came back. */
@@ -183,7 +183,7 @@ static void a_false_return_is_noticed_without_a_message(void **state)
     lane->arena_down.shared->returns[0] = 7; /* never lent */
     atomic_store(&lane->arena_down.shared->returns_tail, 1);
     arena_available(&r->link.arena_down);
-    assert_int_equal(runtime_link_poll(&r->link, 16), 0);
+    assert_int_equal(job_link_poll(&r->link, 16), 0);
     assert_int_equal(atomic_load(&r->condemned), 1);
     rig_destroy(r);
 }

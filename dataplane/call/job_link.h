@@ -1,4 +1,4 @@
-/* runtime_link.h
+/* job_link.h
  *
  * The dp core's side of one cell: its lane of the shared region, its job table, and the
  * check of every message that comes up. What arrives here is hostile input (runtime/job.h says
@@ -6,7 +6,7 @@
  *
  *   call.c --start/body/cancel/credit--> [ job table ] --down ring--> runtime
  *   sub.c  --reply/credit--------------> [ sub table ]
- *          <------ struct runtime_link_events ------- [ checks ] <--up ring------- runtime
+ *          <------ struct job_link_events ------- [ checks ] <--up ring------- runtime
  *
  * When a process dies, hearthd learns what it was executing (job_blame). That job is a
  * suspect: whoever runs it again may lose the next process. It is told which limit it broke, if
@@ -21,7 +21,7 @@
  * a time is watched: until the consumer's index passes it, each look notes its age, and the age at
  * the last look at which it still lay there is the answer. What happens between two looks is not
  * known and is not held against the runtime: a core that slept meanwhile had nothing else to do.
- * runtime_link_look returns the last answer, or the age of the START that is watched if that is
+ * job_link_look returns the last answer, or the age of the START that is watched if that is
  * more; 0 when nothing has waited for LINK_DELAY_MEMORY_NS: else one slow moment would count as
  * overload for ever, and what is refused for it never brings a better answer.
  *
@@ -41,8 +41,8 @@
  * of 50 ms, and handed calls back; who waits longer than the gaps between requests is seen at the
  * next one.
  */
-#ifndef HEARTH_RUNTIME_LINK_H
-#define HEARTH_RUNTIME_LINK_H
+#ifndef HEARTH_JOB_LINK_H
+#define HEARTH_JOB_LINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,7 +80,7 @@ struct answer_head {
 
 /* Calls to the owner of a job. Views die with the call. After end, error and lost the job is over
  * and its ref dead. */
-struct runtime_link_events {
+struct job_link_events {
     void (*head)(void *core, uint32_t owner, const struct answer_head *);
     void (*data)(void *core, uint32_t owner, const struct answer_body *);
     void (*error)(void *core, uint32_t owner, enum job_error);
@@ -106,7 +106,7 @@ struct runtime_link_events {
 };
 
 /* Sub-requests. `sub` is the runtime's name for it; sub_owner is what `started` returned for it,
- * SUB_NONE: refused there, and answered by runtime_link_reply_error already. */
+ * SUB_NONE: refused there, and answered by job_link_reply_error already. */
 struct runtime_sub_events {
     uint32_t (*started)(void *core, uint32_t owner, uint32_t link, uint32_t sub, uint32_t binding,
                         const uint8_t *head, size_t head_bytes, bool has_body);
@@ -138,10 +138,10 @@ struct runtime_sub {
 };
 
 /* What all links of a core share; they keep the pointer. */
-struct runtime_link_env {
+struct job_link_env {
     void *core;
     struct counters *counters;
-    const struct runtime_link_events *events;
+    const struct job_link_events *events;
     const struct runtime_sub_events *sub_events;
     uint8_t *head_copy; /* JOB_HEAD_BYTES_MAX: the head that an event shows */
     uint32_t lane;      /* of every region */
@@ -149,17 +149,17 @@ struct runtime_link_env {
 };
 
 /* What a link leads to. */
-struct runtime_link_end {
+struct job_link_end {
     void *region;
     struct job_geometry geometry;
     int wake_fd;
     _Atomic uint32_t *condemned; /* 0: set to 1 when the process breaks the contract */
-    void *table;                 /* runtime_link_table_bytes, aligned for a uint64_t */
+    void *table;                 /* job_link_table_bytes, aligned for a uint64_t */
 };
 
-struct runtime_link {
+struct job_link {
     void *region; /* NULL: down */
-    const struct runtime_link_env *env;
+    const struct job_link_env *env;
     int wake_fd;
     _Atomic uint32_t *condemned;
     bool has_pushed; /* since the last flush */
@@ -186,21 +186,21 @@ struct runtime_link {
     struct arena_owner arena_down;
 };
 
-void runtime_link_init(struct runtime_link *, uint32_t index, const struct runtime_link_env *);
+void job_link_init(struct job_link *, uint32_t index, const struct job_link_env *);
 
-size_t runtime_link_table_bytes(const struct job_geometry *);
+size_t job_link_table_bytes(const struct job_geometry *);
 /* Of one that is down. */
-void runtime_link_attach(struct runtime_link *, const struct runtime_link_end *);
+void job_link_attach(struct job_link *, const struct job_link_end *);
 /* It leads nowhere any more, and who is suspected for that gets `lost`. Where several end at once
  * all are cut first: what waits for a suspect knows before its own end, in whichever cell it is. */
-void runtime_link_cut(struct runtime_link *, struct job_blame by);
+void job_link_cut(struct job_link *, struct job_blame by);
 /* And all other jobs; by: what the process executed at its end. Then the table is the caller's
  * again. Nothing if it is down: one that broke the contract is so by itself. */
-void runtime_link_detach(struct runtime_link *, struct job_blame by);
+void job_link_detach(struct job_link *, struct job_blame by);
 
 /* The process broke the contract: nothing of it is believed any more, its jobs are lost, and the
  * control thread is told to end it. Nothing if it is down. */
-void runtime_link_condemn(struct runtime_link *);
+void job_link_condemn(struct job_link *);
 
 enum job_start_result {
     JOB_STARTED,
@@ -210,75 +210,74 @@ enum job_start_result {
 };
 
 /* Starts a job with an encoded request head (head.h). flags: JOB_F_END, JOB_F_WAITED. */
-enum job_start_result runtime_link_start(struct runtime_link *, uint32_t owner,
-                                         uint64_t script_handle, uint64_t request_id,
-                                         const uint8_t *head, size_t head_bytes, uint8_t flags,
-                                         uint64_t now_ns, struct job_ref *out);
+enum job_start_result job_link_start(struct job_link *, uint32_t owner, uint64_t script_handle,
+                                     uint64_t request_id, const uint8_t *head, size_t head_bytes,
+                                     uint8_t flags, uint64_t now_ns, struct job_ref *out);
 
 /* Sends request body bytes: as many as credit, arena and ring allow; returns how many. is_end with
  * all bytes taken completes the body; *ended tells whether that was sent. */
-size_t runtime_link_body(struct runtime_link *, struct job_ref, const uint8_t *bytes, size_t len,
-                         bool is_end, bool *ended);
+size_t job_link_body(struct job_link *, struct job_ref, const uint8_t *bytes, size_t len,
+                     bool is_end, bool *ended);
 
-/* Body bytes that runtime_link_body is sure to take now in one call: at most one message's worth,
+/* Body bytes that job_link_body is sure to take now in one call: at most one message's worth,
  * since every message costs a ring slot and its last chunk, however little is in it. */
-size_t runtime_link_body_room(struct runtime_link *, struct job_ref);
+size_t job_link_body_room(struct job_link *, struct job_ref);
 
 /* Lets the runtime send that many more response bytes. False: the ring is full, and nothing will
  * tell when it is not any more. */
-bool runtime_link_credit(struct runtime_link *, struct job_ref, uint32_t bytes);
+bool job_link_credit(struct job_link *, struct job_ref, uint32_t bytes);
 /* The ring or the arena is used up: what waits for them must look again by itself. */
-bool runtime_link_is_short(struct runtime_link *);
+bool job_link_is_short(struct job_link *);
 /* Response body bytes granted and not yet received. */
-uint32_t runtime_link_outstanding(const struct runtime_link *, struct job_ref);
+uint32_t job_link_outstanding(const struct job_link *, struct job_ref);
 
 /* The client has closed its half; once for a job. False: the ring is full, and nothing will tell
  * when it is not any more. */
-bool runtime_link_fin(struct runtime_link *, struct job_ref);
+bool job_link_fin(struct job_link *, struct job_ref);
 /* The client is gone: of a live job that does not linger. Of the events only sub, span, lost and
  * done follow. False: the ring is full, as for fin; to be called again. */
-bool runtime_link_cancel(struct runtime_link *, struct job_ref);
+bool job_link_cancel(struct job_link *, struct job_ref);
 /* The owner waits for `done` no more: the job is over, the ref dead, what still comes is late. */
-void runtime_link_abandon(struct runtime_link *, struct job_ref);
+void job_link_abandon(struct job_link *, struct job_ref);
 
 /* Has the job's answer ended, and lives on until `done`? */
-bool runtime_link_lingers(const struct runtime_link *, struct job_ref);
+bool job_link_lingers(const struct job_link *, struct job_ref);
 
 /* How long a START waits, as far as is known. First thing in an iteration: work is placed by it. */
-uint64_t runtime_link_look(struct runtime_link *, uint64_t now_ns);
+uint64_t job_link_look(struct job_link *, uint64_t now_ns);
 
 /* ---- sub-requests: sub is the runtime's index of a live one ---- */
 
 /* False: no room in ring or arena now. */
-bool runtime_link_reply(struct runtime_link *, uint32_t sub, const uint8_t *head, size_t head_bytes,
-                        bool is_end);
-/* Reply body bytes that runtime_link_reply_data is sure to take now in one call. */
-size_t runtime_link_reply_room(struct runtime_link *, uint32_t sub);
+bool job_link_reply(struct job_link *, uint32_t sub, const uint8_t *head, size_t head_bytes,
+                    bool is_end);
+/* Reply body bytes that job_link_reply_data is sure to take now in one call. */
+size_t job_link_reply_room(struct job_link *, uint32_t sub);
 /* Needs room for len bytes; false: is_end without bytes found no slot. The sub is over with
  * is_end. */
-bool runtime_link_reply_data(struct runtime_link *, uint32_t sub, const uint8_t *bytes, size_t len,
-                             bool is_end);
+bool job_link_reply_data(struct job_link *, uint32_t sub, const uint8_t *bytes, size_t len,
+                         bool is_end);
 /* False: no slot now. The sub is over. */
-bool runtime_link_reply_error(struct runtime_link *, uint32_t sub, enum job_error);
+bool job_link_reply_error(struct job_link *, uint32_t sub, enum job_error);
 /* Lets the script send that many more bytes of the sub's body. False: no slot now. */
-bool runtime_link_sub_credit(struct runtime_link *, uint32_t sub, uint32_t bytes);
+bool job_link_sub_credit(struct job_link *, uint32_t sub, uint32_t bytes);
 /* The parent is over: what still comes for this sub is late. */
-void runtime_link_forget_sub(struct runtime_link *, uint32_t sub);
+void job_link_forget_sub(struct job_link *, uint32_t sub);
 /* Reply bytes that the script will still take. */
-uint32_t runtime_link_reply_credit(const struct runtime_link *, uint32_t sub);
+uint32_t job_link_reply_credit(const struct job_link *, uint32_t sub);
 
-/* Has it rung since runtime_link_sleep? By its own word. */
-bool runtime_link_has_rung(const struct runtime_link *);
+/* Has it rung since job_link_sleep? By its own word. */
+bool job_link_has_rung(const struct job_link *);
 /* Has it said something? */
-bool runtime_link_pending(struct runtime_link *);
+bool job_link_pending(struct job_link *);
 /* Handles up to max messages; returns how many. */
-uint32_t runtime_link_poll(struct runtime_link *, uint32_t max);
+uint32_t job_link_poll(struct job_link *, uint32_t max);
 
 /* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. */
-void runtime_link_flush(struct runtime_link *);
+void job_link_flush(struct job_link *);
 
 /* Before the core sleeps: announce it, then look again. True: there is work, do not sleep. */
-bool runtime_link_sleep(struct runtime_link *);
-void runtime_link_woke(struct runtime_link *);
+bool job_link_sleep(struct job_link *);
+void job_link_woke(struct job_link *);
 
 #endif

@@ -1,24 +1,23 @@
-#include "dataplane/call/runtime_link.h"
+#include "dataplane/call/job_link.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "dataplane/base/mutant.h"
-#include "dataplane/call/runtime_link_parts.h"
+#include "dataplane/call/job_link_parts.h"
 #include "dataplane/world/world.h"
 
 enum { FREE_NONE = UINT32_MAX };
 
-void runtime_link_init(struct runtime_link *l, uint32_t index, const struct runtime_link_env *env)
+void job_link_init(struct job_link *l, uint32_t index, const struct job_link_env *env)
 {
     assert(env->jobs_max >= 1 && env->jobs_max <= JOB_JOBS_MAX);
-    *l =
-        (struct runtime_link){.env = env, .index = index, .wake_fd = -1, .jobs_max = env->jobs_max};
+    *l = (struct job_link){.env = env, .index = index, .wake_fd = -1, .jobs_max = env->jobs_max};
     shed_init(&l->shed);
     shed_init(&l->full);
 }
 
-static uint32_t take_job(struct runtime_link *l)
+static uint32_t take_job(struct job_link *l)
 {
     uint32_t index = l->free_head;
     l->free_head = l->job[index].next_free;
@@ -27,7 +26,7 @@ static uint32_t take_job(struct runtime_link *l)
     return index;
 }
 
-static void free_job(struct runtime_link *l, uint32_t index)
+static void free_job(struct job_link *l, uint32_t index)
 {
     struct runtime_job *j = &l->job[index];
     assert(j->is_live);
@@ -37,7 +36,7 @@ static void free_job(struct runtime_link *l, uint32_t index)
     l->env->events->touched(l->env->core, l->index);
 }
 
-static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
+static struct runtime_job *find(struct job_link *l, struct job_ref ref)
 {
     if (ref.generation == 0 || ref.index >= l->jobs)
         return NULL;
@@ -47,7 +46,7 @@ static struct runtime_job *find(struct runtime_link *l, struct job_ref ref)
 
 /* Did the process end while it ran this job? If it was the turn of the script, but of no job, any
  * of the script's may be why. */
-static bool is_suspect(const struct runtime_link *l, const struct runtime_job *j,
+static bool is_suspect(const struct job_link *l, const struct runtime_job *j,
                        const struct job_blame *by)
 {
     return j->script_handle == by->script &&
@@ -61,7 +60,7 @@ static enum job_error fault_of(const struct job_blame *by)
 }
 
 /* Tells the owners of suspects, or of all others, that their jobs are lost. */
-static void lose_jobs(struct runtime_link *l, const struct job_blame *by, bool suspects)
+static void lose_jobs(struct job_link *l, const struct job_blame *by, bool suspects)
 {
     for (uint32_t i = 0; i < l->jobs; i++) {
         struct runtime_job *j = &l->job[i];
@@ -78,7 +77,7 @@ static void lose_jobs(struct runtime_link *l, const struct job_blame *by, bool s
     }
 }
 
-void runtime_link_cut(struct runtime_link *l, struct job_blame by)
+void job_link_cut(struct job_link *l, struct job_blame by)
 {
     if (!l->region)
         return;
@@ -91,9 +90,9 @@ void runtime_link_cut(struct runtime_link *l, struct job_blame by)
     lose_jobs(l, &by, true);
 }
 
-void runtime_link_detach(struct runtime_link *l, struct job_blame by)
+void job_link_detach(struct job_link *l, struct job_blame by)
 {
-    runtime_link_cut(l, by);
+    job_link_cut(l, by);
     if (!l->job)
         return;
     runtime_subs_lose(l);
@@ -103,15 +102,15 @@ void runtime_link_detach(struct runtime_link *l, struct job_blame by)
     l->sub = NULL;
 }
 
-size_t runtime_link_table_bytes(const struct job_geometry *g)
+size_t job_link_table_bytes(const struct job_geometry *g)
 {
     return g->jobs * sizeof(struct runtime_job) + g->subs * sizeof(struct runtime_sub) +
            arena_lists_bytes(g->chunks);
 }
 
-static void lay_table(struct runtime_link *l, const struct job_geometry *g, void *table)
+static void lay_table(struct job_link *l, const struct job_geometry *g, void *table)
 {
-    memset(table, 0, runtime_link_table_bytes(g));
+    memset(table, 0, job_link_table_bytes(g));
     l->job = table;
     l->sub = (struct runtime_sub *)(l->job + g->jobs);
     l->jobs_max = g->jobs < l->env->jobs_max ? g->jobs : l->env->jobs_max;
@@ -122,7 +121,7 @@ static void lay_table(struct runtime_link *l, const struct job_geometry *g, void
     l->free_head = 0;
 }
 
-void runtime_link_attach(struct runtime_link *l, const struct runtime_link_end *end)
+void job_link_attach(struct job_link *l, const struct job_link_end *end)
 {
     const struct job_geometry *g = &end->geometry;
     struct job_region_header *header = end->region;
@@ -141,26 +140,26 @@ void runtime_link_attach(struct runtime_link *l, const struct runtime_link_end *
     arena_peer_init(&l->arena_up, &lane.arena_up);
 }
 
-void runtime_link_condemn(struct runtime_link *l)
+void job_link_condemn(struct job_link *l)
 {
     uint32_t none = 0; /* who came first knows the reason */
     if (!l->region)
         return;
     if (l->condemned)
         atomic_compare_exchange_strong(l->condemned, &none, 1);
-    runtime_link_detach(l, job_region_blame(l->region));
+    job_link_detach(l, job_region_blame(l->region));
 }
 
 /* A message that breaks the contract. */
-static void condemn(struct runtime_link *l)
+static void condemn(struct job_link *l)
 {
     l->env->counters->job_bad_message++;
-    runtime_link_condemn(l);
+    job_link_condemn(l);
 }
 
 /* ---- down ---- */
 
-void runtime_push(struct runtime_link *l, const struct job_slot *slot)
+void runtime_push(struct job_link *l, const struct job_slot *slot)
 {
     bool pushed = job_producer_push(&l->down, slot);
     assert(pushed); /* room was looked for first */
@@ -169,7 +168,7 @@ void runtime_push(struct runtime_link *l, const struct job_slot *slot)
     l->has_pushed = true;
 }
 
-void runtime_fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
+void runtime_fill(struct job_link *l, struct job_slot *slot, const uint8_t *bytes, size_t len)
 {
     assert(len <= JOB_HEAD_BYTES_MAX);
     slot->bytes = (uint32_t)len;
@@ -184,10 +183,9 @@ void runtime_fill(struct runtime_link *l, struct job_slot *slot, const uint8_t *
     }
 }
 
-enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
-                                         uint64_t script_handle, uint64_t request_id,
-                                         const uint8_t *head, size_t head_bytes, uint8_t flags,
-                                         uint64_t now_ns, struct job_ref *out)
+enum job_start_result job_link_start(struct job_link *l, uint32_t owner, uint64_t script_handle,
+                                     uint64_t request_id, const uint8_t *head, size_t head_bytes,
+                                     uint8_t flags, uint64_t now_ns, struct job_ref *out)
 {
     uint32_t chunks = arena_chunks_for(head_bytes);
     assert(head_bytes > 0 && head_bytes <= JOB_HEAD_BYTES_MAX);
@@ -225,7 +223,7 @@ enum job_start_result runtime_link_start(struct runtime_link *l, uint32_t owner,
     return JOB_STARTED;
 }
 
-uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
+uint64_t job_link_look(struct job_link *l, uint64_t now_ns)
 {
     if (!l->region || (l->watched_ns == 0 && l->delay_ns == 0))
         return 0;
@@ -248,7 +246,7 @@ uint64_t runtime_link_look(struct runtime_link *l, uint64_t now_ns)
     return l->waited_ns > l->delay_ns ? l->waited_ns : l->delay_ns;
 }
 
-static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
+static size_t room_of(struct job_link *l, const struct runtime_job *j)
 {
     if (j->is_body_ended || !runtime_has_slot(l))
         return 0;
@@ -256,15 +254,15 @@ static size_t room_of(struct runtime_link *l, const struct runtime_job *j)
     return j->send_credit < arena ? j->send_credit : arena;
 }
 
-size_t runtime_link_body_room(struct runtime_link *l, struct job_ref ref)
+size_t job_link_body_room(struct job_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);
     size_t room = j ? room_of(l, j) : 0;
     return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
 }
 
-size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8_t *bytes,
-                         size_t len, bool is_end, bool *ended)
+size_t job_link_body(struct job_link *l, struct job_ref ref, const uint8_t *bytes, size_t len,
+                     bool is_end, bool *ended)
 {
     struct runtime_job *j = find(l, ref);
     size_t taken = 0;
@@ -293,7 +291,7 @@ size_t runtime_link_body(struct runtime_link *l, struct job_ref ref, const uint8
     }
 }
 
-bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t bytes)
+bool job_link_credit(struct job_link *l, struct job_ref ref, uint32_t bytes)
 {
     struct runtime_job *j = find(l, ref);
     if (!j || bytes == 0)
@@ -307,18 +305,18 @@ bool runtime_link_credit(struct runtime_link *l, struct job_ref ref, uint32_t by
     return true;
 }
 
-bool runtime_link_is_short(struct runtime_link *l)
+bool job_link_is_short(struct job_link *l)
 {
     return l->region && (!runtime_has_slot(l) || arena_available(&l->arena_down) == 0);
 }
 
-uint32_t runtime_link_outstanding(const struct runtime_link *l, struct job_ref ref)
+uint32_t job_link_outstanding(const struct job_link *l, struct job_ref ref)
 {
-    const struct runtime_job *j = find((struct runtime_link *)l, ref);
+    const struct runtime_job *j = find((struct job_link *)l, ref);
     return j ? j->recv_credit : 0;
 }
 
-bool runtime_link_fin(struct runtime_link *l, struct job_ref ref)
+bool job_link_fin(struct job_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);
     if (!j || j->lingers || j->is_cancelled)
@@ -330,7 +328,7 @@ bool runtime_link_fin(struct runtime_link *l, struct job_ref ref)
     return true;
 }
 
-bool runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
+bool job_link_cancel(struct job_link *l, struct job_ref ref)
 {
     struct runtime_job *j = find(l, ref);
     if (!j || j->lingers || j->is_cancel_told)
@@ -347,21 +345,21 @@ bool runtime_link_cancel(struct runtime_link *l, struct job_ref ref)
     return true;
 }
 
-void runtime_link_abandon(struct runtime_link *l, struct job_ref ref)
+void job_link_abandon(struct job_link *l, struct job_ref ref)
 {
     if (find(l, ref))
         free_job(l, ref.index);
 }
 
-bool runtime_link_lingers(const struct runtime_link *l, struct job_ref ref)
+bool job_link_lingers(const struct job_link *l, struct job_ref ref)
 {
-    const struct runtime_job *j = find((struct runtime_link *)l, ref);
+    const struct runtime_job *j = find((struct job_link *)l, ref);
     return j && j->lingers;
 }
 
 /* ---- up ---- */
 
-bool runtime_views_of(struct runtime_link *l, const struct job_slot *s, struct body_views *out)
+bool runtime_views_of(struct job_link *l, const struct job_slot *s, struct body_views *out)
 {
     out->count = 0;
     if (s->chunk_count > JOB_SLOT_CHUNKS || s->chunk_count != arena_chunks_for(s->bytes))
@@ -378,7 +376,7 @@ bool runtime_views_of(struct runtime_link *l, const struct job_slot *s, struct b
     return true;
 }
 
-static bool give_back(struct runtime_link *l, const struct job_slot *s)
+static bool give_back(struct job_link *l, const struct job_slot *s)
 {
     if (s->chunk_count > JOB_SLOT_CHUNKS)
         return false; /* of a late message nobody has looked at it */
@@ -399,7 +397,7 @@ static bool take_credit(struct runtime_job *j, const struct job_slot *s)
 }
 
 /* The answer is complete, or failed; the job itself may have more to do. */
-static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags, uint64_t cpu_us)
+static void end_answer(struct job_link *l, uint32_t index, uint8_t flags, uint64_t cpu_us)
 {
     struct runtime_job *j = &l->job[index];
     bool is_cancelled = j->is_cancelled;
@@ -414,7 +412,7 @@ static void end_answer(struct runtime_link *l, uint32_t index, uint8_t flags, ui
         l->env->events->done(l->env->core, owner);
 }
 
-static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+static bool on_data(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     struct body_views body;
     if (!runtime_views_of(l, s, &body) || !take_credit(j, s))
@@ -429,14 +427,14 @@ static bool on_data(struct runtime_link *l, struct runtime_job *j, const struct 
     return true;
 }
 
-static void tell_warmed(struct runtime_link *l, uint64_t script, uint64_t us)
+static void tell_warmed(struct job_link *l, uint64_t script, uint64_t us)
 {
     l->env->events->warmed(l->env->core, l->index, script,
                            us < UINT32_MAX ? (uint32_t)us : UINT32_MAX);
 }
 
 /* next: the slot after the head if it is DATA|END of the same job, else NULL. */
-static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s,
+static bool on_head(struct job_link *l, struct runtime_job *j, const struct job_slot *s,
                     const struct job_slot *next)
 {
     struct body_views head, body = {.count = 0};
@@ -467,7 +465,7 @@ static bool on_head(struct runtime_link *l, struct runtime_job *j, const struct 
     return true;
 }
 
-static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+static bool on_error(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     bool is_refusal = s->arg == JOB_ERROR_SPENT;
     if (!job_error_is_runtimes(s->arg) || (is_refusal && (j->has_head || j->lingers)))
@@ -483,7 +481,7 @@ static bool on_error(struct runtime_link *l, struct runtime_job *j, const struct
     return true;
 }
 
-static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+static bool on_credit(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     if (s->arg > RUNTIME_CREDIT_MAX || j->send_credit + s->arg > RUNTIME_CREDIT_MAX)
         return false;
@@ -493,7 +491,7 @@ static bool on_credit(struct runtime_link *l, struct runtime_job *j, const struc
     return true;
 }
 
-static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+static bool on_done(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     if (!j->lingers && !j->is_cancelled)
         return false;
@@ -504,7 +502,7 @@ static bool on_done(struct runtime_link *l, struct runtime_job *j, const struct 
     return true;
 }
 
-static bool on_span(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+static bool on_span(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     if (s->chunk_count != 0)
         return false;
@@ -524,8 +522,7 @@ static bool is_whole_body_of(const struct job_slot *head, const struct job_slot 
            next->generation == head->generation;
 }
 
-static bool on_message(struct runtime_link *l, const struct job_slot *s,
-                       const struct job_slot *next)
+static bool on_message(struct job_link *l, const struct job_slot *s, const struct job_slot *next)
 {
     if (s->type == JOB_WARMED) {
         if (s->arg == 0)
@@ -566,12 +563,12 @@ static bool on_message(struct runtime_link *l, const struct job_slot *s,
     }
 }
 
-bool runtime_link_pending(struct runtime_link *l)
+bool job_link_pending(struct job_link *l)
 {
     return l->region && job_consumer_pending(&l->up);
 }
 
-uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
+uint32_t job_link_poll(struct job_link *l, uint32_t max)
 {
     uint32_t count = 0;
     struct job_slot slot, next;
@@ -623,7 +620,7 @@ uint32_t runtime_link_poll(struct runtime_link *l, uint32_t max)
     return count;
 }
 
-void runtime_link_flush(struct runtime_link *l)
+void job_link_flush(struct job_link *l)
 {
     if (!l->region || !l->has_pushed)
         return;
@@ -635,7 +632,7 @@ void runtime_link_flush(struct runtime_link *l)
     }
 }
 
-bool runtime_link_sleep(struct runtime_link *l)
+bool job_link_sleep(struct job_link *l)
 {
     if (!l->region)
         return false;
@@ -644,12 +641,12 @@ bool runtime_link_sleep(struct runtime_link *l)
     return job_consumer_pending(&l->up);
 }
 
-bool runtime_link_has_rung(const struct runtime_link *l)
+bool job_link_has_rung(const struct job_link *l)
 {
     return l->region && !atomic_load_explicit(&l->core_asleep->asleep, memory_order_relaxed);
 }
 
-void runtime_link_woke(struct runtime_link *l)
+void job_link_woke(struct job_link *l)
 {
     if (l->region)
         atomic_store_explicit(&l->core_asleep->asleep, 0, memory_order_relaxed);

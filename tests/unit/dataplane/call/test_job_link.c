@@ -16,7 +16,7 @@ static void answers_head_and_body_in_one_event(void **state)
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     end_fill(r, &data, "hello", 5);
     end_send(r, &data);
-    assert_int_equal(runtime_link_poll(&r->link, 16), 2);
+    assert_int_equal(job_link_poll(&r->link, 16), 2);
     assert_int_equal(r->owner[0].heads, 1);
     assert_int_equal(r->owner[0].datas, 0);
     assert_int_equal(r->owner[0].ends, 1);
@@ -38,17 +38,17 @@ static void streams_a_body_under_credit(void **state)
         end_fill(r, &data, block, sizeof(block));
         end_send(r, &data);
     }
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].body_bytes, JOB_ANSWER_CREDIT_INITIAL);
-    assert_int_equal(runtime_link_outstanding(&r->link, r->owner[0].ref), 0);
-    runtime_link_credit(&r->link, r->owner[0].ref, 10);
+    assert_int_equal(job_link_outstanding(&r->link, r->owner[0].ref), 0);
+    job_link_credit(&r->link, r->owner[0].ref, 10);
     struct job_slot credit = end_receive(r);
     assert_int_equal(credit.type, JOB_CREDIT);
     assert_int_equal(credit.arg, 10);
     struct job_slot data = end_reply_to(&start, JOB_DATA, JOB_F_END);
     end_fill(r, &data, block, 11); /* one more than granted */
     end_send(r, &data);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
@@ -66,15 +66,15 @@ static void sends_a_request_body_under_credit(void **state)
     struct job_slot start = end_receive(r);
     assert_int_equal(start.flags, 0);
     struct job_ref ref = r->owner[0].ref;
-    assert_int_equal(runtime_link_body(&r->link, ref, body, sizeof(body), true, &ended),
+    assert_int_equal(job_link_body(&r->link, ref, body, sizeof(body), true, &ended),
                      JOB_CREDIT_INITIAL);
     assert_false(ended);
     struct job_slot credit = end_reply_to(&start, JOB_CREDIT, 0);
     credit.arg = 4096;
     end_send(r, &credit);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].credits, 1);
-    assert_int_equal(runtime_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended),
+    assert_int_equal(job_link_body(&r->link, ref, body + JOB_CREDIT_INITIAL, 100, true, &ended),
                      100);
     assert_true(ended);
     size_t at = 0;
@@ -101,11 +101,11 @@ static void late_messages_are_counted_not_punished(void **state)
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
     struct job_slot start = end_receive(r);
-    runtime_link_abandon(&r->link, r->owner[0].ref);
+    job_link_abandon(&r->link, r->owner[0].ref);
     r->owner[0].is_live = false;
     rig_start(r, 1, false); /* the same job index, another generation */
     end_send_head(r, &start, JOB_F_END);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(r->counters.job_bad_message, 0);
     assert_int_equal(r->owner[1].heads, 0);
@@ -123,7 +123,7 @@ static void refuses_when_the_table_is_full_and_recovers(void **state)
     struct job_slot error = end_reply_to(&start, JOB_ERROR, 0);
     error.arg = JOB_ERROR_CPU_LIMIT;
     end_send(r, &error);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].error, JOB_ERROR_CPU_LIMIT);
     assert_int_equal(rig_start(r, 2, false), JOB_STARTED);
     rig_detach(r);
@@ -159,9 +159,9 @@ static void what_ran_at_the_end_is_suspect(void **state)
         rig_start_script(r, 2, 77, true);
         uint32_t n = rows[i].job;
         struct job_ref ref = n >= 1 && n <= 3 ? r->owner[n - 1].ref : (struct job_ref){0, 99};
-        runtime_link_detach(
-            &r->link, (struct job_blame){.script = rows[i].script,
-                                         .job = n ? job_name(0, ref.index, ref.generation) : 0});
+        job_link_detach(&r->link,
+                        (struct job_blame){.script = rows[i].script,
+                                           .job = n ? job_name(0, ref.index, ref.generation) : 0});
         uint32_t suspects = 0;
         for (int owner = 0; owner < 3; owner++) {
             if (r->owner[owner].losts != 1 ||
@@ -186,10 +186,9 @@ static void a_suspect_is_told_the_limit_that_ended_its_process(void **state)
         rig_start_script(r, 0, 77, false);
         rig_start_script(r, 1, 77, false);
         struct job_ref ref = r->owner[1].ref;
-        runtime_link_detach(&r->link,
-                            (struct job_blame){.script = 77,
-                                               .job = job_name(0, ref.index, ref.generation),
-                                               .error = rows[i].error});
+        job_link_detach(&r->link, (struct job_blame){.script = 77,
+                                                     .job = job_name(0, ref.index, ref.generation),
+                                                     .error = rows[i].error});
         assert_int_equal(r->owner[0].suspected_of, JOB_ERROR_NONE);
         assert_int_equal(r->owner[1].suspected_of, rows[i].told);
         rig_destroy(r);
@@ -203,7 +202,7 @@ static void a_refusal_is_told_of_the_link_and_ends_the_job(void **state)
     struct job_slot start = end_receive(r), s = end_reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
     s.arg = JOB_ERROR_SPENT;
     end_send(r, &s);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->spents, 1);
     assert_int_equal(r->owner[0].error, JOB_ERROR_SPENT);
     assert_false(r->owner[0].lingers); /* nothing of it has begun */
@@ -215,8 +214,8 @@ static void a_link_that_is_condemned_loses_its_jobs_once(void **state)
 {
     struct link_rig *r = rig_create(4);
     rig_start(r, 0, false);
-    runtime_link_condemn(&r->link);
-    runtime_link_condemn(&r->link);
+    job_link_condemn(&r->link);
+    job_link_condemn(&r->link);
     assert_int_equal(r->owner[0].losts, 1);
     assert_int_equal(atomic_load(&r->condemned), 1);
     assert_int_equal(r->counters.job_bad_message, 0);
@@ -231,7 +230,7 @@ static void a_process_that_lies_is_asked_for_its_suspect_at_once(void **state)
     rig_start_script(r, 1, 88, false);
     atomic_store(&header->executing.script, 88);
     end_send(r, &(struct job_slot){.type = JOB_TYPES});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_bad_message, 1);
     assert_true(r->owner[0].losts == 1 && !r->owner[0].suspected_of);
     assert_true(r->owner[1].losts == 1 && r->owner[1].suspected_of);
@@ -246,7 +245,7 @@ static void keeps_a_ring_reserve_for_control(void **state)
         started++;
     assert_true(started > (int)r->geometry->slots / 2 && started < (int)r->geometry->slots);
     struct job_ref ref = {.index = 0, .generation = r->link.job[0].generation};
-    runtime_link_cancel(&r->link, ref);
+    job_link_cancel(&r->link, ref);
     int messages = 0;
     struct job_slot last = {0}, s;
     while ((s = end_receive(r)).type != JOB_NONE) {
@@ -264,24 +263,24 @@ static void tells_that_a_client_closed_its_half(void **state)
     rig_start(r, 0, false);
     struct job_slot start = end_receive(r);
     struct job_ref ref = r->owner[0].ref;
-    assert_true(runtime_link_fin(&r->link, ref));
+    assert_true(job_link_fin(&r->link, ref));
     struct job_slot fin = end_receive(r);
     assert_int_equal(fin.type, JOB_FIN);
     assert_true(fin.job == start.job && fin.generation == start.generation);
-    while (runtime_link_credit(&r->link, ref, 1))
+    while (job_link_credit(&r->link, ref, 1))
         ;
-    assert_false(runtime_link_fin(&r->link, ref)); /* the ring is full */
+    assert_false(job_link_fin(&r->link, ref)); /* the ring is full */
     assert_int_equal(end_receive(r).type, JOB_CREDIT);
     job_consumer_release(&r->down);
-    assert_true(runtime_link_fin(&r->link, ref));
-    assert_false(runtime_link_cancel(&r->link, ref)); /* full again */
+    assert_true(job_link_fin(&r->link, ref));
+    assert_false(job_link_cancel(&r->link, ref)); /* full again */
     assert_int_equal(end_receive(r).type, JOB_CREDIT);
     job_consumer_release(&r->down);
     rig_cancel(r, 0);
-    assert_true(runtime_link_cancel(&r->link, ref)); /* it is told once */
+    assert_true(job_link_cancel(&r->link, ref)); /* it is told once */
     while (end_receive(r).type != JOB_NONE)
         ;
-    assert_true(runtime_link_fin(&r->link, ref)); /* nobody waits for it */
+    assert_true(job_link_fin(&r->link, ref)); /* nobody waits for it */
     assert_int_equal(end_receive(r).type, JOB_NONE);
     rig_destroy(r);
 }
@@ -290,7 +289,7 @@ static void tells_that_its_script_is_warm(void **state)
 {
     struct link_rig *r = rig_create(4);
     end_send(r, &(struct job_slot){.type = JOB_WARMED, .arg = 5, .arg2 = 1ull << 40});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_true(r->warmeds == 1 && r->warmed_script == 5 && r->warmed_us == UINT32_MAX);
     rig_destroy(r);
 }
@@ -303,15 +302,15 @@ static void a_link_that_broke_the_contract_is_down_and_touches_nothing(void **st
     rig_start(r, 0, true);
     struct job_ref old = r->owner[0].ref;
     end_send(r, &(struct job_slot){.type = JOB_TYPES});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].losts, 1);
-    memset(r->table, 0xff, runtime_link_table_bytes(r->geometry));
+    memset(r->table, 0xff, job_link_table_bytes(r->geometry));
     memset(r->region, 0xff, r->region_bytes);
     assert_int_equal(rig_start(r, 1, false), JOB_NO_RUNTIME);
-    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
-    assert_int_equal(runtime_link_body(&r->link, old, NULL, 0, true, &ended), 0);
-    assert_true(runtime_link_credit(&r->link, old, 1)); /* nobody is owed any */
-    runtime_link_flush(&r->link);
+    assert_int_equal(job_link_body_room(&r->link, old), 0);
+    assert_int_equal(job_link_body(&r->link, old, NULL, 0, true, &ended), 0);
+    assert_true(job_link_credit(&r->link, old, 1)); /* nobody is owed any */
+    job_link_flush(&r->link);
     rig_detach(r);
     assert_int_equal(r->owner[0].losts, 1);
     for (size_t i = 0; i < r->region_bytes; i++)
@@ -337,7 +336,7 @@ static void a_head_tells_that_its_script_is_warm(void **state)
         head.arg = rows[i].start;
         end_fill(r, &head, "head", 4);
         end_send(r, &head);
-        runtime_link_poll(&r->link, 16);
+        job_link_poll(&r->link, 16);
         if (r->warmeds != 1 || r->warmed_script != 77 || r->warmed_us != rows[i].us)
             fail_msg("%s", rows[i].what);
         rig_destroy(r);
@@ -346,8 +345,8 @@ static void a_head_tells_that_its_script_is_warm(void **state)
 
 static void a_small_link_takes_at_most_9_kb(void **state)
 {
-    size_t table = runtime_link_table_bytes(&job_geometry_small);
-    assert_in_range(sizeof(struct runtime_link) + table, 1, 9 * 1024);
+    size_t table = job_link_table_bytes(&job_geometry_small);
+    assert_in_range(sizeof(struct job_link) + table, 1, 9 * 1024);
 }
 
 /* Today's jobs are not tomorrow's, though the table is another one. */
@@ -356,19 +355,19 @@ static void a_ref_of_an_earlier_end_stays_dead(void **state)
     struct link_rig *r = rig_create_of(4, &job_geometry_small);
     rig_start(r, 0, true);
     struct job_ref old = r->owner[0].ref;
-    runtime_link_detach(&r->link, (struct job_blame){0});
+    job_link_detach(&r->link, (struct job_blame){0});
     assert_int_equal(r->owner[0].losts, 1);
-    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
-    struct runtime_link_end end = {.region = r->region,
-                                   .geometry = *r->geometry,
-                                   .wake_fd = r->wake_fd,
-                                   .condemned = &r->condemned,
-                                   .table = r->table};
-    runtime_link_attach(&r->link, &end);
+    assert_int_equal(job_link_body_room(&r->link, old), 0);
+    struct job_link_end end = {.region = r->region,
+                               .geometry = *r->geometry,
+                               .wake_fd = r->wake_fd,
+                               .condemned = &r->condemned,
+                               .table = r->table};
+    job_link_attach(&r->link, &end);
     rig_start(r, 1, true);
     assert_int_equal(r->owner[1].ref.index, old.index);
-    assert_int_equal(runtime_link_body_room(&r->link, old), 0);
-    runtime_link_cancel(&r->link, old);
+    assert_int_equal(job_link_body_room(&r->link, old), 0);
+    job_link_cancel(&r->link, old);
     assert_int_equal(r->link.live_jobs, 1);
     rig_destroy(r);
 }
@@ -392,7 +391,7 @@ static void send_sub(struct link_rig *r, uint8_t flags)
                                    .chunk_count = 1,
                                    .bytes = 10,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
 }
 
 static void a_sub_request_is_answered_under_its_credit(void **state)
@@ -410,18 +409,18 @@ static void a_sub_request_is_answered_under_its_credit(void **state)
                                    .chunk_count = 1,
                                    .bytes = 7,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_true(s->has_ended && s->body_bytes == 7);
-    assert_true(runtime_link_reply(&r->link, SUB_5, (const uint8_t *)"head", 4, false));
-    assert_int_equal(runtime_link_reply_room(&r->link, SUB_5), JOB_HEAD_BYTES_MAX);
-    assert_true(runtime_link_reply_data(&r->link, SUB_5, (const uint8_t *)"data", 4, true));
+    assert_true(job_link_reply(&r->link, SUB_5, (const uint8_t *)"head", 4, false));
+    assert_int_equal(job_link_reply_room(&r->link, SUB_5), JOB_HEAD_BYTES_MAX);
+    assert_true(job_link_reply_data(&r->link, SUB_5, (const uint8_t *)"data", 4, true));
     struct job_slot m = end_receive(r);
     assert_true(m.type == JOB_REPLY && m.arg == sub_name && m.bytes == 4 && !(m.flags & JOB_F_END));
     m = end_receive(r);
     assert_true(m.type == JOB_REPLY_DATA && m.arg == sub_name && (m.flags & JOB_F_END));
     /* It is over: what still comes is late. */
     end_send(r, &(struct job_slot){.type = JOB_SUB_CREDIT, .arg = sub_name, .arg2 = 5});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->counters.job_late, 1);
     assert_int_equal(atomic_load(&r->condemned), 0);
     rig_destroy(r);
@@ -459,7 +458,7 @@ static void a_sub_request_that_breaks_the_contract_condemns(void **state)
                 s.chunk[c] = arena_take(&r->arena_up);
             end_send(r, &s);
         }
-        runtime_link_poll(&r->link, 16);
+        job_link_poll(&r->link, 16);
         if (!atomic_load(&r->condemned))
             fail_msg("%s: let pass", rows[i].what);
         assert_int_equal(r->sub[0].cancels, 1); /* its owner was told */
@@ -497,7 +496,7 @@ static void a_cancelled_job_has_one_last_message(void **state)
         rig_cancel(r, 0);
         assert_int_equal(end_receive(r).type, JOB_CANCEL);
         assert_int_equal(r->link.live_jobs, 1);
-        assert_int_equal(runtime_link_body_room(&r->link, r->owner[0].ref), 0);
+        assert_int_equal(job_link_body_room(&r->link, r->owner[0].ref), 0);
         for (int k = 0; k < 3 && rows[i].type[k]; k++) {
             struct job_slot s = end_reply_to(&start, rows[i].type[k], rows[i].flags[k]);
             s.arg = s.type == JOB_ERROR ? JOB_ERROR_EXCEPTION : 1;
@@ -505,7 +504,7 @@ static void a_cancelled_job_has_one_last_message(void **state)
                 end_send_head(r, &start, rows[i].flags[k]);
             else
                 end_send(r, &s);
-            runtime_link_poll(&r->link, 16);
+            job_link_poll(&r->link, 16);
         }
         bool is_fine = r->owner[0].dones == 1 && !atomic_load(&r->condemned);
         if (is_fine != rows[i].is_fine || r->link.live_jobs != 0)
@@ -521,11 +520,11 @@ static void a_job_that_fails_may_linger(void **state)
     struct job_slot start = end_receive(r), error = end_reply_to(&start, JOB_ERROR, JOB_F_LINGERS);
     error.arg = JOB_ERROR_NOT_RESPONSE;
     end_send(r, &error);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_true(r->owner[0].errors == 1 && r->owner[0].lingers && r->link.live_jobs == 1);
     struct job_slot done = end_reply_to(&start, JOB_DONE, 0);
     end_send(r, &done);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_true(r->owner[0].dones == 1 && r->link.live_jobs == 0);
     assert_int_equal(atomic_load(&r->condemned), 0);
     rig_destroy(r);
@@ -568,7 +567,7 @@ static void a_job_says_what_cpu_time_it_has_used(void **state)
         if (s.type == JOB_HEAD)
             end_fill(r, &s, "head", 4);
         end_send(r, &s);
-        runtime_link_poll(&r->link, 16);
+        job_link_poll(&r->link, 16);
         if (r->owner[0].cpu_us != (row[i / 3].is_said ? us : 7) || atomic_load(&r->condemned))
             fail_msg("%s: %lu us", row[i / 3].what, (unsigned long)r->owner[0].cpu_us);
         rig_destroy(r);
@@ -592,15 +591,15 @@ static void a_job_lingers_behind_its_answer(void **state)
                                    .chunk_count = 1,
                                    .bytes = 4,
                                    .chunk = {chunk}});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_true(r->owner[0].ends == 1 && r->owner[0].spans == 1 && r->owner[0].lingers);
     send_sub(r, JOB_F_END);
     assert_true(r->sub[0].is_live && r->owner[0].cpu_us == 2500);
-    runtime_link_forget_sub(&r->link, SUB_5);
+    job_link_forget_sub(&r->link, SUB_5);
     r->sub[0].is_live = false;
     end_send(r,
              &(struct job_slot){.type = JOB_DONE, .job = ref.index, .generation = ref.generation});
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     assert_int_equal(r->owner[0].dones, 1);
     assert_int_equal(r->link.live_jobs, 0);
     assert_int_equal(atomic_load(&r->condemned), 0);
@@ -614,7 +613,7 @@ enum { US = 1000, MS = 1000 * 1000 };
 static uint64_t look_at(struct link_rig *r, uint64_t now_ns)
 {
     r->now_ns = now_ns;
-    return runtime_link_look(&r->link, now_ns);
+    return job_link_look(&r->link, now_ns);
 }
 
 static void take_all(struct link_rig *r)
@@ -628,7 +627,7 @@ static void measures_how_long_a_start_waits(void **state)
     struct link_rig *r = rig_create(4);
     look_at(r, 1 * MS);
     rig_start(r, 0, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     assert_int_equal(look_at(r, 1 * MS + 700 * US), 700 * US); /* it still waits */
     take_all(r);
     assert_int_equal(look_at(r, 1 * MS + 900 * US), 700 * US);
@@ -638,11 +637,11 @@ static void measures_how_long_a_start_waits(void **state)
 static void a_start_after_a_sleep_has_waited_only_since_then(void **state)
 {
     struct link_rig *r = rig_create(4);
-    runtime_link_poll(&r->link, 16);
+    job_link_poll(&r->link, 16);
     look_at(r, 1 * MS);
     r->now_ns = 100 * MS; /* the core slept until a frame came */
     rig_start(r, 0, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     assert_int_equal(look_at(r, 100 * MS + 10 * US), 10 * US);
     rig_destroy(r);
 }
@@ -652,7 +651,7 @@ static void what_the_runtime_took_while_the_core_slept_did_not_wait(void **state
     struct link_rig *r = rig_create(4);
     look_at(r, 1 * MS);
     rig_start(r, 0, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     take_all(r); /* at once; its handler awaits something for 80 ms */
     assert_int_equal(look_at(r, 81 * MS), 0);
     rig_destroy(r);
@@ -664,7 +663,7 @@ static void a_queue_that_has_been_empty_for_a_while_has_no_delay(void **state)
     look_at(r, 1 * MS);
     rig_start(r, 0, false);
     rig_start(r, 1, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     assert_int_equal(look_at(r, 700 * MS), 699 * MS);
     end_receive(r);
     assert_int_equal(look_at(r, 701 * MS), 699 * MS);
@@ -680,12 +679,12 @@ static void wakes_the_process_only_when_it_sleeps(void **state)
     struct job_region_header *h = r->region;
     uint64_t n;
     rig_start(r, 0, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     assert_int_equal(read(r->wake_fd, &n, sizeof(n)), -1);
     atomic_store(&h->runtime_asleep.asleep, 1);
     rig_start(r, 1, false);
     rig_start(r, 2, false);
-    runtime_link_flush(&r->link);
+    job_link_flush(&r->link);
     assert_int_equal(read(r->wake_fd, &n, sizeof(n)), sizeof(n));
     assert_int_equal(n, 1);
     assert_int_equal(atomic_load(&h->runtime_asleep.asleep), 0);
@@ -698,11 +697,10 @@ static void what_a_message_has_room_for_is_taken_whole(void **state)
     static uint8_t body[JOB_HEAD_BYTES_MAX];
     bool ended;
     rig_start(r, 0, true);
-    for (size_t room; (room = runtime_link_body_room(&r->link, r->owner[0].ref)) > 0;) {
+    for (size_t room; (room = job_link_body_room(&r->link, r->owner[0].ref)) > 0;) {
         size_t len = room < 100 ? room : 100;
         assert_true(room <= JOB_HEAD_BYTES_MAX);
-        assert_int_equal(runtime_link_body(&r->link, r->owner[0].ref, body, len, false, &ended),
-                         len);
+        assert_int_equal(job_link_body(&r->link, r->owner[0].ref, body, len, false, &ended), len);
     }
     rig_destroy(r);
 }

@@ -1,23 +1,23 @@
 /* Sub-requests of a cell: replies go down, calls and their bodies come up. */
 #include <string.h>
 
-#include "dataplane/call/runtime_link_parts.h"
+#include "dataplane/call/job_link_parts.h"
 
 /* ---- down: replies ---- */
 
-static struct runtime_sub *live_sub(struct runtime_link *l, uint32_t index)
+static struct runtime_sub *live_sub(struct job_link *l, uint32_t index)
 {
     assert(index < l->subs && l->sub[index].generation);
     return &l->sub[index];
 }
 
-static uint64_t sub_name(const struct runtime_link *l, uint32_t index)
+static uint64_t sub_name(const struct job_link *l, uint32_t index)
 {
     return (uint64_t)l->sub[index].generation << 32 | index;
 }
 
-bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *head,
-                        size_t head_bytes, bool is_end)
+bool job_link_reply(struct job_link *l, uint32_t index, const uint8_t *head, size_t head_bytes,
+                    bool is_end)
 {
     struct runtime_sub *sub = live_sub(l, index);
     uint32_t chunks = arena_chunks_for(head_bytes);
@@ -33,7 +33,7 @@ bool runtime_link_reply(struct runtime_link *l, uint32_t index, const uint8_t *h
     return true;
 }
 
-size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
+size_t job_link_reply_room(struct job_link *l, uint32_t index)
 {
     struct runtime_sub *sub = live_sub(l, index);
     if (!runtime_has_slot(l))
@@ -44,8 +44,8 @@ size_t runtime_link_reply_room(struct runtime_link *l, uint32_t index)
     return room < JOB_HEAD_BYTES_MAX ? room : JOB_HEAD_BYTES_MAX;
 }
 
-bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8_t *bytes,
-                             size_t len, bool is_end)
+bool job_link_reply_data(struct job_link *l, uint32_t index, const uint8_t *bytes, size_t len,
+                         bool is_end)
 {
     struct runtime_sub *sub = live_sub(l, index);
     assert(sub->has_head && len <= sub->send_credit);
@@ -61,7 +61,7 @@ bool runtime_link_reply_data(struct runtime_link *l, uint32_t index, const uint8
     return true;
 }
 
-bool runtime_link_reply_error(struct runtime_link *l, uint32_t index, enum job_error error)
+bool job_link_reply_error(struct job_link *l, uint32_t index, enum job_error error)
 {
     struct runtime_sub *sub = live_sub(l, index);
     if (!l->region || job_producer_free(&l->down, 1) == 0)
@@ -72,7 +72,7 @@ bool runtime_link_reply_error(struct runtime_link *l, uint32_t index, enum job_e
     return true;
 }
 
-bool runtime_link_sub_credit(struct runtime_link *l, uint32_t index, uint32_t bytes)
+bool job_link_sub_credit(struct job_link *l, uint32_t index, uint32_t bytes)
 {
     struct runtime_sub *sub = live_sub(l, index);
     if (sub->is_body_ended)
@@ -85,12 +85,12 @@ bool runtime_link_sub_credit(struct runtime_link *l, uint32_t index, uint32_t by
     return true;
 }
 
-uint32_t runtime_link_reply_credit(const struct runtime_link *l, uint32_t index)
+uint32_t job_link_reply_credit(const struct job_link *l, uint32_t index)
 {
     return l->sub[index].send_credit;
 }
 
-void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
+void job_link_forget_sub(struct job_link *l, uint32_t index)
 {
     assert(index < l->subs);
     l->sub[index].generation = 0;
@@ -98,7 +98,7 @@ void runtime_link_forget_sub(struct runtime_link *l, uint32_t index)
 
 /* ---- up: what scripts call ---- */
 
-bool runtime_on_sub(struct runtime_link *l, struct runtime_job *j, const struct job_slot *s)
+bool runtime_on_sub(struct job_link *l, struct runtime_job *j, const struct job_slot *s)
 {
     uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
     uint32_t binding = (uint32_t)s->arg2;
@@ -128,7 +128,7 @@ bool runtime_on_sub(struct runtime_link *l, struct runtime_job *j, const struct 
     return true;
 }
 
-bool runtime_on_sub_message(struct runtime_link *l, const struct job_slot *s)
+bool runtime_on_sub_message(struct job_link *l, const struct job_slot *s)
 {
     uint32_t index = (uint32_t)s->arg, generation = (uint32_t)(s->arg >> 32);
     struct body_views body;
@@ -161,7 +161,7 @@ bool runtime_on_sub_message(struct runtime_link *l, const struct job_slot *s)
     }
 }
 
-void runtime_subs_lose(struct runtime_link *l)
+void runtime_subs_lose(struct job_link *l)
 {
     for (uint32_t i = 0; i < l->subs; i++) {
         struct runtime_sub *sub = &l->sub[i];
