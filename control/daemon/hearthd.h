@@ -211,6 +211,9 @@ const char *hearthd_admit(void *hearthd, const json_t *request);
 
 /* ---- export.c: what is known, as JSON or text ---- */
 json_t *export_status(const struct hearthd *);
+/* Of enum port_csum: "device" (all), "software" (none), or their names. */
+enum { EXPORT_CSUMS_BYTES = 16 };
+const char *export_csums(uint8_t csums, char text[EXPORT_CSUMS_BYTES]);
 json_t *export_cluster(const struct hearthd *);
 void export_cluster_metrics(const struct hearthd *, FILE *);
 json_t *export_scripts(struct hearthd *, const char *scripts); /* script_id_is_of */

@@ -194,6 +194,15 @@ static int start_cluster(struct hearthd *h, struct fault *f)
     return 0;
 }
 
+static uint8_t families_of(const struct conf_port *p)
+{
+    uint8_t families = 0;
+
+    for (uint32_t i = 0; i < p->addresses_count; i++)
+        families |= strchr(p->addresses[i], ':') ? FLOW_IP6 : FLOW_IP4;
+    return families;
+}
+
 static int start_port(struct hearthd *h, struct fault *f)
 {
     const struct conf_port *p = &h->conf->port;
@@ -202,9 +211,14 @@ static int start_port(struct hearthd *h, struct fault *f)
         .queues = (uint16_t)h->conf->cores_count,
         .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
         .vlan = p->vlan,
+        .mtu = p->mtu,
+        .rx_descriptors = p->rx_descriptors,
+        .tx_descriptors = p->tx_descriptors,
+        .families = families_of(p),
     };
     const struct port_caps *caps;
     struct net_address gateway;
+    char csums_in[EXPORT_CSUMS_BYTES], csums_out[EXPORT_CSUMS_BYTES];
     int len;
 
     if (hearthd_port_await_pf(h)) {
@@ -229,6 +243,11 @@ static int start_port(struct hearthd *h, struct fault *f)
     len = snprintf(f->text, sizeof(f->text), "port.device %s: ", p->device);
     if (!net_mtu_fits(&h->net, f->text + len, sizeof(f->text) - (size_t)len))
         return -1;
+    if (h->conf->cluster && caps->mtu < NET_MTU6_MIN) {
+        snprintf(f->text + len, sizeof(f->text) - (size_t)len,
+                 "its MTU is %u: nodes of a cluster need %d at least", caps->mtu, NET_MTU6_MIN);
+        return -1;
+    }
     if (p->gateway4[0] && net_parse_address(p->gateway4, &gateway))
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))
@@ -240,9 +259,11 @@ static int start_port(struct hearthd *h, struct fault *f)
         return -1;
     }
     log_line("start",
-             "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s rpc_rules=%s",
-             caps->name, caps->driver, caps->mtu, caps->queues, caps->has_rss ? "yes" : "software",
-             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software",
+             "step=port device=\"%s\" driver=%s mtu=%u queues=%u descriptors=%u/%u rss=%s "
+             "checksums_in=%s checksums_out=%s rpc_rules=%s",
+             caps->name, caps->driver, caps->mtu, caps->queues, caps->rx_descriptors,
+             caps->tx_descriptors, caps->has_rss ? "yes" : "software",
+             export_csums(caps->rx_csum, csums_in), export_csums(caps->tx_csum, csums_out),
              caps->has_rpc_rules ? "yes" : "software");
     return 0;
 }
