@@ -23,6 +23,7 @@
 #include "control/daemon/privileges.h"
 #include "control/daemon/session.h"
 #include "control/daemon/tail.h"
+#include "control/daemon/watchdog.h"
 #include "control/daemon/why.h"
 #include "control/deploy/catalog.h"
 #include "control/deploy/store.h"
@@ -74,6 +75,9 @@ struct hearthd {
 
     struct port *port;
     struct loop_timer port_timer;
+    struct watchdog watchdog;
+    struct loop_timer watchdog_timer;
+    uint64_t watchdog_ns; /* between two looks; 0: nobody asks */
     struct net_config net;
     struct neighbours *neighbours;
     struct clock clock;
@@ -162,6 +166,11 @@ int hearthd_port_join(struct hearthd *);
 void hearthd_port_advise(const struct hearthd *);
 /* From when the cores run until the loop ends. */
 void hearthd_port_watch(struct hearthd *);
+
+/* ---- hearthd_watchdog.c: the cores, to the service manager ---- */
+
+/* From when the cores run until the loop ends; nothing if the unit has no WatchdogSec=. */
+void hearthd_watchdog_start(struct hearthd *);
 
 /* ---- hearthd_cluster.c: this node among the others ---- */
 

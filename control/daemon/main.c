@@ -541,6 +541,7 @@ static int start_running(struct hearthd *h, struct fault *f)
     }
     supervise_start(h->supervise);
     hearthd_port_watch(h);
+    hearthd_watchdog_start(h);
     log_line("start", "step=run");
     return 0;
 }
