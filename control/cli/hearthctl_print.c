@@ -368,10 +368,10 @@ void print_doctor(const json_t *j)
     {
         bool is_good = !strcmp(field_text(check, "state"), "good");
 
-        printf("%-8s %-12s %s\n", is_good ? "good" : field_text(check, "state"),
+        printf("%-8s %-18s %s\n", is_good ? "good" : field_text(check, "state"),
                field_text(check, "name"), field_text(check, "found"));
         if (!is_good)
-            printf("         %-12s %s\n", "", field_text(check, "advice"));
+            printf("         %-18s %s\n", "", field_text(check, "advice"));
     }
     json_array_foreach(json_object_get(j, "interfaces"), i, iface)
     {
