@@ -18,8 +18,9 @@
 #include <jansson.h>
 
 struct doctor_question {
-    const char *root; /* "": this machine; else a tree with its etc, proc, sys, dev, var: a copy, or
-                           a test's. Then what only a running machine tells is left out */
+    const char *root;   /* "": this machine; else a tree with its etc, proc, sys, dev, var, and what
+                           `ip -j link` says as run/ip-link.json: a copy, or a test's. What only a
+                           running machine tells is left out then */
     const char *config; /* hearth.yaml, below root; NULL: /etc/hearth/hearth.yaml, if it is there */
     const char *iface;  /* ladder of this one; NULL: of every interface but lo */
 };

@@ -133,6 +133,107 @@ static void report_absent(struct doctor *d)
                   "%s would be virtual function %ld of %s, which has fewer", d->pci, nth, pf);
 }
 
+/* ---- what its PF lets a virtual function be ---- */
+
+/* Of `ip -j link`; the PF's VFs are told by netlink only. NULL: it cannot be asked, or was not. */
+static json_t *read_links(const struct doctor *d)
+{
+    char path[PATH_MAX];
+    json_t *links;
+    FILE *f;
+
+    if (!d->root[0]) {
+        f = popen("ip -j link 2>/dev/null", "re");
+        links = f ? json_loadf(f, 0, NULL) : NULL;
+        if (f)
+            pclose(f);
+        return links;
+    }
+    doctor_path(d, path, "/run/ip-link.json");
+    f = fopen(path, "re");
+    links = f ? json_loadf(f, 0, NULL) : NULL;
+    if (f)
+        fclose(f);
+    return links;
+}
+
+static json_t *find_vf(json_t *links, const char *pf, long nth)
+{
+    json_t *link, *vf;
+    size_t i, k;
+
+    json_array_foreach(links, i, link)
+    {
+        const char *name = json_string_value(json_object_get(link, "ifname"));
+
+        if (!name || strcmp(name, pf))
+            continue;
+        json_array_foreach(json_object_get(link, "vfinfo_list"), k, vf)
+        {
+            if (json_integer_value(json_object_get(vf, "vf")) == nth)
+                return vf;
+        }
+    }
+    return NULL;
+}
+
+static long vlan_of(const json_t *vf)
+{
+    const json_t *listed = json_array_get(json_object_get(vf, "vlan_list"), 0);
+
+    return (long)json_integer_value(json_object_get(listed ? listed : vf, "vlan"));
+}
+
+static void report_vf(struct doctor *d, const json_t *vf, const char *pf, long nth)
+{
+    const char *mac = json_string_value(json_object_get(vf, "address"));
+    const char *state = json_string_value(json_object_get(vf, "link_state"));
+    const long vlan = vlan_of(vf);
+    char advice[DOCTOR_TEXT_BYTES];
+
+    if (mac && !strcmp(mac, "00:00:00:00:00:00")) {
+        snprintf(
+            advice, sizeof(advice),
+            "It gets another one at each start, or none that hears anything: ip link set %s vf "
+            "%ld mac 02:00:00:00:00:%02lx, or tools/vfs, which gives some.",
+            pf, nth, nth + 1);
+        doctor_report(d, "vf", DOCTOR_ADVICE, advice, "virtual function %ld of %s has no MAC", nth,
+                      pf);
+    } else if (state && !strcmp(state, "disable")) {
+        snprintf(advice, sizeof(advice),
+                 "Nothing is heard through it: ip link set %s vf %ld state "
+                 "auto.",
+                 pf, nth);
+        doctor_report(d, "vf", DOCTOR_BAD, advice, "the link of virtual function %ld of %s is off",
+                      nth, pf);
+    } else if (vlan && d->conf->port.vlan) {
+        snprintf(advice, sizeof(advice),
+                 "Frames would have two tags: port.vlan: 0, or ip link set %s vf %ld vlan 0.", pf,
+                 nth);
+        doctor_report(d, "vf", DOCTOR_BAD, advice,
+                      "%s tags for virtual function %ld (VLAN %ld), and port.vlan is %u", pf, nth,
+                      vlan, d->conf->port.vlan);
+    } else {
+        doctor_report(d, "vf", DOCTOR_GOOD, "", "number %ld of %s, %s%s", nth, pf, mac ? mac : "",
+                      vlan ? ", which tags" : "");
+    }
+}
+
+static void check_vf(struct doctor *d)
+{
+    char pf[IFNAMSIZ];
+    long nth;
+    json_t *links, *vf;
+
+    if (!find_pf(d, pf, &nth))
+        return;
+    links = read_links(d);
+    vf = find_vf(links, pf, nth);
+    if (vf)
+        report_vf(d, vf, pf, nth);
+    json_decref(links);
+}
+
 static bool is_shared_driver(const char *driver)
 {
     return !strncmp(driver, "mlx5_core", 9) || !strncmp(driver, "mlx4_core", 9);
@@ -280,6 +381,7 @@ static void check_pf(struct doctor *d)
     }
     if (interface_of(d, address, pf))
         check_interface(d, pf, "its PF ");
+    check_vf(d);
     check_lanes(d, address);
 }
 

@@ -166,6 +166,10 @@ def make_machine(t):
         t.write(f"sys/class/net/{iface}/carrier", "1\n")
         t.write(f"sys/class/net/{iface}/mtu", "1500\n")
 
+    t.write("run/ip-link.json", json.dumps([{"ifname": "lo"}, {"ifname": NIC, "vfinfo_list": [
+        {"vf": 0, "address": "02:9c:4e:11:d2:00", "vlan_list": [{"vlan": 0}], "link_state": "auto", "trust": True},
+        {"vf": 1, "address": "00:00:00:00:00:00", "link_state": "disable"}]}]))
+
     t.write("etc/hearth/hearth.yaml", YAML.format(device=VF))
     t.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nhearth:x:998:998::/:/bin/false\n")
     t.write("etc/systemd/system/hearth.service", UNIT)
@@ -308,6 +312,11 @@ SEEDS = [
     ("a narrow slot", lambda t: t.write(f"{PCI}/{PF}/current_link_width", "1\n"), "lanes", "advice", "1 lanes of 5.0 GT/s", "lspci -vv -s 0000:03:00.0"),
     ("a PF that is down", lambda t: t.write(f"sys/class/net/{NIC}/flags", "0x1002\n"), "link", "bad", f"its PF {NIC} is down", f"ip link set {NIC} up"),
     ("no cable", lambda t: t.write(f"sys/class/net/{NIC}/carrier", "0\n"), "link", "bad", "no carrier", f"ethtool {NIC}"),
+    ("a VF without a MAC", lambda t: t.replace("run/ip-link.json", "02:9c:4e:11:d2:00", "00:00:00:00:00:00"), "vf", "advice", f"function 0 of {NIC} has no MAC",
+     f"ip link set {NIC} vf 0 mac"),
+    ("a VF whose link is off", lambda t: t.replace("run/ip-link.json", '"auto"', '"disable"'), "vf", "bad", "is off", f"ip link set {NIC} vf 0 state auto"),
+    ("two tags", lambda t: (t.replace("run/ip-link.json", '"vlan": 0', '"vlan": 100'), t.config("  addresses", "  vlan: 100\n  addresses")), "vf", "bad",
+     "VLAN 100", f"ip link set {NIC} vf 0 vlan 0"),
     ("an interface that is not there", lambda t: t.config(VF, "auto:eth8"), "link", "bad", "no interface eth8", "ip -br link"),
     ("an interface that is down", on_interface(("sys/class/net/eth9/flags", "0x1002\n")), "link", "bad", "eth9 is down", "ip link set eth9 up"),
     ("an MTU above the PF's", large_mtu, "mtu", "bad", "port.mtu is 9000", f"ip link set {NIC} mtu 9000"),
@@ -344,6 +353,8 @@ HEALTHY = [
     ("a bridge in the group", lambda t: make_function(t, "0000:00:01.0", "pcieport", "0x060400", group=7)),
     ("a drop-in that mends the unit", lambda t: (t.replace("etc/systemd/system/hearth.service", "Delegate=cpu memory pids\n", ""),
                                                  t.write("etc/systemd/system/hearth.service.d/own.conf", "[Service]\nDelegate=yes\n"))),
+    ("a PF that tags, and a port that does not", lambda t: t.replace("run/ip-link.json", '"vlan": 0', '"vlan": 100')),
+    ("nobody has asked for the PF's VFs", lambda t: t.take("run/ip-link.json")),
     ("jumbo frames, and a PF that takes them", lambda t: (large_mtu(t), t.write(f"sys/class/net/{NIC}/mtu", "9000\n"))),
     ("one that shows nothing of itself", lambda t: [t.take(path) for path in ("sys/devices", "proc/irq", "proc/net", "etc/systemd")]),
 ]
