@@ -132,7 +132,7 @@ def _(bench):
 @check("vf", "the doctor finds its function, IOMMU, PF and addresses good")
 def _(bench):
     said = bench.doctor()
-    ill = {name: said.get(name) for name in ("configuration", "function", "iommu", "link", "addresses", "certificates", "keys", "store")
+    ill = {name: said.get(name) for name in ("configuration", "function", "iommu", "vf", "link", "addresses", "keys", "store")
            if said.get(name, ("",))[0] != "good"}
     assert not ill, ill
 
