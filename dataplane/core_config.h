@@ -65,6 +65,7 @@ struct core_gauges {
     /* The longest iteration since the start, and of the last five to ten seconds. Time on the wall:
      * what peers and clients wait for, whoever had the CPU. */
     uint64_t longest_ns, longest_lately_ns;
+    uint64_t iterations;
 };
 
 #endif

@@ -105,10 +105,31 @@ enum frame_rx_csum csum_verify(const uint8_t *bytes, uint32_t len)
     return verify_l4(bytes, &l);
 }
 
+enum frame_rx_csum csum_verify_ip(const uint8_t *bytes, uint32_t len)
+{
+    struct layers l;
+    if (!layers_find(bytes, len, &l))
+        return FRAME_CSUM_NONE;
+    return l.ip_version == 4 &&
+                   csum_add(0, bytes + l.l3_offset, l.l4_offset - l.l3_offset) != 0xffff
+               ? FRAME_CSUM_BAD_IP
+               : FRAME_CSUM_GOOD;
+}
+
 static void put(uint8_t *field, uint16_t sum)
 {
     uint16_t value = (uint16_t)~sum;
     memcpy(field, &value, sizeof(value)); /* sums are in memory order, so no swap */
+}
+
+void csum_fill_ip(struct frame *f)
+{
+    uint8_t *ip = f->bytes + f->l3_offset;
+    assert(f->l3_offset < f->l4_offset && f->l4_offset <= f->len);
+    if (ip[0] >> 4 == 4) {
+        put(ip + CSUM_AT_IPV4, 0xffff);
+        put(ip + CSUM_AT_IPV4, csum_add(0, ip, (ip[0] & 15u) * 4));
+    }
 }
 
 void csum_fill(struct frame *f)
@@ -117,11 +138,7 @@ void csum_fill(struct frame *f)
         return;
 
     uint8_t *ip = f->bytes + f->l3_offset;
-    assert(f->l3_offset < f->l4_offset && f->l4_offset <= f->len);
-    if (ip[0] >> 4 == 4) {
-        put(ip + CSUM_AT_IPV4, 0xffff);
-        put(ip + CSUM_AT_IPV4, csum_add(0, ip, (ip[0] & 15u) * 4));
-    }
+    csum_fill_ip(f);
     if (f->tx_csum == FRAME_TX_IP)
         return;
 

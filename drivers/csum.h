@@ -34,8 +34,14 @@ enum frame_rx_csum csum_verify(const uint8_t *bytes, uint32_t len);
 /* The same when hardware has already judged the IPv4 header. */
 enum frame_rx_csum csum_verify_l4(const uint8_t *bytes, uint32_t len);
 
+/* The same when it has judged TCP's or UDP's, and found it good. */
+enum frame_rx_csum csum_verify_ip(const uint8_t *bytes, uint32_t len);
+
 /* Writes the checksums that f->tx_csum asks for. */
 void csum_fill(struct frame *f);
+
+/* Of those the IPv4 header's; nothing to do over IPv6. */
+void csum_fill_ip(struct frame *f);
 
 /* Sum of the pseudo-header (not complemented): what hardware wants to find in the TCP or UDP
  * checksum field. */

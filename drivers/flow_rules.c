@@ -29,10 +29,14 @@ static int create(struct flow_rules *r, const struct rte_flow_attr *attr,
 }
 
 /* Calls visit with each rule; ends at its first error. */
-static int each_rule(struct flow_rules *r, uint16_t rpc_port, uint16_t queues, visitor *visit)
+static int each_rule(struct flow_rules *r, uint16_t rpc_port, uint16_t queues, uint8_t families,
+                     visitor *visit)
 {
     static const struct rte_flow_attr attr = {.ingress = 1};
-    static const enum rte_flow_item_type ip[] = {RTE_FLOW_ITEM_TYPE_IPV4, RTE_FLOW_ITEM_TYPE_IPV6};
+    static const struct {
+        enum flow_families family;
+        enum rte_flow_item_type type;
+    } ip[] = {{FLOW_IP4, RTE_FLOW_ITEM_TYPE_IPV4}, {FLOW_IP6, RTE_FLOW_ITEM_TYPE_IPV6}};
     static const struct rte_flow_item_udp mask = {.hdr.dst_port = RTE_BE16(0xffff)};
 
     for (uint16_t q = 0; q < queues; q++) {
@@ -43,9 +47,11 @@ static int each_rule(struct flow_rules *r, uint16_t rpc_port, uint16_t queues, v
             {.type = RTE_FLOW_ACTION_TYPE_END},
         };
         for (int v = 0; v < 2; v++) {
+            if (!(families & ip[v].family))
+                continue;
             const struct rte_flow_item pattern[] = {
                 {.type = RTE_FLOW_ITEM_TYPE_ETH},
-                {.type = ip[v]},
+                {.type = ip[v].type},
                 {.type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &udp, .mask = &mask},
                 {.type = RTE_FLOW_ITEM_TYPE_END},
             };
@@ -57,14 +63,15 @@ static int each_rule(struct flow_rules *r, uint16_t rpc_port, uint16_t queues, v
     return 0;
 }
 
-int flow_rules_create(struct flow_rules *r, uint16_t port_id, uint16_t rpc_port, uint16_t queues)
+int flow_rules_create(struct flow_rules *r, uint16_t port_id, uint16_t rpc_port, uint16_t queues,
+                      uint8_t families)
 {
-    assert(queues <= PORT_QUEUES_MAX && rpc_port + queues - 1 <= UINT16_MAX);
+    assert(queues <= PORT_QUEUES_MAX && rpc_port + queues - 1 <= UINT16_MAX && families);
 
     *r = (struct flow_rules){.port_id = port_id};
-    int err = each_rule(r, rpc_port, queues, validate);
+    int err = each_rule(r, rpc_port, queues, families, validate);
     if (err == 0)
-        err = each_rule(r, rpc_port, queues, create);
+        err = each_rule(r, rpc_port, queues, families, create);
     if (err == 0)
         return 0;
     flow_rules_destroy(r);

@@ -80,6 +80,9 @@ enum port_needs {
     PORT_NEEDS_BPF = 4,
 };
 
+/* Checksums that the device makes or judges; the others are made in software. */
+enum port_csum { PORT_CSUM_IP4 = 1, PORT_CSUM_TCP = 2, PORT_CSUM_UDP = 4, PORT_CSUM_ALL = 7 };
+
 struct port_caps {
     char name[64];   /* the DPDK device and its first argument, or "sim" */
     char driver[32]; /* e.g. "net_af_packet" */
@@ -89,18 +92,21 @@ struct port_caps {
     bool has_rss;    /* false: spread in software */
     /* RPC datagrams are steered by the device; false: in software, or there is one queue */
     bool has_rpc_rules;
-    bool has_rx_csum, has_tx_csum, has_tso;
-    bool has_link;    /* a cable or a PF is behind it: without a link nothing comes */
-    bool has_rx_wait; /* port_wait_fds yields something: the core can sleep until a frame comes */
-    int numa_node;    /* -1: unknown */
-    uint8_t needs;    /* enum port_needs; known when the port is open */
+    bool has_rx_csum, has_tx_csum, has_tso; /* of checksums all; these are some: */
+    uint8_t rx_csum, tx_csum;               /* enum port_csum */
+    uint16_t rx_descriptors,
+        tx_descriptors; /* of a queue, as the device has them; 0: it has none */
+    bool has_link;      /* a cable or a PF is behind it: without a link nothing comes */
+    bool has_rx_wait;   /* port_wait_fds yields something: the core can sleep until a frame comes */
+    int numa_node;      /* -1: unknown */
+    uint8_t needs;      /* enum port_needs; known when the port is open */
 };
 
 struct port_stats {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     uint64_t rx_missed;    /* lost in the device for want of buffers */
     uint64_t rx_errors;    /* refused by the device: a bad FCS, length or the like */
-    uint64_t rx_truncated; /* longer than the MTU allows, or in more than one segment: dropped */
+    uint64_t rx_truncated; /* longer than the MTU allows: dropped */
     uint64_t spread_full;  /* software spread: the other core's ring was full */
     uint64_t errors_told;  /* device's spread: ICMP errors that were shown to every core */
     uint64_t errors_kept;  /* and those that were not, for there were too many */

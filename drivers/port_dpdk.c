@@ -33,10 +33,11 @@
 
 enum {
     DEVICE_TEXT_BYTES = 512,
-    MTU_DEFAULT = 1500,
     ETHERNET_BYTES = ETH_HLEN + 4, /* with one VLAN tag */
     POOL_CACHE = 256,
-    BUFFERS_DEFAULT = 8191, /* a power of two less one packs best */
+    BUFFERS_DEFAULT = 8191,
+    BUFFERS_IN_HAND = 2048,
+    BUFFER_EXTRA = RTE_PKTMBUF_HEADROOM + sizeof(struct rte_mbuf) + RTE_CACHE_LINE_SIZE,
     XDP_TRIES = 10,
     XDP_BUFFERS_MIN = 8191, /* the PMD fills 2 x 2048 into its rings, 2048 more may be in flight */
 
@@ -199,11 +200,10 @@ static int setup_lanes(struct port_dpdk *p)
     return 0;
 }
 
-static void read_identity(struct port_dpdk *p, const char *device, int mtu)
+static void read_identity(struct port_dpdk *p, const char *device)
 {
     struct port_caps *caps = &p->base.caps;
     struct rte_ether_addr mac;
-    uint16_t device_mtu;
 
     /* The driver's name and its first argument say which device it is; the others are how we drive
      * it. */
@@ -212,11 +212,6 @@ static void read_identity(struct port_dpdk *p, const char *device, int mtu)
     snprintf(caps->name, sizeof(caps->name), "%.*s", (int)name, device);
     caps->queues = p->lanes;
     caps->numa_node = rte_eth_dev_socket_id(p->port_id);
-    if (mtu <= 0 && rte_eth_dev_get_mtu(p->port_id, &device_mtu) == 0)
-        mtu = device_mtu;
-    caps->mtu = (uint16_t)(mtu > 0 ? mtu : MTU_DEFAULT);
-    p->base.frame_bytes_max = caps->mtu + ETHERNET_BYTES;
-
     if (rte_eth_macaddr_get(p->port_id, &mac) == 0)
         memcpy(caps->mac, mac.addr_bytes, sizeof(caps->mac));
     /* A tap's address is the kernel's end; ours must differ, as on the two ends of a cable. */
@@ -309,9 +304,19 @@ static uint8_t needs_of(const struct port_dpdk *p)
     return p->kind == KIND_AF_PACKET && p->is_promiscuous ? PORT_NEEDS_NET_ADMIN : 0;
 }
 
-/* Everything between attach and a running device. Returns 0 or -errno and the step that failed. */
+/* Each descriptor may hold one, and cores have some in hand. A power of two less one packs best. */
+static uint32_t buffers_of(const struct port_dpdk *p, const struct port_dpdk_config *c)
+{
+    uint32_t wanted = rte_align32pow2(c->rx_descriptors + c->tx_descriptors + BUFFERS_IN_HAND) - 1;
+    uint32_t buffers = c->buffers ? c->buffers : RTE_MAX(wanted, (uint32_t)BUFFERS_DEFAULT);
+
+    return p->kind == KIND_AF_XDP ? RTE_MAX(buffers, (uint32_t)XDP_BUFFERS_MIN) : buffers;
+}
+
+/* Everything between attach and a running device. Returns 0 or -errno, and the step that failed or
+ * a sentence. */
 static int bring_up(struct port_dpdk *p, const char *device, const char *iface, int mtu,
-                    const struct port_dpdk_config *c, const char **step)
+                    const struct port_dpdk_config *c, const char **step, struct failure why)
 {
     *step = "asking for its abilities";
     int err = rte_eth_dev_info_get(p->port_id, &p->info);
@@ -324,16 +329,24 @@ static int bring_up(struct port_dpdk *p, const char *device, const char *iface, 
         return -ERANGE;
 
     *step = "making its buffers";
-    read_identity(p, device, mtu);
-    uint32_t buffers = c->buffers ? c->buffers : BUFFERS_DEFAULT;
-    uint32_t room = RTE_MAX(p->base.frame_bytes_max, (uint32_t)PACKET_FRAME_BYTES);
-    if (p->kind == KIND_AF_XDP)
-        buffers = RTE_MAX(buffers, (uint32_t)XDP_BUFFERS_MIN);
+    read_identity(p, device);
+    if (!port_dpdk_settle_mtu(p, iface, mtu, why.text, why.bytes))
+        return -ERANGE;
+    uint32_t buffers = buffers_of(p, c), room = port_dpdk_room(p);
+    uint16_t pools = RTE_MAX(p->lanes, p->device_rx_queues);
     if (p->kind == KIND_AF_PACKET)
         room = (uint32_t)arg_number(device, "framesz", PACKET_FRAME_BYTES);
-    for (uint16_t i = 0; i < RTE_MAX(p->lanes, p->device_rx_queues); i++)
-        if (!make_pool(p, buffers, room))
+    for (uint16_t i = 0; i < pools; i++)
+        if (!make_pool(p, buffers, room)) {
+            if (rte_errno == ENOMEM)
+                snprintf(
+                    why.text, why.bytes,
+                    "its %u x %u buffers of %u bytes, some %u MB, do not fit: raise memory_mb, "
+                    "or lower port.mtu or port.rx_descriptors",
+                    pools, buffers, room,
+                    (uint32_t)((uint64_t)pools * buffers * (room + BUFFER_EXTRA) >> 20));
             return -rte_errno;
+        }
 
     err = port_dpdk_start(p, step);
     if (err)
@@ -371,7 +384,7 @@ static bool is_ours(const char *pci, char held_by[PCI_NAME_BYTES])
 static struct port *try_device(const char *given, const struct port_dpdk_config *c,
                                bool *was_setting_up, struct failure failure)
 {
-    char device[DEVICE_TEXT_BYTES], iface[64], pmd_says[256];
+    char device[DEVICE_TEXT_BYTES], iface[64], pmd_says[256], why[256] = "";
     char pci[PCI_ADDRESS_BYTES], held_by[PCI_NAME_BYTES];
     struct log_capture capture;
     const char *step = "attaching it";
@@ -417,6 +430,8 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->rx_descriptors = c->rx_descriptors;
     p->tx_descriptors = c->tx_descriptors;
     p->vlan = c->vlan;
+    p->mtu = c->mtu;
+    p->families = c->families ? c->families : FLOW_IP4 | FLOW_IP6;
     p->port_id = RTE_MAX_ETHPORTS;
     /* Not DPDK's rte_rand: who sees some of its numbers knows the next. */
     random_fill(&p->spread.key, sizeof(p->spread.key));
@@ -435,12 +450,14 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
             port_dpdk_add_wait_fd(p, (uint16_t)i, now.fds[i]);
         if (kind == KIND_TAP) /* made just now */
             mtu = port_dpdk_netdev_mtu(iface);
-        err = bring_up(p, device, iface, mtu, c, &step);
+        err = bring_up(p, device, iface, mtu, c, &step, (struct failure){why, sizeof(why)});
     }
     log_capture_end(&capture, pmd_says, sizeof(pmd_says));
     if (err < 0) {
         *was_setting_up = strcmp(step, port_dpdk_step_queues) == 0;
         port_dpdk_destroy(p);
+        if (why[0])
+            return fail(failure, "%s: %s", given, why);
         return fail(failure, "%s: %s failed: %s%s%s%s", given, step, rte_strerror(-err),
                     pmd_says[0] ? " (" : "", pmd_says, pmd_says[0] ? ")" : "");
     }

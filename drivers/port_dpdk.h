@@ -9,10 +9,12 @@
  *   "net_af_packet0,iface=eth1"          AF_PACKET
  *   "net_tap0,iface=tap1"  "net_memif0,role=client,socket=/run/x.sock"  "net_ring0" "net_null0"
  *   "auto:eth1"                          the best rung that works for that kernel interface
- * MTU and MAC are the device's (a tap's MAC is the kernel's, so ours differs in two bits). What the
- * string does not say of qpairs, framesz, blocksz, framecnt (AF_PACKET) and queue_count (AF_XDP) is
- * filled in. AF_PACKET takes 32 MiB of the kernel's memory for each queue: rings of 16 MiB both
- * ways.
+ * The MAC is the device's (a tap's is the kernel's, so ours differs in two bits), and so is the MTU
+ * unless another is asked for: of a kernel's interface at most what that has, of other devices what
+ * their driver takes. A frame lies in one buffer; where a driver cuts it nonetheless (82574:
+ * buffers of 2^n bytes) it is put together. What the string does not say of qpairs, framesz,
+ * blocksz, framecnt (AF_PACKET) and queue_count (AF_XDP) is filled in. AF_PACKET takes 32 MiB of
+ * the kernel's memory for each queue: rings of 16 MiB both ways.
  *
  * RPC datagrams reach their queue by rte_flow where the device spreads by RSS and takes the rules;
  * else the core that reads one hands it over. VLAN-tagged ones match a rule only where the NIC
@@ -31,13 +33,17 @@
 #ifndef HEARTH_PORT_DPDK_H
 #define HEARTH_PORT_DPDK_H
 
+#include "drivers/flow_rules.h"
 #include "drivers/port.h"
 
 struct port_dpdk_config {
     const char *device;
     uint16_t queues;                         /* = dp cores */
-    uint32_t rx_descriptors, tx_descriptors; /* 0: default */
-    uint32_t buffers;  /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191 */
+    uint32_t rx_descriptors, tx_descriptors; /* as near as the device can; 0: default */
+    uint32_t buffers;  /* mbufs of about 2.4 KB (MTU 1500) per queue; 0: 8191, or what descriptors
+                          want */
+    uint16_t mtu;      /* 0: the device's */
+    uint8_t families;  /* enum flow_families: of RPC; 0: both */
     uint16_t rpc_port; /* UDP to rpc_port + q goes to queue q; 0: none */
     bool has_ipip;     /* packets of balancers go where the packets in them belong (spread.h) */
     uint16_t gue_port;

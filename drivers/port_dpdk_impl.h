@@ -101,6 +101,8 @@ struct port_dpdk {
     enum port_kind kind;
     struct rte_eth_dev_info info;            /* of the device as it was attached */
     uint32_t rx_descriptors, tx_descriptors; /* as configured; 0: default */
+    uint16_t mtu;                            /* that the device is told; 0: nothing */
+    uint8_t families;                        /* whose RPC datagrams get rules */
     uint16_t vlan;                           /* that its filter lets in; 0: none */
     uint8_t rss_key[PORT_RSS_KEY_BYTES];
     struct rte_ether_addr group[PORT_GROUPS_MAX]; /* a PCI device's; others hear all */
@@ -132,6 +134,12 @@ void port_dpdk_close_device(struct port_dpdk *);
 /* port_dpdk_start.c: how many queues; start, and start again while all lanes are paused. 0 or
  * -errno, and the step that failed. */
 void port_dpdk_plan(struct port_dpdk *, const char *device, const char *iface);
+/* The configured MTU, or the device's own, iface_mtu (0: it is no kernel's interface), as its
+ * caps'. False, and why not: the device does not take it. */
+bool port_dpdk_settle_mtu(struct port_dpdk *, const char *iface, int iface_mtu, char *why,
+                          size_t why_bytes);
+/* Bytes of an mbuf's data, so that a frame fits into one whatever unit the card counts in. */
+uint32_t port_dpdk_room(const struct port_dpdk *);
 int port_dpdk_start(struct port_dpdk *, const char **step);
 int port_dpdk_restart(struct port_dpdk *, bool is_reset, const char **step);
 extern const char port_dpdk_step_queues[];

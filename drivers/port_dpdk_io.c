@@ -32,14 +32,17 @@ static enum frame_rx_csum rx_verdict(const struct port_dpdk *p, const struct rte
     uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
     uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
-    if (!p->base.caps.has_rx_csum)
+    if (!p->base.caps.rx_csum)
         return csum_verify(bytes, m->pkt_len);
     if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD)
         return FRAME_CSUM_BAD_IP;
     if (l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD)
         return FRAME_CSUM_BAD_L4;
-    if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-        return FRAME_CSUM_GOOD;
+    /* NONE: a neighbour on this machine has left it to a card that there is not, and the bytes are
+     * as it has them (virtio). */
+    if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+        return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? FRAME_CSUM_GOOD
+                                                 : csum_verify_ip(bytes, m->pkt_len);
     return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? csum_verify_l4(bytes, m->pkt_len)
                                              : csum_verify(bytes, m->pkt_len);
 }
@@ -63,10 +66,17 @@ static void put_tag_back(struct rte_mbuf *m)
 static void expect(const struct port_dpdk *p, const struct rte_mbuf *m)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-    if (p->base.caps.has_rx_csum)
+    if (p->base.caps.rx_csum)
         rte_prefetch0(bytes);
     else
         csum_expect(bytes, m->data_len);
+}
+
+/* Of a frame that its driver has cut: into the first one's room, which holds any frame. */
+static bool is_one_piece(const struct port_dpdk *p, struct rte_mbuf *m)
+{
+    return m->pkt_len <= p->base.frame_bytes_max &&
+           (m->nb_segs == 1 || rte_pktmbuf_linearize(m) == 0);
 }
 
 /* Turns mbufs into frames; returns how many. Frames above the MTU are merged ones (GRO) or come
@@ -83,7 +93,7 @@ static uint16_t deliver(const struct port_dpdk *p, struct lane *l, struct rte_mb
             expect(p, mbufs[i + CSUM_EXPECT_AHEAD]);
         if (p->vlan != 0 && m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
             put_tag_back(m);
-        if (m->nb_segs != 1 || m->pkt_len > p->base.frame_bytes_max) {
+        if (!is_one_piece(p, m)) {
             l->stats.rx_truncated++;
             rte_pktmbuf_free(m);
             continue;
@@ -301,18 +311,30 @@ static bool dpdk_tx_alloc(struct port *port, uint16_t queue, struct frame *f)
     return true;
 }
 
-/* Tells the hardware what to compute. It wants the pseudo-header's sum in the TCP or UDP field. */
-static void ask_hardware(struct rte_mbuf *m, struct frame *f)
+/* Tells the hardware what to compute, and computes the rest. It wants the pseudo-header's sum in
+ * the TCP or UDP field. */
+static void ask_hardware(const struct port_dpdk *p, struct rte_mbuf *m, struct frame *f)
 {
+    const uint8_t can = p->base.caps.tx_csum;
     uint8_t *ip = f->bytes + f->l3_offset;
     bool is_v4 = ip[0] >> 4 == 4;
 
     if (f->tx_csum == FRAME_TX_NONE)
         return;
+    if ((f->tx_csum == FRAME_TX_TCP && !(can & PORT_CSUM_TCP)) ||
+        (f->tx_csum == FRAME_TX_UDP && !(can & PORT_CSUM_UDP)) ||
+        (f->tx_csum == FRAME_TX_IP && !(can & PORT_CSUM_IP4))) {
+        csum_fill(f); /* a header is not worth a question of its own */
+        return;
+    }
+    if (is_v4 && !(can & PORT_CSUM_IP4))
+        csum_fill_ip(f);
     m->l2_len = f->l3_offset;
     m->l3_len = (is_v4 && f->tx_csum == FRAME_TX_IP ? (ip[0] & 15u) * 4
                                                     : (uint32_t)(f->l4_offset - f->l3_offset));
-    m->ol_flags |= is_v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6;
+    m->ol_flags |= is_v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+    if (is_v4 && can & PORT_CSUM_IP4)
+        m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
     if (f->tx_csum == FRAME_TX_IP)
         return;
 
@@ -371,8 +393,8 @@ static void dpdk_tx(struct port *port, uint16_t queue, struct frame *frames, uin
             assert(f->len > 0 && f->len <= port->frame_bytes_max);
             m->data_len = (uint16_t)f->len;
             m->pkt_len = f->len;
-            if (port->caps.has_tx_csum)
-                ask_hardware(m, f);
+            if (port->caps.tx_csum)
+                ask_hardware(p, m, f);
             else
                 csum_fill(f);
             l->stats.tx_bytes += f->len;

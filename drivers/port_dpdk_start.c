@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -11,22 +12,45 @@
 
 #include "drivers/socket_set.h"
 
-enum { DESCRIPTORS_DEFAULT = 1024 };
+enum {
+    DESCRIPTORS_DEFAULT = 1024,
+    BUFFER_UNIT = 1024,
+    BUFFER_BYTES_MIN = 2048,
+};
 
 const char port_dpdk_step_queues[] = "setting up its queues";
 
-static uint64_t rx_csum_offloads(const struct rte_eth_dev_info *info)
+/* Each by itself: virtio has TCP's and UDP's, and not the IPv4 header's. */
+static const struct {
+    enum port_csum csum;
+    uint64_t rx, tx;
+} csum_offloads[] = {
+    {PORT_CSUM_IP4, RTE_ETH_RX_OFFLOAD_IPV4_CKSUM, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM},
+    {PORT_CSUM_TCP, RTE_ETH_RX_OFFLOAD_TCP_CKSUM, RTE_ETH_TX_OFFLOAD_TCP_CKSUM},
+    {PORT_CSUM_UDP, RTE_ETH_RX_OFFLOAD_UDP_CKSUM, RTE_ETH_TX_OFFLOAD_UDP_CKSUM},
+};
+
+static void plan_csums(struct port_caps *caps, const struct rte_eth_dev_info *info)
 {
-    uint64_t want =
-        RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
-    return (info->rx_offload_capa & want) == want ? want : 0;
+    for (size_t i = 0; i < RTE_DIM(csum_offloads); i++) {
+        if (info->rx_offload_capa & csum_offloads[i].rx)
+            caps->rx_csum |= csum_offloads[i].csum;
+        if (info->tx_offload_capa & csum_offloads[i].tx)
+            caps->tx_csum |= csum_offloads[i].csum;
+    }
+    caps->has_rx_csum = caps->rx_csum == PORT_CSUM_ALL;
+    caps->has_tx_csum = caps->tx_csum == PORT_CSUM_ALL;
 }
 
-static uint64_t tx_csum_offloads(const struct rte_eth_dev_info *info)
+/* What DPDK is to be asked for. */
+static void ask_csums(const struct port_caps *caps, struct rte_eth_conf *conf)
 {
-    uint64_t want =
-        RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-    return (info->tx_offload_capa & want) == want ? want : 0;
+    for (size_t i = 0; i < RTE_DIM(csum_offloads); i++) {
+        if (caps->rx_csum & csum_offloads[i].csum)
+            conf->rxmode.offloads |= csum_offloads[i].rx;
+        if (caps->tx_csum & csum_offloads[i].csum)
+            conf->txmode.offloads |= csum_offloads[i].tx;
+    }
 }
 
 /* How many device queues, and whether the device itself keeps a flow on one core. */
@@ -56,10 +80,66 @@ void port_dpdk_plan(struct port_dpdk *p, const char *device, const char *iface)
     p->hand_over = p->lanes == 1 ? HAND_OVER_NONE : is_steered ? HAND_OVER_DETOURS : HAND_OVER_ALL;
     p->base.caps.has_rss = is_steered && p->lanes > 1;
     /* A vdev's offloads are software as well: ours is known to be right. */
-    p->base.caps.has_rx_csum = is_pci && rx_csum_offloads(info);
-    p->base.caps.has_tx_csum = is_pci && tx_csum_offloads(info);
-    p->base.caps.has_tso = is_pci && (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO);
+    if (is_pci)
+        plan_csums(&p->base.caps, info);
+    p->base.caps.has_tso =
+        is_pci && (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) &&
+        (~p->base.caps.tx_csum & (PORT_CSUM_IP4 | PORT_CSUM_TCP)) == 0; /* of each piece */
     p->has_interrupts = p->is_pci = p->base.caps.has_link = is_pci;
+}
+
+/* As ethdev counts it: what of a frame is no IP packet. */
+static uint32_t overhead_of(const struct rte_eth_dev_info *info)
+{
+    return info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu
+               ? info->max_rx_pktlen - info->max_mtu
+               : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+}
+
+bool port_dpdk_settle_mtu(struct port_dpdk *p, const char *iface, int iface_mtu, char *why,
+                          size_t why_bytes)
+{
+    const struct rte_eth_dev_info *info = &p->info;
+    const uint32_t overhead = overhead_of(info);
+    const bool is_kernels = iface_mtu > 0; /* whose MTU is for the operator to set */
+    uint32_t most = info->max_mtu ? info->max_mtu : UINT16_MAX;
+    uint16_t device_mtu;
+
+    if (is_kernels && p->mtu > iface_mtu) {
+        snprintf(why, why_bytes, "port.mtu is %u, and %s has %d: ip link set %s mtu %u", p->mtu,
+                 iface, iface_mtu, iface, p->mtu);
+        return false;
+    }
+    if (info->max_rx_pktlen > overhead)
+        most = RTE_MIN(most, info->max_rx_pktlen - overhead);
+    if (!is_kernels && p->mtu && (p->mtu > most || p->mtu < info->min_mtu)) {
+        snprintf(why, why_bytes, "port.mtu is %u, and this device takes %u to %u", p->mtu,
+                 info->min_mtu, most);
+        return false;
+    }
+    if (p->mtu)
+        p->base.caps.mtu = p->mtu;
+    else if (iface_mtu > 0)
+        p->base.caps.mtu = (uint16_t)RTE_MIN(iface_mtu, UINT16_MAX);
+    else if (rte_eth_dev_get_mtu(p->port_id, &device_mtu) == 0 && device_mtu > 0)
+        p->base.caps.mtu = device_mtu;
+    else
+        p->base.caps.mtu = RTE_ETHER_MTU;
+    p->base.frame_bytes_max = p->base.caps.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
+    if (is_kernels)
+        p->mtu = 0;
+    return true;
+}
+
+/* Cards count buffers in units, most in KB, and round down; some want room for the FCS and two VLAN
+ * tags behind a frame of ours. Rejected: powers of two for the 82574 alone, 16 KB for 9,000 bytes.
+ * */
+uint32_t port_dpdk_room(const struct port_dpdk *p)
+{
+    uint32_t bytes = p->base.frame_bytes_max;
+    if (p->kind != KIND_AF_XDP) /* whose buffers share 4 KB with what is said of them */
+        bytes = RTE_ALIGN_CEIL(bytes + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN, (uint32_t)BUFFER_UNIT);
+    return RTE_MAX(bytes, (uint32_t)BUFFER_BYTES_MIN);
 }
 
 /* A card that hashes by a key that all the world knows lets strangers aim at one core. Rejected: a
@@ -70,11 +150,11 @@ static int configure(struct port_dpdk *p)
     const struct rte_eth_dev_info *info = &p->info;
     struct rte_eth_rss_conf *rss;
     struct rte_eth_conf conf = {
-        .rxmode.offloads = p->base.caps.has_rx_csum ? rx_csum_offloads(info) : 0,
-        .txmode.offloads = p->base.caps.has_tx_csum ? tx_csum_offloads(info) : 0,
         .intr_conf.rxq = p->has_interrupts || p->kind == KIND_TAP,
     };
 
+    ask_csums(&p->base.caps, &conf);
+    conf.rxmode.mtu = p->mtu; /* 0: 1500, or less */
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
@@ -100,6 +180,9 @@ static int setup_queues(struct port_dpdk *p)
         (uint16_t)(p->tx_descriptors ? p->tx_descriptors : DESCRIPTORS_DEFAULT);
     int socket = rte_eth_dev_socket_id(p->port_id);
     int err = rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &rx_descriptors, &tx_descriptors);
+
+    p->base.caps.rx_descriptors = rx_descriptors;
+    p->base.caps.tx_descriptors = tx_descriptors;
 
     for (uint16_t q = 0; err == 0 && q < p->device_rx_queues; q++) {
         struct socket_set before, now;
@@ -175,8 +258,8 @@ static int set_filters(struct port_dpdk *p, const char **step)
     if (err && err != -ENOTSUP && err != -ENOSYS) /* without a filter all VLANs come in */
         return err;
     if (p->base.caps.has_rss && p->spread.rpc_port != 0)
-        p->base.caps.has_rpc_rules =
-            flow_rules_create(&p->rules, p->port_id, p->spread.rpc_port, p->lanes) == 0;
+        p->base.caps.has_rpc_rules = flow_rules_create(&p->rules, p->port_id, p->spread.rpc_port,
+                                                       p->lanes, p->families) == 0;
     *step = "joining its multicast groups";
     if (p->is_pci)
         return hear_groups(p);

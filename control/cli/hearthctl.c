@@ -269,7 +269,13 @@ static int run_check(const struct options *o, const struct command *c)
 
 static int run_doctor(const struct options *o, const struct command *c)
 {
-    return hearthctl_show(o, doctor_examine(o->argc ? o->argv[0] : NULL), print_doctor);
+    const struct doctor_question q = {
+        .root = o->root ? o->root : "",
+        .config = o->config,
+        .iface = o->argc ? o->argv[0] : NULL,
+    };
+
+    return hearthctl_show(o, doctor_examine(&q), print_doctor);
 }
 
 static int run_completion(const struct options *, const struct command *);
@@ -329,9 +335,12 @@ static const struct command commands[] = {
     {"tune", "[KEY=VALUE...]", "the knobs of placement, overload and warming",
      "Takes effect at once, on this node. It does not write the configuration file.", 0, TUNE_KEYS,
      hearthctl_tune, print_tune},
-    {"doctor", "[IFACE]", "what this machine offers, and how to get more",
-     "Ports possible per interface, hugepages, IOMMU, CPUs, clock. Needs no hearthd.", 0, 1,
-     run_doctor, NULL},
+    {"doctor", "[IFACE]", "what is wrong with this machine, and what mends it",
+     "Kernel, CPUs, memory, the port's card, files, and the ports possible per interface. Needs no "
+     "hearthd.\n"
+     "--config FILE  what the machine is for; default /etc/hearth/hearth.yaml, if it is there\n"
+     "--root DIR     a copy of a machine's etc, proc, sys, dev and var instead of this one",
+     0, 1, run_doctor, NULL},
     {"key", "new|show|secret FILE", "make or show the keys of a node and of a cluster",
      "new     a private key of this node, in a new FILE of mode 0600; prints the public key\n"
      "show    the public key of a private key's FILE: what the list of members says\n"
@@ -390,7 +399,9 @@ static int run_completion(const struct options *o, const struct command *c)
           "    scripts | rollback | delete | tail)\n"
           "        COMPREPLY=($(compgen -W \"$(hearthctl scripts --names 2>/dev/null)\" -- "
           "\"$cur\")) ;;\n"
-          "    doctor) COMPREPLY=($(compgen -W \"$(ls /sys/class/net)\" -- \"$cur\")) ;;\n"
+          "    doctor) COMPREPLY=($(compgen -W \"$(ls /sys/class/net) --config --root\" -- "
+          "\"$cur\")) "
+          ";;\n"
           "    completion) COMPREPLY=($(compgen -W bash -- \"$cur\")) ;;\n"
           "    *) COMPREPLY=($(compgen -W '--json --help' -- \"$cur\")) ;;\n"
           "    esac\n"
@@ -446,7 +457,8 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
         {"socket", required_argument, NULL, 's'}, {"token-file", required_argument, NULL, 't'},
         {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
         {"names", no_argument, NULL, 'n'},        {"add", required_argument, NULL, 'a'},
-        {"remove", required_argument, NULL, 'r'}, {0},
+        {"remove", required_argument, NULL, 'r'}, {"config", required_argument, NULL, 'c'},
+        {"root", required_argument, NULL, 'o'},   {0},
     };
     int option;
 
@@ -465,6 +477,10 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
             o->add = optarg;
         else if (option == 'r')
             o->remove = optarg;
+        else if (option == 'c')
+            o->config = optarg;
+        else if (option == 'o')
+            o->root = optarg;
         else
             return false;
     }
@@ -500,7 +516,8 @@ int main(int argc, char **argv)
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
     if (o.argc < c->args_min || o.argc > c->args_max ||
-        ((o.add || o.remove) && (c->run != hearthctl_ring || strcmp(o.argv[0], "plan")))) {
+        ((o.add || o.remove) && (c->run != hearthctl_ring || strcmp(o.argv[0], "plan"))) ||
+        ((o.config || o.root) && c->run != run_doctor)) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);
         return USAGE;
     }

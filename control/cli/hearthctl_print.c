@@ -188,11 +188,11 @@ void print_status(const json_t *j)
     format_duration(json_number_value(json_object_get(j, "uptime_s")), uptime);
     printf("node      %s  %s  version %s  pid %lld  up %s\n", field_text(j, "node"), node_state(j),
            field_text(j, "version"), field_number(j, "pid"), uptime);
-    printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s\n",
+    printf("port      %s (%s)  %s  mtu %lld  queues %lld  rss %s  checksums %s in, %s out\n",
            field_text(port, "device"), field_text(port, "driver"), field_text(port, "mac"),
            field_number(port, "mtu"), field_number(port, "queues"),
-           is(port, "rss") ? "device" : "software",
-           is(port, "rx_checksum") && is(port, "tx_checksum") ? "device" : "software");
+           is(port, "rss") ? "device" : "software", field_text(port, "checksums_in"),
+           field_text(port, "checksums_out"));
     print_link(port);
     printf("address   ");
     print_list(json_object_get(j, "addresses"), ", ");
@@ -368,10 +368,10 @@ void print_doctor(const json_t *j)
     {
         bool is_good = !strcmp(field_text(check, "state"), "good");
 
-        printf("%-8s %-12s %s\n", is_good ? "good" : field_text(check, "state"),
+        printf("%-8s %-18s %s\n", is_good ? "good" : field_text(check, "state"),
                field_text(check, "name"), field_text(check, "found"));
         if (!is_good)
-            printf("         %-12s %s\n", "", field_text(check, "advice"));
+            printf("         %-18s %s\n", "", field_text(check, "advice"));
     }
     json_array_foreach(json_object_get(j, "interfaces"), i, iface)
     {

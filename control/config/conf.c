@@ -42,6 +42,9 @@ static const cyaml_schema_field_t port_fields[] = {
     CYAML_FIELD_STRING("gateway4", OPT, struct conf_port, gateway4, 0),
     CYAML_FIELD_STRING("gateway6", OPT, struct conf_port, gateway6, 0),
     CYAML_FIELD_UINT("vlan", OPT, struct conf_port, vlan),
+    CYAML_FIELD_UINT("mtu", OPT, struct conf_port, mtu),
+    CYAML_FIELD_UINT("rx_descriptors", OPT, struct conf_port, rx_descriptors),
+    CYAML_FIELD_UINT("tx_descriptors", OPT, struct conf_port, tx_descriptors),
     CYAML_FIELD_END,
 };
 

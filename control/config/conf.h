@@ -49,6 +49,8 @@ struct conf_port {
     char addresses[NET_ADDRESSES_MAX][64]; /* "10.77.0.1/24" */
     char gateway4[64], gateway6[64];       /* empty: none */
     uint16_t vlan;                         /* 0: untagged */
+    uint16_t mtu;                          /* 0: the device's; conf_check.c has its range */
+    uint16_t rx_descriptors, tx_descriptors;
 };
 
 /* What of the port's frames is the host's kernel's: dataplane/net/exception.h. */

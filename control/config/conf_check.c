@@ -304,6 +304,32 @@ static void check_address(const struct meaning *m, const char *path, const char 
                       bits);
 }
 
+/* What net_mtu_fits says of the device's own, and what a channel to another node takes for granted
+ * (RFC 9000 14.1: datagrams of 1,200 bytes). */
+static void check_mtu(const struct meaning *m)
+{
+    const struct conf_port *p = &m->c->port;
+    const uint32_t line = line_of(m, "port.mtu");
+
+    if (!p->mtu)
+        return;
+    if (p->mtu < NET_MTU4_MIN || p->mtu > PORT_MTU_MAX)
+        conf_complain(m->v, line, "port.mtu: %u is out of range (%d to %d, or 0: the device's)",
+                      p->mtu, NET_MTU4_MIN, PORT_MTU_MAX);
+    if (p->mtu < NET_MTU4_MIN || p->mtu >= NET_MTU6_MIN)
+        return;
+    if (m->c->cluster)
+        conf_complain(m->v, line, "port.mtu: %u, but nodes of a cluster need %d at least", p->mtu,
+                      NET_MTU6_MIN);
+    for (uint32_t i = 0; i < p->addresses_count; i++) {
+        if (!strchr(p->addresses[i], ':'))
+            continue;
+        conf_complain(m->v, line, "port.mtu: %u, but IPv6 needs %d at least (port.addresses[%u])",
+                      p->mtu, NET_MTU6_MIN, i);
+        return;
+    }
+}
+
 static void check_port(const struct meaning *m)
 {
     const struct conf_port *p = &m->c->port;
@@ -316,6 +342,7 @@ static void check_port(const struct meaning *m)
         snprintf(path, sizeof(path), "port.addresses[%u]", i);
         check_address(m, path, p->addresses[i], 0, true);
     }
+    check_mtu(m);
     if (p->gateway4[0])
         check_address(m, "port.gateway4", p->gateway4, AF_INET, false);
     if (p->gateway6[0])

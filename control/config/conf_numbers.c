@@ -14,6 +14,8 @@ static const struct conf_number numbers[] = {
 #define TOP(key, value, min, max)       ROW("", #key, key, value, min, max)
 #define IN(block, key, value, min, max) ROW(#block, #key, block.key, value, min, max)
     IN(port, vlan, 0, 0, 4094),
+    IN(port, rx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),
+    IN(port, tx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),
     IN(exception, rate, EXCEPTION_RATE_DEFAULT, 1, 1000000),
     IN(decapsulate, gue_port, 6080, 1, 65535),
     TOP(control_cpu, 0, 0, CONF_CPU_MAX),

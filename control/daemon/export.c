@@ -19,20 +19,33 @@ static json_t *number(uint64_t n)
 
 /* ---- status ---- */
 
+const char *export_csums(uint8_t csums, char text[EXPORT_CSUMS_BYTES])
+{
+    if (csums == 0 || csums == PORT_CSUM_ALL)
+        return csums ? "device" : "software";
+    snprintf(text, EXPORT_CSUMS_BYTES, "%s%s%s", csums & PORT_CSUM_IP4 ? "ip4," : "",
+             csums & PORT_CSUM_TCP ? "tcp," : "", csums & PORT_CSUM_UDP ? "udp," : "");
+    text[strlen(text) - 1] = 0;
+    return text;
+}
+
 static json_t *port_json(const struct hearthd *h)
 {
     const struct port_caps *c = &h->port->caps;
     const struct port_link *link = &h->port->link;
-    char mac[18];
+    char mac[18], in[EXPORT_CSUMS_BYTES], out[EXPORT_CSUMS_BYTES];
 
     snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
              c->mac[3], c->mac[4], c->mac[5]);
     return json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:i, s:I, s:I, "
-        "s:I, s:b, s:b}",
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:b, s:s, s:s, s:b, s:b, s:b, s:s, s:i, "
+        "s:I, "
+        "s:I, s:I, s:b, s:b}",
         "device", c->name, "driver", c->driver, "mac", mac, "mtu", (int)c->mtu, "queues",
-        (int)c->queues, "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum, "tx_checksum",
-        (int)c->has_tx_csum, "tso", (int)c->has_tso, "rx_wait",
+        (int)c->queues, "rx_descriptors", (int)c->rx_descriptors, "tx_descriptors",
+        (int)c->tx_descriptors, "rss", (int)c->has_rss, "rx_checksum", (int)c->has_rx_csum,
+        "tx_checksum", (int)c->has_tx_csum, "checksums_in", export_csums(c->rx_csum, in),
+        "checksums_out", export_csums(c->tx_csum, out), "tso", (int)c->has_tso, "rx_wait",
         (int)(c->has_rx_wait && !link->is_silent), "rpc_rules", (int)c->has_rpc_rules, "link",
         link->is_released ? "released"
         : link->is_up     ? "up"

@@ -23,6 +23,7 @@
 #include "control/daemon/privileges.h"
 #include "control/daemon/session.h"
 #include "control/daemon/tail.h"
+#include "control/daemon/watchdog.h"
 #include "control/daemon/why.h"
 #include "control/deploy/catalog.h"
 #include "control/deploy/store.h"
@@ -75,6 +76,9 @@ struct hearthd {
 
     struct port *port;
     struct loop_timer port_timer;
+    struct watchdog watchdog;
+    struct loop_timer watchdog_timer;
+    uint64_t watchdog_ns; /* between two looks; 0: nobody asks */
     struct net_config net;
     struct tap tap; /* the host's */
     bool has_tap, tap_is_up;
@@ -180,6 +184,11 @@ void hearthd_tap_stop(struct hearthd *);
 void hearthd_tap_follow_link(struct hearthd *);
 void hearthd_tap_follow_mac(struct hearthd *);
 
+/* ---- hearthd_watchdog.c: the cores, to the service manager ---- */
+
+/* From when the cores run until the loop ends; nothing if the unit has no WatchdogSec=. */
+void hearthd_watchdog_start(struct hearthd *);
+
 /* ---- hearthd_cluster.c: this node among the others ---- */
 
 /* Reads the keys and the members, builds the first ring. -1: a sentence. */
@@ -228,6 +237,9 @@ const char *hearthd_admit(void *hearthd, const json_t *request);
 
 /* ---- export.c: what is known, as JSON or text ---- */
 json_t *export_status(const struct hearthd *);
+/* Of enum port_csum: "device" (all), "software" (none), or their names. */
+enum { EXPORT_CSUMS_BYTES = 16 };
+const char *export_csums(uint8_t csums, char text[EXPORT_CSUMS_BYTES]);
 json_t *export_cluster(const struct hearthd *);
 void export_cluster_metrics(const struct hearthd *, FILE *);
 json_t *export_scripts(struct hearthd *, const char *scripts); /* script_id_is_of */

@@ -194,6 +194,15 @@ static int start_cluster(struct hearthd *h, struct fault *f)
     return 0;
 }
 
+static uint8_t families_of(const struct conf_port *p)
+{
+    uint8_t families = 0;
+
+    for (uint32_t i = 0; i < p->addresses_count; i++)
+        families |= strchr(p->addresses[i], ':') ? FLOW_IP6 : FLOW_IP4;
+    return families;
+}
+
 static int start_port(struct hearthd *h, struct fault *f)
 {
     const struct conf_port *p = &h->conf->port;
@@ -204,8 +213,13 @@ static int start_port(struct hearthd *h, struct fault *f)
         .vlan = p->vlan,
         .has_ipip = hearthd_has_ipip(h->conf),
         .gue_port = hearthd_gue_port(h->conf),
+        .mtu = p->mtu,
+        .rx_descriptors = p->rx_descriptors,
+        .tx_descriptors = p->tx_descriptors,
+        .families = families_of(p),
     };
     const struct port_caps *caps;
+    char csums_in[EXPORT_CSUMS_BYTES], csums_out[EXPORT_CSUMS_BYTES];
 
     if (hearthd_port_await_pf(h)) {
         snprintf(f->text, sizeof(f->text), "port.device %s: told to stop before its PF was up",
@@ -225,9 +239,11 @@ static int start_port(struct hearthd *h, struct fault *f)
         return -1;
     }
     log_line("start",
-             "step=port device=\"%s\" driver=%s mtu=%u queues=%u rss=%s checksums=%s rpc_rules=%s",
-             caps->name, caps->driver, caps->mtu, caps->queues, caps->has_rss ? "yes" : "software",
-             caps->has_rx_csum && caps->has_tx_csum ? "yes" : "software",
+             "step=port device=\"%s\" driver=%s mtu=%u queues=%u descriptors=%u/%u rss=%s "
+             "checksums_in=%s checksums_out=%s rpc_rules=%s",
+             caps->name, caps->driver, caps->mtu, caps->queues, caps->rx_descriptors,
+             caps->tx_descriptors, caps->has_rss ? "yes" : "software",
+             export_csums(caps->rx_csum, csums_in), export_csums(caps->tx_csum, csums_out),
              caps->has_rpc_rules ? "yes" : "software");
     return hearthd_tap_start(h, f->text, sizeof(f->text));
 }
@@ -507,6 +523,7 @@ static int start_running(struct hearthd *h, struct fault *f)
     }
     supervise_start(h->supervise);
     hearthd_port_watch(h);
+    hearthd_watchdog_start(h);
     log_line("start", "step=run");
     return 0;
 }

@@ -8,7 +8,7 @@
 #ifndef HEARTH_NOTIFY_H
 #define HEARTH_NOTIFY_H
 
-/* "READY=1", "STOPPING=1". Whoever does not listen misses it. */
+/* "READY=1", "STOPPING=1", "WATCHDOG=1". Whoever does not listen misses it. */
 void notify(const char *state);
 
 #endif

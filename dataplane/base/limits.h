@@ -37,6 +37,8 @@
     L(NET_MTU4_MIN, 576,                                                                           \
       "MTU of a port with IPv4 addresses only (RFC 791: what a host must take)")                   \
     L(NET_MTU6_MIN, 1280, "MTU of a port with IPv6 addresses (RFC 8200 5)")                        \
+    L(PORT_MTU_MAX, 9000, "MTU of a port that the configuration may ask for")                      \
+    L(PORT_DESCRIPTORS_MAX, 8192, "of a queue of the card, each way")                              \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
     L(EXCEPTION_ADDRESSES_MAX, 8, "addresses of the host on its tap")                              \
     L(EXCEPTION_RULES_MAX, 32, "rules for what of a shared address is the host's")                 \

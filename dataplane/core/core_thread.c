@@ -72,6 +72,7 @@ static void sleep_until_event(struct core *core)
 static void publish_gauges(struct core *core, uint64_t busy_ns, uint64_t idle_ns)
 {
     struct core_gauges *g = &core->gauges;
+    g->iterations++;
     g->busy_ns += busy_ns;
     g->idle_ns += idle_ns;
     g->conns = core->conn_count;

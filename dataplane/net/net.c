@@ -97,7 +97,7 @@ void net_init(struct net *net, const struct net_config *config, struct neighbour
 
     if (net->config.mtu > room)
         net->config.mtu = (uint16_t)room;
-    assert(net->config.mtu >= 1280);
+    assert(net->config.mtu >= NET_MTU4_MIN);
     token_bucket_init(&net->icmp, ICMP_PER_SECOND, ICMP_BURST, 0);
 }
 

@@ -44,7 +44,7 @@
 struct net_config {
     uint8_t mac[6];
     uint16_t vlan; /* 0: untagged */
-    uint16_t mtu;  /* at least 1280 (RFC 8200 5) */
+    uint16_t mtu;  /* at least NET_MTU4_MIN; with IPv6 NET_MTU6_MIN (net_mtu_fits) */
     uint32_t address_count;
     struct net_address address[NET_ADDRESSES_MAX]; /* IPv6 link-local is added by net_init */
     uint8_t gateway4[16], gateway6[16];            /* all zero: none */

@@ -5,6 +5,8 @@ first is the one to read.
 """
 
 import json
+import os
+import shutil
 import subprocess
 import time
 
@@ -35,6 +37,8 @@ class Bench:
     def __init__(self, machine):
         self.machine, self.guest = machine, machine.guest
         make_certificates(machine.ctl)
+        for script in ("examples/hello", "tests/metal/big"):
+            shutil.copytree(os.path.join(ROOT, script), os.path.join(machine.ctl, os.path.basename(script)), dirs_exist_ok=True)
         self.ca = f"{machine.ctl}/ca.pem"
         self.client = Client(self.ca)
         self.ask, self.download = self.client.ask, self.client.download
@@ -70,6 +74,11 @@ drain_ms: 1000
         received = sum(core["port"]["rx_frames"] for core in stats["cores"])
         assert received > 0 and stats["unaccounted"] == 0, f"{stats['unaccounted']} of {received} frames are in no counter"
         return f"{received} frames"
+
+    def doctor(self, node="m1"):
+        """What `hearthctl doctor` says of the machine for that node: {check: (state, found, advice)}."""
+        checks = json.loads(self.guest(f"$TREE/build/control/hearthctl doctor --config /run/ctl/{node}.yaml --json"))["checks"]
+        return {check["name"]: (check["state"], check["found"], check["advice"]) for check in checks}
 
     def log(self, node="m1"):
         return self.guest(f"cat /run/hearth/{node}/log")
@@ -120,6 +129,14 @@ def _(bench):
     return mac
 
 
+@check("vf", "the doctor finds its function, IOMMU, PF and addresses good")
+def _(bench):
+    said = bench.doctor()
+    ill = {name: said.get(name) for name in ("configuration", "function", "iommu", "vf", "link", "addresses", "keys", "store")
+           if said.get(name, ("",))[0] != "good"}
+    assert not ill, ill
+
+
 @check("vf", "HTTPS over IPv4")
 def _(bench):
     bench.ask("10.99.0.2")
@@ -156,6 +173,8 @@ def _(bench):
     bench.guest("ip link set eth0 down")
     try:
         until(lambda: not bench.status()["ready"], "status to say that it is not ready")
+        state, found, advice = bench.doctor()["link"]
+        assert state == "bad" and "PF eth0 is down" in found and "ip link set eth0 up" in advice, (state, found, advice)
     finally:
         bench.guest("ip link set eth0 up")
     until(lambda: bench.status()["ready"], "status to say that it is ready")
@@ -220,6 +239,8 @@ def _(bench):
     try:
         said = bench.guest("launch m1; await_ready m1 && echo started || true")
         assert "started" not in said and "igbvf" in said and "vfio-pci" in said, said
+        state, found, _ = bench.doctor()["function"]
+        assert state == "bad" and "igbvf" in found, (state, found)
     finally:
         bench.guest(f"give {VFS[1]} vfio-pci")
 
@@ -298,14 +319,14 @@ def _(bench):
 # ---- whole cards ---------------------------------------------------------------------------------------------------
 
 
-def whole_card(group, address, net, port=""):
+def whole_card(group, address, net, port="", has_jumbo=False):
     @check(group, "hearthd starts, two cores")
     def _(bench):
         bench.guest(f"give {address} vfio-pci")
         bench.start(address, net=net, cores="1, 1", port=port)
         status = bench.status()["port"]
         assert status["queues"] == 2
-        return status["driver"]
+        return f"{status['driver']}, checksums {status['checksums_in']} in, {status['checksums_out']} out"
 
     @check(group, "HTTPS over IPv4")
     def _(bench):
@@ -327,6 +348,27 @@ def whole_card(group, address, net, port=""):
     def _(bench):
         return bench.account()
 
+    if has_jumbo:
+        jumbo(group, address, net)
+
+
+def jumbo(group, address, net):
+    @check(group, "port.mtu 9000: packets of 9,000 bytes both ways, and 1 MB")
+    def _(bench):
+        bench.guest("stop_all")
+        subprocess.run(f"ip link set m{net} mtu 9000".split(), check=True)
+        try:
+            bench.start(address, net=net, cores="1, 1", port="mtu: 9000", memory_mb=512)
+            assert bench.status()["port"]["mtu"] == 9000
+            bench.ask(f"10.99.{net}.2")
+            done = subprocess.run(f"ping -M do -s 8972 -c 3 -i 0.3 10.99.{net}.2".split(), capture_output=True, text=True)
+            assert " 3 received" in done.stdout, done.stdout
+            bench.download(f"10.99.{net}.2")
+            bench.account()
+        finally:
+            bench.guest("stop_all")
+            subprocess.run(f"ip link set m{net} mtu 1500".split(), check=True)
+
 
 whole_card("igb", "0000:01:00.0", 0, port="gateway4: 10.99.0.1")
 
@@ -344,6 +386,9 @@ def _(bench):
         assert not lost, f"{len(lost)} of 8 got nothing, or not all: {lost[0]}"
 
 
-whole_card("e1000e", "0000:02:00.0", 1)
+jumbo("igb", "0000:01:00.0", 0)
+
+
+whole_card("e1000e", "0000:02:00.0", 1, has_jumbo=True)
 whole_card("virtio", "0000:03:00.0", 2)
-whole_card("vmxnet3", "0000:04:00.0", 3)
+whole_card("vmxnet3", "0000:04:00.0", 3, has_jumbo=True)

@@ -45,7 +45,7 @@ def without_conflict(values):
 def write_config(values):
     """The lab's own configuration of the node, but for the blocks that hold one of these."""
     blocks = {"listen": {"https": 443, "http": 80}, "limits": {"wall_ms": 20000}}
-    if "port.vlan" in values:
+    if any(path.startswith("port.") for path in values):
         blocks["port"] = {"device": "net_af_packet0,iface=eth0", "addresses": ["10.77.0.1/24", "fd77::1/64"]}
     for path, value in values.items():
         block, _, key = path.rpartition(".")

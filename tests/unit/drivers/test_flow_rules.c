@@ -13,7 +13,7 @@
 
 #include "drivers/flow_rules.h"
 
-enum { PORT_ID = 3, RULES_MAX = 2 * PORT_QUEUES_MAX };
+enum { PORT_ID = 3, RULES_MAX = 2 * PORT_QUEUES_MAX, BOTH = FLOW_IP4 | FLOW_IP6 };
 
 struct rte_flow {
     uint16_t port, queue;
@@ -95,7 +95,7 @@ static int set_up(void **state)
 static void each_port_goes_to_its_queue(void **state)
 {
     struct flow_rules rules;
-    assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3), 0);
+    assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3, BOTH), 0);
     assert_int_equal(device.validated, 6);
     assert_int_equal(device.live, 6);
     for (uint16_t q = 0; q < 3; q++)
@@ -110,11 +110,28 @@ static void each_port_goes_to_its_queue(void **state)
     flow_rules_destroy(&rules);
 }
 
+static void a_family_without_addresses_gets_no_rules(void **state)
+{
+    for (int v = 0; v < 2; v++) {
+        struct flow_rules rules;
+        set_up(state);
+        assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3, v ? FLOW_IP6 : FLOW_IP4), 0);
+        assert_int_equal(device.validated, 3);
+        assert_int_equal(device.live, 3);
+        for (uint16_t q = 0; q < 3; q++) {
+            assert_int_equal(device.rule[q].port, 7000 + q);
+            assert_int_equal(device.rule[q].is_v6, v == 1);
+        }
+        flow_rules_destroy(&rules);
+        assert_int_equal(device.live, 0);
+    }
+}
+
 static void takes_as_many_queues_as_a_port_can_have(void **state)
 {
     struct flow_rules rules;
     assert_int_equal(
-        flow_rules_create(&rules, PORT_ID, 65535 - PORT_QUEUES_MAX + 1, PORT_QUEUES_MAX), 0);
+        flow_rules_create(&rules, PORT_ID, 65535 - PORT_QUEUES_MAX + 1, PORT_QUEUES_MAX, BOTH), 0);
     assert_int_equal(device.rule[RULES_MAX - 1].port, 65535);
     flow_rules_destroy(&rules);
 }
@@ -130,7 +147,7 @@ static void nothing_is_made_if_one_rule_is_invalid(void **state)
         set_up(state);
         device.validate_fails_at = rows[i].at;
         device.error = rows[i].device_says;
-        assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3), rows[i].result);
+        assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3, BOTH), rows[i].result);
         assert_int_equal(device.made, 0);
         flow_rules_destroy(&rules);
     }
@@ -143,7 +160,7 @@ static void all_go_again_if_one_cannot_be_made(void **state)
         set_up(state);
         device.create_fails_at = at;
         device.error = ENOSPC;
-        assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3), -ENOSPC);
+        assert_int_equal(flow_rules_create(&rules, PORT_ID, 7000, 3, BOTH), -ENOSPC);
         assert_int_equal(device.made, at);
         assert_int_equal(device.live, 0);
         flow_rules_destroy(&rules);
@@ -154,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_port_goes_to_its_queue, set_up),
+        cmocka_unit_test_setup(a_family_without_addresses_gets_no_rules, set_up),
         cmocka_unit_test_setup(takes_as_many_queues_as_a_port_can_have, set_up),
         cmocka_unit_test_setup(nothing_is_made_if_one_rule_is_invalid, set_up),
         cmocka_unit_test_setup(all_go_again_if_one_cannot_be_made, set_up),

@@ -281,11 +281,22 @@ static void a_device_serves_one_port(void **state)
     port_close(p);
 }
 
+/* Without hugepages there is no more memory than was asked for at start. */
+static void buffers_that_do_not_fit_are_refused_with_a_sentence(void **state)
+{
+    struct port_dpdk_config c = {.device = "net_null0", .queues = 4, .mtu = 9000};
+    char error[512] = "";
+
+    assert_null(port_dpdk_create(&c, error, sizeof(error)));
+    assert_non_null(strstr(error, "4 x 8191 buffers of 9216 bytes"));
+    assert_non_null(strstr(error, "raise memory_mb"));
+}
+
 static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
 {
     static const struct {
         const char *device, *says;
-        uint16_t queues, rpc_port;
+        uint16_t queues, rpc_port, mtu;
     } rows[] = {
         {"net_af_packet0,iface=nosuch", "no interface 'nosuch'", 1},
         {"auto:nosuch", "no interface 'nosuch'", 1},
@@ -295,11 +306,18 @@ static void a_device_that_cannot_be_is_refused_with_a_sentence(void **state)
         {"0000:ff:1f.7", "attaching it failed", 1},
         {"net_ring0", "0 queues", 0},
         {"net_ring0", "no 2 UDP ports from 65535 on", 2, 65535},
+        {"net_af_packet0,iface=hxa", "port.mtu is 9001, and hxa has", 1, .mtu = 9001},
+        {"net_memif0,role=server,socket=/tmp/hearth-test-mtu", "this device takes 46 to 1500", 1,
+         .mtu = 9000},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char error[512] = "";
         struct port_dpdk_config c = {
-            .device = rows[i].device, .queues = rows[i].queues, .rpc_port = rows[i].rpc_port};
+            .device = rows[i].device,
+            .queues = rows[i].queues,
+            .rpc_port = rows[i].rpc_port,
+            .mtu = rows[i].mtu,
+        };
         assert_null(port_dpdk_create(&c, error, sizeof(error)));
         if (!strstr(error, rows[i].says))
             fail_msg("%s: '%s' does not say '%s'", rows[i].device, error, rows[i].says);
@@ -322,16 +340,17 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_device_serves_one_port),
         cmocka_unit_test(a_device_that_cannot_be_is_refused_with_a_sentence),
     };
-    static const struct CMUnitTest memif_tests[] = {
+    static const struct CMUnitTest small_tests[] = {
         cmocka_unit_test(memif_carries_frames_both_ways),
+        cmocka_unit_test(buffers_that_do_not_fit_are_refused_with_a_sentence),
     };
     bool huge = argc < 2 || strcmp(argv[1], "no-huge") != 0;
     int not_run = rig_start(huge ? "test-port-dpdk" : "test-port-dpdk-no-huge", huge);
     if (not_run)
         return not_run;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    if (!huge) /* it needs files that DPDK processes share */
-        failed += cmocka_run_group_tests(memif_tests, NULL, NULL);
+    if (!huge) /* memif needs files that DPDK processes share */
+        failed += cmocka_run_group_tests(small_tests, NULL, NULL);
     eal_stop();
     return failed;
 }

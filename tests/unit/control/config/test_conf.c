@@ -116,6 +116,30 @@ static void zero_that_is_said_is_not_a_default(void **state)
     conf_free(c);
 }
 
+static void the_mtu_is_the_devices_unless_it_is_said(void **state)
+{
+    static const struct {
+        const char *said;
+        uint16_t mtu;
+    } rows[] = {{"", 0}, {", mtu: 0", 0}, {", mtu: 576", 576}, {", mtu: 9000", 9000}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[256];
+        struct conf *c;
+
+        snprintf(text, sizeof(text),
+                 "node: n1\nport: {device: x, addresses: [10.0.0.1/24]%s}\ncores: [1]\n"
+                 "listen: {https: 0, http: 80}\n",
+                 rows[i].said);
+        c = parse(text);
+        assert_non_null(c);
+        assert_int_equal(c->port.mtu, rows[i].mtu);
+        assert_int_equal(c->port.rx_descriptors, 1024);
+        assert_int_equal(c->port.tx_descriptors, 1024);
+        conf_free(c);
+    }
+}
+
 static char *print(const struct conf *c)
 {
     char *text = NULL;
@@ -195,6 +219,9 @@ static void the_example_is_good(void **state)
 #define SMALL                                                                                      \
     "node: n1\nport:\n  device: auto:eth1\n  addresses: [10.77.0.1/24]\ncores: [1]\n"              \
     "certificates:\n  - chain: /c.pem\n    key: /k.pem\n"
+/* A port of its own, in line 2. */
+#define PORT_OF(more)                                                                              \
+    "node: n1\nport: {device: x, " more "}\ncores: [1]\nlisten: {https: 0, http: 80}\n"
 /* And a cluster: its members begin in line 13. */
 #define CLUSTER SMALL "cluster:\n  key: /n.key\n  secret: /c.secret\n  members:\n"
 #define N1      "    - {name: n1, address: 10.77.0.1, key: " KEY1 "}\n"
@@ -231,6 +258,16 @@ static void each_mistake_is_told_with_its_line(void **state)
         {"the operator's own socket for guests",
          SMALL "control: {accounts_socket: /run/hearth/ctl.sock}\n",
          "9: control.accounts_socket: it is the operator's own (ctl)\n"},
+        {"an MTU that no host takes", PORT_OF("addresses: [10.0.0.1/24], mtu: 575"),
+         "2: port.mtu: 575 is out of range (576 to 9000, or 0: the device's)\n"},
+        {"an MTU above jumbo frames", PORT_OF("addresses: [10.0.0.1/24], mtu: 9001"),
+         "2: port.mtu: 9001 is out of range (576 to 9000, or 0: the device's)\n"},
+        {"an MTU too small for IPv6", PORT_OF("addresses: [\"fd00::1/64\"], mtu: 1279"),
+         "2: port.mtu: 1279, but IPv6 needs 1280 at least (port.addresses[0])\n"},
+        {"an MTU too small for a cluster",
+         PORT_OF("addresses: [10.77.0.1/24], mtu: 1279") "cluster:\n  key: /n.key\n"
+                                                         "  secret: /c.secret\n  members:\n" N1,
+         "2: port.mtu: 1279, but nodes of a cluster need 1280 at least\n"},
         {"a user that no machine has", SMALL "user: \"../x\"\n",
          "9: user: \"../x\" is not a name of lower-case letters, digits, '_', '-' and '.'\n"},
         {"a user's name that is too long", SMALL "user: abcdefghijabcdefghijabcdefghijabc\n",
@@ -469,6 +506,7 @@ int main(void)
         cmocka_unit_test(members_have_defaults_too),
         cmocka_unit_test(the_socket_follows_the_run_directory),
         cmocka_unit_test(zero_that_is_said_is_not_a_default),
+        cmocka_unit_test(the_mtu_is_the_devices_unless_it_is_said),
         cmocka_unit_test(what_is_printed_reads_back_equal),
         cmocka_unit_test(the_example_is_good),
         cmocka_unit_test(each_mistake_is_told_with_its_line),

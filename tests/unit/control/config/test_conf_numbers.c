@@ -16,8 +16,10 @@
 #include "control/config/conf_numbers.h"
 #include "control/config/conf_schema.h"
 
-/* Numbers of which there may be several, or that only a cluster has: test_conf.c has their ends. */
+/* Numbers of which there may be several, that only a cluster has, or that depend on others:
+ * test_conf.c has their ends. */
 static const char *const others[] = {
+    "port.mtu",
     "cores[]",
     "cells.cpus[]",
     "cluster.port",
