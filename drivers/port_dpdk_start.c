@@ -58,7 +58,6 @@ void port_dpdk_plan(struct port_dpdk *p, const char *device, const char *iface)
     /* A vdev's offloads are software as well: ours is known to be right. */
     p->base.caps.has_rx_csum = is_pci && rx_csum_offloads(info);
     p->base.caps.has_tx_csum = is_pci && tx_csum_offloads(info);
-    p->base.caps.has_tso = is_pci && (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO);
     p->has_interrupts = p->is_pci = p->base.caps.has_link = is_pci;
 }
 
@@ -75,6 +74,8 @@ static int configure(struct port_dpdk *p)
         .intr_conf.rxq = p->has_interrupts || p->kind == KIND_TAP,
     };
 
+    if (port_dpdk_has_card_tso(p))
+        conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
