@@ -3,8 +3,9 @@
  * PACKET_VNET_HDR), so each lane has a packet socket of its own to send them on, one system call
  * each. What the kernel does not take is cut here, and leaves as ordinary frames.
  *
- * Rejected: to cut for all other ports, too. It saves the headers and one look at the connection
- * for each segment, and costs one more copy of it. net_tap's TSO is rte_gso, the same. */
+ * Rejected: to cut for all other ports, too, or to use net_tap's TSO, which is that (rte_gso). Over
+ * AF_PACKET 1 MB of a download took 3,490 to 3,710 us of the core so, and 2,380 to 2,920 where TCP
+ * makes each segment: it is one more copy, and each goes its own way through the kernel. */
 #include "drivers/port_dpdk_impl.h"
 
 #include <assert.h>

@@ -25,7 +25,7 @@ def write_files(directory):
                     file.write(os.urandom(min(MEGABYTE, size - at)))
 
 
-def transfer(client, kind, url, directory, ca, seconds):
+def transfer(client, kind, url, address, directory, ca, seconds):
     """client runs a command where the clients are, and returns what it prints. Returns megabytes, and the seconds that they took."""
     if kind == "answers":
         seen = client("wrk", "-t1", "-c4", f"-d{seconds}s", url)
@@ -33,7 +33,8 @@ def transfer(client, kind, url, directory, ca, seconds):
             raise SystemExit(f"bench: {url}:\n{seen}")
         count, took = re.search(r"(\d+) requests in ([\d.]+)s", seen).groups()
         return int(count), float(took)
-    curl = ("curl", "-sS", "--fail", "--tlsv1.3", "--cacert", ca, "--max-time", str(SECONDS_MAX), "-w", "\n%{size_download} %{time_total}")
+    curl = ("curl", "-sS", "--fail", "--tlsv1.3", "--cacert", ca, "--connect-to", f"::{address}:", "--max-time", str(SECONDS_MAX),
+            "-w", "\n%{size_download} %{time_total}")
     if kind == "download":
         size, took = client(*curl, "-o", "/dev/null", url).split()
     else:
