@@ -19,6 +19,11 @@
  * software) and says so in rx_csum. To send: the data plane leaves both checksums zero, fills
  * l3_offset, l4_offset and tx_csum, and the port computes them.
  *
+ * Large frames. Where the device cuts TCP into segments (TSO), or a kernel below it does, the port
+ * takes frames of up to large_bytes_max bytes, from port_tx_alloc_large: one header, with the
+ * lengths of the whole, and the payload of as many segments of gso_size bytes (gso.h). Counted as
+ * what leaves.
+ *
  * To sleep: port_wait_fds(), then ppoll() on what it gave, for POLLIN and with the next timeout.
  * port_wait_fds says "I may sleep" to the cores (or the device) that could have frames for this
  * queue; what had come before it makes the descriptors readable at once, so no frame is slept over.
@@ -67,6 +72,7 @@ struct frame {
     uint32_t len;
     uint8_t rx_csum;    /* enum frame_rx_csum */
     uint8_t tx_csum;    /* enum frame_tx_csum */
+    uint16_t gso_size;  /* to send, FRAME_TX_TCP: payload of each segment; 0: it is one frame */
     uint16_t l3_offset; /* to send: where the IP header starts */
     uint16_t l4_offset; /* to send: where the TCP or UDP header starts */
     void *handle;       /* the port's: an mbuf, or port_sim's buffer */
@@ -92,10 +98,11 @@ struct port_caps {
     bool has_rss;    /* false: spread in software */
     /* RPC datagrams are steered by the device; false: in software, or there is one queue */
     bool has_rpc_rules;
-    bool has_rx_csum, has_tx_csum, has_tso; /* of checksums all; these are some: */
-    uint8_t rx_csum, tx_csum;               /* enum port_csum */
+    bool has_rx_csum, has_tx_csum; /* of checksums all; these are some: */
+    uint8_t rx_csum, tx_csum;      /* enum port_csum */
     uint16_t rx_descriptors,
         tx_descriptors; /* of a queue, as the device has them; 0: it has none */
+    bool has_tso;       /* large frames are cut below the port */
     bool has_link;      /* a cable or a PF is behind it: without a link nothing comes */
     bool has_rx_wait;   /* port_wait_fds yields something: the core can sleep until a frame comes */
     int numa_node;      /* -1: unknown */
@@ -111,6 +118,8 @@ struct port_stats {
     uint64_t errors_told;  /* device's spread: ICMP errors that were shown to every core */
     uint64_t errors_kept;  /* and those that were not, for there were too many */
     uint64_t tx_full;      /* the device took no more: dropped */
+    uint64_t tx_large;     /* large frames, and */
+    uint64_t tx_cut;       /* of these, cut by the port, for what is below it would not */
 };
 
 struct port_link {
@@ -127,6 +136,7 @@ struct port_ops {
     uint16_t (*rx)(struct port *, uint16_t queue, struct frame *, uint16_t count);
     void (*free)(struct port *, uint16_t queue, struct frame *, uint16_t count);
     bool (*tx_alloc)(struct port *, uint16_t queue, struct frame *);
+    bool (*tx_alloc_large)(struct port *, uint16_t queue, struct frame *);
     void (*tx)(struct port *, uint16_t queue, struct frame *, uint16_t count);
     int (*wait_fds)(struct port *, uint16_t queue, int *fds, int max);
     void (*stats)(struct port *, uint16_t queue, struct port_stats *);
@@ -142,6 +152,7 @@ struct port {
     _Atomic uint32_t epoch;
     uint32_t
         frame_bytes_max; /* room of a frame from port_tx_alloc: MTU + Ethernet + one VLAN tag */
+    uint32_t large_bytes_max; /* and from port_tx_alloc_large; 0: there are none */
 };
 
 /* Up to count received frames; their bytes stay valid until port_free. */
@@ -160,6 +171,13 @@ static inline void port_free(struct port *p, uint16_t queue, struct frame *f, ui
 static inline bool port_tx_alloc(struct port *p, uint16_t queue, struct frame *f)
 {
     return p->ops->tx_alloc(p, queue, f);
+}
+
+/* The same with large_bytes_max bytes of room. False: no buffer now, or none ever: take an ordinary
+ * one. With gso_size 0 it is sent as that would be. */
+static inline bool port_tx_alloc_large(struct port *p, uint16_t queue, struct frame *f)
+{
+    return p->large_bytes_max > 0 && p->ops->tx_alloc_large(p, queue, f);
 }
 
 /* Sends all; consumes all. What the device does not take is dropped and counted as tx_full. */

@@ -1,6 +1,6 @@
 /* port_dpdk.c: finds a DPDK device, and makes what it needs of memory, rings and descriptors;
  * port_dpdk_start.c starts it, port_dpdk_watch.c looks after it, the packet path is
- * port_dpdk_io.c. */
+ * port_dpdk_io.c and port_dpdk_large.c. */
 #include "drivers/port_dpdk.h"
 
 #include <assert.h>
@@ -264,6 +264,7 @@ void port_dpdk_destroy(struct port_dpdk *p)
             rte_ring_free(p->lane[q].inbox);
         }
     }
+    port_dpdk_close_large(p);
     for (uint16_t i = 0; i < p->pool_count; i++)
         rte_mempool_free(p->pools[i]);
     rte_free(p);
@@ -347,6 +348,10 @@ static int bring_up(struct port_dpdk *p, const char *device, const char *iface, 
                     (uint32_t)((uint64_t)pools * buffers * (room + BUFFER_EXTRA) >> 20));
             return -rte_errno;
         }
+
+    err = port_dpdk_open_large(p, iface);
+    if (err)
+        return err;
 
     err = port_dpdk_start(p, step);
     if (err)
@@ -437,7 +442,7 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     random_fill(&p->spread.key, sizeof(p->spread.key));
     random_fill(p->rss_key, sizeof(p->rss_key));
     for (uint16_t q = 0; q < p->lanes; q++)
-        p->lane[q].wake_fd = -1;
+        p->lane[q].wake_fd = p->lane[q].large_fd = -1;
 
     log_capture_begin(&capture);
     socket_set_read(&before, AF_PACKET);

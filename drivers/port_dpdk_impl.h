@@ -1,7 +1,8 @@
 /* port_dpdk_impl.h
  *
  * Shared by port_dpdk.c (what a device needs of us), port_dpdk_start.c, port_dpdk_watch.c,
- * port_dpdk_io.c (the packet path) and port_dpdk_ladder.c; nobody else includes it.
+ * port_dpdk_io.c (the packet path), port_dpdk_large.c and port_dpdk_ladder.c; nobody else includes
+ * it.
  *
  *   device queue d is read by lane d % lanes          lane q is dp core q's side of the port
  *   lane q sends on device queue q, or, where there are too few, on a shared one behind a lock
@@ -56,6 +57,7 @@ struct lane {
     struct rte_mempool *pool;
     struct rte_ring *inbox; /* NULL: HAND_OVER_NONE */
     uint64_t copies_paid;   /* in ticks of the TSC: until when what was copied is paid for */
+    int large_fd;           /* a packet socket that sends large frames; -1: none */
     int wake_fd;            /* eventfd for the inbox or a device's leftovers; -1: neither */
     int device_fds[PORT_WAIT_FDS_MAX];
     int device_fd_count;
@@ -117,6 +119,7 @@ struct port_dpdk {
     struct rte_mempool
         *pools[PORT_QUEUES_MAX]; /* one per device queue, and per lane where there are more lanes */
     uint16_t pool_count;
+    struct rte_mempool *large_pool; /* NULL: no large frames */
     rte_spinlock_t tx_locks[PORT_QUEUES_MAX];
     struct watch watch;
     struct lane lane[PORT_QUEUES_MAX];
@@ -146,6 +149,19 @@ extern const char port_dpdk_step_queues[];
 /* Rx interrupts, or the tap PMD's descriptors, for lanes to sleep on; and whether all can. */
 void port_dpdk_find_interrupts(struct port_dpdk *);
 void port_dpdk_add_wait_fd(struct port_dpdk *, uint16_t device_queue, int fd);
+
+/* port_dpdk_large.c: for a device that is attached, before it starts; 0 or -errno. */
+int port_dpdk_open_large(struct port_dpdk *, const char *iface);
+void port_dpdk_close_large(struct port_dpdk *);
+static inline bool port_dpdk_has_card_tso(const struct port_dpdk *p)
+{
+    return p->is_pci && p->base.caps.has_tso;
+}
+
+/* Tells the card to cut it. False: it would not; its mbuf is for port_dpdk_send_large. */
+bool port_dpdk_ask_tso(const struct port_dpdk *, const struct lane *, struct frame *);
+/* Gives it to the kernel, or cuts it; and gives its buffer back. */
+void port_dpdk_send_large(struct port_dpdk *, struct lane *, struct frame *);
 
 /* port_dpdk_watch.c: from the start on, hears the device's events. 0 or -errno. */
 int port_dpdk_watch(struct port_dpdk *);

@@ -17,6 +17,7 @@
 #include <rte_prefetch.h>
 
 #include "drivers/csum.h"
+#include "drivers/gso.h"
 
 enum { PREFETCH_AHEAD = 4, LOCK_SPINS = 64 };
 
@@ -311,6 +312,15 @@ static bool dpdk_tx_alloc(struct port *port, uint16_t queue, struct frame *f)
     return true;
 }
 
+static bool dpdk_tx_alloc_large(struct port *port, uint16_t queue, struct frame *f)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(self(port)->large_pool);
+    if (!m)
+        return false;
+    *f = (struct frame){.bytes = rte_pktmbuf_mtod(m, uint8_t *), .handle = m};
+    return true;
+}
+
 /* Tells the hardware what to compute, and computes the rest. It wants the pseudo-header's sum in
  * the TCP or UDP field. */
 static void ask_hardware(const struct port_dpdk *p, struct rte_mbuf *m, struct frame *f)
@@ -355,7 +365,9 @@ static void lock_tx(rte_spinlock_t *lock)
     }
 }
 
-static void send_burst(struct port_dpdk *p, struct lane *l, struct rte_mbuf **mbufs, uint16_t count)
+/* leaves: how many frames the device makes of each. */
+static void send_burst(struct port_dpdk *p, struct lane *l, struct rte_mbuf **mbufs,
+                       const uint32_t *leaves, uint16_t count)
 {
     uint16_t sent = 0;
     bool is_closed = is_pausing(p);
@@ -371,12 +383,29 @@ static void send_burst(struct port_dpdk *p, struct lane *l, struct rte_mbuf **mb
     if (l->tx_lock)
         rte_spinlock_unlock(l->tx_lock);
     if (sent < count) {
-        l->stats.tx_full += count - sent;
         for (uint16_t i = sent; i < count; i++)
             l->stats.tx_bytes -= mbufs[i]->pkt_len;
         rte_pktmbuf_free_bulk(mbufs + sent, count - sent);
     }
-    l->stats.tx_frames += sent;
+    for (uint16_t i = 0; i < count; i++)
+        *(i < sent ? &l->stats.tx_frames : &l->stats.tx_full) += leaves[i];
+}
+
+/* What the device needs to know of it. False: it does not go this way. */
+static bool prepare(struct port_dpdk *p, struct lane *l, struct frame *f)
+{
+    struct rte_mbuf *m = f->handle;
+
+    l->stats.tx_large += f->gso_size > 0;
+    if (f->gso_size)
+        return l->large_fd < 0 && port_dpdk_ask_tso(p, l, f);
+    m->data_len = (uint16_t)f->len;
+    m->pkt_len = f->len;
+    if (p->base.caps.tx_csum)
+        ask_hardware(p, m, f);
+    else
+        csum_fill(f);
+    return true;
 }
 
 static void dpdk_tx(struct port *port, uint16_t queue, struct frame *frames, uint16_t count)
@@ -384,26 +413,29 @@ static void dpdk_tx(struct port *port, uint16_t queue, struct frame *frames, uin
     struct port_dpdk *p = self(port);
     struct lane *l = &p->lane[queue];
     struct rte_mbuf *mbufs[PORT_BURST];
+    uint32_t leaves[PORT_BURST]; /* frames for each of them */
+    uint16_t n = 0;
 
-    while (count > 0) {
-        uint16_t n = RTE_MIN(count, (uint16_t)PORT_BURST);
-        for (uint16_t i = 0; i < n; i++) {
-            struct frame *f = &frames[i];
-            struct rte_mbuf *m = f->handle;
-            assert(f->len > 0 && f->len <= port->frame_bytes_max);
-            m->data_len = (uint16_t)f->len;
-            m->pkt_len = f->len;
-            if (port->caps.tx_csum)
-                ask_hardware(p, m, f);
-            else
-                csum_fill(f);
-            l->stats.tx_bytes += f->len;
-            mbufs[i] = m;
+    for (uint16_t i = 0; i < count; i++) {
+        struct frame *f = &frames[i];
+        assert(f->len > 0 &&
+               f->len <= (f->gso_size ? port->large_bytes_max : port->frame_bytes_max));
+        if (!prepare(p, l, f)) {
+            send_burst(p, l, mbufs, leaves, n); /* in order */
+            n = 0;
+            port_dpdk_send_large(p, l, f);
+            continue;
         }
-        send_burst(p, l, mbufs, n);
-        frames += n;
-        count -= n;
+        l->stats.tx_bytes += gso_wire_bytes(f);
+        leaves[n] = gso_count(f);
+        mbufs[n++] = f->handle;
+        if (n == PORT_BURST) {
+            send_burst(p, l, mbufs, leaves, n);
+            n = 0;
+        }
     }
+    if (n > 0)
+        send_burst(p, l, mbufs, leaves, n);
 }
 
 /* Makes wake_fd tell of frames from now on, those included that are there already. */
@@ -492,6 +524,7 @@ const struct port_ops port_dpdk_ops = {
     .rx = dpdk_rx,
     .free = dpdk_free,
     .tx_alloc = dpdk_tx_alloc,
+    .tx_alloc_large = dpdk_tx_alloc_large,
     .tx = dpdk_tx,
     .wait_fds = dpdk_wait_fds,
     .stats = dpdk_stats,

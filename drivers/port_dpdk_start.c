@@ -155,6 +155,8 @@ static int configure(struct port_dpdk *p)
 
     ask_csums(&p->base.caps, &conf);
     conf.rxmode.mtu = p->mtu; /* 0: 1500, or less */
+    if (port_dpdk_has_card_tso(p))
+        conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "drivers/csum.h"
+#include "drivers/gso.h"
 #include "drivers/rng.h"
 
 enum {
     ETHERNET_BYTES = 18,
     WIRE_OVERHEAD_BYTES = 24 /* preamble, checksum, gap */,
-    HEAP_START = 64
+    HEAP_START = 64,
+    LARGE_BYTES = 65000,
 };
 
 struct buffer {
@@ -19,6 +21,7 @@ struct buffer {
     uint64_t arrives_at_ns;
     uint64_t number; /* breaks ties: frames of the same nanosecond arrive in the order sent */
     uint32_t len;
+    bool is_large;
     uint8_t bytes[];
 };
 
@@ -44,7 +47,7 @@ struct end {
 struct port_sim_wire {
     const struct clock *clock;
     uint32_t frame_bytes_max;
-    struct buffer *free;
+    struct buffer *free, *free_large;
     struct direction direction[2]; /* by the end that sends */
     struct end end[2];
 };
@@ -101,13 +104,28 @@ static struct buffer *buffer_get(struct port_sim_wire *w)
         w->free = b->next_free;
     else
         b = malloc(sizeof(*b) + w->frame_bytes_max);
+    if (b)
+        b->is_large = false;
+    return b;
+}
+
+static struct buffer *buffer_get_large(struct port_sim_wire *w)
+{
+    struct buffer *b = w->free_large;
+    if (b)
+        w->free_large = b->next_free;
+    else
+        b = malloc(sizeof(*b) + LARGE_BYTES);
+    if (b)
+        b->is_large = true;
     return b;
 }
 
 static void buffer_put(struct port_sim_wire *w, struct buffer *b)
 {
-    b->next_free = w->free;
-    w->free = b;
+    struct buffer **free = b->is_large ? &w->free_large : &w->free;
+    b->next_free = *free;
+    *free = b;
 }
 
 /* When the last bit has left: frames queue up behind each other on a line with a rate. */
@@ -205,18 +223,60 @@ static bool sim_tx_alloc(struct port *p, uint16_t queue, struct frame *f)
     return true;
 }
 
+static bool sim_tx_alloc_large(struct port *p, uint16_t queue, struct frame *f)
+{
+    struct buffer *b = buffer_get_large(self(p)->wire);
+    if (!b)
+        return false;
+    *f = (struct frame){.bytes = b->bytes, .handle = b};
+    return true;
+}
+
+static void send_one(struct end *e, struct frame *f)
+{
+    struct buffer *b = f->handle;
+    assert(f->len > 0 && f->len <= e->base.frame_bytes_max);
+    csum_fill(f);
+    b->len = f->len;
+    e->stats.tx_frames++;
+    e->stats.tx_bytes += f->len;
+    transmit(e->wire, e->index, b);
+}
+
+/* Into buffers of the wire's size. */
+static void send_large(struct end *e, struct frame *large)
+{
+    uint32_t count = gso_count(large);
+    assert(large->len <= LARGE_BYTES && (large->gso_size == 0 || count > 1));
+    e->stats.tx_large += large->gso_size > 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct frame f;
+        if (!sim_tx_alloc(&e->base, 0, &f)) {
+            e->stats.tx_full++;
+            continue;
+        }
+        if (large->gso_size) {
+            gso_segment(large, i, &f);
+        } else {
+            memcpy(f.bytes, large->bytes, large->len);
+            f.len = large->len;
+            f.tx_csum = large->tx_csum;
+            f.l3_offset = large->l3_offset;
+            f.l4_offset = large->l4_offset;
+        }
+        send_one(e, &f);
+    }
+    buffer_put(e->wire, large->handle);
+}
+
 static void sim_tx(struct port *p, uint16_t queue, struct frame *frames, uint16_t count)
 {
-    struct end *e = self(p);
     for (uint16_t i = 0; i < count; i++) {
-        struct frame *f = &frames[i];
-        struct buffer *b = f->handle;
-        assert(f->len > 0 && f->len <= p->frame_bytes_max);
-        csum_fill(f);
-        b->len = f->len;
-        e->stats.tx_frames++;
-        e->stats.tx_bytes += f->len;
-        transmit(e->wire, e->index, b);
+        const struct buffer *b = frames[i].handle;
+        if (b->is_large)
+            send_large(self(p), &frames[i]);
+        else
+            send_one(self(p), &frames[i]);
     }
 }
 
@@ -245,6 +305,7 @@ static const struct port_ops sim_ops = {
     .rx = sim_rx,
     .free = sim_free,
     .tx_alloc = sim_tx_alloc,
+    .tx_alloc_large = sim_tx_alloc_large,
     .tx = sim_tx,
     .wait_fds = sim_wait_fds,
     .stats = sim_stats,
@@ -270,6 +331,8 @@ struct port_sim_wire *port_sim_wire_create(const struct clock *clock, uint64_t s
             .wire = w,
             .index = i,
         };
+        w->end[i].base.caps.has_tso = rng_mix(seed + 2 + (uint64_t)i) & 1;
+        w->end[i].base.large_bytes_max = w->end[i].base.caps.has_tso ? LARGE_BYTES : 0;
     }
     port_sim_set_faults(w, a_to_b, b_to_a);
     return w;
@@ -309,6 +372,15 @@ struct port_sim_counts port_sim_counts(const struct port_sim_wire *w, int from_e
     return c;
 }
 
+static void free_list(struct buffer *b)
+{
+    while (b) {
+        struct buffer *next = b->next_free;
+        free(b);
+        b = next;
+    }
+}
+
 void port_sim_wire_destroy(struct port_sim_wire *w)
 {
     for (int i = 0; i < 2; i++) {
@@ -317,10 +389,7 @@ void port_sim_wire_destroy(struct port_sim_wire *w)
             buffer_put(w, heap_pop(d));
         free(d->heap);
     }
-    while (w->free) {
-        struct buffer *b = w->free;
-        w->free = b->next_free;
-        free(b);
-    }
+    free_list(w->free);
+    free_list(w->free_large);
     free(w);
 }

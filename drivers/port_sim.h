@@ -6,6 +6,8 @@
  *     port a  --- loss, delay + jitter (reorder), duplication, corruption, rate --->  port b
  *             <---------------------------- the same, drawn apart -----------------
  *
+ * By the seed an end is a card that cuts large frames (port.h), or one that does not.
+ *
  * One queue per end. The directions draw from their own random streams, and every frame draws the
  * same number of times, so that a change to one fault leaves the fate of the other frames as it
  * was.

@@ -290,12 +290,13 @@ static json_t *port_stats_json(const struct hearthd *h, uint16_t queue)
     struct port_stats s = {0};
 
     port_stats(h->port, queue, &s);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_frames",
-                     (json_int_t)s.rx_frames, "rx_bytes", (json_int_t)s.rx_bytes, "tx_frames",
-                     (json_int_t)s.tx_frames, "tx_bytes", (json_int_t)s.tx_bytes, "rx_missed",
-                     (json_int_t)s.rx_missed, "rx_truncated", (json_int_t)s.rx_truncated,
-                     "spread_full", (json_int_t)s.spread_full, "tx_full", (json_int_t)s.tx_full,
-                     "errors_told", (json_int_t)s.errors_told, "errors_kept",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                     "rx_frames", (json_int_t)s.rx_frames, "rx_bytes", (json_int_t)s.rx_bytes,
+                     "tx_frames", (json_int_t)s.tx_frames, "tx_bytes", (json_int_t)s.tx_bytes,
+                     "rx_missed", (json_int_t)s.rx_missed, "rx_truncated",
+                     (json_int_t)s.rx_truncated, "spread_full", (json_int_t)s.spread_full,
+                     "tx_full", (json_int_t)s.tx_full, "tx_large", (json_int_t)s.tx_large, "tx_cut",
+                     (json_int_t)s.tx_cut, "errors_told", (json_int_t)s.errors_told, "errors_kept",
                      (json_int_t)s.errors_kept, "rx_errors", (json_int_t)s.rx_errors);
 }
 
@@ -502,6 +503,8 @@ static void print_port(const struct hearthd *h, FILE *out)
         sum.rx_truncated += s.rx_truncated;
         sum.spread_full += s.spread_full;
         sum.tx_full += s.tx_full;
+        sum.tx_large += s.tx_large;
+        sum.tx_cut += s.tx_cut;
         sum.errors_told += s.errors_told;
         sum.errors_kept += s.errors_kept;
     }
@@ -522,6 +525,9 @@ static void print_port(const struct hearthd *h, FILE *out)
     print_count(out, "port_spread_full", "frames that another core had no room for",
                 sum.spread_full);
     print_count(out, "port_tx_full", "frames that the device did not take", sum.tx_full);
+    print_count(out, "port_tx_large", "large frames, to be cut into segments below the port",
+                sum.tx_large);
+    print_count(out, "port_tx_cut", "of these, cut by the port itself", sum.tx_cut);
     print_count(out, "port_errors_told", "ICMP errors shown to every core", sum.errors_told);
     print_count(out, "port_errors_kept", "ICMP errors not shown: too many", sum.errors_kept);
 }

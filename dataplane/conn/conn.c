@@ -330,17 +330,24 @@ bool conn_send(struct conn *c)
     struct net_route route = {0};
     memcpy(route.src, c->key.local, sizeof(route.src));
     memcpy(route.dst, c->key.remote, sizeof(route.dst));
-    for (int i = 0; i < SEGMENTS_PER_RUN; i++) {
-        if (!tcp_wants_output(&c->tcp, core->now_ns))
+    for (uint32_t segments = 0; segments < SEGMENTS_PER_RUN;) {
+        uint32_t due = tcp_segments_due(&c->tcp, core->now_ns);
+        if (due == 0)
             return true;
-        size_t room;
-        uint8_t *l4 = net_begin(&core->net, &route, 6, &room, core->now_ns);
+        size_t room, bytes;
+        uint16_t gso_size = 0;
+        uint8_t *l4 = due > 1 ? net_begin_large(&core->net, &route, &room, core->now_ns)
+                              : net_begin(&core->net, &route, 6, &room, core->now_ns);
         if (!l4)
             return false;
-        size_t bytes = tcp_output(&c->tcp, l4, room, core->now_ns);
-        net_end(&core->net, bytes);
+        if (room > net_l4_room(&core->net, route.dst))
+            bytes = tcp_output_large(&c->tcp, l4, room, &gso_size, core->now_ns);
+        else
+            bytes = tcp_output(&c->tcp, l4, room, core->now_ns);
+        net_end_large(&core->net, bytes, gso_size);
         if (bytes == 0)
             return true;
+        segments += gso_size ? (uint32_t)bytes / gso_size : 1;
     }
     conn_mark(c);
     return true;

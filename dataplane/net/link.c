@@ -92,13 +92,10 @@ size_t link_header_bytes(const struct net *net)
     return ETHER_BYTES + (net->config.vlan != 0 ? VLAN_TAG_BYTES : 0);
 }
 
-struct frame *link_begin(struct net *net, const uint8_t dst[6], uint16_t ethertype, uint8_t **l3)
+/* The link header of a packet. Returns where the rest goes. */
+static uint8_t *write_header(const struct net *net, struct frame *f, const uint8_t dst[6],
+                             uint16_t ethertype)
 {
-    struct frame *f = tx_next(net->tx);
-
-    if (f == NULL)
-        return NULL;
-
     uint8_t *p = f->bytes;
 
     memcpy(p, dst, 6);
@@ -110,8 +107,27 @@ struct frame *link_begin(struct net *net, const uint8_t dst[6], uint16_t etherty
         p += VLAN_TAG_BYTES;
     }
     wire_put_u16(p, ethertype);
-    *l3 = p + 2;
-    f->l3_offset = (uint16_t)(*l3 - f->bytes);
+    f->l3_offset = (uint16_t)(p + 2 - f->bytes);
+    return p + 2;
+}
+
+struct frame *link_begin(struct net *net, const uint8_t dst[6], uint16_t ethertype, uint8_t **l3)
+{
+    struct frame *f = tx_next(net->tx);
+
+    if (f != NULL)
+        *l3 = write_header(net, f, dst, ethertype);
+    return f;
+}
+
+struct frame *link_begin_large(struct net *net, const uint8_t dst[6], uint16_t ethertype,
+                               uint8_t **l3)
+{
+    struct frame *f = tx_next_large(net->tx);
+
+    if (f == NULL)
+        return link_begin(net, dst, ethertype, l3);
+    *l3 = write_header(net, f, dst, ethertype);
     return f;
 }
 

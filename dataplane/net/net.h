@@ -136,6 +136,12 @@ uint8_t *net_begin(struct net *, const struct net_route *, uint8_t protocol, siz
  * else uses the core's tx: no net_input, no tx_flush. */
 void net_end(struct net *, size_t l4_bytes);
 
+/* net_begin for TCP, in a large frame if the port has one to give: *room is then more than
+ * net_l4_room. */
+uint8_t *net_begin_large(struct net *, const struct net_route *, size_t *room, uint64_t now_ns);
+/* net_end of a packet that the port cuts: payload bytes of each segment (port.h); 0: it is one. */
+void net_end_large(struct net *, size_t l4_bytes, uint16_t gso_size);
+
 /* Is the MAC of a host on the link known? If not, or if it is old, it is asked for when that
  * is due. */
 bool net_resolve(struct net *, const uint8_t ip[16], uint64_t now_ns);

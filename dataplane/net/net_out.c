@@ -6,6 +6,7 @@
 #include "dataplane/net/ip.h"
 #include "dataplane/net/net_parts.h"
 #include "dataplane/net/net_wire.h"
+#include "drivers/gso.h"
 
 enum { HOP_LIMIT = 64 /* RFC 1700's recommendation for both families */ };
 
@@ -74,8 +75,17 @@ static void write_ip6(uint8_t *p, const struct net_route *route, uint8_t protoco
     memcpy(p + IP6_DST, route->dst, 16);
 }
 
-uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t protocol, size_t *room,
-                   uint64_t now_ns)
+/* Of a large frame: as much as the IP header's length field can say. */
+static size_t large_l4_room(const struct net *net, const struct frame *f, bool is_ip4)
+{
+    size_t room = net->tx->port->large_bytes_max - f->l4_offset;
+    size_t room_max = is_ip4 ? UINT16_MAX - IP4_BYTES : UINT16_MAX;
+
+    return room < room_max ? room : room_max;
+}
+
+static uint8_t *begin(struct net *net, const struct net_route *route, uint8_t protocol,
+                      bool is_large, size_t *room, uint64_t now_ns)
 {
     bool is_ip4 = ip_is_ip4(route->dst);
     const uint8_t *hop = next_hop(net, route->dst);
@@ -97,7 +107,9 @@ uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t proto
         return NULL;
     }
 
-    struct frame *f = link_begin(net, mac, is_ip4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6, &l3);
+    uint16_t ethertype = is_ip4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
+    struct frame *f = is_large ? link_begin_large(net, mac, ethertype, &l3)
+                               : link_begin(net, mac, ethertype, &l3);
 
     if (f == NULL) {
         net->blocked.why = NET_NO_BUFFER;
@@ -111,8 +123,20 @@ uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t proto
     net->packet.frame = f;
     net->packet.version = is_ip4 ? 4 : 6;
     net->packet.protocol = protocol;
-    *room = net_l4_room(net, route->dst);
+    *room = tx_is_large(net->tx) ? large_l4_room(net, f, is_ip4) : net_l4_room(net, route->dst);
     return f->bytes + f->l4_offset;
+}
+
+uint8_t *net_begin(struct net *net, const struct net_route *route, uint8_t protocol, size_t *room,
+                   uint64_t now_ns)
+{
+    return begin(net, route, protocol, false, room, now_ns);
+}
+
+uint8_t *net_begin_large(struct net *net, const struct net_route *route, size_t *room,
+                         uint64_t now_ns)
+{
+    return begin(net, route, PROTOCOL_TCP, true, room, now_ns);
 }
 
 /* RFC 6437 3: a flow label that is the same for all packets of a flow and unlike that of others, so
@@ -129,6 +153,11 @@ static void write_flow_label(const struct net *net, uint8_t *p, size_t l4_bytes)
 
 void net_end(struct net *net, size_t l4_bytes)
 {
+    net_end_large(net, l4_bytes, 0);
+}
+
+void net_end_large(struct net *net, size_t l4_bytes, uint16_t gso_size)
+{
     struct frame *f = net->packet.frame;
     uint8_t protocol = net->packet.protocol;
     bool is_ip4 = net->packet.version == 4;
@@ -141,7 +170,7 @@ void net_end(struct net *net, size_t l4_bytes)
     uint8_t *l3 = f->bytes + f->l3_offset;
     size_t header_bytes = is_ip4 ? IP4_BYTES : IP6_BYTES;
 
-    assert(l4_bytes + header_bytes <= net->config.mtu);
+    assert(gso_size > 0 || l4_bytes + header_bytes <= net->config.mtu);
     if (is_ip4) {
         wire_put_u16(l3 + IP4_LENGTH, (uint16_t)(IP4_BYTES + l4_bytes));
     } else {
@@ -155,6 +184,10 @@ void net_end(struct net *net, size_t l4_bytes)
         f->tx_csum = FRAME_TX_UDP;
     else
         f->tx_csum = is_ip4 ? FRAME_TX_IP : FRAME_TX_NONE;
+    f->gso_size = gso_size;
+    f->len = f->l3_offset + (uint32_t)(header_bytes + l4_bytes);
+    if (is_ip4) /* each segment has an ID of its own */
+        net->ip4_id += (uint16_t)(gso_count(f) - 1);
     link_end(net, f, header_bytes + l4_bytes);
 }
 

@@ -58,6 +58,9 @@ bool net_l4_checksum_ok(const struct net_rx *, const struct net_packet *, uint8_
 
 /* The next tx frame with its link header; *l3 is where the rest goes. NULL: no buffer. */
 struct frame *link_begin(struct net *, const uint8_t dst[6], uint16_t ethertype, uint8_t **l3);
+/* The same in a large frame, if there is one. */
+struct frame *link_begin_large(struct net *, const uint8_t dst[6], uint16_t ethertype,
+                               uint8_t **l3);
 /* Sends what was begun. */
 void link_end(struct net *, struct frame *, size_t l3_bytes);
 /* Bytes of our link header. */

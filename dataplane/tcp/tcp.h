@@ -8,8 +8,8 @@
  *      tcp_deadline()          --> when to call tcp_timeout(now)
  *
  * After each of tcp_input, tcp_write, tcp_finish, tcp_close, tcp_abort, tcp_consume and tcp_timeout
- * the owner calls tcp_output until it returns 0 (or tcp_wants_output says so), then reads
- * tcp_deadline.
+ * the owner calls tcp_output (or tcp_output_large) until it returns 0 (or tcp_wants_output says
+ * so), then reads tcp_deadline.
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
  * TCP_RX_WINDOW_BYTES (the advertised window is the free space, or what there are chunks for, and
@@ -135,6 +135,14 @@ void tcp_input(struct tcp *, const struct tcp_segment *, uint64_t now_ns);
 size_t tcp_output(struct tcp *, uint8_t *buf, size_t cap, uint64_t now_ns);
 /* True if tcp_output would return a segment: so that no packet is started in vain. */
 bool tcp_wants_output(const struct tcp *, uint64_t now_ns);
+
+/* The same for who cuts segments later (drivers/gso.h): how many may go now, one behind the other.
+ * More than one are new data, with no loss to be repaired. */
+uint32_t tcp_segments_due(const struct tcp *, uint64_t now_ns);
+/* Writes as many of them as cap, the room in a large packet, holds, behind one header: *gso_size is
+ * the payload of each but the last; 0: it is one segment, as tcp_output writes it. */
+size_t tcp_output_large(struct tcp *, uint8_t *buf, size_t cap, uint16_t *gso_size,
+                        uint64_t now_ns);
 
 uint64_t tcp_deadline(const struct tcp *); /* UINT64_MAX: none */
 void tcp_timeout(struct tcp *, uint64_t now_ns);

@@ -8,6 +8,7 @@ struct plan {
     uint32_t bytes; /* of payload */
     uint8_t flags;  /* but for ACK and PSH */
     bool is_rescue;
+    bool is_new; /* and no loss is being repaired */
 };
 
 enum { TS_BYTES = 12 };
@@ -87,7 +88,35 @@ static bool plan_new(const struct tcp *t, uint32_t pipe, struct plan *p)
     p->bytes = bytes;
     if (t->fin_queued && bytes == data && bytes < (uint32_t)window)
         p->flags = TCP_FIN;
+    p->is_new = t->loss.mode == TCP_RECOVERY_NONE;
     return bytes > 0 || p->flags != 0;
+}
+
+/* The full segments behind a first one of new data, and with the last of the data a smaller one:
+ * what plan_new would say of each in turn. At most so many bytes in all. */
+static void plan_more(const struct tcp *t, uint32_t bytes_max, struct plan *p)
+{
+    uint32_t size = payload_max(t);
+
+    if (!p->is_new || p->bytes < size || p->flags != 0)
+        return;
+
+    uint32_t data = tcp_data_end(t) - t->snd_nxt;
+    uint32_t window = t->snd_una + t->snd_wnd - t->snd_nxt; /* not less than the first one */
+    uint32_t pipe = tcp_loss_pipe(t);
+    uint32_t bytes = data < bytes_max ? data : bytes_max;
+
+    if (bytes > window)
+        bytes = window;
+    if (pipe + bytes > t->cc.cwnd)
+        bytes = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
+    if (bytes < data)
+        bytes -= bytes % size;
+    if (bytes <= size)
+        return;
+    p->bytes = bytes;
+    if (t->fin_queued && bytes == data && bytes < window)
+        p->flags = TCP_FIN;
 }
 
 bool tcp_may_send_new(const struct tcp *t)
@@ -151,6 +180,16 @@ bool tcp_wants_output(const struct tcp *t, uint64_t now)
     struct plan p;
 
     return plan_next(t, &p);
+}
+
+uint32_t tcp_segments_due(const struct tcp *t, uint64_t now)
+{
+    struct plan p;
+
+    if (!plan_next(t, &p))
+        return 0;
+    plan_more(t, UINT16_MAX, &p);
+    return p.bytes > 0 ? (p.bytes - 1) / payload_max(t) + 1 : 1;
 }
 
 /* Bytes of window to show, at most so many. Its right edge moves by worthwhile steps only (RFC 9293
@@ -287,7 +326,8 @@ static void sent(struct tcp *t, const struct plan *p, uint32_t end, uint64_t now
         t->timer_at = now + tcp_rto_ns(t);
 }
 
-size_t tcp_output(struct tcp *t, uint8_t *buf, size_t cap, uint64_t now)
+/* gso_size NULL: one segment. */
+static size_t output(struct tcp *t, uint8_t *buf, size_t cap, uint16_t *gso_size, uint64_t now)
 {
     struct plan p;
 
@@ -304,7 +344,10 @@ size_t tcp_output(struct tcp *t, uint8_t *buf, size_t cap, uint64_t now)
 
     uint8_t *payload = write_options(t, buf + TCP_HEADER_BYTES, now);
     size_t room = cap - (size_t)(payload - buf);
+    uint32_t size = payload_max(t);
 
+    if (gso_size)
+        plan_more(t, (uint32_t)room, &p);
     if (p.bytes > room) {
         p.bytes = (uint32_t)room;
         p.flags = 0;
@@ -328,6 +371,8 @@ size_t tcp_output(struct tcp *t, uint8_t *buf, size_t cap, uint64_t now)
     tcp_header_write(&h, buf, payload);
     if (end != p.seq)
         sent(t, &p, end, now);
+    if (gso_size && p.bytes > size)
+        *gso_size = (uint16_t)size;
 
     t->last_ack_sent = h.ack;
     t->has_dsack = false;
@@ -335,4 +380,15 @@ size_t tcp_output(struct tcp *t, uint8_t *buf, size_t cap, uint64_t now)
     t->due = 0;
     t->sent_at = now;
     return (size_t)(payload - buf) + p.bytes;
+}
+
+size_t tcp_output(struct tcp *t, uint8_t *buf, size_t cap, uint64_t now)
+{
+    return output(t, buf, cap, NULL, now);
+}
+
+size_t tcp_output_large(struct tcp *t, uint8_t *buf, size_t cap, uint16_t *gso_size, uint64_t now)
+{
+    *gso_size = 0;
+    return output(t, buf, cap, gso_size, now);
 }

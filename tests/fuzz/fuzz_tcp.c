@@ -88,14 +88,18 @@ static void check(struct world *w)
 
 static void drain(struct world *w)
 {
-    static uint8_t buf[20 + MSS];
+    static uint8_t buf[10 * MSS];
     struct tcp_segment seg;
+    uint16_t size;
 
     for (uint32_t i = 0;; i++) {
         bool wants = tcp_wants_output(&w->tcp, w->now);
-        size_t bytes = tcp_output(&w->tcp, buf, sizeof(buf), w->now);
+        uint32_t due = tcp_segments_due(&w->tcp, w->now);
+        size_t bytes = i % 2 ? tcp_output(&w->tcp, buf, 20 + MSS, w->now)
+                             : tcp_output_large(&w->tcp, buf, sizeof(buf), &size, w->now);
 
-        assert(wants == (bytes > 0));
+        assert(wants == (bytes > 0) && wants == (due > 0));
+        assert(i % 2 || size == 0 || (due > 1 && bytes > size));
         if (bytes == 0)
             break;
         assert(i < OUTPUTS_MAX);

@@ -80,6 +80,13 @@ drain_ms: 1000
         checks = json.loads(self.guest(f"$TREE/build/control/hearthctl doctor --config /run/ctl/{node}.yaml --json"))["checks"]
         return {check["name"]: (check["state"], check["found"], check["advice"]) for check in checks}
 
+    def large_frames(self, node="m1"):
+        """A card that can has cut some."""
+        large, cut = (sum(core["port"][name] for core in json.loads(self.guest(f"ctl {node} stats --json"))["cores"]) for name in ("tx_large", "tx_cut"))
+        can = self.status(node)["port"]["tso"]
+        assert (large > 0) == can and cut == 0, f"TSO {can}, {large} large frames, {cut} cut by the port"
+        return f"{large} large frames" if can else "no TSO"
+
     def log(self, node="m1"):
         return self.guest(f"cat /run/hearth/{node}/log")
 
@@ -150,6 +157,7 @@ def _(bench):
 @check("vf", "1 MB, whole")
 def _(bench):
     bench.download("10.99.0.2")
+    return bench.large_frames()
 
 
 @check("vf", "every frame is accounted for")
@@ -339,6 +347,7 @@ def whole_card(group, address, net, port="", has_jumbo=False):
     @check(group, "1 MB, whole")
     def _(bench):
         bench.download(f"10.99.{net}.2")
+        return bench.large_frames()
 
     @check(group, "a sleeping core wakes")
     def _(bench):

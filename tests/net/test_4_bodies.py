@@ -6,7 +6,7 @@ import tempfile
 import zlib
 
 from cases import case
-from node import Http, connect, connect_tls, curl, get, https
+from node import ADDRESS, ADDRESS6, Http, connect, connect_tls, ctl_json, curl, get, https, until
 
 BYTES = 100_000_000
 PATTERN = bytes((x * 31 + (x >> 8)) & 255 for x in range(65536))  # what examples/count makes; it repeats every 64 KiB
@@ -47,6 +47,20 @@ def _():
         for at in range(0, BYTES, len(PATTERN)):
             expected.update(PATTERN[:BYTES - at])
         assert sha256(received.name) == expected.hexdigest()
+
+
+@case("a large answer leaves in frames of many segments, for the kernel to cut, over IPv4 and IPv6")
+def _():
+    def port():
+        return ctl_json("stats")["cores"][0]["port"]
+
+    for address in (ADDRESS, ADDRESS6):
+        before = port()
+        curl("--fail", "-o", "/dev/null", "https://count.hearth.test/?bytes=20000000", address=address)
+        until(lambda: port()["tx_bytes"] - before["tx_bytes"] > 20000000, "20 MB to be sent")
+        grown = {name: value - before[name] for name, value in port().items()}
+        assert grown["tx_large"] > 0 and grown["tx_cut"] == 0, grown
+        assert grown["tx_frames"] > 20000000 / 1460, grown  # counted as they leave
 
 
 @case("a script reads 100 MB, chunked, and sees every byte")

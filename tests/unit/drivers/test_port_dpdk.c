@@ -1,5 +1,6 @@
 /* test_port_dpdk.c: each device carries frames both ways, says what it lost, and is refused with a
  * sentence where it cannot be (port_rig.h). Several queues: test_port_queues. */
+#include <linux/if_packet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,8 +13,9 @@
 #include <cmocka.h>
 
 #include "drivers/eal.h"
-#include "drivers/port_dpdk.h"
+#include "drivers/port_dpdk_impl.h"
 #include "tests/unit/drivers/port_rig.h"
+#include "tests/unit/drivers/test_large.h"
 
 static void af_packet_carries_frames_both_ways(void **state)
 {
@@ -30,6 +32,70 @@ static void af_packet_carries_frames_both_ways(void **state)
     port_stats(p, 0, &s);
     assert_int_equal(s.tx_frames, 3);
     assert_int_equal(s.rx_missed + s.rx_truncated + s.tx_full, 0);
+    close(raw);
+    port_close(p);
+}
+
+/* Whether the interface cuts in hardware or the kernel does for it; a veth with TSO does not, and
+ * its other end sees the frame whole. */
+static void af_packet_has_the_kernel_cut_large_frames(void **state)
+{
+    static uint8_t got[TEST_LARGE_MAX];
+    struct port_stats s;
+
+    assert_int_equal(system("ethtool -K hxa tso off gso off tx off >/dev/null"), 0);
+    struct port *p = rig_open("net_af_packet0,iface=hxa", 1);
+    int raw = rig_raw_socket("hxb");
+    assert_true(p->caps.has_tso);
+    for (int version = 4; version <= 6; version += 2) {
+        struct test_large_reader r = {.what = version == 4 ? "IPv4" : "IPv6"};
+        struct frame f;
+        assert_true(port_tx_alloc_large(p, 0, &f));
+        test_large_frame(&f, version, 40000, 1400);
+        port_tx(p, 0, &f, 1);
+        while (!r.is_over) {
+            uint32_t len = rig_raw_receive(raw, got, sizeof(got));
+            assert_true(len > 0);
+            test_large_read(&r, got, len);
+        }
+        test_large_end(&r, 40000);
+    }
+    rig_drain(p);
+    port_stats(p, 0, &s);
+    assert_int_equal(s.tx_frames, 2 * 29);
+    assert_int_equal(s.tx_large, 2);
+    assert_int_equal(s.tx_cut + s.tx_full, 0);
+    assert_int_equal(s.rx_frames + s.rx_truncated, 0); /* it does not hear itself */
+    rig_check_receives(p, raw);
+    close(raw);
+    port_close(p);
+    assert_int_equal(system("ethtool -K hxa tso on gso on tx on >/dev/null"), 0);
+}
+
+/* Here it is a frame far above the MTU, for it is not told that it is more than one. */
+static void the_port_cuts_what_the_kernel_does_not_take(void **state)
+{
+    static uint8_t got[TEST_LARGE_MAX];
+    struct test_large_reader r = {.what = "cut"};
+    struct port *p = rig_open("net_af_packet0,iface=hxa", 1);
+    int raw = rig_raw_socket("hxb");
+    struct port_stats s;
+    struct frame f;
+
+    int no = 0, fd = ((struct port_dpdk *)p)->lane[0].large_fd;
+    assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &no, sizeof(no)), 0);
+    assert_true(port_tx_alloc_large(p, 0, &f));
+    test_large_frame(&f, 4, 60000, 1400);
+    port_tx(p, 0, &f, 1);
+    while (!r.is_over) {
+        uint32_t len = rig_raw_receive(raw, got, sizeof(got));
+        assert_true(len > 0);
+        test_large_read(&r, got, len);
+    }
+    test_large_end(&r, 60000);
+    port_stats(p, 0, &s);
+    assert_int_equal(s.tx_cut, 1);
+    assert_int_equal(s.tx_frames, 43);
     close(raw);
     port_close(p);
 }
@@ -328,6 +394,8 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(af_packet_carries_frames_both_ways),
+        cmocka_unit_test(af_packet_has_the_kernel_cut_large_frames),
+        cmocka_unit_test(the_port_cuts_what_the_kernel_does_not_take),
         cmocka_unit_test(an_interface_may_go_down_and_come_back),
         cmocka_unit_test(af_packet_counts_what_its_ring_lost),
         cmocka_unit_test(af_packet_keeps_what_comes_at_once),

@@ -9,7 +9,7 @@
 
 #include "drivers/port_sim.h"
 #include "drivers/rng.h"
-#include "tests/unit/drivers/test_frame.h"
+#include "tests/unit/drivers/test_large.h"
 
 enum { FRAMES = 20000, GAP_NS = 1000, PAYLOAD = 100 };
 
@@ -207,6 +207,35 @@ static void a_closed_end_swallows_and_the_other_goes_on(void **state)
     port_sim_wire_destroy(w);
 }
 
+/* Half of the ends are such cards. */
+static void a_large_frame_arrives_in_segments(void **state)
+{
+    uint32_t cards = 0;
+
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        struct clock clock;
+        struct frame f[PORT_BURST];
+        struct test_large_reader r = {.what = "large"};
+        clock_init_virtual(&clock, 0);
+        struct port_sim_wire *w = port_sim_wire_create(&clock, seed, 1500, perfect, perfect);
+        struct port *a = port_sim_end(w, 0, mac_a), *b = port_sim_end(w, 1, mac_b);
+        assert_int_equal(a->caps.has_tso, port_tx_alloc_large(a, 0, &f[0]));
+        if (a->caps.has_tso) {
+            cards++;
+            test_large_frame(&f[0], 4, 30000, 1400);
+            port_tx(a, 0, f, 1);
+            assert_int_equal(port_sim_counts(w, 0).sent, 22);
+            uint16_t n = port_rx(b, 0, f, PORT_BURST);
+            for (uint16_t i = 0; i < n; i++)
+                test_large_read(&r, f[i].bytes, f[i].len);
+            test_large_end(&r, 30000);
+            port_free(b, 0, f, n);
+        }
+        port_sim_wire_destroy(w);
+    }
+    assert_in_range(cards, 4, 12);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -217,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_rate_spaces_frames_out),
         cmocka_unit_test(a_full_wire_counts_what_does_not_fit),
         cmocka_unit_test(a_closed_end_swallows_and_the_other_goes_on),
+        cmocka_unit_test(a_large_frame_arrives_in_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
