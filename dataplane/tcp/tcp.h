@@ -8,7 +8,7 @@
  *      tcp_deadline()          --> when to call tcp_timeout(now)
  *
  * After each of tcp_input, tcp_write, tcp_finish, tcp_close, tcp_abort, tcp_consume and tcp_timeout
- * the owner calls tcp_output (or tcp_output_large) until it returns 0 (or tcp_wants_output says so),
+ * the owner calls tcp_output or tcp_output_large until it returns 0 (or tcp_wants_output says so),
  * then reads tcp_deadline.
  *
  * Memory: struct tcp itself plus chunks of the core's pool: received bytes at most
