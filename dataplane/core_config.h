@@ -16,6 +16,7 @@ struct neighbours;
 struct net_config;
 struct notes;
 struct port;
+struct tap;
 struct world_shared;
 
 /* Where a core's memory comes from, at core_create only. */
@@ -43,6 +44,8 @@ struct core_config {
     uint32_t calls, served, streams,
         channels;                 /* sizes of the tables; 0: the defaults of limits.h */
     struct notes *notes;          /* of core 0, else NULL */
+    const struct tap *tap;        /* the host's, of all cores; NULL: none */
+    uint32_t tap_rate;            /* frames a second that this core gives it: core_tap.h */
     int numa_node;                /* -1: any */
     uint64_t secret[4];           /* random: keys of the flow table, cookies and request ids */
     const uint8_t *cookie_secret; /* 16 bytes, for core_create: bench mode; NULL: a random one */

@@ -106,6 +106,11 @@ struct core {
     uint64_t date_until_ns;
     int wake_fd;
     _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
+    struct {
+        struct token_bucket bucket[2]; /* of who is afar, of neighbours */
+        uint64_t look_ns;              /* at what the kernel sends */
+        bool is_readable;
+    } tap;
     bool is_stopping, is_announced;
     uint32_t port_epoch;          /* by which our addresses were announced */
     struct http1_request request; /* parser's result: 3 KiB that no connection needs for long */

@@ -14,7 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LAYERS_ICMP = 1, LAYERS_TCP = 6, LAYERS_UDP = 17, LAYERS_ICMP6 = 58 };
+enum {
+    LAYERS_ICMP = 1,
+    LAYERS_IP4 = 4,
+    LAYERS_TCP = 6,
+    LAYERS_UDP = 17,
+    LAYERS_IP6 = 41,
+    LAYERS_ICMP6 = 58,
+};
 
 struct layers {
     uint16_t l3_offset;

@@ -423,7 +423,10 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->lanes = c->queues;
     p->kind = kind;
     p->is_af_packet = kind == KIND_AF_PACKET;
-    p->spread = (struct spread){.queues = p->lanes, .rpc_port = c->rpc_port};
+    p->spread = (struct spread){.queues = p->lanes,
+                                .rpc_port = c->rpc_port,
+                                .has_ipip = c->has_ipip,
+                                .gue_port = c->gue_port};
     p->rx_descriptors = c->rx_descriptors;
     p->tx_descriptors = c->tx_descriptors;
     p->vlan = c->vlan;

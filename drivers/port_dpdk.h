@@ -45,7 +45,9 @@ struct port_dpdk_config {
     uint16_t mtu;      /* 0: the device's */
     uint8_t families;  /* enum flow_families: of RPC; 0: both */
     uint16_t rpc_port; /* UDP to rpc_port + q goes to queue q; 0: none */
-    uint16_t vlan;     /* whose frames the device lets in, tags and all; 0: untagged ones */
+    bool has_ipip;     /* packets of balancers go where the packets in them belong (spread.h) */
+    uint16_t gue_port;
+    uint16_t vlan; /* whose frames the device lets in, tags and all; 0: untagged ones */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.

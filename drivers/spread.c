@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "drivers/gue.h"
 #include "drivers/layers.h"
 #include "drivers/rng.h"
 
@@ -13,7 +14,8 @@ enum {
     ICMP_PARAMETER = 12,
     ICMP6_TOO_BIG = 2,
     ICMP6_ERRORS_END = 128, /* types below are errors (RFC 4443) */
-    IPV4_PROTOCOL_AT = 23,  /* of an untagged frame */
+    UDP_BYTES = 8,
+    IPV4_PROTOCOL_AT = 23, /* of an untagged frame */
     IPV6_NEXT_AT = 20,
 };
 
@@ -55,19 +57,48 @@ static bool is_icmp_error(const uint8_t *frame, const struct layers *l)
     return l->protocol == LAYERS_ICMP6 && type < ICMP6_ERRORS_END;
 }
 
-/* Finds the headers of the flow that a frame belongs to or speaks of. Of the latter it is the
- * answer that would come here: *is_quoted. */
-static bool find_flow(const uint8_t *frame, uint32_t len, struct layers *l, bool *is_quoted)
+/* Where the packet in it begins; 0: there is none. Whose it is the data plane asks. */
+static uint32_t find_packet(const struct spread *s, const uint8_t *frame, const struct layers *l)
+{
+    uint32_t at = l->l4_offset;
+    bool is_ip6;
+
+    if (l->is_fragment || at == 0)
+        return 0;
+    if (l->protocol == LAYERS_IP4 || l->protocol == LAYERS_IP6)
+        return s->has_ipip ? at : 0;
+    if (s->gue_port == 0 || l->protocol != LAYERS_UDP || at + UDP_BYTES > l->end ||
+        (frame[at + 2] << 8 | frame[at + 3]) != s->gue_port)
+        return 0;
+
+    uint32_t udp = at + UDP_BYTES;
+
+    return gue_find_packet(frame + udp, l->end - udp, &at, &is_ip6) ? udp + at : 0;
+}
+
+struct found {
+    bool is_quoted;   /* by an ICMP error: the answer to it would come here */
+    bool is_unpacked; /* of a balancer's packet */
+};
+
+/* Finds the headers of the flow that a frame belongs to or speaks of. */
+static bool find_flow(const struct spread *s, const uint8_t *frame, uint32_t len, struct layers *l,
+                      struct found *found)
 {
     struct layers inner;
 
-    *is_quoted = false;
+    *found = (struct found){0};
     if (!layers_find(frame, len, l))
         return false;
+    uint32_t packet = find_packet(s, frame, l);
+    if (packet != 0 && layers_find_ip(frame, l->end, (uint16_t)packet, false, &inner)) {
+        *l = inner;
+        found->is_unpacked = true;
+    }
     if (is_icmp_error(frame, l) &&
         layers_find_ip(frame, l->end, (uint16_t)(l->l4_offset + ICMP_BYTES), true, &inner)) {
         *l = inner;
-        *is_quoted = true;
+        found->is_quoted = true;
     }
     return true;
 }
@@ -86,17 +117,22 @@ static bool rpc_queue(const struct spread *s, const uint8_t *frame, const struct
     return true;
 }
 
+static uint16_t flow_queue(const struct spread *s, const uint8_t *frame, const struct layers *l)
+{
+    return (uint16_t)(((flow(frame, l, s->key) >> 32) * s->queues) >> 32);
+}
+
 uint16_t spread_queue(const struct spread *s, const uint8_t *frame, uint32_t len)
 {
     struct layers l;
-    bool is_quoted;
+    struct found found;
     uint16_t queue;
 
-    if (!find_flow(frame, len, &l, &is_quoted))
+    if (!find_flow(s, frame, len, &l, &found))
         return 0;
-    if (rpc_queue(s, frame, &l, is_quoted, &queue))
+    if (rpc_queue(s, frame, &l, found.is_quoted, &queue))
         return queue;
-    return (uint16_t)(((flow(frame, &l, s->key) >> 32) * s->queues) >> 32);
+    return flow_queue(s, frame, &l);
 }
 
 /* Most frames, told by three bytes: this is asked of every one. */
@@ -123,12 +159,16 @@ enum spread_detour spread_detour(const struct spread *s, const uint8_t *frame, u
                                  uint16_t *queue)
 {
     struct layers outer, l;
-    bool is_quoted;
+    struct found found;
 
     if (is_plain_tcp(frame, len) || !layers_find(frame, len, &outer) ||
-        !find_flow(frame, len, &l, &is_quoted))
+        !find_flow(s, frame, len, &l, &found))
         return SPREAD_STAYS;
-    if (rpc_queue(s, frame, &l, is_quoted, queue))
+    if (rpc_queue(s, frame, &l, found.is_quoted, queue))
         return SPREAD_TO_ONE;
-    return is_quoted && is_too_big(frame, &outer) ? SPREAD_TO_ALL : SPREAD_STAYS;
+    if (found.is_unpacked) {
+        *queue = flow_queue(s, frame, &l);
+        return SPREAD_TO_ONE;
+    }
+    return found.is_quoted && is_too_big(frame, &outer) ? SPREAD_TO_ALL : SPREAD_STAYS;
 }

@@ -48,6 +48,35 @@ static const cyaml_schema_field_t port_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t rule_value = {
+    CYAML_VALUE_STRING(0, char[CONF_RULE_BYTES_MAX], 1, CONF_RULE_BYTES_MAX - 1)};
+
+static const cyaml_schema_field_t exception_fields[] = {
+    CYAML_FIELD_STRING("tap", OPT, struct conf_exception, tap, 0),
+    CYAML_FIELD_SEQUENCE("addresses", OPT, struct conf_exception, addresses, &address_value, 0,
+                         EXCEPTION_ADDRESSES_MAX),
+    CYAML_FIELD_SEQUENCE("pass", OPT, struct conf_exception, pass, &rule_value, 0,
+                         EXCEPTION_RULES_MAX),
+    CYAML_FIELD_UINT("rate", OPT, struct conf_exception, rate),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t encapsulation_words[] = {
+    {"ipip", CONF_IPIP},
+    {"gue", CONF_GUE},
+};
+static const cyaml_schema_value_t encapsulation_value = {CYAML_VALUE_ENUM(
+    CYAML_FLAG_STRICT, enum conf_encapsulation, encapsulation_words, CONF_ENCAPSULATIONS)};
+
+static const cyaml_schema_field_t decapsulate_fields[] = {
+    CYAML_FIELD_SEQUENCE("kinds", OPT, struct conf_decapsulate, kinds, &encapsulation_value, 0,
+                         CONF_ENCAPSULATIONS),
+    CYAML_FIELD_SEQUENCE("from", OPT, struct conf_decapsulate, from, &address_value, 0,
+                         DECAPSULATION_SOURCES_MAX),
+    CYAML_FIELD_UINT("gue_port", OPT, struct conf_decapsulate, gue_port),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t listen_fields[] = {
     CYAML_FIELD_UINT("https", OPT, struct conf_listen, https),
     CYAML_FIELD_UINT("http", OPT, struct conf_listen, http),
@@ -140,6 +169,8 @@ static const cyaml_schema_field_t control_fields[] = {
 static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_STRING("node", 0, struct conf, node, 1),
     CYAML_FIELD_MAPPING("port", 0, struct conf, port, port_fields),
+    CYAML_FIELD_MAPPING("exception", OPT, struct conf, exception, exception_fields),
+    CYAML_FIELD_MAPPING("decapsulate", OPT, struct conf, decapsulate, decapsulate_fields),
     CYAML_FIELD_SEQUENCE("cores", 0, struct conf, cores, &cpu_value, 1, CONF_CORES_MAX),
     CYAML_FIELD_UINT("control_cpu", OPT, struct conf, control_cpu),
     CYAML_FIELD_UINT("memory_mb", OPT, struct conf, memory_mb),

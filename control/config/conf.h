@@ -33,6 +33,8 @@ enum {
     CONF_USER_BYTES_MAX = 33, /* useradd's limit */
     CONF_COOKIE_SECRET_DIGITS = 32,
     CONF_ERRORS_MAX = 64,
+    CONF_INTERFACE_BYTES_MAX = 16, /* IFNAMSIZ */
+    CONF_RULE_BYTES_MAX = 16,
 };
 
 enum conf_switch { CONF_AUTO, CONF_ON, CONF_OFF };
@@ -49,6 +51,25 @@ struct conf_port {
     uint16_t vlan;                         /* 0: untagged */
     uint16_t mtu;                          /* 0: the device's; conf_check.c has its range */
     uint16_t rx_descriptors, tx_descriptors;
+};
+
+/* What of the port's frames is the host's kernel's: dataplane/net/exception.h. */
+struct conf_exception {
+    char tap[CONF_INTERFACE_BYTES_MAX]; /* empty: none */
+    uint32_t addresses_count, pass_count;
+    char addresses[EXCEPTION_ADDRESSES_MAX][64]; /* "192.0.2.11/24" */
+    char pass[EXCEPTION_RULES_MAX][CONF_RULE_BYTES_MAX];
+    uint32_t rate;
+};
+
+enum conf_encapsulation { CONF_IPIP, CONF_GUE, CONF_ENCAPSULATIONS };
+
+/* What balancers send: dataplane/net/decapsulation.h. */
+struct conf_decapsulate {
+    uint32_t kinds_count, from_count; /* no kinds: off */
+    enum conf_encapsulation kinds[CONF_ENCAPSULATIONS];
+    char from[DECAPSULATION_SOURCES_MAX][64]; /* "10.0.0.0/8" */
+    uint16_t gue_port;
 };
 
 struct conf_listen {
@@ -117,6 +138,8 @@ struct conf_control {
 struct conf {
     char node[64];
     struct conf_port port;
+    struct conf_exception exception;
+    struct conf_decapsulate decapsulate;
     uint32_t cores_count;
     uint16_t cores[CONF_CORES_MAX]; /* CPU of each dp core; several may share one */
     uint16_t control_cpu;

@@ -10,6 +10,7 @@
 #include "control/config/conf_numbers.h"
 #include "control/config/key.h"
 #include "control/config/tune.h"
+#include "dataplane/net/exception.h"
 #include "dataplane/world/ring.h"
 
 /* ---- shape ---- */
@@ -348,6 +349,112 @@ static void check_port(const struct meaning *m)
         check_address(m, "port.gateway6", p->gateway6, AF_INET6, false);
 }
 
+/* ---- exception, decapsulate ---- */
+
+/* Of an address with a prefix. */
+static bool is_same_host(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "/");
+
+    return n == strcspn(b, "/") && !strncmp(a, b, n);
+}
+
+static bool is_shared_by_any(const struct conf *c)
+{
+    for (uint32_t i = 0; i < c->exception.addresses_count; i++)
+        for (uint32_t k = 0; k < c->port.addresses_count; k++)
+            if (is_same_host(c->exception.addresses[i], c->port.addresses[k]))
+                return true;
+    return false;
+}
+
+/* The key that has the port for hearth; NULL: none has. */
+static const char *owner_of_port(const struct conf *c, const struct exception_rule *rule)
+{
+    const struct conf_cluster *k = c->cluster;
+    const uint32_t rpc_port = !k ? 0 : k->port ? k->port : CLUSTER_PORT_DEFAULT;
+
+    if (rule->protocol == IPPROTO_TCP && rule->port == c->listen.https)
+        return "listen.https";
+    if (rule->protocol == IPPROTO_TCP && rule->port == c->listen.http)
+        return "listen.http";
+    if (rule->protocol == IPPROTO_UDP && k && rule->port >= rpc_port &&
+        rule->port < rpc_port + c->cores_count)
+        return "cluster.port";
+    for (uint32_t i = 0; i < c->decapsulate.kinds_count; i++) {
+        bool is_gue = c->decapsulate.kinds[i] == CONF_GUE;
+
+        if (is_gue ? rule->protocol == IPPROTO_UDP && rule->port == c->decapsulate.gue_port
+                   : rule->protocol == IPPROTO_IPIP || rule->protocol == IPPROTO_IPV6)
+            return "decapsulate";
+    }
+    return NULL;
+}
+
+static void check_rule(const struct meaning *m, uint32_t index)
+{
+    const char *text = m->c->exception.pass[index], *owner;
+    struct exception_rule rule;
+    char path[64];
+
+    snprintf(path, sizeof(path), "exception.pass[%u]", index);
+    if (!exception_parse_rule(text, &rule)) {
+        conf_complain(m->v, line_of(m, path),
+                      "%s: \"%s\" is none of tcp/PORT, udp/PORT, icmp and proto/NUMBER", path,
+                      text);
+        return;
+    }
+    owner = owner_of_port(m->c, &rule);
+    if (owner)
+        conf_complain(m->v, line_of(m, path), "%s: %s is hearth's own (%s)", path, text, owner);
+}
+
+static void check_exception(const struct meaning *m)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const struct conf_exception *e = &m->c->exception;
+    char path[64];
+
+    if (e->tap[strspn(e->tap, letters)])
+        conf_complain(m->v, line_of(m, "exception.tap"),
+                      "exception.tap: \"%s\" is not a name of letters, digits, '_' and '-'",
+                      e->tap);
+    if (!e->tap[0] != !e->addresses_count)
+        conf_complain(m->v, line_of(m, e->tap[0] ? "exception.tap" : "exception.addresses"),
+                      e->tap[0] ? "exception.addresses: the host needs one on its tap"
+                                : "exception.tap: addresses without a tap lead nowhere");
+    for (uint32_t i = 0; i < e->addresses_count; i++) {
+        snprintf(path, sizeof(path), "exception.addresses[%u]", i);
+        check_address(m, path, e->addresses[i], 0, true);
+    }
+    for (uint32_t i = 0; i < e->pass_count; i++)
+        check_rule(m, i);
+    if (e->pass_count && !is_shared_by_any(m->c))
+        conf_complain(m->v, line_of(m, "exception.pass"),
+                      "exception.pass: says what the host gets of an address that is hearth's too, "
+                      "and none of exception.addresses is in port.addresses");
+}
+
+static void check_decapsulate(const struct meaning *m)
+{
+    const struct conf_decapsulate *d = &m->c->decapsulate;
+    char path[64];
+
+    if (d->kinds_count == 2 && d->kinds[0] == d->kinds[1])
+        conf_complain(m->v, line_of(m, "decapsulate.kinds[1]"),
+                      "decapsulate.kinds[1]: given twice");
+    if (!d->kinds_count != !d->from_count)
+        conf_complain(m->v, line_of(m, d->from_count ? "decapsulate.from" : "decapsulate.kinds"),
+                      d->from_count ? "decapsulate.kinds: none of ipip, gue is given"
+                                    : "decapsulate.from: name the balancers' addresses: whoever "
+                                      "can encapsulate can send as anybody");
+    for (uint32_t i = 0; i < d->from_count; i++) {
+        snprintf(path, sizeof(path), "decapsulate.from[%u]", i);
+        check_address(m, path, d->from[i], 0, true);
+    }
+}
+
 static void check_cpus(const struct meaning *m, const char *list, const uint16_t *cpu,
                        uint32_t count)
 {
@@ -641,6 +748,8 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_numbers(&m);
     check_names(&m);
     check_port(&m);
+    check_exception(&m);
+    check_decapsulate(&m);
     check_cpus(&m, "cores", c->cores, c->cores_count);
     check_cpus(&m, "cells.cpus", c->cells.cpus, c->cells.cpus_count);
     check_certificates(&m);

@@ -16,6 +16,8 @@ static const struct conf_number numbers[] = {
     IN(port, vlan, 0, 0, 4094),
     IN(port, rx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),
     IN(port, tx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),
+    IN(exception, rate, EXCEPTION_RATE_DEFAULT, 1, 1000000),
+    IN(decapsulate, gue_port, 6080, 1, 65535),
     TOP(control_cpu, 0, 0, CONF_CPU_MAX),
     TOP(memory_mb, 512, 64, 65536),
     IN(listen, https, 443, 0, 65535),

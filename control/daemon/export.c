@@ -110,20 +110,20 @@ static json_t *cells_json(const struct hearthd *h, const struct supervise_status
 
     return json_pack(
         "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s, s:I, s:I, s:I, s:o, s:{s:i, s:I, s:I}}",
+        "s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:{s:i, s:I, s:I}}",
         "max", (int)h->conf->cells.max, "warm", (int)n[CELL_WARM], "spare",
         (int)(n[CELL_SPARE] + n[CELL_FORKING]), "starting", (int)n[CELL_STARTING], "retired",
         (int)n[CELL_RETIRED], "ending", (int)n[CELL_ENDING], "large", (int)s->larges,
         "memory_bytes", (json_int_t)s->memory_bytes, "memory_max_bytes",
         (json_int_t)h->conf->cells.memory_mb << 20, "memory_is",
         s->is_memory_exact ? "exact" : "an upper bound", "started", (json_int_t)s->started, "ended",
-        (json_int_t)s->ended, "evicted", (json_int_t)s->evicted, "bad_packets",
-        (json_int_t)s->bad_packets, "logs_dropped", (json_int_t)s->logs_dropped, "regions_lost",
-        (json_int_t)s->regions_lost, "last_exit", s->last_exit, "accounts_refused",
-        (json_int_t)s->accounts_refused, "accounts_evicted", (json_int_t)s->accounts_evicted,
-        "accounts_killed", (json_int_t)s->accounts_killed, "cgroup", cgroup_json(&h->cgroup),
-        "templates", "frozen", (int)s->templates, "memory_bytes", (json_int_t)s->template_bytes,
-        "attacks", (json_int_t)s->template_attacks);
+        (json_int_t)s->ended, "spares_ended", (json_int_t)s->spares_ended, "evicted",
+        (json_int_t)s->evicted, "bad_packets", (json_int_t)s->bad_packets, "logs_dropped",
+        (json_int_t)s->logs_dropped, "regions_lost", (json_int_t)s->regions_lost, "last_exit",
+        s->last_exit, "accounts_refused", (json_int_t)s->accounts_refused, "accounts_evicted",
+        (json_int_t)s->accounts_evicted, "accounts_killed", (json_int_t)s->accounts_killed,
+        "cgroup", cgroup_json(&h->cgroup), "templates", "frozen", (int)s->templates, "memory_bytes",
+        (json_int_t)s->template_bytes, "attacks", (json_int_t)s->template_attacks);
 }
 
 /* The names of scripts that are held back since they end their cells. */
@@ -496,7 +496,9 @@ static void print_node_gauges(const struct hearthd *h, FILE *out)
             "hearth_cells_memory_bytes %llu\n",
             (unsigned long long)s.memory_bytes);
     print_count(out, "cells_started", "scripts started in a cell", s.started);
-    print_count(out, "cells_ended", "cells that ended", s.ended);
+    print_count(out, "cells_ended", "cells with a script that ended", s.ended);
+    print_count(out, "cells_spares_ended", "cells that ended before they had a script",
+                s.spares_ended);
     print_count(out, "cells_evicted", "of these, to make room", s.evicted);
     fprintf(out,
             "# TYPE hearth_templates gauge\n"

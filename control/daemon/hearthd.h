@@ -3,8 +3,8 @@
  * The process: what main starts in order and stops in reverse, and what the commands act on. Inside
  * of daemon/: nothing below it knows struct hearthd.
  *
- *   conf -> eal -> aead, tls -> cluster, notes -> port -> cores -> store, scripts -> certificates
- *        -> cells -> privileges given up -> world -> cores run -> ctl
+ *   conf -> eal -> aead, tls -> cluster, notes -> port, tap -> cores -> store, scripts
+ *        -> certificates -> cells -> privileges given up -> world -> cores run -> ctl
  *
  * Anything that changes what the cores see sets is_dirty; hearthd_publish makes a new world.
  * Control thread only, but for struct core_slot's thread.
@@ -40,6 +40,7 @@
 #include "dataplane/tls/tls_ticket.h"
 #include "drivers/clock.h"
 #include "drivers/port.h"
+#include "drivers/tap.h"
 
 #define HEARTH_VERSION "0.1.0"
 
@@ -79,6 +80,8 @@ struct hearthd {
     struct loop_timer watchdog_timer;
     uint64_t watchdog_ns; /* between two looks; 0: nobody asks */
     struct net_config net;
+    struct tap tap; /* the host's */
+    bool has_tap, tap_is_up;
     struct neighbours *neighbours;
     struct clock clock;
     uint32_t core_count;                    /* created */
@@ -171,6 +174,20 @@ void hearthd_port_watch(struct hearthd *);
 
 /* From when the cores run until the loop ends; nothing if the unit has no WatchdogSec=. */
 void hearthd_watchdog_start(struct hearthd *);
+
+/* ---- hearthd_net.c: what net is given, and the host's tap ---- */
+
+/* The port is open: fills in h->net. -1: a sentence. */
+int hearthd_net_configure(struct hearthd *, char *error, size_t error_bytes);
+/* What balancers send. */
+bool hearthd_has_ipip(const struct conf *);
+uint16_t hearthd_gue_port(const struct conf *); /* 0: no GUE */
+/* Makes the tap, if one is wanted, while that is still allowed. -1: a sentence. */
+int hearthd_tap_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_tap_stop(struct hearthd *);
+/* The port may have another link, or address. */
+void hearthd_tap_follow_link(struct hearthd *);
+void hearthd_tap_follow_mac(struct hearthd *);
 
 /* ---- hearthd_cluster.c: this node among the others ---- */
 

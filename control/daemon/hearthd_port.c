@@ -31,7 +31,7 @@ int hearthd_port_await_pf(struct hearthd *h)
 
 int hearthd_port_join(struct hearthd *h)
 {
-    uint8_t group[NET_ADDRESSES_MAX + 2][6];
+    uint8_t group[NET_GROUPS_MAX][6];
 
     return port_dpdk_join(h->port, group, net_groups(&h->net, group));
 }
@@ -60,6 +60,7 @@ static void follow_mac(struct hearthd *h)
              mac[5]);
     if (hearthd_port_join(h))
         log_line("port", "multicast=no");
+    hearthd_tap_follow_mac(h);
 }
 
 static void look(void *arg)
@@ -99,6 +100,7 @@ static void look(void *arg)
                  "until it is started again with a device",
                  device);
     }
+    hearthd_tap_follow_link(h);
     loop_timer_set(&h->loop, &h->port_timer, PORT_LOOK_MS * 1000000ull, look, h);
 }
 

@@ -215,11 +215,11 @@ static int start_port(struct hearthd *h, struct fault *f)
         .rx_descriptors = p->rx_descriptors,
         .tx_descriptors = p->tx_descriptors,
         .families = families_of(p),
+        .has_ipip = hearthd_has_ipip(h->conf),
+        .gue_port = hearthd_gue_port(h->conf),
     };
     const struct port_caps *caps;
-    struct net_address gateway;
     char csums_in[EXPORT_CSUMS_BYTES], csums_out[EXPORT_CSUMS_BYTES];
-    int len;
 
     if (hearthd_port_await_pf(h)) {
         snprintf(f->text, sizeof(f->text), "port.device %s: told to stop before its PF was up",
@@ -230,28 +230,14 @@ static int start_port(struct hearthd *h, struct fault *f)
     if (!h->port)
         return -1;
     caps = &h->port->caps;
-    memcpy(h->net.mac, caps->mac, sizeof(h->net.mac));
-    h->net.mtu = caps->mtu;
-    h->net.vlan = p->vlan;
-    for (uint32_t i = 0; i < p->addresses_count; i++) {
-        if (!net_parse_address(p->addresses[i], &h->net.address[i])) {
-            snprintf(f->text, sizeof(f->text), "address %s cannot be used", p->addresses[i]);
-            return -1;
-        }
-        h->net.address_count = i + 1;
-    }
-    len = snprintf(f->text, sizeof(f->text), "port.device %s: ", p->device);
-    if (!net_mtu_fits(&h->net, f->text + len, sizeof(f->text) - (size_t)len))
+    if (hearthd_net_configure(h, f->text, sizeof(f->text)))
         return -1;
     if (h->conf->cluster && caps->mtu < NET_MTU6_MIN) {
-        snprintf(f->text + len, sizeof(f->text) - (size_t)len,
-                 "its MTU is %u: nodes of a cluster need %d at least", caps->mtu, NET_MTU6_MIN);
+        snprintf(f->text, sizeof(f->text),
+                 "port.device %s: its MTU is %u: nodes of a cluster need %d at least", p->device,
+                 caps->mtu, NET_MTU6_MIN);
         return -1;
     }
-    if (p->gateway4[0] && net_parse_address(p->gateway4, &gateway))
-        memcpy(h->net.gateway4, gateway.ip, 16);
-    if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))
-        memcpy(h->net.gateway6, gateway.ip, 16);
     hearthd_port_advise(h);
     if (hearthd_port_join(h)) {
         snprintf(f->text, sizeof(f->text),
@@ -265,7 +251,7 @@ static int start_port(struct hearthd *h, struct fault *f)
              caps->tx_descriptors, caps->has_rss ? "yes" : "software",
              export_csums(caps->rx_csum, csums_in), export_csums(caps->tx_csum, csums_out),
              caps->has_rpc_rules ? "yes" : "software");
-    return 0;
+    return hearthd_tap_start(h, f->text, sizeof(f->text));
 }
 
 static void random_bytes(void *arg, void *out, size_t bytes)
@@ -315,6 +301,8 @@ static struct core_config core_config_of(struct hearthd *h, uint32_t i, const ui
         .streams = c->limits.streams,
         .channels = h->channels,
         .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
+        .tap = h->has_tap ? &h->tap : NULL,
+        .tap_rate = c->exception.rate,
         .random = random_bytes,
         .numa_node = h->port->caps.numa_node,
     };
@@ -687,6 +675,7 @@ static void undo(struct hearthd *h)
     hearthd_notes_stop(h);
     free(h->shared.qsbr);
     free(h->neighbours);
+    hearthd_tap_stop(h);
     if (h->port)
         port_close(h->port);
     hearthd_tickets_stop(h);

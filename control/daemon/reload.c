@@ -43,6 +43,8 @@ static json_t *keep_fixed(struct conf *next, const struct conf *running)
     } while (0)
     KEEP("node", node);
     KEEP("port", port);
+    KEEP("exception", exception);
+    KEEP("decapsulate", decapsulate);
     KEEP("cores", cores);
     next->cores_count = running->cores_count;
     KEEP("control_cpu", control_cpu);

@@ -242,6 +242,7 @@ static void leave_script(struct cell *c)
 
     if (!script)
         return;
+    c->owner->ended++;
     cell_charge(c, 0);
     script_cells_remove(script, c);
     if (script->is_gone && !script->first)
@@ -448,7 +449,7 @@ static void on_end(void *arg, uint32_t events)
                  (int)c->child.pid, how,
                  (unsigned long long)(loop_now_ns() - c->forked_ns) / CELL_MS);
     }
-    s->ended++;
+    s->spares_ended += !c->script;
     s->pid[c->index] = 0;
     for_links(c, cell_link_detach);
     child_release(&c->child);

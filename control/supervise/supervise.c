@@ -397,6 +397,7 @@ void supervise_status(const struct supervise *s, struct supervise_status *out)
         .is_memory_exact = s->is_memory_exact,
         .started = s->started,
         .ended = s->ended,
+        .spares_ended = s->spares_ended,
         .evicted = s->evicted,
         .bad_packets = s->bad_packets,
         .logs_dropped = s->logs_dropped,

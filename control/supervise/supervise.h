@@ -139,9 +139,10 @@ struct supervise_status {
     char v8[START_V8_BYTES_MAX + 1];
     char last_exit[64]; /* of a cell that was not told to end, or the zygote; "" if none yet */
     uint32_t cells[CELL_STATES], larges;
-    uint64_t memory_bytes; /* of those with a script */
-    bool is_memory_exact;  /* else an upper bound (cell_memory.h) */
-    uint64_t started, ended, evicted;
+    uint64_t memory_bytes;            /* of those with a script */
+    bool is_memory_exact;             /* else an upper bound (cell_memory.h) */
+    uint64_t started, ended, evicted; /* cells with a script */
+    uint64_t spares_ended;            /* before they had one */
     uint64_t bad_packets, logs_dropped;
     uint64_t regions_lost; /* cells that ended because pages of a region were gone */
     uint32_t templates;    /* frozen */

@@ -57,7 +57,7 @@ struct supervise {
     uint8_t packet[START_PACKET_BYTES_MAX];
     struct start_report report;
     char last_exit[64];
-    uint64_t started, ended, evicted, bad_packets, logs_dropped, regions_lost;
+    uint64_t started, ended, spares_ended, evicted, bad_packets, logs_dropped, regions_lost;
     uint64_t accounts_refused, accounts_evicted, accounts_killed;
 };
 

@@ -63,9 +63,9 @@ struct chunk_account {
 /* How badly shared chunks are wanted: count >> rank of them are left to others. */
 enum chunk_rank {
     CHUNK_SPARES = 1, /* higher floors, for speed */
-    CHUNK_WAITS = 2,  /* bytes that can stay where they are: client, script, peer */
+    CHUNK_WAITS = 2,  /* bytes that can stay where they are; a script's calls beyond a chain */
     CHUNK_BEGINS = 3, /* floors of a call that begins; bytes of a peer, in order */
-    CHUNK_COMES = 4,  /* floors of a script's call; the first bytes of a client */
+    CHUNK_COMES = 4,  /* floors of a chain of a script's calls; the first bytes of a client */
     CHUNK_MUST = 31,  /* what cannot be refused any more; heads; the first bytes to a client */
 };
 

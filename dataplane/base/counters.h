@@ -41,6 +41,12 @@
     D(drop_ip_fragment, "IP fragment: not reassembled")                                            \
     D(drop_ip_protocol, "IP protocol that is not spoken")                                          \
     D(drop_ip6_extension, "IPv6 extension header that is not understood, or too many")             \
+    D(drop_decap_source, "encapsulated packets of who is no balancer: decapsulate.from")           \
+    D(drop_decap_bad, "GUE that is malformed, or says what is not understood")                     \
+    D(drop_decap_inner, "packets out of an encapsulation that are not for one of our addresses")   \
+    D(tap_tx, "frames given to the host's tap")                                                    \
+    D(tap_limited, "frames for the tap over exception.rate")                                       \
+    D(tap_dropped, "frames for the tap that the kernel did not take")                              \
     D(drop_l4_checksum, "wrong TCP or UDP checksum")                                               \
     D(drop_icmp_bad, "malformed ICMP")                                                             \
     D(drop_icmp_other, "ICMP type that is not spoken")                                             \
@@ -61,6 +67,10 @@
     E(net_neighbour_full, "neighbours not learned: table full, or busy")                           \
     E(net_address_conflict, "another host uses one of our addresses")                              \
     E(net_pmtu, "reports that a path takes only smaller packets")                                  \
+    E(net_decapsulated, "packets taken out of a balancer's encapsulation")                         \
+    E(tap_rx, "frames of the host's tap, sent at the port")                                        \
+    E(tap_shown, "answers to ARP and ND that the host has seen as well")                           \
+    E(tap_unshown, "and those that it has not: over exception.rate, or not taken")                 \
     E(tx_frames, "frames sent")                                                                    \
     E(tx_no_buffer, "frames not made for want of a buffer")
 

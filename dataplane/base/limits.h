@@ -40,6 +40,14 @@
     L(PORT_MTU_MAX, 9000, "MTU of a port that the configuration may ask for")                      \
     L(PORT_DESCRIPTORS_MAX, 8192, "of a queue of the card, each way")                              \
     L(NET_ADDRESSES_MAX, 16, "addresses of the node, IPv4 and IPv6")                               \
+    L(EXCEPTION_ADDRESSES_MAX, 8, "addresses of the host on its tap")                              \
+    L(EXCEPTION_RULES_MAX, 32, "rules for what of a shared address is the host's")                 \
+    L(EXCEPTION_RATE_DEFAULT, 10000,                                                               \
+      "frames a second from one core to the tap, of neighbours, and as many of others")            \
+    L(EXCEPTION_BURST, 256, "of these at once")                                                    \
+    L(EXCEPTION_LOOK_US, 100, "between two looks of a busy core at the tap")                       \
+    L(EXCEPTION_FRAMES_PER_LOOK, 32, "frames of the tap that such a look takes")                   \
+    L(DECAPSULATION_SOURCES_MAX, 16, "prefixes of balancers")                                      \
     L(ICMP_PER_SECOND, 1000, "replies and errors of one core")                                     \
     L(ICMP_BURST, 100, "replies and errors that may go at once")                                   \
     L(IP6_EXTENSIONS_MAX, 8, "extension headers of an IPv6 packet")

@@ -14,10 +14,16 @@ enum {
 
 /* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be
  * for ever, for nobody would give anything back. What a script calls goes before other calls: until
- * it is answered, its parent gives nothing back either. */
-static enum chunk_rank rank_of(uint32_t others, bool is_sub)
+ * it is answered, its parent gives nothing back either. That is so for a chain of calls; those
+ * beside it wait for what abounds (584 sub-requests of each of four requests at once, and others'
+ * requests waited 5 ms and more for theirs). NULL: from a client, still to come. */
+static enum chunk_rank rank_of(uint32_t others, const struct call *c)
 {
-    return others == 0 ? CHUNK_MUST : is_sub ? CHUNK_COMES : CHUNK_BEGINS;
+    if (others == 0)
+        return CHUNK_MUST;
+    if (!c || !c->span)
+        return CHUNK_BEGINS;
+    return c->budget.tree->calls > CONTEXT_DEPTH_MAX ? CHUNK_WAITS : CHUNK_COMES;
 }
 
 /* A request that is still to come holds the memory of its answer for as long as its client likes.
@@ -41,13 +47,13 @@ bool call_has_memory(const struct core *core, bool is_upload)
     if (is_upload && !may_upload(core))
         return false;
     return chunk_room(&core->chunks, &(struct chunk_account){0},
-                      rank_of(core->calls->live, false)) >= BEGIN_CHUNKS;
+                      rank_of(core->calls->live, NULL)) >= BEGIN_CHUNKS;
 }
 
 bool call_has_head_memory(const struct core *core)
 {
     return chunk_room(&core->chunks, &(struct chunk_account){0},
-                      rank_of(core->calls->live, false)) >= byte_queue_chunks(JOB_HEAD_BYTES_MAX);
+                      rank_of(core->calls->live, NULL)) >= byte_queue_chunks(JOB_HEAD_BYTES_MAX);
 }
 
 bool call_reserve(struct core *core, struct call *c, uint32_t chunks)
@@ -56,7 +62,7 @@ bool call_reserve(struct core *core, struct call *c, uint32_t chunks)
         chunks = 4;
     return c->answer->account.floor >= chunks ||
            chunk_reserve(&core->chunks, &c->answer->account, chunks,
-                         rank_of(core->calls->live - 1, c->span != 0));
+                         rank_of(core->calls->live - 1, c));
 }
 
 uint32_t call_first_credit(const struct call *c)

@@ -19,8 +19,10 @@
 #include "dataplane/call/trace_sink.h"
 #include "dataplane/conn/conn.h"
 #include "dataplane/conn/exchange.h"
+#include "dataplane/core/core_tap.h"
 #include "dataplane/core_state.h"
 #include "dataplane/http/http1.h"
+#include "dataplane/net/ip.h"
 #include "dataplane/place/place.h"
 #include "dataplane/place/warmth.h"
 #include "dataplane/rpc/channel.h"
@@ -217,6 +219,15 @@ static bool take_parts(struct core *core)
     return core->wake_fd >= 0;
 }
 
+/* What a balancer puts before a packet must fit in its MTU too. */
+static uint16_t mss_spare(const struct net_config *net)
+{
+    bool has_ip6 = false;
+    for (uint32_t i = 0; i < net->address_count; i++)
+        has_ip6 |= !ip_is_ip4(net->address[i].ip);
+    return decapsulation_bytes(&net->decapsulation, has_ip6);
+}
+
 struct core *core_create(const struct core_config *config, char *error, size_t error_bytes)
 {
     assert(config->conns_max > 0 && config->chunks > 0);
@@ -245,9 +256,11 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
     timers_init(&core->timers, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
+    core_tap_init(core);
     core->tcp_env4 = (struct tcp_env){.pool = &core->chunks,
                                       .counters = &core->counters,
-                                      .mss_max = (uint16_t)(config->net->mtu - 40)};
+                                      .mss_max = (uint16_t)(config->net->mtu - 40),
+                                      .mss_spare = mss_spare(config->net)};
     memcpy(core->tcp_env4.cookie_key, &config->secret[1], sizeof(core->tcp_env4.cookie_key));
     if (config->cookie_secret) {
         memcpy(core->tcp_env4.cookie_key, config->cookie_secret, sizeof(core->tcp_env4.cookie_key));
@@ -389,6 +402,10 @@ static void on_burst(struct core *core, const struct frame *frame, uint16_t coun
             conn_packet(core, &arrival[i]);
         else if (verdict[i] == NET_UDP)
             on_udp(core, &arrival[i].packet);
+        else if (verdict[i] == NET_HOST)
+            core_tap_give(core, &frame[i], arrival[i].packet.is_near);
+        else if (verdict[i] == NET_BOTH)
+            core_tap_show(core, &frame[i]);
     }
 }
 
@@ -497,6 +514,7 @@ uint32_t core_iterate(struct core *core)
      * starts while this is computed, and not after it. */
     uint32_t work = conns_run_handshakes(core);
     work += run_port(core);
+    work += core_tap_run(core);
     work += conns_run_hops(core) + conns_run_starving(core);
     work += cells_run(core);
     work += run_timers(core);
@@ -511,7 +529,8 @@ uint32_t core_iterate(struct core *core)
 
 uint64_t core_next_ns(const struct core *core)
 {
-    if (core->is_behind || core->dirty_first || handshakes_wait(&core->handshakes))
+    if (core->is_behind || core->tap.is_readable || core->dirty_first ||
+        handshakes_wait(&core->handshakes))
         return core->now_ns;
     uint64_t next_ns = timers_next_ns(&core->timers);
     next_ns = min_u64(next_ns, hops_next_ns(&core->hops, core->now_ns));

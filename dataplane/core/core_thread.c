@@ -8,6 +8,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "dataplane/call/cells.h"
+#include "dataplane/core/core_tap.h"
 #include "dataplane/core_state.h"
 #include "dataplane/world/world.h"
 #include "drivers/clock.h"
@@ -17,7 +18,7 @@ enum {
                                     unless what is waited for needs this CPU */
     BLIND_SLEEP_NS = 200 * 1000, /* a port that cannot wake us is looked at this often */
     SLEEP_NS_MAX = 100 * 1000 * 1000,
-    POLL_FDS = PORT_WAIT_FDS_MAX + 1,
+    POLL_FDS = PORT_WAIT_FDS_MAX + 2,
 };
 
 static void *take_huge(size_t bytes, int numa_node)
@@ -48,16 +49,19 @@ static void sleep_until_event(struct core *core)
     for (int i = 0; i < count; i++)
         fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
     fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
+    fds[count + 1] = (struct pollfd){.fd = core_tap_fd(core), .events = POLLIN};
     uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0);
     bool was_rung = false;
     if (limit_ns > 0) {
         struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
                                    .tv_nsec = (long)(limit_ns % 1000000000)};
         rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
-        ppoll(fds, (nfds_t)(count + 1), &timeout, NULL);
+        ppoll(fds, (nfds_t)(count + 2), &timeout, NULL);
         rte_rcu_qsbr_thread_online(qsbr, core->config.index);
         core->now_ns = clock_now_ns(core->config.clock);
         core_follow(core);
+        if (fds[count + 1].revents & POLLIN)
+            core_tap_woke(core);
         uint64_t rings;
         was_rung = fds[count].revents & POLLIN &&
                    read(core->wake_fd, &rings, sizeof(rings)) == sizeof(rings);

@@ -46,7 +46,7 @@ static bool is_host_address(const struct net *net, const uint8_t ip[16])
     return ip[12] != 0 && ip[12] != 127 && ip[12] < 224 && !net_is_ip4_broadcast(net, ip);
 }
 
-enum net_verdict arp_input(struct net *net, const struct net_rx *rx)
+enum net_verdict arp_input(struct net *net, const struct net_rx *rx, struct net_packet *packet)
 {
     static const uint8_t ethernet_ip4[ARP_OP] = {0, 1, 0x08, 0, 6, 4};
     struct counters *c = net->counters;
@@ -67,8 +67,13 @@ enum net_verdict arp_input(struct net *net, const struct net_rx *rx)
 
     /* RFC 5227 1.1: a probe asks without having an address yet: it is answered, teaches nothing. */
     bool is_probe = op == ARP_REQUEST && memcmp(p + ARP_SPA, ip_unspecified, 4) == 0;
-    bool for_us = net_is_local(net, target);
+    enum net_owner owner = net_owner(net, target);
+    bool for_us = owner == NET_OURS || owner == NET_SHARED;
     bool merged = false;
+
+    packet->is_near = true;
+    if (owner == NET_HOSTS)
+        return NET_HOST;
 
     if (net_is_local(net, sender)) {
         c->net_address_conflict++;
@@ -91,5 +96,7 @@ enum net_verdict arp_input(struct net *net, const struct net_rx *rx)
         return net_done(merged ? &c->rx_arp : &c->drop_arp_other);
     if (op == ARP_REQUEST)
         send(net, p + ARP_SHA, ARP_REPLY, target, p + ARP_SHA, sender);
-    return net_done(&c->rx_arp);
+    c->rx_arp++;
+    /* Either may have asked. */
+    return op == ARP_REPLY && owner == NET_SHARED ? NET_BOTH : NET_DONE;
 }

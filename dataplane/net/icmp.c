@@ -129,8 +129,7 @@ enum net_verdict icmp4_input(struct net *net, const struct net_rx *rx,
     return net_done(&c->drop_icmp_other);
 }
 
-enum net_verdict icmp6_input(struct net *net, const struct net_rx *rx,
-                             const struct net_packet *packet)
+enum net_verdict icmp6_input(struct net *net, const struct net_rx *rx, struct net_packet *packet)
 {
     struct counters *c = net->counters;
     const uint8_t *p = packet->l4;
@@ -144,7 +143,7 @@ enum net_verdict icmp6_input(struct net *net, const struct net_rx *rx,
     if (ip_sum_end(ip_sum(p, bytes, pseudo)) != 0)
         return net_done(&c->drop_icmp_bad);
     if (p[0] >= ICMP6_ROUTER_SOLICIT && p[0] <= ICMP6_REDIRECT)
-        return nd_input(net, rx, packet);
+        return rx->is_inner ? net_done(&c->drop_decap_inner) : nd_input(net, rx, packet);
     /* An answer to a group would let one packet call up a whole link (RFC 4443 2.4 e). */
     if (ip6_is_multicast(packet->dst))
         return net_done(&c->drop_ip_other);

@@ -14,6 +14,11 @@
 
 extern const uint8_t ip_unspecified[16]; /* :: */
 
+struct net_address {
+    uint8_t ip[16];
+    uint8_t prefix_len; /* of the 128 bits: IPv4 /24 is 120 */
+};
+
 void ip_from_ip4(uint8_t ip[16], const uint8_t ip4[4]);
 
 static inline bool ip_equal(const uint8_t a[16], const uint8_t b[16])

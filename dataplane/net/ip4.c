@@ -5,14 +5,14 @@
 
 /* RFC 1122 3.2.1.3: "A host MUST silently discard an incoming datagram containing an IP source
  * address that is invalid by the rules of this section": this host (0/8), loopback (127/8), groups
- * (224/4), reserved and limited broadcast (240/4), directed broadcast, and our own addresses, which
- * only we use. */
+ * (224/4), reserved and limited broadcast (240/4), directed broadcast, and our own and the host's
+ * addresses, which nobody else uses. */
 static bool is_bad_source(const struct net *net, const uint8_t src[16])
 {
     uint8_t first = src[12];
 
     return first == 0 || first == 127 || first >= 224 || net_is_ip4_broadcast(net, src) ||
-           net_is_local(net, src);
+           net_is_local(net, src) || exception_has(&net->config.exception, src);
 }
 
 enum net_verdict ip4_input(struct net *net, const struct net_rx *rx, struct net_packet *packet)
@@ -53,10 +53,16 @@ enum net_verdict ip4_input(struct net *net, const struct net_rx *rx, struct net_
     /* RFC 1122 3.2.1.3: the destination is one of our addresses; we are in no IPv4 group and serve
      * no broadcast. 3.3.6: "A host SHOULD silently discard a datagram that is received via a
      * link-layer broadcast ... but does not specify an IP multicast or broadcast destination". */
-    if (rx->is_group || !net_is_local(net, packet->dst))
+    enum net_owner owner = net_owner(net, packet->dst);
+
+    if (rx->is_inner && owner != NET_OURS && owner != NET_SHARED)
+        return net_done(&c->drop_decap_inner);
+    if (rx->is_group || owner == NET_NOBODY)
         return net_done(&c->drop_ip_other);
     if (is_bad_source(net, packet->src))
         return net_done(&c->drop_ip_source);
+    if (owner == NET_HOSTS)
+        return net_for_host(net, packet);
     /* RFC 1122 3.2.1.7: "A host MUST NOT discard a datagram just because it was received with TTL
      * less than 2": not looked at. 3.2.1.8: options are passed over; their length is the header's,
      * checked above. */
@@ -68,6 +74,12 @@ enum net_verdict ip4_input(struct net *net, const struct net_rx *rx, struct net_
 
     uint8_t protocol = p[IP4_PROTOCOL];
 
+    if (owner == NET_SHARED &&
+        exception_takes(&net->config.exception, protocol, packet->l4, packet->l4_bytes))
+        return rx->is_inner ? net_done(&c->drop_decap_inner) : net_for_host(net, packet);
+    if (decapsulation_is_on(&net->config.decapsulation) &&
+        decapsulation_wants(&net->config.decapsulation, protocol, packet->l4, packet->l4_bytes))
+        return decapsulation_input(net, rx, packet, protocol);
     if (protocol == PROTOCOL_ICMP4)
         return icmp4_input(net, rx, packet);
     if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)

@@ -5,32 +5,37 @@
 
 /* RFC 4291 2.5.2, 2.5.3, 2.7: never a source: a group, loopback; nor an embedded IPv4 address
  * (2.5.5), which would pass for one of the other family. The unspecified address is nd_input's to
- * judge; ours only we use. */
+ * judge; ours and the host's nobody else uses. */
 static bool is_bad_source(const struct net *net, const uint8_t src[16])
 {
     static const uint8_t loopback[16] = {[15] = 1};
 
     return ip6_is_multicast(src) || ip_equal(src, loopback) || ip_is_ip4(src) ||
-           net_is_local(net, src);
+           net_is_local(net, src) || exception_has(&net->config.exception, src);
 }
 
-/* The groups that we are in: all-nodes and solicited-node. */
-static bool is_our_group(const struct net *net, const uint8_t dst[16])
+static bool is_group_of(const struct net_address *address, uint32_t count, const uint8_t dst[16])
 {
-    static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
-
-    if (ip_equal(dst, all_nodes))
-        return true;
-    for (uint32_t i = 0; i < net->address_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint8_t group[16];
 
-        if (ip_is_ip4(net->address[i].ip))
+        if (ip_is_ip4(address[i].ip))
             continue;
-        ip6_solicited_node(group, net->address[i].ip);
+        ip6_solicited_node(group, address[i].ip);
         if (ip_equal(dst, group))
             return true;
     }
     return false;
+}
+
+/* The groups that we and the host are in: all-nodes and solicited-node. */
+static bool is_our_group(const struct net *net, const uint8_t dst[16])
+{
+    static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+    const struct exception *e = &net->config.exception;
+
+    return ip_equal(dst, all_nodes) || is_group_of(net->address, net->address_count, dst) ||
+           is_group_of(e->address, e->address_count, dst);
 }
 
 /* RFC 8200 4.2: may the unknown options be passed over? "00 - skip over this option and continue";
@@ -129,15 +134,19 @@ enum net_verdict ip6_input(struct net *net, const struct net_rx *rx, struct net_
     memcpy(packet->dst, p + IP6_DST, 16);
 
     bool is_group = ip6_is_multicast(packet->dst);
+    enum net_owner owner = is_group ? NET_NOBODY : net_owner(net, packet->dst);
 
     /* An IPv4 address in an IPv6 header must not reach what serves the IPv4 one. */
     if (ip_is_ip4(packet->dst))
         return net_done(&c->drop_ip_other);
-    if (is_group ? !is_our_group(net, packet->dst)
-                 : rx->is_group || !net_is_local(net, packet->dst))
+    if (rx->is_inner && owner != NET_OURS && owner != NET_SHARED)
+        return net_done(&c->drop_decap_inner);
+    if (is_group ? !is_our_group(net, packet->dst) : rx->is_group || owner == NET_NOBODY)
         return net_done(&c->drop_ip_other);
     if (is_bad_source(net, packet->src))
         return net_done(&c->drop_ip_source);
+    if (owner == NET_HOSTS)
+        return net_for_host(net, packet);
 
     uint8_t protocol = p[IP6_NEXT];
     const uint8_t *l4 = p + IP6_BYTES;
@@ -154,6 +163,11 @@ enum net_verdict ip6_input(struct net *net, const struct net_rx *rx, struct net_
     }
     packet->l4 = l4;
     packet->l4_bytes = bytes;
+    if (owner == NET_SHARED && exception_takes(&net->config.exception, protocol, l4, bytes))
+        return rx->is_inner ? net_done(&c->drop_decap_inner) : net_for_host(net, packet);
+    if (!is_group && decapsulation_is_on(&net->config.decapsulation) &&
+        decapsulation_wants(&net->config.decapsulation, protocol, l4, bytes))
+        return decapsulation_input(net, rx, packet, protocol);
     if (protocol == PROTOCOL_ICMP6)
         return icmp6_input(net, rx, packet);
     /* Groups are for neighbour discovery only. */

@@ -12,18 +12,26 @@ static bool is_broadcast(const uint8_t mac[6])
     return memcmp(mac, broadcast, 6) == 0;
 }
 
-/* The groups that a host of our addresses has joined: all-nodes and one solicited-node group per
- * IPv6 address. */
+static bool is_group_of(const struct net_address *address, uint32_t count, const uint8_t mac[6])
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!ip_is_ip4(address[i].ip) && memcmp(mac + 3, address[i].ip + 13, 3) == 0)
+            return true;
+    return false;
+}
+
+/* The groups that a host of our addresses, and of its own, has joined: all-nodes and one
+ * solicited-node group per IPv6 address. */
 static bool is_our_group(const struct net *net, const uint8_t mac[6])
 {
+    const struct exception *e = &net->config.exception;
+
     if (is_broadcast(mac) || memcmp(mac, all_nodes_mac, 6) == 0)
         return true;
     if (mac[0] != 0x33 || mac[1] != 0x33 || mac[2] != 0xff)
         return false;
-    for (uint32_t i = 0; i < net->address_count; i++)
-        if (!ip_is_ip4(net->address[i].ip) && memcmp(mac + 3, net->address[i].ip + 13, 3) == 0)
-            return true;
-    return false;
+    return is_group_of(net->address, net->address_count, mac) ||
+           is_group_of(e->address, e->address_count, mac);
 }
 
 enum net_verdict link_input(struct net *net, const struct frame *f, uint64_t now_ns,
@@ -73,7 +81,7 @@ enum net_verdict link_input(struct net *net, const struct frame *f, uint64_t now
     case ETHERTYPE_IP6:
         return ip6_input(net, &rx, packet);
     case ETHERTYPE_ARP:
-        return arp_input(net, &rx);
+        return arp_input(net, &rx, packet);
     default:
         return net_done(&c->drop_link_ethertype);
     }

@@ -80,7 +80,7 @@ static bool read_options(const uint8_t *p, size_t bytes, uint8_t type, const uin
 }
 
 static enum net_verdict solicitation(struct net *net, const struct net_rx *rx,
-                                     const struct net_packet *packet)
+                                     struct net_packet *packet)
 {
     struct counters *c = net->counters;
     const uint8_t *target = packet->l4 + ND_TARGET, *mac;
@@ -95,7 +95,12 @@ static enum net_verdict solicitation(struct net *net, const struct net_rx *rx,
     ip6_solicited_node(group, target);
     if (is_probe && (mac != NULL || !ip_equal(packet->dst, group)))
         return net_done(&c->drop_nd_bad);
-    if (!net_is_local(net, target))
+    enum net_owner owner = net_owner(net, target);
+
+    packet->is_near = true;
+    if (owner == NET_HOSTS)
+        return NET_HOST;
+    if (owner == NET_NOBODY)
         return net_done(&c->drop_nd_other);
     if (is_probe) {
         c->net_address_conflict++;
@@ -117,8 +122,18 @@ static enum net_verdict solicitation(struct net *net, const struct net_rx *rx,
     return net_done(&c->rx_nd);
 }
 
+/* Sent to a shared address or to all nodes: the host may have asked, or knows the neighbour. */
+static enum net_verdict show_host(const struct net *net, struct net_packet *packet)
+{
+    packet->is_near = true;
+    if (ip6_is_multicast(packet->dst) ? exception_has_ip6(&net->config.exception)
+                                      : net_owner(net, packet->dst) == NET_SHARED)
+        return NET_BOTH;
+    return NET_DONE;
+}
+
 static enum net_verdict advertisement(struct net *net, const struct net_rx *rx,
-                                      const struct net_packet *packet)
+                                      struct net_packet *packet)
 {
     struct counters *c = net->counters;
     const uint8_t *target = packet->l4 + ND_TARGET, *mac;
@@ -139,11 +154,13 @@ static enum net_verdict advertisement(struct net *net, const struct net_rx *rx,
     if (mac == NULL ||
         !net_learn(net, target, mac, (flags & ND_OVERRIDE) ? NEIGHBOUR_MERGE : NEIGHBOUR_CONFIRM,
                    rx->now_ns))
-        return net_done(&c->drop_nd_other);
-    return net_done(&c->rx_nd);
+        c->drop_nd_other++;
+    else
+        c->rx_nd++;
+    return show_host(net, packet);
 }
 
-enum net_verdict nd_input(struct net *net, const struct net_rx *rx, const struct net_packet *packet)
+enum net_verdict nd_input(struct net *net, const struct net_rx *rx, struct net_packet *packet)
 {
     struct counters *c = net->counters;
     const uint8_t *p = packet->l4;

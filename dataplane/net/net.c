@@ -56,6 +56,12 @@ uint32_t net_groups(const struct net_config *config, uint8_t mac[][6])
         ip6_solicited_node(solicited, config->address[i].ip);
         count = add_group(mac, count, solicited);
     }
+    for (uint32_t i = 0; i < config->exception.address_count; i++) {
+        if (ip_is_ip4(config->exception.address[i].ip))
+            continue;
+        ip6_solicited_node(solicited, config->exception.address[i].ip);
+        count = add_group(mac, count, solicited);
+    }
     if (has_link_local(config))
         return count;
     link_local_of(&link_local, config->mac);
@@ -81,6 +87,11 @@ void net_init(struct net *net, const struct net_config *config, struct neighbour
     net->has_made_link_local = !has_link_local(config);
     if (net->has_made_link_local)
         link_local_of(&net->address[net->address_count++], config->mac);
+    for (uint32_t i = 0; i < net->address_count; i++)
+        net->is_shared[i] = exception_has(&config->exception, net->address[i].ip);
+    /* The kernel makes it of the same MAC. */
+    if (net->has_made_link_local)
+        net->is_shared[net->address_count - 1] = exception_has_ip6(&config->exception);
 
     size_t room = tx->port->frame_bytes_max - link_header_bytes(net);
 
@@ -129,6 +140,21 @@ bool net_is_local(const struct net *net, const uint8_t ip[16])
         if (ip_equal(ip, net->address[i].ip))
             return true;
     return false;
+}
+
+enum net_owner net_owner(const struct net *net, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < net->address_count; i++)
+        if (ip_equal(ip, net->address[i].ip))
+            return net->is_shared[i] ? NET_SHARED : NET_OURS;
+    return exception_has(&net->config.exception, ip) ? NET_HOSTS : NET_NOBODY;
+}
+
+enum net_verdict net_for_host(const struct net *net, struct net_packet *packet)
+{
+    packet->is_near =
+        net_is_on_link(net, packet->src) || exception_is_near(&net->config.exception, packet->src);
+    return NET_HOST;
 }
 
 /* Our address in whose prefix the other one lies. A prefix of IPv6 must not claim all of IPv4,

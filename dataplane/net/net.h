@@ -7,14 +7,17 @@
  *   frame -> link (MAC, VLAN) -> arp ............................ answered here
  *                             -> ip4/ip6 (address, checksum)
  *                                  -> icmp, nd .................. answered here
+ *                                  -> a balancer's packet: once more ip4/ip6 (decapsulation.h)
  *                                  -> tcp, udp .................. NET_TCP/NET_UDP and a net_packet
+ *                                  -> the host's (exception.h) .. NET_HOST, NET_BOTH
  *
  * Addresses are 16 bytes; IPv4 is ::ffff:a.b.c.d (RFC 4291 2.5.5.2). Network byte order inside
  * addresses, host order in fields.
  *
  * Every frame that net_input takes is counted in exactly one disposition of counters.h, except that
- * for NET_TCP and NET_UDP the caller counts (rx_tcp, drop_tcp_*, rx_rpc, drop_udp_*). rx_frames is
- * the caller's too: who takes the burst counts it, so that conservation compares two books.
+ * for NET_TCP, NET_UDP and NET_HOST the caller counts (rx_tcp, drop_tcp_*, rx_rpc, drop_udp_*,
+ * tap_*). rx_frames is the caller's too: who takes the burst counts it, so that conservation
+ * compares two books.
  *
  * Nothing is reassembled or forwarded. Packets that we send are never fragmented (DF;
  * packet-too-big is reported by net_take_pmtu). No ICMP error is ever sent.
@@ -32,14 +35,11 @@
 #include "dataplane/base/counters.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/base/token_bucket.h"
+#include "dataplane/net/decapsulation.h"
+#include "dataplane/net/exception.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/net/tx.h"
 #include "drivers/port.h"
-
-struct net_address {
-    uint8_t ip[16];
-    uint8_t prefix_len; /* of the 128 bits: IPv4 /24 is 120 */
-};
 
 struct net_config {
     uint8_t mac[6];
@@ -48,6 +48,8 @@ struct net_config {
     uint32_t address_count;
     struct net_address address[NET_ADDRESSES_MAX]; /* IPv6 link-local is added by net_init */
     uint8_t gateway4[16], gateway6[16];            /* all zero: none */
+    struct exception exception;                    /* no addresses: nothing is the host's */
+    struct decapsulation decapsulation;
 };
 
 /* ICMP(v6) errors about our own TCP packets, for TCP's path MTU. Anyone can forge one: seq is what
@@ -69,6 +71,7 @@ struct net {
     struct tx *tx;
     uint32_t address_count;
     struct net_address address[NET_ADDRESSES_MAX + 1]; /* the configured ones and link-local */
+    bool is_shared[NET_ADDRESSES_MAX + 1];             /* with the host: exception.h */
     bool has_made_link_local;                          /* the last one, of our MAC */
     struct token_bucket icmp;
     struct net_pmtu pmtu;
@@ -87,6 +90,8 @@ enum net_verdict {
     NET_DONE, /* taken or dropped, and counted */
     NET_TCP,
     NET_UDP,
+    NET_HOST, /* the frame is for the host's tap (exception.h) */
+    NET_BOTH, /* taken and counted as NET_DONE, and the host has to see the frame as well */
 };
 
 struct net_packet {
@@ -94,6 +99,7 @@ struct net_packet {
     uint8_t version; /* 4 or 6 */
     uint8_t ecn;     /* the two ECN bits */
     uint8_t hop_limit;
+    bool is_near;      /* NET_HOST and NET_BOTH: of a neighbour on the link */
     const uint8_t *l4; /* view into the frame */
     size_t l4_bytes;   /* padding excluded */
 };
@@ -138,9 +144,11 @@ bool net_resolve(struct net *, const uint8_t ip[16], uint64_t now_ns);
  * the MAC that the port has now: at start, and when the port's epoch grows. */
 void net_announce(struct net *, uint64_t now_ns);
 
+enum { NET_GROUPS_MAX = NET_ADDRESSES_MAX + EXCEPTION_ADDRESSES_MAX + 2 };
+
 /* The MACs of the groups that neighbour discovery speaks to (RFC 4861 7.2.1): all nodes, and the
- * solicited-node group of each IPv6 address, link-local included, of a node with that
- * configuration. Each once; returns how many, at most NET_ADDRESSES_MAX + 2. */
+ * solicited-node group of each IPv6 address, the host's and link-local included, of a node with
+ * that configuration. Each once; returns how many, at most NET_GROUPS_MAX. */
 uint32_t net_groups(const struct net_config *, uint8_t mac[][6]);
 
 bool net_is_local(const struct net *, const uint8_t ip[16]);

@@ -5,6 +5,7 @@
  *   net_input -> link_input -> arp_input
  *                           -> ip4_input -> icmp4_input
  *                           -> ip6_input -> icmp6_input -> nd_input
+ *                              ip4_input, ip6_input -> decapsulation_input -> they, once more
  *   net_begin -> neighbour_find, arp_ask or nd_ask, link_begin        net_end -> link_end
  *
  * Each *_input ends with a verdict; NET_DONE has been counted, by net_done.
@@ -17,6 +18,7 @@
 /* A frame on its way up. */
 struct net_rx {
     const uint8_t *link_src;
+    bool is_inner;   /* out of a balancer's encapsulation */
     bool is_group;   /* link-layer broadcast or multicast */
     uint8_t rx_csum; /* enum frame_rx_csum: what the port has verified */
     const uint8_t *l3;
@@ -31,14 +33,25 @@ static inline enum net_verdict net_done(uint64_t *counter)
     return NET_DONE;
 }
 
+/* Whose address it is: exception.h. */
+enum net_owner { NET_NOBODY, NET_OURS, NET_SHARED, NET_HOSTS };
+enum net_owner net_owner(const struct net *, const uint8_t ip[16]);
+
+/* A packet for the host. */
+enum net_verdict net_for_host(const struct net *, struct net_packet *);
+
 enum net_verdict link_input(struct net *, const struct frame *, uint64_t now_ns,
                             struct net_packet *);
-enum net_verdict arp_input(struct net *, const struct net_rx *);
+enum net_verdict arp_input(struct net *, const struct net_rx *, struct net_packet *);
 enum net_verdict ip4_input(struct net *, const struct net_rx *, struct net_packet *);
 enum net_verdict ip6_input(struct net *, const struct net_rx *, struct net_packet *);
 enum net_verdict icmp4_input(struct net *, const struct net_rx *, const struct net_packet *);
-enum net_verdict icmp6_input(struct net *, const struct net_rx *, const struct net_packet *);
-enum net_verdict nd_input(struct net *, const struct net_rx *, const struct net_packet *);
+enum net_verdict icmp6_input(struct net *, const struct net_rx *, struct net_packet *);
+enum net_verdict nd_input(struct net *, const struct net_rx *, struct net_packet *);
+
+/* What decapsulation_wants: the packet in it goes to ip4_input or ip6_input, or the frame ends. */
+enum net_verdict decapsulation_input(struct net *, const struct net_rx *, struct net_packet *,
+                                     uint8_t protocol);
 
 /* TCP's or UDP's checksum: the port's word, or verified here where it has none (rx_csum NONE). */
 bool net_l4_checksum_ok(const struct net_rx *, const struct net_packet *, uint8_t protocol);

@@ -63,8 +63,10 @@ enum {
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
     PROTOCOL_ICMP4 = 1,
+    PROTOCOL_IP4 = 4,
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
+    PROTOCOL_IP6 = 41,
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_ICMP6 = 58,
@@ -83,6 +85,8 @@ enum {
     ICMP4_ECHO_REPLY = 0,
     ICMP4_UNREACHABLE = 3,
     ICMP4_ECHO = 8,
+    ICMP4_TIME_EXCEEDED = 11,
+    ICMP4_PARAMETER = 12,
     ICMP4_FRAGMENTATION_NEEDED = 4, /* a code of unreachable */
     ICMP6_TOO_BIG = 2,
     ICMP6_ECHO = 128,
@@ -93,6 +97,8 @@ enum {
     ICMP6_NEIGHBOUR_ADVERT = 136,
     ICMP6_REDIRECT = 137,
 };
+
+enum { UDP_HEADER_BYTES = 8 };
 
 /* Neighbour solicitation and advertisement: ICMP header, target, options of {type, length / 8, ...}
  */

@@ -104,6 +104,7 @@ struct tcp_env {
     struct chunk_pool *pool;
     struct counters *counters;
     uint16_t mss_max;       /* largest payload + options that the path's MTU allows */
+    uint16_t mss_spare;     /* so much less is the peer told: its way here may be narrower */
     uint8_t cc;             /* enum tcp_cc_kind; 0: CUBIC */
     uint8_t cookie_key[16]; /* for SYN cookies, initial sequence numbers (RFC 6528) and the offset
                                of timestamps */

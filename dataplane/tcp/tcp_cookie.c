@@ -113,7 +113,7 @@ size_t tcp_cookie_syn_ack(const struct tcp_env *env, const uint8_t local[16],
         .flags = TCP_SYN | TCP_ACK,
         .window = 65535,
     };
-    struct tcp_offer offer = {.mss = env->mss_max, .wscale = -1};
+    struct tcp_offer offer = {.mss = (uint16_t)(env->mss_max - env->mss_spare), .wscale = -1};
 
     /* Without the echo the options could not be remembered, so they are not agreed to. */
     if (syn->has_ts) {

@@ -196,7 +196,7 @@ static size_t write_syn(struct tcp *t, uint8_t *buf, uint64_t now)
 {
     bool is_answer = t->state == TCP_SYN_RECEIVED;
     struct tcp_offer offer = {
-        .mss = t->env->mss_max,
+        .mss = (uint16_t)(t->env->mss_max - t->env->mss_spare),
         .wscale = !is_answer || t->has_wscale ? TCP_RX_WSCALE : -1,
         .has_sack_permitted = !is_answer || t->has_sack,
         .has_ts = !is_answer || t->has_ts,

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import ssl
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import target  # noqa: E402
 RATE, CONNECTIONS = 150, 16
 PAUSE_SECONDS = 1.5
 SETTLE_SECONDS = 1.5  # between the end of an attack, and its deploys, and the pause: of neither
+OWN_ADDRESS = "10.77.0.101"  # the bystander's clients are not the attacker's: what one source may have of a core is bounded
 GOOD = target.host_of("bystander", target.BYSTANDERS)
 HELLO = "export default { fetch: () => new Response('ok') };\n"
 BEYOND_SCRIPTS = 120  # of the storm of starts: more than the lab has places for cells
@@ -41,7 +43,8 @@ class Watched:
     """One kept connection: at most one request at a time."""
 
     def __init__(self):
-        self.peer = node.connect_tls(GOOD)
+        peer = socket.create_connection((node.ADDRESS, 443), node.PATIENCE, (OWN_ADDRESS, 0))
+        self.peer = target.context.wrap_socket(peer, server_hostname=GOOD)
         self.peer.setblocking(False)
         self.begun, self.answer = None, b""
 
@@ -76,6 +79,7 @@ def watch():
     """Until its input is closed; prints [when it was sent, how late, how long] of each request."""
     samples = []
     first_in_line()
+    subprocess.run(["ip", "addr", "replace", f"{OWN_ADDRESS}/24", "dev", "eth0"], check=True)
     connections = [Watched() for _ in range(CONNECTIONS)]
     idle, waiting = collections.deque(connections), collections.deque()
     due = time.monotonic()

@@ -325,6 +325,59 @@ static uint32_t tag(uint8_t *frame, uint32_t len)
     return len + 4;
 }
 
+/* Puts the packet into another one, from 10.9.9.FROM, with GUE (version 1, UDP to 6080) or without.
+ */
+static uint32_t encapsulate(uint8_t *out, const uint8_t *frame, uint32_t len, uint8_t from,
+                            bool is_gue)
+{
+    const struct test_flow outer = {.ip_version = 4,
+                                    .protocol = TEST_UDP,
+                                    .source = {10, 9, 9, from},
+                                    .destination = {10, 0, 0, 1},
+                                    .source_port = 7,
+                                    .destination_port = 6080};
+    uint32_t out_len = test_frame(out, &outer, frame + 14, len - 14, true);
+
+    if (is_gue)
+        return out_len;
+    memmove(out + 34, out + 42, len - 14);
+    test_put16(out + 16, 20 + len - 14);
+    out[23] = frame[14] >> 4 == 6 ? 41 : 4;
+    return out_len - 8;
+}
+
+static void a_balancers_packet_goes_where_the_one_in_it_belongs(void **state)
+{
+    static const struct spread on = {
+        .key = 99, .queues = 5, .rpc_port = 7000, .has_ipip = true, .gue_port = 6080};
+    static const struct spread off = {.key = 99, .queues = 5, .rpc_port = 7000};
+    uint32_t queues = 0;
+
+    for (uint16_t port = 1; port < 200; port++) {
+        uint8_t direct[TEST_FRAME_MAX], sent[TEST_FRAME_MAX];
+        struct test_flow flow = tcp4, flow6 = udp6;
+        flow.source_port = flow6.source_port = port;
+        uint32_t len = test_frame(direct, port % 2 ? &flow : &flow6, "0123456789", 10, true);
+        uint16_t belongs = spread_queue(&on, direct, len), queue = UINT16_MAX;
+
+        queues |= 1u << belongs;
+        for (uint8_t from = 1; from < 4; from++)
+            for (int is_gue = 0; is_gue < 2; is_gue++) {
+                uint32_t sent_len = encapsulate(sent, direct, len, from, is_gue);
+                assert_int_equal(spread_queue(&on, sent, sent_len), belongs);
+                assert_int_equal(spread_detour(&on, sent, sent_len, &queue), SPREAD_TO_ONE);
+                assert_int_equal(queue, belongs);
+                sent_len = tag(sent, sent_len);
+                assert_int_equal(spread_queue(&on, sent, sent_len), belongs);
+                assert_int_equal(spread_detour(&off, sent, sent_len, &queue), SPREAD_STAYS);
+                /* Cut within the packet inside: by the outer one, whatever that says. */
+                test_put16(sent + 20, 24 + 8 * is_gue);
+                assert_in_range(spread_queue(&on, sent, sent_len), 0, 4);
+            }
+    }
+    assert_int_equal(queues, 31);
+}
+
 static void an_rpc_datagram_belongs_to_the_queue_of_its_port(void **state)
 {
     enum { NOT_RPC = -1 };
@@ -499,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_icmp_error_follows_the_flow_it_speaks_of),
         cmocka_unit_test(an_rpc_datagram_belongs_to_the_queue_of_its_port),
         cmocka_unit_test(an_icmp_error_about_rpc_goes_to_its_sender),
+        cmocka_unit_test(a_balancers_packet_goes_where_the_one_in_it_belongs),
         cmocka_unit_test(of_errors_only_too_big_goes_to_all_where_the_card_spreads),
         cmocka_unit_test(a_segment_stays_where_the_card_put_it),
         cmocka_unit_test(random_bytes_are_harmless),

@@ -58,6 +58,10 @@ static void what_is_not_said_has_a_default(void **state)
     assert_int_equal(c->drain_ms, 10000);
     assert_false(c->debug_headers);
     assert_null(c->cluster);
+    assert_string_equal(c->exception.tap, "");
+    assert_int_equal(c->exception.rate, EXCEPTION_RATE_DEFAULT);
+    assert_int_equal(c->decapsulate.kinds_count, 0);
+    assert_int_equal(c->decapsulate.gue_port, 6080);
     assert_memory_equal(&c->tune, &world_tune_default, sizeof(c->tune));
     conf_free(c);
 }
@@ -161,6 +165,9 @@ static void what_is_printed_reads_back_equal(void **state)
         "key: " KEY2
         ", weight: 200, cores: 4, port: 99, role: edge}, {name: n1, address: 10.77.0.1, key: " KEY1
         "}]}\n",
+        "exception: {tap: h-0_x, addresses: [10.77.0.11/24, \"fd77::1/64\"], pass: [tcp/22, icmp, "
+        "proto/89], rate: 7}\ndecapsulate: {kinds: [gue, ipip], from: [10.0.0.0/8, "
+        "\"fd01::/64\"], gue_port: 9886}\n",
         "tune: {hot_enter_rpm: 7, hot_leave_rpm: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
     };
 
@@ -183,6 +190,8 @@ static void what_is_printed_reads_back_equal(void **state)
         assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
         assert_memory_equal(&a->port, &b->port, sizeof(a->port));
         assert_memory_equal(&a->tune, &b->tune, sizeof(a->tune));
+        assert_memory_equal(&a->exception, &b->exception, sizeof(a->exception));
+        assert_memory_equal(&a->decapsulate, &b->decapsulate, sizeof(a->decapsulate));
         assert_int_equal(a->cells.sandbox, b->cells.sandbox);
         assert_int_equal(a->cells.limits_speculation, b->cells.limits_speculation);
         assert_int_equal(!a->cluster, !b->cluster);
@@ -272,6 +281,43 @@ static void each_mistake_is_told_with_its_line(void **state)
          "9: bench_cookie_secret: only builds with -Dbench_mode=true take it: whoever knows it "
          "opens connections without having had an answer\n"},
 #endif
+        {"a tap of no name that an interface can have",
+         SMALL "exception:\n  tap: a/b\n  addresses: [10.77.0.11/24]\n",
+         "10: exception.tap: \"a/b\" is not a name of letters, digits, '_' and '-'\n"},
+        {"a tap without an address", SMALL "exception: {tap: hearth0}\n",
+         "9: exception.addresses: the host needs one on its tap\n"},
+        {"the host's addresses without a tap",
+         SMALL "exception:\n  rate: 5\n  addresses: [10.77.0.11/24]\n",
+         "11: exception.tap: addresses without a tap lead nowhere\n"},
+        {"a host's address that is none",
+         SMALL "exception: {tap: hearth0, addresses: [10.77.0.11]}\n",
+         "9: exception.addresses[0]: \"10.77.0.11\" needs a prefix length, like 10.77.0.11/24\n"},
+        {"rules without a shared address",
+         SMALL "exception:\n  tap: h\n  addresses: [10.77.0.11/24]\n  pass: [tcp/22]\n",
+         "12: exception.pass: says what the host gets of an address that is hearth's too, and none "
+         "of exception.addresses is in port.addresses\n"},
+        {"rules that are none, or for what is hearth's own",
+         SMALL "exception:\n  tap: h\n  addresses: [10.77.0.1/32]\n  pass:\n    - tcp/443\n"
+               "    - ssh\n    - tcp/22\n    - udp/6080\n    - proto/4\n    - proto/6\n"
+               "decapsulate: {kinds: [ipip, gue], from: [10.0.0.0/8]}\n",
+         "13: exception.pass[0]: tcp/443 is hearth's own (listen.https)\n"
+         "14: exception.pass[1]: \"ssh\" is none of tcp/PORT, udp/PORT, icmp and proto/NUMBER\n"
+         "16: exception.pass[3]: udp/6080 is hearth's own (decapsulate)\n"
+         "17: exception.pass[4]: proto/4 is hearth's own (decapsulate)\n"
+         "18: exception.pass[5]: \"proto/6\" is none of tcp/PORT, udp/PORT, icmp and "
+         "proto/NUMBER\n"},
+        {"a rule for the cluster's port",
+         CLUSTER N1 "exception: {tap: h, addresses: [10.77.0.1/24], pass: [udp/4433, udp/4434]}\n",
+         "14: exception.pass[0]: udp/4433 is hearth's own (cluster.port)\n"},
+        {"balancers that are nobody", SMALL "decapsulate:\n  kinds: [ipip]\n",
+         "10: decapsulate.from: name the balancers' addresses: whoever can encapsulate can send as "
+         "anybody\n"},
+        {"balancers that send nothing", SMALL "decapsulate:\n  from: [10.0.0.0/8]\n",
+         "10: decapsulate.kinds: none of ipip, gue is given\n"},
+        {"what balancers do not send", SMALL "decapsulate: {kinds: [gre], from: [10.0.0.0/8]}\n",
+         "9: decapsulate.kinds[0]: \"gre\" is not one of ipip, gue\n"},
+        {"the same twice", SMALL "decapsulate: {kinds: [gue, gue], from: [10.0.0.0/8]}\n",
+         "9: decapsulate.kinds[1]: given twice\n"},
         {"neither true nor false", SMALL "debug_headers: maybe\n",
          "9: debug_headers: \"maybe\" is not true or false\n"},
         {"a word that is none of these", SMALL "huge: yes\n",

@@ -395,7 +395,7 @@ static void a_cell_sees_only_its_own_descriptors(void **state)
 static void one_that_is_never_ready_is_killed(void **state)
 {
     start("silent");
-    UNTIL(status_now().ended >= SPARES);
+    UNTIL(status_now().spares_ended >= SPARES);
     assert_string_equal(status_now().last_exit, "signal 9 (Killed)");
     assert_false(supervise_is_ready(supervise));
 }
@@ -403,7 +403,7 @@ static void one_that_is_never_ready_is_killed(void **state)
 static void spares_that_end_are_forked_again_later_and_later(void **state)
 {
     start("dies");
-    UNTIL(status_now().ended >= 6);
+    UNTIL(status_now().spares_ended >= 6);
     assert_string_equal(status_now().last_exit, "exit 3");
     assert_true(supervise->fork_backoff_ms > SUPERVISE_BACKOFF_FIRST_MS);
     behave("good");
@@ -498,6 +498,7 @@ static void fork_fails(const char *how)
     behave("good");
     UNTIL(is_warm(a));
     UNTIL(status_now().zygote_pid && status_now().zygote_pid != zygote);
+    assert_int_equal(status_now().started, status_now().ended + 1);
 }
 
 static void a_zygote_that_cannot_fork_is_renewed(void **state)
@@ -508,7 +509,7 @@ static void a_zygote_that_cannot_fork_is_renewed(void **state)
 static void a_pid_that_is_no_childs_is_no_cell(void **state)
 {
     fork_fails("zlies");
-    assert_int_equal(status_now().ended, 0);
+    assert_int_equal(status_now().spares_ended, 0);
 }
 
 static void a_zygote_that_does_not_answer_is_killed(void **state)

@@ -80,7 +80,14 @@ static void pass(uint64_t ns)
     cells_flush(rig->core);
 }
 
-static void request_of(uint32_t owner, uint64_t script, bool is_idempotent, bool has_body)
+static struct call *call_of(uint32_t owner)
+{
+    return call_at(rig->core, origin[owner].call.index);
+}
+
+/* parent: NULL: a client's. */
+static void call_by(struct call *parent, uint32_t owner, uint64_t script, bool is_idempotent,
+                    bool has_body)
 {
     const struct world_script s = {
         .handle = script, .id_hash = script, .cpu_ms = CPU_MS, .wall_ms = WALL_MS};
@@ -97,19 +104,22 @@ static void request_of(uint32_t owner, uint64_t script, bool is_idempotent, bool
                                                   .has_body = has_body,
                                                   .is_idempotent = is_idempotent,
                                                   .started_ns = rig->core->now_ns,
+                                                  .parent = parent,
+                                                  .span = parent != NULL,
+                                                  .cpu_us = CPU_MS * 1000,
                                                   .subrequests = 10},
                            &origin[owner].call, &error));
     pass(0);
 }
 
+static void request_of(uint32_t owner, uint64_t script, bool is_idempotent, bool has_body)
+{
+    call_by(NULL, owner, script, is_idempotent, has_body);
+}
+
 static void get(uint32_t owner, uint64_t script)
 {
     request_of(owner, script, true, false);
-}
-
-static struct call *call_of(uint32_t owner)
-{
-    return call_at(rig->core, origin[owner].call.index);
 }
 
 static struct job_slot word(uint32_t owner, enum job_type type, uint64_t arg)
@@ -203,6 +213,36 @@ static void where_no_other_cell_comes_the_client_is_told(void **state)
     expect_over(0, CALL_ERROR_NO_RUNTIME);
 }
 
+/* ---- memory ---- */
+
+static void a_fan_out_leaves_memory_to_the_requests_of_others(void **state)
+{
+    struct core *core = rig->core;
+    warm(0, SCRIPT);
+    get(0, SCRIPT);
+    for (uint32_t i = 1; i < CALLS / 2; i++)
+        call_by(call_of(0), i, SCRIPT, true, false);
+    assert_true(core->counters.call_no_chunks > 0);
+    assert_in_range(chunk_shared(&core->chunks), CHUNKS >> CHUNK_WAITS, CHUNKS);
+    assert_true(call_has_memory(core, false));
+}
+
+static void a_chain_of_calls_goes_before_requests(void **state)
+{
+    struct core *core = rig->core;
+    struct origin other = {0};
+    warm(0, SCRIPT);
+    get(0, SCRIPT);
+    /* Others have what they may. */
+    assert_true(chunk_reserve(&core->chunks, &other.answer.account,
+                              chunk_shared(&core->chunks) - (CHUNKS >> CHUNK_BEGINS), CHUNK_MUST));
+    assert_false(call_has_memory(core, false));
+    call_by(call_of(0), 1, SCRIPT, true, false);
+    assert_int_equal(core->counters.call_no_chunks, 0);
+    assert_true(call_of(1)->answer->account.floor > 0);
+    byte_queue_fini(&other.answer, &core->chunks);
+}
+
 /* ---- time ---- */
 
 static void what_its_cell_does_not_end_in_time_is_cut(void **state)
@@ -284,6 +324,8 @@ int main(void)
         CALL_TEST(what_is_refused_twice_is_told_so),
         CALL_TEST(a_post_whose_body_is_not_all_there_is_not_kept),
         CALL_TEST(where_no_other_cell_comes_the_client_is_told),
+        CALL_TEST(a_fan_out_leaves_memory_to_the_requests_of_others),
+        CALL_TEST(a_chain_of_calls_goes_before_requests),
         CALL_TEST(what_its_cell_does_not_end_in_time_is_cut),
         CALL_TEST(a_cell_that_does_not_even_hear_of_that_is_condemned),
         CALL_TEST(what_moves_has_time),
