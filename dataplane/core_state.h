@@ -9,6 +9,7 @@
 #include "dataplane/base/age.h"
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/counters.h"
+#include "dataplane/base/ledger.h"
 #include "dataplane/base/longest.h"
 #include "dataplane/base/request_id.h"
 #include "dataplane/base/timer.h"
@@ -116,6 +117,7 @@ struct core {
     struct http1_request request; /* parser's result: 3 KiB that no connection needs for long */
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
+    struct ledger ledger;
     struct core_gauges gauges;
     struct longest longest;
 };

@@ -21,6 +21,12 @@ void clock_init_tsc(struct clock *);
 void clock_init_virtual(struct clock *, uint64_t start_ns);
 
 uint64_t clock_now_ns(const struct clock *);
+/* One reading for two uses: ticks of the TSC, 0 of a virtual clock; and what clock_now_ns would
+ * have said at them. */
+uint64_t clock_ticks(const struct clock *);
+uint64_t clock_at_ns(const struct clock *, uint64_t ticks);
+/* Of the TSC, rounded; 0: a virtual clock, which has none. */
+uint32_t clock_ticks_per_us(const struct clock *);
 /* Nanoseconds since 1970, for dates that people read and for nothing else; a virtual clock's year
  * is 1970. */
 uint64_t clock_wall_ns(const struct clock *);

@@ -119,6 +119,14 @@ static int run_plain(const struct options *o, const struct command *c)
     return hearthctl_ask(o, c, json_pack("{s:s}", "command", c->name), NULL, 0);
 }
 
+static int run_stats(const struct options *o, const struct command *c)
+{
+    struct command cycles = *c;
+
+    cycles.print = print_cycles;
+    return run_plain(o, o->is_cycles ? &cycles : c);
+}
+
 static int run_scripts(const struct options *o, const struct command *c)
 {
     return hearthctl_ask(
@@ -303,8 +311,9 @@ static const struct command commands[] = {
      "VERSION is the beginning of one (see scripts NAME); absent: the one before.", 1, 2,
      run_rollback, print_deploy},
     {"delete", "NAME", "remove a script and all its versions", "", 1, 1, run_delete, print_delete},
-    {"stats", "", "all counters, per core, with what is unaccounted for", "", 0, 0, run_plain,
-     print_stats},
+    {"stats", "[--cycles]", "all counters, per core, with what is unaccounted for",
+     "--cycles  where the cores' time went instead: by stage of their work, since the start", 0, 0,
+     run_stats, print_stats},
     {"top", "[SECONDS]", "what the node does, second by second",
      "Ends after SECONDS, or when it is interrupted. With --json one object per line.", 0, 1,
      hearthctl_top, NULL},
@@ -402,6 +411,7 @@ static int run_completion(const struct options *o, const struct command *c)
           "    doctor) COMPREPLY=($(compgen -W \"$(ls /sys/class/net) --config --root\" -- "
           "\"$cur\")) "
           ";;\n"
+          "    stats) COMPREPLY=($(compgen -W '--cycles --json --help' -- \"$cur\")) ;;\n"
           "    completion) COMPREPLY=($(compgen -W bash -- \"$cur\")) ;;\n"
           "    *) COMPREPLY=($(compgen -W '--json --help' -- \"$cur\")) ;;\n"
           "    esac\n"
@@ -454,11 +464,17 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
                          const char **token_file)
 {
     static const struct option long_options[] = {
-        {"socket", required_argument, NULL, 's'}, {"token-file", required_argument, NULL, 't'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {"names", no_argument, NULL, 'n'},        {"add", required_argument, NULL, 'a'},
-        {"remove", required_argument, NULL, 'r'}, {"config", required_argument, NULL, 'c'},
-        {"root", required_argument, NULL, 'o'},   {0},
+        {"socket", required_argument, NULL, 's'},
+        {"token-file", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"names", no_argument, NULL, 'n'},
+        {"add", required_argument, NULL, 'a'},
+        {"remove", required_argument, NULL, 'r'},
+        {"config", required_argument, NULL, 'c'},
+        {"root", required_argument, NULL, 'o'},
+        {"cycles", no_argument, NULL, 'y'},
+        {0},
     };
     int option;
 
@@ -481,6 +497,8 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
             o->config = optarg;
         else if (option == 'o')
             o->root = optarg;
+        else if (option == 'y')
+            o->is_cycles = true;
         else
             return false;
     }
@@ -515,7 +533,7 @@ int main(int argc, char **argv)
     }
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
-    if (o.argc < c->args_min || o.argc > c->args_max ||
+    if (o.argc < c->args_min || o.argc > c->args_max || (o.is_cycles && c->run != run_stats) ||
         ((o.add || o.remove) && (c->run != hearthctl_ring || strcmp(o.argv[0], "plan"))) ||
         ((o.config || o.root) && c->run != run_doctor)) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);

@@ -16,6 +16,7 @@ struct options {
     const char *socket;
     const char *token; /* said with each request; NULL: the socket's owner asks */
     bool is_json;
+    bool is_cycles;            /* of stats */
     const char *add, *remove;  /* of ring plan; NULL: not given */
     const char *config, *root; /* of doctor; NULL: not given */
     json_t *warnings;          /* said with a refusal too, as JSON; NULL: none */

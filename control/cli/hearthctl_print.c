@@ -352,6 +352,88 @@ void print_stats(const json_t *j)
     printf("Counters that are 0 are not shown; --json has them all.\n");
 }
 
+/* ---- stats --cycles ---- */
+
+struct stage_sum {
+    double cycles, units;
+};
+
+/* By row of the list, and all of it; core: -1 is all of them. */
+static struct stage_sum stage_sum(const json_t *cores, size_t row, long long core)
+{
+    struct stage_sum sum = {0};
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(cores, i, one)
+    {
+        const json_t *stages = json_object_get(json_object_get(one, "ledger"), "stages");
+        const json_t *stage = json_array_get(stages, row);
+
+        if (core >= 0 && field_number(one, "index") != core)
+            continue;
+        sum.cycles += (double)field_number(stage, "cycles");
+        sum.units += (double)field_number(stage, "units");
+    }
+    return sum;
+}
+
+static bool is_rest(const json_t *stage)
+{
+    return !strcmp(field_text(stage, "stage"), "idle") ||
+           !strcmp(field_text(stage, "stage"), "sleep");
+}
+
+static void print_cycles_of(const json_t *cores, const json_t *stages, long long core)
+{
+    double busy = 0, all = 0;
+    const json_t *stage;
+    size_t row;
+
+    json_array_foreach(stages, row, stage)
+    {
+        double cycles = stage_sum(cores, row, core).cycles;
+
+        all += cycles;
+        busy += is_rest(stage) ? 0 : cycles;
+    }
+    printf("%-10s %7s %16s %14s  %-10s %s\n", "STAGE", "BUSY", "CYCLES", "A UNIT", "UNIT", "UNITS");
+    json_array_foreach(stages, row, stage)
+    {
+        struct stage_sum sum = stage_sum(cores, row, core);
+        char share[16] = "";
+
+        if (sum.units == 0 && sum.cycles == 0)
+            continue;
+        if (!is_rest(stage))
+            snprintf(share, sizeof(share), "%.1f %%", busy > 0 ? sum.cycles * 100 / busy : 0);
+        printf("%-10s %7s %16.0f %14.0f  %-10s %.0f\n", field_text(stage, "stage"), share,
+               sum.cycles, sum.units > 0 ? sum.cycles / sum.units : 0, field_text(stage, "unit"),
+               sum.units);
+    }
+    printf("busy %.2f %% of %.0f cycles\n\n", all > 0 ? busy * 100 / all : 0, all);
+}
+
+void print_cycles(const json_t *j)
+{
+    const json_t *cores = json_object_get(j, "cores"), *core;
+    const json_t *ledger = json_object_get(json_array_get(cores, 0), "ledger");
+    const json_t *stages = json_object_get(ledger, "stages");
+    size_t i;
+
+    print_cycles_of(cores, stages, -1);
+    json_array_foreach(cores, i, core)
+    {
+        if (json_array_size(cores) == 1)
+            break;
+        printf("core %lld\n", field_number(core, "index"));
+        print_cycles_of(cores, stages, field_number(core, "index"));
+    }
+    printf("Since the start of hearthd; %lld cycles of the clock are a microsecond. BUSY: of the "
+           "time in which there was work.\n",
+           field_number(ledger, "cycles_per_us"));
+}
+
 void print_text(const json_t *j)
 {
     fputs(field_text(j, "text"), stdout);

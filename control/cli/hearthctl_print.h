@@ -15,6 +15,7 @@ void print_delete(const json_t *);
 void print_scripts(const json_t *);
 void print_names(const json_t *);
 void print_stats(const json_t *);
+void print_cycles(const json_t *); /* of the same reply */
 void print_text(const json_t *);
 void print_doctor(const json_t *);
 void print_log_line(const json_t *); /* without a line end */

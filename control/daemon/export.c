@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/counters.h"
+#include "dataplane/base/ledger.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tls/tls.h"
@@ -314,6 +315,23 @@ static void put_device_count(void *arg, const char *name, uint64_t value)
     json_object_set_new(arg, name, number(value));
 }
 
+static void put_stage(void *arg, const char *name, const char *unit, const char *text,
+                      uint64_t ticks, uint64_t pieces)
+{
+    json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:I, s:I}", "stage", name, "unit", unit,
+                                         "text", text, "cycles", (json_int_t)ticks, "units",
+                                         (json_int_t)pieces));
+}
+
+static json_t *ledger_json(const struct core *core)
+{
+    const struct ledger l = *core_ledger(core);
+    json_t *stages = json_array();
+
+    ledger_each(&l, put_stage, stages);
+    return json_pack("{s:i, s:o}", "cycles_per_us", (int)l.ticks_per_us, "stages", stages);
+}
+
 json_t *export_stats(const struct hearthd *h)
 {
     json_t *sum = json_object(), *cores = json_array();
@@ -328,13 +346,13 @@ json_t *export_stats(const struct hearthd *h)
         counters_each(&c, put_counter, counters);
         counters_each(&c, add_counter, sum);
         unaccounted += counters_unaccounted(&c);
-        json_array_append_new(cores,
-                              json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:o}", "index", (int)i,
-                                        "cpu", (int)h->conf->cores[i], "counters", counters,
-                                        "unaccounted", (json_int_t)counters_unaccounted(&c),
-                                        "longest_ns", (json_int_t)g.longest_ns, "longest_lately_ns",
-                                        (json_int_t)g.longest_lately_ns, "port",
-                                        port_stats_json(h, (uint16_t)i)));
+        json_array_append_new(
+            cores,
+            json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:o, s:o}", "index", (int)i, "cpu",
+                      (int)h->conf->cores[i], "counters", counters, "unaccounted",
+                      (json_int_t)counters_unaccounted(&c), "longest_ns", (json_int_t)g.longest_ns,
+                      "longest_lately_ns", (json_int_t)g.longest_lately_ns, "port",
+                      port_stats_json(h, (uint16_t)i), "ledger", ledger_json(h->core[i].core)));
     }
     json_t *device = json_object();
     port_dpdk_xstats(h->port, put_device_count, device);
@@ -429,6 +447,38 @@ static void print_core_gauges(const struct hearthd *h, FILE *out)
     for (uint32_t i = 0; i < h->core_count; i++)
         fprintf(out, "hearth_longest_iteration_seconds{core=\"%u\"} %.9f\n", i,
                 (double)g[i].longest_lately_ns / 1e9);
+}
+
+struct stage_walk {
+    FILE *out;
+    uint32_t core;
+    bool is_pieces;
+};
+
+static void print_stage(void *arg, const char *name, const char *unit, const char *text,
+                        uint64_t ticks, uint64_t pieces)
+{
+    struct stage_walk *w = arg;
+
+    fprintf(w->out, "hearth_stage_%s_total{core=\"%u\",stage=\"%s\"} %llu\n",
+            w->is_pieces ? "units" : "cycles", w->core, name,
+            (unsigned long long)(w->is_pieces ? pieces : ticks));
+}
+
+static void print_ledgers(const struct hearthd *h, FILE *out)
+{
+    struct stage_walk w = {.out = out};
+
+    fputs("# TYPE hearth_stage_cycles counter\n# HELP hearth_stage_cycles cycles of the TSC by "
+          "stage of a core's work\n",
+          out);
+    for (w.core = 0; w.core < h->core_count; w.core++)
+        ledger_each(core_ledger(h->core[w.core].core), print_stage, &w);
+    fputs("# TYPE hearth_stage_units counter\n# HELP hearth_stage_units pieces of work by stage\n",
+          out);
+    w.is_pieces = true;
+    for (w.core = 0; w.core < h->core_count; w.core++)
+        ledger_each(core_ledger(h->core[w.core].core), print_stage, &w);
 }
 
 static void print_count(FILE *out, const char *name, const char *text, uint64_t value)
@@ -535,6 +585,7 @@ char *export_metrics(const struct hearthd *h)
         return NULL;
     print_counters(h, out);
     print_core_gauges(h, out);
+    print_ledgers(h, out);
     print_port(h, out);
     print_node_gauges(h, out);
     export_cluster_metrics(h, out);

@@ -89,6 +89,11 @@ int hearthd_net_configure(struct hearthd *h, char *error, size_t error_bytes)
     len = snprintf(error, error_bytes, "port.device %s: ", p->device);
     if (!net_mtu_fits(&h->net, error + len, error_bytes - (size_t)len))
         return -1;
+    if (h->conf->cluster && h->net.mtu < NET_MTU6_MIN) {
+        snprintf(error + len, error_bytes - (size_t)len,
+                 "its MTU is %u: nodes of a cluster need %d at least", h->net.mtu, NET_MTU6_MIN);
+        return -1;
+    }
     if (p->gateway4[0] && net_parse_address(p->gateway4, &gateway))
         memcpy(h->net.gateway4, gateway.ip, 16);
     if (p->gateway6[0] && net_parse_address(p->gateway6, &gateway))

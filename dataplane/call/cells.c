@@ -607,13 +607,15 @@ uint32_t cells_run(struct core *core)
     return messages;
 }
 
-void cells_flush(struct core *core)
+uint32_t cells_flush(struct core *core)
 {
     struct cells *t = core->cells;
+    uint32_t woken = 0;
 
     for (uint32_t i = 0; i < t->set[CELLS_BUSY].count; i++)
-        job_link_flush(&t->cell[t->set[CELLS_BUSY].at[i]].link);
+        woken += job_link_flush(&t->cell[t->set[CELLS_BUSY].at[i]].link);
     cell_mail_ring(t->mail);
+    return woken;
 }
 
 bool cells_sleep(struct core *core)

@@ -96,8 +96,9 @@ void cells_outgrown(struct core *, struct job_link *);
 void cells_look(struct core *);
 /* Handles messages; returns how many. */
 uint32_t cells_run(struct core *);
-/* Makes what was pushed visible, rings whoever sleeps, and posts the wishes. */
-void cells_flush(struct core *);
+/* Makes what was pushed visible, rings whoever sleeps, and posts the wishes. Returns how many cells
+ * were woken. */
+uint32_t cells_flush(struct core *);
 /* Before the core sleeps: true, there is work, do not sleep. */
 bool cells_sleep(struct core *);
 /* was_rung: core.wake_fd was written to, and read. */

@@ -620,16 +620,17 @@ uint32_t job_link_poll(struct job_link *l, uint32_t max)
     return count;
 }
 
-void job_link_flush(struct job_link *l)
+bool job_link_flush(struct job_link *l)
 {
     if (!l->region || !l->has_pushed)
-        return;
+        return false;
     l->has_pushed = false;
     job_producer_publish(&l->down);
-    if (job_sleeper_take(l->runtime_asleep)) {
-        ssize_t ignored = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-        (void)ignored; /* full means that it is awake */
-    }
+    if (!job_sleeper_take(l->runtime_asleep))
+        return false;
+    ssize_t ignored = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)ignored; /* full means that it is awake */
+    return true;
 }
 
 bool job_link_sleep(struct job_link *l)

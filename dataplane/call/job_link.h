@@ -273,8 +273,9 @@ bool job_link_pending(struct job_link *);
 /* Handles up to max messages; returns how many. */
 uint32_t job_link_poll(struct job_link *, uint32_t max);
 
-/* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. */
-void job_link_flush(struct job_link *);
+/* Makes what was pushed visible and wakes the process if it sleeps: once per iteration. True: it
+ * was woken. */
+bool job_link_flush(struct job_link *);
 
 /* Before the core sleeps: announce it, then look again. True: there is work, do not sleep. */
 bool job_link_sleep(struct job_link *);

@@ -129,11 +129,19 @@ static bool has_read(struct conn *c, enum tls_result result, size_t len)
     return false;
 }
 
+/* To find nothing costs less than to look at the clock twice. */
+static uint64_t into_records(const struct conn *c)
+{
+    return tcp_readable(&c->tcp) > 0 ? ledger_in(&c->core->ledger) : 0;
+}
+
 bool conn_read(struct conn *c, void *buf, size_t cap, size_t *len)
 {
     *len = 0;
     if (c->tls) {
+        uint64_t in = into_records(c);
         enum tls_result result = tls_read(c->tls, buf, cap, len);
+        ledger_out(&c->core->ledger, LEDGER_tls, in);
         return has_read(c, result, *len);
     }
     *len = read_plain(c, buf, cap);
@@ -144,7 +152,9 @@ size_t conn_peek(struct conn *c, void *buf, size_t cap)
 {
     size_t len = 0;
     if (c->tls) {
+        uint64_t in = into_records(c);
         enum tls_result result = tls_look(c->tls, buf, cap, &len);
+        ledger_out(&c->core->ledger, LEDGER_tls, in);
         return has_read(c, result, len) ? len : 0;
     }
     while (len < cap) {
@@ -200,13 +210,21 @@ size_t conn_write_room(const struct conn *c)
     return room > overhead ? room - overhead : 0;
 }
 
+static enum tls_result write_tls(struct conn *c, const void *bytes, size_t len, size_t *taken)
+{
+    uint64_t in = ledger_in(&c->core->ledger);
+    enum tls_result result = tls_write(c->tls, bytes, len, taken);
+    ledger_out(&c->core->ledger, LEDGER_tls, in);
+    return result;
+}
+
 bool conn_write(struct conn *c, const void *bytes, size_t len)
 {
     struct core *core = c->core;
     size_t taken = 0;
     if (!c->tls) {
         taken = tcp_write(&c->tcp, bytes, len);
-    } else if (tls_write(c->tls, bytes, len, &taken) == TLS_FAILED) {
+    } else if (write_tls(c, bytes, len, &taken) == TLS_FAILED) {
         core->counters.tls_failed++; /* the peer has broken the session since it asked */
         conn_abort(c);
         return false;

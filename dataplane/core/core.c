@@ -253,6 +253,7 @@ struct core *core_create(const struct core_config *config, char *error, size_t e
         return NULL;
     }
     core->now_ns = clock_now_ns(config->clock);
+    ledger_init(&core->ledger, clock_ticks_per_us(config->clock));
     timers_init(&core->timers, core->now_ns);
     tx_init(&core->tx, config->port, config->queue, &core->counters);
     net_init(&core->net, &core->net_config, config->neighbours, &core->counters, &core->tx);
@@ -385,6 +386,46 @@ static void on_udp(struct core *core, const struct net_packet *packet)
         core->counters.drop_udp_no_port++;
 }
 
+/* What is in a row for one of both is one lap. */
+static void take_packets(struct core *core, const struct conn_arrival *arrival,
+                         const enum net_verdict *verdict, uint16_t count)
+{
+    uint32_t segments = 0, datagrams = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        if (verdict[i] == NET_TCP) {
+            ledger_lap(&core->ledger, LEDGER_rpc, datagrams);
+            datagrams = 0;
+            segments++;
+            conn_packet(core, &arrival[i]);
+        } else if (verdict[i] == NET_UDP) {
+            ledger_lap(&core->ledger, LEDGER_tcp, segments);
+            segments = 0;
+            datagrams++;
+            on_udp(core, &arrival[i].packet);
+        }
+    }
+    ledger_lap(&core->ledger, LEDGER_tcp, segments);
+    ledger_lap(&core->ledger, LEDGER_rpc, datagrams);
+}
+
+/* What is the host's. */
+static void give_to_tap(struct core *core, const struct frame *frame,
+                        const struct conn_arrival *arrival, const enum net_verdict *verdict,
+                        uint16_t count)
+{
+    uint32_t given = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        if (verdict[i] == NET_HOST)
+            core_tap_give(core, &frame[i], arrival[i].packet.is_near);
+        else if (verdict[i] == NET_BOTH)
+            core_tap_show(core, &frame[i]);
+        else
+            continue;
+        given++;
+    }
+    ledger_lap(&core->ledger, LEDGER_tap, given);
+}
+
 static void on_burst(struct core *core, const struct frame *frame, uint16_t count)
 {
     struct conn_arrival arrival[PORT_BURST];
@@ -397,16 +438,9 @@ static void on_burst(struct core *core, const struct frame *frame, uint16_t coun
         else if (core->net.pmtu.is_set)
             follow_path_mtu(core);
     }
-    for (uint16_t i = 0; i < count; i++) {
-        if (verdict[i] == NET_TCP)
-            conn_packet(core, &arrival[i]);
-        else if (verdict[i] == NET_UDP)
-            on_udp(core, &arrival[i].packet);
-        else if (verdict[i] == NET_HOST)
-            core_tap_give(core, &frame[i], arrival[i].packet.is_near);
-        else if (verdict[i] == NET_BOTH)
-            core_tap_show(core, &frame[i]);
-    }
+    ledger_lap(&core->ledger, LEDGER_net, count);
+    take_packets(core, arrival, verdict, count);
+    give_to_tap(core, frame, arrival, verdict, count);
 }
 
 static uint32_t run_port(struct core *core)
@@ -417,6 +451,7 @@ static uint32_t run_port(struct core *core)
     while (slice_take(&slice)) {
         struct frame frame[PORT_BURST];
         uint16_t count = port_rx(port, core->config.queue, frame, PORT_BURST);
+        ledger_lap(&core->ledger, LEDGER_receive, count);
         on_burst(core, frame, count);
         if (count > 0)
             port_free(port, core->config.queue, frame, count);
@@ -497,6 +532,13 @@ bool core_is_drained(struct core *core)
     return is_idle || core->now_ns >= stop_at_ns;
 }
 
+/* A stage is over: its pieces of work. */
+static uint32_t of_stage(struct core *core, enum ledger_stage stage, uint32_t pieces)
+{
+    ledger_lap(&core->ledger, stage, pieces);
+    return pieces;
+}
+
 uint32_t core_iterate(struct core *core)
 {
     core->now_ns = clock_now_ns(core->config.clock);
@@ -512,18 +554,21 @@ uint32_t core_iterate(struct core *core)
         core); /* before anything is placed: what was known when the core fell asleep is old */
     /* Of hellos of the iteration before: what they asked for left at its end, so that a cell
      * starts while this is computed, and not after it. */
-    uint32_t work = conns_run_handshakes(core);
+    ledger_begin(&core->ledger);
+    uint32_t work = of_stage(core, LEDGER_handshake, conns_run_handshakes(core));
     work += run_port(core);
-    work += core_tap_run(core);
+    work += of_stage(core, LEDGER_tap, core_tap_run(core));
     work += conns_run_hops(core) + conns_run_starving(core);
-    work += cells_run(core);
-    work += run_timers(core);
-    work += calls_run(core) + subs_run(core);
-    work += run_dirty(core);
+    work += of_stage(core, LEDGER_cells, cells_run(core));
+    work += of_stage(core, LEDGER_timers, run_timers(core));
+    work += of_stage(core, LEDGER_calls, calls_run(core) + subs_run(core));
+    work += of_stage(core, LEDGER_conn, run_dirty(core));
     if (core->peers)
-        work += peers_run(core->peers, core->now_ns);
+        work += of_stage(core, LEDGER_rpc, peers_run(core->peers, core->now_ns));
+    uint32_t frames = core->tx.count;
     tx_flush(&core->tx);
-    cells_flush(core);
+    of_stage(core, LEDGER_transmit, frames);
+    of_stage(core, LEDGER_wake, cells_flush(core));
     return work;
 }
 
@@ -564,6 +609,11 @@ void core_stop(struct core *core, uint32_t drain_ms)
 const struct counters *core_counters(const struct core *core)
 {
     return &core->counters;
+}
+
+const struct ledger *core_ledger(const struct core *core)
+{
+    return &core->ledger;
 }
 
 int core_wake_fd(const struct core *core)

@@ -20,7 +20,7 @@
  *
  * Each kind of work has a slice (slice.h): strangers and scripts decide how much there is, so what
  * there is no time for waits for the next iteration, and an iteration is bounded by their sum. The
- * longest ones are in the gauges.
+ * longest ones are in the gauges, and what each kind takes in the ledger (ledger.h).
  *
  * Thread: core_run is the lcore's function; core_stop and the readers may be called by the control
  * thread.
@@ -40,6 +40,7 @@
 
 struct core;
 struct counters;
+struct ledger;
 
 /* NULL and a sentence. */
 struct core *core_create(const struct core_config *, char *error, size_t error_bytes);
@@ -61,6 +62,8 @@ bool core_is_drained(struct core *);
 void core_end(struct core *);
 
 const struct counters *core_counters(const struct core *);
+/* Where its time went, by stage. */
+const struct ledger *core_ledger(const struct core *);
 /* eventfd that wakes the core: for the cells and the control thread. */
 int core_wake_fd(const struct core *);
 

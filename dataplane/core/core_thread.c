@@ -28,11 +28,10 @@ static void *take_huge(size_t bytes, int numa_node)
 
 const struct core_memory core_memory_huge = {.take = take_huge, .give = rte_free};
 
-static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken)
+static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken, uint64_t now)
 {
     uint64_t limit = can_be_woken ? SLEEP_NS_MAX : BLIND_SLEEP_NS;
     uint64_t next = core_next_ns(core);
-    uint64_t now = clock_now_ns(core->config.clock);
     if (next <= now)
         return 0;
     return next - now < limit ? next - now : limit;
@@ -41,6 +40,7 @@ static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken)
 static void sleep_until_event(struct core *core)
 {
     struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
+    const struct clock *clock = core->config.clock;
     struct pollfd fds[POLL_FDS];
     int port_fds[PORT_WAIT_FDS_MAX];
     bool has_work = cells_sleep(core) || core->dirty_first;
@@ -50,15 +50,19 @@ static void sleep_until_event(struct core *core)
         fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
     fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
     fds[count + 1] = (struct pollfd){.fd = core_tap_fd(core), .events = POLLIN};
-    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0);
+    uint64_t ticks = clock_ticks(clock);
+    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0, clock_at_ns(clock, ticks));
     bool was_rung = false;
+    ledger_rest(&core->ledger, LEDGER_idle, ticks);
     if (limit_ns > 0) {
         struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
                                    .tv_nsec = (long)(limit_ns % 1000000000)};
         rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
         ppoll(fds, (nfds_t)(count + 2), &timeout, NULL);
         rte_rcu_qsbr_thread_online(qsbr, core->config.index);
-        core->now_ns = clock_now_ns(core->config.clock);
+        ticks = clock_ticks(clock);
+        core->now_ns = clock_at_ns(clock, ticks);
+        ledger_rest(&core->ledger, LEDGER_sleep, ticks);
         core_follow(core);
         if (fds[count + 1].revents & POLLIN)
             core_tap_woke(core);
@@ -114,6 +118,8 @@ int core_run(void *arg)
             idle_since_ns = core->now_ns;
         if (core->config.idle_adaptive && core->now_ns - idle_since_ns >= spin_ns)
             sleep_until_event(core);
+        else
+            ledger_rest(&core->ledger, LEDGER_idle, clock_ticks(core->config.clock));
         publish_gauges(core, 0, core->now_ns - start_ns);
     }
     core_end(core);

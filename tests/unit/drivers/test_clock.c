@@ -18,6 +18,7 @@ static void a_virtual_clock_stands_until_it_is_set(void **state)
     assert_int_equal(clock_now_ns(&c), 42);
     clock_set_ns(&c, 42);
     clock_set_ns(&c, 1000000000000000000);
+    assert_int_equal(clock_ticks_per_us(&c), 0);
     assert_int_equal(clock_now_ns(&c), 1000000000000000000);
 }
 
@@ -44,6 +45,8 @@ static void the_real_clock_keeps_the_kernels_pace(void **state)
     /* DPDK rounds the frequency to 10 MHz. */
     uint64_t shortest = k2 - k1, longest = k3 - k0, slack = longest / 200;
     assert_in_range(o1 - o0, shortest - slack, longest + slack);
+    uint64_t ticks = (uint64_t)(((unsigned __int128)1000000000 << 32) / c.ns_per_tick_q32);
+    assert_in_range(clock_ticks_per_us(&c), ticks / 1000000, ticks / 1000000 + 1);
 }
 
 /* A product of 64 bits would wrap within seconds; years must not. */

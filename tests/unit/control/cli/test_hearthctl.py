@@ -141,7 +141,32 @@ def errors_are_cleaned_too(root):
     assert code == 1 and not any(c in err for c in "\x1b\x9b\u202e\u2066"), ascii(err)
 
 
-for test in (what_strangers_say_is_cleaned_for_a_terminal, errors_are_cleaned_too, check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too):
+def stages(**cycles_and_units):
+    return {"cycles_per_us": 2450, "stages": [{"stage": name, "unit": "frames", "text": "x", "cycles": cycles, "units": units}
+                                              for name, (cycles, units) in cycles_and_units.items()]}
+
+
+def cycles_are_shown_of_all_cores_and_of_each(root):
+    cores = [{"index": 0, "ledger": stages(receive=(3000, 30), conn=(1000, 0), idle=(4000, 2), timers=(0, 0))},
+             {"index": 1, "ledger": stages(receive=(0, 0), conn=(0, 0), idle=(8000, 4), timers=(0, 0))}]
+    stats = {"ok": True, "counters": {"rx_frames": 30}, "unaccounted": 0, "cores": cores}
+    code, out, _ = answered(root, [stats], "stats", "--cycles")
+    rows = [line.split() for line in out.splitlines()]
+    assert code == 0 and "rx_frames" not in out and not any(row[:1] == ["timers"] for row in rows), out
+    assert rows[1] == ["receive", "75.0", "%", "3000", "100", "frames", "30"], out
+    assert rows[2] == ["conn", "25.0", "%", "1000", "0", "frames", "0"], out
+    assert rows[3] == ["idle", "12000", "2000", "frames", "6"], out
+    assert [line for line in out.splitlines() if line.startswith("busy")] == [
+        "busy 25.00 % of 16000 cycles", "busy 50.00 % of 8000 cycles", "busy 0.00 % of 8000 cycles"], out
+    code, out, _ = answered(root, [stats], "stats", "--cycles", "--json")
+    assert code == 0 and json.loads(out) == stats, out
+    code, out, _ = answered(root, [{**stats, "cores": []}], "stats", "--cycles")
+    assert code == 0 and "busy 0.00 % of 0 cycles" in out, out
+    code, _, err = hearthctl("status", "--cycles")
+    assert code == 2 and "usage" in err, err
+
+
+for test in (cycles_are_shown_of_all_cores_and_of_each, what_strangers_say_is_cleaned_for_a_terminal, errors_are_cleaned_too, check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too):
     with tempfile.TemporaryDirectory(prefix="hearth-test-hearthctl-") as directory:
         test(directory)
         print(f"ok - {test.__name__.replace('_', ' ')}")
