@@ -170,6 +170,11 @@ void hearthd_port_advise(const struct hearthd *);
 /* From when the cores run until the loop ends. */
 void hearthd_port_watch(struct hearthd *);
 
+/* ---- hearthd_watchdog.c: the cores, to the service manager ---- */
+
+/* From when the cores run until the loop ends; nothing if the unit has no WatchdogSec=. */
+void hearthd_watchdog_start(struct hearthd *);
+
 /* ---- hearthd_net.c: what net is given, and the host's tap ---- */
 
 /* The port is open: fills in h->net. -1: a sentence. */
@@ -183,11 +188,6 @@ void hearthd_tap_stop(struct hearthd *);
 /* The port may have another link, or address. */
 void hearthd_tap_follow_link(struct hearthd *);
 void hearthd_tap_follow_mac(struct hearthd *);
-
-/* ---- hearthd_watchdog.c: the cores, to the service manager ---- */
-
-/* From when the cores run until the loop ends; nothing if the unit has no WatchdogSec=. */
-void hearthd_watchdog_start(struct hearthd *);
 
 /* ---- hearthd_cluster.c: this node among the others ---- */
 

@@ -211,12 +211,12 @@ static int start_port(struct hearthd *h, struct fault *f)
         .queues = (uint16_t)h->conf->cores_count,
         .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
         .vlan = p->vlan,
-        .has_ipip = hearthd_has_ipip(h->conf),
-        .gue_port = hearthd_gue_port(h->conf),
         .mtu = p->mtu,
         .rx_descriptors = p->rx_descriptors,
         .tx_descriptors = p->tx_descriptors,
         .families = families_of(p),
+        .has_ipip = hearthd_has_ipip(h->conf),
+        .gue_port = hearthd_gue_port(h->conf),
     };
     const struct port_caps *caps;
     char csums_in[EXPORT_CSUMS_BYTES], csums_out[EXPORT_CSUMS_BYTES];
@@ -232,6 +232,12 @@ static int start_port(struct hearthd *h, struct fault *f)
     caps = &h->port->caps;
     if (hearthd_net_configure(h, f->text, sizeof(f->text)))
         return -1;
+    if (h->conf->cluster && caps->mtu < NET_MTU6_MIN) {
+        snprintf(f->text, sizeof(f->text),
+                 "port.device %s: its MTU is %u: nodes of a cluster need %d at least", p->device,
+                 caps->mtu, NET_MTU6_MIN);
+        return -1;
+    }
     hearthd_port_advise(h);
     if (hearthd_port_join(h)) {
         snprintf(f->text, sizeof(f->text),
