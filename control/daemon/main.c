@@ -232,12 +232,6 @@ static int start_port(struct hearthd *h, struct fault *f)
     caps = &h->port->caps;
     if (hearthd_net_configure(h, f->text, sizeof(f->text)))
         return -1;
-    if (h->conf->cluster && caps->mtu < NET_MTU6_MIN) {
-        snprintf(f->text, sizeof(f->text),
-                 "port.device %s: its MTU is %u: nodes of a cluster need %d at least", p->device,
-                 caps->mtu, NET_MTU6_MIN);
-        return -1;
-    }
     hearthd_port_advise(h);
     if (hearthd_port_join(h)) {
         snprintf(f->text, sizeof(f->text),
