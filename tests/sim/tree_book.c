@@ -75,7 +75,7 @@ void tree_book_said(struct tree_book *b, uint32_t run, uint64_t us, bool is_answ
     r->has_said = true;
     if (r->said_us < said_us)
         r->said_us = said_us;
-    if (!is_answer)
+    if (!is_answer || r->has_answered) /* what it says while it lingers nobody was told */
         return;
     r->has_answered = true;
     r->cost_us = r->said_us + r->calls_us;
