@@ -570,7 +570,7 @@ static void print_node_gauges(const struct hearthd *h, FILE *out)
     print_count(out, "cells_account_refused", "starts refused, whose account had no memory",
                 s.accounts_refused);
     print_count(out, "cells_account_killed",
-                "cells killed, whose account had grown over its memory", s.accounts_killed);
+                "cells killed, whose account had grown over its memory or part", s.accounts_killed);
     print_count(out, "cgroup_failed", "what the kernel refused of control groups",
                 atomic_load(&h->cgroup.failed));
     print_count(out, "zygote_restarts", "zygotes that ended unasked", s.zygote_restarts);

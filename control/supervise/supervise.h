@@ -148,7 +148,8 @@ struct supervise_status {
     uint32_t templates;    /* frozen */
     uint64_t template_bytes;
     uint64_t template_attacks; /* that forked unasked */
-    /* for want of their account's memory: starts refused; cells evicted and killed */
+    /* for want of their account's memory: starts refused; cells evicted and killed, these also
+     * where it has most of what is over the budget */
     uint64_t accounts_refused, accounts_evicted, accounts_killed;
 };
 

@@ -284,15 +284,17 @@ static bool make_room(struct supervise *s, const struct account_cells *a, uint64
     return make_bytes(s, SUPERVISE_BYTES_GUESS, &room);
 }
 
-/* What is busy goes by its size: its value would be that somebody asks for it. */
-static bool kill_largest(struct supervise *s, const struct account_cells *a, const char *why)
+/* What is busy goes by its size: its value would be that somebody asks for it. is_of_pool: of what
+ * the budget counts, and not of what ends by itself with its last job. */
+static bool kill_largest(struct supervise *s, const struct account_cells *a, bool is_of_pool,
+                         const char *why)
 {
     struct cell *largest = NULL;
 
     for (uint32_t i = 0; i < s->config.cells_max; i++) {
         struct cell *c = &s->cell[i];
 
-        if (c->script && c->script->account == a && c->bytes &&
+        if (c->script && c->script->account == a && c->bytes && (c->is_pooled || !is_of_pool) &&
             (!largest || c->bytes > largest->bytes))
             largest = c;
     }
@@ -309,7 +311,7 @@ static void fit_accounts(struct supervise *s)
     for (struct account_cells *a = s->accounts.first; a; a = a->next)
         while (a->bytes_max && a->bytes > a->bytes_max &&
                (evict(s, &(struct room){.of = a}) ||
-                kill_largest(s, a, "its account's cells have more memory than they may")))
+                kill_largest(s, a, false, "its account's cells have more memory than they may")))
             ;
 }
 
@@ -323,7 +325,7 @@ static bool kill_of_greediest(struct supervise *s)
         if (a->warm.bytes > greediest->warm.bytes)
             greediest = a;
     return greediest && has_its_part(s, greediest) &&
-           kill_largest(s, greediest, "its account has more than its part of the memory");
+           kill_largest(s, greediest, true, "its account has more than its part of the memory");
 }
 
 void supervise_fit(struct supervise *s)

@@ -178,6 +178,34 @@ static void what_grows_over_the_budget_goes_before_what_others_use(void **state)
     assert_int_equal(script_now(bystander).cells, 1);
 }
 
+static void what_ends_anyway_does_not_pay_for_it(void **state)
+{
+    struct script *old = add_script("old", "hungry");
+    const struct script *bystander, *large;
+    struct seen_link *l;
+
+    rig_config.heap_mb = 1024;
+    rig_config.memory_bytes = 100 << 20;
+    set_ceiling(1000);
+    start("good");
+    l = warm(old);
+    count(l, 1);
+    wake(l);
+    UNTIL(status_now().memory_bytes > 200 << 20);
+    catalog_remove(&catalog, old);
+    UNTIL(cells_in(CELL_RETIRED) == 1);
+    bystander = of_acme("bystander", "v1");
+    warm(bystander);
+    large = add_script("large", "hungry");
+    l = warm(large);
+    count(l, 1);
+    wake(l);
+    UNTIL(!script_now(large).cells);
+    assert_int_equal(status_now().accounts_killed, 1);
+    assert_int_equal(cells_in(CELL_RETIRED), 1);
+    assert_int_equal(script_now(bystander).cells, 1);
+}
+
 static void an_account_alone_may_have_more_than_the_budget(void **state)
 {
     const struct script *large = add_script("large", "hungry");
@@ -270,6 +298,7 @@ int main(void)
         TEST(a_deploy_that_finds_no_room_says_so),
         TEST(one_that_grows_over_it_loses_its_largest_cell),
         TEST(what_grows_over_the_budget_goes_before_what_others_use),
+        TEST(what_ends_anyway_does_not_pay_for_it),
         TEST(an_account_alone_may_have_more_than_the_budget),
         TEST(one_with_its_part_waits_for_its_own),
         TEST(a_ceiling_that_is_lowered_holds_for_what_runs),
