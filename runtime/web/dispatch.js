@@ -1,12 +1,11 @@
 // From the worker's events to the script's handler, and from its answer back to the worker. The exports are the
 // functions that main.js hands over; see entry points in runtime/worker/web.h.
-import { takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
 import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
-import { encodeFields, statusOf } from './response.js';
+import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
 
 const encoder = new TextEncoder();
@@ -88,7 +87,7 @@ function answerWith(ref, response) {
     if (status === undefined)
         return host.fail(ref, ERROR_NOT_RESPONSE, `the handler returned ${inspectQuoted(response)}, which is not a Response`);
     if (status === 0) return host.fail(ref, ERROR_NOT_RESPONSE, 'the handler returned Response.error(), which cannot be sent');
-    const body = takeSource(response);
+    const body = takeResponseBody(response);
     const fields = encodeFields(response);
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {

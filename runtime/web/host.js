@@ -32,6 +32,7 @@
 //   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain) clone(value, transfers)
 //   randomNumbers(numbers)              fills a Float64Array with numbers of [0, 1), as Math.random gives them
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
+//   find(bytes, wanted, from)           where wanted begins in bytes, at `from` or behind; -1: nowhere
 //   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)
 export const host = globalThis.__host;
 

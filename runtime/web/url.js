@@ -207,6 +207,7 @@ function encodePart(text) {
 }
 
 let onChange, setPairs; // URL's half
+export let isURLSearchParams;
 
 export class URLSearchParams {
     #pairs = [];
@@ -230,6 +231,7 @@ export class URLSearchParams {
     }
 
     static {
+        isURLSearchParams = (value) => typeof value === 'object' && value !== null && #pairs in value;
         onChange = (params, changed) => (params.#changed = changed);
         setPairs = (params, query) => params.#parse(query);
     }

@@ -611,6 +611,20 @@ static void native_clone(struct v8c_call *c)
         v8c_store_free(stores[n]);
 }
 
+static void native_find(struct v8c_call *c)
+{
+    struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
+    struct v8c_bytes wanted = v8c_bytes_of(v8c_call_arg(c, 1));
+    double from = v8c_number_value(v8c_call_arg(c, 2));
+    v8c_call_return_int(c, -1);
+    if (!(from >= 0 && from <= (double)bytes.len))
+        return;
+    const uint8_t *found =
+        memmem(bytes.data + (size_t)from, bytes.len - (size_t)from, wanted.data, wanted.len);
+    if (found)
+        v8c_call_return_number(c, (double)(found - bytes.data));
+}
+
 /* Returns what it was made with: module.c. */
 static void native_constant(struct v8c_call *c)
 {
@@ -640,6 +654,7 @@ const struct v8c_native_entry natives[] = {
     {"randomNumbers", native_random_numbers},
     {"utf8Encode", native_utf8_encode},
     {"utf8Decode", native_utf8_decode},
+    {"find", native_find},
     {"parseJson", native_parse_json},
     {"toAscii", native_to_ascii},
     {"toUnicode", native_to_unicode},
