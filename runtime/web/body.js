@@ -6,6 +6,7 @@ import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
+import { isDisturbed, isReadable } from './streams/readable.js';
 import { ReadableStream } from './streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, promise, readonly, USVString } from './webidl.js';
@@ -16,7 +17,7 @@ const decoder = new TextDecoder();
 // (ReadableStream or XMLHttpRequestBodyInit)
 export function BodyInit(init, what) {
     if (typeof init === 'string') return init.toWellFormed();
-    if (init instanceof ReadableStream || isBlob(init) || isFormData(init) || isURLSearchParams(init)) return init;
+    if (isReadable(init) || isBlob(init) || isFormData(init) || isURLSearchParams(init)) return init;
     return isBufferSource(init) ? BufferSource(init, what) : USVString(init, what);
 }
 
@@ -24,9 +25,9 @@ export function BodyInit(init, what) {
 export function extract(init) {
     if (init === null) return { source: null, type: null };
     if (typeof init === 'string') return { source: init, type: 'text/plain;charset=UTF-8' };
-    if (init instanceof ReadableStream) {
+    if (isReadable(init)) {
         if (init.locked) throw new TypeError('the body stream is locked');
-        if (disturbed(init)) throw new TypeError('the body stream was read from already');
+        if (isDisturbed(init)) throw new TypeError('the body stream was read from already');
         return { source: init, type: null };
     }
     if (isBlob(init)) return { source: blobBytes(init), type: init.type || null };
@@ -40,7 +41,7 @@ export function extract(init) {
 }
 
 function streamOf(source) {
-    if (source instanceof ReadableStream) return source;
+    if (isReadable(source)) return source;
     if (source instanceof Incoming) return incomingStream(source);
     const bytes = typeof source === 'string' ? encoder.encode(source) : source.slice();
     return new ReadableStream({
@@ -77,16 +78,16 @@ export class Body {
     }
 
     get isUsed() {
-        return this.isTaken || (this.source instanceof ReadableStream && disturbed(this.source));
+        return this.isTaken || (isReadable(this.source) && isDisturbed(this.source));
     }
 
     get isUnusable() {
-        return this.isUsed || (this.source instanceof ReadableStream && this.source.locked);
+        return this.isUsed || (isReadable(this.source) && this.source.locked);
     }
 
     #checkUsable() {
         if (this.isUsed) throw new TypeError('the body was used already');
-        if (this.source instanceof ReadableStream && this.source.locked) throw new TypeError('the body stream is locked');
+        if (isReadable(this.source) && this.source.locked) throw new TypeError('the body stream is locked');
     }
 
     // The source, which counts as used from here on.
@@ -107,7 +108,7 @@ export class Body {
 
     stream() {
         if (this.source === null) return null;
-        if (!(this.source instanceof ReadableStream)) {
+        if (!isReadable(this.source)) {
             this.source = streamOf(this.source);
             if (this.isTaken) this.source.getReader(); // used: the stream shows as locked
         }
@@ -182,8 +183,3 @@ export const bodyOperations = {
     arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };
-
-// The ponyfill keeps this in a plain property; the standard has no public way to ask.
-function disturbed(stream) {
-    return Boolean(stream._disturbed);
-}

@@ -1,18 +1,8 @@
-// Streams: the web-streams-polyfill package, and the two text transforms that belong to the Encoding Standard.
+// Streams, and the two text transforms that belong to the Encoding Standard.
 import { TextDecoder, TextEncoder } from './encoding.js';
-import {
-    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
-    ReadableStreamBYOBReader, ReadableStreamBYOBRequest, ReadableStreamDefaultController,
-    ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
-    WritableStreamDefaultController, WritableStreamDefaultWriter,
-} from 'web-streams-polyfill';
+import { TransformStream } from './streams/index.js';
 
-export {
-    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
-    ReadableStreamBYOBReader, ReadableStreamBYOBRequest, ReadableStreamDefaultController,
-    ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
-    WritableStreamDefaultController, WritableStreamDefaultWriter,
-};
+export * from './streams/index.js';
 
 export class TextEncoderStream {
     #transform;
