@@ -4,7 +4,6 @@ import { callback, dictionary, declare, required, requiredMember, readonly, unre
 
 const { apply } = Reflect;
 const { then } = Promise.prototype;
-const resolve = Promise.resolve.bind(Promise);
 const nothing = () => {};
 
 export const RESOLVED = Promise.resolve();
@@ -24,11 +23,12 @@ export function isHandled(promise) {
     return promise;
 }
 
-// What a callback of a script returned, or threw, as a promise; nearly all return nothing.
+// "A promise resolved with" the value (Web IDL): of a promise it is another one, settled later.
 export function promiseOf(value) {
-    return value === undefined ? RESOLVED : resolve(value);
+    return value === undefined ? RESOLVED : new Promise((resolve) => resolve(value));
 }
 
+// What a callback of a script returned, or threw, as a promise.
 export function promiseOfCall(work, self, given) {
     try {
         return promiseOf(apply(work, self, given));

@@ -9,6 +9,15 @@ const { isView } = ArrayBuffer;
 
 // Where a pull's bytes go (4.7.2, "pull-into descriptor"). readerKind: 'default', 'byob', or 'none' once its reader was released.
 class PullInto {
+    buffer;
+    bufferBytes;
+    byteOffset;
+    byteLength;
+    filled;
+    minimum;
+    elementBytes;
+    View;
+    readerKind;
     constructor(buffer, byteOffset, byteLength, minimum, elementBytes, View, readerKind) {
         this.buffer = buffer;
         this.bufferBytes = buffer.byteLength;
@@ -26,6 +35,9 @@ class PullInto {
 }
 
 export class ByteControllerState {
+    stream;
+    mark;
+    autoBytes;
     isByte = true;
     chunks = []; // {buffer, byteOffset, byteLength}
     total = 0;

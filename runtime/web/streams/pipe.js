@@ -4,6 +4,17 @@ import { acquireReader } from './readable.js';
 import { acquireWriter, writableStateOf } from './writable.js';
 
 class Pipe {
+    source;
+    destination;
+    options;
+    reader;
+    writer;
+    isShuttingDown;
+    lastWrite;
+    isReading;
+    resolve;
+    reject;
+    abort;
     constructor(source, destination, options) {
         this.source = source; // ReadableState
         this.destination = destination; // WritableState

@@ -164,6 +164,9 @@ export function bareStream() {
 // ---- the default controller
 
 export class DefaultControllerState {
+    stream;
+    mark;
+    size;
     isByte = false;
     queue = new SizedQueue();
     isStarted = false;
@@ -373,6 +376,9 @@ export function acquireReader(stream) {
 }
 
 class PromiseRequest {
+    promise;
+    resolve;
+    error;
     constructor() {
         this.promise = new Promise((resolve, reject) => {
             this.resolve = resolve;
@@ -453,20 +459,23 @@ class AsyncIterator {
         const { promise, resolve, reject } = Promise.withResolvers();
         this.#reader.read({
             chunk: (value) => resolve({ value, done: false }),
-            close: () => {
-                this.#isFinished = true;
-                this.#ongoing = null;
-                this.#reader.release();
-                resolve({ value: undefined, done: true });
-            },
-            error: (error) => {
-                this.#isFinished = true;
-                this.#ongoing = null;
-                this.#reader.release();
-                reject(error);
-            },
+            close: () => resolve({ value: undefined, done: true }),
+            error: reject,
         });
-        return promise;
+        return after(promise, (result) => {
+            this.#ongoing = null;
+            if (result.done) this.#end();
+            return result;
+        }, (error) => {
+            this.#ongoing = null;
+            this.#end();
+            throw error;
+        });
+    }
+
+    #end() {
+        this.#isFinished = true;
+        this.#reader.release();
     }
 
     #return(value) {

@@ -9,6 +9,9 @@ const CLOSE = Symbol('close'); // in the queue, behind all chunks
 
 // A promise that may have to be given, with what settles it. Nobody may want it: the pipe looks at what it writes by itself.
 class Request {
+    promise;
+    resolve;
+    reject;
     constructor() {
         this.promise = new Promise((resolve, reject) => {
             this.resolve = resolve;
@@ -212,6 +215,12 @@ export function newWritable(steps, mark = 1, size = undefined) {
 // ---- the controller
 
 export class WritableControllerState {
+    stream;
+    mark;
+    size;
+    write;
+    closeSink;
+    abortSink;
     queue = new SizedQueue();
     isStarted = false;
     abortController = new AbortController();
