@@ -6,10 +6,11 @@ import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
-import { isDisturbed, isReadable } from './streams/readable.js';
+import { isHandled } from './streams/base.js';
+import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
 import { ReadableStream } from './streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
-import { BufferSource, isBufferSource, promise, readonly, USVString } from './webidl.js';
+import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -53,19 +54,51 @@ function streamOf(source) {
     });
 }
 
-async function drain(stream) {
-    const reader = stream.getReader();
-    const parts = [];
-    for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return concat(parts);
-        if (!(value instanceof Uint8Array)) {
-            const error = new TypeError('the body stream gave something that is not bytes');
-            reader.cancel(error).catch(() => {});
-            throw error;
-        }
-        parts.push(value);
+// All bytes of a stream (Streams, "read all bytes"): the read request of its reader.
+class Drain {
+    #reader; #resolve; #reject;
+    #parts = [];
+    #hasChunk = false;
+    #isReading = false; // within pull(): chunk() comes before read() returns if one is queued
+
+    constructor(stream, resolve, reject) {
+        this.#reader = acquireReader(stateOf(stream));
+        this.#resolve = resolve;
+        this.#reject = reject;
     }
+
+    pull() {
+        if (this.#isReading) return;
+        this.#isReading = true;
+        do {
+            this.#hasChunk = false;
+            this.#reader.read(this);
+        } while (this.#hasChunk);
+        this.#isReading = false;
+    }
+
+    chunk(bytes) {
+        if (!isUint8Array(bytes)) {
+            const error = new TypeError('the body stream gave something that is not bytes');
+            isHandled(this.#reader.stream.cancel(error));
+            return this.#reject(error);
+        }
+        this.#parts.push(bytes);
+        this.#hasChunk = true;
+        this.pull();
+    }
+
+    close() {
+        this.#resolve(concat(this.#parts)); // a copy: chunks are still their maker's
+    }
+
+    error(error) {
+        this.#reject(error);
+    }
+}
+
+function drain(stream) {
+    return new Promise((resolve, reject) => new Drain(stream, resolve, reject).pull());
 }
 
 // The body of one Request or Response, which keeps it in a private field.
