@@ -5,19 +5,26 @@
 //
 // A dictionary here is without `name`, which is read once. What a parameter refers to is copied: whatever runs later (getters of
 // other arguments) changes nothing.
+import { has } from './crypto_key.js';
 import { DOMException } from './dom_exception.js';
 import { BufferSource, DOMString, typedArrayName } from './webidl.js';
 
-const registry = new Map(); // operation -> (name in lower case -> { name, params, run })
+const { Uint8Array } = globalThis;
+const registry = { __proto__: null }; // operation -> name in lower case -> { name, params, run }
 
 export function register(name, operations) {
     for (const [operation, [params, run]] of Object.entries(operations)) {
-        if (!registry.has(operation)) registry.set(operation, new Map());
-        registry.get(operation).set(name.toLowerCase(), { name, params, run });
+        registry[operation] ??= { __proto__: null };
+        registry[operation][name.toLowerCase()] = { name, params, run };
     }
 }
 
-export const isRegistered = (operation, name) => registry.get(operation).has(name.toLowerCase());
+// By its canonical name.
+export function isRegistered(operation, name) {
+    const all = registry[operation];
+    for (const key in all) if (all[key].name === name) return true;
+    return false;
+}
 
 export const fail = (name, message) => {
     throw new DOMException(message, name);
@@ -29,7 +36,8 @@ export const AlgorithmIdentifier = (value, what) =>
 
 const NOT_ASCII = /[^\0-\x7f]/;
 
-export function normalize(operation, algorithm, what = 'crypto.subtle') {
+// otherwise: the operation to look for if there is none of that name in the first.
+export function normalize(operation, algorithm, what = 'crypto.subtle', otherwise = operation) {
     let name = algorithm;
     if (typeof algorithm === 'string') algorithm = {};
     else {
@@ -37,12 +45,11 @@ export function normalize(operation, algorithm, what = 'crypto.subtle') {
         if (name === undefined) throw new TypeError(`${what}: an algorithm needs a name`);
         name = DOMString(name, what);
     }
-    const found = NOT_ASCII.test(name) ? undefined : registry.get(operation).get(name.toLowerCase());
-    if (!found) fail('NotSupportedError', `${what}: no algorithm "${name}" for ${operation}`);
+    const lower = NOT_ASCII.test(name) ? '' : name.toLowerCase();
+    const found = registry[operation][lower] ?? registry[otherwise][lower];
+    if (!found) fail('NotSupportedError', `${what}: no algorithm "${name}" for ${otherwise}`);
     const params = found.params ? found.params(algorithm, `${what}: ${found.name}`) : {};
-    params.name = found.name;
-    params.run = found.run;
-    return params;
+    return { name: found.name, run: found.run, params };
 }
 
 // ---- members of dictionaries
@@ -67,8 +74,8 @@ export function done(result, what) {
 }
 
 export function allow(usages, allowed, name) {
-    for (const usage of usages)
-        if (!allowed.includes(usage)) fail('SyntaxError', `a key of ${name} cannot be used to ${usage}`);
+    for (let i = 0; i < usages.length; i++)
+        if (!has(allowed, usages[i])) fail('SyntaxError', `a key of ${name} cannot be used to ${usages[i]}`);
 }
 
 export function expectType(key, type) {

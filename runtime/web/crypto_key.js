@@ -2,6 +2,10 @@
 // host.keySecret or host.key* (runtime/worker/key.h), which goes with this object.
 import { declare, enumeration, illegal, interfaceOf, readonly } from './webidl.js';
 
+// A script may replace Array.prototype.includes, Map.prototype.get, Uint8Array and so on. Nothing that it can reach so is given a
+// key that is not extractable, or its bytes: here and in the files of the algorithms such values meet natives, operators and own
+// functions only, and objects without a prototype or with all their members of their own.
+
 // In the order of the standards: that of `usages`.
 const USAGES = [
     'encrypt', 'decrypt', 'sign', 'verify', 'deriveKey', 'deriveBits', 'wrapKey', 'unwrapKey',
@@ -46,9 +50,21 @@ declare(CryptoKey, {
 
 export const CryptoKeyType = interfaceOf('CryptoKey', (value) => isCryptoKey(value));
 
-// usages in any order, twice or not.
-export function makeKey(type, algorithm, handle, extractable, usages) {
-    return new CryptoKey(MADE, { type, extractable, algorithm, usages: USAGES.filter((usage) => usages.includes(usage)), handle });
+export function has(list, item) {
+    for (let i = 0; i < list.length; i++) if (list[i] === item) return true;
+    return false;
+}
+
+// Those of `allowed`, each once, in order; allowed undefined: all.
+function ordered(usages, allowed = USAGES) {
+    const all = [];
+    for (let i = 0, n = 0; i < USAGES.length; i++) if (has(usages, USAGES[i]) && has(allowed, USAGES[i])) all[n++] = USAGES[i];
+    return all;
+}
+
+// usages in any order, twice or not; of them those that are allowed.
+export function makeKey(type, algorithm, handle, extractable, usages, allowed = undefined) {
+    return new CryptoKey(MADE, { type, extractable, algorithm, usages: ordered(usages, allowed), handle });
 }
 
 // The same key again, within the isolate: for structured clones.

@@ -1,6 +1,6 @@
 // Algorithms with one secret key: AES, ChaCha20-Poly1305, HMAC; those that derive from one, HKDF and PBKDF2; and hashes.
 import { allow, Bytes, done, fail, Hash, register } from './crypto_algorithm.js';
-import { makeKey } from './crypto_key.js';
+import { has, makeKey } from './crypto_key.js';
 import { host } from './host.js';
 import { base64url, checkAlg, checkType, checkUse, jwkOf, octets } from './jwk.js';
 import { dictionary, enforceRange, octet, requiredMember, unsignedLong, unsignedShort } from './webidl.js';
@@ -84,8 +84,7 @@ function aesLength({ length }) {
 // suffix: of a JWK's "alg". fixed: bits of the only length there is.
 function registerCipher(name, suffix, usages, operations, { fixed, isModern = false } = {}) {
     const algorithmOf = (length) => (fixed ? { name } : { name, length });
-    const make = (bytes, extractable, given) =>
-        makeKey('secret', algorithmOf(bytes.byteLength * 8), host.keySecret(bytes), extractable, given);
+    const make = (handle, extractable, given) => makeKey('secret', algorithmOf(host.keyLength(handle) * 8), handle, extractable, given);
     const alg = (bits) => (fixed ? suffix : `A${bits}${suffix}`);
     const isHere = (format) => format === 'raw-secret' || (format === 'raw' && !isModern);
 
@@ -93,9 +92,7 @@ function registerCipher(name, suffix, usages, operations, { fixed, isModern = fa
         ...operations,
         generateKey: [fixed ? null : AesKeyParams, (algorithm, extractable, given) => {
             allow(given, usages, name);
-            const bytes = new Uint8Array((fixed ?? aesLength(algorithm)) / 8);
-            host.random(bytes);
-            return make(bytes, extractable, given);
+            return make(host.keyRandom(fixed ?? aesLength(algorithm)), extractable, given);
         }],
         importKey: [null, (algorithm, format, data, extractable, given) => {
             allow(given, usages, name);
@@ -104,13 +101,14 @@ function registerCipher(name, suffix, usages, operations, { fixed, isModern = fa
                 checkType(data, 'oct');
                 bytes = octets(data, 'k');
             } else if (!isHere(format)) unsupported(name, format);
-            const bits = bytes.length * 8;
+            const handle = host.keySecret(bytes);
+            const bits = host.keyLength(handle) * 8;
             if (fixed ? bits !== fixed : !isAesLength(bits)) fail('DataError', `${name}: no key has ${bits} bits`);
             if (format === 'jwk') {
                 checkAlg(data, alg(bits));
                 checkUse(data, 'enc', extractable, given);
             }
-            return make(bytes, extractable, given);
+            return make(handle, extractable, given);
         }],
         exportKey: [null, (key, format) => {
             const bytes = host.keyBytes(key.handle);
@@ -139,7 +137,7 @@ registerCipher('AES-CTR', 'CTR', ALL, both(AesCtrParams, ({ counter, length }, k
 }));
 
 const aead = (mode, tags, ivs) => ({ iv, additionalData, tagLength = 128 }, key, data, encrypts) => {
-    if (!tags.includes(tagLength)) fail('OperationError', `no tag has ${tagLength} bits`);
+    if (!has(tags, tagLength)) fail('OperationError', `no tag has ${tagLength} bits`);
     if (iv.length < ivs[0] || iv.length > ivs[1]) fail('OperationError', `no iv has ${iv.length} bytes`);
     return cipher(mode, encrypts, key, iv, data, additionalData, tagLength / 8);
 };
@@ -164,10 +162,8 @@ function blockBits({ hash, length }) {
     return BLOCK_BITS[hash.name] ?? fail('NotSupportedError', `HMAC: with ${hash.name} a length must be given`);
 }
 
-function makeHmac(bytes, hash, length, extractable, usages) {
-    masked(bytes.buffer, length);
-    return makeKey('secret', { name: 'HMAC', length, hash }, host.keySecret(bytes), extractable, usages);
-}
+const makeHmac = (handle, hash, length, extractable, usages) =>
+    makeKey('secret', { name: 'HMAC', length, hash }, handle, extractable, usages);
 
 register('HMAC', {
     sign: [null, (algorithm, key, data) => done(host.hmac(key.handle, key.algorithm.hash.name, data), 'sign')],
@@ -177,9 +173,7 @@ register('HMAC', {
         allow(usages, ['sign', 'verify'], 'HMAC');
         const length = blockBits(algorithm);
         if (length === 0 || length > 8 << 20) fail('OperationError', `HMAC: no key has ${length} bits`);
-        const bytes = new Uint8Array(Math.ceil(length / 8));
-        host.random(bytes);
-        return makeHmac(bytes, algorithm.hash, length, extractable, usages);
+        return makeHmac(host.keyRandom(length), algorithm.hash, length, extractable, usages);
     }],
     importKey: [HmacImportParams, ({ hash, length }, format, data, extractable, usages) => {
         allow(usages, ['sign', 'verify'], 'HMAC');
@@ -190,11 +184,12 @@ register('HMAC', {
             checkAlg(data, HMAC_ALG[hash.name]);
             checkUse(data, 'sig', extractable, usages);
         } else if (!isRaw(format)) unsupported('HMAC', format);
-        const bits = bytes.length * 8;
+        const handle = host.keySecret(bytes, length);
+        const bits = host.keyLength(handle) * 8;
         if (bits === 0) fail('DataError', 'HMAC: the key is empty');
         if (length !== undefined && (length > bits || length <= bits - 8))
             fail('DataError', `HMAC: the key has ${bits} bits, the length says ${length}`);
-        return makeHmac(bytes, hash, length ?? bits, extractable, usages);
+        return makeHmac(handle, hash, length ?? bits, extractable, usages);
     }],
     exportKey: [null, (key, format) => {
         const bytes = host.keyBytes(key.handle);

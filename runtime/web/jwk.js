@@ -1,5 +1,7 @@
 // JSON Web Keys (RFC 7517, 7518, 8037; AKP of the drafts for ML-DSA and ML-KEM), as crypto.subtle reads and writes them.
 import { fail } from './crypto_algorithm.js';
+import { has } from './crypto_key.js';
+import { host } from './host.js';
 import { boolean, dictionary, DOMString, sequence } from './webidl.js';
 
 const RsaOtherPrimesInfo = dictionary('RsaOtherPrimesInfo', { d: DOMString, r: DOMString, t: DOMString });
@@ -10,14 +12,11 @@ export const JsonWebKey = dictionary('JsonWebKey', {
     pub: DOMString, q: DOMString, qi: DOMString, use: DOMString, x: DOMString, y: DOMString,
 });
 
-const BASE64URL = /^[\w-]*$/;
-
 // A member that must be there.
 export function octets(jwk, member) {
     const text = jwk[member];
     if (text === undefined) fail('DataError', `the JWK has no "${member}"`);
-    if (!BASE64URL.test(text) || text.length % 4 === 1) fail('DataError', `the JWK's "${member}" is not base64url`);
-    return Uint8Array.fromBase64(text, { alphabet: 'base64url' });
+    return host.base64url(text) ?? fail('DataError', `the JWK's "${member}" is not base64url`);
 }
 
 export const base64url = (bytes) => new Uint8Array(bytes).toBase64({ alphabet: 'base64url', omitPadding: true });
@@ -32,8 +31,8 @@ export function checkUse(jwk, use, extractable, usages) {
     const operations = jwk.key_ops;
     if (operations !== undefined) {
         if (new Set(operations).size !== operations.length) fail('DataError', 'the JWK\'s "key_ops" names one twice');
-        for (const usage of usages)
-            if (!operations.includes(usage)) fail('DataError', `the JWK's "key_ops" lacks ${usage}`);
+        for (let i = 0; i < usages.length; i++)
+            if (!has(operations, usages[i])) fail('DataError', `the JWK's "key_ops" lacks ${usages[i]}`);
     }
     if (jwk.ext === false && extractable) fail('DataError', 'the JWK says that it is not extractable');
 }

@@ -4,8 +4,7 @@
 import { AlgorithmIdentifier, allow, Bytes, bytesOf, fail, isRegistered, normalize } from './crypto_algorithm.js';
 import './crypto_pair.js';
 import './crypto_secret.js';
-import { CryptoKeyType, isCryptoKey, keyOf, KeyUsage, makeKey } from './crypto_key.js';
-import { TextDecoder, TextEncoder } from './encoding.js';
+import { CryptoKeyType, has, isCryptoKey, keyOf, KeyUsage, makeKey } from './crypto_key.js';
 import { host } from './host.js';
 import { JsonWebKey } from './jwk.js';
 import {
@@ -18,9 +17,9 @@ const KeyData = (value, what) => (isBufferSource(value) ? BufferSource(value, wh
 const Usages = sequence(KeyUsage);
 const uint32 = enforceRange(unsignedLong);
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const { Uint8Array } = globalThis;
 const { parse, stringify } = JSON;
+const { setPrototypeOf } = Object;
 
 async function later(work) {
     let result;
@@ -37,7 +36,7 @@ async function later(work) {
 // The key fits what is done with it.
 function expect(key, algorithm, usage) {
     if (key.algorithm.name !== algorithm.name) fail('InvalidAccessError', `the key is of ${key.algorithm.name}, not of ${algorithm.name}`);
-    if (!key.usages.includes(usage)) fail('InvalidAccessError', `the key's usages lack ${usage}`);
+    if (!has(key.usages, usage)) fail('InvalidAccessError', `the key's usages lack ${usage}`);
 }
 
 function notIdle(key) {
@@ -48,7 +47,7 @@ function notIdle(key) {
 
 // bytes: a Uint8Array that is nobody else's, or a JWK.
 function importInto(algorithm, format, data, extractable, usages) {
-    return notIdle(algorithm.run(algorithm, format, data, extractable, usages));
+    return notIdle(algorithm.run(algorithm.params, format, data, extractable, usages));
 }
 
 function exportFrom(key, format) {
@@ -58,24 +57,16 @@ function exportFrom(key, format) {
     return normalize('exportKey', name).run(key, format);
 }
 
-// wrapKey and unwrapKey of an algorithm, or else encrypt and decrypt.
-function normalizeWrapping(operation, otherwise, algorithm, what) {
-    const name = typeof algorithm === 'string' ? algorithm : algorithm.name;
-    return typeof name === 'string' && isRegistered(operation, name)
-        ? normalize(operation, algorithm, what)
-        : normalize(otherwise, algorithm, what);
-}
-
 // In 8s for AES-KW: JSON may end in spaces.
 function jwkBytes(jwk, algorithm) {
     const text = stringify(jwk);
-    return encoder.encode(algorithm.name === 'AES-KW' ? text.padEnd(Math.ceil(text.length / 8) * 8) : text);
+    return host.utf8Encode(algorithm.name === 'AES-KW' ? text.padEnd(Math.ceil(text.length / 8) * 8) : text);
 }
 
 function jwkFrom(bytes, what) {
     try {
-        const jwk = parse(decoder.decode(bytes));
-        if (typeof jwk === 'object' && jwk !== null) return JsonWebKey(jwk, what);
+        const jwk = parse(host.utf8Decode(bytes, true));
+        if (typeof jwk === 'object' && jwk !== null) return JsonWebKey(setPrototypeOf(jwk, null), what);
     } catch {
         // said below
     }
@@ -92,7 +83,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'encrypt');
-            return algorithm.run(algorithm, key, data);
+            return algorithm.run(algorithm.params, key, data);
         });
     }
 
@@ -101,7 +92,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'decrypt');
-            return algorithm.run(algorithm, key, data);
+            return algorithm.run(algorithm.params, key, data);
         });
     }
 
@@ -110,7 +101,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'sign');
-            return algorithm.run(algorithm, key, data);
+            return algorithm.run(algorithm.params, key, data);
         });
     }
 
@@ -119,19 +110,19 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'verify');
-            return algorithm.run(algorithm, key, signature, data);
+            return algorithm.run(algorithm.params, key, signature, data);
         });
     }
 
     digest(algorithm, data) {
         algorithm = normalize('digest', algorithm, 'digest');
-        return later(() => algorithm.run(algorithm, data) ?? fail('OperationError', 'digest: the operation failed'));
+        return later(() => algorithm.run(algorithm.params, data) ?? fail('OperationError', 'digest: the operation failed'));
     }
 
     generateKey(algorithm, extractable, usages) {
         algorithm = normalize('generateKey', algorithm, 'generateKey');
         return later(() => {
-            const made = algorithm.run(algorithm, extractable, usages);
+            const made = algorithm.run(algorithm.params, extractable, usages);
             notIdle(isCryptoKey(made) ? made : made.privateKey);
             return made;
         });
@@ -144,7 +135,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'deriveKey');
-            const bits = algorithm.run(algorithm, key, measured.run(measured));
+            const bits = algorithm.run(algorithm.params, key, measured.run(measured.params));
             return importInto(imported, 'raw-secret', new Uint8Array(bits), extractable, usages);
         });
     }
@@ -154,7 +145,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'deriveBits');
-            return algorithm.run(algorithm, key, length);
+            return algorithm.run(algorithm.params, key, length);
         });
     }
 
@@ -173,23 +164,23 @@ export class SubtleCrypto {
     }
 
     wrapKey(format, key, wrappingKey, algorithm) {
-        algorithm = normalizeWrapping('wrapKey', 'encrypt', algorithm, 'wrapKey');
+        algorithm = normalize('wrapKey', algorithm, 'wrapKey', 'encrypt');
         key = keyOf(key);
         wrappingKey = keyOf(wrappingKey);
         return later(() => {
             expect(wrappingKey, algorithm, 'wrapKey');
             const exported = exportFrom(key, format);
-            return algorithm.run(algorithm, wrappingKey, format === 'jwk' ? jwkBytes(exported, algorithm) : exported);
+            return algorithm.run(algorithm.params, wrappingKey, format === 'jwk' ? jwkBytes(exported, algorithm) : exported);
         });
     }
 
     unwrapKey(format, wrapped, unwrappingKey, algorithm, keyAlgorithm, extractable, usages) {
-        algorithm = normalizeWrapping('unwrapKey', 'decrypt', algorithm, 'unwrapKey');
+        algorithm = normalize('unwrapKey', algorithm, 'unwrapKey', 'decrypt');
         const imported = normalize('importKey', keyAlgorithm, 'unwrapKey');
         unwrappingKey = keyOf(unwrappingKey);
         return later(() => {
             expect(unwrappingKey, algorithm, 'unwrapKey');
-            const bytes = new Uint8Array(algorithm.run(algorithm, unwrappingKey, wrapped));
+            const bytes = new Uint8Array(algorithm.run(algorithm.params, unwrappingKey, wrapped));
             return importInto(imported, format, format === 'jwk' ? jwkFrom(bytes, 'unwrapKey') : bytes, extractable, usages);
         });
     }
@@ -200,8 +191,9 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'encapsulateKey');
-            const [secret, ciphertext] = algorithm.run(algorithm, key);
-            return { ciphertext, sharedKey: importInto(imported, 'raw-secret', new Uint8Array(secret), extractable, usages) };
+            const both = algorithm.run(algorithm.params, key);
+            const sharedKey = importInto(imported, 'raw-secret', new Uint8Array(both[0]), extractable, usages);
+            return { ciphertext: both[1], sharedKey };
         });
     }
 
@@ -210,8 +202,8 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'encapsulateBits');
-            const [sharedKey, ciphertext] = algorithm.run(algorithm, key);
-            return { ciphertext, sharedKey };
+            const both = algorithm.run(algorithm.params, key);
+            return { ciphertext: both[1], sharedKey: both[0] };
         });
     }
 
@@ -221,7 +213,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'decapsulateKey');
-            const secret = algorithm.run(algorithm, key, ciphertext);
+            const secret = algorithm.run(algorithm.params, key, ciphertext);
             return importInto(imported, 'raw-secret', new Uint8Array(secret), extractable, usages);
         });
     }
@@ -231,7 +223,7 @@ export class SubtleCrypto {
         key = keyOf(key);
         return later(() => {
             expect(key, algorithm, 'decapsulateBits');
-            return algorithm.run(algorithm, key, ciphertext);
+            return algorithm.run(algorithm.params, key, ciphertext);
         });
     }
 
@@ -270,29 +262,29 @@ const SUPPORTED = {
     decapsulateBits: 'decapsulate', getPublicKey: 'getPublicKey',
 };
 
+const OTHERWISE = { __proto__: null, wrapKey: 'encrypt', unwrapKey: 'decrypt' };
+
 function isSupported(operation, algorithm, additional) {
     const asked = SUPPORTED[operation];
     if (!asked) return false;
-    const isWrapping = asked === 'wrapKey' || asked === 'unwrapKey';
-    const found = isWrapping
-        ? normalizeWrapping(asked, asked === 'wrapKey' ? 'encrypt' : 'decrypt', algorithm)
-        : normalize(asked, asked === 'exportKey' || asked === 'getPublicKey' ? (algorithm.name ?? algorithm) : algorithm);
+    const isOfKeys = asked === 'exportKey' || asked === 'getPublicKey';
+    const found = normalize(asked, isOfKeys ? (algorithm.name ?? algorithm) : algorithm, 'supports', OTHERWISE[asked]);
     if (operation === 'deriveKey' || operation === 'encapsulateKey' || operation === 'decapsulateKey') {
         const imported = AlgorithmIdentifier(additional, 'supports');
         normalize('importKey', imported);
         const measured = normalize('getKeyLength', imported);
-        const bits = measured.run(measured);
+        const bits = measured.run(measured.params);
         return operation === 'deriveKey' ? canDerive(found, bits) : bits === null || bits === 256;
     }
     if (operation === 'deriveBits') return canDerive(found, additional === undefined ? null : nullable(uint32)(additional, 'supports'));
     if (operation === 'wrapKey') normalize('exportKey', AlgorithmIdentifier(additional, 'supports').name ?? additional);
     if (operation === 'unwrapKey') normalize('importKey', AlgorithmIdentifier(additional, 'supports'));
-    if ((operation === 'generateKey' || operation === 'importKey') && found.namedCurve !== undefined)
-        return ['P-256', 'P-384', 'P-521', found.name].includes(found.namedCurve);
+    if ((operation === 'generateKey' || operation === 'importKey') && found.params.namedCurve !== undefined)
+        return ['P-256', 'P-384', 'P-521', found.name].includes(found.params.namedCurve);
     return true;
 }
 
-function canDerive({ name, public: peer }, bits) {
+function canDerive({ name, params: { public: peer } }, bits) {
     if (!peer) return bits !== null && bits % 8 === 0;
     const { algorithm, type } = keyOf(peer);
     const most = { 'P-256': 256, 'P-384': 384, 'P-521': 528, X25519: 256, X448: 448 }[algorithm.namedCurve ?? algorithm.name];

@@ -58,10 +58,13 @@ void native_equal_bytes(struct v8c_call *);
 void native_cipher(struct v8c_call *);
 
 void native_key_secret(struct v8c_call *);
+void native_key_random(struct v8c_call *);
 void native_key_bytes(struct v8c_call *);
+void native_key_length(struct v8c_call *);
 void native_key_generate(struct v8c_call *);
 void native_key_read(struct v8c_call *);
 void native_key_write(struct v8c_call *);
+void native_base64url(struct v8c_call *);
 void native_key_of_parts(struct v8c_call *);
 void native_key_parts(struct v8c_call *);
 
@@ -78,12 +81,14 @@ void native_key_decapsulate(struct v8c_call *);
         {"digestUpdate", native_digest_update}, {"digestEnd", native_digest_end},                  \
         {"hmac", native_hmac}, {"hkdf", native_hkdf}, {"pbkdf2", native_pbkdf2},                   \
         {"equalBytes", native_equal_bytes}, {"cipher", native_cipher},                             \
-        {"keySecret", native_key_secret}, {"keyBytes", native_key_bytes},                          \
-        {"keyGenerate", native_key_generate}, {"keyRead", native_key_read},                        \
-        {"keyWrite", native_key_write}, {"keyOfParts", native_key_of_parts},                       \
-        {"keyParts", native_key_parts}, {"keySign", native_key_sign},                              \
-        {"keyVerify", native_key_verify}, {"keyCrypt", native_key_crypt},                          \
-        {"keyAgree", native_key_agree}, {"keyEncapsulate", native_key_encapsulate},                \
+        {"keySecret", native_key_secret}, {"keyRandom", native_key_random},                        \
+        {"keyBytes", native_key_bytes}, {"keyLength", native_key_length},                          \
+        {"base64url", native_base64url}, {"keyGenerate", native_key_generate},                     \
+        {"keyRead", native_key_read}, {"keyWrite", native_key_write},                              \
+        {"keyOfParts", native_key_of_parts}, {"keyParts", native_key_parts},                       \
+        {"keySign", native_key_sign}, {"keyVerify", native_key_verify},                            \
+        {"keyCrypt", native_key_crypt}, {"keyAgree", native_key_agree},                            \
+        {"keyEncapsulate", native_key_encapsulate},                                                \
     {                                                                                              \
         "keyDecapsulate", native_key_decapsulate                                                   \
     }

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
+#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,12 +71,44 @@ static void return_pair(const struct v8c_call *c, EVP_PKEY *pkey)
 
 /* ---- secret keys ---- */
 
+static void return_secret(const struct v8c_call *c, const uint8_t *bytes, size_t len)
+{
+    struct v8c_value *handle = key_wrap_secret(c->isolate, crypto_room(c), bytes, len);
+    if (handle)
+        v8c_call_return(c, handle);
+}
+
+/* keySecret(bytes, bits): of the last byte only the bits that count, from the left. */
 void native_key_secret(struct v8c_call *c)
 {
     struct v8c_bytes bytes = crypto_bytes(c, 0);
-    struct v8c_value *handle = key_wrap_secret(c->isolate, crypto_room(c), bytes.data, bytes.len);
-    if (handle)
-        v8c_call_return(c, handle);
+    const long bits = crypto_number(c, 1, 8L * KEY_SECRET_BYTES_MAX);
+    if (bits > 0 && bits % 8 && (size_t)bits / 8 + 1 == bytes.len)
+        bytes.data[bytes.len - 1] &= (uint8_t)(0xff << (8 - bits % 8));
+    return_secret(c, bytes.data, bytes.len);
+}
+
+/* keyRandom(bits) */
+void native_key_random(struct v8c_call *c)
+{
+    const long bits = crypto_number(c, 0, 8L * KEY_SECRET_BYTES_MAX);
+    const size_t len = bits > 0 ? ((size_t)bits + 7) / 8 : 0;
+    uint8_t *bytes = len ? OPENSSL_malloc(len) : NULL;
+    if (!bytes || RAND_priv_bytes(bytes, (int)len) <= 0) {
+        crypto_refuse(c);
+    } else {
+        if (bits % 8)
+            bytes[len - 1] &= (uint8_t)(0xff << (8 - bits % 8));
+        return_secret(c, bytes, len);
+    }
+    OPENSSL_clear_free(bytes, len);
+}
+
+void native_key_length(struct v8c_call *c)
+{
+    const struct key *key = key_secret(v8c_call_arg(c, 0));
+    if (key)
+        v8c_call_return_number(c, (double)key->len);
 }
 
 void native_key_bytes(struct v8c_call *c)
@@ -274,6 +307,57 @@ void native_key_write(struct v8c_call *c)
     else
         crypto_refuse(c);
     OPENSSL_clear_free(bytes, len > 0 ? (size_t)len : 0);
+}
+
+/* ---- base64url(text): the bytes; undefined if it is none, or has padding ---- */
+
+/* -1: no digit. */
+static int sextet(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* In place. False: it is none. */
+static bool decode_base64url(uint8_t *text, size_t len, size_t *bytes)
+{
+    uint32_t group = 0;
+    *bytes = 0;
+    for (size_t i = 0; i < len; i++) {
+        const int digit = sextet(text[i]);
+        if (digit < 0)
+            return false;
+        group = group << 6 | (uint32_t)digit;
+        if (i % 4 == 0)
+            continue;
+        /* 4, 2 and 0 bits of this digit belong to the next byte. */
+        text[(*bytes)++] = (uint8_t)(group >> (6 - 2 * (i % 4)));
+    }
+    return len % 4 != 1;
+}
+
+void native_base64url(struct v8c_call *c)
+{
+    struct v8c_value *value = v8c_call_arg(c, 0);
+    if (!v8c_is(value, V8C_STRING) || v8c_string_length(value) > 2 * KEY_SECRET_BYTES_MAX ||
+        !v8c_string_is_latin1(value))
+        return;
+    size_t len = v8c_string_length(value), bytes;
+    uint8_t *text = OPENSSL_malloc(len + 1);
+    if (!text)
+        return;
+    v8c_string_write_latin1(c->isolate, value, text, len);
+    if (decode_base64url(text, len, &bytes)) {
+        struct v8c_value *array = v8c_uint8_array_copy(c->isolate, text, bytes);
+        if (array)
+            v8c_call_return(c, array);
+    }
+    OPENSSL_clear_free(text, len);
 }
 
 /* ---- keyOfParts(type, public parts.., private parts..) ---- */

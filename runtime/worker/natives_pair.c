@@ -309,7 +309,7 @@ void native_key_crypt(struct v8c_call *c)
         crypto_refuse(c);
 }
 
-/* ---- keyAgree(private, public) ---- */
+/* ---- keyAgree(private, public, bits): bits undefined: all there are ---- */
 
 void native_key_agree(struct v8c_call *c)
 {
@@ -324,10 +324,17 @@ void native_key_agree(struct v8c_call *c)
                    EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) > 0 &&
                    EVP_PKEY_derive(ctx, out, &len) > 0;
     EVP_PKEY_CTX_free(ctx);
-    if (is_done)
-        crypto_return_secret(c, out, len);
-    else
+    const bool has_bits = v8c_is(v8c_call_arg(c, 2), V8C_NUMBER);
+    const long bits = has_bits ? crypto_number(c, 2, 8 * (long)len) : 8 * (long)len;
+    if (is_done && bits >= 0) {
+        const size_t wanted = ((size_t)bits + 7) / 8;
+        if (bits % 8)
+            out[wanted - 1] &= (uint8_t)(0xff << (8 - bits % 8));
+        crypto_return(c, out, wanted);
+    } else {
         crypto_refuse(c);
+    }
+    OPENSSL_cleanse(out, sizeof(out));
 }
 
 /* ---- keyEncapsulate(key): [secret, ciphertext]; keyDecapsulate(key, ciphertext) ---- */
