@@ -5,9 +5,10 @@ import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { structuredClone } from './clone.js';
 import { console, report } from './console.js';
-import { Crypto } from './crypto.js';
+import { Crypto, crypto } from './crypto.js';
+import { CryptoKey } from './crypto_key.js';
 import { dispatch, forget, left, load, onCredit } from './dispatch.js';
-import { DOMException } from './dom_exception.js';
+import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { CustomEvent, Event, EventTarget } from './event.js';
 import { fetch } from './fetch.js';
@@ -22,6 +23,7 @@ import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import * as streams from './streams.js';
+import { SubtleCrypto } from './subtle.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
 import { warmUp } from './warm_up.js';
@@ -50,11 +52,11 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
-    Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
+    AbortController, AbortSignal, Blob, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
+    Navigator, Performance, QuotaExceededError, Request, Response, SubtleCrypto, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
 });
 shown({
-    atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
+    atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask,
     setInterval, setTimeout, structuredClone,
 });
 Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });

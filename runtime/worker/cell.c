@@ -10,6 +10,7 @@
 #include "runtime/worker/down.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
+#include "runtime/worker/natives_crypto.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/sandbox.h"
 #include "runtime/worker/slice.h"
@@ -176,6 +177,7 @@ void cell_prepare(struct worker *w, const struct v8c_native_entry *natives)
 {
     requests_init(w);
     timer_heap_init(&w->timers);
+    natives_crypto_start(w);
     isolate_prepare(w, natives);
 }
 

@@ -20,6 +20,7 @@
 
 #include "runtime/job.h"
 #include "runtime/libv8c/v8c.h"
+#include "runtime/worker/key.h"
 #include "runtime/worker/module.h"
 #include "runtime/worker/web.h"
 
@@ -66,6 +67,7 @@ struct isolate {
     bool heap_is_full;
     bool is_condemned;
 
+    struct key_room key_room; /* of crypto.subtle */
     struct module_set modules;
     char *load_error; /* why the script does not load, as the log has it; NULL: it does */
     struct cold_start cold;
