@@ -337,6 +337,9 @@ bool v8c_string_is_latin1(const struct v8c_value *);
 /* Writes at most cap bytes of a string and returns how many; never half a character, no NUL. A lone
  * surrogate is written as U+FFFD; in Latin-1 a unit above 255 loses its high byte. */
 size_t v8c_string_write_utf8(struct v8c_isolate *, const struct v8c_value *, char *buf, size_t cap);
+/* The same; *units is how many of the string's units that were. */
+size_t v8c_string_write_utf8_part(struct v8c_isolate *, const struct v8c_value *, char *buf,
+                                  size_t cap, size_t *units);
 size_t v8c_string_write_latin1(struct v8c_isolate *, const struct v8c_value *, uint8_t *buf,
                                size_t cap);
 size_t v8c_string_write_utf16(struct v8c_isolate *, const struct v8c_value *, uint16_t *buf,

@@ -264,6 +264,14 @@ size_t v8c_string_write_utf8(v8c_isolate *isolate, const v8c_value *string, char
                                           v8::String::WriteFlags::kReplaceInvalidUtf8);
 }
 
+size_t v8c_string_write_utf8_part(v8c_isolate *isolate, const v8c_value *string, char *buf,
+                                  size_t cap, size_t *units)
+{
+    *units = 0;
+    return string_of(string)->WriteUtf8V2(isolate->v8, buf, cap,
+                                          v8::String::WriteFlags::kReplaceInvalidUtf8, units);
+}
+
 static uint32_t units(const v8c_value *string, size_t cap)
 {
     size_t len = v8c_string_length(string);

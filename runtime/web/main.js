@@ -22,6 +22,7 @@ import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import * as streams from './streams.js';
+import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
 import { warmUp } from './warm_up.js';
@@ -51,7 +52,8 @@ delete globalThis.__host;
 installRandom();
 hidden({
     AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
-    Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
+    Navigator, Performance, Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLSearchParams,
+    console, ...streams,
 });
 shown({
     atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,

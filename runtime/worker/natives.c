@@ -1,5 +1,6 @@
 #include "runtime/worker/natives.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -538,33 +539,6 @@ static void native_parse_json(struct v8c_call *c)
         v8c_call_return(c, value);
 }
 
-static void convert_domain(struct v8c_call *c, char *(*convert)(const char *))
-{
-    char domain[1024];
-    struct v8c_value *text = natives_string(c, 0);
-    if (!text)
-        return;
-    size_t len = v8c_string_write_utf8(c->isolate, text, domain, sizeof(domain));
-    v8c_call_return(c, v8c_null(c->isolate));
-    if (len == sizeof(domain) || memchr(domain, '\0', len))
-        return;
-    domain[len] = '\0';
-    char *out = convert(domain);
-    if (out)
-        v8c_call_return(c, v8c_string_utf8(c->isolate, out, strlen(out)));
-    free(out);
-}
-
-static void native_to_ascii(struct v8c_call *c)
-{
-    convert_domain(c, text_domain_to_ascii);
-}
-
-static void native_to_unicode(struct v8c_call *c)
-{
-    convert_domain(c, text_domain_to_unicode);
-}
-
 static struct v8c_value *clone_error(struct v8c_isolate *v8, struct v8c_value *message, void *data)
 {
     return v8c_function_call(v8, v8c_slot(v8, WEB_CLONE_ERROR), NULL, 1, &message, NULL);
@@ -631,7 +605,7 @@ static void native_constant(struct v8c_call *c)
     v8c_call_return(c, v8c_call_data(c));
 }
 
-const struct v8c_native_entry natives[] = {
+static const struct v8c_native_entry natives_core[] = {
     {"respond", native_respond},
     {"write", native_write},
     {"relay", native_relay},
@@ -656,8 +630,6 @@ const struct v8c_native_entry natives[] = {
     {"utf8Decode", native_utf8_decode},
     {"find", native_find},
     {"parseJson", native_parse_json},
-    {"toAscii", native_to_ascii},
-    {"toUnicode", native_to_unicode},
     {"sub", native_sub},
     {"subWrite", native_sub_write},
     {"subFeed", native_sub_feed},
@@ -669,10 +641,27 @@ const struct v8c_native_entry natives[] = {
     {0},
 };
 
+static const struct v8c_native_entry *const tables[] = {natives_core, natives_text, natives_url};
+
+const struct v8c_native_entry *natives_all(void)
+{
+    static struct v8c_native_entry all[NATIVES_MAX + 1];
+    size_t count = 0;
+    if (all[0].call)
+        return all;
+    for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+        for (const struct v8c_native_entry *n = tables[t]; n->call; n++) {
+            assert(count < NATIVES_MAX);
+            all[count++] = *n;
+        }
+    return all;
+}
+
 struct v8c_value *natives_object(struct v8c_isolate *v8)
 {
+    const struct v8c_native_entry *all = natives_all();
     struct v8c_value *object = v8c_object_new(v8);
-    for (unsigned i = 0; natives[i].call; i++)
-        v8c_define(v8, object, v8c_key(v8, natives[i].name), v8c_function_new(v8, i), NULL);
+    for (unsigned i = 0; all[i].call; i++)
+        v8c_define(v8, object, v8c_key(v8, all[i].name), v8c_function_new(v8, i), NULL);
     return object;
 }
