@@ -181,6 +181,11 @@ void v8c_isolate_free(struct v8c_isolate *);
 void *v8c_isolate_data(const struct v8c_isolate *); /* any thread */
 /* From now on this instead of buffer_bytes_max. What is allocated stays. */
 void v8c_isolate_limit_buffers(struct v8c_isolate *, size_t bytes_max);
+/* For memory of natives that counts as if it were that of ArrayBuffers. False: it would pass
+ * buffer_bytes_max. What was taken is given back, before the isolate is freed or by a free_fn of
+ * v8c_wrap_new. Neither calls V8. */
+bool v8c_isolate_take_buffer_bytes(struct v8c_isolate *, size_t len);
+void v8c_isolate_give_buffer_bytes(struct v8c_isolate *, size_t len);
 
 /* Stops the JavaScript that runs now, or the next that starts: V8C_TERMINATED. Any thread. */
 void v8c_isolate_terminate(struct v8c_isolate *);

@@ -41,6 +41,11 @@
 //   urlParse(url, base, parts)          href; undefined: no URL. parts: Uint32Array(7), see url.js. base may be undefined
 //   urlCanParse(url, base)
 //   urlSet(href, part, value, parts)    the href with another part, numbered in url.js
+//   codecNew(format, way)               a codec of runtime/worker/codec.h, whose numbers these are. Throws: no memory is left
+//   codecRun(codec, bytes, from, isLast, counts)
+//                                       the next piece of output, or undefined; counts: Uint32Array(2), bytes consumed from `from` on
+//                                       and enum codec_result
+//   codecEnd(codec)                     it is not needed any more
 //   formDecode(text) formEncode(text)   of application/x-www-form-urlencoded, a name or a value
 //   find(bytes, wanted, from)           where wanted begins in bytes, at `from` or behind; -1: nowhere
 //   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)

@@ -4,6 +4,7 @@ import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { structuredClone } from './clone.js';
+import { CompressionStream, DecompressionStream } from './compression.js';
 import { console, report } from './console.js';
 import { Crypto } from './crypto.js';
 import { dispatch, forget, left, load, onCredit } from './dispatch.js';
@@ -51,7 +52,8 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
+    AbortController, AbortSignal, Blob, CompressionStream, Crypto, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
+    File, FormData, Headers,
     Navigator, Performance, Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLSearchParams,
     console, ...streams,
 });

@@ -641,7 +641,8 @@ static const struct v8c_native_entry natives_core[] = {
     {0},
 };
 
-static const struct v8c_native_entry *const tables[] = {natives_core, natives_text, natives_url};
+static const struct v8c_native_entry *const tables[] = {natives_core, natives_text, natives_url,
+                                                        natives_codec};
 
 const struct v8c_native_entry *natives_all(void)
 {
