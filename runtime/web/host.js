@@ -40,7 +40,7 @@
 //   atob(text) btoa(text)               text; undefined: it cannot be
 //   urlParse(url, base, parts)          href; undefined: no URL. parts: Uint32Array(7), see url.js. base may be undefined
 //   urlCanParse(url, base)
-//   urlSet(href, part, value, parts)    the href with another part, numbered in url.js
+//   urlSet(href, part, value, parts)    the href with another part, numbered in url.js; undefined: it cannot be set
 //   codecNew(format, way)               a codec of runtime/worker/codec.h, whose numbers these are. Throws: no memory is left
 //   codecRun(codec, bytes, from, isLast, counts)
 //                                       the next piece of output, or undefined; counts: Uint32Array(2), bytes consumed from `from` on

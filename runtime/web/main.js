@@ -26,6 +26,7 @@ import * as streams from './streams.js';
 import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
+import { URLPattern } from './url_pattern.js';
 import { warmUp } from './warm_up.js';
 
 function queueMicrotask(callback) {
@@ -54,7 +55,7 @@ installRandom();
 hidden({
     AbortController, AbortSignal, Blob, CompressionStream, Crypto, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
     File, FormData, Headers,
-    Navigator, Performance, Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLSearchParams,
+    Navigator, Performance, Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams,
     console, ...streams,
 });
 shown({

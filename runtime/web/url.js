@@ -15,10 +15,13 @@ const PORT = 5;
 const PATHNAME = 6;
 const SEARCH = 7;
 const HASH = 8;
+const PARTS = ['protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'];
 
 const parts = new Uint32Array(7); // of the URL that was parsed last
 
 let isURL, inner; // inner: an URL of an href that was just parsed
+// (href, name of a part, value): the URL with that part, or undefined if that cannot be.
+export let partSetter;
 let onChange, setPairs; // the half of URLSearchParams
 export let isURLSearchParams;
 
@@ -54,6 +57,10 @@ export class URL {
             const url = new URL(NONE);
             url.#take(href);
             return url;
+        };
+        partSetter = (href, part, value) => {
+            const changed = host.urlSet(href, PARTS.indexOf(part), value, parts);
+            return changed === undefined ? undefined : inner(changed);
         };
     }
 

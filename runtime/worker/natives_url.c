@@ -142,9 +142,10 @@ static void native_url_set(struct v8c_call *c)
         return;
     if (text_read(&value, c, 2)) {
         ada_url url = ada_parse(href.p, href.len);
-        if (ada_is_valid(url))
-            setters[part](url, value.p, value.len);
-        return_url(c, url, v8c_call_arg(c, 0), &href, 3);
+        if (ada_is_valid(url) && setters[part](url, value.p, value.len))
+            return_url(c, url, v8c_call_arg(c, 0), &href, 3);
+        else
+            ada_free(url);
         text_free(&value);
     }
     text_free(&href);
