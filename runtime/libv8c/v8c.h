@@ -326,6 +326,8 @@ bool v8c_to_number(struct v8c_isolate *, struct v8c_value *, double *out, struct
 struct v8c_value *v8c_string_latin1(struct v8c_isolate *, const void *bytes, size_t len);
 struct v8c_value *v8c_string_utf8(struct v8c_isolate *, const void *bytes, size_t len);
 struct v8c_value *v8c_string_utf16(struct v8c_isolate *, const uint16_t *units, size_t count);
+/* Whether bytes are well-formed UTF-8. Any time, any thread. */
+bool v8c_is_utf8(const void *bytes, size_t len);
 /* A property key: one copy per isolate, compared by address. Make it once, keep it in a slot or
  * global. */
 struct v8c_value *v8c_key(struct v8c_isolate *, const char *text);

@@ -14,7 +14,6 @@
 #include "runtime/worker/request.h"
 #include "runtime/worker/script.h"
 #include "runtime/worker/slice.h"
-#include "runtime/worker/text.h"
 #include "runtime/worker/worker.h"
 
 struct isolate *natives_isolate(const struct v8c_call *c)
@@ -484,7 +483,7 @@ static void native_utf8_encode(struct v8c_call *c)
 static void native_utf8_decode(struct v8c_call *c)
 {
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
-    if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !text_is_utf8(bytes.data, bytes.len))
+    if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !v8c_is_utf8(bytes.data, bytes.len))
         return;
     struct v8c_value *text =
         v8c_string_utf8(c->isolate, bytes.data ? bytes.data : (uint8_t *)"", bytes.len);

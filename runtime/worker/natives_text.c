@@ -118,7 +118,7 @@ static struct v8c_value *decode_utf8(const struct v8c_call *c, struct decoding *
         text_len -= sizeof(mark);
     }
     struct v8c_value *value = NULL;
-    if (!(d->flags & DECODE_FATAL) || text_is_utf8(text, text_len)) {
+    if (!(d->flags & DECODE_FATAL) || v8c_is_utf8(text, text_len)) {
         value = v8c_string_utf8(c->isolate, text_len ? text : mark, text_len);
         if (!value)
             too_long(c);

@@ -1,41 +1,7 @@
 #include "runtime/worker/text.h"
 
+#include <stdbool.h>
 #include <string.h>
-
-/* Unicode 15, table 3-7: well-formed byte sequences. */
-bool text_is_utf8(const uint8_t *p, size_t len)
-{
-    const uint8_t *end = p + len;
-    while (p < end) {
-        uint64_t eight;
-        while (end - p >= 8) { /* most text is ASCII */
-            memcpy(&eight, p, 8);
-            if (eight & 0x8080808080808080ull)
-                break;
-            p += 8;
-        }
-        if (p == end)
-            return true;
-        uint8_t b = *p++;
-        if (b < 0x80)
-            continue;
-        size_t more = b >= 0xc2 && b <= 0xdf   ? 1
-                      : b >= 0xe0 && b <= 0xef ? 2
-                      : b >= 0xf0 && b <= 0xf4 ? 3
-                                               : 0;
-        if (more == 0 || (size_t)(end - p) < more)
-            return false;
-        uint8_t low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
-        uint8_t high = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
-        if (*p < low || *p > high)
-            return false;
-        p++;
-        while (--more)
-            if ((*p++ & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
 
 size_t text_open_utf8(const uint8_t *p, size_t len)
 {

@@ -2,11 +2,8 @@
 #ifndef HEARTH_WORKER_TEXT_H
 #define HEARTH_WORKER_TEXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-bool text_is_utf8(const uint8_t *, size_t len);
 
 /* How many bytes at the end begin a sequence that may still become a whole one: 0 to 3. */
 size_t text_open_utf8(const uint8_t *, size_t len);

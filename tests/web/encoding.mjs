@@ -1,4 +1,4 @@
-import { equal, rejects, suite, throws } from './assert.mjs';
+import { equal, ok, rejects, suite, throws } from './assert.mjs';
 
 const bytes = (...list) => new Uint8Array(list);
 
@@ -150,6 +150,26 @@ export default suite({
         const part = new Uint8Array(8);
         equal(new TextEncoder().encodeInto('abc', part.subarray(2, 4)), { read: 2, written: 2 });
         equal(part, bytes(0, 0, 0x61, 0x62, 0, 0, 0, 0));
+    },
+    'long texts are as short ones': () => {
+        const encoder = new TextEncoder();
+        const decoder = new TextDecoder();
+        for (const text of ['a', 'é', 'aé', '€', 'a€é', '😀', 'a😀']) {
+            for (const tail of ['', '\ud800', '\udc00b', '\xff', '\0']) {
+                const long = text.repeat(50) + tail;
+                const expected = [...long].flatMap((c) => [...encoder.encode(c)]);
+                equal([...encoder.encode(long)], expected, text + escape(tail));
+                equal(decoder.decode(bytes(...expected)), long.toWellFormed());
+                equal(decoder.decode(bytes(...expected, 0xc3)), long.toWellFormed() + '\ufffd');
+                for (const room of [0, 1, 31, 49, 50, 100, 149, 150, 199, 200, 999]) {
+                    const into = new Uint8Array(room);
+                    const { read, written } = encoder.encodeInto(long, into);
+                    equal([...into.subarray(0, written)], expected.slice(0, written), `${text} into ${room}`);
+                    equal(decoder.decode(into.subarray(0, written)), long.slice(0, read).toWellFormed());
+                    ok(read === long.length || written + 4 > room, `${text} into ${room}: as much as there is room for`);
+                }
+            }
+        }
     },
     'atob and btoa': () => {
         equal(btoa('hällo\xff'), 'aORsbG//');
