@@ -147,6 +147,20 @@ static struct v8c_value *shortest_string(struct v8c_isolate *v8, uint16_t *units
     return v8c_string_latin1(v8, bytes, count);
 }
 
+/* Bytes that are their own code points: of windows-1252, which "latin1" means, all but 32, of the
+ * other encodings of one byte the first 128. */
+static bool is_latin1(enum encoding encoding, struct v8c_bytes bytes)
+{
+    const uint8_t mask = encoding == ENCODING_WINDOWS_1252 ? 0xe0 : 0x80;
+    uint8_t is_other = 0;
+
+    if (encoding < ENCODING_SINGLE_FIRST || encoding > ENCODING_SINGLE_LAST)
+        return false;
+    for (size_t i = 0; i < bytes.len; i++)
+        is_other |= (bytes.data[i] & mask) == 0x80;
+    return !is_other;
+}
+
 static struct v8c_value *decode_legacy(const struct v8c_call *c, struct decoding *d)
 {
     uint16_t small[SMALL + DECODER_KEPT_MAX], *units = small;
@@ -156,6 +170,8 @@ static struct v8c_value *decode_legacy(const struct v8c_call *c, struct decoding
 
     if (d->bytes.len > DECODER_UNITS_MAX)
         return too_long(c);
+    if (d->bytes.len > 0 && is_latin1(d->encoding, d->bytes))
+        return v8c_string_latin1(c->isolate, d->bytes.data, d->bytes.len);
     if (d->bytes.len > SMALL)
         units = malloc((d->bytes.len + DECODER_KEPT_MAX) * sizeof(*units));
     if (!units)
