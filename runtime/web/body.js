@@ -8,12 +8,13 @@ import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
-import { ReadableStream } from './streams.js';
+import { ReadableStream } from './streams/index.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const exactDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 // (ReadableStream or XMLHttpRequestBodyInit)
 export function BodyInit(init, what) {
@@ -188,7 +189,7 @@ export class Body {
         const type = extractMimeType(contentType);
         if (type?.essence === 'application/x-www-form-urlencoded') {
             const form = new FormData();
-            for (const [name, value] of new URLSearchParams('?' + decoder.decode(bytes))) form.append(name, value);
+            for (const [name, value] of new URLSearchParams('?' + exactDecoder.decode(bytes))) form.append(name, value);
             return form;
         }
         if (type?.essence === 'multipart/form-data' && type.parameters.has('boundary'))

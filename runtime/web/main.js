@@ -4,6 +4,7 @@ import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { structuredClone } from './clone.js';
+import { CompressionStream, DecompressionStream } from './compression.js';
 import { console, report } from './console.js';
 import { Crypto, crypto } from './crypto.js';
 import { CryptoKey } from './crypto_key.js';
@@ -22,10 +23,12 @@ import { forgetRandom, installRandom } from './random.js';
 import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
-import * as streams from './streams.js';
+import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';
+import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
+import { URLPattern } from './url_pattern.js';
 import { warmUp } from './warm_up.js';
 
 function queueMicrotask(callback) {
@@ -52,8 +55,9 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
-    Navigator, Performance, QuotaExceededError, Request, Response, SubtleCrypto, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
+    AbortController, AbortSignal, Blob, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
+    File, FormData, Headers, Navigator, Performance, QuotaExceededError, Request, Response, SubtleCrypto, TextDecoder, TextDecoderStream,
+    TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, console, ...streams,
 });
 shown({
     atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask,
