@@ -604,8 +604,9 @@ struct v8c_reader;
 /* How objects of the host's own classes are cloned. All may be NULL: wrapped pointers then cannot
  * be cloned. */
 struct v8c_clone_hooks {
-    /* Is this plain object one of the host's? Called for every object: keep it quick. */
-    bool (*is_host)(struct v8c_isolate *, struct v8c_value *object, void *data);
+    /* Is this plain object one of the host's? 1 yes, 0 no, -1 after v8c_throw. Called for every
+     * object whose prototype is another than that of {}: keep it quick. */
+    int (*is_host)(struct v8c_isolate *, struct v8c_value *object, void *data);
     /* Writes it by v8c_writer_*. False after v8c_throw. */
     bool (*write)(struct v8c_isolate *, struct v8c_writer *, struct v8c_value *object, void *data);
     /* Reads it by v8c_reader_*. NULL after v8c_throw. */

@@ -1,4 +1,5 @@
 // Streams: the web-streams-polyfill package, and the two text transforms that belong to the Encoding Standard.
+import './injected.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import {
     ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,

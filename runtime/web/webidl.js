@@ -11,6 +11,7 @@
 //       attributes: { url: readonly, onabort: EventHandler },
 //       statics: { json: [any, optional(ResponseInit)] },
 //       constants: { NONE: 0 },
+//       ofGlobal: true,                           its operations without a receiver are about the global object
 //       iterable: (headers) => [[name, value]],   pairs; or setlike values with values: true
 //   });
 //
@@ -22,6 +23,7 @@
 
 const { apply, getOwnPropertyDescriptor, ownKeys } = Reflect;
 const { defineProperty } = Object;
+const theGlobal = globalThis;
 const reject = (error) => Promise.reject(error);
 
 function missing(what, required, given) {
@@ -242,11 +244,12 @@ export const optional = (type, byDefault = undefined) => ({ type, isOptional: tr
 export const rest = (type) => ({ type, isRest: true });
 export const promise = (...parameters) => ({ parameters, isPromise: true });
 
-// The function that is seen: it checks, converts, and calls `work`.
-function operation(owner, name, signature, work, is) {
+// The function that is seen: it checks, converts, and calls `work`. ofGlobal: without a receiver it is about the global object.
+function operation(owner, name, signature, work, is, ofGlobal = false) {
     const { parameters, isPromise } = Array.isArray(signature) ? { parameters: signature, isPromise: false } : signature;
-    const what = `${owner}.${name}`;
-    const given = { work, is, missing, misused, reject };
+    const what = owner ? `${owner}.${name}` : name;
+    const given = { work, is, missing, misused, reject, theGlobal };
+    const self = ofGlobal ? '(this ?? theGlobal)' : 'this';
     const code = [];
     const names = [];
     let count = 0;
@@ -272,10 +275,10 @@ function operation(owner, name, signature, work, is) {
     return compiled([
         `{ ${JSON.stringify(name)}(${names.join(', ')}) {`,
         isPromise ? 'try {' : '',
-        is ? `if (!is(this)) throw misused(${JSON.stringify(what)}, ${JSON.stringify(owner)});` : '',
+        is ? `if (!is(${self})) throw misused(${JSON.stringify(what)}, ${JSON.stringify(owner)});` : '',
         count ? `if (arguments.length < ${count}) throw missing(${JSON.stringify(what)}, ${count}, arguments.length);` : '',
         ...code,
-        `return work.call(${['this', ...all].join(', ')});`,
+        `return work.call(${[self, ...all].join(', ')});`,
         isPromise ? '} catch (error) { return reject(error); }' : '',
         `} }[${JSON.stringify(name)}];`,
     ], given);
@@ -342,11 +345,30 @@ function makeIterable(prototype, name, { iterable, is, isValues }) {
 
 // ---- interfaces
 
-function declareMembers(target, name, { operations = {}, attributes = {} }, is, isHidden) {
+// A function of the global object: no receiver is asked for.
+export function globalFunction(name, signature, work) {
+    return operation('', name, signature, work, undefined);
+}
+
+// A namespace object (3.13): its members, and nothing to construct.
+export function namespace(name, operations, works) {
+    const target = Object.create({});
+    for (const [key, signature] of Object.entries(operations)) {
+        const value = operation(name, key, signature, works[key], undefined);
+        defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+    }
+    defineProperty(target, Symbol.toStringTag, { value: name, configurable: true });
+    return target;
+}
+
+// Prototype -> brand, of all that is declared: which objects are the platform's (clone.js).
+export const platform = new Map();
+
+function declareMembers(target, name, { operations = {}, attributes = {}, ofGlobal }, is, isHidden) {
     const there = new Set(ownKeys(target).filter((key) => !isHidden(key)));
     for (const [key, signature] of Object.entries(operations)) {
         if (!there.delete(key)) throw new Error(`${name}.${key} is declared and not there`);
-        const value = operation(name, key, signature, target[key], is);
+        const value = operation(name, key, signature, target[key], is, ofGlobal);
         defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
     }
     for (const [key, type] of Object.entries(attributes)) {
@@ -362,6 +384,7 @@ export function declare(Class, spec) {
     const { constructor: length, name = Class.name, is, statics = {}, constants = {}, iterable, values: isValues = false } =
         { ...spec, constructor: Object.hasOwn(spec, 'constructor') ? spec.constructor : 0 };
     const { prototype } = Class;
+    if (is) platform.set(prototype, is);
     const own = new Set([...ownKeys(class { static x() {} }), 'name']);
     own.delete('x');
     declareMembers(prototype, name, spec, is, (key) => key === 'constructor');

@@ -95,7 +95,7 @@ static void what_cannot_be_cloned_is_an_error(void **state)
     world_close(&w);
 }
 
-static bool is_host(struct v8c_isolate *isolate, struct v8c_value *object, void *data)
+static int is_host(struct v8c_isolate *isolate, struct v8c_value *object, void *data)
 {
     return v8c_has(isolate, object, v8c_key(isolate, "host"), NULL) == 1;
 }
@@ -135,7 +135,7 @@ static void host_objects_go_through_hooks(void **state)
     struct world w;
     struct v8c_blob bytes;
     world_open(&w, (struct v8c_isolate_params){0});
-    assert_true(v8c_serialize(w.isolate, world_run(&w, "[{host: 5}, {plain: 1}]"), NULL, NULL, 0,
+    assert_true(v8c_serialize(w.isolate, world_run(&w, "[new (class { host = 5 })(), {plain: 1}]"), NULL, NULL, 0,
                               &hooks, &bytes, &w.error));
     world_define(&w, "c",
                  v8c_deserialize(w.isolate, bytes.data, bytes.len, NULL, 0, &hooks, &w.error));

@@ -1,0 +1,192 @@
+// What is added to web-streams-polyfill: Workers' IdentityTransformStream and FixedLengthStream, streams that go to another owner (Streams
+// 8), and members that are as Web IDL has them.
+import { addAlgorithm } from './abort.js';
+import { clone, dataCloneError, transferable } from './clone.js';
+import { viewOf } from './encoding.js';
+import {
+    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+    ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+    TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
+} from './streams.js';
+import { declare, enforceRange, isBufferSource, platform, required, unsignedLongLong } from './webidl.js';
+
+const { defineProperty, getPrototypeOf, hasOwn, setPrototypeOf } = Object;
+
+// ---- brands: the polyfill keeps its state in properties
+
+const FIELDS = new Map([
+    [ByteLengthQueuingStrategy, '_byteLengthQueuingStrategyHighWaterMark'],
+    [CountQueuingStrategy, '_countQueuingStrategyHighWaterMark'],
+    [ReadableByteStreamController, '_controlledReadableByteStream'],
+    [ReadableStream, '_readableStreamController'],
+    [ReadableStreamBYOBReader, '_readIntoRequests'],
+    [ReadableStreamBYOBRequest, '_associatedReadableByteStreamController'],
+    [ReadableStreamDefaultController, '_controlledReadableStream'],
+    [ReadableStreamDefaultReader, '_readRequests'],
+    [TransformStream, '_transformStreamController'],
+    [TransformStreamDefaultController, '_controlledTransformStream'],
+    [WritableStream, '_writableStreamController'],
+    [WritableStreamDefaultController, '_controlledWritableStream'],
+    [WritableStreamDefaultWriter, '_ownerWritableStream'],
+]);
+
+const brandOf = (Class) => {
+    const field = FIELDS.get(Class);
+    return (value) => typeof value === 'object' && value !== null && hasOwn(value, field) && value instanceof Class;
+};
+
+for (const Class of FIELDS.keys()) {
+    platform.set(Class.prototype, brandOf(Class));
+    defineProperty(Class.prototype, Symbol.toStringTag, { value: Class.name, writable: false, enumerable: false, configurable: true });
+}
+
+const isReadableStream = brandOf(ReadableStream);
+const isTransformStream = brandOf(TransformStream);
+const isWritableStream = brandOf(WritableStream);
+
+// The prototype of its iterators (Web IDL 3.7.10.2).
+const iterator = getPrototypeOf(new ReadableStream().values());
+setPrototypeOf(iterator, getPrototypeOf(getPrototypeOf(async function* () {}).prototype));
+delete iterator[Symbol.asyncIterator];
+defineProperty(iterator, Symbol.toStringTag, { value: 'ReadableStream AsyncIterator', configurable: true });
+
+// ---- transfer: the old stream is locked, and the new one reads from it or writes to it. Chunks are cloned, as they would be on their
+// way through a port.
+
+const copyOf = (chunk) => clone(chunk, []).value;
+
+function moveReadable(stream) {
+    if (stream.locked) throw dataCloneError('a stream that is locked can not be transferred');
+    const reader = stream.getReader();
+    return new ReadableStream({
+        async pull(controller) {
+            const { done, value } = await reader.read();
+            if (done) return controller.close();
+            try {
+                controller.enqueue(copyOf(value));
+            } catch (error) {
+                reader.cancel(error).catch(() => {});
+                throw error;
+            }
+        },
+        cancel(reason) { return reader.cancel(reason); },
+    }, { highWaterMark: 0 });
+}
+
+function moveWritable(stream) {
+    if (stream.locked) throw dataCloneError('a stream that is locked can not be transferred');
+    const writer = stream.getWriter();
+    writer.closed.catch(() => {});
+    return new WritableStream({
+        async write(chunk) {
+            let copy;
+            try {
+                copy = copyOf(chunk);
+            } catch (error) {
+                writer.abort(error).catch(() => {});
+                throw error;
+            }
+            await writer.ready;
+            await writer.write(copy);
+        },
+        close() { return writer.close(); },
+        abort(reason) { return writer.abort(reason); },
+    });
+}
+
+// A TransformStream of two sides that are there.
+function joined(readable, writable, stream = new TransformStream()) {
+    stream._readable = readable;
+    stream._writable = writable;
+    return stream;
+}
+
+transferable(isReadableStream, moveReadable);
+transferable(isWritableStream, moveWritable);
+transferable(isTransformStream, (stream) => {
+    if (stream._readable.locked || stream._writable.locked) throw dataCloneError('a stream that is locked can not be transferred');
+    return joined(moveReadable(stream._readable), moveWritable(stream._writable));
+});
+
+// ---- Workers' streams of bytes
+
+// Two sides: what is written to one is read from the other, chunk by chunk, when it is asked for. left: how many bytes may come and must;
+// undefined: any.
+function bytePair(left) {
+    let out;
+    let inner;
+    let asked = Promise.withResolvers();
+    let given = Promise.withResolvers();
+    const readable = new ReadableStream({
+        type: 'bytes',
+        start(controller) { out = controller; },
+        pull() {
+            asked.resolve();
+            return given.promise;
+        },
+        cancel(reason) {
+            inner.error(reason);
+            asked.resolve(); // the write that waits fails
+        },
+    }, { highWaterMark: 0 });
+    const give = (act) => {
+        act();
+        given.resolve();
+        [asked, given] = [Promise.withResolvers(), Promise.withResolvers()];
+    };
+    const fail = (error) => {
+        give(() => out.error(error));
+        throw error;
+    };
+    const writable = new WritableStream({
+        start(controller) {
+            inner = controller;
+            addAlgorithm(controller.signal, () => asked.resolve());
+        },
+        async write(chunk) {
+            if (!isBufferSource(chunk)) fail(new TypeError('a chunk of this stream is an ArrayBuffer or a view of one'));
+            const bytes = viewOf(chunk).slice();
+            if (bytes.length === 0) return;
+            if (left !== undefined && bytes.length > left) fail(new TypeError('more bytes than the stream is long'));
+            await asked.promise;
+            if (left !== undefined) left -= bytes.length;
+            give(() => out.enqueue(bytes));
+        },
+        close() {
+            if (left) fail(new TypeError(`the stream was closed ${left} bytes before its end`));
+            give(() => {
+                out.close();
+                out.byobRequest?.respond(0);
+            });
+        },
+        abort(reason) { give(() => out.error(reason)); },
+    });
+    return { readable, writable };
+}
+
+export class IdentityTransformStream extends TransformStream {
+    constructor() {
+        super();
+        const { readable, writable } = bytePair(undefined);
+        joined(readable, writable, this);
+    }
+}
+
+declare(IdentityTransformStream, {});
+
+const lengths = new WeakMap(); // the readable side of a FixedLengthStream -> its length
+// undefined: not known.
+export const lengthOfStream = (stream) => lengths.get(stream);
+
+export class FixedLengthStream extends IdentityTransformStream {
+    constructor(length) {
+        required(arguments, 1, 'FixedLengthStream');
+        const bytes = enforceRange(unsignedLongLong)(length, 'FixedLengthStream, argument 1');
+        super();
+        const { readable, writable } = bytePair(bytes);
+        joined(readable, writable, this);
+        lengths.set(readable, bytes);
+    }
+}
+
+declare(FixedLengthStream, { constructor: 1 });
