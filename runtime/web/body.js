@@ -6,7 +6,7 @@ import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
-import { ReadableStream } from './streams.js';
+import { ReadableStream, TextDecoderStream } from './streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, promise, readonly, USVString } from './webidl.js';
 
@@ -136,6 +136,11 @@ export class Body {
         return decoder.decode(await this.bytes());
     }
 
+    textStream() {
+        if (this.isUnusable) throw new TypeError('the body was used already, or is locked');
+        return (this.stream() ?? streamOf('')).pipeThrough(new TextDecoderStream());
+    }
+
     // A body is often a stranger's: bytes that nest too deep or have too many names are a RangeError, as in V8 what its stack does
     // not hold. A script that wants them all the same parses text().
     async json() {
@@ -174,12 +179,14 @@ export function includeBody(Class, of) {
         formData() { return of(this).formData(this.headers.get('content-type')); },
         json() { return of(this).json(); },
         text() { return of(this).text(); },
+        textStream() { return of(this).textStream(); },
     };
     Object.defineProperties(Class.prototype, Object.getOwnPropertyDescriptors(members));
 }
 
 export const bodyOperations = {
     arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
+    textStream: [],
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };
 

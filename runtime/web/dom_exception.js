@@ -12,10 +12,13 @@ const CODES = {
     URLMismatchError: 21, QuotaExceededError: 22, TimeoutError: 23, InvalidNodeTypeError: 24, DataCloneError: 25,
 };
 
-// Codes that have a constant and no name any more.
-const CONSTANTS = { DOMSTRING_SIZE_ERR: 2, NO_DATA_ALLOWED_ERR: 6, VALIDATION_ERR: 16 };
+// Codes that have a constant and no name any more, and the constants that are not made of the name.
+const CONSTANTS = {
+    DOMSTRING_SIZE_ERR: 2, NO_DATA_ALLOWED_ERR: 6, INUSE_ATTRIBUTE_ERR: 10, VALIDATION_ERR: 16, URL_MISMATCH_ERR: 21,
+};
 for (const [name, code] of Object.entries(CODES))
-    CONSTANTS[name.replace(/Error$/, '').replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase() + '_ERR'] = code;
+    if (code !== CONSTANTS.INUSE_ATTRIBUTE_ERR && code !== CONSTANTS.URL_MISMATCH_ERR)
+        CONSTANTS[name.replace(/Error$/, '').replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase() + '_ERR'] = code;
 const inOrder = Object.fromEntries(Object.entries(CONSTANTS).sort(([, a], [, b]) => a - b));
 
 // Private fields on an object that is there: an Error of V8's, so that Error.isError() and whoever prints errors know it.

@@ -3,7 +3,7 @@
 import { DOMException } from './dom_exception.js';
 import { CONVERTED, errorArgumentsBy, Event, EventInit } from './event.js';
 import {
-    any, boolean, declare, dictionary, DOMString, nullable, object, optional, readonly, required, requiredMember, sequence,
+    any, boolean, declare, dictionary, DOMString, nullable, object, optional, promise, readonly, required, requiredMember, sequence,
     double, unsignedLong, unsignedShort, USVString,
 } from './webidl.js';
 
@@ -302,7 +302,7 @@ declare(FetchEvent, {
     is: isFetchEvent,
     operations: { passThroughOnException: [], respondWith: [any] },
     attributes: {
-        clientId: readonly, handled: readonly, preloadResponse: readonly, replacesClientId: readonly, request: readonly,
+        clientId: readonly, handled: promise(), preloadResponse: promise(), replacesClientId: readonly, request: readonly,
         resultingClientId: readonly,
     },
 });

@@ -40,6 +40,8 @@ for (const Class of FIELDS.keys()) {
     defineProperty(Class.prototype, Symbol.toStringTag, { value: Class.name, writable: false, enumerable: false, configurable: true });
 }
 
+delete WritableStreamDefaultController.prototype.abortReason; // of an older standard
+
 const isReadableStream = brandOf(ReadableStream);
 const isTransformStream = brandOf(TransformStream);
 const isWritableStream = brandOf(WritableStream);

@@ -135,8 +135,8 @@ static void host_objects_go_through_hooks(void **state)
     struct world w;
     struct v8c_blob bytes;
     world_open(&w, (struct v8c_isolate_params){0});
-    assert_true(v8c_serialize(w.isolate, world_run(&w, "[new (class { host = 5 })(), {plain: 1}]"), NULL, NULL, 0,
-                              &hooks, &bytes, &w.error));
+    assert_true(v8c_serialize(w.isolate, world_run(&w, "[new (class { host = 5 })(), {plain: 1}]"),
+                              NULL, NULL, 0, &hooks, &bytes, &w.error));
     world_define(&w, "c",
                  v8c_deserialize(w.isolate, bytes.data, bytes.len, NULL, 0, &hooks, &w.error));
     assert_true(world_is_true(&w, "Array.isArray(c[0]) && c[0][0] === 5 && c[1].plain === 1"));
