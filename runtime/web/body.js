@@ -6,7 +6,7 @@ import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
-import { ReadableStream, TextDecoderStream } from './streams.js';
+import { isDisturbed, ReadableStream, TextDecoderStream } from './streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, promise, readonly, USVString } from './webidl.js';
 
@@ -26,7 +26,7 @@ export function extract(init) {
     if (typeof init === 'string') return { source: init, type: 'text/plain;charset=UTF-8' };
     if (init instanceof ReadableStream) {
         if (init.locked) throw new TypeError('the body stream is locked');
-        if (disturbed(init)) throw new TypeError('the body stream was read from already');
+        if (isDisturbed(init)) throw new TypeError('the body stream was read from already');
         return { source: init, type: null };
     }
     if (isBlob(init)) return { source: blobBytes(init), type: init.type || null };
@@ -77,7 +77,7 @@ export class Body {
     }
 
     get isUsed() {
-        return this.isTaken || (this.source instanceof ReadableStream && disturbed(this.source));
+        return this.isTaken || (this.source instanceof ReadableStream && isDisturbed(this.source));
     }
 
     get isUnusable() {
@@ -189,8 +189,3 @@ export const bodyOperations = {
     textStream: [],
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };
-
-// The ponyfill keeps this in a plain property; the standard has no public way to ask.
-function disturbed(stream) {
-    return Boolean(stream._disturbed);
-}

@@ -2,7 +2,7 @@
 // gives the sender new credit.
 import { concat } from './blob.js';
 import { host } from './host.js';
-import { ReadableStream } from './streams.js';
+import { isDisturbed, ReadableStream } from './streams.js';
 
 const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
 
@@ -62,7 +62,7 @@ const streams = new WeakMap(); // stream -> its Incoming
 // The Incoming whose bytes a body still holds in full: itself, or a stream of it that nobody touched.
 export function untouchedIncoming(body) {
     if (body instanceof Incoming) return body;
-    return body.locked || body._disturbed ? undefined : streams.get(body);
+    return body.locked || isDisturbed(body) ? undefined : streams.get(body);
 }
 
 export function incomingStream(incoming) {

@@ -32,7 +32,7 @@ import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
-import * as streams from './streams.js';
+import * as allOfStreams from './streams.js';
 import { forgetOrigin } from './time.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -50,6 +50,7 @@ function shown(values) {
 
 delete globalThis.__host;
 installRandom();
+const { isDisturbed, ...streams } = allOfStreams;
 installGlobal();
 requestsBy(isRequest);
 hidden({

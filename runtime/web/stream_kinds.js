@@ -8,26 +8,33 @@ import {
     ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
     TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
 } from './streams.js';
+// The symbols of hide_fields.py.
+import {
+    $_associatedReadableByteStreamController, $_byteLengthQueuingStrategyHighWaterMark, $_controlledReadableByteStream,
+    $_controlledReadableStream, $_controlledTransformStream, $_controlledWritableStream, $_countQueuingStrategyHighWaterMark,
+    $_ownerWritableStream, $_readIntoRequests, $_readRequests, $_readable, $_readableStreamController,
+    $_transformStreamController, $_writable, $_writableStreamController,
+} from 'web-streams-polyfill';
 import { declare, enforceRange, isBufferSource, platform, required, unsignedLongLong } from './webidl.js';
 
 const { defineProperty, getPrototypeOf, hasOwn, setPrototypeOf } = Object;
 
-// ---- brands: the polyfill keeps its state in properties
+// ---- brands: the polyfill keeps its state in properties of symbols
 
 const FIELDS = new Map([
-    [ByteLengthQueuingStrategy, '_byteLengthQueuingStrategyHighWaterMark'],
-    [CountQueuingStrategy, '_countQueuingStrategyHighWaterMark'],
-    [ReadableByteStreamController, '_controlledReadableByteStream'],
-    [ReadableStream, '_readableStreamController'],
-    [ReadableStreamBYOBReader, '_readIntoRequests'],
-    [ReadableStreamBYOBRequest, '_associatedReadableByteStreamController'],
-    [ReadableStreamDefaultController, '_controlledReadableStream'],
-    [ReadableStreamDefaultReader, '_readRequests'],
-    [TransformStream, '_transformStreamController'],
-    [TransformStreamDefaultController, '_controlledTransformStream'],
-    [WritableStream, '_writableStreamController'],
-    [WritableStreamDefaultController, '_controlledWritableStream'],
-    [WritableStreamDefaultWriter, '_ownerWritableStream'],
+    [ByteLengthQueuingStrategy, $_byteLengthQueuingStrategyHighWaterMark],
+    [CountQueuingStrategy, $_countQueuingStrategyHighWaterMark],
+    [ReadableByteStreamController, $_controlledReadableByteStream],
+    [ReadableStream, $_readableStreamController],
+    [ReadableStreamBYOBReader, $_readIntoRequests],
+    [ReadableStreamBYOBRequest, $_associatedReadableByteStreamController],
+    [ReadableStreamDefaultController, $_controlledReadableStream],
+    [ReadableStreamDefaultReader, $_readRequests],
+    [TransformStream, $_transformStreamController],
+    [TransformStreamDefaultController, $_controlledTransformStream],
+    [WritableStream, $_writableStreamController],
+    [WritableStreamDefaultController, $_controlledWritableStream],
+    [WritableStreamDefaultWriter, $_ownerWritableStream],
 ]);
 
 const brandOf = (Class) => {
@@ -98,16 +105,16 @@ function moveWritable(stream) {
 
 // A TransformStream of two sides that are there.
 function joined(readable, writable, stream = new TransformStream()) {
-    stream._readable = readable;
-    stream._writable = writable;
+    stream[$_readable] = readable;
+    stream[$_writable] = writable;
     return stream;
 }
 
 transferable(isReadableStream, moveReadable);
 transferable(isWritableStream, moveWritable);
 transferable(isTransformStream, (stream) => {
-    if (stream._readable.locked || stream._writable.locked) throw dataCloneError('a stream that is locked can not be transferred');
-    return joined(moveReadable(stream._readable), moveWritable(stream._writable));
+    if (stream[$_readable].locked || stream[$_writable].locked) throw dataCloneError('a stream that is locked can not be transferred');
+    return joined(moveReadable(stream[$_readable]), moveWritable(stream[$_writable]));
 });
 
 // ---- Workers' streams of bytes

@@ -2,7 +2,7 @@
 import './injected.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import {
-    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
+    $_disturbed, ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
     ReadableStreamBYOBReader, ReadableStreamBYOBRequest, ReadableStreamDefaultController,
     ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
     WritableStreamDefaultController, WritableStreamDefaultWriter,
@@ -14,6 +14,9 @@ export {
     ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
     WritableStreamDefaultController, WritableStreamDefaultWriter,
 };
+
+// The standard has no public way to ask whether a stream was read from or cancelled.
+export const isDisturbed = (stream) => stream[$_disturbed];
 
 export class TextEncoderStream {
     #transform;

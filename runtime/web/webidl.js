@@ -43,6 +43,9 @@ function misused(what, name) {
     return new TypeError(`${what}: Illegal invocation: this is no ${name}`);
 }
 
+// Prototype -> brand, of all that is declared: which objects are the platform's (clone.js).
+export const platform = new Map();
+
 // ---- types
 
 export const any = (value) => value;
@@ -201,7 +204,8 @@ export const AnyBufferSource = (value, what) => {
 // ---- code made while the snapshot is built: new Function is off in every isolate that runs scripts
 
 function compiled(parts, given) {
-    return new Function(...Object.keys(given), `'use strict'; return ${parts.join('\n')}`)(...Object.values(given));
+    const text = `'use strict'; return ${parts.join('\n')}\n//# sourceURL=hearth:web`; // in stacks, as the rest of the platform
+    return new Function(...Object.keys(given), text)(...Object.values(given));
 }
 
 // dictionary('ResponseInit', { status: [unsignedShort, 200], headers: HeadersInit }): a member is a type, or [type, default], or
@@ -310,6 +314,7 @@ function iterators(owner, list, isValues) {
             this.#target = target;
             this.#kind = kind;
         }
+        static is(value) { return typeof value === 'object' && value !== null && #target in value; }
         next() {
             const all = list(this.#target);
             if (this.#index >= all.length) return { value: undefined, done: true };
@@ -321,6 +326,8 @@ function iterators(owner, list, isValues) {
     }
     const prototype = Iterator.prototype;
     delete prototype.constructor;
+    platform.set(prototype, Iterator.is);
+    delete Iterator.is;
     Object.setPrototypeOf(prototype, IteratorPrototype);
     defineProperty(prototype, 'next', { enumerable: true });
     defineProperty(prototype, Symbol.toStringTag, { value: `${owner} Iterator`, configurable: true });
@@ -360,9 +367,6 @@ export function namespace(name, operations, works) {
     defineProperty(target, Symbol.toStringTag, { value: name, configurable: true });
     return target;
 }
-
-// Prototype -> brand, of all that is declared: which objects are the platform's (clone.js).
-export const platform = new Map();
 
 function declareMembers(target, name, { operations = {}, attributes = {}, ofGlobal }, is, isHidden) {
     const there = new Set(ownKeys(target).filter((key) => !isHidden(key)));
