@@ -86,6 +86,10 @@ struct v8c_error {
  * getters but those of a hostile error's own stack and message, whose exceptions it drops. */
 void v8c_error_describe(struct v8c_isolate *, struct v8c_value *thrown, struct v8c_error *);
 
+/* Where the JavaScript that runs now stands: name, line and column of the innermost function whose
+ * script's name does not begin with `besides`. False: there is none. */
+bool v8c_error_where(struct v8c_isolate *, const char *besides, struct v8c_error *);
+
 /* ---- process ---- */
 
 struct v8c_init_params {

@@ -1,5 +1,5 @@
 // DOMException and QuotaExceededError (Web IDL 2.8, 3.14): errors with a stack of their own, whose name and message are attributes.
-import { declare, dictionary, DOMString, double, readonly } from './webidl.js';
+import { any, declare, dictionary, DOMString, double, readonly } from './webidl.js';
 
 const { construct, defineProperty } = Reflect;
 const { captureStackTrace } = Error;
@@ -32,12 +32,13 @@ export let isDOMException, isQuotaExceededError;
 export let cloneDOMException; // with its stack (Web IDL 3.14.1, serialization steps)
 
 class Fields extends Given {
-    #name; #message;
+    #name; #message; #cause;
 
-    constructor(error, message, name) {
+    constructor(error, message, { name, cause }) {
         super(error);
         this.#message = message;
         this.#name = name;
+        this.#cause = cause;
     }
 
     static {
@@ -46,13 +47,19 @@ class Fields extends Given {
 
     static nameOf(exception) { return exception.#name; }
     static messageOf(exception) { return exception.#message; }
+    static causeOf(exception) { return exception.#cause; }
 }
+
+// (DOMString or DOMExceptionOptions). A cause, as other errors have one, is what engines and the tests of Web IDL agree on already.
+const DOMExceptionOptions = dictionary('DOMExceptionOptions', { cause: any, name: [DOMString, 'Error'] });
+const NameOrOptions = (value, what) => (value === undefined || (typeof value === 'object' && value !== null)
+    ? DOMExceptionOptions(value, what) : { name: DOMString(value, what), cause: undefined });
 
 export class DOMException {
     constructor(message = undefined, name = undefined) {
         message = message === undefined ? '' : DOMString(message, 'DOMException, argument 1');
-        name = name === undefined ? 'Error' : DOMString(name, 'DOMException, argument 2');
-        const error = new Fields(construct(Error, [message], new.target), message, name);
+        const options = NameOrOptions(name, 'DOMException, argument 2');
+        const error = new Fields(construct(Error, [message], new.target), message, options);
         captureStackTrace(error, new.target); // again, now that it has a name; of the message it sees only an own property
         delete error.message;
         return error;
@@ -60,13 +67,14 @@ export class DOMException {
 
     get name() { return Fields.nameOf(this); }
     get message() { return Fields.messageOf(this); }
+    get cause() { return Fields.causeOf(this); }
     get code() { return CODES[Fields.nameOf(this)] ?? 0; }
 }
 
 Object.setPrototypeOf(DOMException.prototype, Error.prototype);
 declare(DOMException, {
     is: isDOMException,
-    attributes: { code: readonly, message: readonly, name: readonly },
+    attributes: { cause: readonly, code: readonly, message: readonly, name: readonly },
     constants: inOrder,
 });
 
@@ -112,7 +120,7 @@ cloneDOMException = (exception) => {
     const message = Fields.messageOf(exception);
     const copy = isQuotaExceededError(exception)
         ? new QuotaExceededError(message, quotasOf(exception))
-        : new DOMException(message, Fields.nameOf(exception));
+        : new DOMException(message, { name: Fields.nameOf(exception) });
     const { stack } = exception;
     if (typeof stack === 'string') defineProperty(copy, 'stack', { value: stack, writable: true, enumerable: false, configurable: true });
     return copy;

@@ -1,5 +1,5 @@
-// The clock of performance and of events (High Resolution Time). Zero is the moment the script's isolate first asked, so no clock of
-// the machine shows.
+// The clock of performance and of events (High Resolution Time). Zero is a millisecond before the script's isolate first asked, so no
+// clock of the machine shows, and no time is zero.
 import { host } from './host.js';
 
 let origin;
@@ -9,11 +9,11 @@ export function forgetOrigin() {
 }
 
 export function timeOrigin() {
-    return (origin ??= host.now());
+    return (origin ??= host.now() - 1);
 }
 
 // Milliseconds since then.
 export function sinceOrigin() {
     const now = host.now();
-    return now - (origin ??= now);
+    return now - (origin ??= now - 1);
 }

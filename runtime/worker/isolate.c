@@ -57,6 +57,17 @@ static void remove_rejection(struct isolate *i, size_t n)
             (i->rejection_count - n) * sizeof(*i->rejections));
 }
 
+static bool find_and_remove(struct isolate *i, struct v8c_value *promise)
+{
+    for (size_t n = 0; n < i->rejection_count; n++) {
+        if (!v8c_same(v8c_global_get(i->rejections[n].promise), promise))
+            continue;
+        remove_rejection(i, n);
+        return true;
+    }
+    return false;
+}
+
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
                          struct v8c_value *reason)
 {
@@ -66,13 +77,13 @@ static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct
         add_rejection(i, promise, false);
         return;
     }
-    for (size_t n = 0; n < i->rejection_count; n++) {
-        if (!v8c_same(v8c_global_get(i->rejections[n].promise), promise))
-            continue;
-        remove_rejection(i, n);
-        return;
-    }
-    add_rejection(i, promise, true);
+    if (!find_and_remove(i, promise))
+        add_rejection(i, promise, true);
+}
+
+void isolate_told_rejection(struct isolate *i, struct v8c_value *promise)
+{
+    find_and_remove(i, promise);
 }
 
 void isolate_take_rejection(struct isolate *i, struct v8c_value *argv[3])
@@ -216,6 +227,7 @@ static void tell_rejections(struct isolate *i)
         if (!v8c_function_call(i->v8, v8c_slot(i->v8, WEB_ON_REJECTION), NULL, 3, argv, &error) ||
             !v8c_microtasks_run(i->v8, &error))
             return;
+        isolate_told_rejection(i, argv[0]);
     }
 }
 

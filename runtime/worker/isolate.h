@@ -101,6 +101,8 @@ void isolate_forget_later(struct isolate *, enum web_entry, double argument);
 /* When the microtasks have run: the oldest of the rejections that nobody came to listen to, as
  * WEB_ON_REJECTION takes it. There is one. */
 void isolate_take_rejection(struct isolate *, struct v8c_value *argv[3]);
+/* It was told: whoever began to listen meanwhile is not late. */
+void isolate_told_rejection(struct isolate *, struct v8c_value *promise);
 /* Logs them all, where no JavaScript can run any more. For the request of that id, 0: none. */
 void isolate_log_rejections(struct isolate *, uint64_t request_id);
 

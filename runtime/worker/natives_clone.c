@@ -112,19 +112,22 @@ void native_clone(struct v8c_call *c)
         v8c_store_free(stores[n]);
 }
 
-/* What lies in the platform's own code is nowhere: 1 is thrown where report() was called. */
+/* Of what is thrown by the platform's own code, or is no error and knows no place: where the script
+ * called it. */
 void native_where_thrown(struct v8c_call *c)
 {
+    static const char platform[] = "hearth:";
     struct v8c_isolate *v8 = c->isolate;
     struct v8c_error error;
     v8c_error_describe(v8, v8c_call_arg(c, 0), &error);
-    bool is_nowhere = strncmp(error.name, "hearth:", 7) == 0;
-    const char *name = is_nowhere ? "" : error.name;
+    bool is_known = strncmp(error.name, platform, sizeof(platform) - 1) != 0 ||
+                    v8c_error_where(v8, platform, &error);
+    const char *name = is_known ? error.name : "";
     struct v8c_value *parts[] = {
         v8c_string_utf8(v8, error.text, strlen(error.text)),
         v8c_string_utf8(v8, name, strlen(name)),
-        v8c_int(v8, is_nowhere ? 0 : error.line),
-        v8c_int(v8, is_nowhere ? 0 : error.column),
+        v8c_int(v8, is_known ? error.line : 0),
+        v8c_int(v8, is_known ? error.column : 0),
     };
     v8c_call_return(c, v8c_array_new(v8, parts, sizeof(parts) / sizeof(*parts)));
 }

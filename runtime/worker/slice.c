@@ -219,6 +219,7 @@ static void report_rejections(struct slice *s)
         v8c_continuation_set(s->v8, s->ref ? v8c_number(s->v8, s->ref) : v8c_undefined(s->v8));
         slice_call(s, WEB_ON_REJECTION, 3, argv);
         run_microtasks(s);
+        isolate_told_rejection(i, argv[0]);
     }
     const struct request *r = slice_request(s);
     isolate_log_rejections(i, r ? r->id : 0);

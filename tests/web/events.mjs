@@ -22,7 +22,7 @@ export default suite({
         equal([e.type, e.bubbles, e.cancelable, e.composed, e.defaultPrevented, e.returnValue, e.eventPhase, e.target, e.currentTarget,
             e.srcElement, e.isTrusted, e.cancelBubble, e.composedPath()],
         ['a', true, true, true, false, true, 0, null, null, null, false, false, []]);
-        ok(e.timeStamp >= 0);
+        ok(e.timeStamp > 0);
         throws(() => new Event(), TypeError);
         throws(() => new Event('a', 1), TypeError);
         throws(() => Event('a'), TypeError);
@@ -257,6 +257,9 @@ export default suite({
         throws(() => DOMException('x'), TypeError);
         const { enumerable, configurable, set } = Object.getOwnPropertyDescriptor(DOMException.prototype, 'message');
         equal([enumerable, configurable, set], [true, true, undefined]);
+        const caused = new DOMException('m', { name: 'DataError', cause: 7 });
+        equal([caused.name, caused.cause, e.cause, Object.hasOwn(caused, 'cause'), new DOMException('m', {}).name, new DOMException('m', null).name],
+            ['DataError', 7, undefined, false, 'Error', 'null']);
         class Mine extends DOMException {}
         equal([new Mine('m', 'n') instanceof Mine, new Mine('m', 'n').name], [true, 'n']);
     },
@@ -287,7 +290,8 @@ export default suite({
         let [event] = await hears(() => reportError(error));
         equal([event.error === error, event.message, event.lineno > 0, event.filename.includes('events.mjs')], [true, 'Uncaught Error: told', true, true]);
         [event] = await hears(() => reportError(1));
-        equal([event.error, event.message], [1, 'Uncaught 1']);
+        equal([event.error, event.message, event.lineno > 0, event.filename.includes('events.mjs')], [1, 'Uncaught 1', true, true]);
+        await hears(() => reportError({ get name() { throw heard.push('read'); }, get message() { throw heard.push('read'); } }));
         throws(() => reportError(), TypeError);
         let given;
         self.onerror = (...all) => { given = all; return true; };
@@ -317,6 +321,15 @@ export default suite({
         promise.catch(() => {});
         await later(1);
         equal([late.type, late.promise === promise, late.reason === error, late.cancelable], ['rejectionhandled', true, true, false]);
+        self.onrejectionhandled = null;
+        const early = (e) => e.promise.catch(() => {});
+        self.addEventListener('unhandledrejection', early);
+        late = undefined;
+        self.onrejectionhandled = (e) => { late = e; };
+        Promise.reject(1);
+        await later(1);
+        equal(late, undefined);
+        self.removeEventListener('unhandledrejection', early);
         self.onrejectionhandled = null;
         equal((await hears(async () => { const p = Promise.reject(1); await 0; p.catch(() => {}); }, 1)).length, 0);
         let told;
