@@ -39,28 +39,48 @@ function copyOf(value) {
     return cloner.copy(value);
 }
 
-// {value, moved}: a copy, and what the objects of the transfer list are now, in their order (undefined for buffers).
-export function clone(value, transfer) {
-    const moving = new Map(); // object -> its mover
+// What the clone under way has met: {moving: object -> its mover, moved: object -> what it is now, copies: functions that give the copy
+// of each object of the platform in the order they were written, for what moves is not moved before all is}. A getter may begin another.
+let met = null;
+const NONE = [];
+
+function write(item) {
+    met ??= { moving: new Map(), moved: undefined, copies: [] };
+    const { moving, moved, copies } = met;
+    if (moving.has(item)) return copies.push(() => moved.get(item)) - 1;
+    const copy = copyOf(item);
+    return copies.push(() => copy) - 1;
+}
+
+function move() {
+    for (const [item, mover] of met.moving) if (mover) met.moved.set(item, mover.move(item));
+}
+
+const read = (index) => met.copies[index]();
+
+function planned(transfer) {
+    const moving = new Map();
     for (const item of transfer) {
         const mover = isArrayBuffer(item) ? null : movers.find(({ is }) => is(item));
         if (mover === undefined) throw dataCloneError('a value of the transfer list can not be transferred');
         if (moving.has(item)) throw dataCloneError('a value is in the transfer list twice');
         moving.set(item, mover);
     }
-    const copies = []; // functions, for what moves is not moved before all is written
-    const moved = new Map();
-    const write = (item) => {
-        if (moving.has(item)) return copies.push(() => moved.get(item)) - 1;
-        const copy = copyOf(item);
-        return copies.push(() => copy) - 1;
-    };
-    const move = () => {
-        for (const [item, mover] of moving) if (mover) moved.set(item, mover.move(item));
-    };
-    const read = (index) => copies[index]();
-    const buffers = transfer.filter((item) => moving.get(item) === null);
-    return { value: host.clone(value, buffers, isPlatform, write, move, read), moved: transfer.map((item) => moved.get(item)) };
+    return { moving, moved: new Map(), copies: [] };
+}
+
+// {value, moved}: a copy, and what the objects of the transfer list are now, in their order (undefined for buffers).
+export function clone(value, transfer) {
+    const outer = met;
+    met = transfer.length ? planned(transfer) : null;
+    try {
+        if (!met) return { value: host.clone(value, NONE, isPlatform, write, undefined, read), moved: NONE };
+        const { moving, moved } = met;
+        const buffers = transfer.filter((item) => moving.get(item) === null);
+        return { value: host.clone(value, buffers, isPlatform, write, move, read), moved: transfer.map((item) => moved.get(item)) };
+    } finally {
+        met = outer;
+    }
 }
 
 export const StructuredSerializeOptions = dictionary('StructuredSerializeOptions', { transfer: [sequence(object), () => []] });

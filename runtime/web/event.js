@@ -95,10 +95,13 @@ export class Event {
                 apply(handleEvent, callback, [event]);
             }
         };
-        // Those that capture come first, at the target too. Listeners that are added meanwhile wait, those that are removed are gone.
+        // Those that capture come first, at the target too. Listeners that are added meanwhile wait: they are behind the end that there
+        // was. Those that are removed are gone: the list is another then.
         const visit = (event, target, isCapture) => {
-            if (event.#isStopped) return;
-            for (const listener of [...(listenersOf(target) ?? [])]) {
+            const list = listenersOf(target);
+            if (event.#isStopped || list === null) return;
+            for (let i = 0, end = list.length; i < end; i++) {
+                const listener = list[i];
                 if (listener.isRemoved || listener.type !== event.#type || listener.isCapture !== isCapture) continue;
                 if (listener.isOnce) remove(target, listener);
                 event.#isPassive = listener.isPassive;

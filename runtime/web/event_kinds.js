@@ -1,7 +1,7 @@
 // The events that carry something: CustomEvent (DOM 2.4), ErrorEvent, PromiseRejectionEvent (HTML 8.1.4), MessageEvent (HTML 9.1),
 // CloseEvent (WebSockets 6), ProgressEvent (XHR 5), ExtendableEvent and FetchEvent (Service Workers 4.4, 4.6).
 import { DOMException } from './dom_exception.js';
-import { CONVERTED, errorArgumentsBy, Event, EventInit } from './event.js';
+import { CONVERTED, errorArgumentsBy, Event, EventInit, fire, theGlobal } from './event.js';
 import {
     any, boolean, declare, dictionary, DOMString, nullable, object, optional, promise, readonly, required, requiredMember, sequence,
     double, unsignedLong, unsignedShort, USVString,
@@ -222,7 +222,7 @@ declare(ProgressEvent, {
 // ---- service workers: what an addEventListener('fetch') script is given
 
 let isExtendableEvent;
-export let extendBy; // (event, (promise) => ...): where its waitUntil goes; of one without, nowhere
+let extendBy; // (event, (promise) => ...): where its waitUntil goes; of one that a script has made, nowhere
 
 export class ExtendableEvent extends Event {
     #wait = undefined;
@@ -259,8 +259,7 @@ const FetchEventInit = dictionary('FetchEventInit', {
     resultingClientId: [DOMString, ''],
 }, EventInit);
 let isFetchEvent;
-export let answerOf; // what respondWith was given, as a promise; undefined: it was not called
-export let endFetchEvent; // the dispatch is over: respondWith comes too late from here on
+let answerOf, endFetchEvent;
 
 export class FetchEvent extends ExtendableEvent {
     #init;
@@ -306,3 +305,13 @@ declare(FetchEvent, {
         resultingClientId: readonly,
     },
 });
+
+// A request for the global's listeners of "fetch"; wait(promise): their waitUntil. What respondWith was given, as a promise; undefined: it
+// was not called, and comes too late from here on.
+export function fireFetch(request, wait) {
+    const event = new FetchEvent('fetch', { cancelable: true, request });
+    extendBy(event, wait);
+    fire(theGlobal, event);
+    endFetchEvent(event);
+    return answerOf(event);
+}

@@ -30,14 +30,23 @@ export const queueMicrotask = globalFunction('queueMicrotask', [callback], (run)
 
 export const reportError = globalFunction('reportError', [any], report);
 
+function checked(self, name) {
+    if (!isGlobal(self ?? theGlobal)) throw new TypeError(`${name}: Illegal invocation: this is no WorkerGlobalScope`);
+    return theGlobal;
+}
+
+function shown(accessors, name) {
+    defineProperty(theGlobal, name, { ...Object.getOwnPropertyDescriptor(accessors, name), enumerable: true, configurable: true });
+}
+
 export function installGlobal() {
     setPrototypeOf(theGlobal, ServiceWorkerGlobalScope.prototype);
     for (const type of ['error', 'rejectionhandled', 'unhandledrejection']) {
         const name = `on${type}`;
-        const accessors = {
-            get [name]() { return handlerOf(theGlobal, type); },
-            set [name](value) { setHandler(theGlobal, type, EventHandler(value)); },
-        };
-        defineProperty(theGlobal, name, { ...Object.getOwnPropertyDescriptor(accessors, name), enumerable: true, configurable: true });
+        shown({
+            get [name]() { return handlerOf(checked(this, name), type); },
+            set [name](value) { setHandler(checked(this, name), type, EventHandler(value)); },
+        }, name);
     }
+    shown({ get self() { return checked(this, 'self'); } }, 'self');
 }

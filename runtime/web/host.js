@@ -34,7 +34,7 @@
 //   whereThrown(error)                  [message, file, line, column] of an exception, as V8 tells them
 //   clone(value, buffers, isPlatform, write, move, read)
 //                                       a copy. The buffers are transferred. Of each object of which isPlatform(object) is true,
-//                                       write(object) gives a number, read(number) the copy; move() is called in between
+//                                       write(object) gives a number, read(number) the copy; move(), if given, is called in between
 //   randomNumbers(numbers)              fills a Float64Array with numbers of [0, 1), as Math.random gives them
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
 //   find(bytes, wanted, from)           where wanted begins in bytes, at `from` or behind; -1: nowhere

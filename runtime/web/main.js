@@ -65,7 +65,6 @@ shown({
     atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask, reportError,
     scheduler, setInterval, setTimeout, structuredClone,
 });
-Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });
 
 warmUp();
 

@@ -94,14 +94,15 @@ void native_clone(struct v8c_call *c)
                                           .data = &with};
     struct v8c_blob blob = {0};
     if (!v8c_is(with.is_platform, V8C_FUNCTION) || !v8c_is(with.write, V8C_FUNCTION) ||
-        !v8c_is(with.move, V8C_FUNCTION) || !v8c_is(with.read, V8C_FUNCTION))
+        !v8c_is(with.read, V8C_FUNCTION))
         return;
     int count = transfers_of(v8, v8c_call_arg(c, 1), transfers);
     if (count < 0)
         return;
     if (v8c_serialize(v8, v8c_call_arg(c, 0), transfers, stores, (size_t)count, &hooks, &blob,
                       NULL) &&
-        v8c_function_call(v8, with.move, NULL, 0, NULL, NULL)) {
+        (!v8c_is(with.move, V8C_FUNCTION) ||
+         v8c_function_call(v8, with.move, NULL, 0, NULL, NULL))) {
         struct v8c_value *copy =
             v8c_deserialize(v8, blob.data, blob.len, stores, (size_t)count, &hooks, NULL);
         if (copy)
