@@ -2,7 +2,9 @@
 import { DOMException } from './dom_exception.js';
 import { CONVERTED, Event, eventHandlers, EventTarget, fire, hasListeners, signalsBy } from './event.js';
 import { DELAY_MAX, queueTimer } from './timers.js';
-import { any, declare, enforceRange, EventHandler, illegal, interfaceOf, optional, readonly, sequence, unsignedLongLong } from './webidl.js';
+import {
+    any, declare, enforceRange, EventHandler, illegal, interfaceOf, optional, readonly, sequence, unsignedLongLong,
+} from './webidl.js';
 
 const SWEEP = 16; // dependents of a signal, before those that are gone are looked for
 

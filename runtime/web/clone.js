@@ -29,8 +29,9 @@ cloneable(isFile, (file) => fileOfBytes(blobBytes(file), file.type, file.name, f
 cloneable(isBlob, (blob) => blobOfBytes(blobBytes(blob), blob.type));
 
 function isPlatform(value) {
-    for (let p = getPrototypeOf(value); p !== null && p !== ObjectPrototype; p = getPrototypeOf(p)) if (platform.get(p)?.(value)) return true;
-    return false;
+    let p = getPrototypeOf(value);
+    while (p !== null && p !== ObjectPrototype && !platform.get(p)?.(value)) p = getPrototypeOf(p);
+    return p !== null && p !== ObjectPrototype;
 }
 
 function copyOf(value) {

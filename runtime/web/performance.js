@@ -208,7 +208,9 @@ declare(PerformanceObserverEntryList, {
     operations: { getEntries: [], getEntriesByName: [DOMString, optional(DOMString)], getEntriesByType: [DOMString] },
 });
 
-const PerformanceObserverInit = dictionary('PerformanceObserverInit', { buffered: boolean, entryTypes: sequence(DOMString), type: DOMString });
+const PerformanceObserverInit = dictionary('PerformanceObserverInit', {
+    buffered: boolean, entryTypes: sequence(DOMString), type: DOMString,
+});
 let isObserver;
 
 export class PerformanceObserver {

@@ -17,7 +17,9 @@ const TaskPriority = enumeration('TaskPriority', PRIORITIES);
 
 // ---- signals
 
-const TaskPriorityChangeEventInit = dictionary('TaskPriorityChangeEventInit', { previousPriority: requiredMember(TaskPriority) }, EventInit);
+const TaskPriorityChangeEventInit = dictionary('TaskPriorityChangeEventInit', {
+    previousPriority: requiredMember(TaskPriority),
+}, EventInit);
 let isChange;
 
 export class TaskPriorityChangeEvent extends Event {

@@ -48,7 +48,7 @@ struct cold_start {
     uint32_t phase_us[JOB_PHASES];
 };
 
-/* A promise that nobody listens to yet; or is_late: to which somebody does, who was told otherwise. */
+/* A promise that nobody listens to yet; or is_late: somebody does, after it was told otherwise. */
 struct isolate_rejection {
     struct v8c_global *promise;
     bool is_late;

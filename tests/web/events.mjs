@@ -242,23 +242,27 @@ export default suite({
     },
     'DOMException is an Error with attributes': () => {
         const e = new DOMException('text', 'AbortError');
-        equal([Object.getPrototypeOf(DOMException) === Function.prototype, Object.getPrototypeOf(DOMException.prototype) === Error.prototype],
+        equal([Object.getPrototypeOf(DOMException) === Function.prototype,
+            Object.getPrototypeOf(DOMException.prototype) === Error.prototype],
             [true, true]);
         equal([e instanceof Error, Error.isError(e), String(e), Object.keys(e), Object.hasOwn(e, 'message'), Object.hasOwn(e, 'stack')],
             [true, true, 'AbortError: text', [], false, true]);
         ok(e.stack.startsWith('AbortError: text\n    at '), e.stack);
         ok(!e.stack.includes('hearth:web'), e.stack);
         equal([new DOMException().name, new DOMException().message, new DOMException().code], ['Error', '', 0]);
-        equal([new DOMException(null).message, new DOMException(undefined, undefined).name, new DOMException('', 'QuotaExceededError').code],
+        equal([new DOMException(null).message, new DOMException(undefined, undefined).name,
+            new DOMException('', 'QuotaExceededError').code],
             ['null', 'Error', 22]);
-        equal([DOMException.DATA_CLONE_ERR, e.TIMEOUT_ERR, DOMException.DOMSTRING_SIZE_ERR, DOMException.VALIDATION_ERR, DOMException.length],
+        equal([DOMException.DATA_CLONE_ERR, e.TIMEOUT_ERR, DOMException.DOMSTRING_SIZE_ERR, DOMException.VALIDATION_ERR,
+            DOMException.length],
             [25, 23, 2, 16, 0]);
         throws(() => DOMException.prototype.name, TypeError);
         throws(() => DOMException('x'), TypeError);
         const { enumerable, configurable, set } = Object.getOwnPropertyDescriptor(DOMException.prototype, 'message');
         equal([enumerable, configurable, set], [true, true, undefined]);
         const caused = new DOMException('m', { name: 'DataError', cause: 7 });
-        equal([caused.name, caused.cause, e.cause, Object.hasOwn(caused, 'cause'), new DOMException('m', {}).name, new DOMException('m', null).name],
+        equal([caused.name, caused.cause, e.cause, Object.hasOwn(caused, 'cause'), new DOMException('m', {}).name,
+            new DOMException('m', null).name],
             ['DataError', 7, undefined, false, 'Error', 'null']);
         class Mine extends DOMException {}
         equal([new Mine('m', 'n') instanceof Mine, new Mine('m', 'n').name], [true, 'n']);
@@ -288,7 +292,8 @@ export default suite({
     'reportError, onerror': async () => {
         const error = new Error('told');
         let [event] = await hears(() => reportError(error));
-        equal([event.error === error, event.message, event.lineno > 0, event.filename.includes('events.mjs')], [true, 'Uncaught Error: told', true, true]);
+        equal([event.error === error, event.message, event.lineno > 0, event.filename.includes('events.mjs')],
+            [true, 'Uncaught Error: told', true, true]);
         [event] = await hears(() => reportError(1));
         equal([event.error, event.message, event.lineno > 0, event.filename.includes('events.mjs')], [1, 'Uncaught 1', true, true]);
         await hears(() => reportError({ get name() { throw heard.push('read'); }, get message() { throw heard.push('read'); } }));

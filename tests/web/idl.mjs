@@ -13,8 +13,10 @@ const KNOWN = new Map(Object.entries({
     'globals.createImageBitmap': 'no images', 'globals.importScripts': 'modules only', 'globals.location': 'a script has no URL',
     'globals.onlanguagechange': 'it never changes', 'globals.onoffline': 'never', 'globals.ononline': 'always',
     'globals.crossOriginIsolated': 'no origins', 'globals.isSecureContext': 'no origins', 'globals.origin': 'no origins',
-    'DOMException.cause': 'proposed', 'FetchEvent.passThroughOnException': 'Workers have it', 'Request.cf': 'Workers have it', 'Response.cf': 'Workers have it',
-    'PerformanceEntry.id': 'no navigations', 'PerformanceEntry.navigationId': 'no navigations', 'Response.webSocket': 'Workers have it', 'Scheduler.wait': 'Workers have it',
+    'DOMException.cause': 'proposed', 'FetchEvent.passThroughOnException': 'Workers have it', 'Request.cf': 'Workers have it',
+    'Response.cf': 'Workers have it',
+    'PerformanceEntry.id': 'no navigations', 'PerformanceEntry.navigationId': 'no navigations', 'Response.webSocket': 'Workers have it',
+    'Scheduler.wait': 'Workers have it',
 }));
 
 const describe = Object.getOwnPropertyDescriptor;

@@ -47,7 +47,8 @@ export default suite({
         for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) {
             const error = new Kind('m', { cause: { a: 1 } });
             const copy = structuredClone(error);
-            equal([Object.getPrototypeOf(copy) === Kind.prototype, copy.message, copy.stack === error.stack, copy.cause], [true, 'm', true, { a: 1 }]);
+            equal([Object.getPrototypeOf(copy) === Kind.prototype, copy.message, copy.stack === error.stack, copy.cause],
+                [true, 'm', true, { a: 1 }]);
         }
         const named = new Error('m');
         named.name = 'TypeError';
@@ -59,8 +60,10 @@ export default suite({
     },
     'buffers and views': () => {
         const buffer = new ArrayBuffer(8, { maxByteLength: 16 });
-        const copy = structuredClone({ buffer, view: new Uint8Array(buffer), fixed: new Uint16Array(buffer, 2, 1), data: new DataView(buffer, 4) });
-        equal([copy.buffer.resizable, copy.buffer.maxByteLength, copy.view.buffer === copy.buffer, copy.fixed.byteOffset, copy.data.byteOffset],
+        const copy = structuredClone({ buffer, view: new Uint8Array(buffer), fixed: new Uint16Array(buffer, 2, 1),
+            data: new DataView(buffer, 4) });
+        equal([copy.buffer.resizable, copy.buffer.maxByteLength, copy.view.buffer === copy.buffer, copy.fixed.byteOffset,
+            copy.data.byteOffset],
             [true, 16, true, 2, 4]);
         copy.buffer.resize(12);
         equal([copy.view.length, copy.fixed.length], [12, 1]);
@@ -100,7 +103,8 @@ export default suite({
         const copy = structuredClone({ blob, file, again: blob });
         ok(copy.blob !== blob && copy.blob instanceof Blob && !(copy.blob instanceof File) && copy.again === copy.blob);
         equal([await copy.blob.text(), copy.blob.type], ['abc', 'text/plain']);
-        equal([copy.file instanceof File, copy.file.name, copy.file.type, copy.file.lastModified, await copy.file.text()], [true, 'n', 'a/b', 7, 'abcd']);
+        equal([copy.file instanceof File, copy.file.name, copy.file.type, copy.file.lastModified, await copy.file.text()],
+            [true, 'n', 'a/b', 7, 'abcd']);
         const error = new DOMException('m', 'AbortError');
         const clone = structuredClone({ error }).error;
         equal([clone !== error, clone instanceof DOMException, clone.name, clone.message, clone.code, clone.stack === error.stack],

@@ -114,7 +114,8 @@ export default suite({
     'scheduler: priorities': async () => {
         const order = [];
         const post = (what, options) => scheduler.postTask(() => order.push(what), options);
-        const all = [post('background', { priority: 'background' }), post('visible'), post('blocking', { priority: 'user-blocking' }), post('visible 2')];
+        const all = [post('background', { priority: 'background' }), post('visible'), post('blocking', { priority: 'user-blocking' }),
+            post('visible 2')];
         await Promise.all(all);
         equal(order, ['blocking', 'visible', 'visible 2', 'background']);
         equal(await scheduler.postTask(() => 5), 5);
@@ -156,9 +157,11 @@ export default suite({
         throws(() => new TaskSignal(), TypeError);
     },
     'console is a namespace': () => {
-        equal([console[Symbol.toStringTag], Object.prototype.toString.call(console), console.log.length, console.assert.length, console.time.length],
+        equal([console[Symbol.toStringTag], Object.prototype.toString.call(console), console.log.length, console.assert.length,
+            console.time.length],
             ['console', '[object console]', 0, 0, 0]);
-        equal(Object.getOwnPropertyDescriptor(console, Symbol.toStringTag), { value: 'console', writable: false, enumerable: false, configurable: true });
+        equal(Object.getOwnPropertyDescriptor(console, Symbol.toStringTag), { value: 'console', writable: false, enumerable: false,
+            configurable: true });
         const prototype = Object.getPrototypeOf(console);
         equal([Reflect.ownKeys(prototype), Object.getPrototypeOf(prototype) === Object.prototype], [[], true]);
         const { log } = console;

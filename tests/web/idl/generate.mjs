@@ -9,10 +9,12 @@ const { parse } = await import(pathToFileURL(`${modules}/webidl2/index.js`));
 const SPECS = ['FileAPI', 'compression', 'console', 'dom', 'encoding', 'fetch', 'fetch-late', 'hr-time', 'html', 'performance-timeline',
     'scheduling-apis', 'service-workers', 'streams', 'url', 'urlpattern', 'user-timing', 'webcrypto', 'webidl', 'websockets', 'xhr'];
 const NAMES = `AbortController AbortSignal Blob ByteLengthQueuingStrategy CloseEvent CompressionStream CountQueuingStrategy Crypto CryptoKey
-    CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget ExtendableEvent FetchEvent File FormData Headers MessageChannel
+    CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget ExtendableEvent FetchEvent File FormData Headers
+    MessageChannel
     MessageEvent MessagePort Performance PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver
     PerformanceObserverEntryList ProgressEvent PromiseRejectionEvent QuotaExceededError ReadableByteStreamController ReadableStream
-    ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response Scheduler
+    ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response
+    Scheduler
     SubtleCrypto TaskController TaskPriorityChangeEvent TaskSignal TextDecoder TextDecoderStream TextEncoder TextEncoderStream
     TransformStream TransformStreamDefaultController URL URLPattern URLSearchParams WritableStream WritableStreamDefaultController
     WritableStreamDefaultWriter console`.split(/\s+/);
@@ -52,7 +54,8 @@ function membersOf(name) {
 function described(name) {
     const main = definitions.find((d) => d.name === name && !d.partial && /interface|namespace/.test(d.type));
     if (!main) return undefined;
-    const said = { type: main.type, parent: main.inheritance ?? null, length: null, operations: {}, attributes: {}, constants: {}, iterable: null };
+    const said = { type: main.type, parent: main.inheritance ?? null, length: null, operations: {}, attributes: {}, constants: {},
+        iterable: null };
     for (const member of membersOf(name)) {
         const key = member.special === 'static' ? `static ${member.name}` : member.name;
         if (member.type === 'constructor') {
