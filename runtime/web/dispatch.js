@@ -7,6 +7,7 @@ import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
+import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';
 import { isUint8Array } from './webidl.js';
@@ -92,7 +93,9 @@ function answerWith(ref, response) {
         return host.fail(ref, ERROR_NOT_RESPONSE, `the handler returned ${inspectQuoted(response)}, which is not a Response`);
     if (status === 0) return host.fail(ref, ERROR_NOT_RESPONSE, 'the handler returned Response.error(), which cannot be sent');
     const body = takeResponseBody(response);
-    const fields = encodeFields(response);
+    const length = lengthOfStream(body); // of a FixedLengthStream: the answer promises it
+    const isPromised = length !== undefined && !response.headers.has('content-length');
+    const fields = encodeFields(response) + (isPromised ? `content-length\0${length}\0` : '');
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {
         const taken = host.respond(ref, status, fields, body);
