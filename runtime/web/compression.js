@@ -4,7 +4,7 @@
 // unpacks to is bounded by who wants it; what is left of the chunk meanwhile is a copy, for its buffer may be taken away.
 import { viewOf } from './encoding.js';
 import { host } from './host.js';
-import { ReadableStream, WritableStream } from './streams.js';
+import { ReadableStream, WritableStream } from './streams/index.js';
 import { BufferSource, declare, enumeration, readonly, required } from './webidl.js';
 
 // enum codec_format, codec_way, codec_result.

@@ -6,9 +6,10 @@ import { Blob, File } from './blob.js';
 import { structuredClone } from './clone.js';
 import { CompressionStream, DecompressionStream } from './compression.js';
 import { console, report } from './console.js';
-import { Crypto } from './crypto.js';
+import { Crypto, crypto } from './crypto.js';
+import { CryptoKey } from './crypto_key.js';
 import { dispatch, forget, left, load, onCredit } from './dispatch.js';
-import { DOMException } from './dom_exception.js';
+import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { CustomEvent, Event, EventTarget } from './event.js';
 import { fetch } from './fetch.js';
@@ -22,7 +23,8 @@ import { forgetRandom, installRandom } from './random.js';
 import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
-import * as streams from './streams.js';
+import * as streams from './streams/index.js';
+import { SubtleCrypto } from './subtle.js';
 import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -53,13 +55,12 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, CompressionStream, Crypto, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
-    File, FormData, Headers,
-    Navigator, Performance, Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams,
-    console, ...streams,
+    AbortController, AbortSignal, Blob, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
+    File, FormData, Headers, Navigator, Performance, QuotaExceededError, Request, Response, SubtleCrypto, TextDecoder, TextDecoderStream,
+    TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, console, ...streams,
 });
 shown({
-    atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
+    atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask,
     setInterval, setTimeout, structuredClone,
 });
 Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });

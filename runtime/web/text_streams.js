@@ -1,6 +1,6 @@
 // TextEncoderStream, TextDecoderStream (Encoding Standard 7.4, 7.6).
 import { TextDecoder, TextDecoderOptions, TextEncoder } from './encoding.js';
-import { TransformStream } from './streams.js';
+import { TransformStream } from './streams/index.js';
 import { BufferSource, declare, DOMString, readonly } from './webidl.js';
 
 let isTextEncoderStream, isTextDecoderStream;

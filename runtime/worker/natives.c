@@ -641,7 +641,7 @@ static const struct v8c_native_entry natives_core[] = {
 };
 
 static const struct v8c_native_entry *const tables[] = {natives_core, natives_text, natives_url,
-                                                        natives_codec};
+                                                        natives_codec, natives_crypto};
 
 const struct v8c_native_entry *natives_all(void)
 {

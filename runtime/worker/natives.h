@@ -11,9 +11,10 @@
 
 enum { NATIVES_MAX = 256 };
 
-extern const struct v8c_native_entry natives_text[];  /* natives_text.c: encodings, base64 */
-extern const struct v8c_native_entry natives_url[];   /* natives_url.c: the URL parser */
-extern const struct v8c_native_entry natives_codec[]; /* natives_codec.c: compression */
+extern const struct v8c_native_entry natives_text[];   /* natives_text.c: encodings, base64 */
+extern const struct v8c_native_entry natives_url[];    /* natives_url.c: the URL parser */
+extern const struct v8c_native_entry natives_codec[];  /* natives_codec.c: compression */
+extern const struct v8c_native_entry natives_crypto[]; /* natives_crypto.h */
 
 /* All of them, joined. */
 const struct v8c_native_entry *natives_all(void);
