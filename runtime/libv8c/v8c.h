@@ -130,8 +130,8 @@ enum v8c_rejection {
 };
 
 /* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers:
- * {maxByteLength}) in full from the start. It does not see WebAssembly memories: keep them from
- * scripts, or bound them with --wasm-max-mem-pages. */
+ * {maxByteLength}) in full from the start. It does not see WebAssembly memories: bound each with
+ * --wasm-max-mem-pages, and look at external_bytes, which has all of them. */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */
@@ -577,6 +577,11 @@ bool v8c_module_same(const struct v8c_module *, const struct v8c_module *);
 /* Compiled code of what ran so far, to be given to a later compile. Free with v8c_blob_free. False:
  * none. */
 bool v8c_module_cache(struct v8c_isolate *, struct v8c_module *, struct v8c_blob *out);
+
+/* A WebAssembly.Module of the host's own bytes, which are read during the call: whatever
+ * may_compile_wasm says, that is about scripts. Functions are compiled when they are first called. */
+struct v8c_value *v8c_wasm_compile(struct v8c_isolate *, const void *bytes, size_t len,
+                                   struct v8c_error *);
 
 /* ---- snapshots ---- */
 

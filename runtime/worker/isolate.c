@@ -106,11 +106,6 @@ void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
     i->context = v8c_context_new(i->v8);
     assert(i->context);
 
-    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
-    struct v8c_scope scope;
-    v8c_scope_enter(&scope, i->v8, i->context);
-    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
-    v8c_scope_exit(&scope);
     w->isolate = i;
 }
 

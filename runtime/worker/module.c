@@ -42,6 +42,30 @@ static struct v8c_value *text_of(struct module_set *set, struct script_module *s
     return v8c_string_utf8(set->v8, source->text, source->len);
 }
 
+static struct v8c_value *bytes_of(struct module_set *set, struct script_module *source)
+{
+    struct v8c_value *buffer = v8c_array_buffer_new(set->v8, source->len);
+    if (buffer && source->len)
+        memcpy(v8c_bytes_of(buffer).data, source->text, source->len);
+    return buffer;
+}
+
+/* The default export of what is no JavaScript. NULL as of compile. */
+static struct v8c_value *value_of(struct module_set *set, struct script_module *source,
+                                  struct v8c_error *error)
+{
+    switch (source->kind) {
+    case MODULE_JSON:
+        return v8c_json_parse(set->v8, text_of(set, source), error);
+    case MODULE_DATA:
+        return bytes_of(set, source);
+    case MODULE_WASM:
+        return v8c_wasm_compile(set->v8, source->text, source->len, error);
+    default:
+        return text_of(set, source);
+    }
+}
+
 /* NULL: *error is set, or with error NULL the exception is pending. */
 static struct v8c_module *compile(struct module_set *set, struct script_module *source,
                                   struct v8c_error *error)
@@ -50,14 +74,12 @@ static struct v8c_module *compile(struct module_set *set, struct script_module *
     if (known)
         return v8c_global_get_module(known->module);
 
-    struct v8c_value *text = text_of(set, source);
     struct v8c_module *module;
     if (source->kind == MODULE_JS) {
-        struct v8c_source from = {.name = source->name, .text = text};
+        struct v8c_source from = {.name = source->name, .text = text_of(set, source)};
         module = v8c_module_compile(set->v8, &from, error);
     } else {
-        struct v8c_value *value =
-            source->kind == MODULE_JSON ? v8c_json_parse(set->v8, text, error) : text;
+        struct v8c_value *value = value_of(set, source, error);
         struct v8c_value *name = v8c_key(set->v8, "default");
         if (!value)
             return NULL;
@@ -87,7 +109,8 @@ static struct script_module *find(struct module_set *set, const char *referrer,
     size_t len = v8c_string_write_utf8(set->v8, specifier, name, sizeof(name) - 1);
     name[len] = '\0';
     struct script_module *found = script_resolve(set->script, referrer, name);
-    if (!found) {
+    if (!found || found->kind == MODULE_MAP || found->kind == MODULE_SCRIPT) {
+        found = NULL;
         snprintf(text, sizeof(text), "No such module \"%s\", imported from \"%s\"", name, referrer);
         *exception = v8c_exception_new(set->v8, V8C_PLAIN_ERROR, text);
     }

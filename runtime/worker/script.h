@@ -14,7 +14,17 @@
 
 enum { SCRIPT_NAME_BYTES_MAX = 512 };
 
-enum module_kind { MODULE_JS, MODULE_JSON, MODULE_TEXT };
+/* As start.h names them. */
+enum module_kind {
+    MODULE_JS,
+    MODULE_SCRIPT, /* the main module of a service worker: no ES module */
+    MODULE_JSON,
+    MODULE_TEXT,
+    MODULE_DATA,
+    MODULE_WASM,
+    MODULE_MAP, /* nobody imports it */
+    MODULE_KINDS,
+};
 
 struct script_module {
     char *name; /* normalised: no "./", no ".." */
@@ -22,6 +32,7 @@ struct script_module {
     size_t len;
     enum module_kind kind;
     bool is_ascii; /* V8 can then use the mapped bytes as they are */
+    struct script_module *map; /* of a module that was built; NULL: none */
 };
 
 struct script_limits {

@@ -35,7 +35,14 @@ static void read_config(const char *text, size_t bytes)
         seen.lines += text[i] == '\n';
     if (root) {
         bool walked = jsonc_walk(text, bytes, root, see, &seen);
-        bool is_good = wrangler_judge("w", text, bytes, root, warnings, error, sizeof(error));
+        const char *const envs[] = {NULL, "dev"};
+        struct wrangler_text t = {.file = "w",
+                                  .text = text,
+                                  .bytes = bytes,
+                                  .root = root,
+                                  .env = envs[bytes % 2],
+                                  .has_lines = true};
+        bool is_good = wrangler_judge(&t, warnings, error, sizeof(error));
 
         assert(walked && (is_good || error[0]));
     }
