@@ -172,8 +172,7 @@ static void argue_text(struct building *b, const char *option, const json_t *val
         argue(b, "--%s=%s", option, json_string_value(value));
 }
 
-/* node: modules, and the same without that prefix, of the library; all others stay imports, and are
- * judged by what is left of them. */
+/* node: modules, and the same without that prefix, of the library. */
 static int argue_node(struct building *b, const struct compat *c)
 {
     static const char *const globals[] = {"process", "buffer", "timers", NULL};
@@ -224,9 +223,6 @@ static int argue_all(struct building *b, const json_t *w, const struct compat *c
     argue(b, "--metafile=%s/meta.json", b->out);
     argue(b, "--external:cloudflare:*");
     argue(b, "--external:hearth:*");
-    argue(b, "--external:node:*");
-    for (const char *const *name = project_node_names; *name; name++)
-        argue(b, "--external:%s", *name);
     for (size_t i = 0; i < b->rule_count; i++)
         argue(b, "--loader:%s=copy", b->rule[i].ext);
     if (!json_is_false(json_object_get(w, "keep_names")))
@@ -275,15 +271,34 @@ static int run_command(struct building *b, const json_t *build)
     return rc ? -1 : 0;
 }
 
-/* What esbuild says, without its blank lines. */
-static void say(const struct building *b, const char *text)
+/* "FILE:LINE:COLUMN: sentence" of each error of esbuild's, which says it in the other order, with
+ * much around it. */
+static void say(const struct building *b, const struct compat *c, const char *text)
 {
+    static const char mark[] = "[ERROR] ", lost[] = "Could not resolve \"";
     size_t used = 0;
 
-    for (; *text && used + 1 < b->fault->bytes; text++)
-        if (*text != '\n' || (text[1] && text[1] != '\n'))
-            b->fault->text[used++] = *text;
-    b->fault->text[used] = 0;
+    b->fault->text[0] = 0;
+    for (const char *e = strstr(text, mark); e && used + 1 < b->fault->bytes;) {
+        const char *what = e + strlen(mark), *next = strstr(what, mark);
+        const char *where = strstr(what, "\n    "), *name = what + strlen(lost);
+        size_t room = b->fault->bytes - used, name_len = strcspn(name, "\"");
+        const char *more = "";
+        int n;
+
+        if (where && next && where > next)
+            where = NULL;
+        if (!strncmp(what, lost, strlen(lost)) && project_is_node_name(name, name_len))
+            more = c->has_node ? ": hearth has no such module"
+                               : ": that needs the compatibility flag \"nodejs_compat\"";
+        n = snprintf(b->fault->text + used, room, "%s%.*s%s%.*s%s", used ? "\n" : "",
+                     where ? (int)strcspn(where + 5, "\n") : 0, where ? where + 5 : "",
+                     where ? " " : "", (int)strcspn(what, "\n"), what, more);
+        used += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+        e = next;
+    }
+    if (!used)
+        snprintf(b->fault->text, b->fault->bytes, "esbuild: %.1000s", text);
 }
 
 static void warn_of(const struct building *b, const char *text)
@@ -297,7 +312,7 @@ static void warn_of(const struct building *b, const char *text)
     }
 }
 
-static int run_esbuild(struct building *b)
+static int run_esbuild(struct building *b, const struct compat *c)
 {
     struct tool_output o = {0};
     int rc = tool_run(b->dir, b->argv, &o);
@@ -305,7 +320,7 @@ static int run_esbuild(struct building *b)
     if (rc)
         refuse(b->fault, "%s: %s", b->options->esbuild, strerror(-rc));
     else if (o.status)
-        say(b, o.err);
+        say(b, c, o.err);
     else
         warn_of(b, o.err);
     rc = rc || o.status ? -1 : 0;
@@ -335,8 +350,8 @@ int project_bundle(struct pack *p, int dir, const json_t *w, const struct compat
         goto out;
     }
     rc = read_rules(b, json_object_get(w, "rules")) || argue_all(b, w, c) ||
-                 run_command(b, json_object_get(w, "build")) || run_esbuild(b) ||
-                 project_collect(b, c, main_name, report)
+                 run_command(b, json_object_get(w, "build")) || run_esbuild(b, c) ||
+                 project_collect(b, main_name, report)
              ? -1
              : 0;
     nftw(b->out, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -9,8 +9,8 @@
  *
  * Conditions of packages are "workerd", "worker" and "browser", as wrangler has them. With
  * nodejs_compat node: modules are those of the library (runtime/node); one that is not there, or
- * any without the flag, is refused by the name of the file that imports it. Only require() of one
- * is let pass, with a warning: it fails when it is called, which may be never.
+ * any without the flag, is refused by the place that imports it. But a package may say that browsers
+ * have none ("browser": {"fs": false}), and require() in a try block may fail.
  *
  * Of hearthctl, and blocking: some 50 ms and more. Source: wrangler 4's own call of esbuild.
  * Rejected: esbuild's plugins, which need Node.js and its library beside the program.

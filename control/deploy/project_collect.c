@@ -7,50 +7,62 @@
 
 #include "control/deploy/project_parts.h"
 
-/* Source: `node -p "require('module').builtinModules"` of Node.js 26. */
-const char *const project_node_names[] = {"assert",
-                                          "async_hooks",
-                                          "buffer",
-                                          "child_process",
-                                          "cluster",
-                                          "console",
-                                          "constants",
-                                          "crypto",
-                                          "dgram",
-                                          "diagnostics_channel",
-                                          "dns",
-                                          "domain",
-                                          "events",
-                                          "fs",
-                                          "http",
-                                          "http2",
-                                          "https",
-                                          "inspector",
-                                          "module",
-                                          "net",
-                                          "os",
-                                          "path",
-                                          "perf_hooks",
-                                          "process",
-                                          "punycode",
-                                          "querystring",
-                                          "readline",
-                                          "repl",
-                                          "stream",
-                                          "string_decoder",
-                                          "sys",
-                                          "timers",
-                                          "tls",
-                                          "trace_events",
-                                          "tty",
-                                          "url",
-                                          "util",
-                                          "v8",
-                                          "vm",
-                                          "wasi",
-                                          "worker_threads",
-                                          "zlib",
-                                          NULL};
+bool project_is_node_name(const char *name, size_t len)
+{
+    /* Source: `node -p "require('module').builtinModules"` of Node.js 26. */
+    static const char *const names[] = {"assert",
+                                        "async_hooks",
+                                        "buffer",
+                                        "child_process",
+                                        "cluster",
+                                        "console",
+                                        "constants",
+                                        "crypto",
+                                        "dgram",
+                                        "diagnostics_channel",
+                                        "dns",
+                                        "domain",
+                                        "events",
+                                        "fs",
+                                        "http",
+                                        "http2",
+                                        "https",
+                                        "inspector",
+                                        "module",
+                                        "net",
+                                        "os",
+                                        "path",
+                                        "perf_hooks",
+                                        "process",
+                                        "punycode",
+                                        "querystring",
+                                        "readline",
+                                        "repl",
+                                        "stream",
+                                        "string_decoder",
+                                        "sys",
+                                        "timers",
+                                        "tls",
+                                        "trace_events",
+                                        "tty",
+                                        "url",
+                                        "util",
+                                        "v8",
+                                        "vm",
+                                        "wasi",
+                                        "worker_threads",
+                                        "zlib"};
+    size_t top = 0;
+
+    if (len > 5 && !strncmp(name, "node:", 5))
+        return true;
+    while (top < len && name[top] != '/')
+        top++;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == top && !strncmp(names[i], name, top))
+            return true;
+    return false;
+}
 
 json_t *project_read_json(const struct building *b, const char *dir, const char *name)
 {
@@ -70,71 +82,6 @@ json_t *project_read_json(const struct building *b, const char *dir, const char 
     free(text);
     close(fd);
     return json;
-}
-
-/* ---- node: modules that are left ---- */
-
-static bool is_node_name(const char *path)
-{
-    size_t len = strcspn(path, "/");
-
-    if (!strncmp(path, "node:", 5))
-        return true;
-    for (const char *const *name = project_node_names; *name; name++)
-        if (strlen(*name) == len && !strncmp(*name, path, len))
-            return true;
-    return false;
-}
-
-/* Which of the author's files, or of a package's, imports it: the first one. */
-static const char *importer_of(const json_t *meta, const char *path)
-{
-    const char *file;
-    const json_t *input, *import;
-    size_t i;
-
-    json_object_foreach(json_object_get(meta, "inputs"), file, input)
-    {
-        json_array_foreach(json_object_get(input, "imports"), i, import)
-        {
-            if (!strcmp(path, json_string_value(json_object_get(import, "path"))))
-                return file;
-        }
-    }
-    return "a module";
-}
-
-static int judge_import(const struct building *b, const struct compat *c, const json_t *meta,
-                        const json_t *import)
-{
-    const char *path = json_string_value(json_object_get(import, "path"));
-    const char *kind = json_string_value(json_object_get(import, "kind"));
-    const char *file;
-    char why[120] = "hearth has no such module";
-
-    if (!json_is_true(json_object_get(import, "external")) || !path || !is_node_name(path))
-        return 0;
-    file = importer_of(meta, path);
-    if (!c->has_node)
-        snprintf(why, sizeof(why), "that needs the compatibility flag \"nodejs_compat\"");
-    if (kind && !strcmp(kind, "import-statement"))
-        return refuse(b->fault, "%s imports \"%s\": %s", file, path, why);
-    json_array_append_new(b->warnings,
-                          json_pack("{s:i, s:s, s:o}", "line", 0, "key", "main", "text",
-                                    json_sprintf("%s requires \"%s\", which fails if it is run: %s",
-                                                 file, path, why)));
-    return 0;
-}
-
-static int judge_imports(const struct building *b, const struct compat *c, const json_t *meta,
-                         const json_t *output)
-{
-    const json_t *imports = json_object_get(output, "imports");
-
-    for (size_t i = 0; i < json_array_size(imports); i++)
-        if (judge_import(b, c, meta, json_array_get(imports, i)))
-            return -1;
-    return 0;
 }
 
 /* ---- the source map ---- */
@@ -291,7 +238,7 @@ static int add_output(struct building *b, int out, const char *path, const json_
     return 0;
 }
 
-int project_collect(struct building *b, const struct compat *c, char **main_name, json_t **report)
+int project_collect(struct building *b, char **main_name, json_t **report)
 {
     char link[64], project[PATH_MAX] = "";
     int out = open(b->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
@@ -314,7 +261,6 @@ int project_collect(struct building *b, const struct compat *c, char **main_name
         if (json_object_get(output, "entryPoint")) {
             main_output = output;
             main_path = path;
-            rc = judge_imports(b, c, meta, output);
         }
         if (!rc)
             rc = !strcmp(path + strlen(path) - 4, ".map")

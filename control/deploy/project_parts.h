@@ -31,8 +31,8 @@ struct building {
     size_t argc;
 };
 
-/* Node.js's modules without a prefix, as far as they have such a name. Ends with NULL. */
-extern const char *const project_node_names[];
+/* Is it the name of a module of Node.js, with or without "node:"? */
+bool project_is_node_name(const char *name, size_t len);
 
 /* NULL: JavaScript. */
 const char *project_kind_of(const struct building *, const char *name);
@@ -41,6 +41,6 @@ const char *project_kind_of(const struct building *, const char *name);
 json_t *project_read_json(const struct building *, const char *dir, const char *name);
 
 /* What esbuild has left in out becomes modules. */
-int project_collect(struct building *, const struct compat *, char **main_name, json_t **report);
+int project_collect(struct building *, char **main_name, json_t **report);
 
 #endif

@@ -8,11 +8,12 @@ import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf } from './response.js';
 import { Fetcher } from './service.js';
+import { forgetListeners, listenerOfFetch } from './service_worker.js';
 
 const encoder = new TextEncoder();
 const { then } = Promise.prototype;
 const { reject, resolve } = Promise;
-const { apply, defineProperty } = Reflect;
+const { apply, defineProperty, ownKeys } = Reflect;
 
 let handler; // the default export
 let handle; // its fetch
@@ -20,14 +21,29 @@ let env;
 
 const writing = new Map(); // ref -> {wake, cancel} of a response body that streams
 
-// The worker: the main module's default export, the script's vars and the names of its service bindings, in the order of their
-// indexes. False: there is no handler.
-export function load(exported, vars, services) {
-    handler = exported;
-    handle = handler?.fetch;
+// The worker: before the script's top level runs: its vars, and the names of its service bindings, in the order of their indexes.
+// isGlobal: what is in env are global variables too, as service workers have it.
+export function prepare(vars, services, isGlobal) {
     env = vars;
+    forgetListeners();
     for (let i = 0; i < services?.length; i++)
         defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });
+    if (isGlobal)
+        for (const name of ownKeys(env))
+            defineProperty(globalThis, name, { value: env[name], writable: true, enumerable: true, configurable: true });
+}
+
+export function envOfScript() {
+    return env;
+}
+
+// The worker: the main module's default export, an object or a class; undefined: there is none, but perhaps a listener. False: there
+// is no handler.
+export function load(exported) {
+    handler = exported;
+    handle = handler?.fetch ?? listenerOfFetch();
+    if (typeof exported === 'function' && typeof exported.prototype?.fetch === 'function')
+        handle = (request, env, ctx) => new exported(ctx, env).fetch(request);
     return typeof handle === 'function';
 }
 

@@ -3,10 +3,11 @@
 import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
+import { builtin } from './builtin.js';
 import { structuredClone } from './clone.js';
 import { console, report } from './console.js';
 import { Crypto } from './crypto.js';
-import { dispatch, forget, left, load, onCredit } from './dispatch.js';
+import { dispatch, forget, left, load, onCredit, prepare } from './dispatch.js';
 import { DOMException } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { CustomEvent, Event, EventTarget } from './event.js';
@@ -21,6 +22,7 @@ import { forgetRandom, installRandom } from './random.js';
 import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
+import { addEventListener, ExtendableEvent, FetchEvent, removeEventListener } from './service_worker.js';
 import * as streams from './streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -50,12 +52,13 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers,
+    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget,
+    ExtendableEvent, FetchEvent, File, FormData, Headers,
     Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
 });
 shown({
-    atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
-    setInterval, setTimeout, structuredClone,
+    addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
+    removeEventListener, setInterval, setTimeout, structuredClone,
 });
 Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });
 Object.defineProperty(globalThis, Symbol.toStringTag, { value: 'ServiceWorkerGlobalScope', configurable: true });
@@ -72,5 +75,5 @@ function renew() {
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     (message) => new DOMException(message, 'DataCloneError'), onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
-    left, abortClient, renew,
+    left, abortClient, renew, prepare, builtin,
 ];

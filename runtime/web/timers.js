@@ -1,12 +1,13 @@
 // setTimeout and setInterval (HTML 8.6). A timer belongs to the request that set it and ends with it.
+import { currentFrame, runIn } from './async_context.js';
 import { host } from './host.js';
 
-const timers = new Map(); // id -> {callback, args, repeats}
+const timers = new Map(); // id -> {callback, args, repeats, frame}
 
 function start(name, callback, delay, args, repeats) {
     if (typeof callback !== 'function') throw new TypeError(`${name}: the callback is not a function`);
     const id = host.setTimer(Number(delay), repeats); // throws at top level, and when there are too many
-    timers.set(id, { callback, args, repeats });
+    timers.set(id, { callback, args, repeats, frame: currentFrame() });
     return id;
 }
 
@@ -31,7 +32,7 @@ export function onTimer(id) {
     const timer = timers.get(id);
     if (!timer) return;
     if (!timer.repeats) timers.delete(id);
-    timer.callback(...timer.args);
+    runIn(timer.frame, () => timer.callback(...timer.args));
 }
 
 // The worker: the timer went with its request.

@@ -7,6 +7,7 @@
 
 #include "runtime/head.h"
 #include "runtime/worker/fields.h"
+#include "runtime/worker/frame.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/json_shape.h"
 #include "runtime/worker/natives_call.h"
@@ -651,6 +652,8 @@ const struct v8c_native_entry natives[] = {
     {"subAnswer", native_sub_answer},
     {"clone", native_clone},
     {"constant", native_constant},
+    {"frame", native_frame},
+    {"setFrame", native_set_frame},
     {0},
 };
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/worker/frame.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
 #include "runtime/worker/request.h"
@@ -16,10 +17,10 @@ struct request *slice_request(const struct slice *s)
 
 struct request *slice_actor(const struct slice *s)
 {
-    struct v8c_value *ref = v8c_continuation(s->v8);
-    if (!v8c_is(ref, V8C_NUMBER)) /* begun at the script's top level */
+    double ref = frame_ref(s->v8);
+    if (ref == 0) /* begun at the script's top level */
         return slice_request(s);
-    return request_find(s->worker, v8c_number_value(ref));
+    return request_find(s->worker, ref);
 }
 
 void slice_enter(struct slice *s, struct worker *w, struct request *r)
@@ -37,7 +38,7 @@ void slice_enter(struct slice *s, struct worker *w, struct request *r)
     if (r)
         budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
-    v8c_continuation_set(i->v8, r ? v8c_number(i->v8, s->ref) : v8c_undefined(i->v8));
+    frame_begin(i->v8, s->ref);
     if (r)
         worker_executes(w, r->lane, job_name(r->lane->index, r->slot, r->generation));
     else
