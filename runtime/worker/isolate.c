@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/start.h"
 #include "runtime/worker/script.h"
+#include "runtime/worker/trace.h"
 #include "runtime/worker/worker.h"
 
 /* ---- V8's hooks ---- */
@@ -112,8 +114,10 @@ void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
 /* For the log, and for hearthd. */
 static void log_load_failure(struct isolate *i, const char *text, size_t len)
 {
-    worker_log(i->worker, 0, "error", text, len);
-    i->load_error = strndup(text, len);
+    char mapped[START_LOG_TEXT_BYTES_MAX + 4];
+    len = trace_map(i->worker->script, text, len, mapped, sizeof(mapped));
+    report_log(&i->worker->report, i->worker->now_ns, 0, "error", mapped, len);
+    i->load_error = strndup(mapped, len);
     assert(i->load_error);
 }
 

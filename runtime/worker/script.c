@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/start.h"
+#include "runtime/worker/source_map.h"
 #include "runtime/worker/timer.h"
 
 const struct script_limits script_limits_default = {
@@ -23,8 +24,10 @@ const struct script_limits script_limits_default = {
 
 void script_free(struct script *s)
 {
-    for (size_t i = 0; i < s->module_count; i++)
+    for (size_t i = 0; i < s->module_count; i++) {
         free(s->modules[i].name);
+        source_map_free(s->modules[i].source_map);
+    }
     for (uint32_t i = 0; i < s->binding_count; i++)
         free(s->bindings[i]);
     free(s->modules);

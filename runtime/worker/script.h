@@ -14,6 +14,8 @@
 
 enum { SCRIPT_NAME_BYTES_MAX = 512 };
 
+struct source_map;
+
 /* As start.h names them. */
 enum module_kind {
     MODULE_JS,
@@ -31,8 +33,10 @@ struct script_module {
     const char *text;
     size_t len;
     enum module_kind kind;
-    bool is_ascii; /* V8 can then use the mapped bytes as they are */
-    struct script_module *map; /* of a module that was built; NULL: none */
+    bool is_ascii;                 /* V8 can then use the mapped bytes as they are */
+    struct script_module *map;     /* of a module that was built; NULL: none */
+    struct source_map *source_map; /* of a map, once it is read (trace.h); NULL: it is none */
+    bool is_read;
 };
 
 struct script_limits {

@@ -5,12 +5,14 @@ import gzip
 import hashlib
 import hmac
 import json
+import os
 import struct
 import uuid
 import zlib
 
 from cases import case
-from node import Skip, ctl_json, https
+from node import Skip, Tail, ctl_json, https
+from projects_0_deploy import PROJECTS
 
 DEPLOYED = []
 
@@ -222,3 +224,14 @@ def _():
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda id: ask("node", "GET", f"/?id={id}").body.decode(), range(100, 148)))
     assert answers == [str(id) for id in range(100, 148)], answers
+
+
+@case("a stack trace in the log shows the author's files and lines")
+def _():
+    with Tail("p-hono") as tail:
+        tail.begin(lambda: ask("hono", "GET", "/ready"))
+        expect(ask("hono", "GET", "/fail"), 500, "broken on purpose")
+        text = tail.await_line("broken on purpose")["text"]
+    with open(os.path.join(PROJECTS, "hono", "src", "index.tsx")) as file:
+        line = next(number for number, text in enumerate(file, 1) if "broken on purpose" in text)
+    assert f"src/index.tsx:{line}:11" in text and "node_modules/hono/dist/" in text and "index.js" not in text.split("\n")[1], text

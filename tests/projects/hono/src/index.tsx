@@ -22,6 +22,10 @@ app.get('/text', (c) => streamText(c, async (out) => {
 app.get('/bytes', (c) => stream(c, async (out) => {
     await out.write(new Uint8Array([104, 105]));
 }));
+app.get('/ready', (c) => {
+    console.log('ready');
+    return c.text('ready');
+});
 app.get('/fail', () => {
     throw new Error('broken on purpose');
 });
