@@ -37,7 +37,8 @@ static void print_warnings(const struct bundle *b)
     json_decref(all);
 }
 
-static int pack(const struct options *o, struct bundle *b)
+/* Warnings are the options' too, for whatever is said from then on. */
+static int pack(struct options *o, struct bundle *b)
 {
     struct install_tools tools;
     struct bundle_options with = {.env = o->env, .has_dev_vars = o->has_dev_vars};
@@ -49,6 +50,7 @@ static int pack(const struct options *o, struct bundle *b)
     with.esbuild = access(tools.esbuild, X_OK) ? NULL : tools.esbuild;
     with.library = access(tools.library, R_OK) ? NULL : tools.library;
     rc = bundle_pack(o->argv[0], &with, b, error, sizeof(error));
+    o->warnings = b->warnings;
     if (!o->is_json)
         print_warnings(b);
     return rc ? hearthctl_fail(o, REFUSED, error) : DONE;
@@ -148,7 +150,6 @@ int hearthctl_deploy(const struct options *options, const struct command *c)
     json_t *reply = NULL, *size = NULL;
     int rc = pack(o, &b);
 
-    with.warnings = b.warnings;
     if (!rc) {
         size = size_of(&b);
         if (!o->is_json)
@@ -230,7 +231,6 @@ int hearthctl_build(const struct options *options, const struct command *c)
     struct bundle b;
     int dir = -1, rc = pack(o, &b);
 
-    with.warnings = b.warnings;
     if (o->out)
         snprintf(out, sizeof(out), "%s", o->out);
     else

@@ -530,12 +530,17 @@ static bool join_path(const char *referrer, const char *path, size_t path_bytes,
     return len > 0;
 }
 
+/* With or without what follows a question mark, as the runtime does. */
 static size_t file_index(const struct pack *p, const char *name)
 {
-    size_t i = 0;
+    size_t i = 0, len = strcspn(name, "?");
 
     while (i < p->count && strcmp(p->file[i].name, name))
         i++;
+    if (i == p->count && name[len])
+        for (i = 0; i < p->count; i++)
+            if (strlen(p->file[i].name) == len && !strncmp(p->file[i].name, name, len))
+                break;
     return i;
 }
 

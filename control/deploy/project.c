@@ -124,8 +124,12 @@ static int read_rules(struct building *b, const json_t *rules)
 
 const char *project_kind_of(const struct building *b, const char *name)
 {
+    int len = (int)strcspn(name, "?"); /* x.wasm?module is x.wasm */
+    char plain[PATH_MAX];
+
+    snprintf(plain, sizeof(plain), "%.*s", len, name);
     for (size_t i = 0; i < b->rule_count; i++)
-        if (ends_with(name, b->rule[i].ext))
+        if (ends_with(plain, b->rule[i].ext))
             return b->rule[i].kind;
     return NULL;
 }

@@ -131,7 +131,7 @@ enum v8c_rejection {
 
 /* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers:
  * {maxByteLength}) in full from the start. It does not see WebAssembly memories: bound each with
- * --wasm-max-mem-pages, and look at external_bytes, which has all of them. */
+ * --wasm-max-mem-pages, and look at v8c_isolate_foreign_bytes. */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */
@@ -204,6 +204,11 @@ struct v8c_heap_stats {
 };
 /* With or without a scope, on the isolate's thread. */
 void v8c_isolate_heap_stats(struct v8c_isolate *, struct v8c_heap_stats *);
+
+/* What the heap keeps outside of itself beyond buffer_bytes: memories of WebAssembly, garbage too, and
+ * buffers of the host. One that has grown is seen when its buffer is next looked at. Cheap. On the
+ * isolate's thread. */
+size_t v8c_isolate_foreign_bytes(struct v8c_isolate *);
 
 enum v8c_pressure {
     V8C_PRESSURE_NONE,

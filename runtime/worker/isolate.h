@@ -60,7 +60,6 @@ struct isolate {
     uint64_t unsaid_cpu_ns; /* used behind the last word about a request, for it */
     uint32_t slices_to_pump;
     bool heap_is_full;
-    bool has_wasm; /* the script has compiled modules: their memories are looked at */
     bool is_condemned;
 
     struct module_set modules;

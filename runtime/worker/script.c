@@ -86,6 +86,10 @@ struct script_module *script_resolve(const struct script *s, const char *referre
         strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
     if (!join_path(is_path ? referrer : "", specifier, name))
         return NULL;
+    struct script_module *m = module_named(s, name);
+    if (m || !strchr(name, '?'))
+        return m;
+    *strchr(name, '?') = '\0'; /* "x.wasm?module" is x.wasm */
     return module_named(s, name);
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
 #include "runtime/worker/request.h"
+#include "runtime/worker/script.h"
 #include "runtime/worker/worker.h"
 
 enum { PUBLISH_AFTER_NS = 100000 };
@@ -216,6 +217,20 @@ static void report_rejections(struct slice *s)
     isolate_report_rejections(s->worker->isolate, r ? r->id : 0);
 }
 
+/* V8 lets each memory of WebAssembly grow to its own bound (engine.c); together they have that of the
+ * script. What is garbage is given back first. */
+static void bound_foreign_bytes(struct slice *s)
+{
+    const struct script *script = s->worker->script;
+    size_t most = script ? script->limits.heap_bytes : SIZE_MAX;
+    if (v8c_isolate_foreign_bytes(s->v8) <= most || s->worker->isolate->is_condemned)
+        return;
+    v8c_isolate_pressure(s->v8, V8C_PRESSURE_CRITICAL);
+    v8c_isolate_pressure(s->v8, V8C_PRESSURE_NONE);
+    if (v8c_isolate_foreign_bytes(s->v8) > most)
+        slice_condemn(s->worker, JOB_ERROR_MEMORY_LIMIT);
+}
+
 void slice_exit(struct slice *s)
 {
     struct worker *w = s->worker;
@@ -239,6 +254,7 @@ void slice_exit(struct slice *s)
     uint64_t cpu_ns = charge(s);
     if (was_struck || s->is_terminated)
         punish(s);
+    bound_foreign_bytes(s);
     if (--i->slices_to_pump == 0) {
         clean_up_tasks(s);
         i->slices_to_pump = ISOLATE_PUMP_SLICES;

@@ -4,9 +4,20 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "control/deploy/dev_vars.h"
 #include "control/deploy/jsonc.h"
 #include "control/deploy/module_head.h"
 #include "control/deploy/wrangler.h"
+
+static void read_dev_vars(const char *data, size_t size)
+{
+    char error[256] = "", *text = strndup(data, size);
+    json_t *vars = json_object();
+
+    assert(!dev_vars_read("d", text, vars, &(struct fault){error, sizeof(error)}) || error[0]);
+    json_decref(vars);
+    free(text);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,5 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_config((const char *)data, size);
     read_module((const char *)data, size);
+    read_dev_vars((const char *)data, size);
     return 0;
 }

@@ -1,6 +1,6 @@
 import { env as bindings, WorkerEntrypoint } from 'cloudflare:workers';
 import { replaced } from '@wanted/name';
-import answer from './answer.wasm';
+import answer from './answer.wasm?module';
 import bytes from './bytes.bin';
 import own from './own.dat';
 import page from './page.html';
