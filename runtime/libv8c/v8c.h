@@ -205,8 +205,8 @@ struct v8c_heap_stats {
 /* With or without a scope, on the isolate's thread. */
 void v8c_isolate_heap_stats(struct v8c_isolate *, struct v8c_heap_stats *);
 
-/* What the heap keeps outside of itself beyond buffer_bytes: memories of WebAssembly, garbage too, and
- * buffers of the host. One that has grown is seen when its buffer is next looked at. Cheap. On the
+/* What the heap keeps outside of itself beyond buffer_bytes: memories of WebAssembly as they began
+ * (what one has grown by V8 counts nowhere), garbage too, and buffers of the host. Cheap. On the
  * isolate's thread. */
 size_t v8c_isolate_foreign_bytes(struct v8c_isolate *);
 
