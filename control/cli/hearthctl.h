@@ -21,8 +21,8 @@ struct options {
     const char *config, *root; /* of doctor; NULL: not given */
     const char *env, *out;     /* of deploy and build; NULL: not given */
     bool has_dev_vars;
-    json_t *warnings;          /* said with a refusal too, as JSON; NULL: none */
-    int argc;                  /* what is left: the command's arguments */
+    json_t *warnings; /* said with a refusal too, as JSON; NULL: none */
+    int argc;         /* what is left: the command's arguments */
     char **argv;
 };
 

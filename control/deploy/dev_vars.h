@@ -3,7 +3,7 @@
  * The lines of a .dev.vars file, which is a dotenv file:
  *
  *   # a comment
- *   KEY=value                up to the end of the line, or to " #"; blanks around it are not its own
+ *   KEY=value                up to the end of the line, or to " #"; without blanks around it
  *   export KEY='as it is'    or in `...`; may go over several lines
  *   KEY="with \n and \""     \n is a line end there
  *

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/deploy/bundle.h"
+#include "control/deploy/bundle_options.h"
 
 bool pack_name_is_good(const char *name)
 {

@@ -9,8 +9,8 @@
  *                refused by name, unless it is empty
  *   unknown      a warning, with the key that was probably meant
  *
- * With an environment, keys of env.NAME are judged like those of the top level, and what that has and
- * the environment does not inherit is not looked at.
+ * With an environment, keys of env.NAME are judged like those of the top level, and what that has
+ * and the environment does not inherit is not looked at.
  *
  * Source: the configuration of wrangler 4 (cloudflare/workers-sdk, packages/workers-utils config).
  * Pure; used by hearthctl.

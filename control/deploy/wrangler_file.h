@@ -15,7 +15,7 @@
 
 #include <jansson.h>
 
-#include "control/deploy/bundle.h"
+#include "control/deploy/bundle_options.h"
 #include "control/deploy/fault.h"
 
 struct wrangler_file {

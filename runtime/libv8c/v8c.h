@@ -584,7 +584,8 @@ bool v8c_module_same(const struct v8c_module *, const struct v8c_module *);
 bool v8c_module_cache(struct v8c_isolate *, struct v8c_module *, struct v8c_blob *out);
 
 /* A WebAssembly.Module of the host's own bytes, which are read during the call: whatever
- * may_compile_wasm says, that is about scripts. Functions are compiled when they are first called. */
+ * may_compile_wasm says, that is about scripts. Functions are compiled when they are first called.
+ */
 struct v8c_value *v8c_wasm_compile(struct v8c_isolate *, const void *bytes, size_t len,
                                    struct v8c_error *);
 

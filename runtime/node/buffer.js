@@ -10,7 +10,8 @@ const known = (encoding) => (isUrl(encoding) ? 'base64' : encoding); // it reads
 
 Buffer.isEncoding = (encoding) => isUrl(encoding) || isEncoding(encoding);
 Buffer.from = (value, encoding, length) => from(value, known(encoding), length);
-Buffer.byteLength = (value, encoding) => byteLength(typeof value === 'string' && isUrl(encoding) ? value.replace(/=+$/, '') : value, known(encoding));
+Buffer.byteLength = (value, encoding) =>
+    byteLength(typeof value === 'string' && isUrl(encoding) ? value.replace(/=+$/, '') : value, known(encoding));
 Buffer.prototype.toString = function (encoding, start, end) {
     if (!isUrl(encoding)) return arguments.length === 0 ? toString.call(this) : toString.call(this, encoding, start, end);
     return toString.call(this, 'base64', start, end).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');

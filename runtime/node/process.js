@@ -20,7 +20,10 @@ hrtime.bigint = () => BigInt(Math.round(performance.now() * 1e6));
 
 // Where something is written that would be lost: the log, by lines.
 function outlet(fd, log) {
-    return { fd, isTTY: false, columns: 80, write: (text) => (log(String(text).replace(/\n$/, '')), true), end() {}, on() {}, once() {} };
+    return {
+        fd, isTTY: false, columns: 80, end() {}, on() {}, once() {},
+        write: (text) => (log(String(text).replace(/\n$/, '')), true),
+    };
 }
 
 const process = Object.assign(new EventEmitter(), {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
 
 try {
-    process.stdout.write(JSON.stringify(parse(readFileSync(process.argv[2], 'utf8')), (key, value) => (typeof value === 'bigint' ? Number(value) : value)));
+    const value = parse(readFileSync(process.argv[2], 'utf8'));
+    process.stdout.write(JSON.stringify(value, (key, inner) => (typeof inner === 'bigint' ? Number(inner) : inner)));
 } catch (error) {
     const [sentence] = error.message.replace('Invalid TOML document: ', '').split('\n');
     process.stderr.write(`${error.line ? `:${error.line}` : ''}: ${sentence}\n`);

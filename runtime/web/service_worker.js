@@ -1,5 +1,6 @@
 // The older form of a script, without exports: addEventListener('fetch', (event) => event.respondWith(...)).
 import { Event } from './event.js';
+import { host } from './host.js';
 
 const CONTEXT = Symbol('context');
 
@@ -50,10 +51,11 @@ const { answerOf } = FetchEvent;
 delete FetchEvent.answerOf;
 
 export function addEventListener(type, listener) {
-    if (String(type) !== 'fetch') throw new TypeError(`addEventListener: there are no "${type}" events, only "fetch"`);
     if (typeof listener !== 'function' && typeof listener?.handleEvent !== 'function')
         throw new TypeError('addEventListener: the listener is not a function');
-    if (!listeners.includes(listener)) listeners.push(listener);
+    // Packages listen for what other places have; without it they do what they do.
+    if (String(type) !== 'fetch') host.log('warn', `addEventListener: there are no "${type}" events here, only "fetch"`);
+    else if (!listeners.includes(listener)) listeners.push(listener);
 }
 
 export function removeEventListener(type, listener) {

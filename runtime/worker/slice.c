@@ -217,8 +217,8 @@ static void report_rejections(struct slice *s)
     isolate_report_rejections(s->worker->isolate, r ? r->id : 0);
 }
 
-/* Memories of WebAssembly, as they began, have the script's bound together. What they grow by hearthd
- * sees as the cell's. Garbage is given back first. */
+/* Memories of WebAssembly, as they began, have the script's bound together. What they grow by is
+ * the cell's to hearthd. Garbage is given back first. */
 static void bound_foreign_bytes(struct slice *s)
 {
     const struct script *script = s->worker->script;

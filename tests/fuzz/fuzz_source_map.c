@@ -1,5 +1,5 @@
-/* A source map of any bytes: each place that it gives is one of its sources. The first byte says which
- * places are asked for. */
+/* A source map of any bytes: each place that it gives is one of its sources. The first byte says
+ * which places are asked for. */
 #include <assert.h>
 #include <string.h>
 

@@ -12,8 +12,8 @@
 #include "runtime/worker/source_map.h"
 #include "runtime/worker/trace.h"
 
-/* What esbuild makes of "export function a() {\n    throw new Error('x');\n}\n" in src/a.ts: lines 2
- * and 3 of the output are lines 1 and 2 of the source. */
+/* As esbuild makes it of src/a.ts, "export function a() {\n    throw new Error('x');\n}\n": lines 2
+ * and 3 of the output are its lines 1 and 2. */
 static const char map_text[] =
     "{\"version\":3,\"sources\":[\"src/a.ts\",\"src/b.ts\"],"
     "\"mappings\":\";AAAO,SAAS,IAAI;AAChB,QAAM,IAAI,MAAM,GAAG;AACvB;ACFA\"}";

@@ -47,7 +47,7 @@ static const struct {
     {"a listener instead", "addEventListener('fetch', (e) => e.respondWith(new Response()));",
      NULL},
     {"a listener of what never comes", "addEventListener('scheduled', () => {});",
-     "there are no \"scheduled\" events"},
+     "no handler"},
     {"an entrypoint class",
      "import { WorkerEntrypoint } from 'cloudflare:workers'; export default class extends "
      "WorkerEntrypoint { fetch() {} };",

@@ -251,8 +251,9 @@ static void node_modules_are_bundled_where_they_are_asked_for(void **state)
 {
     put("wrangler.json",
         "{\"name\":\"a\",\"main\":\"i.ts\",\"compatibility_flags\":[\"nodejs_compat\"]}");
-    put("i.ts", "import { text } from 'node:stream/consumers';\nimport { escape } from 'querystring';\n"
-                "export default { text, escape };");
+    put("i.ts",
+        "import { text } from 'node:stream/consumers';\nimport { escape } from 'querystring';\n"
+        "export default { text, escape };");
     pack(&tools);
     assert_non_null(strstr(module_text("i.js", NULL), "fromCharCode"));
     assert_null(strstr(module_text("i.js", NULL), "cloudflare:workers")); /* no process */
