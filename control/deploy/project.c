@@ -238,10 +238,13 @@ static int argue_all(struct building *b, const json_t *w, const struct compat *c
     argue_text(b, "tsconfig", json_object_get(w, "tsconfig"));
     if (!json_object_get(json_object_get(w, "define"), "process.env.NODE_ENV"))
         argue(b, "--define:process.env.NODE_ENV=\"production\"");
-    if (argue_pairs(b, "define", json_object_get(w, "define")) ||
-        argue_pairs(b, "alias", json_object_get(w, "alias")))
+    if ((c->has_node || c->has_async_hooks) && argue_node(b, c))
         return -1;
-    return c->has_node || c->has_async_hooks ? argue_node(b, c) : 0;
+    /* The last: the author may have another module of Node.js in mind. */
+    return argue_pairs(b, "define", json_object_get(w, "define")) ||
+                   argue_pairs(b, "alias", json_object_get(w, "alias"))
+               ? -1
+               : 0;
 }
 
 /* ---- running ---- */

@@ -1,6 +1,6 @@
 // Modules that are the runtime's own, and what their names export: module.c asks when the bundle has none of that name.
 import { AsyncLocalStorage, AsyncResource } from './async_context.js';
-import { envOfScript } from './dispatch.js';
+import { envOfScript, waitUntil } from './dispatch.js';
 
 // A default export that extends it is made anew for each request.
 export class WorkerEntrypoint {
@@ -14,7 +14,7 @@ export class WorkerEntrypoint {
 export function builtin(name) {
     switch (name) {
     case 'cloudflare:workers':
-        return { WorkerEntrypoint, env: envOfScript() };
+        return { WorkerEntrypoint, env: envOfScript(), waitUntil };
     case 'hearth:async_hooks':
         return { AsyncLocalStorage, AsyncResource };
     case 'node:async_hooks':

@@ -80,6 +80,13 @@ class ExecutionContext {
     props = {};
 }
 
+// Of the request whose code runs, wherever in it that is.
+export function waitUntil(promise) {
+    const ref = host.actor();
+    if (!ref) throw new Error('waitUntil: this code runs for no request');
+    new ExecutionContext(ref).waitUntil(promise);
+}
+
 function failed(ref, error) {
     host.fail(ref, ERROR_EXCEPTION, describe(error));
 }

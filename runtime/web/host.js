@@ -28,6 +28,7 @@
 //   subCancel(sub)                      nobody wants the reply any more
 //   setTimer(ms, repeats) clearTimer(id) returns an id; onTimer(id) comes when it is due
 //   microtask(fn)                       queues fn without looking up anything that a script can replace
+//   actor()                             the ref of the request whose code runs; 0: the top level's
 //   frame() setFrame(frame)             what follows promises of the code that runs (runtime/worker/frame.h); undefined: none
 //   now()                               milliseconds since the epoch; stands still while a script computes
 //   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain) clone(value, transfers)

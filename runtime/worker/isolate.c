@@ -7,7 +7,7 @@
 
 #include "runtime/start.h"
 #include "runtime/worker/script.h"
-#include "runtime/worker/trace.h"
+#include "runtime/worker/stack_trace.h"
 #include "runtime/worker/worker.h"
 
 /* ---- V8's hooks ---- */
@@ -115,7 +115,7 @@ void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
 static void log_load_failure(struct isolate *i, const char *text, size_t len)
 {
     char mapped[START_LOG_TEXT_BYTES_MAX + 4];
-    len = trace_map(i->worker->script, text, len, mapped, sizeof(mapped));
+    len = stack_trace_map(i->worker->script, text, len, mapped, sizeof(mapped));
     report_log(&i->worker->report, i->worker->now_ns, 0, "error", mapped, len);
     i->load_error = strndup(mapped, len);
     assert(i->load_error);

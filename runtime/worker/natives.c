@@ -652,6 +652,7 @@ const struct v8c_native_entry natives[] = {
     {"subAnswer", native_sub_answer},
     {"clone", native_clone},
     {"constant", native_constant},
+    {"actor", native_actor},
     {"frame", native_frame},
     {"setFrame", native_set_frame},
     {0},

@@ -35,7 +35,7 @@ struct script_module {
     enum module_kind kind;
     bool is_ascii;                 /* V8 can then use the mapped bytes as they are */
     struct script_module *map;     /* of a module that was built; NULL: none */
-    struct source_map *source_map; /* of a map, once it is read (trace.h); NULL: it is none */
+    struct source_map *source_map; /* of a map, once it is read (stack_trace.h); NULL: it is none */
     bool is_read;
 };
 

@@ -4,7 +4,7 @@
 
 #include "runtime/start.h"
 #include "runtime/worker/lane.h"
-#include "runtime/worker/trace.h"
+#include "runtime/worker/stack_trace.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -31,7 +31,7 @@ void worker_log(struct worker *w, uint64_t request_id, const char *level, const 
                 size_t len)
 {
     char mapped[START_LOG_TEXT_BYTES_MAX + 4];
-    len = trace_map(w->script, text, len, mapped, sizeof(mapped));
+    len = stack_trace_map(w->script, text, len, mapped, sizeof(mapped));
     report_log(&w->report, w->now_ns, request_id, level, mapped, len);
 }
 

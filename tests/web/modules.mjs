@@ -1,9 +1,15 @@
 import { AsyncLocalStorage, AsyncResource } from 'hearth:async_hooks';
-import { env, WorkerEntrypoint } from 'cloudflare:workers';
+import { env, waitUntil, WorkerEntrypoint } from 'cloudflare:workers';
 import { equal, ok, rejects, suite, throws } from './assert.mjs';
 
 const one = new AsyncLocalStorage(), other = new AsyncLocalStorage({ defaultValue: 'none', name: 'other' });
 const tick = (ms = 1) => new Promise((done) => setTimeout(done, ms));
+let early;
+try {
+    waitUntil(Promise.resolve());
+} catch (error) {
+    early = error;
+}
 const atTop = one.run('top', () => AsyncLocalStorage.bind(() => one.getStore()));
 
 export default suite({
@@ -64,7 +70,8 @@ export default suite({
         equal(bound.call({ y: 1 }, 2), [1, 2, 'kept']);
     },
     'a frame is in no way of waitUntil and logs: work is still the request\'s': async () => {
-        await one.run('a', () => tick());
+        ok(early instanceof Error);
+        await one.run('a', async () => (await tick(), waitUntil(tick())));
         console.log('in a frame', one.run('b', () => one.getStore()));
     },
     'the runtime\'s own modules, by name': async () => {

@@ -1,4 +1,4 @@
-#include "runtime/worker/trace.h"
+#include "runtime/worker/stack_trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,13 +103,13 @@ static void put_place(struct writer *w, const struct place *place)
         (size_t)snprintf(numbers, sizeof(numbers), ":%u:%u", source.line, source.column));
 }
 
-size_t trace_map(struct script *s, const char *text, size_t len, char *out, size_t room)
+size_t stack_trace_map(struct script *s, const char *text, size_t len, char *out, size_t room)
 {
     struct writer w = {.out = out, .room = room - 1};
     const char *p = text, *end = text + len;
     struct place place;
 
-    for (int n = 0; s && n < TRACE_PLACES_MAX && next_place(s, text, p, end, &place); n++) {
+    for (int n = 0; s && n < STACK_TRACE_PLACES_MAX && next_place(s, text, p, end, &place); n++) {
         put(&w, p, (size_t)(place.at - p));
         put_place(&w, &place);
         p = place.at + place.bytes;

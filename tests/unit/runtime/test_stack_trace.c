@@ -10,7 +10,7 @@
 
 #include "runtime/worker/script.h"
 #include "runtime/worker/source_map.h"
-#include "runtime/worker/trace.h"
+#include "runtime/worker/stack_trace.h"
 
 /* As esbuild makes it of src/a.ts, "export function a() {\n    throw new Error('x');\n}\n": lines 2
  * and 3 of the output are its lines 1 and 2. */
@@ -89,14 +89,14 @@ static void places_of_built_modules_are_replaced_and_nothing_else(void **state)
     char out[256], cut[12];
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        size_t n = trace_map(&s, rows[i].text, strlen(rows[i].text), out, sizeof(out));
+        size_t n = stack_trace_map(&s, rows[i].text, strlen(rows[i].text), out, sizeof(out));
 
         if (n != strlen(rows[i].told) || strcmp(out, rows[i].told))
             fail_msg("%s: %s", rows[i].what, out);
     }
-    assert_int_equal(trace_map(&s, "at (index.js:3:9)", 17, cut, sizeof(cut)), 11);
+    assert_int_equal(stack_trace_map(&s, "at (index.js:3:9)", 17, cut, sizeof(cut)), 11);
     assert_string_equal(cut, "at (src/a.t");
-    assert_int_equal(trace_map(NULL, "at (index.js:3:9)", 17, out, sizeof(out)), 17);
+    assert_int_equal(stack_trace_map(NULL, "at (index.js:3:9)", 17, out, sizeof(out)), 17);
     source_map_free(modules[1].source_map);
 }
 
