@@ -1,14 +1,10 @@
-// Blob and File (File API), held in memory.
+// Blob, File (File API 3, 4): bytes in memory, shared by slices.
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
-import { ReadableStream } from './streams.js';
+import { ReadableStream } from './streams/index.js';
+import { BufferSource, clamp, declare, dictionary, DOMString, enumeration, isBufferSource, longLong, optional, promise, readonly, required, sequence, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
-
-function bytesOf(part) {
-    if (part instanceof Blob) return blobBytes(part);
-    if (part instanceof ArrayBuffer || ArrayBuffer.isView(part)) return viewOf(part);
-    return encoder.encode(String(part));
-}
+const decoder = new TextDecoder();
 
 export function concat(parts) {
     const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
@@ -21,31 +17,61 @@ export function concat(parts) {
 }
 
 export let blobBytes; // the bytes of a Blob, not to be changed
+export let isBlob, isFile, blobOfBytes;
+
+// (BufferSource or Blob or USVString)
+function BlobPart(part, what) {
+    return isBlob(part) ? part : isBufferSource(part) ? BufferSource(part, what) : USVString(part, what);
+}
+
+const BlobPropertyBag = dictionary('BlobPropertyBag', {
+    endings: [enumeration('EndingType', ['transparent', 'native']), 'transparent'],
+    type: [DOMString, ''],
+});
+const FilePropertyBag = dictionary('FilePropertyBag', { lastModified: longLong }, BlobPropertyBag);
+const BlobParts = sequence(BlobPart);
+
+function bytesOf(part, endings) {
+    if (isBlob(part)) return blobBytes(part);
+    if (typeof part !== 'string') return viewOf(part);
+    return encoder.encode(endings === 'native' ? part.replace(/\r\n?/g, '\n') : part);
+}
+
+const normalized = (type) => (/^[\x20-\x7e]*$/.test(type) ? type.toLowerCase() : '');
+const OF_BYTES = Symbol('bytes');
 
 export class Blob {
     #bytes; #type;
 
-    constructor(parts = [], options = {}) {
-        if (typeof parts !== 'object' || parts === null || typeof parts[Symbol.iterator] !== 'function')
-            throw new TypeError('Blob: the parts are not a sequence');
-        this.#bytes = concat(Array.from(parts, bytesOf));
-        const type = String(options?.type ?? '');
-        this.#type = /^[\x20-\x7e]*$/.test(type) ? type.toLowerCase() : '';
+    constructor(parts = undefined, options = undefined) {
+        if (parts === OF_BYTES) {
+            this.#bytes = options.bytes;
+            this.#type = options.type;
+            return;
+        }
+        const list = parts === undefined ? [] : BlobParts(parts, 'Blob, argument 1');
+        const { endings, type } = BlobPropertyBag(options, 'Blob, argument 2');
+        this.#bytes = concat(list.map((part) => bytesOf(part, endings)));
+        this.#type = normalized(type);
     }
 
     static {
+        isBlob = (value) => typeof value === 'object' && value !== null && #bytes in value;
         blobBytes = (blob) => blob.#bytes;
+        blobOfBytes = (bytes, type) => new Blob(OF_BYTES, { bytes, type });
     }
 
     get size() { return this.#bytes.length; }
     get type() { return this.#type; }
-    async text() { return new TextDecoder().decode(this.#bytes); }
+    async text() { return decoder.decode(this.#bytes); }
     async bytes() { return this.#bytes.slice(); }
     async arrayBuffer() { return this.#bytes.slice().buffer; }
 
-    slice(from = 0, to = this.size, type = '') {
-        const at = (n) => (n < 0 ? Math.max(this.size + n, 0) : Math.min(n, this.size));
-        return new Blob([this.#bytes.subarray(at(from), Math.max(at(from), at(to)))], { type });
+    slice(from, to, type) {
+        const size = this.#bytes.length;
+        const at = (n) => (n < 0 ? Math.max(size + n, 0) : Math.min(n, size));
+        const begin = at(from);
+        return blobOfBytes(this.#bytes.subarray(begin, Math.max(begin, to === undefined ? size : at(to))), normalized(type));
     }
 
     stream() {
@@ -58,20 +84,54 @@ export class Blob {
             },
         });
     }
-
-    get [Symbol.toStringTag]() { return 'Blob'; }
 }
+
+declare(Blob, {
+    is: isBlob,
+    operations: {
+        arrayBuffer: promise(),
+        bytes: promise(),
+        slice: [optional(clamp(longLong), 0), optional(clamp(longLong)), optional(DOMString, '')],
+        stream: [],
+        text: promise(),
+    },
+    attributes: { size: readonly, type: readonly },
+});
 
 export class File extends Blob {
     #name; #lastModified;
-    constructor(parts, name, options = {}) {
-        if (arguments.length < 2) throw new TypeError('File: parts and a name are required');
+
+    constructor(parts, name, options = undefined) {
+        if (parts === OF_BYTES) {
+            super(parts, options);
+            this.#name = name;
+            this.#lastModified = options.lastModified ?? Date.now();
+            return;
+        }
+        required(arguments, 2, 'File');
+        parts = BlobParts(parts, 'File, argument 1');
+        name = USVString(name, 'File, argument 2');
+        options = FilePropertyBag(options, 'File, argument 3');
         super(parts, options);
-        this.#name = String(name);
-        this.#lastModified = Number(options?.lastModified ?? Date.now());
+        this.#name = name;
+        this.#lastModified = options.lastModified ?? Date.now();
     }
+
+    static {
+        isFile = (value) => typeof value === 'object' && value !== null && #name in value;
+    }
+
     get name() { return this.#name; }
     get lastModified() { return this.#lastModified; }
-    get webkitRelativePath() { return ''; }
-    get [Symbol.toStringTag]() { return 'File'; }
+}
+
+declare(File, {
+    constructor: 2,
+    is: isFile,
+    attributes: { name: readonly, lastModified: readonly },
+});
+
+// A File of bytes that are shared with who gave them.
+export function fileOfBytes(bytes, type, name, lastModified = undefined) {
+    return new File(OF_BYTES, name, { bytes, type, lastModified });
 }

@@ -1,37 +1,49 @@
-// Body (Fetch 5.2): what Request and Response have in common. A body stays what it was given as (a string, bytes,
-// the job's incoming bytes) until somebody asks for a stream.
-import { Blob, blobBytes, concat } from './blob.js';
+// Body (Fetch 5.2): what Request and Response have in common. A body stays what it was given as (a string, bytes, the job's
+// incoming bytes) until somebody asks for a stream.
+import { blobBytes, blobOfBytes, concat, isBlob } from './blob.js';
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
-import { FormData, formDataBytes, parseMultipart } from './form_data.js';
+import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data.js';
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
-import { ReadableStream } from './streams.js';
-import { URLSearchParams } from './url.js';
+import { extractMimeType, serializeMimeType } from './mime.js';
+import { isHandled } from './streams/base.js';
+import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
+import { ReadableStream } from './streams/index.js';
+import { isURLSearchParams, URLSearchParams } from './url.js';
+import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const exactDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-// BodyInit -> what is kept, and the content-type it implies (Fetch, "extract a body").
+// (ReadableStream or XMLHttpRequestBodyInit)
+export function BodyInit(init, what) {
+    if (typeof init === 'string') return init.toWellFormed();
+    if (isReadable(init) || isBlob(init) || isFormData(init) || isURLSearchParams(init)) return init;
+    return isBufferSource(init) ? BufferSource(init, what) : USVString(init, what);
+}
+
+// A converted BodyInit or null -> what is kept, and the content-type it implies (Fetch, "extract a body").
 export function extract(init) {
-    if (init === null || init === undefined) return { source: null, type: null };
+    if (init === null) return { source: null, type: null };
     if (typeof init === 'string') return { source: init, type: 'text/plain;charset=UTF-8' };
-    if (init instanceof ReadableStream) {
+    if (isReadable(init)) {
         if (init.locked) throw new TypeError('the body stream is locked');
+        if (isDisturbed(init)) throw new TypeError('the body stream was read from already');
         return { source: init, type: null };
     }
-    if (init instanceof URLSearchParams)
-        return { source: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
-    if (init instanceof Blob) return { source: blobBytes(init), type: init.type || null };
-    if (init instanceof FormData) {
+    if (isBlob(init)) return { source: blobBytes(init), type: init.type || null };
+    if (isFormData(init)) {
         const { bytes, type } = formDataBytes(init);
         return { source: bytes, type };
     }
-    if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return { source: viewOf(init).slice(), type: null };
-    return { source: String(init), type: 'text/plain;charset=UTF-8' };
+    if (isURLSearchParams(init))
+        return { source: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+    return { source: viewOf(init).slice(), type: null };
 }
 
 function streamOf(source) {
-    if (source instanceof ReadableStream) return source;
+    if (isReadable(source)) return source;
     if (source instanceof Incoming) return incomingStream(source);
     const bytes = typeof source === 'string' ? encoder.encode(source) : source.slice();
     return new ReadableStream({
@@ -43,64 +55,102 @@ function streamOf(source) {
     });
 }
 
-async function drain(stream) {
-    const parts = [];
-    for await (const part of stream) {
-        if (!(part instanceof Uint8Array)) throw new TypeError('the body stream gave something that is not bytes');
-        parts.push(part);
+// All bytes of a stream (Streams, "read all bytes"): the read request of its reader.
+class Drain {
+    #reader; #resolve; #reject;
+    #parts = [];
+    #hasChunk = false;
+    #isReading = false; // within pull(): chunk() comes before read() returns if one is queued
+
+    constructor(stream, resolve, reject) {
+        this.#reader = acquireReader(stateOf(stream));
+        this.#resolve = resolve;
+        this.#reject = reject;
     }
-    return concat(parts);
+
+    pull() {
+        if (this.#isReading) return;
+        this.#isReading = true;
+        do {
+            this.#hasChunk = false;
+            this.#reader.read(this);
+        } while (this.#hasChunk);
+        this.#isReading = false;
+    }
+
+    chunk(bytes) {
+        if (!isUint8Array(bytes)) {
+            const error = new TypeError('the body stream gave something that is not bytes');
+            isHandled(this.#reader.stream.cancel(error));
+            return this.#reject(error);
+        }
+        this.#parts.push(bytes);
+        this.#hasChunk = true;
+        this.pull();
+    }
+
+    close() {
+        this.#resolve(concat(this.#parts)); // a copy: chunks are still their maker's
+    }
+
+    error(error) {
+        this.#reject(error);
+    }
 }
 
-export let takeSource, cloneSource, setSource; // for Request, Response and the dispatcher
+function drain(stream) {
+    return new Promise((resolve, reject) => new Drain(stream, resolve, reject).pull());
+}
 
+// The body of one Request or Response, which keeps it in a private field.
 export class Body {
-    #source = null;
-    #used = false;
+    source;
+    isTaken = false;
 
     constructor(source) {
-        this.#source = source;
+        this.source = source;
     }
 
-    static {
-        // The body's source, which counts as used from here on.
-        takeSource = (body) => {
-            body.#checkUsable();
-            if (body.#source !== null) body.#used = true;
-            return body.#source;
-        };
-        cloneSource = (body) => {
-            body.#checkUsable();
-            if (body.#source === null || typeof body.#source === 'string' || body.#source instanceof Uint8Array)
-                return body.#source;
-            const [mine, other] = streamOf(body.#source).tee();
-            body.#source = mine;
-            return other;
-        };
-        setSource = (body, source) => (body.#source = source);
+    get isUsed() {
+        return this.isTaken || (isReadable(this.source) && isDisturbed(this.source));
+    }
+
+    get isUnusable() {
+        return this.isUsed || (isReadable(this.source) && this.source.locked);
     }
 
     #checkUsable() {
-        if (this.bodyUsed) throw new TypeError('the body was used already');
-        if (this.#source instanceof ReadableStream && this.#source.locked)
-            throw new TypeError('the body stream is locked');
+        if (this.isUsed) throw new TypeError('the body was used already');
+        if (isReadable(this.source) && this.source.locked) throw new TypeError('the body stream is locked');
     }
 
-    get body() {
-        if (this.#source === null) return null;
-        if (!(this.#source instanceof ReadableStream)) {
-            this.#source = streamOf(this.#source);
-            if (this.#used) this.#source.getReader(); // used: the stream shows as locked
+    // The source, which counts as used from here on.
+    take() {
+        this.#checkUsable();
+        if (this.source !== null) this.isTaken = true;
+        return this.source;
+    }
+
+    // The source of a copy; both can be read.
+    copy() {
+        this.#checkUsable();
+        if (this.source === null || typeof this.source === 'string' || this.source instanceof Uint8Array) return this.source;
+        const [mine, other] = streamOf(this.source).tee();
+        this.source = mine;
+        return other;
+    }
+
+    stream() {
+        if (this.source === null) return null;
+        if (!isReadable(this.source)) {
+            this.source = streamOf(this.source);
+            if (this.isTaken) this.source.getReader(); // used: the stream shows as locked
         }
-        return this.#source;
+        return this.source;
     }
 
-    get bodyUsed() {
-        return this.#used || (this.#source instanceof ReadableStream && disturbed(this.#source));
-    }
-
-    async #bytes() {
-        const source = takeSource(this);
+    async bytes() {
+        const source = this.take();
         if (source === null) return new Uint8Array(0);
         if (typeof source === 'string') return encoder.encode(source);
         if (source instanceof Uint8Array) return source;
@@ -108,48 +158,62 @@ export class Body {
         return drain(source);
     }
 
-    async bytes() {
-        const bytes = await this.#bytes();
+    async ownBytes() {
+        const bytes = await this.bytes();
         return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
     }
 
-    async arrayBuffer() {
-        return (await this.bytes()).buffer;
-    }
-
     async text() {
-        if (typeof this.#source === 'string') return takeSource(this).toWellFormed();
-        return decoder.decode(await this.#bytes());
+        if (typeof this.source === 'string') {
+            const text = this.take();
+            return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+        }
+        return decoder.decode(await this.bytes());
     }
 
     // A body is often a stranger's: bytes that nest too deep or have too many names are a RangeError, as in V8 what its stack does
     // not hold. A script that wants them all the same parses text().
     async json() {
-        if (typeof this.#source === 'string') return JSON.parse(await this.text());
-        return host.parseJson(await this.#bytes());
+        if (typeof this.source === 'string') return JSON.parse(await this.text());
+        return host.parseJson(await this.bytes());
     }
 
-    async blob() {
-        return new Blob([await this.#bytes()], { type: this.headers.get('content-type') ?? '' });
+    async blob(contentType) {
+        const bytes = await this.ownBytes();
+        const type = extractMimeType(contentType);
+        return blobOfBytes(bytes, type === null ? '' : serializeMimeType(type));
     }
 
-    async formData() {
-        const type = this.headers.get('content-type') ?? '';
-        const essence = type.split(';')[0].trim().toLowerCase();
-        if (essence === 'application/x-www-form-urlencoded') {
+    async formData(contentType) {
+        const bytes = await this.bytes();
+        const type = extractMimeType(contentType);
+        if (type?.essence === 'application/x-www-form-urlencoded') {
             const form = new FormData();
-            for (const [name, value] of new URLSearchParams(decoder.decode(await this.#bytes())))
-                form.append(name, value);
+            for (const [name, value] of new URLSearchParams('?' + exactDecoder.decode(bytes))) form.append(name, value);
             return form;
         }
-        const boundary = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(type);
-        if (essence === 'multipart/form-data' && boundary)
-            return parseMultipart(await this.#bytes(), boundary[1] ?? boundary[2]);
+        if (type?.essence === 'multipart/form-data' && type.parameters.has('boundary'))
+            return parseMultipart(bytes, type.parameters.get('boundary'));
         throw new TypeError('formData: the content-type is no form');
     }
 }
 
-// The ponyfill keeps this in a plain property; the standard has no public way to ask.
-function disturbed(stream) {
-    return Boolean(stream._disturbed);
+// The members of the mixin, on the prototype of a class that has a Body and headers. of: gives the Body of an object.
+export function includeBody(Class, of) {
+    const members = {
+        get body() { return of(this).stream(); },
+        get bodyUsed() { return of(this).isUsed; },
+        async arrayBuffer() { return (await of(this).ownBytes()).buffer; },
+        blob() { return of(this).blob(this.headers.get('content-type')); },
+        bytes() { return of(this).ownBytes(); },
+        formData() { return of(this).formData(this.headers.get('content-type')); },
+        json() { return of(this).json(); },
+        text() { return of(this).text(); },
+    };
+    Object.defineProperties(Class.prototype, Object.getOwnPropertyDescriptors(members));
 }
+
+export const bodyOperations = {
+    arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
+};
+export const bodyAttributes = { body: readonly, bodyUsed: readonly };

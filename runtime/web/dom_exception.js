@@ -35,3 +35,27 @@ for (const [name, code] of Object.entries(CODES)) {
     for (const target of [DOMException, DOMException.prototype])
         Object.defineProperty(target, constant, { value: code, enumerable: true });
 }
+
+// What DOMExceptions of that name became (Web IDL 4.4.1).
+export class QuotaExceededError extends DOMException {
+    #quota; #requested;
+
+    constructor(message = '', options = {}) {
+        super(message, 'QuotaExceededError');
+        const member = (name) => {
+            const value = options?.[name];
+            if (value === undefined) return null;
+            if (!Number.isFinite(+value)) throw new TypeError(`QuotaExceededError: ${name} is no finite number`);
+            if (value < 0) throw new RangeError(`QuotaExceededError: ${name} is negative`);
+            return +value;
+        };
+        this.#quota = member('quota');
+        this.#requested = member('requested');
+        if (this.#quota !== null && this.#requested !== null && this.#requested < this.#quota)
+            throw new RangeError('QuotaExceededError: requested is less than the quota');
+    }
+
+    get quota() { return this.#quota; }
+    get requested() { return this.#requested; }
+    get [Symbol.toStringTag]() { return 'QuotaExceededError'; }
+}

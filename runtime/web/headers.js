@@ -1,21 +1,34 @@
 // Headers (Fetch 5.1). Names are kept in lower case, values combined per name on reading.
 import { host } from './host.js';
+import { ByteString, declare, object, record, sequence, sequenceFrom } from './webidl.js';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-const IMMUTABLE = Symbol('immutable');
+const FORBIDDEN_IN_VALUE = /[\0\r\n]/;
+const OUTER_SPACE = /^[\t\n\r ]+|[\t\n\r ]+$/g;
+const HAS_OUTER_SPACE = /^[\t\n\r ]|[\t\n\r ]$/;
 
 function checkedName(name) {
-    name = String(name);
     if (!TOKEN.test(name)) throw new TypeError(`Headers: "${name}" is not a header name`);
     return name.toLowerCase();
 }
 
 function checkedValue(value) {
-    value = String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
-    if (!VALUE.test(value)) throw new TypeError('Headers: the value holds a character that no header may');
+    if (HAS_OUTER_SPACE.test(value)) value = value.replace(OUTER_SPACE, '');
+    if (FORBIDDEN_IN_VALUE.test(value)) throw new TypeError('Headers: the value holds a character that no header may');
     return value;
+}
+
+// HeadersInit: (sequence<sequence<ByteString>> or record<ByteString, ByteString>) -> pairs.
+const pair = sequence(ByteString);
+const named = record(ByteString, ByteString);
+export function HeadersInit(init, what) {
+    if (isHeaders(init) && init[Symbol.iterator] === iterate) return copyOf(init);
+    const method = object(init, what)[Symbol.iterator];
+    if (method === undefined || method === null) return named(init, what);
+    if (typeof method !== 'function') throw new TypeError(`${what}: its iterator is not a function`);
+    const list = sequenceFrom(init, method, pair, what);
+    for (const entry of list) if (entry.length !== 2) throw new TypeError(`${what}: each pair must have two parts`);
+    return list;
 }
 
 // Cookie lines are one list of cookies (RFC 9113 8.2.3, which asks it of whoever hands them on; the Fetch standard knows no Cookie here).
@@ -24,48 +37,49 @@ function combine(name, value, next) {
 }
 
 // The module's inner door: what Request, Response and the dispatcher do with a Headers.
-export let headersOfJob, headersOfText, encodeHeaders, freezeHeaders;
+export let headersOfJob, headersOfText, headersOfPairs, encodeHeaders, freezeHeaders, isHeaders;
+let copyOf, sorted;
+
+const INNER = Symbol('inner');
 
 export class Headers {
     #fields = []; // [name, value] in order of arrival
     #ref = 0; // the job whose request head was not read yet
     #text = null; // or fields in the natives' shape
-    #guard = 'none';
+    #sorted = null; // sort and combine, until the next change
+    #isFixed = false; // the guard "immutable"
 
-    constructor(init) {
-        if (init === undefined || init === IMMUTABLE) return;
-        if (typeof init !== 'object' || init === null)
-            throw new TypeError('Headers: the initial value is neither a record nor a sequence of pairs');
-        if (init instanceof Headers) {
-            for (const [name, value] of init.#list()) this.#fields.push([name, value]);
-        } else if (typeof init[Symbol.iterator] === 'function') {
-            for (const pair of init) {
-                const [...two] = pair;
-                if (two.length !== 2) throw new TypeError('Headers: each pair must have two parts');
-                this.append(two[0], two[1]);
-            }
-        } else for (const name of Reflect.ownKeys(init)) {
-            if (Object.getOwnPropertyDescriptor(init, name)?.enumerable) this.append(name, init[name]);
-        }
+    constructor(init = undefined) {
+        if (init === INNER || init === undefined) return;
+        for (const [name, value] of HeadersInit(init, 'Headers, argument 1')) this.append(name, value);
     }
 
     static {
+        isHeaders = (value) => typeof value === 'object' && value !== null && #fields in value;
         headersOfJob = (ref) => {
-            const headers = new Headers(IMMUTABLE);
+            const headers = new Headers(INNER);
             headers.#ref = ref;
-            headers.#guard = 'immutable';
+            headers.#isFixed = true;
             return headers;
         };
         headersOfText = (text) => {
-            const headers = new Headers(IMMUTABLE);
+            const headers = new Headers(INNER);
             headers.#text = text;
-            headers.#guard = 'immutable';
+            headers.#isFixed = true;
+            return headers;
+        };
+        // Pairs as HeadersInit gives them; undefined: none.
+        headersOfPairs = (list) => {
+            const headers = new Headers(INNER);
+            if (list !== undefined) for (const [name, value] of list) headers.#fields.push([checkedName(name), checkedValue(value)]);
             return headers;
         };
         freezeHeaders = (headers) => {
-            headers.#guard = 'immutable';
+            headers.#isFixed = true;
             return headers;
         };
+        copyOf = (headers) => headers.#list().map(([name, value]) => [name, value]);
+        sorted = (headers) => (headers.#sorted ??= headers.#sort());
         // "name\0value\0...", the shape that natives take.
         encodeHeaders = (headers) => {
             if (headers.#text !== null) return headers.#text;
@@ -86,21 +100,22 @@ export class Headers {
         return this.#fields;
     }
 
-    #check() {
-        if (this.#guard === 'immutable') throw new TypeError('Headers: these are immutable');
+    // The list, about to be changed.
+    #change() {
+        if (this.#isFixed) throw new TypeError('Headers: these are immutable');
+        this.#sorted = null;
+        return this.#list();
     }
 
     append(name, value) {
         name = checkedName(name);
         value = checkedValue(value);
-        this.#check();
-        this.#list().push([name, value]);
+        this.#change().push([name, value]);
     }
 
     delete(name) {
         name = checkedName(name);
-        this.#check();
-        this.#fields = this.#list().filter((f) => f[0] !== name);
+        this.#fields = this.#change().filter((f) => f[0] !== name);
     }
 
     get(name) {
@@ -123,17 +138,17 @@ export class Headers {
     set(name, value) {
         name = checkedName(name);
         value = checkedValue(value);
-        this.#check();
-        const first = this.#list().find((f) => f[0] === name);
-        if (!first) this.#fields.push([name, value]);
+        const list = this.#change();
+        const first = list.find((f) => f[0] === name);
+        if (!first) list.push([name, value]);
         else {
             first[1] = value;
-            this.#fields = this.#fields.filter((f) => f === first || f[0] !== name);
+            this.#fields = list.filter((f) => f === first || f[0] !== name);
         }
     }
 
     // Sorted by name and combined, except Set-Cookie (Fetch, "sort and combine").
-    #sorted() {
+    #sort() {
         const all = [];
         const seen = new Map();
         for (const [name, value] of this.#list()) {
@@ -146,15 +161,18 @@ export class Headers {
         }
         return all.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
     }
-
-    forEach(callback, self) {
-        if (typeof callback !== 'function') throw new TypeError('Headers.forEach: not a function');
-        for (const [name, value] of this.#sorted()) callback.call(self, value, name, this);
-    }
-
-    *entries() { for (let i = 0; i < this.#sorted().length; i++) yield this.#sorted()[i]; }
-    *keys() { for (const [name] of this.entries()) yield name; }
-    *values() { for (const [, value] of this.entries()) yield value; }
-    get [Symbol.toStringTag]() { return 'Headers'; }
 }
-Headers.prototype[Symbol.iterator] = Headers.prototype.entries;
+
+declare(Headers, {
+    is: isHeaders,
+    operations: {
+        append: [ByteString, ByteString],
+        delete: [ByteString],
+        get: [ByteString],
+        getSetCookie: [],
+        has: [ByteString],
+        set: [ByteString, ByteString],
+    },
+    iterable: sorted,
+});
+const iterate = Headers.prototype[Symbol.iterator];

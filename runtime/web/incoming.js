@@ -2,7 +2,9 @@
 // gives the sender new credit.
 import { concat } from './blob.js';
 import { host } from './host.js';
-import { ReadableStream } from './streams.js';
+import { isDisturbed } from './streams/readable.js';
+import { after, RESOLVED } from './streams/base.js';
+import { newByteStream } from './streams/bytes.js';
 
 const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
 
@@ -62,25 +64,33 @@ const streams = new WeakMap(); // stream -> its Incoming
 // The Incoming whose bytes a body still holds in full: itself, or a stream of it that nobody touched.
 export function untouchedIncoming(body) {
     if (body instanceof Incoming) return body;
-    return body.locked || body._disturbed ? undefined : streams.get(body);
+    return body.locked || isDisturbed(body) ? undefined : streams.get(body);
 }
 
 export function incomingStream(incoming) {
-    const stream = new ReadableStream(
-        {
-            type: 'bytes',
-            async pull(controller) {
-                const bytes = await incoming.next();
-                if (bytes !== undefined) return controller.enqueue(bytes);
-                controller.close();
-                controller.byobRequest?.respond(0);
-            },
-            cancel() {
-                incoming.cancel();
-            },
+    const stream = newByteStream(
+        (controller) => {
+            let bytes;
+            try {
+                bytes = incoming.next();
+            } catch (error) {
+                return Promise.reject(error);
+            }
+            if (bytes instanceof Promise) return after(bytes, (later) => give(controller, later));
+            give(controller, bytes);
+            return RESOLVED;
         },
-        { highWaterMark: 0 },
+        (reason) => {
+            incoming.cancel(reason);
+            return RESOLVED;
+        },
     );
     streams.set(stream, incoming);
     return stream;
+}
+
+function give(controller, bytes) {
+    if (bytes !== undefined) return controller.enqueue(bytes);
+    controller.close();
+    if (controller.pending.length > 0) controller.respond(0);
 }

@@ -5,10 +5,12 @@ import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { builtin } from './builtin.js';
 import { structuredClone } from './clone.js';
+import { CompressionStream, DecompressionStream } from './compression.js';
 import { console, report } from './console.js';
-import { Crypto } from './crypto.js';
+import { Crypto, crypto } from './crypto.js';
+import { CryptoKey } from './crypto_key.js';
 import { dispatch, forget, left, load, onCredit, prepare } from './dispatch.js';
-import { DOMException } from './dom_exception.js';
+import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { CustomEvent, Event, EventTarget } from './event.js';
 import { fetch } from './fetch.js';
@@ -23,9 +25,12 @@ import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import { addEventListener, ExtendableEvent, FetchEvent, removeEventListener } from './service_worker.js';
-import * as streams from './streams.js';
+import * as streams from './streams/index.js';
+import { SubtleCrypto } from './subtle.js';
+import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
+import { URLPattern } from './url_pattern.js';
 import { warmUp } from './warm_up.js';
 
 function queueMicrotask(callback) {
@@ -52,12 +57,12 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 hidden({
-    AbortController, AbortSignal, Blob, Crypto, CustomEvent, DOMException, Event, EventTarget,
-    ExtendableEvent, FetchEvent, File, FormData, Headers,
-    Navigator, Performance, Request, Response, TextDecoder, TextEncoder, URL, URLSearchParams, console, ...streams,
+    AbortController, AbortSignal, Blob, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException, DecompressionStream, Event, EventTarget,
+    ExtendableEvent, FetchEvent, File, FormData, Headers, Navigator, Performance, QuotaExceededError, Request, Response, SubtleCrypto,
+    TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, console, ...streams,
 });
 shown({
-    addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask,
+    addEventListener, atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask,
     removeEventListener, setInterval, setTimeout, structuredClone,
 });
 Object.defineProperty(globalThis, 'self', { get: () => globalThis, enumerable: true, configurable: true });

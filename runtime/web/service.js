@@ -1,10 +1,8 @@
 // Service bindings: env.NAME.fetch() calls another script. What NAME means, and where it runs, is hearthd's business.
-import { takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
-import { encodeHeaders } from './headers.js';
 import { host } from './host.js';
 import { Incoming, incomingStream, untouchedIncoming } from './incoming.js';
-import { Request, signalOfRequest } from './request.js';
+import { encodeRequestFields, isRequest, Request, signalOfRequest, takeRequestBody } from './request.js';
 import { responseOfReply } from './response.js';
 
 const encoder = new TextEncoder();
@@ -126,11 +124,11 @@ function upload(call, source) {
 function call(binding, name, request) {
     const signal = signalOfRequest(request);
     signal?.throwIfAborted();
-    let source = takeSource(request);
+    let source = takeRequestBody(request);
     if (typeof source === 'string') source = encoder.encode(source);
     // Of a body that is handed on as it came, the fields are right about the length. Of any other stream nobody knows it.
     const bytes = source instanceof Uint8Array ? source.length : source && untouchedIncoming(source) ? undefined : -1;
-    const sub = host.sub(binding, request.method, request.url, encodeHeaders(request.headers), source !== null, bytes);
+    const sub = host.sub(binding, request.method, request.url, encodeRequestFields(request), source !== null, bytes);
     if (typeof sub === 'string') throw new Error(`env.${name}.fetch: ${sub}`);
     return new Promise((resolve, reject) => {
         const made = new Call(sub, name, signal, { resolve, reject });
@@ -147,7 +145,7 @@ export class Fetcher {
     }
 
     async fetch(input, init) {
-        const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+        const request = isRequest(input) && init === undefined ? input : new Request(input, init);
         return call(this.#binding, this.#name, request);
     }
 

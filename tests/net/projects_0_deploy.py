@@ -10,11 +10,10 @@ from node import ROOT, Skip, deploy, run
 HEARTHCTL = os.path.join(ROOT, "build", "control", "hearthctl")
 PROJECTS = os.path.join(ROOT, "build", "projects")
 # Those whose answers are in projects_1_answers.py.
-NAMES = ["bcryptjs", "cookie", "date-fns", "drizzle", "fflate", "formats", "graphql-yoga", "hono", "itty-router", "marked", "mcp", "nanoid", "noble-hashes",
-         "node", "otplib", "preact", "react", "service-worker", "superjson", "uuid", "wasm-image", "zod"]
-# What those wait for that are built only: crypto.subtle, node:crypto, CompressionStream, fetch() outwards.
-WAITING = {"aws4fetch": "crypto.subtle, fetch()", "axios": "fetch()", "hono-auth": "crypto.subtle, CompressionStream", "jose": "crypto.subtle",
-           "ky": "fetch()", "openai": "fetch()", "stripe": "fetch(), crypto.subtle"}
+NAMES = ["bcryptjs", "cookie", "date-fns", "drizzle", "fflate", "formats", "graphql-yoga", "hono", "hono-auth", "itty-router", "jose", "marked",
+         "mcp", "nanoid", "noble-hashes", "node", "otplib", "preact", "react", "service-worker", "superjson", "uuid", "wasm-image", "zod"]
+# Those that are built only: they wait for fetch() outwards.
+WAITING = ["aws4fetch", "axios", "ky", "openai", "stripe"]
 REFUSED = {"jsonwebtoken": "node_modules/jsonwebtoken/sign.js:12:65: Could not resolve \"crypto\": hearth has no such module"}
 NO_PACKAGES = "npm's packages cannot be had here"
 

@@ -1,5 +1,6 @@
 """What the projects of tests/projects answer."""
 
+import base64
 import concurrent.futures
 import gzip
 import hashlib
@@ -235,3 +236,30 @@ def _():
     with open(os.path.join(PROJECTS, "hono", "src", "index.tsx")) as file:
         line = next(number for number, text in enumerate(file, 1) if "broken on purpose" in text)
     assert f"src/index.tsx:{line}:11" in text and "node_modules/hono/dist/" in text and "index.js" not in text.split("\n")[1], text
+
+
+@case("hono: basic auth, JWT, ETag, compression")
+def _():
+    def basic(text):
+        return "Basic " + base64.b64encode(text).decode()
+
+    expect(ask("hono-auth", "GET", "/admin/page"), 401)
+    expect(ask("hono-auth", "GET", "/admin/page", authorization=basic(b"ada:byron")), 401)
+    expect(ask("hono-auth", "GET", "/admin/page", authorization=basic(b"ada:lovelace")), 200, "secret")
+    token = expect(ask("hono-auth", "GET", "/token"), 200).body.decode()
+    expect(ask("hono-auth", "GET", "/jwt/me"), 401)
+    expect(ask("hono-auth", "GET", "/jwt/me", authorization=f"Bearer {token}"), 200, {"sub": "ada", "exp": 4102444800})
+    expect(ask("hono-auth", "GET", "/jwt/me", authorization=f"Bearer {token[:-4]}AAAA"), 401)
+    etag = expect(ask("hono-auth", "GET", "/etag/page"), 200, "the same again").headers["etag"]
+    expect(ask("hono-auth", "GET", "/etag/page", if_none_match=etag), 304, "")
+    answer = expect(ask("hono-auth", "GET", "/large", accept_encoding="gzip"), 200, content_encoding="gzip")
+    assert gzip.decompress(answer.body) == b"hearth " * 1000
+
+
+@case("jose: tokens signed and verified, with a shared secret and with a key pair")
+def _():
+    answer = json.loads(expect(ask("jose", "GET", "/"), 200).body)
+    assert answer["es256"] == ["ES256", "ada", "P-256"], answer
+    payload = json.loads(expect(ask("jose", "POST", "/", answer["token"]), 200).body)
+    assert payload["sub"] == "ada" and payload["iss"] == "hearth", payload
+    expect(ask("jose", "POST", "/", answer["token"] + "x"), 500)

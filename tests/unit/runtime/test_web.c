@@ -1,5 +1,5 @@
-/* test_web FILE.mjs: runs one suite of tests/web inside hearth-runtime; each of its lines is a test
- * here. */
+/* test_web FILE.mjs [DIRECTORY]: runs one suite of tests/web, or of that directory, inside
+ * hearth-runtime; each of its lines is a test here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@
 #include "harness.h"
 
 static struct harness h;
-static const char *suite;
+static const char *suite, *directory = WEB_TESTS;
 
 static void every_line_of_the_suite_is_ok(void **state)
 {
-    const struct harness_module modules[] = {harness_read_module(WEB_TESTS, suite),
+    const struct harness_module modules[] = {harness_read_module(directory, suite),
                                              harness_read_module(WEB_TESTS, "assert.mjs"),
                                              harness_read_module(WEB_TESTS, "equal.mjs")};
     harness_start(&h);
@@ -50,6 +50,8 @@ static void every_line_of_the_suite_is_ok(void **state)
 int main(int argc, char **argv)
 {
     suite = argv[1];
+    if (argc > 2)
+        directory = argv[2];
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_line_of_the_suite_is_ok)};
     return cmocka_run_group_tests_name(suite, tests, NULL, NULL);
 }
