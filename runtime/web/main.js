@@ -3,12 +3,13 @@
 import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
+import { builtin } from './builtin.js';
 import { dataCloneError, structuredClone } from './clone.js';
 import { CompressionStream, DecompressionStream } from './compression.js';
 import { console } from './console.js';
 import { Crypto, crypto } from './crypto.js';
 import { CryptoKey } from './crypto_key.js';
-import { dispatch, forget, left, load, onCredit } from './dispatch.js';
+import { dispatch, forget, left, load, onCredit, prepare } from './dispatch.js';
 import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { Event, EventTarget } from './event.js';
@@ -82,5 +83,5 @@ function renew() {
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     dataCloneError, onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
-    left, abortClient, renew, onRejection,
+    left, abortClient, renew, onRejection, prepare, builtin,
 ];
