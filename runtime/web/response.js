@@ -10,7 +10,8 @@ function isNullBody(status) {
 }
 
 export let encodeFields; // the fields of a response for natives, without making a Headers for it
-export let responseOfReply; // what another script answered
+export let responseOfReply; // what another script answered, or the world
+export let responseAt; // the same, from that URL
 export let statusOf; // undefined: not a Response, whatever its prototype says
 
 export class Response extends Body {
@@ -19,6 +20,8 @@ export class Response extends Body {
     #headers; // made when somebody asks
     #type = null; // the content-type that the body implies, until then
     #kind = 'default';
+    #url = ''; // where it came from, without a fragment
+    #redirected = false;
 
     constructor(body, init) {
         if (typeof body === 'string' && init === undefined) {
@@ -63,6 +66,11 @@ export class Response extends Body {
             setSource(response, source);
             return response;
         };
+        responseAt = (response, url, redirected) => {
+            response.#url = url.split('#', 1)[0];
+            response.#redirected = redirected;
+            return response;
+        };
     }
 
     get headers() {
@@ -74,8 +82,8 @@ export class Response extends Body {
     get statusText() { return this.#statusText; }
     get ok() { return this.#status >= 200 && this.#status <= 299; }
     get type() { return this.#kind; }
-    get url() { return ''; }
-    get redirected() { return false; }
+    get url() { return this.#url; }
+    get redirected() { return this.#redirected; }
 
     clone() {
         const source = cloneSource(this);
@@ -84,6 +92,8 @@ export class Response extends Body {
         });
         copy.#status = this.#status;
         copy.#kind = this.#kind;
+        copy.#url = this.#url;
+        copy.#redirected = this.#redirected;
         setSource(copy, source);
         return copy;
     }
