@@ -229,6 +229,7 @@ void egress_end(struct core *core)
 
 void egress_fini(struct egress *e)
 {
+    sessions_fini(&e->sessions);
     for (uint32_t i = 0; i < EGRESS_CONNS_MAX; i++) {
         if (e->origin[i].tls)
             tls_session_destroy(e->origin[i].tls);

@@ -11,6 +11,7 @@
  *   address.h   which addresses may be reached             dns.h   the messages of DNS
  *   resolver.h  names to addresses, remembered             pool.h  connections between two requests
  *   origin.h    a connection to a server                   fetch.h one request
+ *   session.h   TLS sessions to be resumed
  *
  * Which core. A connection lives on the core whose script asked for it, and what comes back must
  * get there. Our ports for the world, EGRESS_PORT_FIRST and the EGRESS_PORTS behind it, are divided

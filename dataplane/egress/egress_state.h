@@ -13,6 +13,7 @@
 #include "dataplane/egress/origin.h"
 #include "dataplane/egress/pool.h"
 #include "dataplane/egress/resolver.h"
+#include "dataplane/egress/session.h"
 #include "dataplane/http/http1_answer.h"
 
 enum { EGRESS_ACCOUNTS = 2048 }; /* open addressing: more than twice ACCOUNTS_MAX would be full */
@@ -34,6 +35,7 @@ struct egress {
     uint32_t fetches_live;
     struct pool pool;
     struct resolver resolver;
+    struct sessions sessions;
     struct http1_answer answer; /* the parser's result: 3 KiB that nobody needs for long */
     struct egress_account account[EGRESS_ACCOUNTS];
     struct origin origin[EGRESS_CONNS_MAX];

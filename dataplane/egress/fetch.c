@@ -408,9 +408,13 @@ static void on_connected(struct core *core, uint32_t owner, struct origin *o)
     drop(core, &f->rival);
     f->race_ns = UINT64_MAX;
     arm(core, f);
+    struct egress *e = core->egress;
+    const struct tls_resumption *resumption =
+        sessions_find(&e->sessions, f->account->account, f->server);
     if (f->is_secure &&
-        !origin_secure(core, o, core->egress->config->tls, f->host, f->is_address, NULL)) {
-        f->failure = JOB_ERROR_WORLD_BUSY;
+        !origin_secure(core, o, e->config->tls, f->host, f->is_address, resumption)) {
+        /* The library, as it is built, takes no certificate for an address (tls.h). */
+        f->failure = f->is_address ? JOB_ERROR_WORLD_TLS : JOB_ERROR_WORLD_BUSY;
         tcp_abort(&o->tcp);
         origin_mark(core, o);
     }
@@ -424,6 +428,8 @@ static void finish(struct core *core, struct fetch *f)
     struct origin *o = f->origin;
     bool is_whole = f->is_sent && f->body_ended && f->keep_alive && f->in.bytes == 0;
     f->origin = NULL;
+    if (o->tls)
+        sessions_keep(&core->egress->sessions, f->account->account, f->server, o->tls);
     if (!is_whole || !pool_keep(core, o, f->account, f->server))
         origin_close(core, o);
     free_fetch(core, f);
