@@ -35,6 +35,12 @@ struct egress *egress_init(void *memory, const struct egress_config *config, uin
     return e;
 }
 
+bool egress_is_on(const struct core *core)
+{
+    const struct egress *e = core->egress;
+    return e && e->config && e->config->is_on;
+}
+
 /* ---- what the room asks ---- */
 
 uint64_t egress_random(struct core *core)

@@ -77,6 +77,8 @@ size_t egress_bytes(void);
 /* config NULL: it is off, as with is_on false. It is the caller's, and stays. */
 struct egress *egress_init(void *memory, const struct egress_config *, uint64_t now_ns);
 void egress_fini(struct egress *);
+/* May scripts ask the world at all? */
+bool egress_is_on(const struct core *);
 
 /* The values of the core's flow table from conns_max on are connections to the world: index less
  * conns_max. */

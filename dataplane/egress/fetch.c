@@ -772,7 +772,7 @@ bool fetch_start(struct core *core, const struct fetch_request *r, struct fetch_
     *ref = (struct fetch_ref){0};
     *error = JOB_ERROR_WORLD_OFF;
     core->counters.egress_fetches++;
-    if (!e->config || !e->config->is_on || core->is_stopping) {
+    if (!egress_is_on(core)) {
         count(core, *error);
         return false;
     }
