@@ -61,6 +61,8 @@ static void print_account(const json_t *a)
         print_joined(json_object_get(a, "hosts"));
         printf("\n");
     }
+    if (*field_text(a, "outbound"))
+        printf("    outbound=%s\n", field_text(a, "outbound"));
     json_object_foreach((json_t *)ceilings, key, value)
     {
         printf("    %s=%lld\n", key, (long long)json_integer_value(value));

@@ -50,11 +50,12 @@ static json_t *account_json(const struct hearthd *h, const struct account *a)
     for (int c = 0; c < CEILINGS; c++)
         if (a->ceiling[c])
             json_object_set_new(ceilings, account_ceilings[c].name, json_integer(a->ceiling[c]));
-    return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:i, s:I}", "name", a->name, "scripts", scripts_of(h, a->name),
-        "hosts", a->hosts ? json_incref(a->hosts) : json_array(), "ceilings", ceilings, "tokens",
-        tokens ? tokens : json_array(), "requests", (int)atomic_load(&a->at_once), "log_lines_over",
-        (json_int_t)a->log_lines_over);
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:i, s:I, s:s}", "name", a->name, "scripts",
+                     scripts_of(h, a->name), "hosts",
+                     a->hosts ? json_incref(a->hosts) : json_array(), "ceilings", ceilings,
+                     "tokens", tokens ? tokens : json_array(), "requests",
+                     (int)atomic_load(&a->at_once), "log_lines_over", (json_int_t)a->log_lines_over,
+                     "outbound", a->outbound);
 }
 
 static int by_name(const void *a, const void *b)

@@ -38,7 +38,8 @@ static uint8_t mask_bits(const uint8_t *mask, size_t bytes)
     return bits;
 }
 
-/* Networks of the kernel's interfaces: what listens there does not count on visitors from inside. */
+/* Networks of the kernel's interfaces: what listens there does not count on visitors from inside.
+ */
 static bool add_kernels(struct address_rules *rules)
 {
     struct ifaddrs *all;

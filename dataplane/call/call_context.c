@@ -106,9 +106,9 @@ bool call_take_script(struct core *core, struct call *c, const struct world_scri
     c->script_version = s->version_bits;
     c->wall_ms = limit_of(s->wall_ms, WALL_MS_DEFAULT);
     c->cpu_ms = limit_of(s->cpu_ms, CPU_MS_DEFAULT);
-    c->reach = s->binding_count > 0 ? BUDGET_CALLS_SCRIPTS
-               : egress_is_on(core) ? BUDGET_CALLS_WORLD
-                                    : BUDGET_CALLS_NOTHING;
+    c->reach = s->binding_count > 0 || s->outbound ? BUDGET_CALLS_SCRIPTS
+               : egress_is_on(core)                ? BUDGET_CALLS_WORLD
+                                                   : BUDGET_CALLS_NOTHING;
     if (c->reach != BUDGET_CALLS_SCRIPTS)
         return true;
     c->bindings_digest = call_bindings_digest(s);

@@ -508,11 +508,17 @@ static const struct world_binding *binding_of(struct core *core, const struct ca
     return &caller->bindings[index];
 }
 
-static enum job_error start(struct core *core, struct sub *s, struct call *parent,
-                            uint32_t binding_index, const uint8_t *head, size_t head_bytes,
-                            bool has_body)
+/* The script that its fetch() goes to, which itself asks the world. 0: there is none. */
+static uint64_t outbound_of(struct core *core, const struct call *parent)
 {
-    const struct world_binding *binding = binding_of(core, parent, binding_index);
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    return caller && caller->outbound != caller->id_hash ? caller->outbound : 0;
+}
+
+static enum job_error start(struct core *core, struct sub *s, struct call *parent,
+                            const struct world_binding *binding, const uint8_t *head,
+                            size_t head_bytes, bool has_body)
+{
     const struct world_script *callee = binding ? world_script(core->world, binding->script) : NULL;
     struct context context;
     struct call_client_words client;
@@ -581,9 +587,12 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     }
     s->link = link;
     s->slot = slot;
-    bool is_world = binding == JOB_BINDING_WORLD; /* which counts its own */
+    const struct world_binding out = {.script = outbound_of(core, parent)};
+    bool is_world = binding == JOB_BINDING_WORLD && !out.script; /* which counts its own */
+    const struct world_binding *bound =
+        binding == JOB_BINDING_WORLD ? &out : binding_of(core, parent, binding);
     enum job_error error = is_world ? start_world(core, s, parent, head, head_bytes, has_body)
-                                    : start(core, s, parent, binding, head, head_bytes, has_body);
+                                    : start(core, s, parent, bound, head, head_bytes, has_body);
     if (error == JOB_ERROR_NONE) {
         core->counters.sub_started += !is_world;
         return s->index;

@@ -3,11 +3,12 @@
  * Questions and answers of DNS as bytes (RFC 1035): one question in a message, by UDP or TCP. Sans
  * I/O.
  *
- *   host, type --dns_write_question--> bytes          bytes --dns_read_answer--> addresses, or why not
+ *   host, type --dns_write_question--> bytes
+ *   bytes --dns_read_answer--> addresses, or why not
  *
  * An answer is taken for a question only if its id and its question are those that were sent, the
- * latter to the letter: each letter's case is random (draft-vixie-dnsext-dns0x20), some 20 bits more
- * that who answers blindly has to guess. Servers that change the case are few; the owner asks them
+ * latter to the letter: each letter's case is random (draft-vixie-dnsext-dns0x20), some 20 bits
+ * more that who answers blindly has to guess. Servers that change the case are few; the owner asks them
  * again in lower case.
  *
  * CNAMEs are followed within the message, at most DNS_CNAMES_MAX: who is asked is a recursive

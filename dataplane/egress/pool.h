@@ -2,15 +2,15 @@
  *
  * Connections between two requests: kept for the account that opened them, for keep_ms at most.
  *
- *   fetch --pool_keep--> [ oldest ... newest ] --pool_take--> a fetch of that account to that server
+ *   fetch --pool_keep--> [ oldest ... newest ] --pool_take--> another one of that account
  *                            |
- *                            +--> what the server says or ends unasked, or nobody wants in time: closed
+ *                            +--> the server speaks or ends unasked, or its time is up: closed
  *
  * A server here is scheme, host name and port, not an address: what was judged when the connection
  * was opened (address.h) stays so, whatever the name means by now.
  *
- * Bounded: account_kept of an account, EGRESS_HOST_KEPT_MAX of these to one server; over all, by the
- * table of connections, where the oldest kept one gives way. The newest is taken first: it is the
+ * Bounded: account_kept of an account, EGRESS_HOST_KEPT_MAX of these to one server; over all, by
+ * the table of connections, where the oldest kept one gives way. The newest is taken first: it is the
  * least likely to be gone.
  */
 #ifndef HEARTH_EGRESS_POOL_H

@@ -3,8 +3,8 @@
  * Names to addresses, for one core: /etc/hosts as it was at start, then DNS servers by our own
  * stack, remembered as long as they say within bounds.
  *
- *   resolver_ask --> hosts --> remembered --> A and AAAA to a server, each from a random port of ours
- *                                             with a random id and random case (dns.h)
+ *   resolver_ask --> hosts --> remembered --> A and AAAA to a server, each from a random port of
+ *                                             ours with a random id and random case (dns.h)
  *                      waiters <-- both answers, or 50 ms after the first that has addresses
  *                                  (RFC 8305 3)
  *

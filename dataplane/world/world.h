@@ -40,6 +40,7 @@ struct world_script {
     uint32_t subrequests; /* of one request, its callees' too; 0: SUBREQUESTS_DEFAULT */
     uint32_t cpu_ms;      /* the same; 0: CPU_MS_DEFAULT */
     uint32_t wall_ms;     /* the same, without a byte of a body moving; 0: WALL_MS_DEFAULT */
+    uint64_t outbound;    /* id_hash of the script that its fetch() goes to; 0: to the world */
     uint32_t binding_count;
     const struct world_binding
         *bindings; /* in the order of the runtime's `services` (runtime/start.h) */

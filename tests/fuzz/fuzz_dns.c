@@ -1,5 +1,5 @@
-/* Any bytes as the answer to a question of ours. With the first byte odd, what is fixed of an answer
- * is put right, so that the records behind it are read. */
+/* Any bytes as the answer to a question of ours. With the first byte odd, what is fixed of an
+ * answer is put right, so that the records behind it are read. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

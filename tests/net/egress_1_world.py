@@ -13,11 +13,12 @@ import threading
 import time
 
 from cases import case
-from node import ADDRESS, ROOT, counter, counters, https, unaccounted, until
+from node import ADDRESS, ROOT, SCRIPTS, counter, counters, ctl, deploy, https, run, unaccounted, until
 
 ORIGIN, ORIGIN6 = "10.77.0.100", "fd77::100"
 LAB = os.path.join(ROOT, "build", "lab")
 HOST = "fetcher.hearth.test"
+HEARTHCTL = os.path.join(ROOT, "build", "control", "hearthctl")
 
 
 # ---- servers ---------------------------------------------------------------------------------------------------------
@@ -511,3 +512,31 @@ def _():
     for told in ask(*({"url": f"http://origin.test:8080/{i}", "init": {}} for i in range(100))):
         assert told["status"] == 200, told
     assert unaccounted() == 0
+
+
+@case("egress: an account's outbound script has all that its scripts fetch, and nothing goes past it")
+def _():
+    world().dns.names["secret.test"] = [ORIGIN]
+    ctl("account", "add", "acme", "outbound=default/broker")
+    token = ctl("account", "token", "acme").stdout.strip()
+    deploy(f"{SCRIPTS}/broker")
+    run(HEARTHCTL, "--socket", "/run/hearth-lab/n1/accounts.sock", "deploy", f"{SCRIPTS}/fetcher",
+        env={"PATH": os.environ["PATH"], "HEARTH_TOKEN": token})
+    host = "fetcher.acme.hearth.test"
+
+    def tell(url, **init):
+        return ask({"url": url, "init": init}, host=host)[0]
+
+    seen = json.loads(tell("http://origin.test:8080/seen", method="POST", body="x")["body"])
+    assert seen["fields"]["x-by"] == "acme/fetcher" and seen["bytes"] == 1, seen
+    assert tell("http://secret.test:8080/a")["status"] == 403
+    told = tell("http://origin.test:8080/to?302?http://secret.test:8080/")
+    assert told["status"] == 403 and told["redirected"], told
+    assert fetch("http://secret.test:8080/a")["status"] == 200  # another account's script has no such guard
+    refused(tell("http://127.0.0.1/"), "the called script threw an exception")
+    # Without its guard it reaches nobody.
+    ctl("delete", "broker")
+    until(lambda: "error" in tell("http://origin.test:8080/a"), "the guard to be gone")
+    refused(tell("http://origin.test:8080/a"), "there is no such script")
+    ctl("account", "limit", "acme", "outbound=")
+    assert tell("http://origin.test:8080/a")["status"] == 200

@@ -137,7 +137,7 @@ static void calls_of_leaves_elsewhere_take_nothing_along(void **state)
     assert_null(call_from(&here, root, MUCH));
 }
 
-/* A fan of scripts that may ask the world: some 50 of 1,000 calls' worth travel at a time, with 16 each. */
+/* A fan of scripts that may ask the world: some 50 travel at a time, with 16 calls each. */
 static void calls_that_ask_the_world_alone_take_little_along(void **state)
 {
     struct budget *root = begin(&here, 1000);
