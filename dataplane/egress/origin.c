@@ -199,6 +199,11 @@ bool origin_read(struct core *core, struct origin *o, void *buf, size_t cap, siz
     return false;
 }
 
+void origin_await_more(struct origin *o)
+{
+    tcp_ack_now(&o->tcp);
+}
+
 bool origin_read_ended(const struct origin *o)
 {
     if (o->tls)
@@ -291,6 +296,7 @@ static void shake_hands(struct core *core, struct origin *o)
         core->counters.egress_resumed += tls_is_resumed(o->tls);
         return;
     case TLS_WANT:
+        origin_await_more(o);
         return;
     default:
         end(core, o, ORIGIN_END_TLS);
@@ -369,6 +375,7 @@ void origin_run(struct core *core, struct origin *o)
         e->free_origins = o;
         return;
     }
+    o->retry_ns = UINT64_MAX;
     if (o->events && tcp_state(&o->tcp) == TCP_CLOSED)
         end(core, o, o->state == ORIGIN_CONNECT ? ORIGIN_END_CONNECT : ORIGIN_END_LOST);
     else if (o->events)
@@ -376,7 +383,6 @@ void origin_run(struct core *core, struct origin *o)
     if (o->state == ORIGIN_CLOSING)
         discard(o);
     tcp_feed(&o->tcp);
-    o->retry_ns = UINT64_MAX;
     if (!send_due(core, o)) {
         if (core->net.blocked.why == NET_NO_ROUTE || tcp_state(&o->tcp) == TCP_CLOSED) {
             if (o->events)

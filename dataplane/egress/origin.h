@@ -94,6 +94,8 @@ void origin_give(struct origin *, const struct origin_events *, uint32_t owner);
 
 /* Bytes in: *len > 0 and true, or none now. */
 bool origin_read(struct core *, struct origin *, void *buf, size_t cap, size_t *len);
+/* More is awaited, and nothing is to be said: the server hears at once that what came has come. */
+void origin_await_more(struct origin *);
 /* All that the server sent was read, and it said that this was all. */
 bool origin_read_ended(const struct origin *);
 /* The stream broke off: an end that is none. */
