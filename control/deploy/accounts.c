@@ -266,6 +266,7 @@ static struct account *make(struct accounts *a, const char *name)
     }
     i->is_gone = false;
     i->log_lines_over = 0;
+    i->fetches = (struct world_fetches){0};
     i->time_saved_ns = TIME_SAVED_MAX_NS;
     i->time_at_ns = 0;
     snprintf(i->name, sizeof(i->name), "%s", name);

@@ -26,7 +26,8 @@
  * cells. A request is begun while something is saved, and pays for what it took.
  *
  * An account that is removed is gone for everyone at once; its memory stays, and is another's when
- * no script and no call counts there any more. Control thread only, but for at_once: any core.
+ * no script and no call counts there any more. Control thread only, but for at_once and fetches:
+ * any core.
  *
  * Bounded by ACCOUNTS_MAX, ACCOUNT_HOSTS_MAX, ACCOUNT_TOKENS_MAX.
  *
@@ -43,6 +44,7 @@
 
 #include "control/deploy/script_id.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/world/world.h"
 
 enum {
     ACCOUNT_TOKEN_SECRET_BYTES = 32,
@@ -99,7 +101,8 @@ struct account {
     uint32_t token_count;
     struct account_token token[ACCOUNT_TOKENS_MAX];
     _Atomic uint32_t at_once; /* requests of its scripts that are under way here */
-    uint64_t log_second;      /* in which log_lines came */
+    struct world_fetches fetches;
+    uint64_t log_second; /* in which log_lines came */
     uint32_t log_lines;
     uint64_t log_lines_over; /* that CEILING_LOG_LINES has cost */
     uint64_t heard_look;     /* of the supervisor, in which its cells said so much */

@@ -402,6 +402,7 @@ static enum job_error start_world(struct core *core, struct sub *s, struct call 
     const struct fetch_request request = {.events = &world_events,
                                           .owner = s->index,
                                           .account = caller->account,
+                                          .counts = caller->fetches,
                                           .head = head,
                                           .head_bytes = head_bytes,
                                           .answer = &s->out,

@@ -11,6 +11,7 @@
 #include "dataplane/egress/egress_state.h"
 #include "dataplane/http/http1_chars.h"
 #include "dataplane/tls/tls.h"
+#include "dataplane/world/world.h"
 #include "runtime/head.h"
 
 enum {
@@ -83,11 +84,16 @@ static void count(struct core *core, enum job_error error)
     c->egress_bad_body += error == JOB_ERROR_WORLD_BODY;
 }
 
+/* To what its account has done. */
+#define ADD(counts, what, n)                                                                       \
+    ((counts) ? (void)atomic_fetch_add_explicit(&(counts)->what, n, memory_order_relaxed) : (void)0)
+
 static void fail(struct core *core, struct fetch *f, enum job_error error)
 {
     const struct fetch_events *events = f->events;
     uint32_t owner = f->owner;
     count(core, error);
+    ADD(f->counts, failed, 1);
     free_fetch(core, f);
     events->error(core, owner, error);
 }
@@ -541,6 +547,7 @@ static bool pass_on(struct core *core, struct fetch *f, const uint8_t *bytes, si
         bytes += eaten;
         len -= eaten;
         core->counters.egress_in_bytes += payload.len;
+        ADD(f->counts, in_bytes, payload.len);
         if (result == HTTP1_BAD) {
             fail(core, f, JOB_ERROR_WORLD_ANSWER);
             return false;
@@ -784,8 +791,10 @@ bool fetch_start(struct core *core, const struct fetch_request *r, struct fetch_
     *ref = (struct fetch_ref){0};
     *error = JOB_ERROR_WORLD_OFF;
     core->counters.egress_fetches++;
+    ADD(r->counts, begun, 1);
     if (!egress_is_on(core)) {
         count(core, *error);
+        ADD(r->counts, failed, 1);
         return false;
     }
     struct egress_account *account = egress_account_of(core, r->account);
@@ -795,12 +804,14 @@ bool fetch_start(struct core *core, const struct fetch_request *r, struct fetch_
         core->counters.egress_account_limit += is_full;
         *error = JOB_ERROR_WORLD_BUSY;
         count(core, *error);
+        ADD(r->counts, failed, 1);
         return false;
     }
     e->free_fetches = f->next_free;
     e->fetches_live++;
     account->fetches++;
     f->account = account;
+    f->counts = r->counts;
     f->events = r->events;
     f->owner = r->owner;
     f->has_body = r->has_body;
@@ -813,6 +824,7 @@ bool fetch_start(struct core *core, const struct fetch_request *r, struct fetch_
         return true;
     }
     count(core, *error);
+    ADD(r->counts, failed, 1);
     free_fetch(core, f);
     return false;
 }
@@ -857,6 +869,7 @@ void fetch_body(struct core *core, struct fetch_ref ref, const uint8_t *bytes, s
     f->body_left -= f->has_length ? len : 0;
     f->body_ended = is_end;
     core->counters.egress_out_bytes += len;
+    ADD(f->counts, out_bytes, len);
     if (f->state == FETCH_HEAD) /* the server may wait for all of it */
         expect_within(core, f, core->egress->config->answer_ms);
     write_body(core, f, bytes, len, is_end);

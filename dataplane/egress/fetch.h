@@ -38,6 +38,7 @@ struct core;
 struct egress_account;
 struct name;
 struct origin;
+struct world_fetches;
 
 struct fetch_ref {
     uint32_t index;
@@ -55,8 +56,9 @@ struct fetch_events {
 struct fetch_request {
     const struct fetch_events *events;
     uint32_t owner;
-    uint64_t account;    /* whose limits: world_script.account */
-    const uint8_t *head; /* encoded (runtime/head.h), a stranger's; copied */
+    uint64_t account;             /* whose limits: world_script.account */
+    struct world_fetches *counts; /* of it; NULL: nobody counts */
+    const uint8_t *head;          /* encoded (runtime/head.h), a stranger's; copied */
     size_t head_bytes;
     struct byte_queue *answer; /* the owner's, empty: what it cannot pass on yet */
     bool has_body;
@@ -71,6 +73,7 @@ struct fetch {
     const struct fetch_events *events;
     uint32_t owner;
     struct egress_account *account;
+    struct world_fetches *counts;
     struct age_link waits; /* for its name */
     struct timer timer;
     uint64_t deadline_ns, race_ns;

@@ -13,7 +13,7 @@ import threading
 import time
 
 from cases import case
-from node import ADDRESS, ROOT, SCRIPTS, counter, counters, ctl, deploy, https, run, unaccounted, until
+from node import ADDRESS, ROOT, SCRIPTS, counter, counters, ctl, ctl_json, deploy, https, run, unaccounted, until
 
 ORIGIN, ORIGIN6 = "10.77.0.100", "fd77::100"
 LAB = os.path.join(ROOT, "build", "lab")
@@ -527,6 +527,9 @@ def _():
     def tell(url, **init):
         return ask({"url": url, "init": init}, host=host)[0]
 
+    def acme():
+        return next(a for a in ctl_json("account", "list")["accounts"] if a["name"] == "acme")["fetches"]
+
     seen = json.loads(tell("http://origin.test:8080/seen", method="POST", body="x")["body"])
     assert seen["fields"]["x-by"] == "acme/fetcher" and seen["bytes"] == 1, seen
     assert tell("http://secret.test:8080/a")["status"] == 403
@@ -539,4 +542,8 @@ def _():
     until(lambda: "error" in tell("http://origin.test:8080/a"), "the guard to be gone")
     refused(tell("http://origin.test:8080/a"), "there is no such script")
     ctl("account", "limit", "acme", "outbound=")
-    assert tell("http://origin.test:8080/a")["status"] == 200
+    begun = acme()
+    assert tell("http://origin.test:8080/a", method="POST", body="four")["status"] == 200
+    refused(tell("http://127.0.0.1/"), FORBIDDEN)
+    counted = {name: n - begun[name] for name, n in acme().items()}
+    assert counted == {"begun": 2, "failed": 1, "in_bytes": len("POST /a"), "out_bytes": 4}, counted
