@@ -12,6 +12,7 @@
 
 struct cell_mail;
 struct clock;
+struct egress_config;
 struct neighbours;
 struct net_config;
 struct notes;
@@ -42,11 +43,12 @@ struct core_config {
     uint32_t larges, jobs_max; /* cells with large regions, and jobs under way in all cells */
     uint16_t rpc_port;         /* UDP, of this core: the node's port + index; 0: no cluster */
     uint32_t calls, served, streams,
-        channels;                 /* sizes of the tables; 0: the defaults of limits.h */
-    struct notes *notes;          /* of core 0, else NULL */
-    const struct tap *tap;        /* the host's, of all cores; NULL: none */
-    uint32_t tap_rate;            /* frames a second that this core gives it: core_tap.h */
-    int numa_node;                /* -1: any */
+        channels;                       /* sizes of the tables; 0: the defaults of limits.h */
+    struct notes *notes;                /* of core 0, else NULL */
+    const struct tap *tap;              /* the host's, of all cores; NULL: none */
+    uint32_t tap_rate;                  /* frames a second that this core gives it: core_tap.h */
+    const struct egress_config *egress; /* the way out (egress.h); NULL: there is none */
+    int numa_node;                      /* -1: any */
     uint64_t secret[4];           /* random: keys of the flow table, cookies and request ids */
     const uint8_t *cookie_secret; /* 16 bytes, for core_create: bench mode; NULL: a random one */
     /* For keys: secret-grade, in a simulation seeded. */

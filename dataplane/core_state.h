@@ -30,6 +30,7 @@
 struct calls;
 struct cells;
 struct conn;
+struct egress;
 struct exchange;
 struct peers;
 struct served_table;
@@ -99,6 +100,7 @@ struct core {
     struct calls *calls;
     struct served_table *served;
     struct subs *subs;
+    struct egress *egress;
     struct peers *peers; /* NULL: no cluster */
     struct stream_pool *streams;
     struct capability_table capabilities;

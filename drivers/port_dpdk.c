@@ -430,6 +430,9 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->is_af_packet = kind == KIND_AF_PACKET;
     p->spread = (struct spread){.queues = p->lanes,
                                 .rpc_port = c->rpc_port,
+                                .own_first = c->own_first,
+                                .own_each = c->own_each,
+                                .listen = {c->listen[0], c->listen[1]},
                                 .has_ipip = c->has_ipip,
                                 .gue_port = c->gue_port};
     p->rx_descriptors = c->rx_descriptors;

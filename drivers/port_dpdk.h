@@ -48,7 +48,10 @@ struct port_dpdk_config {
     uint16_t mtu;      /* 0: the device's */
     uint8_t families;  /* enum flow_families: of RPC; 0: both */
     uint16_t rpc_port; /* UDP to rpc_port + q goes to queue q; 0: none */
-    bool has_ipip;     /* packets of balancers go where the packets in them belong (spread.h) */
+    uint16_t own_first, own_each; /* TCP and UDP to own_first + q * own_each on, own_each ports:
+                                     to queue q (spread.h); 0: none */
+    uint16_t listen[2];           /* but for these */
+    bool has_ipip; /* packets of balancers go where the packets in them belong (spread.h) */
     uint16_t gue_port;
     uint16_t vlan; /* whose frames the device lets in, tags and all; 0: untagged ones */
 };

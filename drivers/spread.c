@@ -17,6 +17,9 @@ enum {
     UDP_BYTES = 8,
     IPV4_PROTOCOL_AT = 23, /* of an untagged frame */
     IPV6_NEXT_AT = 20,
+    IPV4_PORT_AT = 36, /* the destination's, behind a header without options */
+    IPV6_PORT_AT = 56,
+    PLAIN_TCP_BYTES = 58,
 };
 
 static uint64_t endpoint(const uint8_t *address, uint32_t address_bytes, const uint8_t *port,
@@ -117,6 +120,20 @@ static bool rpc_queue(const struct spread *s, const uint8_t *frame, const struct
     return true;
 }
 
+/* A connection that a core has opened, or a question that it has asked, comes back to it. */
+static bool own_queue(const struct spread *s, const uint8_t *frame, const struct layers *l,
+                      bool is_quoted, uint16_t *queue)
+{
+    if (s->own_each == 0 || !has_ports(l))
+        return false;
+    const uint8_t *port = frame + l->l4_offset + (is_quoted ? 0 : 2);
+    uint32_t own = (uint32_t)(port[0] << 8 | port[1]), at = own - s->own_first;
+    if (at >= (uint32_t)s->own_each * s->queues || own == s->listen[0] || own == s->listen[1])
+        return false;
+    *queue = (uint16_t)(at / s->own_each);
+    return true;
+}
+
 static uint16_t flow_queue(const struct spread *s, const uint8_t *frame, const struct layers *l)
 {
     return (uint16_t)(((flow(frame, l, s->key) >> 32) * s->queues) >> 32);
@@ -130,19 +147,28 @@ uint16_t spread_queue(const struct spread *s, const uint8_t *frame, uint32_t len
 
     if (!find_flow(s, frame, len, &l, &found))
         return 0;
-    if (rpc_queue(s, frame, &l, found.is_quoted, &queue))
+    if (rpc_queue(s, frame, &l, found.is_quoted, &queue) ||
+        own_queue(s, frame, &l, found.is_quoted, &queue))
         return queue;
     return flow_queue(s, frame, &l);
 }
 
-/* Most frames, told by three bytes: this is asked of every one. */
-static bool is_plain_tcp(const uint8_t *frame, uint32_t len)
+/* To none of our own ports? */
+static bool is_to_service(const struct spread *s, const uint8_t *port)
 {
-    if (len <= IPV4_PROTOCOL_AT)
+    return (uint32_t)(port[0] << 8 | port[1]) - s->own_first >= (uint32_t)s->own_each * s->queues;
+}
+
+/* Most frames, told by a few bytes: this is asked of every one. */
+static bool is_plain_tcp(const struct spread *s, const uint8_t *frame, uint32_t len)
+{
+    if (len < PLAIN_TCP_BYTES)
         return false;
     if (frame[12] == 0x08 && frame[13] == 0x00)
-        return frame[IPV4_PROTOCOL_AT] == LAYERS_TCP;
-    return frame[12] == 0x86 && frame[13] == 0xdd && frame[IPV6_NEXT_AT] == LAYERS_TCP;
+        return frame[14] == 0x45 && frame[IPV4_PROTOCOL_AT] == LAYERS_TCP &&
+               is_to_service(s, frame + IPV4_PORT_AT);
+    return frame[12] == 0x86 && frame[13] == 0xdd && frame[IPV6_NEXT_AT] == LAYERS_TCP &&
+           is_to_service(s, frame + IPV6_PORT_AT);
 }
 
 /* The only errors that a core acts on. */
@@ -161,10 +187,11 @@ enum spread_detour spread_detour(const struct spread *s, const uint8_t *frame, u
     struct layers outer, l;
     struct found found;
 
-    if (is_plain_tcp(frame, len) || !layers_find(frame, len, &outer) ||
+    if (is_plain_tcp(s, frame, len) || !layers_find(frame, len, &outer) ||
         !find_flow(s, frame, len, &l, &found))
         return SPREAD_STAYS;
-    if (rpc_queue(s, frame, &l, found.is_quoted, queue))
+    if (rpc_queue(s, frame, &l, found.is_quoted, queue) ||
+        own_queue(s, frame, &l, found.is_quoted, queue))
         return SPREAD_TO_ONE;
     if (found.is_unpacked) {
         *queue = flow_queue(s, frame, &l);

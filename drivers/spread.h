@@ -3,6 +3,8 @@
  * Which queue a frame belongs to when the device cannot say.
  *
  *   UDP to port rpc_port + q, q < queues     queue q: the dp core whose channel it is
+ *   TCP, UDP to one of own_ports             the queue whose part of them it is: the dp core that
+ *                                            opened the connection (dataplane/egress/egress.h)
  *   other flows                              a keyed hash of addresses and ports, the same in both
  *                                            directions
  *   ICMP errors                              where the flow goes that they speak of
@@ -26,9 +28,11 @@
 struct spread {
     uint64_t key;
     uint16_t queues;
-    uint16_t rpc_port; /* 0: none */
-    bool has_ipip;     /* balancers send IP in IP (dataplane/net/decapsulation.h) */
-    uint16_t gue_port; /* and GUE in UDP to this port; 0: none */
+    uint16_t rpc_port;            /* 0: none */
+    uint16_t own_first, own_each; /* queue q has own_each ports from own_first + q * own_each on; */
+    uint16_t listen[2];           /* but for these, on which clients come: any flow's */
+    bool has_ipip;                /* balancers send IP in IP (dataplane/net/decapsulation.h) */
+    uint16_t gue_port;            /* and GUE in UDP to this port; 0: none */
 };
 
 uint16_t spread_queue(const struct spread *, const uint8_t *frame, uint32_t len);

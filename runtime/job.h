@@ -36,7 +36,7 @@
  * that frees the job at once: people leave pages all the time, and what was given to `waitUntil`
  * was lost with them. It costs a place in the job table until the runtime has read the CANCEL.
  *
- * A sub-request is a call that a script makes through a binding. It is named by the runtime: a slot
+ * A sub-request is a call that a script makes through a binding, or to the world (fetch). It is named by the runtime: a slot
  * of its own table (per lane, as large as that of jobs) and a generation, together `sub` =
  * generation << 32 | index. Its parent is a live job.
  *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
@@ -75,7 +75,7 @@
 #include "runtime/arena.h"
 
 enum {
-    JOB_REGION_VERSION = 9,
+    JOB_REGION_VERSION = 10,
     JOB_LANES_MAX = 64,             /* dp cores that one region can serve */
     JOB_RING_SLOTS_MAX = 1024,      /* per direction and lane */
     JOB_SLOT_CHUNKS = 8,            /* chunks that one slot can name */
@@ -85,6 +85,7 @@ enum {
     JOB_JOBS_MAX = 4096,                   /* concurrent jobs of one lane */
     JOB_SUBS_MAX = JOB_JOBS_MAX,           /* concurrent sub-requests of one lane */
     JOB_BINDINGS_MAX = 64,                 /* of one script */
+    JOB_BINDING_WORLD = JOB_BINDINGS_MAX,  /* not a script, but whatever the URL names */
 };
 
 static_assert(JOB_HEAD_BYTES_MAX == ARENA_CHUNK_BYTES * JOB_SLOT_CHUNKS, "a head fits one slot");
@@ -135,7 +136,7 @@ enum job_type {
      * waited for; before its HEAD or ERROR. */
     JOB_SPAN,
     /* job = the parent; arg = sub; arg2 = CPU time of the parent so far, microseconds << 32 | index
-     * of the binding; chunks: request head (no context); END: no body. */
+     * of the binding, or JOB_BINDING_WORLD; chunks: request head (no context); END: no body. */
     JOB_SUB,
     JOB_SUB_BODY,   /* arg = sub; chunks: request body bytes, possibly none; END: complete */
     JOB_SUB_CANCEL, /* arg = sub; nobody waits for the reply any more */
@@ -188,6 +189,18 @@ enum job_error {
     JOB_ERROR_NOT_RESPONSE,   /* the handler answered with something that is not a Response: 500 */
     JOB_ERROR_FORBIDDEN,      /* hearthd, for a sub-request: the other account does not allow it */
     JOB_ERROR_ACCOUNT_MEMORY, /* hearthd: the account's cells have all the memory they may: 503 */
+    /* hearthd, for a fetch() to the world */
+    JOB_ERROR_WORLD_OFF,       /* this node lets none out */
+    JOB_ERROR_WORLD_URL,       /* not a URL that can be fetched */
+    JOB_ERROR_WORLD_PORT,      /* a port that no request may go to */
+    JOB_ERROR_WORLD_FORBIDDEN, /* no address of it may be reached */
+    JOB_ERROR_WORLD_BUSY,      /* too many are under way */
+    JOB_ERROR_WORLD_NAME,      /* the name has no address */
+    JOB_ERROR_WORLD_CONNECT,   /* no connection, or it was lost */
+    JOB_ERROR_WORLD_TLS,
+    JOB_ERROR_WORLD_ANSWER,  /* it breaks HTTP/1.1, or was cut */
+    JOB_ERROR_WORLD_TIMEOUT, /* of the connection, the head or the body */
+    JOB_ERROR_WORLD_BODY,    /* the request's is not as long as it said */
     JOB_ERROR_KINDS,
     /* Of a START: nothing of it has begun, and nothing else will begin here (start.h, spoiled).
      * hearthd starts nothing more there, and this one elsewhere, once; no caller is told that. */

@@ -61,6 +61,14 @@ static void print_account(const json_t *a)
         print_joined(json_object_get(a, "hosts"));
         printf("\n");
     }
+    if (field_number(json_object_get(a, "fetches"), "begun"))
+        printf("    fetches %lld  failed %lld  bytes in %lld  out %lld\n",
+               field_number(json_object_get(a, "fetches"), "begun"),
+               field_number(json_object_get(a, "fetches"), "failed"),
+               field_number(json_object_get(a, "fetches"), "in_bytes"),
+               field_number(json_object_get(a, "fetches"), "out_bytes"));
+    if (*field_text(a, "outbound"))
+        printf("    outbound=%s\n", field_text(a, "outbound"));
     json_object_foreach((json_t *)ceilings, key, value)
     {
         printf("    %s=%lld\n", key, (long long)json_integer_value(value));

@@ -129,6 +129,24 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t egress_fields[] = {
+    CYAML_FIELD_BOOL("enabled", OPT, struct conf_egress, enabled),
+    CYAML_FIELD_SEQUENCE("allow", OPT, struct conf_egress, allow, &address_value, 0,
+                         EGRESS_PREFIXES_MAX),
+    CYAML_FIELD_SEQUENCE("deny", OPT, struct conf_egress, deny, &address_value, 0,
+                         EGRESS_PREFIXES_MAX),
+    CYAML_FIELD_SEQUENCE("resolvers", OPT, struct conf_egress, resolvers, &address_value, 0,
+                         EGRESS_RESOLVERS_MAX),
+    CYAML_FIELD_STRING("ca_file", OPT, struct conf_egress, ca_file, 0),
+    CYAML_FIELD_UINT("fetches", OPT, struct conf_egress, fetches),
+    CYAML_FIELD_UINT("kept", OPT, struct conf_egress, kept),
+    CYAML_FIELD_UINT("connect_ms", OPT, struct conf_egress, connect_ms),
+    CYAML_FIELD_UINT("answer_ms", OPT, struct conf_egress, answer_ms),
+    CYAML_FIELD_UINT("stall_ms", OPT, struct conf_egress, stall_ms),
+    CYAML_FIELD_UINT("keep_ms", OPT, struct conf_egress, keep_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t member_fields[] = {
     CYAML_FIELD_STRING("name", 0, struct conf_member, name, 1),
     CYAML_FIELD_STRING("address", 0, struct conf_member, address, 1),
@@ -182,6 +200,7 @@ static const cyaml_schema_field_t conf_fields[] = {
     CYAML_FIELD_SEQUENCE("zones", OPT, struct conf, zones, &name_value, 0, CONF_ZONES_MAX),
     CYAML_FIELD_MAPPING("cells", OPT, struct conf, cells, cells_fields),
     CYAML_FIELD_MAPPING("limits", OPT, struct conf, limits, limits_fields),
+    CYAML_FIELD_MAPPING("egress", OPT, struct conf, egress, egress_fields),
     CYAML_FIELD_MAPPING_PTR("cluster", OPT | CYAML_FLAG_POINTER, struct conf, cluster,
                             cluster_fields),
     CYAML_FIELD_MAPPING("tune", OPT, struct conf, tune, tune_fields),

@@ -131,6 +131,18 @@ struct conf_cluster {
     struct conf_member *members;
 };
 
+/* Requests of scripts to the world: dataplane/egress/egress.h. */
+struct conf_egress {
+    bool enabled;
+    uint32_t allow_count, deny_count, resolvers_count;
+    char allow[EGRESS_PREFIXES_MAX][64], deny[EGRESS_PREFIXES_MAX][64]; /* "10.1.2.0/24" */
+    char resolvers[EGRESS_RESOLVERS_MAX][64];                           /* none: resolv.conf's */
+    conf_path ca_file; /* empty: the system's (install.h) */
+    uint32_t ca_file_line;
+    uint32_t fetches, kept; /* of an account, on one core */
+    uint32_t connect_ms, answer_ms, stall_ms, keep_ms;
+};
+
 struct conf_control {
     conf_path accounts_socket; /* empty: guests have none */
 };
@@ -153,6 +165,7 @@ struct conf {
     conf_name zones[CONF_ZONES_MAX];
     struct conf_cells cells;
     struct conf_limits limits;
+    struct conf_egress egress;
     struct conf_cluster *cluster; /* NULL: a node alone */
     struct world_tune tune;
     conf_path store, run, ctl;

@@ -455,6 +455,17 @@ static void check_decapsulate(const struct meaning *m)
     }
 }
 
+static void check_addresses(const struct meaning *m, const char *list, char (*text)[64],
+                            uint32_t count, bool has_prefix)
+{
+    char path[64];
+
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s[%u]", list, i);
+        check_address(m, path, text[i], 0, has_prefix);
+    }
+}
+
 static void check_cpus(const struct meaning *m, const char *list, const uint16_t *cpu,
                        uint32_t count)
 {
@@ -720,6 +731,20 @@ static void check_channels(const struct meaning *m)
                       channels, PEERS_CHANNELS_MAX);
 }
 
+static void check_egress(const struct meaning *m)
+{
+    struct conf_egress *e = &m->c->egress;
+
+    if (!is_given(m, "egress.enabled"))
+        e->enabled = true;
+    e->ca_file_line = line_of(m, "egress.ca_file");
+    check_addresses(m, "egress.allow", e->allow, e->allow_count, true);
+    check_addresses(m, "egress.deny", e->deny, e->deny_count, true);
+    check_addresses(m, "egress.resolvers", e->resolvers, e->resolvers_count, false);
+    if (e->ca_file[0])
+        check_path(m, "egress.ca_file", e->ca_file);
+}
+
 static void check_cluster(const struct meaning *m)
 {
     struct conf_cluster *k = m->c->cluster;
@@ -750,6 +775,7 @@ void conf_check_meaning(struct conf *c, const struct yaml_node *root, struct con
     check_port(&m);
     check_exception(&m);
     check_decapsulate(&m);
+    check_egress(&m);
     check_cpus(&m, "cores", c->cores, c->cores_count);
     check_cpus(&m, "cells.cpus", c->cells.cpus, c->cells.cpus_count);
     check_certificates(&m);

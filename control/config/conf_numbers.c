@@ -47,6 +47,12 @@ static const struct conf_number numbers[] = {
     IN(limits, stall_timeout_ms, HTTP_BODY_STALL_MS, 100, 3600000),
     IN(limits, min_rate, HTTP_MIN_RATE_DEFAULT, 0, 1 << 24),
     IN(limits, request_body_mb, 0, 0, 1 << 20),
+    IN(egress, fetches, EGRESS_ACCOUNT_FETCHES_DEFAULT, 1, EGRESS_FETCHES_MAX),
+    IN(egress, kept, EGRESS_ACCOUNT_KEPT_DEFAULT, 0, EGRESS_CONNS_MAX),
+    IN(egress, connect_ms, EGRESS_CONNECT_MS_DEFAULT, 100, 120000),
+    IN(egress, answer_ms, EGRESS_ANSWER_MS_DEFAULT, 100, 600000),
+    IN(egress, stall_ms, EGRESS_STALL_MS_DEFAULT, 100, 600000),
+    IN(egress, keep_ms, EGRESS_KEEP_MS_DEFAULT, 100, 600000),
     TOP(drain_ms, 10000, 0, 600000),
 #undef IN
 #undef TOP

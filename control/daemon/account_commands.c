@@ -36,6 +36,14 @@ static int scripts_of(const struct hearthd *h, const char *account)
     return (int)catalog_count(&h->catalog, wanted);
 }
 
+static json_t *fetches_json(const struct world_fetches *f)
+{
+    return json_pack("{s:I, s:I, s:I, s:I}", "begun", (json_int_t)atomic_load(&f->begun), "failed",
+                     (json_int_t)atomic_load(&f->failed), "in_bytes",
+                     (json_int_t)atomic_load(&f->in_bytes), "out_bytes",
+                     (json_int_t)atomic_load(&f->out_bytes));
+}
+
 static json_t *account_json(const struct hearthd *h, const struct account *a)
 {
     const json_t *rows = json_object_get(h->accounts.document, "accounts"), *row;
@@ -50,11 +58,12 @@ static json_t *account_json(const struct hearthd *h, const struct account *a)
     for (int c = 0; c < CEILINGS; c++)
         if (a->ceiling[c])
             json_object_set_new(ceilings, account_ceilings[c].name, json_integer(a->ceiling[c]));
-    return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:i, s:I}", "name", a->name, "scripts", scripts_of(h, a->name),
-        "hosts", a->hosts ? json_incref(a->hosts) : json_array(), "ceilings", ceilings, "tokens",
-        tokens ? tokens : json_array(), "requests", (int)atomic_load(&a->at_once), "log_lines_over",
-        (json_int_t)a->log_lines_over);
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:i, s:I, s:s, s:o}", "name", a->name, "scripts",
+                     scripts_of(h, a->name), "hosts",
+                     a->hosts ? json_incref(a->hosts) : json_array(), "ceilings", ceilings,
+                     "tokens", tokens ? tokens : json_array(), "requests",
+                     (int)atomic_load(&a->at_once), "log_lines_over", (json_int_t)a->log_lines_over,
+                     "outbound", a->outbound, "fetches", fetches_json(&a->fetches));
 }
 
 static int by_name(const void *a, const void *b)

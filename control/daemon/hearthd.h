@@ -36,6 +36,7 @@
 #include "control/world/ring_store.h"
 #include "control/world/world_build.h"
 #include "dataplane/core/core.h"
+#include "dataplane/egress/egress.h"
 #include "dataplane/net/net.h"
 #include "dataplane/tls/tls_ticket.h"
 #include "drivers/clock.h"
@@ -80,6 +81,7 @@ struct hearthd {
     struct loop_timer watchdog_timer;
     uint64_t watchdog_ns; /* between two looks; 0: nobody asks */
     struct net_config net;
+    struct egress_config egress; /* of all cores */
     struct tap tap; /* the host's */
     bool has_tap, tap_is_up;
     struct neighbours *neighbours;
@@ -188,6 +190,12 @@ void hearthd_tap_stop(struct hearthd *);
 /* The port may have another link, or address. */
 void hearthd_tap_follow_link(struct hearthd *);
 void hearthd_tap_follow_mac(struct hearthd *);
+
+/* ---- hearthd_egress.c: the way out of scripts ---- */
+
+/* Fills in h->egress, once h->net is. -1: a sentence. */
+int hearthd_egress_start(struct hearthd *, char *error, size_t error_bytes);
+void hearthd_egress_stop(struct hearthd *);
 
 /* ---- hearthd_cluster.c: this node among the others ---- */
 

@@ -36,6 +36,10 @@ static int configure_exception(struct hearthd *h, char *error, size_t error_byte
     e->own_tcp[1] = (struct exception_ports){c->listen.http, c->listen.http != 0};
     if (c->cluster)
         e->own_udp[0] = (struct exception_ports){c->cluster->port, (uint16_t)c->cores_count};
+    if (c->egress.enabled) {
+        e->own_tcp[2] = (struct exception_ports){EGRESS_PORT_FIRST, EGRESS_PORTS};
+        e->own_udp[2] = e->own_tcp[2];
+    }
     e->own_udp[1] = (struct exception_ports){hearthd_gue_port(c), hearthd_gue_port(c) != 0};
     return 0;
 }

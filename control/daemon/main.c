@@ -210,6 +210,9 @@ static int start_port(struct hearthd *h, struct fault *f)
         .device = p->device,
         .queues = (uint16_t)h->conf->cores_count,
         .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
+        .own_first = EGRESS_PORT_FIRST,
+        .own_each = h->conf->egress.enabled ? EGRESS_PORTS / h->conf->cores_count : 0,
+        .listen = {h->conf->listen.https, h->conf->listen.http},
         .vlan = p->vlan,
         .mtu = p->mtu,
         .rx_descriptors = p->rx_descriptors,
@@ -297,6 +300,7 @@ static struct core_config core_config_of(struct hearthd *h, uint32_t i, const ui
         .notes = h->messenger && !i ? messenger_notes(h->messenger) : NULL,
         .tap = h->has_tap ? &h->tap : NULL,
         .tap_rate = c->exception.rate,
+        .egress = &h->egress,
         .random = random_bytes,
         .numa_node = h->port->caps.numa_node,
     };
@@ -355,6 +359,8 @@ static int start_cores(struct hearthd *h, struct fault *f)
         snprintf(f->text, sizeof(f->text), "no memory");
         return -1;
     }
+    if (hearthd_egress_start(h, f->text, sizeof(f->text)))
+        return -1;
     neighbours_init(h->neighbours, secret[4]);
     rte_rcu_qsbr_init(h->shared.qsbr, c->cores_count);
     for (uint32_t i = 0; i < c->cores_count; i++) {
@@ -669,6 +675,7 @@ static void undo(struct hearthd *h)
     hearthd_notes_stop(h);
     free(h->shared.qsbr);
     free(h->neighbours);
+    hearthd_egress_stop(h);
     hearthd_tap_stop(h);
     if (h->port)
         port_close(h->port);

@@ -45,6 +45,8 @@ static json_t *keep_fixed(struct conf *next, const struct conf *running)
     KEEP("port", port);
     KEEP("exception", exception);
     KEEP("decapsulate", decapsulate);
+    next->egress.ca_file_line = running->egress.ca_file_line;
+    KEEP("egress", egress);
     KEEP("cores", cores);
     next->cores_count = running->cores_count;
     KEEP("control_cpu", control_cpu);

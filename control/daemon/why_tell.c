@@ -41,6 +41,17 @@ static const char *job_error_name(uint32_t error)
         [JOB_ERROR_HELD] = "held back: it has ended its process several times",
         [JOB_ERROR_NOT_RESPONSE] = "what the script's handler returned is not a Response",
         [JOB_ERROR_ACCOUNT_MEMORY] = "its account's cells have all the memory that they may",
+        [JOB_ERROR_WORLD_OFF] = "the node lets no requests out",
+        [JOB_ERROR_WORLD_URL] = "not a URL that can be fetched",
+        [JOB_ERROR_WORLD_PORT] = "no request may go to that port",
+        [JOB_ERROR_WORLD_FORBIDDEN] = "scripts may not reach that address",
+        [JOB_ERROR_WORLD_BUSY] = "too many requests to the world",
+        [JOB_ERROR_WORLD_NAME] = "the name has no address",
+        [JOB_ERROR_WORLD_CONNECT] = "no connection to the server",
+        [JOB_ERROR_WORLD_TLS] = "the server's TLS was refused",
+        [JOB_ERROR_WORLD_ANSWER] = "the server's answer was refused",
+        [JOB_ERROR_WORLD_TIMEOUT] = "the server took too long",
+        [JOB_ERROR_WORLD_BODY] = "the request's body is not as long as it said",
         [JOB_ERROR_FORBIDDEN] = "the called script's account does not allow the call",
     };
 

@@ -154,9 +154,24 @@ static int check_tokens(const char *name, const json_t *tokens, const struct fau
     return 0;
 }
 
+static int check_outbound(const char *name, const json_t *outbound, const struct fault *f)
+{
+    const char *text = json_string_value(outbound);
+    char id[SCRIPT_ID_BYTES_MAX + 1];
+
+    if (!outbound)
+        return 0;
+    if (!strcmp(name, ACCOUNT_DEFAULT))
+        return refuse(f, "account %s has the operator's rights: it has no outbound", name);
+    if (!text || strlen(text) != json_string_length(outbound) ||
+        !script_id_resolve(id, name, text) || strchr(id, '*'))
+        return refuse(f, "account %s: outbound is a script, or account/script", name);
+    return 0;
+}
+
 static int check_account(const json_t *row, const struct fault *f)
 {
-    static const char *const keys[] = {"name", "hosts", "ceilings", "tokens", NULL};
+    static const char *const keys[] = {"name", "hosts", "ceilings", "outbound", "tokens", NULL};
     const char *name = json_string_value(json_object_get(row, "name"));
     const json_t *hosts = json_object_get(row, "hosts");
     const json_t *ceilings = json_object_get(row, "ceilings");
@@ -172,6 +187,8 @@ static int check_account(const json_t *row, const struct fault *f)
         return refuse(f, "account %s has a key that is not known", name);
     if (!strcmp(name, ACCOUNT_DEFAULT) && (json_array_size(hosts) || json_object_size(ceilings)))
         return refuse(f, "account %s has the operator's rights: it has no hosts or ceilings", name);
+    if (check_outbound(name, json_object_get(row, "outbound"), f))
+        return -1;
     return check_hosts(name, hosts, f) || check_ceilings(name, ceilings, f) ||
                    check_tokens(name, json_object_get(row, "tokens"), f)
                ? -1
@@ -249,6 +266,7 @@ static struct account *make(struct accounts *a, const char *name)
     }
     i->is_gone = false;
     i->log_lines_over = 0;
+    i->fetches = (struct world_fetches){0};
     i->time_saved_ns = TIME_SAVED_MAX_NS;
     i->time_at_ns = 0;
     snprintf(i->name, sizeof(i->name), "%s", name);
@@ -264,6 +282,8 @@ static void read_row(struct account *a, const json_t *row)
     a->hosts = json_incref(json_object_get(row, "hosts"));
     for (int c = 0; c < CEILINGS; c++)
         a->ceiling[c] = (uint32_t)field_number(ceilings, account_ceilings[c].name);
+    if (!script_id_resolve(a->outbound, a->name, field_text(row, "outbound")))
+        a->outbound[0] = 0;
     a->token_count = 0;
     json_array_foreach(json_object_get(row, "tokens"), i, token)
     {
@@ -374,6 +394,9 @@ static int assign(json_t *row, const char *assignment, const struct fault *f)
     *equals = 0;
     if (!strcmp(text, "hosts"))
         rc = set_hosts(row, equals + 1);
+    else if (!strcmp(text, "outbound"))
+        rc = equals[1] ? json_object_set_new(row, text, json_string(equals + 1))
+                       : (json_object_del(row, text), 0);
     else
         rc = set_ceiling(row, text, equals + 1, f);
     free(text);

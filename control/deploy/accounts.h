@@ -3,7 +3,7 @@
  * Whose scripts are whose, and what each may have: who is not the operator has an account, and
  * tokens that speak for it.
  *
- *   {"accounts":[{"name":S, "hosts":[S..], "ceilings":{S:N..},
+ *   {"accounts":[{"name":S, "hosts":[S..], "ceilings":{S:N..}, "outbound":S?,
  *                 "tokens":[{"sha256":S, "scopes":[S..], "made_at":N}..]}..]}
  *
  * One document: what the store keeps (store.h), what is changed, and what is judged, wherever it
@@ -13,6 +13,8 @@
  *             has a row for its tokens only
  *   hosts     "a.example", or "*.example" for all below it; NAME.ACCOUNT.<zone> comes by itself
  *   ceilings  the operator's; a script's own limits may only be lower. None: as hearth.yaml says
+ *   outbound  the script, of any account, that all fetch() of the account's scripts goes to instead
+ *             of to the world
  *   tokens    256 random bits, shown once. Of a token comes its voucher by SHA-256, and of that
  *             by SHA-256 what is kept. That is enough: nobody tries 2^256 values, so salt and a
  *             slow hash, which passwords need, would add nothing
@@ -24,7 +26,8 @@
  * cells. A request is begun while something is saved, and pays for what it took.
  *
  * An account that is removed is gone for everyone at once; its memory stays, and is another's when
- * no script and no call counts there any more. Control thread only, but for at_once: any core.
+ * no script and no call counts there any more. Control thread only, but for at_once and fetches:
+ * any core.
  *
  * Bounded by ACCOUNTS_MAX, ACCOUNT_HOSTS_MAX, ACCOUNT_TOKENS_MAX.
  *
@@ -41,6 +44,7 @@
 
 #include "control/deploy/script_id.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/world/world.h"
 
 enum {
     ACCOUNT_TOKEN_SECRET_BYTES = 32,
@@ -90,13 +94,15 @@ struct account {
     struct account *next;
     char name[ACCOUNT_NAME_BYTES_MAX + 1];
     bool is_gone;
-    uint32_t scripts;           /* that name it, old versions too */
-    json_t *hosts;              /* of strings */
-    uint32_t ceiling[CEILINGS]; /* 0: none */
+    uint32_t scripts;                       /* that name it, old versions too */
+    json_t *hosts;                          /* of strings */
+    uint32_t ceiling[CEILINGS];             /* 0: none */
+    char outbound[SCRIPT_ID_BYTES_MAX + 1]; /* an id; empty: none */
     uint32_t token_count;
     struct account_token token[ACCOUNT_TOKENS_MAX];
     _Atomic uint32_t at_once; /* requests of its scripts that are under way here */
-    uint64_t log_second;      /* in which log_lines came */
+    struct world_fetches fetches;
+    uint64_t log_second; /* in which log_lines came */
     uint32_t log_lines;
     uint64_t log_lines_over; /* that CEILING_LOG_LINES has cost */
     uint64_t heard_look;     /* of the supervisor, in which its cells said so much */
@@ -129,7 +135,8 @@ static inline bool account_is_default(const struct account *a)
 
 /* ---- edits of a document: -1 and a sentence ---- */
 
-/* set: assignments, "hosts=a.example,*.b.example" or "cpu_ms=50"; an empty value takes it away. */
+/* set: assignments, "hosts=a.example,*.b.example", "cpu_ms=50" or "outbound=default/guard"; an
+ * empty value takes it away. */
 int accounts_edit_add(json_t *document, const char *name, const json_t *set, char *error,
                       size_t error_bytes);
 int accounts_edit_set(json_t *document, const char *name, const json_t *set, char *error,

@@ -105,6 +105,9 @@ static void add_identity(struct world_script *w, struct script *script)
     if (script->account) {
         w->at_once_max = script->account->ceiling[CEILING_REQUESTS];
         w->at_once = &script->account->at_once;
+        w->fetches = &script->account->fetches;
+        if (script->account->outbound[0])
+            w->outbound = name_hash(script->account->outbound);
     }
 }
 

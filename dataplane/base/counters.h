@@ -57,6 +57,7 @@
     D(drop_udp_no_port, "UDP to a port that nobody has")                                           \
     D(drop_tcp_bad, "malformed TCP header or options")                                             \
     D(drop_tcp_no_port, "TCP to a port that nobody listens on (answered with RST)")                \
+    D(rx_dns, "DNS answers and what pretends to be one")                                           \
     D(drop_tcp_no_conn, "TCP to no connection (answered with RST)")                                \
     D(drop_tcp_cookie_early, "what may follow a SYN cookie, ahead of what proves it")              \
     D(drop_tcp_conn_limit, "SYN or cookie refused: all connections are busy")                      \
@@ -233,8 +234,41 @@
     E(event_lost, "trace events with no way to their sink")                                        \
     E(note_dropped, "messages between control threads dropped")
 
+#define COUNTERS_EGRESS(D, E)                                                                      \
+    E(egress_fetches, "requests of scripts to the world")                                          \
+    E(egress_answers, "of these, answered with a head")                                            \
+    E(egress_off, "refused: egress.enabled is false")                                              \
+    E(egress_bad_url, "refused: a URL that is none for fetch, or a head that is malformed")        \
+    E(egress_bad_port, "refused: a port that no request may go to")                                \
+    E(egress_forbidden, "refused: no address of the name may be reached")                          \
+    E(egress_forbidden_addresses, "addresses not connected to: scripts may not reach them")        \
+    E(egress_busy, "refused: too many under way, of all or of an account, or no memory")           \
+    E(egress_account_limit, "of these, for the account had as many as it may")                     \
+    E(egress_no_name, "failed: the name has no address")                                           \
+    E(egress_no_connection, "failed: no connection, or it was lost")                               \
+    E(egress_tls_failed, "failed: TLS, a certificate that is not for the name or not trusted")     \
+    E(egress_bad_answer, "failed: the answer breaks HTTP/1.1, or was cut")                         \
+    E(egress_timeout, "failed: no connection, head or body in time")                               \
+    E(egress_bad_body, "failed: the script's body is not as long as it said")                      \
+    E(egress_conns, "connections opened to the world")                                             \
+    E(egress_reused, "requests on a kept connection")                                              \
+    E(egress_retried, "of these, sent again: the connection had gone")                             \
+    E(egress_resumed, "TLS handshakes with the world that resumed a session")                      \
+    E(egress_in_bytes, "body bytes of answers of the world")                                       \
+    E(egress_out_bytes, "body bytes of requests to the world")                                     \
+    E(dns_questions, "questions sent to DNS servers, repeated ones too")                           \
+    E(dns_hits, "names whose addresses were remembered")                                           \
+    E(dns_answers, "answers of DNS servers that were taken")                                       \
+    E(dns_negative, "of these, that there is no such name or address")                             \
+    E(dns_failed, "of these, that the server cannot say")                                          \
+    E(dns_bad, "datagrams to our ports that are no answer to a question of ours")                  \
+    E(dns_truncated, "questions asked again by TCP")                                               \
+    E(dns_timeout, "names that no server answered for in time")
+
 #define COUNTER_LIST(D, E)                                                                         \
-    COUNTERS_NET(D, E) COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E) COUNTERS_RPC(D, E)
+    COUNTERS_NET(D, E)                                                                             \
+    COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E) COUNTERS_RPC(D, E)                   \
+        COUNTERS_EGRESS(D, E)
 
 struct counters {
     uint64_t rx_frames;

@@ -139,6 +139,33 @@
     L(OPTIMISTIC_BYTES_DEFAULT, 65536, "W: body bytes sent to a home before it accepts")           \
     L(TRACE_ONE_IN_DEFAULT, 1, "requests whose spans are recorded")
 
+#define LIMITS_EGRESS(L)                                                                           \
+    L(EGRESS_CONNS_MAX, 1024, "connections of one core to the world, kept ones too")               \
+    L(EGRESS_FETCHES_MAX, 1024, "requests of scripts to the world under way on one core")          \
+    L(EGRESS_PORT_FIRST, 12288, "first of our ports for connections and questions to the world")   \
+    L(EGRESS_PORTS, 20480, "of them, for all cores together")                                      \
+    L(EGRESS_PREFIXES_MAX, 64, "prefixes in egress.allow, and as many in egress.deny")             \
+    L(EGRESS_OWN_MAX, 512, "prefixes of the node's own that scripts do not reach")                 \
+    L(EGRESS_ADDRESSES_MAX, 8, "addresses of one name that are tried")                             \
+    L(EGRESS_RESOLVERS_MAX, 4, "DNS servers")                                                      \
+    L(EGRESS_NAMES_MAX, 1024, "names whose addresses one core remembers")                          \
+    L(EGRESS_HOSTS_MAX, 256, "lines of /etc/hosts that count")                                     \
+    L(EGRESS_RACE_MS, 250, "until the next address of a name is tried beside the first")           \
+    L(EGRESS_INTERIM_MAX, 8, "1xx answers before the answer")                                      \
+    L(EGRESS_ACCOUNT_FETCHES_DEFAULT, 256, "requests to the world of one account on one core")     \
+    L(EGRESS_ACCOUNT_KEPT_DEFAULT, 64, "connections kept for one account on one core")             \
+    L(EGRESS_HOST_KEPT_MAX, 8, "of these, to one server")                                          \
+    L(EGRESS_CONNECT_MS_DEFAULT, 10000, "for the name, the connection and TLS")                    \
+    L(EGRESS_ANSWER_MS_DEFAULT, 60000, "for the head of the answer")                               \
+    L(EGRESS_STALL_MS_DEFAULT, 30000, "without a byte of a body")                                  \
+    L(EGRESS_KEEP_MS_DEFAULT, 30000, "that a connection is kept for the next request")             \
+    L(DNS_TTL_MIN_S, 1, "an answer of DNS is remembered for at least")                             \
+    L(DNS_TTL_MAX_S, 300, "and at most")                                                           \
+    L(DNS_NEGATIVE_TTL_MAX_S, 30, "that there is no such name, at most")                           \
+    L(DNS_TRY_MS, 1000, "until a question is sent again, to the next server")                      \
+    L(DNS_TRIES_MAX, 4, "times a question is sent")                                                \
+    L(DNS_CNAMES_MAX, 8, "aliases on the way to an address")
+
 #define LIMITS_CONTROL(L)                                                                          \
     L(SUPERVISE_HEARD_BYTES_PER_LOOK, 64 * 1024,                                                   \
       "read from the start socket of one cell in 50 ms: over 200 of the longest log lines a "      \
@@ -157,7 +184,9 @@
 #define LIMIT_LIST(L)                                                                              \
     LIMITS_CORE(L)                                                                                 \
     LIMITS_NET(L)                                                                                  \
-    LIMITS_TCP(L) LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_CONTROL(L)
+    LIMITS_TCP(L)                                                                                  \
+    LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_EGRESS(L)                \
+        LIMITS_CONTROL(L)
 
 enum {
 #define LIMIT_ENUM(name, value, text) name = value,

@@ -185,17 +185,19 @@ static uint32_t share_of(const struct budget *b)
     return min_u32(share, b->left.subrequests);
 }
 
-bool budget_may_travel(const struct budget *b, bool is_leaf)
+bool budget_may_travel(const struct budget *b, enum budget_reach reach)
 {
-    return is_leaf || !b->parent || share_of(b) >= BUDGET_GRANT_LEAST;
+    return reach == BUDGET_CALLS_NOTHING || !b->parent || share_of(b) >= BUDGET_GRANT_LEAST;
 }
 
-uint32_t budget_grant(struct budget *b, bool is_leaf)
+uint32_t budget_grant(struct budget *b, enum budget_reach reach)
 {
     assert(b->granted == 0);
-    if (is_leaf)
+    if (reach == BUDGET_CALLS_NOTHING)
         return 0;
     b->granted = share_of(b);
+    if (reach == BUDGET_CALLS_WORLD && b->parent)
+        b->granted = min_u32(b->granted, BUDGET_GRANT_LEAST);
     b->tree->away += b->granted > 0;
     b->tree->left.subrequests -= b->granted;
     for (struct budget *p = above(b); p; p = above(p))

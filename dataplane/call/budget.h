@@ -16,8 +16,10 @@
  * Elsewhere: granted and returned. A call that goes to another node takes a grant along (in its
  * context), which is spent here at once; there it is the S of a tree of its own. What that did not
  * spend comes back with the end of the answer, or with a bounce.
- *   - A script without bindings can call nothing, and takes nothing along: all S of a request can
- *     be such calls at other nodes at the same time.
+ *   - A script that can call nothing takes nothing along: all S of a request can be such calls at
+ *     other nodes at the same time.
+ *   - Nor does it where it can ask the world only, but for as many calls as BUDGET_GRANT_LEAST: a
+ *     fan of such calls is common, and few of them make more. A client's own takes as others do.
  *   - Others take half of what is left, or a quarter while others are away with theirs, as long as
  *     an eighth of S stays here, and BUDGET_GRANT_LEAST at least: of S = 1,000 that are five at a
  *     time, or a chain over six homes. Beyond, they do not travel: they run here, where the book is
@@ -130,10 +132,17 @@ void budget_end(struct budget_trees *, struct budget *);
 /* One sub-request of this call. False: it, one above it, or the tree has none left. */
 bool budget_charge(struct budget *);
 
-/* May the call go to another node? is_leaf: it can make no calls there. */
-bool budget_may_travel(const struct budget *, bool is_leaf);
+/* Whom a call's script can call. */
+enum budget_reach {
+    BUDGET_CALLS_NOTHING, /* it has no bindings, and the node lets nothing out */
+    BUDGET_CALLS_WORLD,   /* it has no bindings */
+    BUDGET_CALLS_SCRIPTS,
+};
+
+/* May the call go to another node? */
+bool budget_may_travel(const struct budget *, enum budget_reach);
 /* It goes: what it takes along of sub-requests. budget_may_travel says yes. */
-uint32_t budget_grant(struct budget *, bool is_leaf);
+uint32_t budget_grant(struct budget *, enum budget_reach);
 /* It is back, or its answer has ended: so much was spent there. */
 void budget_return(struct budget *, struct budget_sum spent);
 /* Where it ran is lost, and it runs again. */

@@ -275,7 +275,7 @@ static enum started place_call(struct core *core, struct call *c, bool is_first,
     q.is_overloaded = steer_shed(core, link, c->script_hash, false) != 0;
     /* What came from a peer, or back, goes nowhere else. */
     bool may_go = (is_first || c->wants_home || MUTANT(BOUNCED_AGAIN)) && !c->is_forwarded &&
-                  budget_may_travel(&c->budget, c->is_leaf);
+                  budget_may_travel(&c->budget, (enum budget_reach)c->reach);
     c->wants_home = false;
     q.self = core->world->cluster.self;
     if (may_go)

@@ -9,6 +9,7 @@
 #include "dataplane/base/mutant.h"
 #include "dataplane/call/call_state.h"
 #include "dataplane/core_state.h"
+#include "dataplane/egress/egress.h"
 #include "dataplane/world/world.h"
 #include "runtime/context.h"
 #include "runtime/head.h"
@@ -105,8 +106,10 @@ bool call_take_script(struct core *core, struct call *c, const struct world_scri
     c->script_version = s->version_bits;
     c->wall_ms = limit_of(s->wall_ms, WALL_MS_DEFAULT);
     c->cpu_ms = limit_of(s->cpu_ms, CPU_MS_DEFAULT);
-    c->is_leaf = s->binding_count == 0;
-    if (c->is_leaf)
+    c->reach = s->binding_count > 0 || s->outbound ? BUDGET_CALLS_SCRIPTS
+               : egress_is_on(core)                ? BUDGET_CALLS_WORLD
+                                                   : BUDGET_CALLS_NOTHING;
+    if (c->reach != BUDGET_CALLS_SCRIPTS)
         return true;
     c->bindings_digest = call_bindings_digest(s);
     return c->context.bytes > 0 || keep_context(core, c);
@@ -170,7 +173,7 @@ void call_grant(struct call *c, uint8_t *head)
     uint16_t bytes;
     memcpy(&bytes, head, sizeof(bytes));
     if (bytes > 0)
-        context_grant(head + sizeof(bytes), budget_grant(&c->budget, c->is_leaf));
+        context_grant(head + sizeof(bytes), budget_grant(&c->budget, (enum budget_reach)c->reach));
 }
 
 void call_ran(void *arg, uint32_t owner, uint64_t cpu_us)

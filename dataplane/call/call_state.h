@@ -51,7 +51,7 @@ struct call {
     bool has_lazy, has_sink;
     bool reads;      /* an answer from home may have more to deliver: calls_run looks */
     bool wants_home; /* PLACE: it had no chunks to go there, and waits for some */
-    bool is_leaf;    /* its script has no bindings */
+    uint8_t reach;   /* enum budget_reach */
     bool lives_on;   /* its last event is being told, and it will linger */
     uint64_t script_hash, script_handle, script_version, bindings_digest;
     uint64_t request_id, span, started_ns;

@@ -104,7 +104,7 @@ bool runtime_on_sub(struct job_link *l, struct runtime_job *j, const struct job_
     uint32_t binding = (uint32_t)s->arg2;
     struct body_views head;
     if (index >= l->subs || generation == 0 || l->sub[index].generation != 0 ||
-        binding >= JOB_BINDINGS_MAX || !runtime_views_of(l, s, &head) || head.count == 0)
+        binding > JOB_BINDING_WORLD || !runtime_views_of(l, s, &head) || head.count == 0)
         return false;
     size_t head_bytes = 0;
     for (uint32_t i = 0; i < head.count; i++) {

@@ -7,9 +7,13 @@ static bool has_what_no_script_has(const struct context_frame *f)
     return f->tail_count > 0 || f->outbound != 0 || f->features != 0;
 }
 
-/* The caller has a binding to the callee, with these limits. */
+/* The caller has a binding to the callee, with these limits; or its fetch() goes there, with none.
+ */
 static bool is_bound(const struct world_script *caller, const struct context_frame *f)
 {
+    if (caller->outbound && caller->outbound == f->script && !f->cpu_ms && !f->memory_mb &&
+        !f->subrequests && !f->wall_ms)
+        return true;
     for (uint32_t i = 0; i < caller->binding_count; i++) {
         const struct world_binding *b = &caller->bindings[i];
         if (b->script == f->script && b->cpu_ms == f->cpu_ms && b->memory_mb == f->memory_mb &&

@@ -11,6 +11,7 @@
 #include "dataplane/call/call_state.h"
 #include "dataplane/call/cells.h"
 #include "dataplane/core_state.h"
+#include "dataplane/egress/fetch.h"
 #include "dataplane/http/http1.h"
 #include "dataplane/http/reserved.h"
 #include "dataplane/world/world.h"
@@ -25,8 +26,9 @@ struct sub {
     uint32_t next, prev;  /* of the parent's */
     struct age_link wait; /* for room, until try_at_ns */
     uint64_t try_at_ns;
-    uint32_t link, slot; /* the runtime's name for it */
-    struct call_ref call;
+    uint32_t link, slot;    /* the runtime's name for it */
+    struct call_ref call;   /* what it is: a call, */
+    struct fetch_ref fetch; /* or a request to the world; neither: it is answered */
     bool is_live, is_replied, in_ended, is_ended;
     uint8_t error;       /* enum job_error that found no room yet; 0: none */
     uint32_t credit_due; /* of the sub's body: to be given back */
@@ -74,6 +76,46 @@ static struct sub *sub_at(struct core *core, uint32_t index)
 static struct job_link *link_of(struct core *core, const struct sub *s)
 {
     return cells_at(core, s->link);
+}
+
+/* ---- what it is: a call, or a request to the world ---- */
+
+static bool is_answered(const struct sub *s)
+{
+    return s->call.generation == 0 && s->fetch.generation == 0;
+}
+
+static void be_answered(struct sub *s)
+{
+    s->call = (struct call_ref){0};
+    s->fetch = (struct fetch_ref){0};
+}
+
+static void cancel(struct core *core, struct sub *s)
+{
+    call_cancel(core, s->call);
+    fetch_cancel(core, s->fetch);
+    be_answered(s);
+}
+
+static void give_credit(struct core *core, struct sub *s)
+{
+    call_credit(core, s->call, 0);
+    fetch_credit(core, s->fetch);
+}
+
+static size_t body_room(struct core *core, const struct sub *s)
+{
+    return s->fetch.generation ? fetch_body_room(core, s->fetch) : call_body_room(core, s->call);
+}
+
+static void give_body(struct core *core, struct sub *s, const uint8_t *bytes, size_t len,
+                      bool is_end)
+{
+    if (s->fetch.generation)
+        fetch_body(core, s->fetch, bytes, len, is_end);
+    else
+        call_body(core, s->call, bytes, len, is_end);
 }
 
 /* Rings and arenas do not say when there is room again. */
@@ -127,7 +169,7 @@ void subs_drop(struct core *core, struct call *parent)
         struct sub *s = sub_at(core, parent->first_sub);
         job_link_forget_sub(link_of(core, s), s->slot);
         if (!MUTANT(SUB_RUNS_ON))
-            call_cancel(core, s->call);
+            cancel(core, s);
         free_sub(core, s);
     }
 }
@@ -170,6 +212,7 @@ static void write_reply(struct core *core, struct sub *s)
         if ((len == 0 && !is_last) || !job_link_reply_data(link, s->slot, t->piece, len, is_last)) {
             if (job_link_reply_credit(link, s->slot) > 0 || is_last)
                 retry(core, s); /* not the script's credit: the region's room */
+            fetch_credit(core, s->fetch); /* there is room behind what waits */
             return;
         }
         byte_queue_consume(&s->out, &core->chunks, (uint32_t)len);
@@ -178,12 +221,12 @@ static void write_reply(struct core *core, struct sub *s)
             return;
         }
     }
-    call_credit(core, s->call, 0);
+    give_credit(core, s);
 }
 
 static void refuse(struct core *core, struct sub *s, enum job_error error)
 {
-    s->call = (struct call_ref){0};
+    be_answered(s);
     s->error = (uint8_t)error;
     byte_queue_fini(&s->in, &core->chunks);
     byte_queue_fini(&s->out, &core->chunks);
@@ -212,14 +255,14 @@ static void on_head(void *arg, uint32_t owner, const struct answer_head *head)
     struct head_reader r;
     struct head_field f;
     if (head->body.is_end)
-        s->call = (struct call_ref){0};
+        be_answered(s);
     s->is_replied = true;
     head_read_response(&r, head->bytes, head->len);
     while (head_read_field(&r, &f))
         ;
     if (!head_read_end(&r)) { /* another runtime's word: it does not reach this one unread */
         core->counters.job_bad_head++;
-        call_cancel(core, s->call);
+        cancel(core, s);
         refuse(core, s, JOB_ERROR_EXCEPTION);
         return;
     }
@@ -233,7 +276,7 @@ static void on_data(void *arg, uint32_t owner, const struct answer_body *body)
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
     if (body->is_end)
-        s->call = (struct call_ref){0};
+        be_answered(s);
     take_body(core, s, body);
 }
 
@@ -278,15 +321,17 @@ static void write_body(struct core *core, struct sub *s)
 {
     struct subs *t = core->subs;
     while (s->in.bytes > 0) {
-        size_t room = call_body_room(core, s->call), len = s->in.bytes < room ? s->in.bytes : room;
+        size_t room = body_room(core, s), len = s->in.bytes < room ? s->in.bytes : room;
         if (len == 0)
             break;
         if (len > sizeof(t->piece))
             len = sizeof(t->piece);
         byte_queue_copy(&s->in, 0, t->piece, len);
         byte_queue_consume(&s->in, &core->chunks, (uint32_t)len);
-        call_body(core, s->call, t->piece, len, s->in_ended && s->in.bytes == 0);
         s->credit_due += (uint32_t)len;
+        give_body(core, s, t->piece, len, s->in_ended && s->in.bytes == 0);
+        if (is_answered(s))
+            return;
     }
     if (s->in_ended && s->in.bytes == 0)
         byte_queue_fini(&s->in, &core->chunks);
@@ -301,6 +346,70 @@ static void on_credit(void *arg, uint32_t owner)
 
 static const struct call_events sub_events = {
     .head = on_head, .data = on_data, .error = on_error, .credit = on_credit};
+
+/* ---- a request to the world ---- */
+
+static void on_world_head(void *arg, uint32_t owner, const uint8_t *head, size_t len, bool is_end)
+{
+    on_head(arg, owner,
+            &(struct answer_head){.bytes = head, .len = len, .body = {.is_end = is_end}});
+}
+
+static void on_world_data(void *arg, uint32_t owner, struct head_view body, bool is_end)
+{
+    on_data(arg, owner,
+            &(struct answer_body){.view = &body, .views = body.len > 0, .is_end = is_end});
+}
+
+static void on_world_error(void *arg, uint32_t owner, enum job_error error)
+{
+    struct core *core = arg;
+    refuse(core, sub_at(core, owner), error);
+}
+
+/* The end alone too waits for room: the request's head goes first. */
+static void on_world_credit(void *arg, uint32_t owner)
+{
+    struct core *core = arg;
+    struct sub *s = sub_at(core, owner);
+    if (s->in_ended && s->in.bytes == 0) {
+        if (body_room(core, s) > 0)
+            give_body(core, s, NULL, 0, true);
+        return;
+    }
+    write_body(core, s);
+}
+
+static const struct fetch_events world_events = {.head = on_world_head,
+                                                 .data = on_world_data,
+                                                 .error = on_world_error,
+                                                 .credit = on_world_credit};
+
+/* Its time is the parent's: it goes when that one goes. */
+static enum job_error start_world(struct core *core, struct sub *s, struct call *parent,
+                                  const uint8_t *head, size_t head_bytes, bool has_body)
+{
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    enum job_error error;
+    if (!caller)
+        return JOB_ERROR_NO_SCRIPT;
+    if (!budget_charge(&parent->budget))
+        return JOB_ERROR_SUBREQUESTS;
+    if (has_body && !chunk_reserve(&core->chunks, &s->in.account, SUB_BODY_CHUNKS, CHUNK_WAITS)) {
+        core->counters.call_no_chunks++;
+        return JOB_ERROR_WORLD_BUSY;
+    }
+    s->in_ended = !has_body;
+    const struct fetch_request request = {.events = &world_events,
+                                          .owner = s->index,
+                                          .account = caller->account,
+                                          .counts = caller->fetches,
+                                          .head = head,
+                                          .head_bytes = head_bytes,
+                                          .answer = &s->out,
+                                          .has_body = has_body};
+    return fetch_start(core, &request, &s->fetch, &error) ? JOB_ERROR_NONE : error;
+}
 
 /* ---- messages of the runtime ---- */
 
@@ -401,11 +510,17 @@ static const struct world_binding *binding_of(struct core *core, const struct ca
     return &caller->bindings[index];
 }
 
-static enum job_error start(struct core *core, struct sub *s, struct call *parent,
-                            uint32_t binding_index, const uint8_t *head, size_t head_bytes,
-                            bool has_body)
+/* The script that its fetch() goes to, which itself asks the world. 0: there is none. */
+static uint64_t outbound_of(struct core *core, const struct call *parent)
 {
-    const struct world_binding *binding = binding_of(core, parent, binding_index);
+    const struct world_script *caller = world_script(core->world, parent->script_hash);
+    return caller && caller->outbound != caller->id_hash ? caller->outbound : 0;
+}
+
+static enum job_error start(struct core *core, struct sub *s, struct call *parent,
+                            const struct world_binding *binding, const uint8_t *head,
+                            size_t head_bytes, bool has_body)
+{
     const struct world_script *callee = binding ? world_script(core->world, binding->script) : NULL;
     struct context context;
     struct call_client_words client;
@@ -474,9 +589,14 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     }
     s->link = link;
     s->slot = slot;
-    enum job_error error = start(core, s, parent, binding, head, head_bytes, has_body);
+    const struct world_binding out = {.script = outbound_of(core, parent)};
+    bool is_world = binding == JOB_BINDING_WORLD && !out.script; /* which counts its own */
+    const struct world_binding *bound =
+        binding == JOB_BINDING_WORLD ? &out : binding_of(core, parent, binding);
+    enum job_error error = is_world ? start_world(core, s, parent, head, head_bytes, has_body)
+                                    : start(core, s, parent, bound, head, head_bytes, has_body);
     if (error == JOB_ERROR_NONE) {
-        core->counters.sub_started++;
+        core->counters.sub_started += !is_world;
         return s->index;
     }
     if (error == JOB_ERROR_DEPTH)
@@ -490,7 +610,7 @@ static uint32_t on_started(void *arg, uint32_t owner, uint32_t link, uint32_t sl
     else if (error == JOB_ERROR_WALL_LIMIT)
         core->counters.sub_wall++;
     else
-        core->counters.sub_refused++;
+        core->counters.sub_refused += !is_world;
     uint32_t index = s->index;
     refuse(core, s, error);
     return core->subs->sub[index].is_live ? index : SUB_NONE;
@@ -501,13 +621,14 @@ static void on_body(void *arg, uint32_t owner, const struct head_view *body, uin
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
-    if (s->error || s->call.generation == 0)
+    if (s->error || is_answered(s))
         return; /* answered already */
     for (uint32_t i = 0; i < views; i++)
         queue(core, &s->in, body[i].p, body[i].len);
     s->in_ended = is_end;
     if (is_end && s->in.bytes == 0)
-        call_body(core, s->call, NULL, 0, true);
+        s->fetch.generation ? on_world_credit(core, owner)
+                            : call_body(core, s->call, NULL, 0, true);
     else
         write_body(core, s);
 }
@@ -516,7 +637,7 @@ static void on_cancelled(void *arg, uint32_t owner)
 {
     struct core *core = arg;
     struct sub *s = sub_at(core, owner);
-    call_cancel(core, s->call);
+    cancel(core, s);
     free_sub(core, s);
 }
 

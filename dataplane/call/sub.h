@@ -1,7 +1,8 @@
 /* sub.h
  *
  * A script's call of another script, as the origin of a call: between the runtime's messages
- * (runtime/job.h, "sub") and call.h.
+ * (runtime/job.h, "sub") and call.h. What it asks of the world (JOB_BINDING_WORLD) goes the same
+ * way to egress/fetch.h, with the same memory, credit and end.
  *
  *   runtime --SUB, SUB_BODY--> binding -> script, context + 1 frame --> call_start, call_body
  *                                                                    placement runs anew from here

@@ -1,4 +1,5 @@
 #include "dataplane/conn/conn_parts.h"
+#include "dataplane/egress/egress.h"
 
 enum {
     COOKIE_LIFE_MS =
@@ -172,6 +173,10 @@ void conn_packet(struct core *core, const struct conn_arrival *a)
     }
     s.ecn = p->ecn;
     uint32_t index = flow_find(&core->flows, key, a->hash);
+    if (index != UINT32_MAX && index >= core->config.conns_max) {
+        egress_segment(core, index - core->config.conns_max, &s);
+        return;
+    }
     struct conn *c = index == UINT32_MAX ? NULL : &core->conns[index];
     bool is_syn = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
@@ -214,6 +219,10 @@ void conn_path_mtu(struct core *core, const struct net_pmtu *report)
     uint32_t index = flow_find(&core->flows, &key, flow_expect(&core->flows, &key));
     if (index == UINT32_MAX)
         return;
+    if (index >= core->config.conns_max) {
+        egress_path_mtu(core, index - core->config.conns_max, report);
+        return;
+    }
     struct conn *c = &core->conns[index];
     tcp_path_mtu(&c->tcp, report->seq,
                  (uint16_t)(report->mtu - (conn_is_ip4(key.remote) ? 20 : 40) - TCP_HEADER_BYTES));

@@ -569,6 +569,18 @@ struct refusal exchange_refusal_of(struct core *core, uint32_t error)
                                 "the script has ended its process several times, and is held back"};
     case JOB_ERROR_ACCOUNT_MEMORY: /* counted where it was decided */
         return (struct refusal){503, "the script's account has no memory for one more process"};
+    case JOB_ERROR_WORLD_OFF: /* the same */
+    case JOB_ERROR_WORLD_URL:
+    case JOB_ERROR_WORLD_PORT:
+    case JOB_ERROR_WORLD_FORBIDDEN:
+    case JOB_ERROR_WORLD_BUSY:
+    case JOB_ERROR_WORLD_NAME:
+    case JOB_ERROR_WORLD_CONNECT:
+    case JOB_ERROR_WORLD_TLS:
+    case JOB_ERROR_WORLD_ANSWER:
+    case JOB_ERROR_WORLD_TIMEOUT:
+    case JOB_ERROR_WORLD_BODY:
+        return (struct refusal){502, "the script's request to another server failed"};
     case JOB_ERROR_FORBIDDEN: /* a script is told, not a client; another node may say so */
         return (struct refusal){500, "the script called one that it may not call"};
     case CALL_ERROR_ACCOUNT: /* counted where it was decided */

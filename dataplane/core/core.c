@@ -21,6 +21,7 @@
 #include "dataplane/conn/exchange.h"
 #include "dataplane/core/core_tap.h"
 #include "dataplane/core_state.h"
+#include "dataplane/egress/egress.h"
 #include "dataplane/http/http1.h"
 #include "dataplane/net/ip.h"
 #include "dataplane/place/place.h"
@@ -45,9 +46,10 @@ static void *take_memory(const struct core_config *config, size_t bytes)
 size_t core_bytes(uint32_t conns_max, uint32_t chunks, uint32_t links, uint32_t larges)
 {
     return sizeof(struct core) + conns_max * (sizeof(struct conn) + sizeof(struct exchange)) +
-           chunks * sizeof(struct chunk) + flow_table_bytes(conns_max) + sources_bytes(conns_max) +
-           cells_bytes(links, larges) + calls_bytes(CALLS_DEFAULT) + subs_bytes(SUBS_DEFAULT) +
-           sizeof(struct heat) + sizeof(struct trace);
+           chunks * sizeof(struct chunk) + flow_table_bytes(conns_max + EGRESS_CONNS_MAX) +
+           sources_bytes(conns_max) + egress_bytes() + cells_bytes(links, larges) +
+           calls_bytes(CALLS_DEFAULT) + subs_bytes(SUBS_DEFAULT) + sizeof(struct heat) +
+           sizeof(struct trace);
 }
 
 /* What a cluster takes beside that. */
@@ -70,12 +72,16 @@ static bool take_call_parts(struct core *core)
     uint32_t calls = or_default(config->calls, CALLS_DEFAULT);
     void *call_memory = take_memory(config, calls_bytes(calls));
     void *sub_memory = take_memory(config, subs_bytes(SUBS_DEFAULT));
+    void *egress_memory = take_memory(config, egress_bytes());
     core->heat = take_memory(config, sizeof(*core->heat));
     core->trace = take_memory(config, sizeof(*core->trace));
     core->calls =
         call_memory ? calls_init(call_memory, calls, subs_drop, clock_now_ns(config->clock)) : NULL;
     core->subs = sub_memory ? subs_init(sub_memory, SUBS_DEFAULT) : NULL;
-    if (!core->calls || !core->subs || !core->heat || !core->trace)
+    core->egress = egress_memory
+                       ? egress_init(egress_memory, config->egress, clock_now_ns(config->clock))
+                       : NULL;
+    if (!core->calls || !core->subs || !core->egress || !core->heat || !core->trace)
         return false;
     heat_init(core->heat);
     trace_init(core->trace, 0, (uint8_t)config->index);
@@ -180,7 +186,7 @@ static bool take_parts(struct core *core)
     const struct core_config *config = &core->config;
     /* Not cleared: what a chunk holds is undefined until it is written (chunk.h). */
     void *chunks = config->memory.take(config->chunks * sizeof(struct chunk), config->numa_node);
-    void *flows = take_memory(config, flow_table_bytes(config->conns_max));
+    void *flows = take_memory(config, flow_table_bytes(config->conns_max + EGRESS_CONNS_MAX));
     void *sources = take_memory(config, sources_bytes(config->conns_max));
     core->conns = take_memory(config, config->conns_max * sizeof(struct conn));
     core->exchanges = take_memory(config, config->conns_max * sizeof(struct exchange));
@@ -193,7 +199,7 @@ static bool take_parts(struct core *core)
     request_ids_init(&core->request_ids, (const uint64_t[]){config->secret[0], config->secret[3]},
                      config->index, config->cores);
     chunk_pool_init(&core->chunks, chunks, config->chunks);
-    flow_table_init(&core->flows, flows, config->conns_max, config->secret[3]);
+    flow_table_init(&core->flows, flows, config->conns_max + EGRESS_CONNS_MAX, config->secret[3]);
     core->half_open_max = half_open_max(config->conns_max);
     const uint32_t most[SOURCE_KINDS] = {[SOURCE_CONNS] = config->conns_max,
                                          [SOURCE_HALF_OPEN] = core->half_open_max,
@@ -289,6 +295,9 @@ void core_destroy(struct core *core)
     give(core->capability_memory);
     give(core->calls);
     give(core->subs);
+    if (core->egress)
+        egress_fini(core->egress);
+    give(core->egress);
     give(core->heat);
     give(core->trace);
     give(core->exchanges);
@@ -382,6 +391,8 @@ static void on_udp(struct core *core, const struct net_packet *packet)
 {
     if (core->peers && is_rpc(core, packet))
         peers_input(core->peers, packet, core->now_ns);
+    else if (egress_datagram(core, packet))
+        core->counters.rx_dns++;
     else
         core->counters.drop_udp_no_port++;
 }
@@ -562,7 +573,7 @@ uint32_t core_iterate(struct core *core)
     work += of_stage(core, LEDGER_cells, cells_run(core));
     work += of_stage(core, LEDGER_timers, run_timers(core));
     work += of_stage(core, LEDGER_calls, calls_run(core) + subs_run(core));
-    work += of_stage(core, LEDGER_conn, run_dirty(core));
+    work += of_stage(core, LEDGER_conn, run_dirty(core) + egress_run(core));
     if (core->peers)
         work += of_stage(core, LEDGER_rpc, peers_run(core->peers, core->now_ns));
     uint32_t frames = core->tx.count;
@@ -582,6 +593,7 @@ uint64_t core_next_ns(const struct core *core)
     next_ns = min_u64(next_ns, conns_starving_next_ns(core));
     next_ns = min_u64(next_ns, calls_next_ns(core->calls));
     next_ns = min_u64(next_ns, subs_next_ns(core->subs));
+    next_ns = min_u64(next_ns, egress_next_ns(core));
     return core->peers ? min_u64(next_ns, peers_next_ns(core->peers)) : next_ns;
 }
 
@@ -592,6 +604,7 @@ void core_end(struct core *core)
             conn_drop(&core->conns[i]);
     }
     calls_end(core);
+    egress_end(core);
     if (core->peers)
         peers_leave(core->peers, core->now_ns);
     tx_flush(&core->tx);

@@ -66,10 +66,11 @@ static bool names(const struct exception *e, uint8_t protocol, uint16_t port)
     return false;
 }
 
-static bool is_own(const struct exception_ports ports[2], uint16_t port)
+static bool is_own(const struct exception_ports ports[3], uint16_t port)
 {
     return (uint16_t)(port - ports[0].first) < ports[0].count ||
-           (uint16_t)(port - ports[1].first) < ports[1].count;
+           (uint16_t)(port - ports[1].first) < ports[1].count ||
+           (uint16_t)(port - ports[2].first) < ports[2].count;
 }
 
 static bool takes_ports(const struct exception *e, uint8_t protocol, uint16_t ours, uint16_t theirs)

@@ -48,7 +48,7 @@ struct exception {
     uint32_t address_count, rule_count;
     struct net_address address[EXCEPTION_ADDRESSES_MAX];
     struct exception_rule rule[EXCEPTION_RULES_MAX];
-    struct exception_ports own_tcp[2], own_udp[2]; /* hearth's; count 0: none */
+    struct exception_ports own_tcp[3], own_udp[3]; /* hearth's; count 0: none */
 };
 
 /* "tcp/22", "udp/3784", "icmp", "proto/47". False: not a rule. */

@@ -158,6 +158,8 @@ enum { NET_GROUPS_MAX = NET_ADDRESSES_MAX + EXCEPTION_ADDRESSES_MAX + 2 };
 uint32_t net_groups(const struct net_config *, uint8_t mac[][6]);
 
 bool net_is_local(const struct net *, const uint8_t ip[16]);
+/* Which of our addresses speaks to that host; NULL: we have none of its family. */
+const uint8_t *net_source_for(const struct net *, const uint8_t ip[16]);
 /* "10.77.0.1/24", "fd77::1/64"; no prefix: full. False: not an address; *address is then undefined.
  */
 bool net_parse_address(const char *text, struct net_address *address);

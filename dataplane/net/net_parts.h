@@ -83,8 +83,6 @@ void net_set_mac(struct net *, const uint8_t mac[6]);
 
 /* On our link: in the prefix of one of our addresses, a gateway, or IPv6 link-local. */
 bool net_is_on_link(const struct net *, const uint8_t ip[16]);
-/* Which of our addresses speaks to that host on the link; NULL: we have none of its family. */
-const uint8_t *net_source_for(const struct net *, const uint8_t ip[16]);
 /* The all-ones host of one of our IPv4 prefixes (and its all-zeros form, RFC 1122 3.3.6). */
 bool net_is_ip4_broadcast(const struct net *, const uint8_t ip[16]);
 /* Learns, and counts what went wrong. True: learned. */

@@ -159,6 +159,9 @@ bool tcp_is_starved(const struct tcp *);
 bool tcp_is_refusing(const struct tcp *);
 /* Tells the peer of a window that chunks have opened since, before it would ask. */
 void tcp_feed(struct tcp *);
+/* An ACK that waits for company goes now: a client whose answer is not whole may have a server
+ * that waits for it with the rest (Nagle's algorithm against RFC 1122 4.2.3.2). */
+void tcp_ack_now(struct tcp *);
 bool tcp_peer_finished(const struct tcp *); /* FIN received and all bytes before it are in order */
 
 size_t tcp_writable(const struct tcp *);                       /* room */

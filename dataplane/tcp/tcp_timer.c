@@ -98,6 +98,14 @@ static void keepalive_expired(struct tcp *t)
         t->due |= TCP_DUE_PROBE;
 }
 
+void tcp_ack_now(struct tcp *t)
+{
+    if (t->ack_at == UINT64_MAX)
+        return;
+    t->ack_at = UINT64_MAX;
+    t->due |= TCP_DUE_ACK;
+}
+
 void tcp_timeout(struct tcp *t, uint64_t now)
 {
     if (t->ack_at <= now) {

@@ -17,7 +17,7 @@ static const char http1[] = "http/1.1"; /* in ALPN */
 struct tls_session {
     struct tls_context *context;
     WOLFSSL *ssl;
-    struct guard *guard;
+    struct guard *guard; /* NULL: a client's side */
     const struct tls_io *io;
     void *io_arg;
     struct tls_early early; /* while the guard may ask */
@@ -34,6 +34,7 @@ struct tls_session {
     bool is_flooded;     /* with records that bring no data */
     uint8_t flood_from;  /* of flood_answer, read by the library so far */
     uint32_t fruitful;   /* guard->records when there was data last */
+    uint32_t barren;     /* bytes of a server since there was data */
     enum tls_result end; /* TLS_CLOSED or TLS_FAILED: for good; TLS_OK: not yet */
     const char *alpn;
     char error[ERROR_BYTES];
@@ -104,6 +105,36 @@ static size_t read_flood_answer(struct tls_session *s, char *buf, size_t len)
     return len;
 }
 
+static void bear_fruit(struct tls_session *s)
+{
+    s->barren = 0;
+    if (s->guard)
+        s->fruitful = s->guard->records;
+}
+
+/* Of a server. */
+static int recv_client(struct tls_session *s, uint8_t *buf, size_t len)
+{
+    size_t done = 0, part;
+    const uint8_t *bytes;
+    while (done < len && (bytes = s->io->peek(s->io_arg, 0, &part)) && part > 0) {
+        part = part < len - done ? part : len - done;
+        memcpy(buf + done, bytes, part);
+        s->io->consume(s->io_arg, part);
+        done += part;
+    }
+    s->barren += (uint32_t)done;
+    s->is_flooded = s->barren > TLS_BARREN_BYTES_MAX;
+    if (s->is_flooded)
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    if (done > 0)
+        return (int)done;
+    if (!s->io->is_finished(s->io_arg))
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    s->is_truncated = true;
+    return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+}
+
 static bool is_early_over(struct tls_session *s)
 {
     uint8_t record[TLS_RECORD_HEADER_BYTES + TLS_RECORD_SEALED_MAX];
@@ -114,6 +145,8 @@ static bool is_early_over(struct tls_session *s)
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
+    if (!s->guard)
+        return recv_client(s, (uint8_t *)buf, (size_t)len);
     for (;;) {
         if (s->is_flooded)
             return (int)read_flood_answer(s, buf, (size_t)len);
@@ -150,8 +183,9 @@ static bool send_or_hold(struct tls_session *s, const uint8_t *bytes, size_t wan
 static int on_send(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
     struct tls_session *s = arg;
-    guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
-    if (guard_awaits_early_data(s->guard) && buf[0] == TLS_RECORD_APPLICATION_DATA &&
+    if (s->guard)
+        guard_answered(s->guard, (uint8_t *)buf, (size_t)len);
+    if (s->guard && guard_awaits_early_data(s->guard) && buf[0] == TLS_RECORD_APPLICATION_DATA &&
         !s->early.cipher)
         tls_early_keep(&s->early, s->ssl);
     return send_or_hold(s, (uint8_t *)buf, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
@@ -187,6 +221,11 @@ void tls_set_callbacks(WOLFSSL_CTX *ctx)
 {
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
+}
+
+void tls_set_server_callbacks(WOLFSSL_CTX *ctx)
+{
+    tls_set_callbacks(ctx);
     wolfSSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 }
 
@@ -198,21 +237,20 @@ uint8_t *tls_session_generation(WOLFSSL *ssl)
     return &s->generation;
 }
 
-struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
-                                       const struct tls_io *io, void *io_arg)
+static struct tls_session *create(struct tls_context *context, int on_mismatch,
+                                  const struct tls_io *io, void *io_arg)
 {
     struct tls_session *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    s->guard = guard;
     s->io = io;
     s->io_arg = io_arg;
     s->alpn = "";
     s->context = context;
     s->ssl = wolfSSL_new(context->ctx);
     char list[] = "http/1.1";
-    if (!s->ssl || wolfSSL_UseALPN(s->ssl, list, sizeof(list) - 1,
-                                   WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS) {
+    if (!s->ssl ||
+        wolfSSL_UseALPN(s->ssl, list, sizeof(list) - 1, (uint8_t)on_mismatch) != WOLFSSL_SUCCESS) {
         wolfSSL_free(s->ssl);
         free(s);
         return NULL;
@@ -222,6 +260,47 @@ struct tls_session *tls_session_create(struct tls_context *context, struct guard
     tls_context_sign_for(context, s->ssl);
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     return s;
+}
+
+struct tls_session *tls_session_create(struct tls_context *context, struct guard *guard,
+                                       const struct tls_io *io, void *io_arg)
+{
+    struct tls_session *s = create(context, WOLFSSL_ALPN_FAILED_ON_MISMATCH, io, io_arg);
+    if (s)
+        s->guard = guard;
+    return s;
+}
+
+struct tls_session *tls_session_create_client(struct tls_context *context, const char *name,
+                                              bool is_address,
+                                              const struct tls_resumption *resumption,
+                                              const struct tls_io *io, void *io_arg)
+{
+    struct tls_session *s = create(context, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH, io, io_arg);
+    bool is_good = s && wolfSSL_check_domain_name(s->ssl, name) == WOLFSSL_SUCCESS;
+    if (is_good && !is_address)
+        is_good = wolfSSL_UseSNI(s->ssl, WOLFSSL_SNI_HOST_NAME, name,
+                                 (unsigned short)strlen(name)) == WOLFSSL_SUCCESS;
+    if (is_good && wolfSSL_UseSessionTicket(s->ssl) != WOLFSSL_SUCCESS)
+        is_good = false;
+    if (is_good) {
+        if (resumption) /* one that is not taken is none */
+            wolfSSL_set_session(s->ssl, (WOLFSSL_SESSION *)(uintptr_t)resumption);
+        return s;
+    }
+    if (s)
+        tls_session_destroy(s);
+    return NULL;
+}
+
+struct tls_resumption *tls_session_resumption(struct tls_session *s)
+{
+    return s->is_done ? (struct tls_resumption *)wolfSSL_get1_session(s->ssl) : NULL;
+}
+
+void tls_resumption_free(struct tls_resumption *resumption)
+{
+    wolfSSL_SESSION_free((WOLFSSL_SESSION *)resumption);
 }
 
 void tls_session_destroy(struct tls_session *s)
@@ -308,6 +387,8 @@ static enum tls_alert alert_for(int error)
 /* Only the library has the keys to speak with. */
 static bool is_sealed(const struct tls_session *s)
 {
+    if (!s->guard)
+        return true;
     return s->guard->phase == GUARD_FLIGHT13 || s->guard->phase == GUARD_REST;
 }
 
@@ -349,15 +430,17 @@ enum tls_result tls_handshake(struct tls_session *s)
         return s->end;
     bool is_flushed = flush(s);
     if (!s->is_done) {
-        int answer = wolfSSL_accept(s->ssl);
+        int answer = s->guard ? wolfSSL_accept(s->ssl) : wolfSSL_connect(s->ssl);
         if (answer != WOLFSSL_SUCCESS) {
             int error = wolfSSL_get_error(s->ssl, answer);
-            if (judge(s, answer) == TLS_FAILED)
+            if (judge(s, answer) == TLS_FAILED && s->guard)
                 tell_why(s, error);
             return s->end == TLS_OK ? TLS_WANT : s->end;
         }
         s->is_done = true;
-        guard_open(s->guard);
+        s->barren = 0;
+        if (s->guard)
+            guard_open(s->guard);
         tls_early_fini(&s->early);
         s->alpn = agreed_alpn(s->ssl);
         is_flushed = !s->held;
@@ -378,7 +461,8 @@ enum tls_result tls_read(struct tls_session *s, void *buf, size_t cap, size_t *l
         size_t room = cap - *len;
         int n =
             wolfSSL_read(s->ssl, (uint8_t *)buf + *len, room < INT32_MAX ? (int)room : INT32_MAX);
-        s->fruitful = n > 0 ? s->guard->records : s->fruitful;
+        if (n > 0)
+            bear_fruit(s);
         if (n > 0)
             *len += (size_t)n;
         else
@@ -397,7 +481,7 @@ enum tls_result tls_look(struct tls_session *s, void *buf, size_t cap, size_t *l
     int n = wolfSSL_peek(s->ssl, buf, (int)cap);
     if (n <= 0)
         return judge(s, n);
-    s->fruitful = s->guard->records;
+    bear_fruit(s);
     *len = (size_t)n;
     return TLS_OK;
 }
@@ -432,7 +516,7 @@ enum tls_result tls_write(struct tls_session *s, const void *buf, size_t len, si
             return result;
         }
         assert((size_t)answer == n);
-        s->fruitful = s->guard->records;
+        bear_fruit(s);
         if (s->held) {
             s->unreported = (uint32_t)n;
             return TLS_WANT;

@@ -1,7 +1,8 @@
 /* tls.h
  *
- * TLS 1.2 and 1.3, server side, by wolfSSL over a connection's own buffers. The handshake and the
- * records are wolfSSL's; AES-GCM goes through drivers/aead.
+ * TLS 1.2 and 1.3 by wolfSSL over a connection's own buffers: the server's side, and the client's
+ * for what scripts fetch. The handshake and the records are wolfSSL's; AES-GCM goes through
+ * drivers/aead.
  *
  *   tcp bytes --> [ guard ] --> [ wolfSSL ] --tls_read--> plaintext
  *   tcp room  <------send------ [ held    ] <--tls_write-- plaintext
@@ -22,6 +23,13 @@
  * rotate (tls_ticket.h); a ticket of an older key is honoured and replaced. Early data is not
  * accepted, but skipped (tls_early.h). Refused: SSL 3 to TLS 1.1, anything but ECDHE + AEAD,
  * renegotiation, compression, a client whose ALPN has no "http/1.1". Groups: key_share.h.
+ *
+ * Client side: the server is verified by the authorities of a file, its certificate must be for
+ * the name that was asked for, and is named in SNI (an address in a certificate is not read, as
+ * wolfSSL is built here: who connects to one by https is refused); ALPN offers "http/1.1" alone,
+ * and a server without ALPN is taken to speak it. There is no guard: the library reads what a server says, at
+ * most TLS_BARREN_BYTES_MAX of it without a byte of data, in the handshake and behind it. A session
+ * can be resumed by what tls_session_resumption gave.
  *
  * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
  * itself or left.
@@ -46,6 +54,7 @@
 enum {
     TLS_RECORD_BYTES = 16384, /* plaintext of one record */
     TLS_HELD_BYTES_MAX = 64 * 1024,
+    TLS_BARREN_BYTES_MAX = 128 * 1024, /* of a server, that bring no data */
 };
 
 enum tls_result {
@@ -56,8 +65,9 @@ enum tls_result {
                    see tls_error */
 };
 
-struct tls_context; /* one certificate chain and key */
-struct tls_session; /* one connection */
+struct tls_context;    /* one certificate chain and key */
+struct tls_session;    /* one connection */
+struct tls_resumption; /* of a session as a client */
 
 /* ---- control thread ---- */
 
@@ -70,6 +80,9 @@ struct tls_tickets; /* tls_ticket.h */
  * and a sentence in error. */
 struct tls_context *tls_context_create(const char *chain_file, const char *key_file,
                                        const struct tls_tickets *, char *error, size_t error_bytes);
+/* Client side, for all cores: ca_file holds the authorities (PEM); those in it that the library
+ * cannot use are left out. NULL and a sentence in error. */
+struct tls_context *tls_context_create_client(const char *ca_file, char *error, size_t error_bytes);
 /* Gives the creator's reference back; the context goes with the last of its sessions. Any thread.
  * */
 void tls_context_destroy(struct tls_context *);
@@ -85,6 +98,16 @@ int64_t tls_context_expires(const struct tls_context *);
  * no memory. */
 struct tls_session *tls_session_create(struct tls_context *, struct guard *, const struct tls_io *,
                                        void *io_arg);
+/* Client side, to a server of that name (a host name, or an address as text, which goes into no
+ * SNI). resumption: of an earlier session with it, or NULL. NULL: no memory. */
+struct tls_session *tls_session_create_client(struct tls_context *, const char *name,
+                                              bool is_address,
+                                              const struct tls_resumption *resumption,
+                                              const struct tls_io *, void *io_arg);
+/* What the next session with this server may begin with, the caller's; NULL: it gave nothing, or
+ * the session is not open. */
+struct tls_resumption *tls_session_resumption(struct tls_session *);
+void tls_resumption_free(struct tls_resumption *);
 void tls_session_destroy(struct tls_session *);
 /* What a session takes from malloc after its handshake, at most: for the list of limits. */
 size_t tls_session_bytes(void);

@@ -158,7 +158,7 @@ static void sign_by_keypair(WOLFSSL_CTX *ctx)
 
 void tls_context_sign_for(const struct tls_context *c, WOLFSSL *ssl)
 {
-    if (!keypair_signs(c->keypair))
+    if (c->is_client || !keypair_signs(c->keypair))
         return;
     wolfSSL_SetRsaPssSignCtx(ssl, c->keypair);
     wolfSSL_SetRsaSignCtx(ssl, c->keypair);
@@ -180,30 +180,36 @@ static void add_name(void *arg, const char *name)
     snprintf(c->names[c->name_count++], TLS_NAME_BYTES, "%s%s", is_wildcard ? "*." : "", host);
 }
 
+bool tls_context_configure(WOLFSSL_CTX *ctx)
+{
+    int groups[GROUPS_MAX];
+    int group_count = (int)key_share_groups(groups, GROUPS_MAX);
+    /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
+     * (OPENSSL_COMPATIBLE_DEFAULTS). */
+    return wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_groups(ctx, groups, group_count) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) == WOLFSSL_SUCCESS &&
+           /* Off, and no internal store either: "off" alone still copies every ticket's session
+            * (37 KB) into a table under a lock. */
+           wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) ==
+               WOLFSSL_SUCCESS;
+}
+
 static const char *configure(struct tls_context *c)
 {
     WOLFSSL_CTX *ctx = c->ctx;
-    int groups[GROUPS_MAX];
-    int group_count = (int)key_share_groups(groups, GROUPS_MAX);
     struct keypair_bytes chain = keypair_chain(c->keypair), key = keypair_key(c->keypair);
-    /* Debian's build allows anonymous ciphers and SSL 3 unless told otherwise
-     * (OPENSSL_COMPATIBLE_DEFAULTS). */
-    if (wolfSSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_cipher_list(ctx, CIPHERS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(ctx, groups, group_count) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS_MIN) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS_MIN) != WOLFSSL_SUCCESS ||
+    if (!tls_context_configure(ctx) ||
         wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketEncCtx(ctx, c) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_set_TicketHint(ctx, TLS_TICKET_SECONDS) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_timeout(ctx, TLS_TICKET_SECONDS) < 0 ||
-        /* Off, and no internal store either: "off" alone still copies every ticket's session (37
-         * KB) into a table under a lock. */
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) != WOLFSSL_SUCCESS)
+        wolfSSL_CTX_set_timeout(ctx, TLS_TICKET_SECONDS) < 0)
         return "wolfSSL refuses the settings";
     wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
-    tls_set_callbacks(ctx);
+    tls_set_server_callbacks(ctx);
     if (keypair_signs(c->keypair))
         sign_by_keypair(ctx);
 
@@ -259,7 +265,8 @@ void tls_context_destroy(struct tls_context *c)
         return;
     if (c->ctx)
         wolfSSL_CTX_free(c->ctx);
-    keypair_destroy(c->keypair);
+    if (c->keypair)
+        keypair_destroy(c->keypair);
     free(c->names);
     free(c);
 }

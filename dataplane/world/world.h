@@ -40,6 +40,8 @@ struct world_script {
     uint32_t subrequests; /* of one request, its callees' too; 0: SUBREQUESTS_DEFAULT */
     uint32_t cpu_ms;      /* the same; 0: CPU_MS_DEFAULT */
     uint32_t wall_ms;     /* the same, without a byte of a body moving; 0: WALL_MS_DEFAULT */
+    struct world_fetches *fetches; /* its account's, and stays; NULL: nobody counts */
+    uint64_t outbound; /* id_hash of the script that its fetch() goes to; 0: to the world */
     uint32_t binding_count;
     const struct world_binding
         *bindings; /* in the order of the runtime's `services` (runtime/start.h) */
@@ -47,6 +49,11 @@ struct world_script {
     const uint64_t *callers;   /* of other accounts, that may call it: an id_hash, or an account */
     uint32_t at_once_max;      /* requests of the account that entered here; 0: no limit */
     _Atomic uint32_t *at_once; /* how many there are, on all cores; the account's, and stays */
+};
+
+/* What an account's scripts have fetched from the world; all cores add. */
+struct world_fetches {
+    _Atomic uint64_t begun, failed, in_bytes, out_bytes; /* bytes: of bodies */
 };
 
 /* What a script may call: env.NAME. */

@@ -18,7 +18,7 @@
 //   read(ref)                           the next body bytes; null: wait for onBody; undefined: complete. Throws when the rest will not come
 //   discard(ref)                        nobody wants the rest of the body
 //   sub(binding, method, url, fields, hasBody, bytes)
-//                                       calls another script for the request that runs. bytes: of the body; -1: unknown,
+//                                       calls another script, or the world (BINDING_WORLD), for the request that runs. bytes: of the body; -1: unknown,
 //                                       undefined: as the fields say. Returns a name for the sub-request, or the sentence
 //                                       why not. onReply or onReplyError will follow
 //   subWrite(sub, bytes, from, isEnd)   as write; true: all of it, -1: nobody wants it
@@ -73,6 +73,9 @@
 //                                       of all these undefined: refused. crypto.subtle's, natives_crypto.h
 //   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)
 export const host = globalThis.__host;
+
+// JOB_BINDING_WORLD of runtime/job.h.
+export const BINDING_WORLD = 64;
 
 // enum job_error of runtime/job.h, as far as JavaScript reports them.
 export const ERROR_EXCEPTION = 1;

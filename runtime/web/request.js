@@ -2,7 +2,7 @@
 import { AbortController, AbortSignal, AbortSignalType } from './abort.js';
 import { Body, bodyAttributes, BodyInit, bodyOperations, extract, includeBody } from './body.js';
 import { DOMException } from './dom_exception.js';
-import { encodeHeaders, headersOfJob, headersOfPairs, HeadersInit } from './headers.js';
+import { headersOfJob, headersOfPairs, HeadersInit } from './headers.js';
 import { host } from './host.js';
 import { Incoming } from './incoming.js';
 import { isReadable } from './streams/readable.js';
@@ -96,7 +96,6 @@ export let isRequest;
 export let requestOfJob;
 export let signalOfRequest; // undefined if it has none yet
 export let takeRequestBody; // the body's source, which counts as used then
-export let encodeRequestFields; // without making a Headers
 
 export class Request {
     #body;
@@ -155,7 +154,6 @@ export class Request {
         isRequest = (value) => typeof value === 'object' && value !== null && #settings in value;
         signalOfRequest = (request) => request.#signal;
         takeRequestBody = (request) => request.#body.take();
-        encodeRequestFields = (request) => encodeHeaders(request.headers);
         requestOfJob = (ref, hasBody) => {
             const request = new Request(INNER);
             request.#body = new Body(hasBody ? new Incoming(ref) : null);

@@ -21,7 +21,8 @@ const NullableBodyInit = nullable(BodyInit);
 
 export let encodeFields; // the fields of a response for natives, without making a Headers for it
 export let isResponse;
-export let responseOfReply; // what another script answered
+export let responseOfReply; // what another script answered, or the world
+export let responseAt; // the same, from that URL
 export let statusOf; // undefined: not a Response, whatever its prototype says
 export let takeResponseBody; // the body's source, which counts as used then
 
@@ -32,7 +33,7 @@ export class Response {
     #headers; // made when somebody asks
     #type = null; // the content-type that the body implies, until then
     #kind = 'default';
-    #url = '';
+    #url = ''; // where it came from, without a fragment
     #isRedirected = false;
     #cf = undefined;
 
@@ -79,6 +80,11 @@ export class Response {
             return response;
         };
         includeBody(Response, (response) => response.#body);
+        responseAt = (response, url, isRedirected) => {
+            response.#url = url.split('#', 1)[0];
+            response.#isRedirected = isRedirected;
+            return response;
+        };
     }
 
     get headers() {

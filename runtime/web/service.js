@@ -1,8 +1,10 @@
-// Service bindings: env.NAME.fetch() calls another script. What NAME means, and where it runs, is hearthd's business.
+// Calls that leave the script: env.NAME.fetch() calls another script, what NAME means, and where it runs, is hearthd's business; and
+// fetch() asks the world (fetch.js).
 import { TextEncoder } from './encoding.js';
-import { host } from './host.js';
+import { encodeHeaders } from './headers.js';
+import { BINDING_WORLD, host } from './host.js';
 import { Incoming, incomingStream, untouchedIncoming } from './incoming.js';
-import { encodeRequestFields, isRequest, Request, signalOfRequest, takeRequestBody } from './request.js';
+import { isRequest, Request, signalOfRequest, takeRequestBody } from './request.js';
 import { responseOfReply } from './response.js';
 import { lengthOfStream } from './stream_kinds.js';
 
@@ -16,9 +18,9 @@ class Call {
     read = undefined; // {resolve, reject} of the read that waits
     stop = undefined; // of an upload from a stream: nobody wants the rest
 
-    constructor(sub, name, signal, settle) {
+    constructor(sub, target, signal, settle) {
         this.sub = sub;
-        this.name = name;
+        this.target = target;
         this.signal = signal;
         this.settle = settle; // {resolve, reject} of fetch's promise
         this.abort = signal && (() => this.fail(signal.reason));
@@ -49,7 +51,7 @@ class Call {
     }
 
     error(text) {
-        return new Error(`env.${this.name}.fetch: ${text}`);
+        return this.target.error(text);
     }
 }
 
@@ -122,34 +124,45 @@ function upload(call, source) {
     else if (incoming !== source) source.getReader(); // used: the stream shows as locked
 }
 
-function call(binding, name, request) {
-    const signal = signalOfRequest(request);
+// Whom a call goes to: the index of a binding, and what its errors look like.
+class Target {
+    constructor(binding, error) {
+        this.binding = binding;
+        this.error = error;
+    }
+}
+
+// The Fetch standard's network error.
+export const world = new Target(BINDING_WORLD, (text) => new TypeError(`fetch: ${text}`));
+
+// source: of a body, as takeSource gives it. A promise of the Response, or it throws.
+export function callOut(target, method, url, headers, source, signal) {
     signal?.throwIfAborted();
-    let source = takeRequestBody(request);
     if (typeof source === 'string') source = encoder.encode(source);
     // Of a body that is handed on as it came, the fields are right about the length. Of any other stream but a FixedLengthStream
     // nobody knows it.
     const isPassed = source && untouchedIncoming(source);
     const bytes = source instanceof Uint8Array ? source.length : isPassed ? undefined : lengthOfStream(source) ?? -1;
-    const sub = host.sub(binding, request.method, request.url, encodeRequestFields(request), source !== null, bytes);
-    if (typeof sub === 'string') throw new Error(`env.${name}.fetch: ${sub}`);
+    const sub = host.sub(target.binding, method, url, encodeHeaders(headers), source !== null, bytes);
+    if (typeof sub === 'string') throw target.error(sub);
     return new Promise((resolve, reject) => {
-        const made = new Call(sub, name, signal, { resolve, reject });
+        const made = new Call(sub, target, signal, { resolve, reject });
         if (source !== null) upload(made, source);
     });
 }
 
 export class Fetcher {
-    #binding; #name;
+    #target;
     constructor(binding, name) {
-        this.#binding = binding;
-        this.#name = name;
+        this.#target = new Target(binding, (text) => new Error(`env.${name}.fetch: ${text}`));
         Object.freeze(this);
     }
 
     async fetch(input, init) {
         const request = isRequest(input) && init === undefined ? input : new Request(input, init);
-        return call(this.#binding, this.#name, request);
+        const signal = signalOfRequest(request);
+        signal?.throwIfAborted();
+        return callOut(this.#target, request.method, request.url, request.headers, takeRequestBody(request), signal);
     }
 
     get [Symbol.toStringTag]() { return 'Fetcher'; }

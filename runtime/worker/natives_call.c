@@ -68,7 +68,8 @@ void native_sub(struct v8c_call *c)
 
     if (!i || !i->worker->slice) {
         why = "calls are not allowed at the top level of a script";
-    } else if (r && binding >= 0 && (uint32_t)binding < i->worker->script->binding_count) {
+    } else if (r && (binding == JOB_BINDING_WORLD ||
+                     (binding >= 0 && (uint32_t)binding < i->worker->script->binding_count))) {
         head_bytes = encode_head(c, head, sizeof(head), &why);
     }
     if (head_bytes)

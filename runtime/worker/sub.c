@@ -36,6 +36,18 @@ static const char *const sentences[] = {
     [JOB_ERROR_ACCOUNT_MEMORY] = "the called script's account has no memory for it",
     [JOB_ERROR_FORBIDDEN] = "the called script is another account's, and does not list this one in "
                             "its allow_callers",
+    [JOB_ERROR_WORLD_OFF] = "this node lets no requests out",
+    [JOB_ERROR_WORLD_URL] = "the URL is not one that can be fetched",
+    [JOB_ERROR_WORLD_PORT] = "no request may go to that port",
+    [JOB_ERROR_WORLD_FORBIDDEN] = "scripts may not reach that address",
+    [JOB_ERROR_WORLD_BUSY] = "too many requests to the world are under way",
+    [JOB_ERROR_WORLD_NAME] = "the name has no address",
+    [JOB_ERROR_WORLD_CONNECT] = "there is no connection to the server, or it was lost",
+    [JOB_ERROR_WORLD_TLS] = "the server's certificate is not for that name or not trusted, or its "
+                            "TLS is not ours",
+    [JOB_ERROR_WORLD_ANSWER] = "the server's answer is not HTTP/1.1, or was cut off",
+    [JOB_ERROR_WORLD_TIMEOUT] = "the server took too long",
+    [JOB_ERROR_WORLD_BODY] = "the request's body is not as long as its content-length says",
 };
 static_assert(sizeof(sentences) / sizeof(*sentences) == JOB_ERROR_KINDS, "a sentence for each");
 static_assert(CONTEXT_DEPTH_MAX == 16, "a sentence says so");

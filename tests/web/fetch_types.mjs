@@ -74,8 +74,17 @@ export default suite({
         equal(typeof ctx.waitUntil, 'function');
         ctx.passThroughOnException();
     },
-    'fetch says that it is not there': async () => {
-        const error = await rejects(fetch('https://example.com'), Error);
-        ok(error.message.includes('not supported'));
+    'fetch of data: URLs, and of what is not fetched': async () => {
+        const plain = await fetch('data:,a%20b#c');
+        equal([plain.status, plain.headers.get('content-type'), plain.url, await plain.text()],
+            [200, 'text/plain;charset=US-ASCII', 'data:,a%20b', 'a b']);
+        const typed = await fetch('data:image/gif;x=y;base64,aGVs%20bG8=');
+        equal([typed.headers.get('content-type'), await typed.text()], ['image/gif;x=y', 'hello']);
+        equal((await fetch('data:;charset=utf-8,x')).headers.get('content-type'), 'text/plain;charset=utf-8');
+        equal(await (await fetch('data:,x', { method: 'HEAD' })).text(), '');
+        for (const url of ['data:x', 'data:;base64,*', 'ftp://a/', 'file:///etc/passwd', 'blob:x', 'about:blank', 'javascript:1'])
+            await rejects(fetch(url), TypeError);
+        await rejects(fetch('/relative'), TypeError);
+        await rejects(fetch('data:,x', { signal: AbortSignal.abort() }), DOMException);
     },
 });

@@ -425,6 +425,42 @@ static void an_rpc_datagram_belongs_to_the_queue_of_its_port(void **state)
     }
 }
 
+static void what_comes_to_a_port_of_a_core_is_that_cores(void **state)
+{
+    static const struct spread spread = {
+        .key = 99, .queues = 4, .own_first = 12288, .own_each = 5120, .listen = {13000, 443}};
+    static const struct {
+        const char *what;
+        int protocol;
+        uint16_t port;
+        int queue; /* -1: any */
+    } rows[] = {
+        {"the first", TEST_TCP, 12288, 0},
+        {"the last of core 0", TEST_TCP, 17407, 0},
+        {"the first of core 1", TEST_TCP, 17408, 1},
+        {"the last of all", TEST_TCP, 32767, 3},
+        {"UDP too", TEST_UDP, 20000, 1},
+        {"below", TEST_TCP, 12287, -1},
+        {"above", TEST_TCP, 32768, -1},
+        {"a port that is listened on", TEST_TCP, 13000, -1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int version = 4; version <= 6; version += 2) {
+            for (uint8_t host = 1; host < 50; host++) {
+                uint8_t frame[TEST_FRAME_MAX];
+                struct test_flow f = {version, rows[i].protocol, {10, 0, 0, host}, {10, 0, 0, 200},
+                                      443,     rows[i].port};
+                uint16_t queue = UINT16_MAX;
+                uint32_t len = test_frame(frame, &f, "payload", 7, true);
+                bool is_own = spread_detour(&spread, frame, len, &queue) == SPREAD_TO_ONE;
+                if (is_own != (rows[i].queue >= 0) || (is_own && queue != rows[i].queue) ||
+                    (is_own && spread_queue(&spread, frame, len) != queue))
+                    fail_msg("%s, IPv%d: queue %u", rows[i].what, version, queue);
+            }
+        }
+    }
+}
+
 /* The error comes back to us: the datagram in it went from our port to the peer's. */
 static void an_icmp_error_about_rpc_goes_to_its_sender(void **state)
 {
@@ -551,6 +587,7 @@ int main(void)
         cmocka_unit_test(both_directions_of_a_flow_share_a_queue),
         cmocka_unit_test(an_icmp_error_follows_the_flow_it_speaks_of),
         cmocka_unit_test(an_rpc_datagram_belongs_to_the_queue_of_its_port),
+        cmocka_unit_test(what_comes_to_a_port_of_a_core_is_that_cores),
         cmocka_unit_test(an_icmp_error_about_rpc_goes_to_its_sender),
         cmocka_unit_test(a_balancers_packet_goes_where_the_one_in_it_belongs),
         cmocka_unit_test(of_errors_only_too_big_goes_to_all_where_the_card_spreads),

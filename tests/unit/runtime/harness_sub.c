@@ -155,7 +155,8 @@ static void take_sub_start(struct harness *h, struct harness_link *l, uint32_t i
         fprintf(stderr, "a sub-request of a job that is over\n");
         abort();
     }
-    uint32_t binding = (uint32_t)slot->arg2;
+    /* The world is whatever the first binding leads to. */
+    uint32_t binding = (uint32_t)slot->arg2 == JOB_BINDING_WORLD ? 0 : (uint32_t)slot->arg2;
     assert(!s->is_open && generation != s->generation && binding < HARNESS_BINDINGS_MAX);
     free(s->head);
     free(s->body);

@@ -62,6 +62,9 @@ static void what_is_not_said_has_a_default(void **state)
     assert_int_equal(c->exception.rate, EXCEPTION_RATE_DEFAULT);
     assert_int_equal(c->decapsulate.kinds_count, 0);
     assert_int_equal(c->decapsulate.gue_port, 6080);
+    assert_true(c->egress.enabled);
+    assert_int_equal(c->egress.allow_count, 0);
+    assert_string_equal(c->egress.ca_file, "");
     assert_memory_equal(&c->tune, &world_tune_default, sizeof(c->tune));
     conf_free(c);
 }
@@ -168,6 +171,9 @@ static void what_is_printed_reads_back_equal(void **state)
         "exception: {tap: h-0_x, addresses: [10.77.0.11/24, \"fd77::1/64\"], pass: [tcp/22, icmp, "
         "proto/89], rate: 7}\ndecapsulate: {kinds: [gue, ipip], from: [10.0.0.0/8, "
         "\"fd01::/64\"], gue_port: 9886}\n",
+        "egress: {enabled: false, allow: [10.1.0.0/16, \"fd01::/64\"], deny: [8.8.8.0/24], "
+        "resolvers: "
+        "[9.9.9.9, \"2620:fe::fe\"], ca_file: /x, fetches: 7, kept: 0, keep_ms: 100}\n",
         "tune: {hot_enter_rpm: 7, hot_leave_rpm: 6, optimistic_bytes: 0, trace_one_in: 0}\n",
     };
 
@@ -192,6 +198,8 @@ static void what_is_printed_reads_back_equal(void **state)
         assert_memory_equal(&a->tune, &b->tune, sizeof(a->tune));
         assert_memory_equal(&a->exception, &b->exception, sizeof(a->exception));
         assert_memory_equal(&a->decapsulate, &b->decapsulate, sizeof(a->decapsulate));
+        a->egress.ca_file_line = b->egress.ca_file_line;
+        assert_memory_equal(&a->egress, &b->egress, sizeof(a->egress));
         assert_int_equal(a->cells.sandbox, b->cells.sandbox);
         assert_int_equal(a->cells.limits_speculation, b->cells.limits_speculation);
         assert_int_equal(!a->cluster, !b->cluster);
@@ -316,6 +324,14 @@ static void each_mistake_is_told_with_its_line(void **state)
          "10: decapsulate.kinds: none of ipip, gue is given\n"},
         {"what balancers do not send", SMALL "decapsulate: {kinds: [gre], from: [10.0.0.0/8]}\n",
          "9: decapsulate.kinds[0]: \"gre\" is not one of ipip, gue\n"},
+        {"a way out that is none",
+         SMALL "egress:\n  allow: [10.0.0.1]\n  deny: [x/8]\n  resolvers: [9.9.9.9/32]\n  ca_file: "
+               "ca.pem\n  fetches: 0\n",
+         "10: egress.allow[0]: \"10.0.0.1\" needs a prefix length, like 10.0.0.1/24\n"
+         "11: egress.deny[0]: \"x\" is not an IPv4 address\n"
+         "12: egress.resolvers[0]: an address without a prefix is wanted here\n"
+         "13: egress.ca_file: \"ca.pem\" must be an absolute path\n"
+         "14: egress.fetches: 0 is out of range (1 to 1024)\n"},
         {"the same twice", SMALL "decapsulate: {kinds: [gue, gue], from: [10.0.0.0/8]}\n",
          "9: decapsulate.kinds[1]: given twice\n"},
         {"neither true nor false", SMALL "debug_headers: maybe\n",

@@ -214,6 +214,15 @@ static void a_document_that_is_none_is_refused_with_a_sentence(void **state)
         {"{\"accounts\":[{\"name\":\"default\",\"hosts\":[\"a.b\"],\"ceilings\":{},\"tokens\":[]}]"
          "}",
          "account default has the operator's rights: it has no hosts or ceilings"},
+        {"{\"accounts\":[{\"name\":\"a\",\"hosts\":[],\"ceilings\":{},\"tokens\":[],"
+         "\"outbound\":\"b/*\"}]}",
+         "account a: outbound is a script, or account/script"},
+        {"{\"accounts\":[{\"name\":\"a\",\"hosts\":[],\"ceilings\":{},\"tokens\":[],"
+         "\"outbound\":7}]}",
+         "account a: outbound is a script, or account/script"},
+        {"{\"accounts\":[{\"name\":\"default\",\"hosts\":[],\"ceilings\":{},\"tokens\":[],"
+         "\"outbound\":\"b\"}]}",
+         "account default has the operator's rights: it has no outbound"},
         {"{\"accounts\":[{\"name\":\"a\",\"hosts\":[],\"ceilings\":{},\"tokens\":["
          "{\"sha256\":\"12\",\"scopes\":[\"read\"],\"made_at\":1}]}]}",
          "account a: token 0 needs a SHA-256, and scopes of deploy, read, tail"},
@@ -257,6 +266,14 @@ static void an_assignment_is_taken_or_refused(void **state)
     assert_int_equal(a->ceiling[CEILING_CPU_MS], 0);
     assert_int_equal(set("acme", "hosts="), 0);
     assert_int_equal(json_array_size(a->hosts), 0);
+    assert_int_equal(set("acme", "outbound=guard"), 0);
+    assert_string_equal(a->outbound, "acme/guard");
+    assert_int_equal(set("acme", "outbound=default/guard"), 0);
+    assert_string_equal(a->outbound, "guard");
+    assert_int_equal(set("acme", "outbound=a/b/c"), -1);
+    assert_string_equal(a->outbound, "guard");
+    assert_int_equal(set("acme", "outbound="), 0);
+    assert_string_equal(a->outbound, "");
 }
 
 /* ---- tokens ---- */

@@ -189,7 +189,7 @@ static uint32_t rig_on_sub(void *arg, uint32_t owner, uint32_t link, uint32_t sl
 {
     struct link_rig *r = arg;
     rig_live(arg, owner);
-    assert(link == 3 && slot < r->geometry->subs && binding < JOB_BINDINGS_MAX && head_bytes > 0);
+    assert(link == 3 && slot < r->geometry->subs && binding <= JOB_BINDING_WORLD && head_bytes > 0);
     for (uint32_t i = 0; i < RIG_SUBS; i++) {
         if (r->sub[i].is_live)
             continue;

@@ -131,10 +131,28 @@ static void calls_of_leaves_elsewhere_take_nothing_along(void **state)
     struct budget *root = begin(&here, 1000);
     for (uint32_t i = 0; i < 1000; i++) {
         struct budget *leaf = call_from(&here, root, MUCH);
-        assert_true(leaf && budget_may_travel(leaf, true));
-        assert_int_equal(budget_grant(leaf, true), 0);
+        assert_true(leaf && budget_may_travel(leaf, BUDGET_CALLS_NOTHING));
+        assert_int_equal(budget_grant(leaf, BUDGET_CALLS_NOTHING), 0);
     }
     assert_null(call_from(&here, root, MUCH));
+}
+
+/* A fan of scripts that may ask the world: some 50 travel at a time, with 16 calls each. */
+static void calls_that_ask_the_world_alone_take_little_along(void **state)
+{
+    struct budget *root = begin(&here, 1000);
+    uint32_t away = 0;
+    assert_int_equal(budget_grant(root, BUDGET_CALLS_WORLD), 1000); /* a client's own */
+    budget_return(root, (struct budget_sum){0});
+    for (uint32_t i = 0; i < 200; i++) {
+        struct budget *sub = call_from(&here, root, MUCH);
+        assert_non_null(sub);
+        if (!budget_may_travel(sub, BUDGET_CALLS_WORLD))
+            continue;
+        assert_int_equal(budget_grant(sub, BUDGET_CALLS_WORLD), BUDGET_GRANT_LEAST);
+        away++;
+    }
+    assert_in_range(away, 40, 60);
 }
 
 static void what_is_granted_comes_back_unless_spent(void **state)
@@ -143,8 +161,8 @@ static void what_is_granted_comes_back_unless_spent(void **state)
     for (uint32_t i = 0; i < 1000; i++) { /* one after another */
         struct budget *sub = call_from(&here, root, MUCH);
         assert_non_null(sub);
-        if (budget_may_travel(sub, false)) {
-            struct budget *home = begin(&there, budget_grant(sub, false));
+        if (budget_may_travel(sub, BUDGET_CALLS_SCRIPTS)) {
+            struct budget *home = begin(&there, budget_grant(sub, BUDGET_CALLS_SCRIPTS));
             budget_return(sub, budget_spent(home, false));
             budget_end(&there.trees, home);
             there.used--;
@@ -159,7 +177,7 @@ static void what_is_granted_comes_back_unless_spent(void **state)
 static void a_peer_cannot_give_back_more_than_it_got(void **state)
 {
     struct budget *root = begin(&here, 1000), *sub = call_from(&here, root, MUCH);
-    uint32_t granted = budget_grant(sub, false);
+    uint32_t granted = budget_grant(sub, BUDGET_CALLS_SCRIPTS);
     assert_int_equal(granted, 499);
     budget_return(sub, calls(UINT32_MAX));
     assert_int_equal(root->left.subrequests, 500);
@@ -173,9 +191,9 @@ static void an_eighth_stays_and_what_does_not_travel_runs_here(void **state)
     uint32_t gone = 0, granted = 0;
     for (;;) {
         struct budget *sub = call_from(&here, root, MUCH);
-        if (!budget_may_travel(sub, false))
+        if (!budget_may_travel(sub, BUDGET_CALLS_SCRIPTS))
             break;
-        granted += budget_grant(sub, false);
+        granted += budget_grant(sub, BUDGET_CALLS_SCRIPTS);
         gone++;
     }
     assert_int_equal(gone, 5);
@@ -196,8 +214,8 @@ static void a_chain_as_deep_as_chains_go_has_room_at_sixteen_homes(void **state)
     for (uint32_t depth = 1; depth < 16; depth++) {
         struct budget *sub = call_from(&node[at], b, MUCH);
         assert_non_null(sub);
-        if (budget_may_travel(sub, false)) {
-            budget = budget_grant(sub, false);
+        if (budget_may_travel(sub, BUDGET_CALLS_SCRIPTS)) {
+            budget = budget_grant(sub, BUDGET_CALLS_SCRIPTS);
             b = begin(&node[++at], budget);
         } else {
             b = sub;
@@ -224,7 +242,7 @@ static void a_request_that_runs_again_begins_anew_and_a_call_in_it_does_not(void
     budget_again(&here.trees, root, NOW_NS);
     assert_int_equal(grow(&here, old, 1, 100), 8); /* of the old book */
     assert_int_equal(grow(&here, root, 1, 100), 10);
-    budget_grant(root, false);
+    budget_grant(root, BUDGET_CALLS_SCRIPTS);
 }
 
 /* Random trees over two nodes: calls, ends, losses, lies. Never more than S. */
@@ -259,8 +277,8 @@ static void no_tree_has_more_than_its_budget_whatever_happens(void **state)
                 made++;
                 live[count].b = sub;
                 live[count].home = NULL;
-                if (n == &here && rng_below(&r, 2) && budget_may_travel(sub, false))
-                    live[count].home = begin(&there, budget_grant(sub, false));
+                if (n == &here && rng_below(&r, 2) && budget_may_travel(sub, BUDGET_CALLS_SCRIPTS))
+                    live[count].home = begin(&there, budget_grant(sub, BUDGET_CALLS_SCRIPTS));
                 if (n == &here || rng_below(&r, 2))
                     count++;
                 else
@@ -392,7 +410,7 @@ static void what_was_used_elsewhere_comes_back_and_a_peer_cannot_say_more_than_c
     for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
         set_up(state);
         struct budget *root = begin(&here, 1000), *sub = call_with_time(&here, root, 4000);
-        budget_grant(sub, row[i].is_leaf);
+        budget_grant(sub, row[i].is_leaf ? BUDGET_CALLS_NOTHING : BUDGET_CALLS_SCRIPTS);
         budget_runs(sub);
         budget_return(sub, row[i].said);
         budget_end(&here.trees, sub);
@@ -433,7 +451,7 @@ static void what_runs_again_still_has_time_to_call(void **state)
 static void what_never_ran_costs_nothing(void **state)
 {
     struct budget *root = begin(&here, 1000), *sub = call_with_time(&here, root, 4000);
-    budget_grant(sub, false);
+    budget_grant(sub, BUDGET_CALLS_SCRIPTS);
     budget_runs(sub);
     budget_return(sub, calls(0)); /* handed back, and refused here */
     budget_end(&here.trees, sub);
@@ -497,8 +515,10 @@ static void no_tree_uses_more_than_its_limit_and_that_of_calls_in_flight(void **
                 call[made].parent = i;
                 call[i].subs++;
                 budget_runs(sub);
-                if (n == &here && rng_below(&r, 2) && budget_may_travel(sub, false)) {
-                    struct budget_sum sum = {budget_grant(sub, false), sub->total.cpu_us};
+                if (n == &here && rng_below(&r, 2) &&
+                    budget_may_travel(sub, BUDGET_CALLS_SCRIPTS)) {
+                    struct budget_sum sum = {budget_grant(sub, BUDGET_CALLS_SCRIPTS),
+                                             sub->total.cpu_us};
                     call[made].home = &there.call[there.used++];
                     budget_begin(&there.trees, call[made].home, sum, WALL_NS, NOW_NS);
                     budget_runs(call[made].home);
@@ -553,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup(a_binding_limits_all_that_is_below_it, set_up),
         cmocka_unit_test_setup(what_lives_on_behind_its_caller_spends_of_the_same_tree, set_up),
         cmocka_unit_test_setup(calls_of_leaves_elsewhere_take_nothing_along, set_up),
+        cmocka_unit_test_setup(calls_that_ask_the_world_alone_take_little_along, set_up),
         cmocka_unit_test_setup(what_is_granted_comes_back_unless_spent, set_up),
         cmocka_unit_test_setup(a_peer_cannot_give_back_more_than_it_got, set_up),
         cmocka_unit_test_setup(an_eighth_stays_and_what_does_not_travel_runs_here, set_up),

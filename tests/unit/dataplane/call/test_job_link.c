@@ -441,7 +441,7 @@ static void a_sub_request_that_breaks_the_contract_condemns(void **state)
         {"a binding beyond all tables",
          {.type = JOB_SUB,
           .arg = 9ull << 32 | 6,
-          .arg2 = JOB_BINDINGS_MAX,
+          .arg2 = JOB_BINDING_WORLD + 1,
           .chunk_count = 1,
           .bytes = 1}},
     };
