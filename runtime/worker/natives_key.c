@@ -60,7 +60,8 @@ static const char *openssl_name(const struct type *t)
 
 static void return_pair(const struct v8c_call *c, EVP_PKEY *pkey)
 {
-    if (!pkey) {
+    if (!pkey || !crypto_room(c)) {
+        EVP_PKEY_free(pkey);
         crypto_refuse(c);
         return;
     }
@@ -73,7 +74,8 @@ static void return_pair(const struct v8c_call *c, EVP_PKEY *pkey)
 
 static void return_secret(const struct v8c_call *c, const uint8_t *bytes, size_t len)
 {
-    struct v8c_value *handle = key_wrap_secret(c->isolate, crypto_room(c), bytes, len);
+    struct v8c_value *handle =
+        crypto_room(c) ? key_wrap_secret(c->isolate, crypto_room(c), bytes, len) : NULL;
     if (handle)
         v8c_call_return(c, handle);
 }
