@@ -251,6 +251,7 @@ void native_cipher(struct v8c_call *c)
     };
     if (!x.key)
         return;
+    uint8_t nothing[1];
     enum mode mode = find_mode(&x);
     struct v8c_value *buffer =
         v8c_array_buffer_new(c->isolate, room_of(&x, mode, crypto_number(c, ARG_BITS, 128)));
@@ -258,6 +259,8 @@ void native_cipher(struct v8c_call *c)
         return;
     x.ctx = EVP_CIPHER_CTX_new();
     x.out = v8c_bytes_of(buffer).data;
+    if (!x.out) /* nothing comes out */
+        x.out = nothing;
     bool is_done = x.ctx && run(&x, mode);
     EVP_CIPHER_CTX_free(x.ctx);
     if (!is_done)

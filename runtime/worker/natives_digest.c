@@ -109,8 +109,7 @@ void natives_crypto_start(struct worker *w)
     (void)is_set;
     for (size_t i = 0; i < HASHES; i++)
         hash_at(i);
-    /* The tables of what signs, and the curve's. */
-    EVP_PKEY_free(EVP_EC_gen("P-256"));
+    natives_pair_warm();
     ERR_clear_error();
 }
 
@@ -140,7 +139,8 @@ void crypto_text(const struct v8c_call *c, unsigned n, char text[CRYPTO_NAME_MAX
 
 struct key_room *crypto_room(const struct v8c_call *c)
 {
-    return &natives_isolate(c)->key_room;
+    struct isolate *i = natives_isolate(c);
+    return i ? &i->key_room : NULL;
 }
 
 struct monitor *crypto_monitor(const struct v8c_call *c)

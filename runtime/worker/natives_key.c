@@ -25,22 +25,23 @@ enum family { FAMILY_RSA, FAMILY_EC, FAMILY_OCTETS, FAMILY_LATTICE };
 static const struct type {
     const char *name, *group; /* of OpenSSL; group NULL: none */
     enum family family;
+    int nid;            /* of the algorithm in SPKI and PKCS #8 */
     size_t field_bytes; /* EC */
 } types[] = {
-    {"RSA", NULL, FAMILY_RSA, 0},
-    {"P-256", "prime256v1", FAMILY_EC, 32},
-    {"P-384", "secp384r1", FAMILY_EC, 48},
-    {"P-521", "secp521r1", FAMILY_EC, 66},
-    {"ED25519", NULL, FAMILY_OCTETS, 0},
-    {"X25519", NULL, FAMILY_OCTETS, 0},
-    {"ED448", NULL, FAMILY_OCTETS, 0},
-    {"X448", NULL, FAMILY_OCTETS, 0},
-    {"ML-KEM-512", NULL, FAMILY_LATTICE, 0},
-    {"ML-KEM-768", NULL, FAMILY_LATTICE, 0},
-    {"ML-KEM-1024", NULL, FAMILY_LATTICE, 0},
-    {"ML-DSA-44", NULL, FAMILY_LATTICE, 0},
-    {"ML-DSA-65", NULL, FAMILY_LATTICE, 0},
-    {"ML-DSA-87", NULL, FAMILY_LATTICE, 0},
+    {"RSA", NULL, FAMILY_RSA, NID_rsaEncryption, 0},
+    {"P-256", "prime256v1", FAMILY_EC, NID_X9_62_id_ecPublicKey, 32},
+    {"P-384", "secp384r1", FAMILY_EC, NID_X9_62_id_ecPublicKey, 48},
+    {"P-521", "secp521r1", FAMILY_EC, NID_X9_62_id_ecPublicKey, 66},
+    {"ED25519", NULL, FAMILY_OCTETS, NID_ED25519, 0},
+    {"X25519", NULL, FAMILY_OCTETS, NID_X25519, 0},
+    {"ED448", NULL, FAMILY_OCTETS, NID_ED448, 0},
+    {"X448", NULL, FAMILY_OCTETS, NID_X448, 0},
+    {"ML-KEM-512", NULL, FAMILY_LATTICE, NID_ML_KEM_512, 0},
+    {"ML-KEM-768", NULL, FAMILY_LATTICE, NID_ML_KEM_768, 0},
+    {"ML-KEM-1024", NULL, FAMILY_LATTICE, NID_ML_KEM_1024, 0},
+    {"ML-DSA-44", NULL, FAMILY_LATTICE, NID_ML_DSA_44, 0},
+    {"ML-DSA-65", NULL, FAMILY_LATTICE, NID_ML_DSA_65, 0},
+    {"ML-DSA-87", NULL, FAMILY_LATTICE, NID_ML_DSA_87, 0},
 };
 
 static const struct type *type_of(const struct v8c_call *c, unsigned n)
@@ -60,7 +61,8 @@ static const char *openssl_name(const struct type *t)
 
 static void return_pair(const struct v8c_call *c, EVP_PKEY *pkey)
 {
-    if (!pkey) {
+    if (!pkey || !crypto_room(c)) {
+        EVP_PKEY_free(pkey);
         crypto_refuse(c);
         return;
     }
@@ -73,7 +75,8 @@ static void return_pair(const struct v8c_call *c, EVP_PKEY *pkey)
 
 static void return_secret(const struct v8c_call *c, const uint8_t *bytes, size_t len)
 {
-    struct v8c_value *handle = key_wrap_secret(c->isolate, crypto_room(c), bytes, len);
+    struct v8c_value *handle =
+        crypto_room(c) ? key_wrap_secret(c->isolate, crypto_room(c), bytes, len) : NULL;
     if (handle)
         v8c_call_return(c, handle);
 }
@@ -261,12 +264,16 @@ static EVP_PKEY *read_spki(struct v8c_bytes bytes)
     return pkey;
 }
 
-static EVP_PKEY *read_pkcs8(struct v8c_bytes bytes)
+/* What the key is of is asked before it is read: of a DH or DSA key OpenSSL computes the public
+ * part, in a group of up to 10,000 bits. */
+static EVP_PKEY *read_pkcs8(const struct type *t, struct v8c_bytes bytes)
 {
+    const ASN1_OBJECT *algorithm;
     const uint8_t *at = bytes.data;
     EVP_PKEY *pkey = NULL;
     PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)bytes.len);
-    if (info && at == bytes.data + bytes.len)
+    if (info && at == bytes.data + bytes.len &&
+        PKCS8_pkey_get0(&algorithm, NULL, NULL, NULL, info) && OBJ_obj2nid(algorithm) == t->nid)
         pkey = EVP_PKCS82PKEY(info);
     PKCS8_PRIV_KEY_INFO_free(info);
     return pkey;
@@ -281,7 +288,7 @@ void native_key_read(struct v8c_call *c)
     if (!t || bytes.len > 8 * PART_BYTES_MAX)
         return;
     bool is_private = strcmp(format, "pkcs8") == 0;
-    EVP_PKEY *pkey = is_private ? read_pkcs8(bytes) : read_spki(bytes);
+    EVP_PKEY *pkey = is_private ? read_pkcs8(t, bytes) : read_spki(bytes);
     return_pair(c, only_fit(pkey, t, is_private));
     ERR_clear_error();
 }

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -380,4 +381,32 @@ void native_key_decapsulate(struct v8c_call *c)
         crypto_return_secret(c, secret, len);
     else
         crypto_refuse(c);
+}
+
+/* ---- once, in the zygote ---- */
+
+static void warm_signatures(EVP_PKEY *pkey, const char *hash)
+{
+    uint8_t signature[OUTPUT_BYTES_MAX], *der = NULL;
+    size_t len = sizeof(signature);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (EVP_DigestSignInit_ex(ctx, NULL, hash, NULL, NULL, pkey, NULL) > 0 &&
+        EVP_DigestSign(ctx, signature, &len, (const uint8_t *)"", 0) > 0 &&
+        EVP_DigestVerifyInit_ex(ctx, NULL, hash, NULL, NULL, pkey, NULL) > 0)
+        EVP_DigestVerify(ctx, signature, len, (const uint8_t *)"", 0);
+    EVP_MD_CTX_free(ctx);
+    const uint8_t *at;
+    int der_len = i2d_PUBKEY(pkey, &der);
+    at = der;
+    EVP_PKEY_free(d2i_PUBKEY(NULL, &at, der_len));
+    OPENSSL_free(der);
+}
+
+void natives_pair_warm(void)
+{
+    EVP_PKEY *curve = EVP_EC_gen("P-256"), *edwards = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    warm_signatures(curve, "SHA2-256");
+    warm_signatures(edwards, NULL);
+    EVP_PKEY_free(curve);
+    EVP_PKEY_free(edwards);
 }

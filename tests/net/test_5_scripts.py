@@ -72,6 +72,20 @@ def _():
     assert get("wasm-loop.hearth.test").body == b"fine"
 
 
+@case("crypto.subtle behind the seal: a signature that openssl verifies; a key that is stretched for too long is 503, and others answer")
+def _():
+    with https("keys.hearth.test") as client:
+        answer = client.request("POST / HTTP/1.1", "keys.hearth.test", b"to be signed")
+    assert answer.status == 200, answer
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("key", bytes.fromhex(answer.headers["x-key"])), ("text", b"to be signed"), ("signature", answer.body)):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(content)
+        run("openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", f"{folder}/key", "-in", f"{folder}/text",
+            "-sigfile", f"{folder}/signature")
+    while_good_ones_answer(lambda: expect("keys", 503, "job_cpu_limit", "/stretch"))
+
+
 @case("a script that computes for ever: 503 at its CPU limit while another script answers")
 def _():
     while_good_ones_answer(lambda: expect("loop", 503, "job_cpu_limit"))

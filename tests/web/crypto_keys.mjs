@@ -186,6 +186,26 @@ export default suite({
             await rejects(subtle.importKey('spki', await subtle.exportKey('spki', publicKey), 'X25519', true, []), 'DataError');
         }
     },
+    'PKCS #8 without the public key; of another algorithm; as of RFC 5915 and RFC 8410': async () => {
+        const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
+        const d = 'c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721'; // RFC 6979, A.2.5
+        const der = Uint8Array.fromHex('3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420' + d);
+        const key = await subtle.importKey('pkcs8', der, ecdsa, true, ['sign']);
+        const { x, y } = await subtle.exportKey('jwk', key);
+        equal([x, y], [b64('60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6'), b64('7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299')]);
+        const ed = Uint8Array.fromHex('302e020100300506032b657004220420d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842');
+        equal((await subtle.exportKey('jwk', await subtle.importKey('pkcs8', ed, 'Ed25519', true, ['sign']))).x,
+            b64('19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1'));
+        await rejects(subtle.importKey('pkcs8', ed, 'X25519', true, ['deriveBits']), 'DataError');
+        await rejects(subtle.importKey('pkcs8', ed, ecdsa, true, ['sign']), 'DataError');
+        await rejects(subtle.importKey('pkcs8', der, rsa('RSA-PSS'), true, ['sign']), 'DataError');
+        // A DH group of 98,000 bits: nothing to compute in.
+        const integer = (bytes) => [0x02, 0x82, bytes >> 8, bytes & 255, ...new Uint8Array(bytes).fill(0x7f)];
+        const wrap = (tag, ...parts) => { const all = parts.flat(); return [tag, 0x82, all.length >> 8, all.length & 255, ...all]; };
+        const parameters = wrap(0x30, integer(0x3000), [0x02, 0x01, 0x02]);
+        const dh = wrap(0x30, [0x02, 0x01, 0x00], wrap(0x30, [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01], parameters), wrap(0x04, integer(0x2f00)));
+        await rejects(subtle.importKey('pkcs8', new Uint8Array(dh), ecdsa, true, ['sign']), 'DataError', 'a large DH key');
+    },
     'Ed25519 keys and signatures of small order verify nothing': async () => {
         const y = ['00'.repeat(32), '01' + '00'.repeat(31), 'ec' + 'ff'.repeat(30) + '7f', 'ed' + 'ff'.repeat(30) + '7f', 'ee' + 'ff'.repeat(30) + '7f',
             '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'];
