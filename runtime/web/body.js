@@ -6,9 +6,11 @@ import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data
 import { host } from './host.js';
 import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
-import { isDisturbed, ReadableStream, TextDecoderStream } from './streams.js';
+import { isHandled } from './streams/base.js';
+import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
+import { ReadableStream, TextDecoderStream } from './streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
-import { BufferSource, isBufferSource, promise, readonly, USVString } from './webidl.js';
+import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -16,7 +18,7 @@ const decoder = new TextDecoder();
 // (ReadableStream or XMLHttpRequestBodyInit)
 export function BodyInit(init, what) {
     if (typeof init === 'string') return init.toWellFormed();
-    if (init instanceof ReadableStream || isBlob(init) || isFormData(init) || isURLSearchParams(init)) return init;
+    if (isReadable(init) || isBlob(init) || isFormData(init) || isURLSearchParams(init)) return init;
     return isBufferSource(init) ? BufferSource(init, what) : USVString(init, what);
 }
 
@@ -24,7 +26,7 @@ export function BodyInit(init, what) {
 export function extract(init) {
     if (init === null) return { source: null, type: null };
     if (typeof init === 'string') return { source: init, type: 'text/plain;charset=UTF-8' };
-    if (init instanceof ReadableStream) {
+    if (isReadable(init)) {
         if (init.locked) throw new TypeError('the body stream is locked');
         if (isDisturbed(init)) throw new TypeError('the body stream was read from already');
         return { source: init, type: null };
@@ -40,7 +42,7 @@ export function extract(init) {
 }
 
 function streamOf(source) {
-    if (source instanceof ReadableStream) return source;
+    if (isReadable(source)) return source;
     if (source instanceof Incoming) return incomingStream(source);
     const bytes = typeof source === 'string' ? encoder.encode(source) : source.slice();
     return new ReadableStream({
@@ -52,19 +54,51 @@ function streamOf(source) {
     });
 }
 
-async function drain(stream) {
-    const reader = stream.getReader();
-    const parts = [];
-    for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return concat(parts);
-        if (!(value instanceof Uint8Array)) {
-            const error = new TypeError('the body stream gave something that is not bytes');
-            reader.cancel(error).catch(() => {});
-            throw error;
-        }
-        parts.push(value);
+// All bytes of a stream (Streams, "read all bytes"): the read request of its reader.
+class Drain {
+    #reader; #resolve; #reject;
+    #parts = [];
+    #hasChunk = false;
+    #isReading = false; // within pull(): chunk() comes before read() returns if one is queued
+
+    constructor(stream, resolve, reject) {
+        this.#reader = acquireReader(stateOf(stream));
+        this.#resolve = resolve;
+        this.#reject = reject;
     }
+
+    pull() {
+        if (this.#isReading) return;
+        this.#isReading = true;
+        do {
+            this.#hasChunk = false;
+            this.#reader.read(this);
+        } while (this.#hasChunk);
+        this.#isReading = false;
+    }
+
+    chunk(bytes) {
+        if (!isUint8Array(bytes)) {
+            const error = new TypeError('the body stream gave something that is not bytes');
+            isHandled(this.#reader.stream.cancel(error));
+            return this.#reject(error);
+        }
+        this.#parts.push(bytes);
+        this.#hasChunk = true;
+        this.pull();
+    }
+
+    close() {
+        this.#resolve(concat(this.#parts)); // a copy: chunks are still their maker's
+    }
+
+    error(error) {
+        this.#reject(error);
+    }
+}
+
+function drain(stream) {
+    return new Promise((resolve, reject) => new Drain(stream, resolve, reject).pull());
 }
 
 // The body of one Request or Response, which keeps it in a private field.
@@ -77,16 +111,16 @@ export class Body {
     }
 
     get isUsed() {
-        return this.isTaken || (this.source instanceof ReadableStream && isDisturbed(this.source));
+        return this.isTaken || (isReadable(this.source) && isDisturbed(this.source));
     }
 
     get isUnusable() {
-        return this.isUsed || (this.source instanceof ReadableStream && this.source.locked);
+        return this.isUsed || (isReadable(this.source) && this.source.locked);
     }
 
     #checkUsable() {
         if (this.isUsed) throw new TypeError('the body was used already');
-        if (this.source instanceof ReadableStream && this.source.locked) throw new TypeError('the body stream is locked');
+        if (isReadable(this.source) && this.source.locked) throw new TypeError('the body stream is locked');
     }
 
     // The source, which counts as used from here on.
@@ -107,7 +141,7 @@ export class Body {
 
     stream() {
         if (this.source === null) return null;
-        if (!(this.source instanceof ReadableStream)) {
+        if (!isReadable(this.source)) {
             this.source = streamOf(this.source);
             if (this.isTaken) this.source.getReader(); // used: the stream shows as locked
         }
@@ -134,11 +168,6 @@ export class Body {
             return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
         }
         return decoder.decode(await this.bytes());
-    }
-
-    textStream() {
-        if (this.isUnusable) throw new TypeError('the body was used already, or is locked');
-        return (this.stream() ?? streamOf('')).pipeThrough(new TextDecoderStream());
     }
 
     // A body is often a stranger's: bytes that nest too deep or have too many names are a RangeError, as in V8 what its stack does
@@ -179,13 +208,11 @@ export function includeBody(Class, of) {
         formData() { return of(this).formData(this.headers.get('content-type')); },
         json() { return of(this).json(); },
         text() { return of(this).text(); },
-        textStream() { return of(this).textStream(); },
     };
     Object.defineProperties(Class.prototype, Object.getOwnPropertyDescriptors(members));
 }
 
 export const bodyOperations = {
     arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
-    textStream: [],
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };

@@ -8,8 +8,12 @@ import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
 import { lengthOfStream } from './stream_kinds.js';
+import { isHandled } from './streams/base.js';
+import { acquireReader, stateOf } from './streams/readable.js';
+import { isUint8Array } from './webidl.js';
 
 const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
 const { then } = Promise.prototype;
 const { reject, resolve } = Promise;
 const { apply, defineProperty } = Reflect;
@@ -100,8 +104,8 @@ function answerWith(ref, response) {
     }
     if (host.respond(ref, status, fields, true) < 0) return discard(body);
     const incoming = untouchedIncoming(body);
-    if (!incoming?.relayTo(ref)) pump(ref, incoming === body ? incomingStream(body) : body);
-    else if (incoming !== body) body.getReader(); // used: the stream shows as locked
+    if (!incoming?.relayTo(ref)) new Pump(ref, incoming === body ? incomingStream(body) : body).pull();
+    else if (incoming !== body) acquireReader(stateOf(body)); // used: the stream shows as locked
 }
 
 // Nobody reads it: to a HEAD, or when the client has left.
@@ -128,25 +132,73 @@ async function sendRest(ref, bytes, at) {
     writing.delete(ref);
 }
 
-async function pump(ref, stream) {
-    const reader = stream.getReader();
-    writing.set(ref, { cancel: () => reader.cancel(new TypeError('the client is gone')).catch(() => {}) });
-    try {
-        for (;;) {
-            const { done, value } = await reader.read();
-            if (done) break;
-            if (!(value instanceof Uint8Array)) throw new TypeError('a response body stream must give Uint8Array chunks');
-            if (!(await sendAll(ref, value, 0))) {
-                reader.cancel(new TypeError('nobody reads the body')).catch(() => {});
-                return;
-            }
-        }
-        host.end(ref);
-    } catch (error) {
-        failed(ref, error);
-        reader.cancel(error).catch(() => {});
-    } finally {
-        writing.delete(ref);
+// A response's body on its way from a stream to the worker: a chunk is asked for when the one before was taken, and no promise is
+// made for it. It is the read request of its reader.
+class Pump {
+    #ref; #reader;
+    #bytes = null; // the chunk that is not taken to its end
+    #at = 0;
+    #isReading = false; // within pull(): chunk() comes before read() returns if one is queued
+
+    constructor(ref, stream) {
+        this.#ref = ref;
+        this.#reader = acquireReader(stateOf(stream));
+        writing.set(ref, this);
+    }
+
+    pull() {
+        if (this.#isReading) return;
+        this.#isReading = true;
+        do {
+            this.#bytes = EMPTY;
+            this.#reader.read(this);
+        } while (this.#bytes === null);
+        this.#isReading = false;
+    }
+
+    chunk(bytes) {
+        if (!isUint8Array(bytes)) return this.#stop(new TypeError('a response body stream must give Uint8Array chunks'), true);
+        this.#bytes = bytes;
+        this.#at = 0;
+        this.wake();
+    }
+
+    // There is room.
+    wake() {
+        const bytes = this.#bytes;
+        if (bytes === null || bytes === EMPTY) return;
+        const taken = host.write(this.#ref, bytes, this.#at);
+        if (taken < 0) return this.#stop(new TypeError('nobody reads the body'), false);
+        this.#at += taken;
+        if (this.#at < bytes.length) return;
+        this.#bytes = null;
+        this.pull();
+    }
+
+    close() {
+        writing.delete(this.#ref);
+        host.end(this.#ref);
+    }
+
+    error(error) {
+        writing.delete(this.#ref);
+        failed(this.#ref, error);
+    }
+
+    // The client has left.
+    cancel() {
+        this.#cancel(new TypeError('the client is gone'));
+    }
+
+    #stop(error, isFailure) {
+        writing.delete(this.#ref);
+        if (isFailure) failed(this.#ref, error);
+        this.#cancel(error);
+    }
+
+    #cancel(error) {
+        this.#bytes = EMPTY;
+        isHandled(this.#reader.stream.cancel(error));
     }
 }
 

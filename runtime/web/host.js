@@ -38,6 +38,23 @@
 //   randomNumbers(numbers)              fills a Float64Array with numbers of [0, 1), as Math.random gives them
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
 //   find(bytes, wanted, from)           where wanted begins in bytes, at `from` or behind; -1: nowhere
+//   digest(hash, bytes, before, length) the last two for SHAKE128, SHAKE256, CSHAKE128, CSHAKE256: bytes that come first, and of the output
+//   digestStart(hash) digestUpdate(digest, bytes) digestEnd(digest)
+//   hmac(key, hash, bytes) hkdf(key, hash, salt, info, length) pbkdf2(key, hash, salt, iterations, length) equalBytes(a, b)
+//   cipher(mode, encrypts, key, iv, bytes, additional, n)
+//                                       mode: GCM, OCB, ChaCha20 (n: bytes of the tag), CTR (n: bits of the counter), CBC or KW
+//   keySecret(bytes, bits) keyRandom(bits) keyBytes(key) keyLength(key)
+//                                       a handle of a secret key, of whose last byte the bits beyond are 0; and back
+//   base64url(text)                     its bytes
+//   keyGenerate(type, bits, exponent)   a handle of a pair. type: RSA, P-256, P-384, P-521, ED25519, X25519, ED448, X448, ML-KEM-768, ...
+//   keyRead(format, type, bytes) keyWrite(format, key)
+//                                       spki or pkcs8
+//   keyOfParts(type, ...parts) keyParts(key, isPrivate)
+//                                       natives_key.c has the parts of each type
+//   keySign(key, how, hash, salt, context, bytes) keyVerify(key, how, hash, salt, context, bytes, signature)
+//                                       how: PKCS1 or PSS of RSA
+//   keyCrypt(key, encrypts, hash, label, bytes) keyAgree(own, peer, bits) keyEncapsulate(key) keyDecapsulate(key, bytes)
+//                                       of all these undefined: refused. crypto.subtle's, natives_crypto.h
 //   parseJson(bytes)                    JSON.parse of their text, or a RangeError (runtime/worker/json_shape.h)
 export const host = globalThis.__host;
 

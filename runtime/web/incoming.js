@@ -2,7 +2,9 @@
 // gives the sender new credit.
 import { concat } from './blob.js';
 import { host } from './host.js';
-import { isDisturbed, ReadableStream } from './streams.js';
+import { isDisturbed } from './streams/readable.js';
+import { after, RESOLVED } from './streams/base.js';
+import { newByteStream } from './streams/bytes.js';
 
 const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
 
@@ -66,21 +68,29 @@ export function untouchedIncoming(body) {
 }
 
 export function incomingStream(incoming) {
-    const stream = new ReadableStream(
-        {
-            type: 'bytes',
-            async pull(controller) {
-                const bytes = await incoming.next();
-                if (bytes !== undefined) return controller.enqueue(bytes);
-                controller.close();
-                controller.byobRequest?.respond(0);
-            },
-            cancel() {
-                incoming.cancel();
-            },
+    const stream = newByteStream(
+        (controller) => {
+            let bytes;
+            try {
+                bytes = incoming.next();
+            } catch (error) {
+                return Promise.reject(error);
+            }
+            if (bytes instanceof Promise) return after(bytes, (later) => give(controller, later));
+            give(controller, bytes);
+            return RESOLVED;
         },
-        { highWaterMark: 0 },
+        (reason) => {
+            incoming.cancel(reason);
+            return RESOLVED;
+        },
     );
     streams.set(stream, incoming);
     return stream;
+}
+
+function give(controller, bytes) {
+    if (bytes !== undefined) return controller.enqueue(bytes);
+    controller.close();
+    if (controller.pending.length > 0) controller.respond(0);
 }

@@ -5,7 +5,8 @@ import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { dataCloneError, structuredClone } from './clone.js';
 import { console } from './console.js';
-import { Crypto } from './crypto.js';
+import { Crypto, crypto } from './crypto.js';
+import { CryptoKey } from './crypto_key.js';
 import { dispatch, forget, left, load, onCredit } from './dispatch.js';
 import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
@@ -32,7 +33,8 @@ import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
-import * as allOfStreams from './streams.js';
+import * as streams from './streams.js';
+import { SubtleCrypto } from './subtle.js';
 import { forgetOrigin } from './time.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -50,20 +52,19 @@ function shown(values) {
 
 delete globalThis.__host;
 installRandom();
-const { isDisturbed, ...streams } = allOfStreams;
 installGlobal();
 requestsBy(isRequest);
 hidden({
-    AbortController, AbortSignal, Blob, CloseEvent, Crypto, CustomEvent, DOMException, ErrorEvent, Event, EventTarget,
+    AbortController, AbortSignal, Blob, CloseEvent, Crypto, CryptoKey, CustomEvent, DOMException, ErrorEvent, Event, EventTarget,
     ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageChannel, MessageEvent,
     MessagePort, Navigator, Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PerformanceObserver,
     PerformanceObserverEntryList, ProgressEvent, PromiseRejectionEvent, QuotaExceededError, Request, Response, Scheduler,
-    ServiceWorkerGlobalScope, TaskController, TaskPriorityChangeEvent, TaskSignal, TextDecoder, TextEncoder, URL, URLSearchParams,
-    WorkerGlobalScope, console, ...streams,
+    ServiceWorkerGlobalScope, SubtleCrypto, TaskController, TaskPriorityChangeEvent, TaskSignal, TextDecoder, TextEncoder, URL,
+    URLSearchParams, WorkerGlobalScope, console, ...streams,
 });
 shown({
-    atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(), fetch, navigator, performance, queueMicrotask, reportError,
-    scheduler, setInterval, setTimeout, structuredClone,
+    atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask, reportError, scheduler,
+    setInterval, setTimeout, structuredClone,
 });
 
 warmUp();

@@ -5,7 +5,7 @@ import { DOMException } from './dom_exception.js';
 import { encodeHeaders, headersOfJob, headersOfPairs, HeadersInit } from './headers.js';
 import { host } from './host.js';
 import { Incoming } from './incoming.js';
-import { ReadableStream } from './streams.js';
+import { isReadable } from './streams/readable.js';
 import { URL } from './url.js';
 import {
     any, boolean, ByteString, declare, dictionary, DOMString, enumeration, interfaceOf, nullable, readonly, required, USVString,
@@ -146,7 +146,7 @@ export class Request {
             return;
         }
         const { source, type } = extract(given);
-        if (given instanceof ReadableStream && how.keepalive) throw new TypeError('Request: a stream can not be kept alive');
+        if (isReadable(given) && how.keepalive) throw new TypeError('Request: a stream can not be kept alive');
         if (type !== null && !this.#headers.has('content-type')) this.#headers.append('content-type', type);
         this.#body = new Body(source);
     }

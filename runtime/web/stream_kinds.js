@@ -1,63 +1,12 @@
-// What is added to web-streams-polyfill: Workers' IdentityTransformStream and FixedLengthStream, streams that go to another owner (Streams
-// 8), and members that are as Web IDL has them.
+// Workers' IdentityTransformStream and FixedLengthStream, and streams that go to another owner (Streams 8).
 import { addAlgorithm } from './abort.js';
 import { clone, dataCloneError, transferable } from './clone.js';
 import { viewOf } from './encoding.js';
-import {
-    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
-    ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
-    TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
-} from './streams.js';
-// The symbols of hide_fields.py.
-import {
-    $_associatedReadableByteStreamController, $_byteLengthQueuingStrategyHighWaterMark, $_controlledReadableByteStream,
-    $_controlledReadableStream, $_controlledTransformStream, $_controlledWritableStream, $_countQueuingStrategyHighWaterMark,
-    $_ownerWritableStream, $_readIntoRequests, $_readRequests, $_readable, $_readableStreamController,
-    $_transformStreamController, $_writable, $_writableStreamController,
-} from 'web-streams-polyfill';
-import { declare, enforceRange, isBufferSource, platform, required, unsignedLongLong } from './webidl.js';
-
-const { defineProperty, getPrototypeOf, hasOwn, setPrototypeOf } = Object;
-
-// ---- brands: the polyfill keeps its state in properties of symbols
-
-const FIELDS = new Map([
-    [ByteLengthQueuingStrategy, $_byteLengthQueuingStrategyHighWaterMark],
-    [CountQueuingStrategy, $_countQueuingStrategyHighWaterMark],
-    [ReadableByteStreamController, $_controlledReadableByteStream],
-    [ReadableStream, $_readableStreamController],
-    [ReadableStreamBYOBReader, $_readIntoRequests],
-    [ReadableStreamBYOBRequest, $_associatedReadableByteStreamController],
-    [ReadableStreamDefaultController, $_controlledReadableStream],
-    [ReadableStreamDefaultReader, $_readRequests],
-    [TransformStream, $_transformStreamController],
-    [TransformStreamDefaultController, $_controlledTransformStream],
-    [WritableStream, $_writableStreamController],
-    [WritableStreamDefaultController, $_controlledWritableStream],
-    [WritableStreamDefaultWriter, $_ownerWritableStream],
-]);
-
-const brandOf = (Class) => {
-    const field = FIELDS.get(Class);
-    return (value) => typeof value === 'object' && value !== null && hasOwn(value, field) && value instanceof Class;
-};
-
-for (const Class of FIELDS.keys()) {
-    platform.set(Class.prototype, brandOf(Class));
-    defineProperty(Class.prototype, Symbol.toStringTag, { value: Class.name, writable: false, enumerable: false, configurable: true });
-}
-
-delete WritableStreamDefaultController.prototype.abortReason; // of an older standard
-
-const isReadableStream = brandOf(ReadableStream);
-const isTransformStream = brandOf(TransformStream);
-const isWritableStream = brandOf(WritableStream);
-
-// The prototype of its iterators (Web IDL 3.7.10.2).
-const iterator = getPrototypeOf(new ReadableStream().values());
-setPrototypeOf(iterator, getPrototypeOf(getPrototypeOf(async function* () {}).prototype));
-delete iterator[Symbol.asyncIterator];
-defineProperty(iterator, Symbol.toStringTag, { value: 'ReadableStream AsyncIterator', configurable: true });
+import { isReadable } from './streams/readable.js';
+import { isTransform, setSides } from './streams/transform.js';
+import { isWritable } from './streams/writable.js';
+import { ReadableStream, TransformStream, WritableStream } from './streams.js';
+import { declare, enforceRange, isBufferSource, required, unsignedLongLong } from './webidl.js';
 
 // ---- transfer: the old stream is locked, and the new one reads from it or writes to it. Chunks are cloned, as they would be on their
 // way through a port.
@@ -103,18 +52,14 @@ function moveWritable(stream) {
     });
 }
 
-// A TransformStream of two sides that are there.
-function joined(readable, writable, stream = new TransformStream()) {
-    stream[$_readable] = readable;
-    stream[$_writable] = writable;
-    return stream;
-}
-
-transferable(isReadableStream, moveReadable);
-transferable(isWritableStream, moveWritable);
-transferable(isTransformStream, (stream) => {
-    if (stream[$_readable].locked || stream[$_writable].locked) throw dataCloneError('a stream that is locked can not be transferred');
-    return joined(moveReadable(stream[$_readable]), moveWritable(stream[$_writable]));
+transferable(isReadable, moveReadable);
+transferable(isWritable, moveWritable);
+transferable(isTransform, (stream) => {
+    const { readable, writable } = stream;
+    if (readable.locked || writable.locked) throw dataCloneError('a stream that is locked can not be transferred');
+    const made = new TransformStream();
+    setSides(made, moveReadable(readable), moveWritable(writable));
+    return made;
 });
 
 // ---- Workers' streams of bytes
@@ -177,7 +122,7 @@ export class IdentityTransformStream extends TransformStream {
     constructor() {
         super();
         const { readable, writable } = bytePair(undefined);
-        joined(readable, writable, this);
+        setSides(this, readable, writable);
     }
 }
 
@@ -193,7 +138,7 @@ export class FixedLengthStream extends IdentityTransformStream {
         const bytes = enforceRange(unsignedLongLong)(length, 'FixedLengthStream, argument 1');
         super();
         const { readable, writable } = bytePair(bytes);
-        joined(readable, writable, this);
+        setSides(this, readable, writable);
         lengths.set(readable, bytes);
     }
 }

@@ -1,22 +1,8 @@
-// Streams: the web-streams-polyfill package, and the two text transforms that belong to the Encoding Standard.
-import './injected.js';
+// Streams, and the two text transforms that belong to the Encoding Standard.
 import { TextDecoder, TextEncoder } from './encoding.js';
-import {
-    $_disturbed, ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
-    ReadableStreamBYOBReader, ReadableStreamBYOBRequest, ReadableStreamDefaultController,
-    ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
-    WritableStreamDefaultController, WritableStreamDefaultWriter,
-} from 'web-streams-polyfill';
+import { TransformStream } from './streams/index.js';
 
-export {
-    ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream,
-    ReadableStreamBYOBReader, ReadableStreamBYOBRequest, ReadableStreamDefaultController,
-    ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
-    WritableStreamDefaultController, WritableStreamDefaultWriter,
-};
-
-// The standard has no public way to ask whether a stream was read from or cancelled.
-export const isDisturbed = (stream) => stream[$_disturbed];
+export * from './streams/index.js';
 
 export class TextEncoderStream {
     #transform;

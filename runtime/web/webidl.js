@@ -190,6 +190,8 @@ export const isBufferSource = (value) => isView(value) || isArrayBuffer(value);
 // "Uint8Array" and so on; undefined: no typed array.
 export const typedArrayName = (value) => apply(typedTagOf, value, []);
 
+export const isUint8Array = (value) => isView(value) && typedArrayName(value) === 'Uint8Array';
+
 // BufferSource without [AllowResizable]; there is no shared memory.
 export const BufferSource = (value, what) => {
     AnyBufferSource(value, what);

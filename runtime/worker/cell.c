@@ -6,9 +6,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "runtime/worker/allocator.h"
 #include "runtime/worker/down.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
+#include "runtime/worker/natives_crypto.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/sandbox.h"
 #include "runtime/worker/slice.h"
@@ -19,12 +21,14 @@ enum {
     BURST = 64,           /* slots of one lane before the next lane's turn */
     SWEEP_NS = 250000000, /* wall limits are looked at this often */
     SOCKET_NS = 2000000,  /* the start socket is read at least this often under load */
+    TIDY_NS = 20000000,   /* without anything to do, until memory is given back */
     STALL_NS = 500000,    /* how soon a full ring or arena is tried again: nobody wakes us for it */
 };
 
 struct cell {
     struct worker *worker;
     uint64_t swept_ns, socket_ns;
+    bool is_tidy; /* nothing was done since memory was given back */
 };
 
 static bool serve_lane(struct worker *w, struct lane *l)
@@ -134,20 +138,27 @@ static void set_asleep(struct worker *w, uint32_t asleep)
         atomic_store(&w->region[i]->runtime_asleep.asleep, asleep);
 }
 
+/* Until somebody knocks. The first TIDY_NS with nothing to do end in giving memory back. */
 static void sleep_until_event(struct cell *c)
 {
     struct worker *w = c->worker;
     struct pollfd fds[] = {{.fd = w->event_fd, .events = POLLIN},
                            {.fd = w->start_fd, .events = POLLIN}};
     uint64_t ns = sleep_ns(c);
+    bool is_idle = ns == UINT64_MAX;
     if (ns == 0)
         return;
+    if (is_idle && !c->is_tidy)
+        ns = TIDY_NS;
 
     set_asleep(w, 1);
     if (!anything_pending(w)) {
         struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000ull),
                                    .tv_nsec = (long)(ns % 1000000000ull)};
-        ppoll(fds, 2, ns == UINT64_MAX ? NULL : &timeout, NULL);
+        if (ppoll(fds, 2, ns == UINT64_MAX ? NULL : &timeout, NULL) == 0 && is_idle) {
+            allocator_tidy();
+            c->is_tidy = true;
+        }
     }
     set_asleep(w, 0);
 
@@ -166,6 +177,7 @@ void cell_prepare(struct worker *w, const struct v8c_native_entry *natives)
 {
     requests_init(w);
     timer_heap_init(&w->timers);
+    natives_crypto_start(w);
     isolate_prepare(w, natives);
 }
 
@@ -216,7 +228,9 @@ void cell_serve(struct worker *w)
         meter_mark(&w->meter);
         bool worked = work(&c);
         worker_publish(w);
-        if (!worked)
+        if (worked)
+            c.is_tidy = false;
+        else
             sleep_until_event(&c);
     }
 }

@@ -131,6 +131,7 @@ void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
         .blob = &w->base,
         .natives = natives,
         .heap_bytes_max = ISOLATE_HEAP_FLOOR,
+        .young_bytes_max = ISOLATE_YOUNG_MAX,
         .buffer_bytes_max = ISOLATE_HEAP_FLOOR,
         .on_heap_limit = on_heap_limit,
         .on_collection = on_collection,

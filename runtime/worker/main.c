@@ -60,9 +60,10 @@ static int run(struct worker *w, const char *snapshot, const struct zygote_optio
         fprintf(stderr, "hearth-zygote: snapshot=%s why=\"%s\"\n", snapshot, what);
         return 1;
     }
-    allocator_keep_nothing();
+    allocator_start();
     cell_prepare(w, natives);
     zygote_warm(w);
+    allocator_tidy();
     error = zygote_run(w, options, &what);
     return error ? fail(what, error) : 0;
 }

@@ -10,6 +10,7 @@
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/json_shape.h"
 #include "runtime/worker/natives_call.h"
+#include "runtime/worker/natives_crypto.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/script.h"
 #include "runtime/worker/slice.h"
@@ -629,6 +630,7 @@ const struct v8c_native_entry natives[] = {
     {"whereThrown", native_where_thrown},
     {"actor", native_actor},
     {"constant", native_constant},
+    NATIVES_CRYPTO,
     {0},
 };
 

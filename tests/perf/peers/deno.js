@@ -2,5 +2,5 @@ import script from "SCRIPT";
 
 Deno.serve(
   { hostname: "ADDRESS", port: 8444, cert: Deno.readTextFileSync("CERT"), key: Deno.readTextFileSync("KEY") },
-  () => script.fetch(),
+  (request) => script.fetch(request),
 );

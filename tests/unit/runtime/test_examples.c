@@ -12,7 +12,7 @@
 
 static struct harness h;
 
-enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, MB = 1 << 20 };
+enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, TRANSFORM, PAGE, MB = 1 << 20 };
 
 static void deploy(uint32_t handle, const char *name, const char *second,
                    const struct harness_binding *bindings)
@@ -35,6 +35,8 @@ static int start(void **state)
     deploy(CHAIN_C, "chain-c", NULL, NULL);
     deploy(LOOP, "loop", NULL, (const struct harness_binding[]){{"SELF", LOOP}, {0}});
     deploy(DIGEST, "digest", "src/sha256.js", NULL);
+    deploy(TRANSFORM, "transform", NULL, NULL);
+    deploy(PAGE, "page", NULL, NULL);
     return 0;
 }
 
@@ -114,12 +116,43 @@ static void the_digest_is_sha256(void **state)
     }
 }
 
+static void lines_are_numbered_as_they_pass(void **state)
+{
+    const char *text = "one\ntw\xc3\xb6\n\nlast";
+    struct harness_job *j = post(TRANSFORM, "/", text, strlen(text));
+    assert_string_equal((char *)j->body, "1\tone\n2\ttw\xc3\xb6\n3\t\n4\tlast\n");
+    close_job(j);
+    j = harness_get(&h, TRANSFORM, "/");
+    assert_int_equal(j->status, 400);
+    close_job(j);
+}
+
+static void the_page_greets_and_escapes(void **state)
+{
+    const char *form = "name=%3Cb%3E+%26c";
+    uint32_t job = harness_open(&h, PAGE, "POST", "https://test.example/",
+                                "content-type: application/x-www-form-urlencoded\n", true);
+    harness_send(&h, job, form, strlen(form), true);
+    struct harness_job *j = harness_wait(&h, job);
+    assert_int_equal(j->status, 200);
+    assert_non_null(strstr((char *)j->body, "<p>Hello, &#60;b&#62; &#38;c!</p>"));
+    close_job(j);
+    j = harness_get(&h, PAGE, "/");
+    assert_non_null(strstr((char *)j->body, "<form method=\"post\">"));
+    close_job(j);
+    j = harness_get(&h, PAGE, "/<x>");
+    assert_int_equal(j->status, 404);
+    close_job(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_streams_through_the_chain_and_back),
         cmocka_unit_test(the_loop_ends_at_the_depth_limit),
         cmocka_unit_test(the_digest_is_sha256),
+        cmocka_unit_test(lines_are_numbered_as_they_pass),
+        cmocka_unit_test(the_page_greets_and_escapes),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

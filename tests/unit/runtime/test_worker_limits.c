@@ -72,6 +72,10 @@ static const struct row rows[] = {
      "export default { async fetch() { for (;;) { await new Promise((done) => setTimeout(done, 0));"
      " for (let i = 0; i < 2e6; i++); } } }",
      NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
+    {"keys without end, asynchronously",
+     "export default { async fetch() { const all = []; for (;;) all.push(await "
+     "crypto.subtle.importKey('raw', new Uint8Array(1e5), 'HKDF', false, ['deriveBits'])); } }",
+     "{\"cpu_ms\":20000}", "too many keys", JOB_ERROR_EXCEPTION},
     {"objects without end",
      "export default { fetch() { const all = []; for (;;) all.push({ x: all.length }); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
@@ -420,6 +424,48 @@ static void a_body_of_json_is_parsed_or_refused_and_the_process_lives(void **sta
     }
 }
 
+/* OpenSSL knows no V8: what takes long there looks for the strike itself, or is excused. */
+static void a_strike_in_a_primitive_is_obeyed_and_the_process_lives(void **state)
+{
+    static const char *const does[] = {"pbkdf2", "rsa", "hash", "hmac", "gcm", "sign"};
+    harness_script(
+        &h, 720,
+        "const { subtle } = crypto; let n = 0; const much = new Uint8Array(1e8);"
+        "const does = {"
+        " async pbkdf2() { const key = await subtle.importKey('raw', much.slice(0, 8), 'PBKDF2', "
+        "false, ['deriveBits']); return subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-512', salt: "
+        "much.slice(0, 8), iterations: 4e9 }, key, 256); },"
+        " rsa: () => subtle.generateKey({ name: 'RSA-PSS', modulusLength: 8192, publicExponent: "
+        "new "
+        "Uint8Array([1, 0, 1]), hash: 'SHA-256' }, true, ['sign']),"
+        " hash: () => subtle.digest('SHA3-512', much),"
+        " async hmac() { const key = await subtle.generateKey({ name: 'HMAC', hash: 'SHA-512' }, "
+        "true, ['sign']); return subtle.sign('HMAC', key, much); },"
+        " async gcm() { const key = await subtle.generateKey({ name: 'AES-CBC', length: 256 }, "
+        "true, "
+        "['encrypt']); return subtle.encrypt({ name: 'AES-CBC', iv: new Uint8Array(16) }, key, "
+        "much)"
+        "; },"
+        " async sign() { const { privateKey } = await subtle.generateKey('Ed25519', true, "
+        "['sign']);"
+        " return subtle.sign('Ed25519', privateKey, much); },"
+        "};"
+        "export default { async fetch(r) { const what = new URL(r.url).pathname.slice(1);"
+        " n++; for (; what;) await does[what](); return new Response('n ' + n); } }",
+        "{\"cpu_ms\":80,\"heap_bytes\":402653184}");
+    for (size_t i = 0; i < sizeof(does) / sizeof(*does); i++) {
+        char url[64];
+        snprintf(url, sizeof(url), "/%s", does[i]);
+        struct harness_job *j = harness_get(&h, 720, url);
+        if (j->error != JOB_ERROR_CPU_LIMIT)
+            fail_msg("%s: error %d", does[i], j->error);
+    }
+    /* The same isolate: its state is there. */
+    struct harness_job *j = harness_get(&h, 720, "/");
+    assert_string_equal((char *)j->body, "n 7");
+    good_still_answers();
+}
+
 /* Near the heap limit most of the time goes to collections of all that lives, here some 0.5 s each:
  * so a strike comes in the middle of one, and is obeyed behind it. */
 static void a_strike_in_a_collection_is_obeyed_and_the_process_lives(void **state)
@@ -522,6 +568,7 @@ int main(void)
         cmocka_unit_test(no_request_pays_for_the_optimizing_compilers),
         cmocka_unit_test(a_script_that_replaces_intrinsics_hurts_only_itself),
         cmocka_unit_test(a_body_of_json_is_parsed_or_refused_and_the_process_lives),
+        cmocka_unit_test(a_strike_in_a_primitive_is_obeyed_and_the_process_lives),
         cmocka_unit_test(a_strike_in_a_collection_is_obeyed_and_the_process_lives),
         cmocka_unit_test(heap_and_buffers_grow_to_the_scripts_own_limit),
         cmocka_unit_test(finalizers_that_loop_are_stopped),
