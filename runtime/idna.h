@@ -1,7 +1,8 @@
 /* idna.h
  *
- * Which ASCII domains a URL may have (URL Standard, "domain to ASCII"): the one judge for hearthd,
- * which refuses the others before a script runs, and for the URL of scripts, which throws.
+ * Which ASCII domains hearthd takes requests for; it refuses the others before a script runs. The
+ * URL of scripts takes each of these, and since the URL Standard asks nothing of an ASCII domain
+ * any more (2026: "domain to ASCII", beStrict false) those that are refused here as well.
  *
  *   xn--bcher-kva.example  yes: the label decodes to what it stands for
  *   xn--ls8h.la            yes: an emoji; IDNA2008 has none, the URL Standard (UTS 46) does
@@ -12,7 +13,7 @@
  * By libidn2's tables, asked about labels with "xn--" alone: a microsecond for each, and nothing
  * for other domains. Any thread.
  *
- * Rejected: routing what nginx would: `new URL(request.url)` threw for `xn--0.example` on a
+ * Rejected: routing what nginx would: what reads the label back throws for `xn--0.example` on a
  * wildcard route. A check of the punycode alone. libidn2's IDNA2008 word for all of it: URLs threw
  * also for emoji and `ab--c_d`, which browsers ask for.
  */

@@ -11,7 +11,7 @@
  * nothing else in it. Nothing is decoded: "%61" stays "%61" and is not "a", "%2f" is no slash.
  *
  * Source: WHATWG URL, "path state" and "query state" of a special scheme, and its URL serializer. A
- * property test compares with whatwg-url (tests/unit/runtime/test_one_path.c).
+ * property test compares with the URL class of scripts (tests/unit/runtime/test_one_path.c).
  * Pure.
  *
  * Rejected: routes on the target as sent; `/public/../admin/x` ran a script of another route than

@@ -227,6 +227,16 @@ void v8c_isolate_limit_buffers(v8c_isolate *isolate, size_t bytes_max)
     isolate->buffers->set_max(bytes_max);
 }
 
+bool v8c_isolate_take_buffer_bytes(v8c_isolate *isolate, size_t len)
+{
+    return isolate->buffers->take(len);
+}
+
+void v8c_isolate_give_buffer_bytes(v8c_isolate *isolate, size_t len)
+{
+    isolate->buffers->give(len);
+}
+
 void v8c_isolate_terminate(v8c_isolate *isolate)
 {
     isolate->v8->TerminateExecution();

@@ -185,6 +185,11 @@ void v8c_isolate_free(struct v8c_isolate *);
 void *v8c_isolate_data(const struct v8c_isolate *); /* any thread */
 /* From now on this instead of buffer_bytes_max. What is allocated stays. */
 void v8c_isolate_limit_buffers(struct v8c_isolate *, size_t bytes_max);
+/* For memory of natives that counts as if it were that of ArrayBuffers. False: it would pass
+ * buffer_bytes_max. What was taken is given back, before the isolate is freed or by a free_fn of
+ * v8c_wrap_new. Neither calls V8. */
+bool v8c_isolate_take_buffer_bytes(struct v8c_isolate *, size_t len);
+void v8c_isolate_give_buffer_bytes(struct v8c_isolate *, size_t len);
 
 /* Stops the JavaScript that runs now, or the next that starts: V8C_TERMINATED. Any thread. */
 void v8c_isolate_terminate(struct v8c_isolate *);
@@ -325,6 +330,8 @@ bool v8c_to_number(struct v8c_isolate *, struct v8c_value *, double *out, struct
 struct v8c_value *v8c_string_latin1(struct v8c_isolate *, const void *bytes, size_t len);
 struct v8c_value *v8c_string_utf8(struct v8c_isolate *, const void *bytes, size_t len);
 struct v8c_value *v8c_string_utf16(struct v8c_isolate *, const uint16_t *units, size_t count);
+/* Whether bytes are well-formed UTF-8. Any time, any thread. */
+bool v8c_is_utf8(const void *bytes, size_t len);
 /* A property key: one copy per isolate, compared by address. Make it once, keep it in a slot or
  * global. */
 struct v8c_value *v8c_key(struct v8c_isolate *, const char *text);
@@ -341,6 +348,9 @@ bool v8c_string_is_latin1(const struct v8c_value *);
 /* Writes at most cap bytes of a string and returns how many; never half a character, no NUL. A lone
  * surrogate is written as U+FFFD; in Latin-1 a unit above 255 loses its high byte. */
 size_t v8c_string_write_utf8(struct v8c_isolate *, const struct v8c_value *, char *buf, size_t cap);
+/* The same; *units is how many of the string's units that were. */
+size_t v8c_string_write_utf8_part(struct v8c_isolate *, const struct v8c_value *, char *buf,
+                                  size_t cap, size_t *units);
 size_t v8c_string_write_latin1(struct v8c_isolate *, const struct v8c_value *, uint8_t *buf,
                                size_t cap);
 size_t v8c_string_write_utf16(struct v8c_isolate *, const struct v8c_value *, uint16_t *buf,

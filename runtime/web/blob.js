@@ -1,6 +1,7 @@
 // Blob, File (File API 3, 4): bytes in memory, shared by slices.
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
-import { ReadableStream, TextDecoderStream } from './streams.js';
+import { ReadableStream } from './streams/index.js';
+import { TextDecoderStream } from './text_streams.js';
 import { BufferSource, clamp, declare, dictionary, DOMString, enumeration, isBufferSource, longLong, optional, promise, readonly, required, sequence, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();

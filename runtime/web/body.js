@@ -8,12 +8,14 @@ import { incomingBytes, incomingStream, Incoming } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
-import { ReadableStream, TextDecoderStream } from './streams.js';
+import { ReadableStream } from './streams/index.js';
+import { TextDecoderStream } from './text_streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const exactDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 // (ReadableStream or XMLHttpRequestBodyInit)
 export function BodyInit(init, what) {
@@ -170,6 +172,11 @@ export class Body {
         return decoder.decode(await this.bytes());
     }
 
+    textStream() {
+        if (this.isUnusable) throw new TypeError('the body was used already, or is locked');
+        return (this.stream() ?? streamOf('')).pipeThrough(new TextDecoderStream());
+    }
+
     // A body is often a stranger's: bytes that nest too deep or have too many names are a RangeError, as in V8 what its stack does
     // not hold. A script that wants them all the same parses text().
     async json() {
@@ -188,7 +195,7 @@ export class Body {
         const type = extractMimeType(contentType);
         if (type?.essence === 'application/x-www-form-urlencoded') {
             const form = new FormData();
-            for (const [name, value] of new URLSearchParams('?' + decoder.decode(bytes))) form.append(name, value);
+            for (const [name, value] of new URLSearchParams('?' + exactDecoder.decode(bytes))) form.append(name, value);
             return form;
         }
         if (type?.essence === 'multipart/form-data' && type.parameters.has('boundary'))
@@ -208,11 +215,13 @@ export function includeBody(Class, of) {
         formData() { return of(this).formData(this.headers.get('content-type')); },
         json() { return of(this).json(); },
         text() { return of(this).text(); },
+        textStream() { return of(this).textStream(); },
     };
     Object.defineProperties(Class.prototype, Object.getOwnPropertyDescriptors(members));
 }
 
 export const bodyOperations = {
     arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
+    textStream: [],
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };

@@ -2,7 +2,7 @@
 import { AlgorithmIdentifier, bytesOf, fail, isRegistered, normalize } from './crypto_algorithm.js';
 import { TextEncoder } from './encoding.js';
 import { host } from './host.js';
-import { WritableStream } from './streams.js';
+import { WritableStream } from './streams/index.js';
 import { declare, isBufferSource, promise, readonly, required } from './webidl.js';
 
 const encoder = new TextEncoder();

@@ -1,146 +1,100 @@
-// TextEncoder, TextDecoder (Encoding Standard): UTF-8 by natives; UTF-16 and windows-1252 here.
+// TextEncoder, TextDecoder (Encoding Standard). The work is done by natives: runtime/worker/encodings.h, decoder.h.
 import { host } from './host.js';
+import {
+    boolean, BufferSource, declare, dictionary, DOMString, isArrayBuffer, optional, readonly, typedArrayName,
+} from './webidl.js';
 
-const LABELS = new Map();
-const label = (name, ...labels) => labels.forEach((l) => LABELS.set(l, name));
-label('utf-8', 'utf-8', 'utf8', 'unicode-1-1-utf-8', 'unicode11utf8', 'unicode20utf8', 'x-unicode20utf8');
-label('utf-16le', 'utf-16le', 'utf-16', 'csunicode', 'iso-10646-ucs-2', 'ucs-2', 'unicode', 'unicodefeff');
-label('utf-16be', 'utf-16be', 'unicodefffe');
-label('windows-1252', 'ansi_x3.4-1968', 'ascii', 'cp1252', 'cp819', 'csisolatin1', 'ibm819', 'iso-8859-1', 'iso-ir-100',
-    'iso8859-1', 'iso88591', 'iso_8859-1', 'iso_8859-1:1987', 'l1', 'latin1', 'us-ascii', 'windows-1252', 'x-cp1252');
-
-// 0x80..0x9f of windows-1252; everything else is its own code point.
-const W1252 = '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f' +
-    '\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178';
+let isTextEncoder, isTextDecoder;
 
 const EMPTY = new Uint8Array(0);
+const counts = new Uint32Array(2); // of encodeInto: read, written
 
 // The bytes that a BufferSource shows, without a copy.
 export function viewOf(source) {
     if (source instanceof Uint8Array) return source;
     if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
+    if (isArrayBuffer(source)) return new Uint8Array(source);
     throw new TypeError('not an ArrayBuffer or a view of one');
 }
 
-function joined(a, b) {
-    if (a.length === 0) return b;
-    const all = new Uint8Array(a.length + b.length);
-    all.set(a);
-    all.set(b, a.length);
-    return all;
-}
-
-// How many bytes at the end belong to a UTF-8 sequence that may still become whole.
-function openUtf8(bytes) {
-    const n = bytes.length;
-    for (let back = 1; back <= 3 && back <= n; back++) {
-        const b = bytes[n - back];
-        if (b < 0x80) return 0;
-        if (b < 0xc0) continue;
-        const need = b >= 0xf0 && b <= 0xf4 ? 4 : b >= 0xe0 && b < 0xf0 ? 3 : b >= 0xc2 && b < 0xe0 ? 2 : 1;
-        if (back >= need) return 0;
-        const second = back > 1 ? bytes[n - back + 1] : 0x80;
-        const bad = (b === 0xe0 && back > 1 && second < 0xa0) || (b === 0xed && second > 0x9f) ||
-            (b === 0xf0 && back > 1 && second < 0x90) || (b === 0xf4 && second > 0x8f);
-        return bad ? 0 : back;
-    }
-    return 0;
-}
+const destination = (value, what) => {
+    if (typedArrayName(value) !== 'Uint8Array') throw new TypeError(`${what}: not a Uint8Array`);
+    return BufferSource(value, what);
+};
 
 export class TextEncoder {
+    #brand;
+
+    static {
+        isTextEncoder = (value) => typeof value === 'object' && value !== null && #brand in value;
+    }
+
     get encoding() { return 'utf-8'; }
 
-    encode(text = '') {
-        return host.utf8Encode(String(text));
-    }
+    encode(text) { return host.utf8Encode(text); }
 
     encodeInto(text, into) {
-        text = String(text);
-        let read = 0;
-        let written = 0;
-        while (read < text.length) {
-            let c = text.codePointAt(read);
-            const units = c > 0xffff ? 2 : 1;
-            if (c >= 0xd800 && c <= 0xdfff) c = 0xfffd;
-            const size = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-            if (written + size > into.length) break;
-            if (size === 1) into[written] = c;
-            else {
-                for (let i = size - 1; i > 0; i--, c >>= 6) into[written + i] = 0x80 | (c & 0x3f);
-                into[written] = (0xf00 >> size) & 0xff | c;
-            }
-            read += units;
-            written += size;
-        }
-        return { read, written };
+        host.encodeInto(text, into, counts);
+        return { read: counts[0], written: counts[1] };
     }
-
-    get [Symbol.toStringTag]() { return 'TextEncoder'; }
 }
+
+// USVString is what the natives make of a DOMString.
+declare(TextEncoder, {
+    is: isTextEncoder,
+    operations: { encode: [optional(DOMString, '')], encodeInto: [DOMString, destination] },
+    attributes: { encoding: readonly },
+});
+
+export const TextDecoderOptions = dictionary('TextDecoderOptions', { fatal: [boolean, false], ignoreBOM: [boolean, false] });
+const TextDecodeOptions = dictionary('TextDecodeOptions', { stream: [boolean, false] });
+// BufferSource, or one over shared memory: there is none.
+const input = (value, what) => (typedArrayName(value) === 'Uint8Array' ? value : viewOf(BufferSource(value, what)));
+
+const UTF_8 = 0; // of enum encoding; what else there is only C knows
+const FATAL = 1;
+const IGNORE_BOM = 2;
+const MORE = 4;
+const STATE_BYTES = 16;
 
 export class TextDecoder {
-    #encoding; #fatal; #ignoreBOM;
-    #open = EMPTY; // bytes kept for the next call of a stream
-    #bomSeen = false;
+    #encoding = UTF_8;
+    #flags = 0;
+    #state = undefined; // what a stream keeps, the natives' business
 
-    constructor(name = 'utf-8', options = {}) {
-        this.#encoding = LABELS.get(String(name).replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '').toLowerCase());
-        if (!this.#encoding) throw new RangeError(`TextDecoder: the encoding "${name}" is not supported`);
-        this.#fatal = Boolean(options?.fatal);
-        this.#ignoreBOM = Boolean(options?.ignoreBOM);
-    }
-
-    get encoding() { return this.#encoding; }
-    get fatal() { return this.#fatal; }
-    get ignoreBOM() { return this.#ignoreBOM; }
-
-    decode(source = EMPTY, options = undefined) {
-        const more = Boolean(options?.stream);
-        let bytes = joined(this.#open, viewOf(source));
-        this.#open = EMPTY;
-        if (more) {
-            const open = this.#openBytes(bytes);
-            this.#open = bytes.slice(bytes.length - open);
-            bytes = bytes.subarray(0, bytes.length - open);
+    constructor(label = 'utf-8', options = undefined) {
+        label = DOMString(label, 'TextDecoder, argument 1');
+        options = TextDecoderOptions(options, 'TextDecoder, argument 2');
+        if (label !== 'utf-8') {
+            this.#encoding = host.encodingOf(label);
+            if (this.#encoding < 0) throw new RangeError(`TextDecoder: "${label}" is no label of an encoding`);
         }
-        const text = this.#text(bytes);
-        if (text === undefined) {
-            this.#open = EMPTY;
-            this.#bomSeen = false;
-            throw new TypeError(`TextDecoder: the bytes are not valid ${this.#encoding}`);
+        if (options.fatal) this.#flags |= FATAL;
+        if (options.ignoreBOM) this.#flags |= IGNORE_BOM;
+    }
+
+    static {
+        isTextDecoder = (value) => typeof value === 'object' && value !== null && #flags in value;
+    }
+
+    get encoding() { return host.encodingName(this.#encoding); }
+    get fatal() { return (this.#flags & FATAL) !== 0; }
+    get ignoreBOM() { return (this.#flags & IGNORE_BOM) !== 0; }
+
+    decode(bytes, options) {
+        let flags = this.#flags;
+        if (options.stream) {
+            flags |= MORE;
+            this.#state ??= new Uint8Array(STATE_BYTES);
         }
-        const strip = !this.#ignoreBOM && !this.#bomSeen && text.charCodeAt(0) === 0xfeff &&
-            this.#encoding !== 'windows-1252';
-        if (text.length) this.#bomSeen = true;
-        if (!more) this.#bomSeen = false;
-        return strip ? text.slice(1) : text;
+        const text = host.decode(this.#encoding, bytes, flags, this.#state);
+        if (text === undefined) throw new TypeError(`TextDecoder: the bytes are not valid ${this.encoding}`);
+        return text;
     }
-
-    #openBytes(bytes) {
-        if (this.#encoding === 'utf-8') return openUtf8(bytes);
-        if (this.#encoding === 'windows-1252') return 0;
-        const odd = bytes.length & 1;
-        if (bytes.length - odd < 2) return odd;
-        const high = bytes[bytes.length - odd - (this.#encoding === 'utf-16le' ? 1 : 2)];
-        return high >= 0xd8 && high <= 0xdb ? odd + 2 : odd; // half a surrogate pair
-    }
-
-    #text(bytes) {
-        if (this.#encoding === 'utf-8') return host.utf8Decode(bytes, this.#fatal);
-        const units = [];
-        if (this.#encoding === 'windows-1252') {
-            for (const b of bytes) units.push(b >= 0x80 && b < 0xa0 ? W1252.charCodeAt(b - 0x80) : b);
-        } else {
-            const low = this.#encoding === 'utf-16le' ? 0 : 1;
-            for (let i = 0; i + 1 < bytes.length; i += 2) units.push(bytes[i + low] | (bytes[i + 1 - low] << 8));
-            if (bytes.length & 1) units.push(0xd800); // an odd byte is an error like a lone surrogate
-        }
-        let text = '';
-        for (let i = 0; i < units.length; i += 8192) text += String.fromCharCode(...units.slice(i, i + 8192));
-        if (text.isWellFormed()) return text;
-        return this.#fatal ? undefined : text.toWellFormed();
-    }
-
-    get [Symbol.toStringTag]() { return 'TextDecoder'; }
 }
+
+declare(TextDecoder, {
+    is: isTextDecoder,
+    operations: { decode: [optional(input, EMPTY), optional(TextDecodeOptions)] },
+    attributes: { encoding: readonly, fatal: readonly, ignoreBOM: readonly },
+});

@@ -30,13 +30,28 @@
 //   setTimer(ms, repeats) clearTimer(id) returns an id; onTimer(id) comes when it is due
 //   microtask(fn)                       queues fn without looking up anything that a script can replace
 //   now()                               milliseconds since the epoch; stands still while a script computes
-//   log(level, text) random(bytes) utf8Encode(text) toAscii(domain) toUnicode(domain)
+//   log(level, text) random(bytes) utf8Encode(text)
 //   whereThrown(error)                  [message, file, line, column] of an exception, as V8 tells them
 //   clone(value, buffers, isPlatform, write, move, read)
 //                                       a copy. The buffers are transferred. Of each object of which isPlatform(object) is true,
 //                                       write(object) gives a number, read(number) the copy; move(), if given, is called in between
 //   randomNumbers(numbers)              fills a Float64Array with numbers of [0, 1), as Math.random gives them
 //   utf8Decode(bytes, fatal)            text; undefined: not UTF-8, and fatal was asked
+//   encodingOf(label) encodingName(n)   an encoding's number, -1: there is none; its name
+//   decode(encoding, bytes, flags, state)
+//                                       text; undefined: malformed, and fatal was asked. flags: 1 fatal, 2 the byte order mark
+//                                       stays, 4 more follows: then state is a Uint8Array(16), zeros at first, else it may be undefined
+//   encodeInto(text, bytes, counts)     as UTF-8; counts: Uint32Array(2), units read and bytes written
+//   atob(text) btoa(text)               text; undefined: it cannot be
+//   urlParse(url, base, parts)          href; undefined: no URL. parts: Uint32Array(7), see url.js. base may be undefined
+//   urlCanParse(url, base)
+//   urlSet(href, part, value, parts)    the href with another part, numbered in url.js; undefined: it cannot be set
+//   codecNew(format, way)               a codec of runtime/worker/codec.h, whose numbers these are. Throws: no memory is left
+//   codecRun(codec, bytes, from, isLast, counts)
+//                                       the next piece of output, or undefined; counts: Uint32Array(2), bytes consumed from `from` on
+//                                       and enum codec_result
+//   codecEnd(codec)                     it is not needed any more
+//   formDecode(text) formEncode(text)   of application/x-www-form-urlencoded, a name or a value
 //   find(bytes, wanted, from)           where wanted begins in bytes, at `from` or behind; -1: nowhere
 //   digest(hash, bytes, before, length) the last two for SHAKE128, SHAKE256, CSHAKE128, CSHAKE256: bytes that come first, and of the output
 //   digestStart(hash) digestUpdate(digest, bytes) digestEnd(digest)

@@ -4,6 +4,7 @@ import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
 import { dataCloneError, structuredClone } from './clone.js';
+import { CompressionStream, DecompressionStream } from './compression.js';
 import { console } from './console.js';
 import { Crypto, crypto } from './crypto.js';
 import { CryptoKey } from './crypto_key.js';
@@ -33,11 +34,13 @@ import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
-import * as streams from './streams.js';
+import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';
+import { TextDecoderStream, TextEncoderStream } from './text_streams.js';
 import { forgetOrigin } from './time.js';
 import { clearInterval, clearTimeout, forgetTimer, onTimer, setInterval, setTimeout } from './timers.js';
 import { URL, URLSearchParams } from './url.js';
+import { URLPattern } from './url_pattern.js';
 import { warmUp } from './warm_up.js';
 
 function hidden(values) {
@@ -55,12 +58,13 @@ installRandom();
 installGlobal();
 requestsBy(isRequest);
 hidden({
-    AbortController, AbortSignal, Blob, CloseEvent, Crypto, CryptoKey, CustomEvent, DOMException, ErrorEvent, Event, EventTarget,
-    ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageChannel, MessageEvent,
-    MessagePort, Navigator, Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PerformanceObserver,
-    PerformanceObserverEntryList, ProgressEvent, PromiseRejectionEvent, QuotaExceededError, Request, Response, Scheduler,
-    ServiceWorkerGlobalScope, SubtleCrypto, TaskController, TaskPriorityChangeEvent, TaskSignal, TextDecoder, TextEncoder, URL,
-    URLSearchParams, WorkerGlobalScope, console, ...streams,
+    AbortController, AbortSignal, Blob, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException,
+    DecompressionStream, ErrorEvent, Event, EventTarget, ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers,
+    IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PerformanceEntry, PerformanceMark,
+    PerformanceMeasure, PerformanceObserver, PerformanceObserverEntryList, ProgressEvent, PromiseRejectionEvent, QuotaExceededError,
+    Request, Response, Scheduler, ServiceWorkerGlobalScope, SubtleCrypto, TaskController, TaskPriorityChangeEvent, TaskSignal,
+    TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, WorkerGlobalScope, console,
+    ...streams,
 });
 shown({
     atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask, reportError, scheduler,

@@ -2,10 +2,10 @@
 import { addAlgorithm } from './abort.js';
 import { clone, dataCloneError, transferable } from './clone.js';
 import { viewOf } from './encoding.js';
+import { ReadableStream, TransformStream, WritableStream } from './streams/index.js';
 import { isReadable } from './streams/readable.js';
 import { isTransform, setSides } from './streams/transform.js';
 import { isWritable } from './streams/writable.js';
-import { ReadableStream, TransformStream, WritableStream } from './streams.js';
 import { declare, enforceRange, isBufferSource, required, unsignedLongLong } from './webidl.js';
 
 // ---- transfer: the old stream is locked, and the new one reads from it or writes to it. Chunks are cloned, as they would be on their

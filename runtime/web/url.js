@@ -1,307 +1,300 @@
-// URL and URLSearchParams (URL Standard). whatwg-url's state machine is the parser; urls of the plain shape that
-// nearly every request has are cut by one expression, because the machine takes tens of microseconds.
-import { TextDecoder, TextEncoder } from './encoding.js';
-import machine from 'whatwg-url/lib/url-state-machine.js';
+// URL and URLSearchParams (URL Standard). The parser is ada, behind natives (runtime/worker/natives_url.c): an URL is its href and
+// where the parts of that begin and end.
+import { host } from './host.js';
+import { declare, DOMString, optional, readonly, record, required, sequence, sequenceFrom, USVString } from './webidl.js';
 
-// http(s), a lower-case ASCII host with no number at its end and no punycode, a path and a query in which nothing
-// needs escaping and no dot segment can be. Everything that matches is its own serialisation.
-const PLAIN =
-    /^(https?:)\/\/((?:(?!xn--)[a-z0-9-]+\.)*(?!xn--)[a-z][a-z0-9-]*)(\/(?!\.)(?:[\w\-~!$&'()*+,;=:@.]|\/(?!\.))*)?(\?[\w\-.~!$&()*+,;=:@/?%[\]]*)?$/;
+const NONE = Symbol('none');
 
-function parse(text, base) {
-    const record = machine.parseURL(text, base === undefined ? undefined : { baseURL: base });
-    return record;
+// In the order of natives_url.c.
+const PROTOCOL = 0;
+const USERNAME = 1;
+const PASSWORD = 2;
+const HOST = 3;
+const HOSTNAME = 4;
+const PORT = 5;
+const PATHNAME = 6;
+const SEARCH = 7;
+const HASH = 8;
+const PARTS = ['protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'];
+
+const parts = new Uint32Array(7); // of the URL that was parsed last
+
+let isURL, inner; // inner: an URL of an href that was just parsed
+// (href, name of a part, value): the URL with that part, or undefined if that cannot be.
+export let partSetter;
+let onChange, setPairs; // the half of URLSearchParams
+export let isURLSearchParams;
+
+function refused(url, base) {
+    const shown = (text) => (text.length > 200 ? `${text.slice(0, 200)}...` : text);
+    return new TypeError(base === undefined ? `Invalid URL: ${shown(url)}` : `Invalid URL: ${shown(url)}, relative to ${shown(base)}`);
 }
 
 export class URL {
     #href;
-    #record; // whatwg-url's; undefined while the plain shape says it all
-    #plain; // the match of PLAIN
-    #params;
+    #protocolEnd = 0;
+    #usernameEnd = 0;
+    #hostStart = 0; // at the "@", if there is one
+    #hostEnd = 0;
+    #pathStart = 0;
+    #searchStart = 0;
+    #hashStart = 0;
+    #params = null;
 
-    constructor(url, base) {
-        if (arguments.length === 0) throw new TypeError('URL: an argument is required');
-        url = String(url);
-        const plain = base === undefined ? PLAIN.exec(url) : null;
-        if (plain) {
-            this.#plain = plain;
-            this.#href = plain[3] === undefined ? `${plain[1]}//${plain[2]}/${plain[4] ?? ''}` : url;
-            return;
-        }
-        let baseRecord;
-        if (base !== undefined) {
-            baseRecord = parse(String(base));
-            if (!baseRecord) throw new TypeError(`Invalid base URL: ${base}`);
-        }
-        this.#record = parse(url, baseRecord);
-        if (!this.#record) throw new TypeError(`Invalid URL: ${url}`);
+    constructor(url, base = undefined) {
+        if (url === NONE) return;
+        required(arguments, 1, 'URL');
+        url = DOMString(url, 'URL, argument 1');
+        if (base !== undefined) base = DOMString(base, 'URL, argument 2');
+        const href = host.urlParse(url, base, parts);
+        if (href === undefined) throw refused(url, base);
+        this.#take(href);
     }
 
-    static canParse(url, base) {
-        return URL.parse(url, base) !== null;
+    static {
+        isURL = (value) => typeof value === 'object' && value !== null && #href in value;
+        inner = (href) => {
+            const url = new URL(NONE);
+            url.#take(href);
+            return url;
+        };
+        partSetter = (href, part, value) => {
+            const changed = host.urlSet(href, PARTS.indexOf(part), value, parts);
+            return changed === undefined ? undefined : inner(changed);
+        };
     }
+
+    static canParse(url, base) { return host.urlCanParse(url, base); }
 
     static parse(url, base) {
-        try {
-            return new URL(url, base);
-        } catch {
-            return null;
-        }
+        const href = host.urlParse(url, base, parts);
+        return href === undefined ? null : inner(href);
     }
 
-    // The full record; from here on it is the truth.
-    #full() {
-        if (!this.#record) {
-            this.#record = parse(this.#href);
-            this.#plain = undefined;
-        }
-        return this.#record;
+    #take(href) {
+        this.#href = href;
+        this.#protocolEnd = parts[0];
+        this.#usernameEnd = parts[1];
+        this.#hostStart = parts[2];
+        this.#hostEnd = parts[3];
+        this.#pathStart = parts[4];
+        this.#searchStart = parts[5];
+        this.#hashStart = parts[6];
     }
 
-    #set(value, stateOverride) {
-        machine.basicURLParse(value, { url: this.#full(), stateOverride });
+    #set(part, value) {
+        const href = host.urlSet(this.#href, part, value, parts);
+        if (href !== undefined) this.#take(href);
     }
 
-    #syncParams() {
-        if (this.#params) setPairs(this.#params, this.#record.query ?? '');
+    #isPortThere() {
+        return this.#hostEnd < this.#pathStart && this.#href.charCodeAt(this.#hostEnd) === 0x3a;
     }
 
-    get href() {
-        return this.#record ? machine.serializeURL(this.#record) : this.#href;
+    // Where the host begins: behind the "@".
+    #hostFrom() {
+        return this.#href.charCodeAt(this.#hostStart) === 0x40 ? this.#hostStart + 1 : this.#hostStart;
     }
+
+    get href() { return this.#href; }
     set href(value) {
-        const record = parse(String(value));
-        if (!record) throw new TypeError(`Invalid URL: ${value}`);
-        this.#record = record;
-        this.#plain = undefined;
-        this.#syncParams();
+        const href = host.urlParse(value, undefined, parts);
+        if (href === undefined) throw refused(value);
+        this.#take(href);
+        if (this.#params !== null) setPairs(this.#params, this.search);
     }
 
     get origin() {
-        return this.#plain ? `${this.#plain[1]}//${this.#plain[2]}` : machine.serializeURLOrigin(this.#record);
+        const protocol = this.protocol;
+        switch (protocol) {
+        case 'http:': case 'https:': case 'ws:': case 'wss:': case 'ftp:':
+            return `${protocol}//${this.host}`;
+        case 'blob:': {
+            const of = URL.parse(this.pathname);
+            return of !== null && (of.protocol === 'http:' || of.protocol === 'https:') ? of.origin : 'null';
+        }
+        default:
+            return 'null';
+        }
     }
 
-    get protocol() {
-        return this.#plain ? this.#plain[1] : this.#record.scheme + ':';
-    }
-    set protocol(value) {
-        this.#set(String(value) + ':', 'scheme start');
-    }
+    get protocol() { return this.#href.slice(0, this.#protocolEnd); }
+    set protocol(value) { this.#set(PROTOCOL, value); }
 
     get username() {
-        return this.#plain ? '' : this.#record.username;
+        return this.#protocolEnd + 2 < this.#usernameEnd ? this.#href.slice(this.#protocolEnd + 2, this.#usernameEnd) : '';
     }
-    set username(value) {
-        if (!machine.cannotHaveAUsernamePasswordPort(this.#full())) machine.setTheUsername(this.#record, String(value));
-    }
+    set username(value) { this.#set(USERNAME, value); }
 
     get password() {
-        return this.#plain ? '' : this.#record.password;
+        return this.#hostStart > this.#usernameEnd ? this.#href.slice(this.#usernameEnd + 1, this.#hostStart) : '';
     }
-    set password(value) {
-        if (!machine.cannotHaveAUsernamePasswordPort(this.#full())) machine.setThePassword(this.#record, String(value));
-    }
+    set password(value) { this.#set(PASSWORD, value); }
 
-    get host() {
-        if (this.#plain) return this.#plain[2];
-        const { host, port } = this.#record;
-        if (host === null) return '';
-        return port === null ? machine.serializeHost(host) : `${machine.serializeHost(host)}:${port}`;
-    }
-    set host(value) {
-        if (!machine.hasAnOpaquePath(this.#full())) this.#set(String(value), 'host');
-    }
+    get host() { return this.#href.slice(this.#hostFrom(), this.#isPortThere() ? this.#pathStart : this.#hostEnd); }
+    set host(value) { this.#set(HOST, value); }
 
-    get hostname() {
-        if (this.#plain) return this.#plain[2];
-        return this.#record.host === null ? '' : machine.serializeHost(this.#record.host);
-    }
-    set hostname(value) {
-        if (!machine.hasAnOpaquePath(this.#full())) this.#set(String(value), 'hostname');
-    }
+    get hostname() { return this.#href.slice(this.#hostFrom(), this.#hostEnd); }
+    set hostname(value) { this.#set(HOSTNAME, value); }
 
-    get port() {
-        return this.#plain || this.#record.port === null ? '' : String(this.#record.port);
-    }
-    set port(value) {
-        if (machine.cannotHaveAUsernamePasswordPort(this.#full())) return;
-        if (String(value) === '') this.#record.port = null;
-        else this.#set(String(value), 'port');
-    }
+    get port() { return this.#isPortThere() ? this.#href.slice(this.#hostEnd + 1, this.#pathStart) : ''; }
+    set port(value) { this.#set(PORT, value); }
 
-    get pathname() {
-        return this.#plain ? this.#plain[3] ?? '/' : machine.serializePath(this.#record);
-    }
-    set pathname(value) {
-        if (machine.hasAnOpaquePath(this.#full())) return;
-        this.#record.path = [];
-        this.#set(String(value), 'path start');
-    }
+    get pathname() { return this.#href.slice(this.#pathStart, this.#searchStart); }
+    set pathname(value) { this.#set(PATHNAME, value); }
 
     get search() {
-        if (this.#plain) return this.#plain[4] === '?' ? '' : this.#plain[4] ?? '';
-        return this.#record.query ? '?' + this.#record.query : '';
+        return this.#hashStart - this.#searchStart > 1 ? this.#href.slice(this.#searchStart, this.#hashStart) : '';
     }
     set search(value) {
-        value = String(value);
-        this.#full().query = value === '' ? null : '';
-        if (value !== '') this.#set(value[0] === '?' ? value.slice(1) : value, 'query');
-        this.#syncParams();
+        this.#set(SEARCH, value);
+        if (this.#params !== null) setPairs(this.#params, this.search);
     }
 
     get searchParams() {
-        if (!this.#params) {
-            this.#params = new URLSearchParams(this.search);
-            onChange(this.#params, (text) => (this.#full().query = text === '' ? null : text));
+        if (this.#params === null) {
+            this.#params = new URLSearchParams(NONE);
+            setPairs(this.#params, this.search);
+            onChange(this.#params, (text) => this.#set(SEARCH, text));
         }
         return this.#params;
     }
 
-    get hash() {
-        return this.#plain || !this.#record.fragment ? '' : '#' + this.#record.fragment;
-    }
-    set hash(value) {
-        value = String(value);
-        this.#full().fragment = value === '' ? null : '';
-        if (value !== '') this.#set(value[0] === '#' ? value.slice(1) : value, 'fragment');
-    }
+    get hash() { return this.#href.length - this.#hashStart > 1 ? this.#href.slice(this.#hashStart) : ''; }
+    set hash(value) { this.#set(HASH, value); }
 
-    toString() { return this.href; }
-    toJSON() { return this.href; }
-    get [Symbol.toStringTag]() { return 'URL'; }
+    toString() { return this.#href; }
+    toJSON() { return this.#href; }
 }
 
-for (const name of ['href', 'origin', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname',
-    'search', 'searchParams', 'hash', 'toString', 'toJSON'])
-    Object.defineProperty(URL.prototype, name, { enumerable: true });
+declare(URL, {
+    constructor: 1,
+    is: isURL,
+    statics: { canParse: [DOMString, optional(DOMString)], parse: [DOMString, optional(DOMString)] },
+    operations: { toString: [], toJSON: [] },
+    attributes: {
+        href: DOMString, origin: readonly, protocol: DOMString, username: DOMString, password: DOMString, host: DOMString,
+        hostname: DOMString, port: DOMString, pathname: DOMString, search: DOMString, searchParams: readonly, hash: DOMString,
+    },
+});
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+// ---- application/x-www-form-urlencoded
 
-function decodePart(text) {
-    text = text.replaceAll('+', ' ');
-    if (!text.includes('%')) return text.toWellFormed();
-    const bytes = encoder.encode(text);
-    const out = new Uint8Array(bytes.length);
-    let n = 0;
-    for (let i = 0; i < bytes.length; i++) {
-        const hex = bytes[i] === 0x25 && i + 2 < bytes.length ? String.fromCharCode(bytes[i + 1], bytes[i + 2]) : '';
-        if (/^[0-9A-Fa-f]{2}$/.test(hex)) {
-            out[n++] = parseInt(hex, 16);
-            i += 2;
-        } else out[n++] = bytes[i];
+const CODED = /[%+]/;
+const PLAIN = /^[\w*.-]*$/;
+const decoded = (text) => (CODED.test(text) ? host.formDecode(text) : text);
+const encoded = (text) => (PLAIN.test(text) ? text : host.formEncode(text));
+
+function parsed(query) {
+    const pairs = [];
+    for (let at = query[0] === '?' ? 1 : 0; at < query.length;) {
+        let end = query.indexOf('&', at);
+        if (end < 0) end = query.length;
+        if (end > at) {
+            const part = query.slice(at, end);
+            const equals = part.indexOf('=');
+            pairs.push(equals < 0 ? [decoded(part), ''] : [decoded(part.slice(0, equals)), decoded(part.slice(equals + 1))]);
+        }
+        at = end + 1;
     }
-    return decoder.decode(out.subarray(0, n));
+    return pairs;
 }
 
-function encodePart(text) {
-    if (/^[\w*.-]*$/.test(text)) return text;
-    let out = '';
-    for (const b of encoder.encode(text)) {
-        const c = String.fromCharCode(b);
-        if (b === 0x20) out += '+';
-        else if (/[\w*.-]/.test(c)) out += c;
-        else out += '%' + (b < 16 ? '0' : '') + b.toString(16).toUpperCase();
-    }
-    return out;
+// (sequence<sequence<USVString>> or record<USVString, USVString> or USVString) -> pairs.
+const pair = sequence(USVString);
+const named = record(USVString, USVString);
+function pairsOf(init, what) {
+    if ((typeof init !== 'object' && typeof init !== 'function') || init === null) return parsed(USVString(init, what));
+    const method = init[Symbol.iterator];
+    if (method === undefined || method === null) return named(init, what);
+    if (typeof method !== 'function') throw new TypeError(`${what}: its iterator is not a function`);
+    const list = sequenceFrom(init, method, pair, what);
+    for (const entry of list) if (entry.length !== 2) throw new TypeError(`${what}: each pair must have two parts`);
+    return list;
 }
 
-let onChange, setPairs; // URL's half
-export let isURLSearchParams;
+let pairsOfParams;
 
 export class URLSearchParams {
     #pairs = [];
-    #changed = null;
+    #changed = null; // tells the URL
 
     constructor(init = '') {
-        if (typeof init === 'object' && init !== null) {
-            if (typeof init[Symbol.iterator] === 'function') {
-                for (const pair of init) {
-                    const [...two] = pair;
-                    if (two.length !== 2) throw new TypeError('URLSearchParams: each pair must have two parts');
-                    this.#pairs.push([String(two[0]).toWellFormed(), String(two[1]).toWellFormed()]);
-                }
-            } else
-                for (const name of Object.keys(init))
-                    this.#pairs.push([name.toWellFormed(), String(init[name]).toWellFormed()]);
-        } else {
-            init = String(init);
-            this.#parse(init[0] === '?' ? init.slice(1) : init);
-        }
+        if (init !== NONE) this.#pairs = pairsOf(init, 'URLSearchParams, argument 1');
     }
 
     static {
         isURLSearchParams = (value) => typeof value === 'object' && value !== null && #pairs in value;
+        pairsOfParams = (params) => params.#pairs;
         onChange = (params, changed) => (params.#changed = changed);
-        setPairs = (params, query) => params.#parse(query);
+        setPairs = (params, query) => (params.#pairs = parsed(query));
     }
 
-    #parse(query) {
-        this.#pairs = [];
-        for (const part of query.split('&')) {
-            if (part === '') continue;
-            const eq = part.indexOf('=');
-            if (eq < 0) this.#pairs.push([decodePart(part), '']);
-            else this.#pairs.push([decodePart(part.slice(0, eq)), decodePart(part.slice(eq + 1))]);
-        }
+    #change() {
+        if (this.#changed !== null) this.#changed(this.toString());
     }
 
     get size() { return this.#pairs.length; }
 
     append(name, value) {
-        this.#pairs.push([String(name).toWellFormed(), String(value).toWellFormed()]);
-        this.#changed?.(this.toString());
+        this.#pairs.push([name, value]);
+        this.#change();
     }
 
     delete(name, value) {
-        name = String(name);
-        this.#pairs = this.#pairs.filter((p) => p[0] !== name || (value !== undefined && p[1] !== String(value)));
-        this.#changed?.(this.toString());
+        this.#pairs = this.#pairs.filter((p) => p[0] !== name || (value !== undefined && p[1] !== value));
+        this.#change();
     }
 
     get(name) {
-        name = String(name);
-        return this.#pairs.find((p) => p[0] === name)?.[1] ?? null;
+        for (const p of this.#pairs) if (p[0] === name) return p[1];
+        return null;
     }
 
     getAll(name) {
-        name = String(name);
-        return this.#pairs.filter((p) => p[0] === name).map((p) => p[1]);
+        const all = [];
+        for (const p of this.#pairs) if (p[0] === name) all.push(p[1]);
+        return all;
     }
 
     has(name, value) {
-        name = String(name);
-        return this.#pairs.some((p) => p[0] === name && (value === undefined || p[1] === String(value)));
+        for (const p of this.#pairs) if (p[0] === name && (value === undefined || p[1] === value)) return true;
+        return false;
     }
 
     set(name, value) {
-        name = String(name).toWellFormed();
-        value = String(value).toWellFormed();
         const first = this.#pairs.find((p) => p[0] === name);
         if (first) {
             first[1] = value;
             this.#pairs = this.#pairs.filter((p) => p === first || p[0] !== name);
         } else this.#pairs.push([name, value]);
-        this.#changed?.(this.toString());
+        this.#change();
     }
 
     sort() {
         this.#pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
-        this.#changed?.(this.toString());
+        this.#change();
     }
-
-    forEach(callback, self) {
-        for (const [name, value] of this) callback.call(self, value, name, this);
-    }
-
-    *entries() { for (let i = 0; i < this.#pairs.length; i++) yield [...this.#pairs[i]]; }
-    *keys() { for (let i = 0; i < this.#pairs.length; i++) yield this.#pairs[i][0]; }
-    *values() { for (let i = 0; i < this.#pairs.length; i++) yield this.#pairs[i][1]; }
 
     toString() {
-        return this.#pairs.map(([name, value]) => `${encodePart(name)}=${encodePart(value)}`).join('&');
+        let text = '';
+        for (const [name, value] of this.#pairs) text += `${text === '' ? '' : '&'}${encoded(name)}=${encoded(value)}`;
+        return text;
     }
-
-    get [Symbol.toStringTag]() { return 'URLSearchParams'; }
 }
-URLSearchParams.prototype[Symbol.iterator] = URLSearchParams.prototype.entries;
+
+declare(URLSearchParams, {
+    is: isURLSearchParams,
+    operations: {
+        append: [USVString, USVString],
+        delete: [USVString, optional(USVString)],
+        get: [USVString],
+        getAll: [USVString],
+        has: [USVString, optional(USVString)],
+        set: [USVString, USVString],
+        sort: [],
+        toString: [],
+    },
+    attributes: { size: readonly },
+    iterable: pairsOfParams,
+});

@@ -55,13 +55,13 @@ static int run(struct worker *w, const char *snapshot, const struct zygote_optio
     if (error)
         return fail(snapshot, error);
     engine_start(&w->clock);
-    const char *what = v8c_blob_check(&w->base, natives);
+    const char *what = v8c_blob_check(&w->base, natives_all());
     if (what) {
         fprintf(stderr, "hearth-zygote: snapshot=%s why=\"%s\"\n", snapshot, what);
         return 1;
     }
     allocator_start();
-    cell_prepare(w, natives);
+    cell_prepare(w, natives_all());
     zygote_warm(w);
     allocator_tidy();
     error = zygote_run(w, options, &what);

@@ -1,5 +1,6 @@
 #include "runtime/worker/natives.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,9 @@
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/json_shape.h"
 #include "runtime/worker/natives_call.h"
-#include "runtime/worker/natives_crypto.h"
 #include "runtime/worker/request.h"
 #include "runtime/worker/script.h"
 #include "runtime/worker/slice.h"
-#include "runtime/worker/text.h"
 #include "runtime/worker/worker.h"
 
 struct isolate *natives_isolate(const struct v8c_call *c)
@@ -491,7 +490,7 @@ static void native_utf8_encode(struct v8c_call *c)
 static void native_utf8_decode(struct v8c_call *c)
 {
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
-    if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !text_is_utf8(bytes.data, bytes.len))
+    if (v8c_bool_value(c->isolate, v8c_call_arg(c, 1)) && !v8c_is_utf8(bytes.data, bytes.len))
         return;
     struct v8c_value *text =
         v8c_string_utf8(c->isolate, bytes.data ? bytes.data : (uint8_t *)"", bytes.len);
@@ -546,33 +545,6 @@ static void native_parse_json(struct v8c_call *c)
         v8c_call_return(c, value);
 }
 
-static void convert_domain(struct v8c_call *c, char *(*convert)(const char *))
-{
-    char domain[1024];
-    struct v8c_value *text = natives_string(c, 0);
-    if (!text)
-        return;
-    size_t len = v8c_string_write_utf8(c->isolate, text, domain, sizeof(domain));
-    v8c_call_return(c, v8c_null(c->isolate));
-    if (len == sizeof(domain) || memchr(domain, '\0', len))
-        return;
-    domain[len] = '\0';
-    char *out = convert(domain);
-    if (out)
-        v8c_call_return(c, v8c_string_utf8(c->isolate, out, strlen(out)));
-    free(out);
-}
-
-static void native_to_ascii(struct v8c_call *c)
-{
-    convert_domain(c, text_domain_to_ascii);
-}
-
-static void native_to_unicode(struct v8c_call *c)
-{
-    convert_domain(c, text_domain_to_unicode);
-}
-
 static void native_find(struct v8c_call *c)
 {
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
@@ -593,7 +565,7 @@ static void native_constant(struct v8c_call *c)
     v8c_call_return(c, v8c_call_data(c));
 }
 
-const struct v8c_native_entry natives[] = {
+static const struct v8c_native_entry natives_core[] = {
     {"respond", native_respond},
     {"write", native_write},
     {"relay", native_relay},
@@ -618,8 +590,6 @@ const struct v8c_native_entry natives[] = {
     {"utf8Decode", native_utf8_decode},
     {"find", native_find},
     {"parseJson", native_parse_json},
-    {"toAscii", native_to_ascii},
-    {"toUnicode", native_to_unicode},
     {"sub", native_sub},
     {"subWrite", native_sub_write},
     {"subFeed", native_sub_feed},
@@ -630,14 +600,31 @@ const struct v8c_native_entry natives[] = {
     {"whereThrown", native_where_thrown},
     {"actor", native_actor},
     {"constant", native_constant},
-    NATIVES_CRYPTO,
     {0},
 };
 
+static const struct v8c_native_entry *const tables[] = {natives_core, natives_text, natives_url,
+                                                        natives_codec, natives_crypto};
+
+const struct v8c_native_entry *natives_all(void)
+{
+    static struct v8c_native_entry all[NATIVES_MAX + 1];
+    size_t count = 0;
+    if (all[0].call)
+        return all;
+    for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+        for (const struct v8c_native_entry *n = tables[t]; n->call; n++) {
+            assert(count < NATIVES_MAX);
+            all[count++] = *n;
+        }
+    return all;
+}
+
 struct v8c_value *natives_object(struct v8c_isolate *v8)
 {
+    const struct v8c_native_entry *all = natives_all();
     struct v8c_value *object = v8c_object_new(v8);
-    for (unsigned i = 0; natives[i].call; i++)
-        v8c_define(v8, object, v8c_key(v8, natives[i].name), v8c_function_new(v8, i), NULL);
+    for (unsigned i = 0; all[i].call; i++)
+        v8c_define(v8, object, v8c_key(v8, all[i].name), v8c_function_new(v8, i), NULL);
     return object;
 }

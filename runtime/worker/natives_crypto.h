@@ -75,22 +75,4 @@ void native_key_agree(struct v8c_call *);
 void native_key_encapsulate(struct v8c_call *);
 void native_key_decapsulate(struct v8c_call *);
 
-/* For the table in natives.c. */
-#define NATIVES_CRYPTO                                                                             \
-    {"digest", native_digest}, {"digestStart", native_digest_start},                               \
-        {"digestUpdate", native_digest_update}, {"digestEnd", native_digest_end},                  \
-        {"hmac", native_hmac}, {"hkdf", native_hkdf}, {"pbkdf2", native_pbkdf2},                   \
-        {"equalBytes", native_equal_bytes}, {"cipher", native_cipher},                             \
-        {"keySecret", native_key_secret}, {"keyRandom", native_key_random},                        \
-        {"keyBytes", native_key_bytes}, {"keyLength", native_key_length},                          \
-        {"base64url", native_base64url}, {"keyGenerate", native_key_generate},                     \
-        {"keyRead", native_key_read}, {"keyWrite", native_key_write},                              \
-        {"keyOfParts", native_key_of_parts}, {"keyParts", native_key_parts},                       \
-        {"keySign", native_key_sign}, {"keyVerify", native_key_verify},                            \
-        {"keyCrypt", native_key_crypt}, {"keyAgree", native_key_agree},                            \
-        {"keyEncapsulate", native_key_encapsulate},                                                \
-    {                                                                                              \
-        "keyDecapsulate", native_key_decapsulate                                                   \
-    }
-
 #endif

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "runtime/worker/isolate.h"
+#include "runtime/worker/natives.h"
 #include "runtime/worker/natives_call.h"
 #include "runtime/worker/natives_crypto.h"
 #include "runtime/worker/natives_crypto_parts.h"
@@ -429,3 +430,32 @@ void native_equal_bytes(struct v8c_call *c)
     struct v8c_bytes a = crypto_bytes(c, 0), b = crypto_bytes(c, 1);
     v8c_call_return_bool(c, a.len == b.len && CRYPTO_memcmp(a.data, b.data, a.len) == 0);
 }
+
+const struct v8c_native_entry natives_crypto[] = {
+    {"digest", native_digest},
+    {"digestStart", native_digest_start},
+    {"digestUpdate", native_digest_update},
+    {"digestEnd", native_digest_end},
+    {"hmac", native_hmac},
+    {"hkdf", native_hkdf},
+    {"pbkdf2", native_pbkdf2},
+    {"equalBytes", native_equal_bytes},
+    {"cipher", native_cipher},
+    {"keySecret", native_key_secret},
+    {"keyRandom", native_key_random},
+    {"keyBytes", native_key_bytes},
+    {"keyLength", native_key_length},
+    {"base64url", native_base64url},
+    {"keyGenerate", native_key_generate},
+    {"keyRead", native_key_read},
+    {"keyWrite", native_key_write},
+    {"keyOfParts", native_key_of_parts},
+    {"keyParts", native_key_parts},
+    {"keySign", native_key_sign},
+    {"keyVerify", native_key_verify},
+    {"keyCrypt", native_key_crypt},
+    {"keyAgree", native_key_agree},
+    {"keyEncapsulate", native_key_encapsulate},
+    {"keyDecapsulate", native_key_decapsulate},
+    {0},
+};

@@ -63,7 +63,7 @@ int v8c_main(int argc, char **argv)
     }
     engine_start(NULL);
     /* webidl.js compiles what it declares; isolates that run scripts may not. */
-    const struct v8c_isolate_params params = {.natives = natives, .may_eval = true};
+    const struct v8c_isolate_params params = {.natives = natives_all(), .may_eval = true};
     const char *why = NULL;
     struct v8c_isolate *v8 = v8c_snapshot_new(&params, &why);
     if (!v8) {

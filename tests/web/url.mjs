@@ -44,10 +44,28 @@ const ROWS = [
     ['https://xn--fa-hia.example/', , 'https://xn--fa-hia.example/'],
     ['https://XN--FA-HIA.example/', , 'https://xn--fa-hia.example/'],
     ['https://xn--ls8h.la/', , 'https://xn--ls8h.la/'],
-    ['https://xn--0.example/', , null],
-    ['https://xn--.example/', , null],
-    ['https://xn--a.example/', , null],
-    ['https://a.xn--abc-.example/', , null],
+    // An ASCII domain is what it is, punycode or not ("domain to ASCII", beStrict false).
+    ['https://xn--0.example/', , 'https://xn--0.example/'],
+    ['https://XN--.example/', , 'https://xn--.example/'],
+    ['https://a.xn--abc-.example/', , 'https://a.xn--abc-.example/'],
+    // Beside a label that is not ASCII it is decoded.
+    ['https://ü.xn--0.example/', , null],
+    ['https://♥.net/', , 'https://xn--g6h.net/'],
+    ['https://😀:😀@😀.la/😀?😀#😀', , 'https://%F0%9F%98%80:%F0%9F%98%80@xn--e28h.la/%F0%9F%98%80?%F0%9F%98%80#%F0%9F%98%80'],
+    ['https://\ud800x/', , null],
+    ['https://example.com/\ud800', , 'https://example.com/%EF%BF%BD'],
+    ['https://a\u200cb/', , null],
+    ['https://\u00ad/', , null],
+    ['https://ab\u00adc.example/', , 'https://abc.example/'],
+    ['https://ｅｘａｍｐｌｅ.com/', , 'https://example.com/'],
+    ['https://example。com/', , 'https://example.com/'],
+    ['web+demo:/.//not-a-host/', , 'web+demo:/.//not-a-host/'],
+    ['javascript://a/b', , 'javascript://a/b'],
+    ['data:text/plain,a b#c', , 'data:text/plain,a b#c'],
+    ['file://localhost/x', , 'file:///x'],
+    ['http://0x100000000/', , null],
+    ['http://[::1.2.3.4]/', , 'http://[::102:304]/'],
+    ['blob:https://example.com/id', , 'blob:https://example.com/id'],
     ['https://a_b.ab--c_d.xn--fa-hia.example/', , 'https://a_b.ab--c_d.xn--fa-hia.example/'],
     ['https://_x.-a.b-.example/', , 'https://_x.-a.b-.example/'],
 ];
@@ -58,6 +76,97 @@ export default suite({
             equal(URL.parse(input, base)?.href ?? null, href, input);
             equal(URL.canParse(input, base), href !== null, input);
         }
+    },
+    'the parts of odd urls': () => {
+        const rows = [
+            ['web+demo:/.//p?q#f', ['web+demo:', '', '', '', '', '//p', '?q', '#f'], '', 'null'],
+            ['mailto:a:80', ['mailto:', '', '', '', '', 'a:80', '', ''], '', 'null'],
+            ['foo://u:p@h:80?#', ['foo:', 'u', 'p', 'h', '80', '', '', ''], 'h:80', 'null'],
+            ['https://u@h/', ['https:', 'u', '', 'h', '', '/', '', ''], 'h', 'https://h'],
+            ['https://:p@h:1/', ['https:', '', 'p', 'h', '1', '/', '', ''], 'h:1', 'https://h:1'],
+            ['ws://[::1]:81/:90', ['ws:', '', '', '[::1]', '81', '/:90', '', ''], '[::1]:81', 'ws://[::1]:81'],
+            ['file:///a:b', ['file:', '', '', '', '', '/a:b', '', ''], '', 'null'],
+            ['foo:///:80', ['foo:', '', '', '', '', '/:80', '', ''], '', 'null'],
+            ['blob:https://u:p@h:8443/x', ['blob:', '', '', '', '', 'https://u:p@h:8443/x', '', ''], '', 'https://h:8443'],
+            ['blob:ftp://h/x', ['blob:', '', '', '', '', 'ftp://h/x', '', ''], '', 'null'],
+            ['blob:blob:https://h/x', ['blob:', '', '', '', '', 'blob:https://h/x', '', ''], '', 'null'],
+        ];
+        for (const [input, expected, host, origin] of rows) {
+            const u = new URL(input);
+            equal([...parts(u), u.host, u.origin], [...expected, host, origin], input);
+        }
+    },
+    'setters leave what they cannot set': () => {
+        const set = (href, part, value) => {
+            const u = new URL(href);
+            u[part] = value;
+            return u.href;
+        };
+        equal(set('mailto:a', 'hostname', 'b'), 'mailto:a');
+        equal(set('mailto:a', 'pathname', 'b'), 'mailto:a');
+        equal(set('file:///x', 'port', '1'), 'file:///x');
+        equal(set('file:///x', 'username', 'a'), 'file:///x');
+        equal(set('https://h/', 'protocol', 'foo'), 'https://h/');
+        equal(set('https://h:8080/', 'port', ''), 'https://h/');
+        equal(set('https://h/', 'port', '65536'), 'https://h/');
+        equal(set('https://h/', 'port', '80a'), 'https://h:80/');
+        equal(set('https://h/', 'host', 'x:9/y'), 'https://x:9/');
+        equal(set('https://h/', 'hostname', 'x:9'), 'https://h/');
+        equal(set('https://h/', 'hostname', ''), 'https://h/');
+        equal(set('https://h/', 'host', 'ü'), 'https://xn--tda/');
+        equal(set('https://h/', 'username', '😀@'), 'https://%F0%9F%98%80%40@h/');
+        equal(set('https://h/a', 'pathname', '?#'), 'https://h/%3F%23');
+        equal(set('https://h/?a', 'search', '?'), 'https://h/?');
+        equal(set('https://h/#a', 'hash', ''), 'https://h/');
+        equal(set('https://h/', 'hash', '\ud800'), 'https://h/#%EF%BF%BD');
+    },
+    'URL as it is declared': () => {
+        equal(URL.length, 1);
+        equal(URL.canParse.length, 1);
+        equal(Object.getOwnPropertyDescriptor(URL.prototype, 'searchParams').set, undefined);
+        equal(Object.prototype.toString.call(new URL('a:b')), '[object URL]');
+        equal(Object.prototype.toString.call(new URLSearchParams()), '[object URLSearchParams]');
+        equal(URLSearchParams.length, 0);
+        equal(URLSearchParams.prototype[Symbol.iterator] === URLSearchParams.prototype.entries, true);
+        throws(() => URL('a:b'), TypeError);
+        throws(() => URL.canParse(), TypeError);
+        throws(() => URL.prototype.href, TypeError);
+        throws(() => URLSearchParams.prototype.size, TypeError);
+        throws(() => new URLSearchParams().append('a'), TypeError);
+        const u = new URL('https://example.com/?a');
+        equal(u.searchParams === u.searchParams, true);
+    },
+    'URLSearchParams of what there is': () => {
+        equal(String(new URLSearchParams(undefined)), '');
+        equal(String(new URLSearchParams(null)), 'null=');
+        equal(String(new URLSearchParams({ '\ud800': '1', '\ufffd': '2' })), '%EF%BF%BD=2');
+        equal(String(new URLSearchParams(new URLSearchParams('a=1&a=2'))), 'a=1&a=2');
+        equal(String(new URLSearchParams(new Map([['a', 1]]))), 'a=1');
+        equal([...new URLSearchParams('\ufeffa=%EF%BB%BFb&%ff=%f')], [['\ufeffa', '\ufeffb'], ['\ufffd', '%f']]);
+        equal([...new URLSearchParams('??a=b')], [['?a', 'b']]);
+        equal([...new URLSearchParams('&&a&=&b==c')], [['a', ''], ['', ''], ['b', '=c']]);
+        throws(() => new URLSearchParams([['a', 'b', 'c']]), TypeError);
+        throws(() => new URLSearchParams({ [Symbol.iterator]: 1 }), TypeError);
+        throws(() => new URLSearchParams(['ab', 1]), TypeError);
+    },
+    'URLSearchParams while it is walked': () => {
+        const p = new URLSearchParams('a=1&b=2&c=3');
+        const seen = [];
+        for (const [name] of p) {
+            seen.push(name);
+            p.delete(name);
+        }
+        equal(seen, ['a', 'c']);
+        equal(String(p), 'b=2');
+        p.delete('b', undefined);
+        equal(p.size, 0);
+        const it = new URLSearchParams('a=1').entries();
+        equal(Object.prototype.toString.call(it), '[object URLSearchParams Iterator]');
+    },
+    'sort is by code units, and stable': () => {
+        const p = new URLSearchParams('\uffff=1&😀=2&a=3&a=1');
+        p.sort();
+        equal([...p], [['a', '3'], ['a', '1'], ['😀', '2'], ['\uffff', '1']]);
     },
     'a bad url throws': () => {
         throws(() => new URL('nothing'), TypeError);
@@ -109,6 +218,12 @@ export default suite({
         equal([...p], [['c', '3']]);
         p.delete('c');
         equal(u.href, 'https://example.com/');
+        p.append('ä', '\'"');
+        equal(u.href, 'https://example.com/?%C3%A4=%27%22');
+        u.href = 'https://example.com/?x#h';
+        equal(String(p), 'x=');
+        p.sort();
+        equal(u.href, 'https://example.com/?x=#h');
     },
     'URLSearchParams: parse, list, change': () => {
         const p = new URLSearchParams('?a=1&a=2&b=%C3%A4+x&c&=d&%zz=%');

@@ -102,6 +102,49 @@ static void strings_keep_their_units(void **state)
     world_close(&w);
 }
 
+/* From 32 bytes or units on text is read by vectors, if it is well-formed. */
+static void long_strings_are_as_short_ones(void **state)
+{
+    static const struct {
+        const char *what, *piece, *tail;
+        size_t units; /* of a piece */
+        bool is_latin1;
+    } rows[] = {
+        {"ASCII", "a", "", 1, true},
+        {"Latin-1", "a\xc3\xa9", "", 2, true},
+        {"two bytes each", "a\xe2\x82\xac", "", 2, false},
+        {"pairs", "a\xf0\x9f\x98\x80", "", 3, false},
+        {"malformed at its end", "a\xc3\xa9", "\xc3", 2, false},
+        {"malformed, of ASCII", "a", "\xff", 1, false},
+    };
+    struct world w;
+    world_open(&w, (struct v8c_isolate_params){0});
+    for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++) {
+        char text[512] = "", out[512], expected[512];
+        enum { PIECES = 40 };
+        for (int i = 0; i < PIECES; i++)
+            strcat(text, rows[r].piece);
+        strcpy(expected, text);
+        strcat(expected, rows[r].tail[0] ? "\xef\xbf\xbd" : "");
+        strcat(text, rows[r].tail);
+        assert_int_equal(v8c_is_utf8(text, strlen(text)), !rows[r].tail[0]);
+        struct v8c_value *value = v8c_string_utf8(w.isolate, text, strlen(text));
+        size_t len = strlen(expected), units;
+        assert_int_equal(v8c_string_length(value), PIECES * rows[r].units + !!rows[r].tail[0]);
+        assert_int_equal(v8c_string_is_latin1(value), rows[r].is_latin1);
+        assert_int_equal(v8c_string_utf8_length(w.isolate, value), len);
+        assert_int_equal(v8c_string_write_utf8(w.isolate, value, out, sizeof(out)), len);
+        assert_memory_equal(out, expected, len);
+        assert_int_equal(v8c_string_write_utf8(w.isolate, value, out, len), len);
+        size_t some = v8c_string_write_utf8_part(w.isolate, value, out, len - 1, &units);
+        assert_in_range(some, len - 4, len - 1); /* not a part of the last one */
+        assert_memory_equal(out, expected, some);
+        assert_in_range(units, v8c_string_length(value) - 2, v8c_string_length(value) - 1);
+    }
+    assert_true(v8c_is_utf8("", 0));
+    world_close(&w);
+}
+
 static void count_free(void *arg)
 {
     ++*(int *)arg;
@@ -196,6 +239,7 @@ int values_tests(void)
         cmocka_unit_test(type_of_each_value),
         cmocka_unit_test(numbers_go_in_and_come_out),
         cmocka_unit_test(strings_keep_their_units),
+        cmocka_unit_test(long_strings_are_as_short_ones),
         cmocka_unit_test(external_string_is_freed_once),
         cmocka_unit_test(properties),
         cmocka_unit_test(getters_run_and_their_exceptions_are_errors),

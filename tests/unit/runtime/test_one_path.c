@@ -1,6 +1,6 @@
 /* The path on which routes are matched is the path that scripts see: dataplane/world/url_path.c
- * against the URL class of the runtime, which is whatwg-url's state machine. Random targets; the
- * first that differs is printed. */
+ * against the URL class of the runtime, which is ada's parser. Random targets; the first that
+ * differs is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

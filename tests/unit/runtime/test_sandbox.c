@@ -278,7 +278,7 @@ static bool v8_works_inside(const char *blob_path)
     struct v8c_blob blob = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
                             (size_t)st.st_size};
     engine_start(NULL);
-    const struct v8c_isolate_params params = {.blob = &blob, .natives = natives};
+    const struct v8c_isolate_params params = {.blob = &blob, .natives = natives_all()};
     struct v8c_isolate *v8 = v8c_isolate_new(&params, NULL);
     int status = in_cell(works_in_isolate, v8);
     return report(status == 0, "V8 compiles and collects inside", status);

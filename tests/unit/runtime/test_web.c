@@ -23,8 +23,8 @@ static void every_line_of_the_suite_is_ok(void **state)
     harness_start(&h);
     const struct harness_binding to_itself[] = {{"SELF", 1}, {0}};
     bool calls = strcmp(suite, "calls.mjs") == 0;
-    harness_bundle(&h, 1, modules, count, "{\"NAME\":\"value\",\"LIST\":[1,2]}", "{\"cpu_ms\":5000}",
-                   calls ? to_itself : NULL);
+    harness_bundle(&h, 1, modules, count, "{\"NAME\":\"value\",\"LIST\":[1,2]}",
+                   "{\"cpu_ms\":5000}", calls ? to_itself : NULL);
     uint32_t job = harness_open(
         &h, 1, "POST", "https://test.example/path?a=1",
         "host: test.example\nx-two: one\nx-two: two\ncontent-type: text/plain\n", true);
