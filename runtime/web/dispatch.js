@@ -7,6 +7,7 @@ import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
+import { forgetListeners, listenerOfFetch } from './service_worker.js';
 import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';
@@ -24,11 +25,12 @@ let env;
 
 const writing = new Map(); // ref -> {wake, cancel} of a response body that streams
 
-// The worker: the main module's default export, the script's vars and the names of its service bindings, in the order of their
-// indexes. False: there is no handler.
+// The worker: the main module's default export (undefined: there is none, but perhaps a listener), the script's vars and the names of
+// its service bindings, in the order of their indexes. False: there is no handler.
 export function load(exported, vars, services) {
+    if (vars === undefined) forgetListeners(); // the script goes
     handler = exported;
-    handle = handler?.fetch;
+    handle = handler?.fetch ?? listenerOfFetch();
     env = vars;
     for (let i = 0; i < services?.length; i++)
         defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });

@@ -200,6 +200,11 @@ let listenersOf, keep; // a target's list of {type, callback, isCapture, isOnce,
 
 export let isEventTarget;
 
+// Of the global object: for another script.
+export function forgetListeners() {
+    globalListeners = null;
+}
+
 export class EventTarget {
     #listeners = null;
 

@@ -13,7 +13,7 @@ import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { Event, EventTarget } from './event.js';
 import {
-    CloseEvent, CustomEvent, ErrorEvent, ExtendableEvent, FetchEvent, MessageEvent, ProgressEvent, PromiseRejectionEvent, requestsBy,
+    CloseEvent, CustomEvent, ErrorEvent, MessageEvent, ProgressEvent, PromiseRejectionEvent,
 } from './event_kinds.js';
 import { fetch } from './fetch.js';
 import { FormData } from './form_data.js';
@@ -29,10 +29,11 @@ import {
 } from './performance.js';
 import { forgetRandom, installRandom } from './random.js';
 import { onRejection } from './report.js';
-import { abortClient, isRequest, Request } from './request.js';
+import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
+import { ExtendableEvent, FetchEvent } from './service_worker.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
 import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';
@@ -56,7 +57,6 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 installGlobal();
-requestsBy(isRequest);
 hidden({
     AbortController, AbortSignal, Blob, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException,
     DecompressionStream, ErrorEvent, Event, EventTarget, ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers,

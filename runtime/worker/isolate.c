@@ -211,7 +211,8 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     }
     if (!v8c_bool_value(i->v8, has_fetch)) {
         static const char text[] =
-            "the script has no handler: its main module must `export default { fetch }`";
+            "the script has no handler: its main module must `export default { fetch }`, or listen "
+            "for \"fetch\"";
         log_load_failure(i, text, sizeof(text) - 1);
         return false;
     }
