@@ -33,7 +33,6 @@ import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
-import { ExtendableEvent, FetchEvent } from './service_worker.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
 import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';
@@ -58,17 +57,16 @@ delete globalThis.__host;
 installRandom();
 installGlobal();
 hidden({
-    AbortController, AbortSignal, Blob, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DOMException,
-    DecompressionStream, ErrorEvent, Event, EventTarget, ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers,
-    IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PerformanceEntry, PerformanceMark,
-    PerformanceMeasure, PerformanceObserver, PerformanceObserverEntryList, ProgressEvent, PromiseRejectionEvent, QuotaExceededError,
-    Request, Response, Scheduler, ServiceWorkerGlobalScope, SubtleCrypto, TaskController, TaskPriorityChangeEvent, TaskSignal,
-    TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, WorkerGlobalScope, console,
-    ...streams,
+    AbortController, AbortSignal, Blob, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DecompressionStream, DOMException,
+    ErrorEvent, Event, EventTarget, ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream,
+    MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure,
+    PerformanceObserver, PerformanceObserverEntryList, ProgressEvent, PromiseRejectionEvent, QuotaExceededError, Request, Response,
+    Scheduler, ServiceWorkerGlobalScope, SubtleCrypto, TaskController, TaskPriorityChangeEvent, TaskSignal, TextDecoder,
+    TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, WorkerGlobalScope, console, ...streams,
 });
 shown({
-    atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask, reportError, scheduler,
-    setInterval, setTimeout, structuredClone,
+    atob, btoa, clearInterval, clearTimeout, crypto, fetch, navigator, performance, queueMicrotask, reportError,
+    scheduler, setInterval, setTimeout, structuredClone,
 });
 
 warmUp();

@@ -1,11 +1,11 @@
-// Workers' IdentityTransformStream and FixedLengthStream, and streams that go to another owner (Streams 8).
+// Streams beyond the standard's classes: Workers' IdentityTransformStream and FixedLengthStream, and streams that go to another owner
+// (Streams 8).
 import { addAlgorithm } from './abort.js';
 import { clone, dataCloneError, transferable } from './clone.js';
 import { viewOf } from './encoding.js';
-import { ReadableStream, TransformStream, WritableStream } from './streams/index.js';
-import { isReadable } from './streams/readable.js';
-import { isTransform, setSides } from './streams/transform.js';
-import { isWritable } from './streams/writable.js';
+import { isReadable, ReadableStream } from './streams/readable.js';
+import { isTransform, PAIR, TransformStream } from './streams/transform.js';
+import { isWritable, WritableStream } from './streams/writable.js';
 import { declare, enforceRange, isBufferSource, required, unsignedLongLong } from './webidl.js';
 
 // ---- transfer: the old stream is locked, and the new one reads from it or writes to it. Chunks are cloned, as they would be on their
@@ -57,9 +57,7 @@ transferable(isWritable, moveWritable);
 transferable(isTransform, (stream) => {
     const { readable, writable } = stream;
     if (readable.locked || writable.locked) throw dataCloneError('a stream that is locked can not be transferred');
-    const made = new TransformStream();
-    setSides(made, moveReadable(readable), moveWritable(writable));
-    return made;
+    return new TransformStream(PAIR, { readable: moveReadable(readable), writable: moveWritable(writable) });
 });
 
 // ---- Workers' streams of bytes
@@ -118,15 +116,21 @@ function bytePair(left) {
     return { readable, writable };
 }
 
+let isIdentity;
+
 export class IdentityTransformStream extends TransformStream {
-    constructor() {
-        super();
-        const { readable, writable } = bytePair(undefined);
-        setSides(this, readable, writable);
+    #brand;
+
+    constructor(key = undefined, pair = undefined) {
+        super(PAIR, key === PAIR ? pair : bytePair(undefined));
+    }
+
+    static {
+        isIdentity = (value) => typeof value === 'object' && value !== null && #brand in value;
     }
 }
 
-declare(IdentityTransformStream, {});
+declare(IdentityTransformStream, { is: isIdentity });
 
 const lengths = new WeakMap(); // the readable side of a FixedLengthStream -> its length
 // undefined: not known.
@@ -136,10 +140,9 @@ export class FixedLengthStream extends IdentityTransformStream {
     constructor(length) {
         required(arguments, 1, 'FixedLengthStream');
         const bytes = enforceRange(unsignedLongLong)(length, 'FixedLengthStream, argument 1');
-        super();
-        const { readable, writable } = bytePair(bytes);
-        setSides(this, readable, writable);
-        lengths.set(readable, bytes);
+        const pair = bytePair(bytes);
+        super(PAIR, pair);
+        lengths.set(pair.readable, bytes);
     }
 }
 

@@ -125,9 +125,10 @@ export default suite({
         await rejects(scheduler.postTask(() => {}, { delay: -1 }), TypeError);
         await scheduler.yield();
         let n = 0;
-        await scheduler.postTask(() => n++, { delay: 1 });
-        await scheduler.wait(1);
-        equal(n, 1);
+        const late = scheduler.postTask(() => ++n, { delay: 1 });
+        equal(n, 0);
+        equal(await late, 1);
+        equal(await scheduler.wait(1), undefined);
     },
     'scheduler: signals': async () => {
         await rejects(scheduler.postTask(() => {}, { signal: AbortSignal.abort() }), 'AbortError');

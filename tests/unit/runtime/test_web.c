@@ -1,6 +1,6 @@
 /* test_web FILE.mjs [DIRECTORY]: runs one suite of tests/web, or of that directory, inside
- * hearth-runtime; each of its lines is a test here. WEB_IDL has what idl.mjs compares with, a file
- * that is generated. */
+ * hearth-runtime; each of its lines is a test here. WEB_IDL is what idl.mjs compares with: a file
+ * that is generated, idl_table.mjs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
