@@ -7,6 +7,7 @@ import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
+import { forgetListeners, listenerOfFetch } from './service_worker.js';
 import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';

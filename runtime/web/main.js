@@ -33,6 +33,7 @@ import { abortClient, Request } from './request.js';
 import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
+import { ExtendableEvent, FetchEvent } from './service_worker.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
 import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';

@@ -129,8 +129,8 @@ function call(binding, name, request) {
     if (typeof source === 'string') source = encoder.encode(source);
     // Of a body that is handed on as it came, the fields are right about the length. Of any other stream but a FixedLengthStream
     // nobody knows it.
-    const bytes = source instanceof Uint8Array ? source.length
-        : source && untouchedIncoming(source) ? undefined : lengthOfStream(source) ?? -1;
+    const isPassed = source && untouchedIncoming(source);
+    const bytes = source instanceof Uint8Array ? source.length : isPassed ? undefined : lengthOfStream(source) ?? -1;
     const sub = host.sub(binding, request.method, request.url, encodeRequestFields(request), source !== null, bytes);
     if (typeof sub === 'string') throw new Error(`env.${name}.fetch: ${sub}`);
     return new Promise((resolve, reject) => {

@@ -193,10 +193,6 @@ export class TransformStream {
 
     static {
         isTransform = (value) => typeof value === 'object' && value !== null && #state in value;
-        setSides = (stream, readable, writable) => {
-            stream.#state.readable = readable;
-            stream.#state.writable = writable;
-        };
     }
 
     // SetUpTransformStreamDefaultControllerFromTransformer
