@@ -10,7 +10,7 @@
  *                                              a later one, for a script that got busy
  *                                              fds: region memfd
  *     {"type":"script","handle":H,"name":S,"version":S,"main":S,
- *      "modules":[{"name":S,"bytes":N}..],"vars":{..},
+ *      "modules":[{"name":S,"bytes":N,"kind":S}..],"vars":{..},
  *      "services":[{"binding":S}..],
  *      "limits":{"cpu_ms":N,"wall_ms":N,"heap_bytes":N,"subrequests":N,
  *                 "timers":N}}
@@ -26,6 +26,10 @@
  *     {"type":"log","request":S,"level":S,"text":S}
  *                                              console.* and uncaught errors, <= 4 KiB of text
  *
+ * kind: "esm" (JavaScript), "script" (the main module of a service worker), "json", "text", "data"
+ * (an ArrayBuffer), "wasm" (a WebAssembly.Module), "map" (the source map of the module of that name
+ * without ".map", for stack traces); absent: .json, .txt .html .sql, .bin and .wasm are what they
+ * are called, all else is "esm".
  * services: env[binding] can be called (JOB_SUB); a binding's index in JOB_SUB is its place in this
  * list. What it calls is hearthd's business.
  * subrequests: how many one request may make. timers: how many may be pending at once, of all the

@@ -23,7 +23,6 @@
 #include "control/config/install.h"
 #include "control/config/tune.h"
 #include "control/config/user.h"
-#include "control/deploy/bundle.h"
 #include "control/world/credentials.h"
 
 void hearthctl_print_json(const json_t *j)
@@ -132,58 +131,6 @@ static int run_scripts(const struct options *o, const struct command *c)
     return hearthctl_ask(
         o, c, json_pack("{s:s, s:s}", "command", "scripts", "name", o->argc ? o->argv[0] : ""),
         NULL, 0);
-}
-
-/* For people on standard error; for machines they are in the reply. */
-static void print_warnings(const struct bundle *b)
-{
-    json_t *all = json_deep_copy(b->warnings);
-    const json_t *warning;
-    size_t i;
-
-    clean_json(all, CLEAN_LINE);
-    json_array_foreach(all, i, warning)
-    {
-        fprintf(stderr, "hearthctl: %s:%lld: warning: \"%s\" %s\n", b->wrangler,
-                field_number(warning, "line"), field_text(warning, "key"),
-                field_text(warning, "text"));
-    }
-    json_decref(all);
-}
-
-static int send_bundle(const struct options *o, const struct bundle *b, json_t **reply)
-{
-    int fd, rc = hearthctl_reach(o, &fd);
-
-    if (rc)
-        return rc;
-    rc = hearthctl_ask_on(o, fd,
-                          json_pack("{s:s, s:O, s:I}", "command", "deploy", "manifest", b->manifest,
-                                    "payload", (json_int_t)b->bytes),
-                          b->modules, b->bytes, reply);
-    close(fd);
-    return rc;
-}
-
-static int run_deploy(const struct options *options, const struct command *c)
-{
-    struct options with = *options, *o = &with;
-    struct bundle b;
-    char error[4096];
-    json_t *reply = NULL;
-    int rc;
-
-    rc = bundle_pack(o->argv[0], &b, error, sizeof(error));
-    with.warnings = b.warnings;
-    if (!o->is_json)
-        print_warnings(&b);
-    rc = rc ? hearthctl_fail(o, REFUSED, error) : send_bundle(o, &b, &reply);
-    if (reply) {
-        json_object_set(reply, "warnings", b.warnings);
-        hearthctl_show(o, reply, c->print);
-    }
-    bundle_fini(&b);
-    return rc;
 }
 
 static int run_rollback(const struct options *o, const struct command *c)
@@ -300,11 +247,19 @@ static const struct command commands[] = {
      "What cannot change while hearthd runs is named. A bad file changes nothing.", 0, 0, run_plain,
      print_reload},
     {"deploy", "DIR", "deploy the script in DIR",
-     "DIR has wrangler.jsonc or wrangler.json with name, main, routes, vars, services, limits.\n"
+     "DIR has wrangler.jsonc, wrangler.json or wrangler.toml with name, main, routes, vars, "
+     "services, limits. A project (TypeScript, package.json) is built first.\n"
      "Keys that nobody knows are warned of; bindings that hearth has not are refused. A version "
      "that "
-     "does not load is refused too, and the one before stays.",
-     1, 1, run_deploy, print_deploy},
+     "does not load is refused too, and the one before stays.\n"
+     "--env NAME   an environment of wrangler's configuration\n"
+     "--dev-vars   what .dev.vars says are vars too",
+     1, 1, hearthctl_deploy, print_deploy},
+    {"build", "DIR", "build the script in DIR, and write what deploy would send",
+     "--out DIR    where to; absent: .hearth/build in DIR. The manifest, and the modules as "
+     "files.\n"
+     "--env NAME, --dev-vars: as of deploy. Needs no hearthd.",
+     1, 1, hearthctl_build, NULL},
     {"scripts", "[NAME]", "deployed scripts; with NAME its versions too", "", 0, 1, run_scripts,
      print_scripts},
     {"rollback", "NAME [VERSION]", "make an earlier version current",
@@ -395,7 +350,7 @@ static int run_completion(const struct options *o, const struct command *c)
     fputs("--json --help --socket --token-file' -- \"$cur\")) ;;\n"
           "    account) COMPREPLY=($(compgen -W 'list add limit token revoke remove' -- \"$cur\")) "
           ";;\n"
-          "    deploy) COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
+          "    deploy | build) COMPREPLY=($(compgen -d -W '--env --dev-vars' -- \"$cur\")) ;;\n"
           "    ring) COMPREPLY=($(compgen -W 'show locate plan --add --remove' -- \"$cur\")) ;;\n"
           "    node) COMPREPLY=($(compgen -W 'status drain undrain' -- \"$cur\")) ;;\n"
           "    tune) compopt -o nospace; COMPREPLY=($(compgen -S = -W '",
@@ -464,17 +419,13 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
                          const char **token_file)
 {
     static const struct option long_options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"token-file", required_argument, NULL, 't'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {"names", no_argument, NULL, 'n'},
-        {"add", required_argument, NULL, 'a'},
-        {"remove", required_argument, NULL, 'r'},
-        {"config", required_argument, NULL, 'c'},
-        {"root", required_argument, NULL, 'o'},
-        {"cycles", no_argument, NULL, 'y'},
-        {0},
+        {"socket", required_argument, NULL, 's'}, {"token-file", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+        {"names", no_argument, NULL, 'n'},        {"add", required_argument, NULL, 'a'},
+        {"remove", required_argument, NULL, 'r'}, {"config", required_argument, NULL, 'c'},
+        {"root", required_argument, NULL, 'o'},   {"cycles", no_argument, NULL, 'y'},
+        {"env", required_argument, NULL, 'e'},    {"dev-vars", no_argument, NULL, 'v'},
+        {"out", required_argument, NULL, 'O'},    {0},
     };
     int option;
 
@@ -499,6 +450,12 @@ static bool read_options(int argc, char **argv, struct options *o, bool *is_help
             o->root = optarg;
         else if (option == 'y')
             o->is_cycles = true;
+        else if (option == 'e')
+            o->env = optarg;
+        else if (option == 'v')
+            o->has_dev_vars = true;
+        else if (option == 'O')
+            o->out = optarg;
         else
             return false;
     }
@@ -534,6 +491,8 @@ int main(int argc, char **argv)
     o.argc = argc - optind - 1;
     o.argv = argv + optind + 1;
     if (o.argc < c->args_min || o.argc > c->args_max || (o.is_cycles && c->run != run_stats) ||
+        ((o.env || o.has_dev_vars) && c->run != hearthctl_deploy && c->run != hearthctl_build) ||
+        (o.out && c->run != hearthctl_build) ||
         ((o.add || o.remove) && (c->run != hearthctl_ring || strcmp(o.argv[0], "plan"))) ||
         ((o.config || o.root) && c->run != run_doctor)) {
         fprintf(stderr, "usage: hearthctl %s %s\n", c->name, c->arguments);

@@ -19,8 +19,10 @@ struct options {
     bool is_cycles;            /* of stats */
     const char *add, *remove;  /* of ring plan; NULL: not given */
     const char *config, *root; /* of doctor; NULL: not given */
-    json_t *warnings;          /* said with a refusal too, as JSON; NULL: none */
-    int argc;                  /* what is left: the command's arguments */
+    const char *env, *out;     /* of deploy and build; NULL: not given */
+    bool has_dev_vars;
+    json_t *warnings; /* said with a refusal too, as JSON; NULL: none */
+    int argc;         /* what is left: the command's arguments */
     char **argv;
 };
 
@@ -52,6 +54,9 @@ int hearthctl_account(const struct options *, const struct command *);
 /* The token in a file, or in the environment: NULL if there is none. *code is not DONE if there
  * should be one: said already. */
 const char *hearthctl_token(const struct options *, const char *file, int *code);
+/* ---- hearthctl_deploy.c ---- */
+int hearthctl_deploy(const struct options *, const struct command *);
+int hearthctl_build(const struct options *, const struct command *);
 /* ---- hearthctl_key.c ---- */
 int hearthctl_key(const struct options *, const struct command *);
 /* ---- hearthctl_node.c ---- */

@@ -24,22 +24,44 @@ static void find(conf_path out, const char *dir, const char *const *candidates)
     snprintf(out, CONF_PATH_BYTES_MAX, "/usr/lib/hearth/%s", strrchr(candidates[-1], '/') + 1);
 }
 
+static const char *const engines[] = {HEARTH_NODE_EXE, "../lib/hearth/node", NULL};
+
+/* Where the running executable lies. */
+static void find_dir(char dir[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", dir, PATH_MAX - 1);
+
+    dir[len > 0 ? len : 0] = 0;
+    if (strrchr(dir, '/'))
+        *strrchr(dir, '/') = 0;
+}
+
 void install_find(struct conf_cells *r)
 {
     static const char *const programs[] = {"../runtime/worker/hearth-runtime.so",
                                            "../lib/hearth/hearth-runtime.so", NULL};
     static const char *const blobs[] = {"../runtime/worker/base.blob", "../lib/hearth/base.blob",
                                         NULL};
-    static const char *const engines[] = {HEARTH_NODE_EXE, "../lib/hearth/node", NULL};
     char dir[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
 
-    dir[len > 0 ? len : 0] = 0;
-    if (strrchr(dir, '/'))
-        *strrchr(dir, '/') = 0;
+    find_dir(dir);
     find(r->program, dir, programs);
     find(r->blob, dir, blobs);
     find(r->node_exe, dir, engines);
+}
+
+void install_find_tools(struct install_tools *t)
+{
+    static const char *const bundlers[] = {HEARTH_ESBUILD_EXE, "../lib/hearth/esbuild", NULL};
+    static const char *const libraries[] = {"../runtime/node/library", "../lib/hearth/library",
+                                            NULL};
+    char dir[PATH_MAX];
+
+    *t = (struct install_tools){0};
+    find_dir(dir);
+    find(t->node_exe, dir, engines);
+    find(t->esbuild, dir, bundlers);
+    find(t->library, dir, libraries);
 }
 
 bool install_check(const struct conf *conf, struct conf_verdict *v)

@@ -9,31 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/deploy/compat.h"
 #include "control/deploy/fault.h"
-#include "control/deploy/jsonc.h"
 #include "control/deploy/module_head.h"
+#include "control/deploy/pack.h"
+#include "control/deploy/project.h"
 #include "control/deploy/script_id.h"
-#include "control/deploy/wrangler.h"
+#include "control/deploy/wrangler_file.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/world/route.h"
 #include "runtime/job.h"
 #include "runtime/start.h"
 
 /* ---- check ---- */
-
-/* A relative path without surprises. */
-static bool is_module_name(const char *name)
-{
-    size_t len = strlen(name);
-
-    if (!len || len > BUNDLE_MODULE_NAME_BYTES_MAX || name[0] == '/' || name[len - 1] == '/')
-        return false;
-    for (const char *p = name; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\' ||
-            ((p == name || p[-1] == '/') && *p == '.'))
-            return false;
-    return !strstr(name, "//");
-}
 
 /* What is not known is not kept: whoever stores the manifest, or sends it on, has bounds for what
  * is. known ends with NULL. */
@@ -55,11 +43,41 @@ static int check_keys(const json_t *object, const char *what, const char *const 
     return 0;
 }
 
-static const char *const manifest_keys[] = {"name",   "main",          "routes",  "vars",
-                                            "limits", "services",      "account", "modules",
-                                            "owner",  "allow_callers", NULL};
-static const char *const module_keys[] = {"name", "bytes", NULL};
+static const char *const manifest_keys[] = {"name",
+                                            "main",
+                                            "routes",
+                                            "vars",
+                                            "limits",
+                                            "services",
+                                            "account",
+                                            "modules",
+                                            "owner",
+                                            "allow_callers",
+                                            "compatibility_date",
+                                            "compatibility_flags",
+                                            NULL};
+static const char *const module_keys[] = {"name", "bytes", "kind", NULL};
+static const char *const module_kinds[] = {"esm",  "script", "json", "text",
+                                           "data", "wasm",   "map",  NULL};
 static const char *const service_keys[] = {"binding", "service", "limits", NULL};
+
+/* What a module says it is. Of a main module it must be what can be run, of others not "script". */
+static int check_kind(const json_t *module, const char *name, bool is_main, const struct fault *f)
+{
+    const json_t *given = json_object_get(module, "kind");
+    const char *kind = json_string_value(given);
+    size_t i = 0;
+
+    if (!given)
+        return 0;
+    while (kind && module_kinds[i] && strcmp(module_kinds[i], kind))
+        i++;
+    if (!kind || !module_kinds[i])
+        return refuse(f, "module %s is of a kind that is not known", name);
+    if (is_main ? i > 1 : i == 1)
+        return refuse(f, "module %s cannot be of kind \"%s\"", name, kind);
+    return 0;
+}
 
 static int check_modules(const json_t *manifest, size_t bytes, const struct fault *f)
 {
@@ -80,9 +98,11 @@ static int check_modules(const json_t *manifest, size_t bytes, const struct faul
         const char *name = json_string_value(json_object_get(module, "name"));
         const json_t *size = json_object_get(module, "bytes");
 
-        if (!name || !is_module_name(name))
+        if (!name || !pack_name_is_good(name))
             return refuse(f, "module %zu has a bad name", i);
         if (check_keys(module, "a module", module_keys, f))
+            return -1;
+        if (check_kind(module, name, !strcmp(name, main_module), f))
             return -1;
         if (strcmp(name, before) <= 0)
             return refuse(f, "modules are not in the order of their names");
@@ -251,6 +271,14 @@ static int check_owner(const json_t *manifest, const struct fault *f)
     return 0;
 }
 
+static int check_compat(const json_t *manifest, const struct fault *f)
+{
+    struct compat c;
+
+    return compat_read(&c, json_object_get(manifest, "compatibility_date"),
+                       json_object_get(manifest, "compatibility_flags"), NULL, f);
+}
+
 static int check_callers(const json_t *manifest, const struct fault *f)
 {
     const json_t *callers = json_object_get(manifest, "allow_callers"), *caller;
@@ -292,23 +320,11 @@ bool bundle_check(const json_t *manifest, size_t bytes, char *error, size_t erro
            check_vars(manifest, &f) == 0 &&
            check_limits(json_object_get(manifest, "limits"), "limits", script_limits, &f) == 0 &&
            check_services(manifest, &f) == 0 && check_account(manifest, &f) == 0 &&
-           check_owner(manifest, &f) == 0 && check_callers(manifest, &f) == 0;
+           check_owner(manifest, &f) == 0 && check_callers(manifest, &f) == 0 &&
+           check_compat(manifest, &f) == 0;
 }
 
 /* ---- pack ---- */
-
-struct file {
-    char *name;
-    uint8_t *bytes;
-    size_t len;
-};
-
-struct pack {
-    struct file file[START_MODULES_MAX];
-    size_t count;
-    size_t bytes;
-    struct fault fault;
-};
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -323,68 +339,8 @@ static bool is_module_file(const char *name, bool is_top)
                    !strcmp(name, "package-lock.json")))
         return false;
     return ends_with(name, ".js") || ends_with(name, ".mjs") || ends_with(name, ".json") ||
-           ends_with(name, ".txt") || ends_with(name, ".html");
-}
-
-/* NULL and a reason; at most max bytes. A zero byte follows the contents. */
-static uint8_t *read_file_at(int dir, const char *name, size_t max, size_t *len,
-                             const struct fault *f)
-{
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    uint8_t *bytes = NULL;
-    size_t got = 0;
-    ssize_t n = 0;
-
-    if (fd < 0 || fstat(fd, &st)) {
-        refuse(f, "%s: %s", name, strerror(errno));
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode) || st.st_size < 0 || (size_t)st.st_size > max) {
-        refuse(f, "%s: %s", name, S_ISREG(st.st_mode) ? "too large" : "not a file");
-        goto out;
-    }
-    bytes = malloc((size_t)st.st_size + 1);
-    if (!bytes) {
-        refuse(f, "no memory");
-        goto out;
-    }
-    while (got < (size_t)st.st_size && (n = read(fd, bytes + got, (size_t)st.st_size - got)) > 0)
-        got += (size_t)n;
-    if (n < 0 || got != (size_t)st.st_size) {
-        refuse(f, "%s: %s", name, n < 0 ? strerror(errno) : "changed while it was read");
-        free(bytes);
-        bytes = NULL;
-        goto out;
-    }
-    bytes[got] = 0;
-    *len = got;
-out:
-    if (fd >= 0)
-        close(fd);
-    return bytes;
-}
-
-static int pack_file(struct pack *p, int dir, const char *leaf, const char *name)
-{
-    struct file *f = &p->file[p->count];
-
-    if (p->count == START_MODULES_MAX)
-        return refuse(&p->fault, "more than %d modules", START_MODULES_MAX);
-    if (!is_module_name(name))
-        return refuse(&p->fault, "%s: a name of at most %d plain bytes is needed", name,
-                      BUNDLE_MODULE_NAME_BYTES_MAX);
-    f->bytes = read_file_at(dir, leaf, BUNDLE_BYTES_MAX, &f->len, &p->fault);
-    if (!f->bytes)
-        return -1;
-    f->name = strdup(name);
-    p->count++;
-    p->bytes += f->len;
-    if (!f->name)
-        return refuse(&p->fault, "no memory");
-    if (p->bytes > BUNDLE_BYTES_MAX)
-        return refuse(&p->fault, "more than %d bytes of modules", BUNDLE_BYTES_MAX);
-    return 0;
+           ends_with(name, ".txt") || ends_with(name, ".html") || ends_with(name, ".sql") ||
+           ends_with(name, ".wasm") || ends_with(name, ".bin");
 }
 
 /* Consumes dir. */
@@ -408,7 +364,7 @@ static int pack_dir(struct pack *p, int dir, const char *prefix, unsigned depth)
         if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
             continue;
         if (S_ISREG(st.st_mode) && is_module_file(entry->d_name, !*prefix)) {
-            rc = pack_file(p, dirfd(d), entry->d_name, name);
+            rc = pack_add_file(p, dirfd(d), entry->d_name, name, NULL);
         } else if (S_ISDIR(st.st_mode)) {
             int inner =
                 openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -426,48 +382,6 @@ static int pack_dir(struct pack *p, int dir, const char *prefix, unsigned depth)
     }
     closedir(d);
     return rc;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
-}
-
-/* Sets b->wrangler, and adds warnings to b. */
-static json_t *read_wrangler(struct bundle *b, int dir, const struct fault *f)
-{
-    static const char *const names[] = {"wrangler.jsonc", "wrangler.json"};
-
-    for (size_t i = 0; i < 2; i++) {
-        char reason[256];
-        size_t len;
-        uint8_t *text;
-        json_t *w;
-
-        if (faccessat(dir, names[i], F_OK, 0))
-            continue;
-        text = read_file_at(dir, names[i], BUNDLE_WRANGLER_BYTES_MAX, &len, f);
-        if (!text)
-            return NULL;
-        b->wrangler = names[i];
-        w = jsonc_parse((char *)text, len, reason, sizeof(reason));
-        if (!w)
-            refuse(f, "%s: %s", names[i], reason);
-        else if (!json_is_object(w))
-            refuse(f, "%s: is not an object", names[i]);
-        if (!json_is_object(w) ||
-            !wrangler_judge(names[i], (char *)text, len, w, b->warnings, f->text, f->bytes)) {
-            json_decref(w);
-            w = NULL;
-        }
-        free(text);
-        return w;
-    }
-    if (!faccessat(dir, "wrangler.toml", F_OK, 0))
-        refuse(f, "there is no wrangler.jsonc or wrangler.json; wrangler.toml is not read");
-    else
-        refuse(f, "there is no wrangler.jsonc or wrangler.json");
-    return NULL;
 }
 
 /* Routes are strings or {"pattern": ...}; "route" is a list of one. NULL: not of that form. */
@@ -542,19 +456,11 @@ static json_t *services_of(const json_t *given)
     return services;
 }
 
-static json_t *modules_of(const struct pack *p)
+/* main_module: NULL: none is named. */
+static json_t *manifest_of(const json_t *w, const struct pack *p, const char *main_module)
 {
-    json_t *modules = json_array();
-
-    for (size_t i = 0; i < p->count; i++)
-        json_array_append_new(modules, json_pack("{s:s, s:I}", "name", p->file[i].name, "bytes",
-                                                 (json_int_t)p->file[i].len));
-    return modules;
-}
-
-static json_t *manifest_of(const json_t *w, const struct pack *p)
-{
-    const char *main_module = json_string_value(json_object_get(w, "main"));
+    static const char *const as_they_are[] = {"name", "allow_callers", "compatibility_date",
+                                              "compatibility_flags", NULL};
     json_t *given_services = json_object_get(w, "services");
     json_t *given_limits = json_object_get(w, "limits");
     json_t *routes = routes_of(w);
@@ -564,8 +470,9 @@ static json_t *manifest_of(const json_t *w, const struct pack *p)
         refuse(&p->fault, "\"routes\" must be a list of strings or of {\"pattern\": ...}");
         goto bad;
     }
-    if (json_object_get(w, "name"))
-        json_object_set(m, "name", json_object_get(w, "name"));
+    for (const char *const *key = as_they_are; *key; key++)
+        if (json_object_get(w, *key))
+            json_object_set(m, *key, json_object_get(w, *key));
     if (main_module)
         json_object_set_new(m, "main", json_string(without_dot(main_module)));
     json_object_set_new(m, "routes", routes);
@@ -574,11 +481,9 @@ static json_t *manifest_of(const json_t *w, const struct pack *p)
     else
         json_object_set_new(m, "vars", json_object());
     json_object_set_new(m, "limits", limits_of(given_limits, script_limits));
-    json_object_set_new(m, "modules", modules_of(p));
+    json_object_set_new(m, "modules", pack_modules(p));
     if (json_object_get(w, "account_id"))
         json_object_set(m, "account", json_object_get(w, "account_id"));
-    if (json_object_get(w, "allow_callers"))
-        json_object_set(m, "allow_callers", json_object_get(w, "allow_callers"));
     if (json_is_array(given_services))
         json_object_set_new(m, "services", services_of(given_services));
     else if (given_services)
@@ -625,12 +530,17 @@ static bool join_path(const char *referrer, const char *path, size_t path_bytes,
     return len > 0;
 }
 
+/* With or without what follows a question mark, as the runtime does. */
 static size_t file_index(const struct pack *p, const char *name)
 {
-    size_t i = 0;
+    size_t i = 0, len = strcspn(name, "?");
 
     while (i < p->count && strcmp(p->file[i].name, name))
         i++;
+    if (i == p->count && name[len])
+        for (i = 0; i < p->count; i++)
+            if (strlen(p->file[i].name) == len && !strncmp(p->file[i].name, name, len))
+                break;
     return i;
 }
 
@@ -655,6 +565,8 @@ static bool has_imports(const struct pack *p, const json_t *manifest)
             char name[BUNDLE_MODULE_NAME_BYTES_MAX + 1];
             size_t i = p->count;
 
+            if (import.bytes > 11 && !memcmp(import.specifier, "cloudflare:", 11))
+                continue; /* the runtime's own */
             if (join_path(f->name, import.specifier, import.bytes, name))
                 i = file_index(p, name);
             if (i == p->count) {
@@ -670,11 +582,52 @@ static bool has_imports(const struct pack *p, const json_t *manifest)
     return true;
 }
 
-int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_bytes)
+/* Of a directory that is deployed as it is. */
+static int pack_as_it_is(struct bundle *b, struct pack *p, int dir, const json_t *w)
 {
+    const char *main_module = json_string_value(json_object_get(w, "main"));
+
+    if (pack_dir(p, dup(dir), "", 0))
+        return -1;
+    pack_sort(p);
+    b->manifest = manifest_of(w, p, main_module);
+    return b->manifest ? 0 : -1;
+}
+
+static int pack_built(struct bundle *b, struct pack *p, int dir, const json_t *w,
+                      const struct compat *c, const struct bundle_options *o)
+{
+    char *main_module = NULL;
+
+    if (!project_bundle(p, dir, w, c, o, &main_module, &b->report, b->warnings)) {
+        pack_sort(p);
+        b->manifest = manifest_of(w, p, main_module);
+    }
+    free(main_module);
+    return b->manifest ? 0 : -1;
+}
+
+static int join_modules(struct bundle *b, const struct pack *p)
+{
+    b->modules = malloc(p->bytes + 1);
+    if (!b->modules)
+        return refuse(&p->fault, "no memory");
+    for (size_t i = 0; i < p->count; i++) {
+        memcpy(b->modules + b->bytes, p->file[i].bytes, p->file[i].len);
+        b->bytes += p->file[i].len;
+    }
+    return 0;
+}
+
+int bundle_pack(const char *path, const struct bundle_options *options, struct bundle *b,
+                char *error, size_t error_bytes)
+{
+    static const struct bundle_options nothing = {0};
+    const struct bundle_options *o = options ? options : &nothing;
     struct pack *p = calloc(1, sizeof(*p));
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    json_t *w = NULL;
+    struct wrangler_file w = {0};
+    struct compat compat;
     int rc = -1;
 
     *b = (struct bundle){.warnings = json_array()};
@@ -683,28 +636,24 @@ int bundle_pack(const char *path, struct bundle *b, char *error, size_t error_by
         goto out;
     }
     p->fault = (struct fault){error, error_bytes};
-    w = read_wrangler(b, dir, &p->fault);
-    if (!w || pack_dir(p, dup(dir), "", 0))
+    rc = wrangler_file_read(&w, dir, o, b->warnings, &p->fault);
+    b->wrangler = w.name;
+    if (rc ||
+        (rc = compat_read(&compat, json_object_get(w.root, "compatibility_date"),
+                          json_object_get(w.root, "compatibility_flags"), b->warnings, &p->fault)))
         goto out;
-    qsort(p->file, p->count, sizeof(p->file[0]), by_name);
-    b->manifest = manifest_of(w, p);
-    b->modules = malloc(p->bytes + 1);
-    if (!b->manifest || !b->modules)
-        goto out;
-    for (size_t i = 0; i < p->count; i++) {
-        memcpy(b->modules + b->bytes, p->file[i].bytes, p->file[i].len);
-        b->bytes += p->file[i].len;
-    }
-    rc = bundle_check(b->manifest, b->bytes, error, error_bytes) && has_imports(p, b->manifest)
-             ? 0
-             : -1;
+    rc = project_is_one(dir, w.root, &compat) ? pack_built(b, p, dir, w.root, &compat, o)
+                                              : pack_as_it_is(b, p, dir, w.root);
+    if (!rc)
+        rc = join_modules(b, p);
+    if (!rc && (!bundle_check(b->manifest, b->bytes, error, error_bytes) ||
+                (!b->report && !has_imports(p, b->manifest))))
+        rc = -1;
 out:
-    for (size_t i = 0; p && i < p->count; i++) {
-        free(p->file[i].name);
-        free(p->file[i].bytes);
-    }
+    if (p)
+        pack_fini(p);
     free(p);
-    json_decref(w);
+    json_decref(w.root);
     if (dir >= 0)
         close(dir);
     return rc;
@@ -714,6 +663,7 @@ void bundle_fini(struct bundle *b)
 {
     json_decref(b->warnings);
     json_decref(b->manifest);
+    json_decref(b->report);
     free(b->modules);
     *b = (struct bundle){0};
 }

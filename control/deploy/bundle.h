@@ -5,7 +5,8 @@
  *   manifest  {"name":S,"main":S,"routes":[S..],"vars":{..},"limits":{"cpu_ms":N,"subrequests":N},
  *              "services":[{"binding":S,"service":S,"limits":{..}}..], "account":S,
  *              "allow_callers":[S..], "owner":S,
- *              "modules":[{"name":S,"bytes":N}..]}            modules in the order of their names
+ *              "compatibility_date":S,"compatibility_flags":[S..],
+ *              "modules":[{"name":S,"bytes":N,"kind":S}..]}   modules in the order of their names
  *   modules   the sources end to end, sum of bytes
  *
  * services: env[binding].fetch() calls the script named service, "name" of the same account or
@@ -14,10 +15,12 @@
  * account_id; scripts of one of them trust each other. allow_callers: "account/name" or all of an
  * account, whose scripts may call this one; its own account's always may. owner: the account
  * whose script it is (accounts.h), put there by hearthd and by nobody else; none: the default
- * account. These keys, and limits' own, are there only if they say something.
+ * account. kind: what a module is (start.h); none: as its name says. The main module is "esm", or
+ * "script" if the script is a service worker; "map" belongs to the module of that name without
+ * ".map". These keys, and limits' own, are there only if they say something.
  *
- * hearthctl makes it from a directory with wrangler.jsonc (or wrangler.json); hearthd believes
- * nothing and checks it again.
+ * hearthctl makes it from a directory with wrangler.jsonc (wrangler_file.h): as it is, or built, if
+ * it is a project (project.h); hearthd believes nothing and checks it again.
  */
 #ifndef HEARTH_BUNDLE_H
 #define HEARTH_BUNDLE_H
@@ -27,36 +30,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    BUNDLE_BYTES_MAX = 32 << 20, /* all modules of a script */
-    BUNDLE_WRANGLER_BYTES_MAX = 1 << 20,
-    BUNDLE_MODULE_NAME_BYTES_MAX = 200,
-    BUNDLE_VARS_BYTES_MAX = 64 * 1024, /* as JSON */
-    BUNDLE_ROUTES_MAX = 256,
-    BUNDLE_DEPTH_MAX = 16,
-    BUNDLE_CPU_MS_MAX = 300000,
-    BUNDLE_WALL_MS_MAX = 3600000,
-    BUNDLE_MEMORY_MB_MAX = 4096,
-    BUNDLE_SUBREQUESTS_MAX = 100000,
-    BUNDLE_BINDING_BYTES_MAX = 64,
-    BUNDLE_ACCOUNT_BYTES_MAX = 64,
-    BUNDLE_CALLERS_MAX = 64,
-};
+#include "control/deploy/bundle_options.h"
 
 struct bundle {
     json_t *warnings;     /* of keys of wrangler.jsonc (wrangler.h): {"line", "key", "text"} */
     const char *wrangler; /* the name of that file, a constant; NULL: there is none */
     json_t *manifest;
+    json_t *report; /* of a project that was built (project.h); NULL: it was not */
     uint8_t *modules;
     size_t bytes;
 };
 
-/* Reads dir. 0, or -1 and a sentence, or several on lines of their own; the bundle is to be freed
- * in any case: there may be warnings. Refused are keys that a script depends on and hearth has not,
- * and imports of modules that are not there, as far as heads of modules tell (module_head.h).
- * Skipped: node_modules, names that begin with a dot, symbolic links, wrangler.*, package*.json and
- * whatever is not .js .mjs .json .txt .html. */
-int bundle_pack(const char *dir, struct bundle *, char *error, size_t error_bytes);
+/* Reads dir. options may be NULL. 0, or -1 and a sentence, or several on lines of their own; the
+ * bundle is to be freed in any case: there may be warnings. Refused are keys that a script depends
+ * on and hearth has not, and imports of modules that are not there, as far as heads of modules tell
+ * (module_head.h). Of a directory that is deployed as it is these are skipped: node_modules, names
+ * that begin with a dot, symbolic links, wrangler.*, package*.json and whatever is not .js .mjs
+ * .json .txt .html .sql .wasm .bin. */
+int bundle_pack(const char *dir, const struct bundle_options *, struct bundle *, char *error,
+                size_t error_bytes);
 void bundle_fini(struct bundle *);
 
 /* Is it a manifest that hearth can run, for that many module bytes? If not, why. */

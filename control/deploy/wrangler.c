@@ -20,6 +20,24 @@ static const struct row {
     {"main", TAKEN, NULL},
     {"account_id", TAKEN, NULL},
     {"allow_callers", TAKEN, NULL},
+    {"alias", OPEN, NULL},
+    {"build", TAKEN, NULL},
+    {"build.command", TAKEN, NULL},
+    {"build.cwd", TAKEN, NULL},
+    {"build.watch_dir", FOREIGN, NULL},
+    {"compatibility_date", TAKEN, NULL},
+    {"compatibility_flags", TAKEN, NULL},
+    {"define", OPEN, NULL},
+    {"jsx_factory", TAKEN, NULL},
+    {"jsx_fragment", TAKEN, NULL},
+    {"keep_names", TAKEN, NULL},
+    {"minify", TAKEN, NULL},
+    {"no_bundle", TAKEN, NULL},
+    {"rules", TAKEN, NULL},
+    {"rules[].type", TAKEN, NULL},
+    {"rules[].globs", TAKEN, NULL},
+    {"rules[].fallthrough", TAKEN, NULL},
+    {"tsconfig", TAKEN, NULL},
     {"vars", OPEN, NULL},
     {"route", TAKEN, NULL},
     {"routes", TAKEN, NULL},
@@ -53,39 +71,27 @@ static const struct row {
     {"routes[].previews_enabled", FOREIGN, NULL},
 
     {"$schema", FOREIGN, NULL},
-    {"compatibility_date", FOREIGN, NULL},
     {"compliance_region", FOREIGN, NULL},
     {"dev", FOREIGN, NULL},
-    {"find_additional_modules", FOREIGN, NULL},
     {"first_party_worker", FOREIGN, NULL},
-    {"jsx_factory", FOREIGN, NULL},
-    {"jsx_fragment", FOREIGN, NULL},
-    {"keep_names", FOREIGN, NULL},
     {"keep_vars", FOREIGN, NULL},
     {"legacy_env", FOREIGN, NULL},
     {"logpush", FOREIGN, NULL},
-    {"minify", FOREIGN, NULL},
-    {"no_bundle", FOREIGN, NULL},
     {"observability", FOREIGN, NULL},
     {"placement", FOREIGN, NULL},
     {"preserve_file_names", FOREIGN, NULL},
     {"preview_urls", FOREIGN, NULL},
     {"send_metrics", FOREIGN, NULL},
-    {"tsconfig", FOREIGN, NULL},
     {"upload_source_maps", FOREIGN, NULL},
     {"usage_model", FOREIGN, NULL},
     {"workers_dev", FOREIGN, NULL},
 
     {"base_dir", IGNORED, "modules are named from the directory that is deployed"},
-    {"build", IGNORED, "no build is run: what is in the directory is deployed"},
-    {"compatibility_flags", IGNORED, "there are no such flags, and no node: modules"},
-    {"env", IGNORED, "environments are not deployed: the top level is"},
-    {"rules", IGNORED, "modules are .js, .mjs, .json, .txt and .html"},
+    {"env", IGNORED, "only what --env names is deployed of it; without, the top level is"},
+    {"find_additional_modules", IGNORED, "only what is imported is deployed"},
     {"streaming_tail_consumers", IGNORED, "log lines go to hearthctl tail only"},
     {"tail_consumers", IGNORED, "log lines go to hearthctl tail only"},
 
-    {"alias", UNSUPPORTED, "modules are not bundled, so no name is replaced"},
-    {"define", UNSUPPORTED, "modules are not bundled, so nothing is replaced in them"},
     {"secrets", UNSUPPORTED, "there are no secrets; vars are what a script is given"},
     {"site", UNSUPPORTED, "there is no place for static files"},
     {"assets", UNSUPPORTED, "there is no place for static files"},
@@ -179,7 +185,7 @@ static const char *likely(const struct jsonc_key *key)
 }
 
 struct judge {
-    const char *file;
+    const struct wrangler_text *of;
     json_t *warnings;
     char *error;
     size_t error_bytes, error_used;
@@ -187,32 +193,79 @@ struct judge {
 
 static void warn(struct judge *j, const struct jsonc_key *key, const char *text)
 {
-    json_array_append_new(j->warnings, json_pack("{s:i, s:s, s:s}", "line", (int)key->line, "key",
+    json_array_append_new(j->warnings, json_pack("{s:i, s:s, s:s}", "line",
+                                                 j->of->has_lines ? (int)key->line : 0, "key",
                                                  key->path, "text", text));
 }
 
 static void refuse(struct judge *j, const struct jsonc_key *key, const char *text)
 {
     size_t left = j->error_bytes - j->error_used;
-    int n = snprintf(j->error + j->error_used, left, "%s%s:%u: \"%s\": %s",
-                     j->error_used ? "\n" : "", j->file, key->line, key->path,
-                     text ? text : "hearth has no such binding, and the script depends on it");
+    char line[16] = "";
+    int n;
 
+    if (j->of->has_lines)
+        snprintf(line, sizeof(line), ":%u", key->line);
+    n = snprintf(j->error + j->error_used, left, "%s%s%s: \"%s\": %s", j->error_used ? "\n" : "",
+                 j->of->file, line, key->path,
+                 text ? text : "hearth has no such binding, and the script depends on it");
     if (n > 0)
         j->error_used += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+/* Bindings and what else is an environment's own. */
+bool wrangler_is_inherited(const char *key)
+{
+    static const char *const own[] = {
+        "define", "secrets", "services", "streaming_tail_consumers", "tail_consumers", "vars"};
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (!strcmp(key, own[i]))
+            return false;
+    for (size_t i = 0; i < ROWS; i++)
+        if (!strcmp(key, rows[i].path))
+            return rows[i].how != UNSUPPORTED || rows[i].text || !strcmp(key, "migrations");
+    return true;
+}
+
+/* What the key is in the table: without "env.NAME." if it is of that environment. NULL: it is not
+ * to be judged; *goes_in: but what is in it. */
+static const char *place_of(const struct judge *j, const struct jsonc_key *key, bool *goes_in)
+{
+    const char *env = j->of->env, *path = key->path;
+    size_t len = env ? strlen(env) : 0;
+
+    *goes_in = false;
+    if (!env)
+        return path;
+    if (!strcmp(path, "env")) {
+        *goes_in = true;
+        return NULL;
+    }
+    if (strncmp(path, "env.", 4)) /* of the top level, or what is inherited from there */
+        return strpbrk(path, ".[") || wrangler_is_inherited(path) ? path : NULL;
+    if (strncmp(path + 4, env, len) || (path[4 + len] && path[4 + len] != '.'))
+        return NULL;
+    *goes_in = !path[4 + len];
+    return *goes_in ? NULL : path + 4 + len + 1;
 }
 
 static bool judge_key(void *arg, const struct jsonc_key *key)
 {
     struct judge *j = arg;
     const struct row *row = rows;
+    struct jsonc_key placed = *key;
     const char *meant;
     char text[160];
+    bool goes_in;
 
-    while (row < rows + ROWS && strcmp(row->path, key->path))
+    placed.path = place_of(j, key, &goes_in);
+    if (!placed.path)
+        return goes_in;
+    while (row < rows + ROWS && strcmp(row->path, placed.path))
         row++;
     if (row == rows + ROWS) {
-        meant = likely(key);
+        meant = likely(&placed);
         snprintf(text, sizeof(text), "is not known%s%s%s", meant ? "; did you mean \"" : "",
                  meant ? meant : "", meant ? "\"?" : "");
         warn(j, key, text);
@@ -225,13 +278,12 @@ static bool judge_key(void *arg, const struct jsonc_key *key)
     return row->how == TAKEN;
 }
 
-bool wrangler_judge(const char *file, const char *text, size_t bytes, const json_t *root,
-                    json_t *warnings, char *error, size_t error_bytes)
+bool wrangler_judge(const struct wrangler_text *t, json_t *warnings, char *error,
+                    size_t error_bytes)
 {
-    struct judge j = {
-        .file = file, .warnings = warnings, .error = error, .error_bytes = error_bytes};
+    struct judge j = {.of = t, .warnings = warnings, .error = error, .error_bytes = error_bytes};
 
-    if (jsonc_walk(text, bytes, root, judge_key, &j))
+    if (jsonc_walk(t->text, t->bytes, t->root, judge_key, &j))
         return j.error_used == 0;
     snprintf(error, error_bytes, "no memory");
     return false;

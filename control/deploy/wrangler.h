@@ -9,6 +9,9 @@
  *                refused by name, unless it is empty
  *   unknown      a warning, with the key that was probably meant
  *
+ * With an environment, keys of env.NAME are judged like those of the top level, and what that has
+ * and the environment does not inherit is not looked at.
+ *
  * Source: the configuration of wrangler 4 (cloudflare/workers-sdk, packages/workers-utils config).
  * Pure; used by hearthctl.
  *
@@ -22,10 +25,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* text: what jsonc_parse has read as root; file: its name, for the sentences. Appends {"line",
- * "key", "text"} to warnings. False: a sentence for each key that is refused, on lines of their
- * own. */
-bool wrangler_judge(const char *file, const char *text, size_t bytes, const json_t *root,
-                    json_t *warnings, char *error, size_t error_bytes);
+struct wrangler_text {
+    const char *file; /* its name, for the sentences */
+    const char *text; /* what jsonc_parse has read as root */
+    size_t bytes;
+    const json_t *root;
+    const char *env; /* NULL: the top level is what counts */
+    bool has_lines;  /* else the text was made of another one, and its lines say nothing */
+};
+
+/* Appends {"line", "key", "text"} to warnings; line 0: not known. False: a sentence for each key
+ * that is refused, on lines of their own. */
+bool wrangler_judge(const struct wrangler_text *, json_t *warnings, char *error,
+                    size_t error_bytes);
+
+/* Has an environment this key of the top level, where it has none of its own? */
+bool wrangler_is_inherited(const char *key);
 
 #endif

@@ -274,6 +274,13 @@ void v8c_isolate_heap_stats(v8c_isolate *isolate, v8c_heap_stats *stats)
     stats->contexts = heap.number_of_native_contexts();
 }
 
+size_t v8c_isolate_foreign_bytes(v8c_isolate *isolate)
+{
+    int64_t external = isolate->v8->AdjustAmountOfExternalAllocatedMemory(0);
+    int64_t own = static_cast<int64_t>(isolate->buffers->used());
+    return external > own ? static_cast<size_t>(external - own) : 0;
+}
+
 void v8c_isolate_pressure(v8c_isolate *isolate, v8c_pressure pressure)
 {
     isolate->v8->MemoryPressureNotification(

@@ -134,8 +134,8 @@ enum v8c_rejection {
 };
 
 /* buffer_bytes_max counts what may grow (resizable ArrayBuffers, growable SharedArrayBuffers:
- * {maxByteLength}) in full from the start. It does not see WebAssembly memories: keep them from
- * scripts, or bound them with --wasm-max-mem-pages. */
+ * {maxByteLength}) in full from the start. It does not see WebAssembly memories: bound each with
+ * --wasm-max-mem-pages, and look at v8c_isolate_foreign_bytes. */
 struct v8c_isolate_params {
     const struct v8c_blob
         *blob; /* snapshot to start from, borrowed for the isolate's life; or NULL */
@@ -213,6 +213,11 @@ struct v8c_heap_stats {
 };
 /* With or without a scope, on the isolate's thread. */
 void v8c_isolate_heap_stats(struct v8c_isolate *, struct v8c_heap_stats *);
+
+/* What the heap keeps outside of itself beyond buffer_bytes: memories of WebAssembly as they began
+ * (what one has grown by V8 counts nowhere), garbage too, and buffers of the host. Cheap. On the
+ * isolate's thread. */
+size_t v8c_isolate_foreign_bytes(struct v8c_isolate *);
 
 enum v8c_pressure {
     V8C_PRESSURE_NONE,
@@ -591,6 +596,12 @@ bool v8c_module_same(const struct v8c_module *, const struct v8c_module *);
 /* Compiled code of what ran so far, to be given to a later compile. Free with v8c_blob_free. False:
  * none. */
 bool v8c_module_cache(struct v8c_isolate *, struct v8c_module *, struct v8c_blob *out);
+
+/* A WebAssembly.Module of the host's own bytes, which are read during the call: whatever
+ * may_compile_wasm says, that is about scripts. Functions are compiled when they are first called.
+ */
+struct v8c_value *v8c_wasm_compile(struct v8c_isolate *, const void *bytes, size_t len,
+                                   struct v8c_error *);
 
 /* ---- snapshots ---- */
 

@@ -7,7 +7,8 @@ import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
-import { forgetListeners, listenerOfFetch } from './service_worker.js';
+import { forgetGlobalListeners, hasListeners, theGlobal } from './event.js';
+import { fireFetch } from './event_kinds.js';
 import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';
@@ -17,7 +18,7 @@ const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 const { then } = Promise.prototype;
 const { reject, resolve } = Promise;
-const { apply, defineProperty } = Reflect;
+const { apply, defineProperty, ownKeys } = Reflect;
 
 let handler; // the default export
 let handle; // its fetch
@@ -25,16 +26,37 @@ let env;
 
 const writing = new Map(); // ref -> {wake, cancel} of a response body that streams
 
-// The worker: the main module's default export (undefined: there is none, but perhaps a listener), the script's vars and the names of
-// its service bindings, in the order of their indexes. False: there is no handler.
-export function load(exported, vars, services) {
-    if (vars === undefined) forgetListeners(); // the script goes
-    handler = exported;
-    handle = handler?.fetch ?? listenerOfFetch();
+// The worker: before the script's top level runs: its vars, and the names of its service bindings, in the order of their indexes.
+// isGlobal: what is in env are global variables too, as service workers have it.
+export function prepare(vars, services, isGlobal) {
     env = vars;
+    forgetGlobalListeners();
     for (let i = 0; i < services?.length; i++)
         defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });
+    if (isGlobal)
+        for (const name of ownKeys(env))
+            defineProperty(globalThis, name, { value: env[name], writable: true, enumerable: true, configurable: true });
+}
+
+export function envOfScript() {
+    return env;
+}
+
+// The worker: the main module's default export, an object or a class; undefined: there is none, but perhaps a listener. False: there
+// is no handler.
+export function load(exported) {
+    handler = exported;
+    handle = handler?.fetch ?? (hasListeners(theGlobal, 'fetch') ? answerOfListeners : undefined);
+    if (typeof exported === 'function' && typeof exported.prototype?.fetch === 'function')
+        handle = (request, env, ctx) => new exported(ctx, env).fetch(request);
     return typeof handle === 'function';
+}
+
+// The older form of a script, without exports: addEventListener('fetch', (event) => event.respondWith(...)).
+function answerOfListeners(request, env, ctx) {
+    const answer = fireFetch(request, (promise) => ctx.waitUntil(promise));
+    if (!answer) throw new TypeError('no listener of "fetch" has called event.respondWith()');
+    return answer;
 }
 
 class ExecutionContext {
@@ -68,6 +90,13 @@ class ExecutionContext {
     passThroughOnException() {}
 
     props = {};
+}
+
+// Of the request whose code runs, wherever in it that is.
+export function waitUntil(promise) {
+    const ref = host.actor();
+    if (!ref) throw new Error('waitUntil: this code runs for no request');
+    new ExecutionContext(ref).waitUntil(promise);
 }
 
 function failed(ref, error) {

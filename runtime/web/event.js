@@ -200,11 +200,6 @@ let listenersOf, keep; // a target's list of {type, callback, isCapture, isOnce,
 
 export let isEventTarget;
 
-// Of the global object: for another script.
-export function forgetListeners() {
-    globalListeners = null;
-}
-
 export class EventTarget {
     #listeners = null;
 
@@ -259,6 +254,11 @@ function remove(target, listener) {
 
 export function hasListeners(target, type) {
     return listenersOf(target)?.some((l) => l.type === type) ?? false;
+}
+
+// For another script.
+export function forgetGlobalListeners() {
+    keep(theGlobal, null);
 }
 
 // An event of the platform's own. False: it was cancelled.

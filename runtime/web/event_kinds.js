@@ -1,18 +1,23 @@
 // The events that carry something: CustomEvent (DOM 2.4), ErrorEvent, PromiseRejectionEvent (HTML 8.1.4), MessageEvent (HTML 9.1),
-// CloseEvent (WebSockets 6), ProgressEvent (XHR 5).
-import { CONVERTED, errorArgumentsBy, Event, EventInit } from './event.js';
+// CloseEvent (WebSockets 6), ProgressEvent (XHR 5), ExtendableEvent and FetchEvent (Service Workers 4.4, 4.6).
+import { DOMException } from './dom_exception.js';
+import { CONVERTED, errorArgumentsBy, Event, EventInit, fire, theGlobal } from './event.js';
 import {
-    any, boolean, declare, dictionary, DOMString, double, nullable, object, optional, readonly, required, requiredMember, sequence,
-    unsignedLong, unsignedShort, USVString,
+    any, boolean, declare, dictionary, DOMString, nullable, object, optional, promise, readonly, required, requiredMember, sequence,
+    double, unsignedLong, unsignedShort, USVString,
 } from './webidl.js';
 
+const { apply } = Reflect;
+const { resolve } = Promise;
+const promised = (value) => apply(resolve, Promise, [value]);
+
 // The arguments of a constructor, converted, as Event's takes them.
-export function converted(name, Init, given, least = 1) {
+function converted(name, Init, given, least = 1) {
     required(given, least, name);
     return [CONVERTED, DOMString(given[0], `${name}, argument 1`), Init(given[1], `${name}, argument 2`)];
 }
 
-export const brand = (test) => (value) => typeof value === 'object' && value !== null && test(value);
+const brand = (test) => (value) => typeof value === 'object' && value !== null && test(value);
 
 const CustomEventInit = dictionary('CustomEventInit', { detail: [any, null] }, EventInit);
 let isCustomEvent;
@@ -213,3 +218,100 @@ declare(ProgressEvent, {
     is: isProgressEvent,
     attributes: { lengthComputable: readonly, loaded: readonly, total: readonly },
 });
+
+// ---- service workers: what an addEventListener('fetch') script is given
+
+let isExtendableEvent;
+let extendBy; // (event, (promise) => ...): where its waitUntil goes; of one that a script has made, nowhere
+
+export class ExtendableEvent extends Event {
+    #wait = undefined;
+
+    constructor(type, init = undefined) {
+        super(...(type === CONVERTED ? arguments : converted('ExtendableEvent', EventInit, arguments)));
+    }
+
+    static {
+        isExtendableEvent = brand((value) => #wait in value);
+        extendBy = (event, wait) => { event.#wait = wait; };
+    }
+
+    waitUntil(promise) {
+        if (!this.#wait) throw new DOMException('waitUntil: the event is none of a request', 'InvalidStateError');
+        this.#wait(promise);
+    }
+}
+
+declare(ExtendableEvent, { constructor: 1, is: isExtendableEvent, operations: { waitUntil: [any] } });
+
+let isRequest = () => false;
+// request.js: what a Request is.
+export function requestsBy(given) {
+    isRequest = given;
+}
+
+const FetchEventInit = dictionary('FetchEventInit', {
+    clientId: [DOMString, ''], handled: any, preloadResponse: any, replacesClientId: [DOMString, ''],
+    request: requiredMember((value, what) => {
+        if (!isRequest(value)) throw new TypeError(`${what}: not a Request`);
+        return value;
+    }),
+    resultingClientId: [DOMString, ''],
+}, EventInit);
+let isFetchEvent;
+let answerOf, endFetchEvent;
+
+export class FetchEvent extends ExtendableEvent {
+    #init;
+    #answer = undefined;
+    #isOver = false;
+
+    constructor(type, init) {
+        const given = converted('FetchEvent', FetchEventInit, arguments, 2);
+        super(...given);
+        this.#init = given[2];
+    }
+
+    static {
+        isFetchEvent = brand((value) => #init in value);
+        answerOf = (event) => event.#answer;
+        endFetchEvent = (event) => { event.#isOver = true; };
+    }
+
+    get clientId() { return this.#init.clientId; }
+    get handled() { return (this.#init.handled ??= promised(undefined)); }
+    get preloadResponse() { return (this.#init.preloadResponse ??= promised(undefined)); }
+    get replacesClientId() { return this.#init.replacesClientId; }
+    get request() { return this.#init.request; }
+    get resultingClientId() { return this.#init.resultingClientId; }
+
+    respondWith(response) {
+        if (this.#isOver) throw new DOMException('respondWith: the event was dispatched already', 'InvalidStateError');
+        if (this.#answer) throw new DOMException('respondWith: it was called already', 'InvalidStateError');
+        this.#answer = promised(response);
+        this.stopImmediatePropagation();
+    }
+
+    // There is no origin behind a script to pass a request on to.
+    passThroughOnException() {}
+}
+
+declare(FetchEvent, {
+    constructor: 2,
+    is: isFetchEvent,
+    operations: { passThroughOnException: [], respondWith: [any] },
+    attributes: {
+        clientId: readonly, handled: promise(), preloadResponse: promise(), replacesClientId: readonly, request: readonly,
+        resultingClientId: readonly,
+    },
+});
+
+// A request for the global's listeners of "fetch"; wait(promise): their waitUntil. What respondWith was given, as a promise; undefined: it
+// was not called, and comes too late from here on.
+export function fireFetch(request, wait) {
+    const event = new FetchEvent('fetch', { cancelable: true, request });
+    extendBy(event, wait);
+    fire(theGlobal, event);
+    endFetchEvent(event);
+    return answerOf(event);
+}

@@ -3,17 +3,18 @@
 import { AbortController, AbortSignal } from './abort.js';
 import { atob, btoa } from './base64.js';
 import { Blob, File } from './blob.js';
+import { builtin } from './builtin.js';
 import { dataCloneError, structuredClone } from './clone.js';
 import { CompressionStream, DecompressionStream } from './compression.js';
 import { console } from './console.js';
 import { Crypto, crypto } from './crypto.js';
 import { CryptoKey } from './crypto_key.js';
-import { dispatch, forget, left, load, onCredit } from './dispatch.js';
+import { dispatch, forget, left, load, onCredit, prepare } from './dispatch.js';
 import { DOMException, QuotaExceededError } from './dom_exception.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
 import { Event, EventTarget } from './event.js';
 import {
-    CloseEvent, CustomEvent, ErrorEvent, MessageEvent, ProgressEvent, PromiseRejectionEvent,
+    CloseEvent, CustomEvent, ErrorEvent, ExtendableEvent, FetchEvent, MessageEvent, ProgressEvent, PromiseRejectionEvent, requestsBy,
 } from './event_kinds.js';
 import { fetch } from './fetch.js';
 import { FormData } from './form_data.js';
@@ -29,11 +30,10 @@ import {
 } from './performance.js';
 import { forgetRandom, installRandom } from './random.js';
 import { onRejection } from './report.js';
-import { abortClient, Request } from './request.js';
+import { abortClient, isRequest, Request } from './request.js';
 import { Response } from './response.js';
 import { Scheduler, scheduler, TaskController, TaskPriorityChangeEvent, TaskSignal } from './scheduler.js';
 import { forgetCall, onReply, onReplyBody, onReplyError, onSubCredit } from './service.js';
-import { ExtendableEvent, FetchEvent } from './service_worker.js';
 import { FixedLengthStream, IdentityTransformStream } from './stream_kinds.js';
 import * as streams from './streams/index.js';
 import { SubtleCrypto } from './subtle.js';
@@ -57,6 +57,7 @@ function shown(values) {
 delete globalThis.__host;
 installRandom();
 installGlobal();
+requestsBy(isRequest);
 hidden({
     AbortController, AbortSignal, Blob, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DecompressionStream, DOMException,
     ErrorEvent, Event, EventTarget, ExtendableEvent, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream,
@@ -82,5 +83,5 @@ function renew() {
 globalThis.__entries = [
     load, dispatch, onBody, onCredit, onTimer, forget, forgetTimer, describe,
     dataCloneError, onReply, onReplyBody, onReplyError, onSubCredit, forgetCall,
-    left, abortClient, renew, onRejection,
+    left, abortClient, renew, onRejection, prepare, builtin,
 ];

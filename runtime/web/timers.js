@@ -1,4 +1,5 @@
 // setTimeout and setInterval (HTML 8.6), and the tasks of the platform. A timer belongs to the request that set it and ends with it.
+import { currentFrame, runIn } from './async_context.js';
 import { host } from './host.js';
 import { report } from './report.js';
 import { any, callback, globalFunction, long, optional, rest, unrestrictedDouble } from './webidl.js';
@@ -7,12 +8,12 @@ const { apply } = Reflect;
 const theGlobal = globalThis;
 export const DELAY_MAX = 2 ** 31 - 1;
 
-const timers = new Map(); // id -> {run, args, repeats, forgotten}
+const timers = new Map(); // id -> {run, args, repeats, forgotten, frame}
 
 // A task of the platform: run() is called when the delay is over, or forgotten(), when the request is before.
 export function queueTimer(run, delay, forgotten = undefined) {
     const id = host.setTimer(delay, false); // throws at top level, and when there are too many
-    timers.set(id, { run, args: undefined, repeats: false, forgotten });
+    timers.set(id, { run, args: undefined, repeats: false, forgotten, frame: currentFrame() });
     return id;
 }
 
@@ -22,7 +23,7 @@ export function dropTimer(id) {
 
 function start(run, delay, args, repeats) {
     const id = host.setTimer(delay, repeats);
-    timers.set(id, { run, args, repeats, forgotten: undefined });
+    timers.set(id, { run, args, repeats, forgotten: undefined, frame: currentFrame() });
     return id;
 }
 
@@ -42,8 +43,7 @@ export function onTimer(id) {
     if (!timer) return;
     if (!timer.repeats) timers.delete(id);
     try {
-        if (timer.args) apply(timer.run, theGlobal, timer.args);
-        else timer.run();
+        runIn(timer.frame, () => (timer.args ? apply(timer.run, theGlobal, timer.args) : timer.run()));
     } catch (error) {
         if (isOutOfBuffers(error)) throw error;
         report(error);

@@ -1,7 +1,7 @@
 // Does once, while the snapshot is built, what nearly every request does: the functions are then in the snapshot as
 // bytecode, and a script's first request compiles nothing but the script. The natives find no job and do nothing.
 // Rejected: a bare snapshot, with the first answer after 475 us instead of 168.
-import { dispatch, load } from './dispatch.js';
+import { dispatch, load, prepare } from './dispatch.js';
 import { Headers } from './headers.js';
 import { Response } from './response.js';
 import { TextDecoder, TextEncoder } from './encoding.js';
@@ -15,11 +15,13 @@ export function warmUp() {
         (request, env) => env.A.fetch('https://example.com/', { method: 'POST', body: 'a' }).catch(() => new Response()),
     ];
     for (const fetch of answers) {
-        load({ fetch }, {}, ['A']);
+        prepare({}, ['A']);
+        load({ fetch });
         dispatch(0, false);
         dispatch(0, true);
     }
-    load(undefined, undefined);
+    prepare(undefined);
+    load(undefined);
     const url = new URL('https://example.com/path?a=b');
     void (url.pathname + url.search + url.hostname + url.searchParams.get('a'));
     const headers = new Headers({ a: 'b' });

@@ -29,8 +29,10 @@ void engine_start(struct engine_clock *clock)
          * Turbofan works on the script's own thread (monitor.h), so it gets no function that takes
          * it long: at most 10,000 bytes of bytecode, and 200 of what is inlined. V8's own 61,440
          * and 920 took up to 570 ms for one function; inlined code beyond 200 made none of six
-         * scripts faster. */
+         * scripts faster.
+         * A WebAssembly memory has 2,048 pages at most, 128 MiB: what a script has by default. */
         .flags = "--single-threaded-gc --enable-sharedarraybuffer-per-context"
+                 " --wasm-max-mem-pages=2048"
                  " --max-optimized-bytecode-size=10000 --max-inlined-bytecode-size-cumulative=200",
         /* A fork would lose them, and what was given to them to do. */
         .threads = 0,

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/start.h"
 #include "runtime/worker/script.h"
+#include "runtime/worker/stack_trace.h"
 #include "runtime/worker/worker.h"
 
 /* ---- V8's hooks ---- */
@@ -145,19 +147,16 @@ void isolate_prepare(struct worker *w, const struct v8c_native_entry *natives)
     i->context = v8c_context_new(i->v8);
     assert(i->context);
 
-    /* Every context gets it anew; what compiles bytes is not offered to scripts yet. */
-    struct v8c_scope scope;
-    v8c_scope_enter(&scope, i->v8, i->context);
-    v8c_delete(i->v8, v8c_global_this(i->v8), v8c_key(i->v8, "WebAssembly"), NULL);
-    v8c_scope_exit(&scope);
     w->isolate = i;
 }
 
 /* For the log, and for hearthd. */
 static void log_load_failure(struct isolate *i, const char *text, size_t len)
 {
-    worker_log(i->worker, 0, "error", text, len);
-    i->load_error = strndup(text, len);
+    char mapped[START_LOG_TEXT_BYTES_MAX + 4];
+    len = stack_trace_map(i->worker->script, text, len, mapped, sizeof(mapped));
+    report_log(&i->worker->report, i->worker->now_ns, 0, "error", mapped, len);
+    i->load_error = strndup(mapped, len);
     assert(i->load_error);
 }
 
@@ -187,32 +186,49 @@ static struct v8c_value *bindings_of(struct isolate *i)
     return v8c_array_new(i->v8, names, s->binding_count);
 }
 
+/* What the top level may use of the script's vars and bindings. NULL: error says why not. */
+static struct v8c_value *prepare(struct isolate *i, struct v8c_error *error)
+{
+    const struct script *s = i->worker->script;
+    struct v8c_value *vars =
+        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, s->vars, strlen(s->vars)), error);
+    if (!vars)
+        return NULL;
+    struct v8c_value *is_global = v8c_bool(i->v8, s->modules[s->main].kind == MODULE_SCRIPT);
+    return v8c_function_call(i->v8, v8c_slot(i->v8, WEB_PREPARE), NULL, 3,
+                             (struct v8c_value *[]){vars, bindings_of(i), is_global}, error);
+}
+
+/* Runs the script's top level. Its default export, undefined of a service worker, or NULL. */
+static struct v8c_value *run_top_level(struct isolate *i, uint64_t *compiled_ns,
+                                       struct v8c_error *error)
+{
+    const struct script *s = i->worker->script;
+    if (s->modules[s->main].kind == MODULE_SCRIPT)
+        return module_run_script(&i->modules, error) ? v8c_undefined(i->v8) : NULL;
+    struct v8c_module *main_module = module_compile_main(&i->modules, error);
+    *compiled_ns = worker_read_clock(i->worker);
+    struct v8c_value *namespace =
+        main_module ? module_run_main(&i->modules, main_module, error) : NULL;
+    return namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), error) : NULL;
+}
+
 /* Runs the script's top level and hands its default export to runtime/web. */
 static bool load(struct isolate *i, uint64_t *compiled_ns)
 {
-    const char *vars_text = i->worker->script->vars;
     struct v8c_error error = {0};
-    struct v8c_module *main_module = module_compile_main(&i->modules, &error);
-    *compiled_ns = worker_read_clock(i->worker);
-    struct v8c_value *namespace =
-        main_module ? module_run_main(&i->modules, main_module, &error) : NULL;
-    struct v8c_value *exported =
-        namespace ? v8c_get(i->v8, namespace, v8c_key(i->v8, "default"), &error) : NULL;
-    struct v8c_value *vars =
-        v8c_json_parse(i->v8, v8c_string_utf8(i->v8, vars_text, strlen(vars_text)), &error);
-    struct v8c_value *has_fetch = NULL;
-    if (exported && vars)
-        has_fetch =
-            v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 3,
-                              (struct v8c_value *[]){exported, vars, bindings_of(i)}, &error);
+    struct v8c_value *exported = NULL, *has_fetch = NULL;
+    if (prepare(i, &error))
+        exported = run_top_level(i, compiled_ns, &error);
+    if (exported)
+        has_fetch = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 1, &exported, &error);
     if (!has_fetch) {
         log_load_error(i, &error);
         return false;
     }
     if (!v8c_bool_value(i->v8, has_fetch)) {
         static const char text[] =
-            "the script has no handler: its main module must `export default { fetch }`, or listen "
-            "for \"fetch\"";
+            "the script has no handler: its main module must `export default { fetch }`";
         log_load_failure(i, text, sizeof(text) - 1);
         return false;
     }
@@ -318,8 +334,10 @@ void isolate_unload(struct isolate *i)
     assert(!i->requests && i->waits == 0);
     v8c_scope_enter(&scope, i->v8, i->context);
     struct v8c_value *none = v8c_undefined(i->v8);
-    struct v8c_value *done = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 2,
-                                               (struct v8c_value *[]){none, none}, &error);
+    struct v8c_value *done =
+        v8c_function_call(i->v8, v8c_slot(i->v8, WEB_PREPARE), NULL, 1, &none, &error);
+    assert(done);
+    done = v8c_function_call(i->v8, v8c_slot(i->v8, WEB_LOAD), NULL, 1, &none, &error);
     assert(done);
     v8c_continuation_set(i->v8, none);
     module_set_fini(&i->modules);

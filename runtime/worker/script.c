@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/start.h"
+#include "runtime/worker/source_map.h"
 #include "runtime/worker/timer.h"
 
 const struct script_limits script_limits_default = {
@@ -22,8 +24,10 @@ const struct script_limits script_limits_default = {
 
 void script_free(struct script *s)
 {
-    for (size_t i = 0; i < s->module_count; i++)
+    for (size_t i = 0; i < s->module_count; i++) {
         free(s->modules[i].name);
+        source_map_free(s->modules[i].source_map);
+    }
     for (uint32_t i = 0; i < s->binding_count; i++)
         free(s->bindings[i]);
     free(s->modules);
@@ -82,17 +86,41 @@ struct script_module *script_resolve(const struct script *s, const char *referre
         strncmp(specifier, "./", 2) == 0 || strncmp(specifier, "../", 3) == 0 || *specifier == '/';
     if (!join_path(is_path ? referrer : "", specifier, name))
         return NULL;
+    struct script_module *m = module_named(s, name);
+    if (m || !strchr(name, '?'))
+        return m;
+    *strchr(name, '?') = '\0'; /* "x.wasm?module" is x.wasm */
     return module_named(s, name);
 }
 
-static enum module_kind kind_of(const char *name)
+static enum module_kind kind_by_name(const char *name)
 {
+    static const struct {
+        const char *ending;
+        enum module_kind kind;
+    } endings[] = {{".json", MODULE_JSON}, {".txt", MODULE_TEXT}, {".html", MODULE_TEXT},
+                   {".sql", MODULE_TEXT},  {".bin", MODULE_DATA}, {".wasm", MODULE_WASM}};
     const char *dot = strrchr(name, '.');
-    if (dot && strcmp(dot, ".json") == 0)
-        return MODULE_JSON;
-    if (dot && (strcmp(dot, ".txt") == 0 || strcmp(dot, ".html") == 0 || strcmp(dot, ".sql") == 0))
-        return MODULE_TEXT;
+    for (size_t i = 0; dot && i < sizeof(endings) / sizeof(*endings); i++)
+        if (strcmp(dot, endings[i].ending) == 0)
+            return endings[i].kind;
     return MODULE_JS;
+}
+
+/* MODULE_KINDS: there is no such kind. */
+static enum module_kind kind_of(const json_t *said, const char *name)
+{
+    static const char *const names[MODULE_KINDS] = {
+        [MODULE_JS] = "esm",    [MODULE_SCRIPT] = "script", [MODULE_JSON] = "json",
+        [MODULE_TEXT] = "text", [MODULE_DATA] = "data",     [MODULE_WASM] = "wasm",
+        [MODULE_MAP] = "map"};
+    enum module_kind kind = 0;
+    if (!said)
+        return kind_by_name(name);
+    while (kind < MODULE_KINDS &&
+           (!json_is_string(said) || strcmp(names[kind], json_string_value(said)) != 0))
+        kind++;
+    return kind;
 }
 
 static bool is_ascii(const char *text, size_t len)
@@ -120,13 +148,17 @@ static bool add_modules(struct script *s, const json_t *list, const char *main_n
         *why = "a module has a bad name or size";
         if (!name || !join_path("", name, normal) || bytes < 0 || (size_t)bytes > s->map_bytes - at)
             return false;
-        s->modules[i] = (struct script_module){.name = strdup(normal),
-                                               .text = (const char *)s->map + at,
-                                               .len = (size_t)bytes,
-                                               .kind = kind_of(normal)};
+        s->modules[i] =
+            (struct script_module){.name = strdup(normal),
+                                   .text = (const char *)s->map + at,
+                                   .len = (size_t)bytes,
+                                   .kind = kind_of(json_object_get(entry, "kind"), normal)};
         s->modules[i].is_ascii = is_ascii(s->modules[i].text, s->modules[i].len);
         s->module_count++;
         at += (size_t)bytes;
+        *why = "a module is of a kind that is not known";
+        if (s->modules[i].kind == MODULE_KINDS)
+            return false;
     }
     char normal[SCRIPT_NAME_BYTES_MAX];
     *why = "the main module is not among the modules";
@@ -135,7 +167,22 @@ static bool add_modules(struct script *s, const json_t *list, const char *main_n
     if (!m)
         return false;
     s->main = (uint32_t)(m - s->modules);
-    return true;
+    *why = "the main module is not JavaScript";
+    return m->kind <= MODULE_SCRIPT;
+}
+
+/* "x.js.map" is that of "x.js". */
+static void find_maps(struct script *s)
+{
+    for (size_t i = 0; i < s->module_count; i++) {
+        char name[SCRIPT_NAME_BYTES_MAX + 8];
+        if (s->modules[i].kind > MODULE_SCRIPT)
+            continue;
+        snprintf(name, sizeof(name), "%s.map", s->modules[i].name);
+        struct script_module *map = module_named(s, name);
+        if (map && map->kind == MODULE_MAP)
+            s->modules[i].map = map;
+    }
 }
 
 static uint64_t limit(const json_t *limits, const char *name, uint64_t unit, uint64_t otherwise)
@@ -189,6 +236,7 @@ struct script *script_new(const struct json_t *packet, int fd, const char **why)
         script_free(s);
         return NULL;
     }
+    find_maps(s);
     const json_t *limits = json_object_get(packet, "limits");
     s->vars = json_dumps(json_object_get(packet, "vars"), JSON_COMPACT);
     if (!s->vars)

@@ -14,14 +14,29 @@
 
 enum { SCRIPT_NAME_BYTES_MAX = 512 };
 
-enum module_kind { MODULE_JS, MODULE_JSON, MODULE_TEXT };
+struct source_map;
+
+/* As start.h names them. */
+enum module_kind {
+    MODULE_JS,
+    MODULE_SCRIPT, /* the main module of a service worker: no ES module */
+    MODULE_JSON,
+    MODULE_TEXT,
+    MODULE_DATA,
+    MODULE_WASM,
+    MODULE_MAP, /* nobody imports it */
+    MODULE_KINDS,
+};
 
 struct script_module {
     char *name; /* normalised: no "./", no ".." */
     const char *text;
     size_t len;
     enum module_kind kind;
-    bool is_ascii; /* V8 can then use the mapped bytes as they are */
+    bool is_ascii;                 /* V8 can then use the mapped bytes as they are */
+    struct script_module *map;     /* of a module that was built; NULL: none */
+    struct source_map *source_map; /* of a map, once it is read (stack_trace.h); NULL: it is none */
+    bool is_read;
 };
 
 struct script_limits {

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "runtime/worker/frame.h"
 #include "runtime/worker/isolate.h"
 #include "runtime/worker/lane.h"
 #include "runtime/worker/request.h"
+#include "runtime/worker/script.h"
 #include "runtime/worker/worker.h"
 
 enum { PUBLISH_AFTER_NS = 100000 };
@@ -16,10 +18,10 @@ struct request *slice_request(const struct slice *s)
 
 struct request *slice_actor(const struct slice *s)
 {
-    struct v8c_value *ref = v8c_continuation(s->v8);
-    if (!v8c_is(ref, V8C_NUMBER)) /* begun at the script's top level */
+    double ref = frame_ref(s->v8);
+    if (ref == 0) /* begun at the script's top level */
         return slice_request(s);
-    return request_find(s->worker, v8c_number_value(ref));
+    return request_find(s->worker, ref);
 }
 
 void slice_enter(struct slice *s, struct worker *w, struct request *r)
@@ -37,7 +39,7 @@ void slice_enter(struct slice *s, struct worker *w, struct request *r)
     if (r)
         budget_ns = r->cpu_ns < r->cpu_limit_ns ? r->cpu_limit_ns - r->cpu_ns : 0;
     v8c_scope_enter(&s->scope, i->v8, i->context);
-    v8c_continuation_set(i->v8, r ? v8c_number(i->v8, s->ref) : v8c_undefined(i->v8));
+    frame_begin(i->v8, s->ref);
     if (r)
         worker_executes(w, r->lane, job_name(r->lane->index, r->slot, r->generation));
     else
@@ -225,6 +227,20 @@ static void report_rejections(struct slice *s)
     isolate_log_rejections(i, r ? r->id : 0);
 }
 
+/* Memories of WebAssembly, as they began, have the script's bound together. What they grow by is
+ * the cell's to hearthd. Garbage is given back first. */
+static void bound_foreign_bytes(struct slice *s)
+{
+    const struct script *script = s->worker->script;
+    size_t most = script ? script->limits.heap_bytes : SIZE_MAX;
+    if (v8c_isolate_foreign_bytes(s->v8) <= most || s->worker->isolate->is_condemned)
+        return;
+    v8c_isolate_pressure(s->v8, V8C_PRESSURE_CRITICAL);
+    v8c_isolate_pressure(s->v8, V8C_PRESSURE_NONE);
+    if (v8c_isolate_foreign_bytes(s->v8) > most)
+        slice_condemn(s->worker, JOB_ERROR_MEMORY_LIMIT);
+}
+
 void slice_exit(struct slice *s)
 {
     struct worker *w = s->worker;
@@ -248,6 +264,7 @@ void slice_exit(struct slice *s)
     uint64_t cpu_ns = charge(s);
     if (was_struck || s->is_terminated)
         punish(s);
+    bound_foreign_bytes(s);
     if (--i->slices_to_pump == 0) {
         clean_up_tasks(s);
         i->slices_to_pump = ISOLATE_PUMP_SLICES;

@@ -7,7 +7,7 @@
 #define HEARTH_WORKER_WEB_H
 
 enum web_entry {
-    WEB_LOAD,           /* (default export, vars, names of services) -> is there a handler? */
+    WEB_LOAD,           /* (default export) -> is there a handler? */
     WEB_DISPATCH,       /* (ref, has a body) */
     WEB_ON_BODY,        /* (ref, bytes or undefined) */
     WEB_ON_CREDIT,      /* (ref) */
@@ -25,6 +25,8 @@ enum web_entry {
     WEB_FIN,            /* (ref) */
     WEB_RENEW,          /* (): a copy of the heap begins, or will be made */
     WEB_ON_REJECTION,   /* (promise, reason, somebody listens after all) */
+    WEB_PREPARE,        /* (vars, names of services, are they global?), before the top level */
+    WEB_BUILTIN,        /* (name of a module) -> its exports, or undefined */
     WEB_ENTRIES,
 };
 

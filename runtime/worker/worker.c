@@ -2,7 +2,9 @@
 
 #include <time.h>
 
+#include "runtime/start.h"
 #include "runtime/worker/lane.h"
+#include "runtime/worker/stack_trace.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -28,7 +30,9 @@ uint64_t worker_read_clock(struct worker *w)
 void worker_log(struct worker *w, uint64_t request_id, const char *level, const char *text,
                 size_t len)
 {
-    report_log(&w->report, w->now_ns, request_id, level, text, len);
+    char mapped[START_LOG_TEXT_BYTES_MAX + 4];
+    len = stack_trace_map(w->script, text, len, mapped, sizeof(mapped));
+    report_log(&w->report, w->now_ns, request_id, level, mapped, len);
 }
 
 /* In each region, for it names jobs of its own: while a job of one has its turn, none of another's

@@ -72,7 +72,8 @@ struct worker {
 void worker_start_clock(struct worker *);
 /* Reads the monotonic clock into now_ns, and returns it. */
 uint64_t worker_read_clock(struct worker *);
-/* For the log. request_id 0: no request's. */
+/* For the log. request_id 0: no request's. Places in it become those of the author's files
+ * (stack_trace.h). */
 void worker_log(struct worker *, uint64_t request_id, const char *level, const char *text,
                 size_t len);
 /* Tells hearthd, should this process end now, that it was running the script, and for which job of

@@ -4,9 +4,20 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "control/deploy/dev_vars.h"
 #include "control/deploy/jsonc.h"
 #include "control/deploy/module_head.h"
 #include "control/deploy/wrangler.h"
+
+static void read_dev_vars(const char *data, size_t size)
+{
+    char error[256] = "", *text = strndup(data, size);
+    json_t *vars = json_object();
+
+    assert(!dev_vars_read("d", text, vars, &(struct fault){error, sizeof(error)}) || error[0]);
+    json_decref(vars);
+    free(text);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,7 +46,14 @@ static void read_config(const char *text, size_t bytes)
         seen.lines += text[i] == '\n';
     if (root) {
         bool walked = jsonc_walk(text, bytes, root, see, &seen);
-        bool is_good = wrangler_judge("w", text, bytes, root, warnings, error, sizeof(error));
+        const char *const envs[] = {NULL, "dev"};
+        struct wrangler_text t = {.file = "w",
+                                  .text = text,
+                                  .bytes = bytes,
+                                  .root = root,
+                                  .env = envs[bytes % 2],
+                                  .has_lines = true};
+        bool is_good = wrangler_judge(&t, warnings, error, sizeof(error));
 
         assert(walked && (is_good || error[0]));
     }
@@ -59,5 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_config((const char *)data, size);
     read_module((const char *)data, size);
+    read_dev_vars((const char *)data, size);
     return 0;
 }

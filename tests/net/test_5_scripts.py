@@ -65,6 +65,13 @@ def _():
     assert "unhandled rejection: Error: prevented" not in log()
 
 
+@case("WebAssembly that computes for ever: 503 at its CPU limit, and its script answers again")
+def _():
+    assert get("wasm-loop.hearth.test").body == b"fine"
+    expect("wasm-loop", 503, "job_cpu_limit", "/loop")
+    assert get("wasm-loop.hearth.test").body == b"fine"
+
+
 @case("a script that computes for ever: 503 at its CPU limit while another script answers")
 def _():
     while_good_ones_answer(lambda: expect("loop", 503, "job_cpu_limit"))

@@ -181,6 +181,26 @@ static void eval_is_off_unless_allowed(void **state)
     v8c_blob_free(&blob);
 }
 
+static void the_host_compiles_wasm_and_sees_its_memory(void **state)
+{
+    /* (module (memory (export "m") 16 64)) */
+    static const uint8_t bytes[] = {0, 97, 115, 109, 1, 0, 0, 0,   5, 4, 1,
+                                    1, 16, 64,  7,   5, 1, 1, 109, 2, 0};
+    struct world w;
+    world_open(&w, (struct v8c_isolate_params){0});
+    size_t before = v8c_isolate_foreign_bytes(w.isolate);
+    struct v8c_value *module = v8c_wasm_compile(w.isolate, bytes, sizeof bytes, &w.error);
+    assert_non_null(module);
+    world_define(&w, "module", module);
+    world_assert_text(&w, world_run(&w, "String(module)"), "[object WebAssembly.Module]");
+    world_run(&w, "globalThis.i = new WebAssembly.Instance(module)");
+    assert_in_range(v8c_isolate_foreign_bytes(w.isolate) - before, 1 << 20, 2 << 20);
+    world_throws(&w, "new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))");
+    assert_null(v8c_wasm_compile(w.isolate, bytes, 7, &w.error));
+    assert_non_null(strstr(w.error.text, "CompileError"));
+    world_close(&w);
+}
+
 static void blocking_is_off_unless_allowed(void **state)
 {
     static const char wait[] = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)";
@@ -220,6 +240,7 @@ int limits_tests(void)
         cmocka_unit_test(a_heap_that_grows_without_end_condemns_only_its_isolate),
         cmocka_unit_test(deep_recursion_is_a_range_error_on_any_thread),
         cmocka_unit_test(eval_is_off_unless_allowed),
+        cmocka_unit_test(the_host_compiles_wasm_and_sees_its_memory),
         cmocka_unit_test(blocking_is_off_unless_allowed),
         cmocka_unit_test(the_clock_is_ours_to_freeze),
     };

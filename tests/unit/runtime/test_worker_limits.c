@@ -79,6 +79,11 @@ static const struct row rows[] = {
     {"objects without end",
      "export default { fetch() { const all = []; for (;;) all.push({ x: all.length }); } }",
      "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
+    {"memories of WebAssembly without end",
+     "const all = []; export default { async fetch() { for (;;) { all.push(new "
+     "WebAssembly.Memory({ initial: 100 })); await new Promise((done) => setTimeout(done, 0)); } } "
+     "}",
+     "{\"heap_bytes\":33554432,\"cpu_ms\":20000}", "memory", JOB_ERROR_MEMORY_LIMIT},
     {"strings without end",
      "export default { fetch() { const all = []; for (let i = 0;; i++) all.push(('x' + "
      "i).padEnd(1e5, 'abc' + i)); } }",

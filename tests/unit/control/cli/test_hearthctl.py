@@ -73,6 +73,24 @@ def a_refusal_as_json_has_the_warnings_too(root):
     assert code == 3 and warned == [], reply
 
 
+def build_writes_what_deploy_would_send(root):
+    deploy_of(root, {"vars": {"A": "1"}, "env": {"e": {"vars": {"A": "2"}}}})
+    code, out, err = hearthctl("build", f"{root}/script", "--env", "e")
+    assert code == 0 and out.startswith("Total Upload: 0.06 KiB / gzip: ") and f"s-e {root}/script/.hearth/build\n" in out, (out, err)
+    with open(f"{root}/script/.hearth/build/manifest.json") as file:
+        manifest = json.load(file)
+    assert manifest["vars"] == {"A": "2"} and manifest["modules"] == [{"name": "index.js", "bytes": 58}], manifest
+    with open(f"{root}/script/.hearth/build/modules/index.js") as file:
+        assert len(file.read()) == 58
+    code, out, _ = hearthctl("build", f"{root}/script", "--out", f"{root}/a/b", "--json")
+    assert code == 0 and json.loads(out)["size"]["bytes"] == 58 and os.path.exists(f"{root}/a/b/modules/index.js"), out
+    for wrong in (("build", f"{root}/script", "--env", "f"), ("build", f"{root}/script", "--out", "/proc/no")):
+        code, out, err = hearthctl(*wrong)
+        assert code == 1 and err, (code, out, err)
+    for wrong in (("status", "--env", "e"), ("deploy", f"{root}/script", "--out", "x"), ("status", "--dev-vars")):
+        assert hearthctl(*wrong)[0] == 2, wrong
+
+
 def check_looks_for_the_files_that_a_start_needs(root):
     write(f"{root}/there", "")
     write(f"{root}/good.yaml", CONFIG + f"cells: {{node_exe: {sys.executable}, program: {root}/there, blob: {root}/there}}\n")
@@ -166,7 +184,8 @@ def cycles_are_shown_of_all_cores_and_of_each(root):
     assert code == 2 and "usage" in err, err
 
 
-for test in (cycles_are_shown_of_all_cores_and_of_each, what_strangers_say_is_cleaned_for_a_terminal, errors_are_cleaned_too, check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too):
+for test in (cycles_are_shown_of_all_cores_and_of_each, what_strangers_say_is_cleaned_for_a_terminal, errors_are_cleaned_too, check_looks_for_the_files_that_a_start_needs, a_refusal_as_json_has_the_warnings_too,
+             build_writes_what_deploy_would_send):
     with tempfile.TemporaryDirectory(prefix="hearth-test-hearthctl-") as directory:
         test(directory)
         print(f"ok - {test.__name__.replace('_', ' ')}")

@@ -76,15 +76,16 @@ static void a_directory_becomes_a_manifest_and_its_modules(void **state)
     put("app/src/b.mjs", "1");
     put("app/data.txt", "text");
     put("app/README.md", "no module");
-    put("app/package.json", "{}");
+    put("app/package-lock.json", "{}");
     put("app/.secret.js", "hidden");
     put("app/node_modules/x/index.js", "skipped");
     assert_int_equal(symlink("/etc/passwd", in_root("app/link.txt")), 0);
-    if (bundle_pack(in_root("app"), &b, error, sizeof(error)))
+    if (bundle_pack(in_root("app"), NULL, &b, error, sizeof(error)))
         fail_msg("%s", error);
     text = json_dumps(b.manifest, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(text,
-                        "{\"limits\":{\"cpu_ms\":20},\"main\":\"src/index.js\",\"modules\":["
+                        "{\"compatibility_date\":\"2026-01-01\",\"limits\":{\"cpu_ms\":20},"
+                        "\"main\":\"src/index.js\",\"modules\":["
                         "{\"bytes\":4,\"name\":\"data.txt\"},{\"bytes\":1,\"name\":\"src/b.mjs\"},"
                         "{\"bytes\":16,\"name\":\"src/index.js\"}],\"name\":\"hello\","
                         "\"routes\":[\"a.test/*\",\"b.test\"],\"vars\":{\"A\":\"1\"}}");
@@ -105,7 +106,7 @@ static void services_limits_and_account_reach_the_manifest(void **state)
                                 "{\"binding\":\"$b_2\",\"service\":\"b-1\","
                                 "\"limits\":{\"cpu_ms\":5,\"x\":1}}]}");
     put("caller/i.js", "1");
-    if (bundle_pack(in_root("caller"), &b, error, sizeof(error)))
+    if (bundle_pack(in_root("caller"), NULL, &b, error, sizeof(error)))
         fail_msg("%s", error);
     text = json_dumps(b.manifest, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
@@ -176,22 +177,21 @@ static void a_bad_directory_is_refused_with_a_sentence(void **state)
     put("bad/i.js", "");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         put("bad/wrangler.json", rows[i].wrangler);
-        if (!bundle_pack(in_root("bad"), &b, error, sizeof(error)))
+        if (!bundle_pack(in_root("bad"), NULL, &b, error, sizeof(error)))
             fail_msg("%s: packed", rows[i].what);
         if (strcmp(error, rows[i].error))
             fail_msg("%s: %s", rows[i].what, error);
         bundle_fini(&b);
     }
     unlink(in_root("bad/wrangler.json"));
-    assert_int_equal(bundle_pack(in_root("bad"), &b, error, sizeof(error)), -1);
-    assert_string_equal(error, "there is no wrangler.jsonc or wrangler.json");
+    assert_int_equal(bundle_pack(in_root("bad"), NULL, &b, error, sizeof(error)), -1);
+    assert_string_equal(error, "there is no wrangler.jsonc, wrangler.json or wrangler.toml");
     bundle_fini(&b);
     put("bad/wrangler.toml", "name = \"a\"");
-    assert_int_equal(bundle_pack(in_root("bad"), &b, error, sizeof(error)), -1);
-    assert_string_equal(error,
-                        "there is no wrangler.jsonc or wrangler.json; wrangler.toml is not read");
+    assert_int_equal(bundle_pack(in_root("bad"), NULL, &b, error, sizeof(error)), -1);
+    assert_string_equal(error, "wrangler.toml: cannot be read here");
     bundle_fini(&b);
-    assert_int_equal(bundle_pack("/nonexistent", &b, error, sizeof(error)), -1);
+    assert_int_equal(bundle_pack("/nonexistent", NULL, &b, error, sizeof(error)), -1);
     bundle_fini(&b);
 }
 
@@ -205,13 +205,13 @@ static void a_bundle_over_its_limits_is_refused(void **state)
         snprintf(name, sizeof(name), "many/m%d.js", i);
         put(name, "1");
     }
-    assert_int_equal(bundle_pack(in_root("many"), &b, error, sizeof(error)), -1);
+    assert_int_equal(bundle_pack(in_root("many"), NULL, &b, error, sizeof(error)), -1);
     assert_string_equal(error, "more than 256 modules");
     bundle_fini(&b);
     put("big/wrangler.json", "{\"name\":\"a\",\"main\":\"m.js\"}");
     put("big/m.js", "");
     assert_int_equal(truncate(in_root("big/m.js"), BUNDLE_BYTES_MAX + 1), 0);
-    assert_int_equal(bundle_pack(in_root("big"), &b, error, sizeof(error)), -1);
+    assert_int_equal(bundle_pack(in_root("big"), NULL, &b, error, sizeof(error)), -1);
     assert_string_equal(error, "m.js: too large");
     bundle_fini(&b);
 }
@@ -246,7 +246,7 @@ static void a_module_that_is_missing_is_named_where_it_is_imported(void **state)
         int rc;
 
         put("imports/src/i.js", rows[i].source);
-        rc = bundle_pack(in_root("imports"), &b, error, sizeof(error));
+        rc = bundle_pack(in_root("imports"), NULL, &b, error, sizeof(error));
         if (rc ? !rows[i].error || strcmp(error, rows[i].error) : rows[i].error != NULL)
             fail_msg("%s: %s", rows[i].what, rc ? error : "packed");
         bundle_fini(&b);

@@ -15,7 +15,7 @@
 #include "control/deploy/wrangler.h"
 
 /* "2 var: is not known ..." for each warning, then "refused" and the sentences. */
-static void judge(const char *text, char *out, size_t room)
+static void judge_of(const char *env, const char *text, char *out, size_t room)
 {
     char error[1024] = "";
     json_t *root = jsonc_parse(text, strlen(text), error, sizeof(error));
@@ -25,7 +25,13 @@ static void judge(const char *text, char *out, size_t room)
 
     if (!root)
         fail_msg("%s", error);
-    is_good = wrangler_judge("w.jsonc", text, strlen(text), root, warnings, error, sizeof(error));
+    is_good = wrangler_judge(&(struct wrangler_text){.file = "w.jsonc",
+                                                     .text = text,
+                                                     .bytes = strlen(text),
+                                                     .root = root,
+                                                     .env = env,
+                                                     .has_lines = true},
+                             warnings, error, sizeof(error));
     out[0] = 0;
     json_array_foreach(warnings, i, w)
     {
@@ -36,6 +42,37 @@ static void judge(const char *text, char *out, size_t room)
         snprintf(out + used, room - used, "refused %s\n", error);
     json_decref(warnings);
     json_decref(root);
+}
+
+static void judge(const char *text, char *out, size_t room)
+{
+    judge_of(NULL, text, out, room);
+}
+
+static void an_environment_is_judged_in_place_of_what_it_does_not_inherit(void **state)
+{
+    static const struct {
+        const char *what, *text, *said;
+    } rows[] = {
+        {"a binding that is not inherited", "{\"ai\":{\"binding\":\"A\"},\"env\":{\"dev\":{}}}",
+         ""},
+        {"one of its own", "{\n\"env\":{\n\"dev\":{\"ai\":{\"binding\":\"A\"}}}}",
+         "refused w.jsonc:3: \"env.dev.ai\": hearth has no such binding, and the script depends on "
+         "it\n"},
+        {"one of another environment",
+         "{\"env\":{\"devel\":{\"ai\":{\"binding\":\"A\"}},\"dev\":{}}}", ""},
+        {"what is inherited", "{\"triggers\":{\"crons\":[\"* * * * *\"]},\"env\":{\"dev\":{}}}",
+         "refused w.jsonc:1: \"triggers\": nothing is called by time: only fetch() is\n"},
+        {"a slip of the pen", "{\"env\":{\"dev\":{\"nmae\":1,\"vars\":{\"nmae\":1}}}}",
+         "1 env.dev.nmae: is not known; did you mean \"name\"?\n"},
+    };
+    char said[1024];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        judge_of("dev", rows[i].text, said, sizeof(said));
+        if (strcmp(said, rows[i].said))
+            fail_msg("%s: %s", rows[i].what, said);
+    }
 }
 
 /* 200 letters: a third of them is more than the longest word that is compared. */
@@ -98,9 +135,7 @@ static void each_key_is_judged_by_its_place(void **state)
         {"what the script can do without",
          "{\"compatibility_flags\":[\"nodejs_compat\"],\"env\":{\"dev\":{\"nmae\":1}},"
          "\"build\":{\"command\":\"make\"}}",
-         "1 compatibility_flags: there are no such flags, and no node: modules\n"
-         "1 env: environments are not deployed: the top level is\n"
-         "1 build: no build is run: what is in the directory is deployed\n"},
+         "1 env: only what --env names is deployed of it; without, the top level is\n"},
         {"none of that", "{\"compatibility_flags\":[],\"env\":{},\"tail_consumers\":[]}", ""},
         {"strings that look like keys", "{\"name\":\"\\\"var\\\":\",\"main\":\"x\"}", ""},
         {"a key with an escape", "{\"n\\u0061me\":\"a\"}", "1 n\\u0061me: is not known\n"},
@@ -207,6 +242,7 @@ static void a_head_tells_its_imports_and_ends_with_the_first_other_statement(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_environment_is_judged_in_place_of_what_it_does_not_inherit),
         cmocka_unit_test(each_key_is_judged_by_its_place),
         cmocka_unit_test(what_is_too_deep_or_too_long_is_left_out),
         cmocka_unit_test(a_head_tells_its_imports_and_ends_with_the_first_other_statement),

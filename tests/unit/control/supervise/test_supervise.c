@@ -105,7 +105,9 @@ static void the_largest_script_is_told(void **state)
         memset(name, '"', sizeof(name) - 1); /* two bytes in JSON */
         snprintf(name, 4, "%03d", i);
         name[3] = '"';
-        json_array_append_new(modules, json_pack("{s:s, s:i}", "name", name, "bytes", 0));
+        json_array_append_new(modules,
+                              json_pack("{s:s, s:i, s:s}", "name", name, "bytes", 0, "kind",
+                                        i == START_MODULES_MAX - 1 ? "script" : "json"));
     }
     for (int i = 0; i < JOB_BINDINGS_MAX; i++) {
         memset(binding, 'b', sizeof(binding) - 1);

@@ -1,0 +1,2 @@
+// node:assert.
+module.exports = require('../../node_modules/assert/build/assert.js');

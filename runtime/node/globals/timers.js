@@ -1,0 +1,2 @@
+export { clearImmediate, setImmediate } from 'node:timers';
+export const global = globalThis;

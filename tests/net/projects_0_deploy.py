@@ -1,0 +1,46 @@
+"""Projects as their authors have them (tests/projects): built with npm's packages, deployed, and asked. Always runs."""
+
+import json
+import os
+import subprocess
+
+from cases import case
+from node import ROOT, Skip, deploy, run
+
+HEARTHCTL = os.path.join(ROOT, "build", "control", "hearthctl")
+PROJECTS = os.path.join(ROOT, "build", "projects")
+# Those whose answers are in projects_1_answers.py.
+NAMES = ["bcryptjs", "cookie", "date-fns", "drizzle", "fflate", "formats", "graphql-yoga", "hono", "hono-auth", "itty-router", "jose", "marked",
+         "mcp", "nanoid", "noble-hashes", "node", "otplib", "preact", "react", "service-worker", "superjson", "uuid", "wasm-image", "zod"]
+# Those that are built only: they wait for fetch() outwards.
+WAITING = ["aws4fetch", "axios", "ky", "openai", "stripe"]
+REFUSED = {"jsonwebtoken": "node_modules/jsonwebtoken/sign.js:12:65: Could not resolve \"crypto\": hearth has no such module"}
+NO_PACKAGES = "npm's packages cannot be had here"
+
+
+@case("every project builds and deploys")
+def _():
+    if subprocess.run([os.path.join(ROOT, "tests", "projects", "install")], stdout=subprocess.DEVNULL).returncode:
+        raise Skip(NO_PACKAGES)
+    deploy(os.path.join(ROOT, "examples", "hello"))
+    failed = [done.stderr for done in (deploy(os.path.join(PROJECTS, name), check=False) for name in NAMES) if done.returncode]
+    assert not failed, "\n".join(failed)
+
+
+@case("projects that wait for more of the platform build, or are refused by the place that asks for it")
+def _():
+    if not os.path.isdir(os.path.join(PROJECTS, "node_modules")):
+        raise Skip(NO_PACKAGES)
+    for name in WAITING:
+        run(HEARTHCTL, "build", os.path.join(PROJECTS, name))
+    for name, sentence in REFUSED.items():
+        said = run(HEARTHCTL, "build", os.path.join(PROJECTS, name), check=False)
+        assert said.returncode == 1 and sentence in said.stderr, said.stderr
+
+
+@case("an environment is another script, with its own vars")
+def _():
+    said = json.loads(run(HEARTHCTL, "build", os.path.join(ROOT, "tests", "projects", "formats"), "--out", os.path.join(ROOT, "build", "staging"), "--env", "staging", "--json").stdout)
+    assert said["name"] == "p-formats-staging" and said["size"]["modules"] == 8, said
+    with open(os.path.join(said["out"], "manifest.json")) as file:
+        assert json.load(file)["vars"] == {"PLACE": "staging"}

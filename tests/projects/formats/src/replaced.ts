@@ -1,0 +1,1 @@
+export const replaced = 'by an alias';

@@ -1,0 +1,3 @@
+export function List({ words }: { words: string[] }) {
+    return <ul>{words.map((word) => <li key={word} class="word">{word}</li>)}</ul>;
+}
