@@ -1,6 +1,7 @@
 // structuredClone (HTML 2.7): the engine's serializer does it, a native of the worker drives it, and what it does about the platform's
 // own objects is here. The copy is made at once, in the same heap, so of those nothing is written but an index into a list of copies.
 import { blobBytes, blobOfBytes, fileOfBytes, isBlob, isFile } from './blob.js';
+import { cloneKey, isCryptoKey } from './crypto_key.js';
 import { cloneDOMException, DOMException, isDOMException } from './dom_exception.js';
 import { host } from './host.js';
 import { any, dictionary, globalFunction, isArrayBuffer, object, optional, platform, sequence } from './webidl.js';
@@ -26,6 +27,7 @@ export function transferable(is, move) {
 
 cloneable(isDOMException, cloneDOMException);
 cloneable(isFile, (file) => fileOfBytes(blobBytes(file), file.type, file.name, file.lastModified));
+cloneable(isCryptoKey, cloneKey);
 cloneable(isBlob, (blob) => blobOfBytes(blobBytes(blob), blob.type));
 
 function isPlatform(value) {

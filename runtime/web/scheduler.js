@@ -1,6 +1,7 @@
 // scheduler (Prioritized Task Scheduling), with wait() of Workers. Tasks belong to the request that posted them, and are ordered among
 // its own: each has a timer, and when one is due the most urgent of the request's tasks runs.
 import { AbortController, AbortSignal, AbortSignalType, addAlgorithm, anySignal, newSignal, removeAlgorithm } from './abort.js';
+import { AsyncLocalStorage } from './async_context.js';
 import { DOMException } from './dom_exception.js';
 import { CONVERTED, Event, EventInit, eventHandlers, fire } from './event.js';
 import { host } from './host.js';
@@ -10,6 +11,7 @@ import {
     required, requiredMember, sequence, unsignedLongLong,
 } from './webidl.js';
 
+const { apply } = Reflect;
 const INNER = Symbol('inner');
 const brand = (test) => (value) => typeof value === 'object' && value !== null && test(value);
 const PRIORITIES = ['user-blocking', 'user-visible', 'background'];
@@ -123,7 +125,8 @@ declare(TaskController, { is: isTaskController, operations: { setPriority: [Task
 // ---- tasks
 
 const queues = new Map(); // request -> its tasks that are due or will be, in their order
-let running; // the task whose callback runs now
+const { getStore, run: runWith } = AsyncLocalStorage.prototype;
+const ofTask = new AsyncLocalStorage(); // the task that what runs now goes back to, over promises and timers
 
 class Task {
     timer = 0;
@@ -168,13 +171,10 @@ class Task {
     perform() {
         if (this.signal && this.onAbort) removeAlgorithm(this.signal, this.onAbort);
         if (!this.run) return this.settle.resolve(undefined);
-        running = this;
         try {
-            this.settle.resolve(Reflect.apply(this.run, undefined, []));
+            this.settle.resolve(apply(runWith, ofTask, [this, this.run]));
         } catch (error) {
             this.settle.reject(error);
-        } finally {
-            running = undefined;
         }
     }
 }
@@ -222,7 +222,8 @@ export class Scheduler {
 
     // It goes on as the task that asked for it would, before others of its priority.
     yield() {
-        return post({ run: undefined, signal: running?.signal, priority: running?.priority, isContinuation: true }, 0);
+        const task = apply(getStore, ofTask, []);
+        return post({ run: undefined, signal: task?.signal, priority: task?.priority, isContinuation: true }, 0);
     }
 
     wait(ms, { signal }) {

@@ -85,7 +85,8 @@ export default suite({
     'what can not be cloned': () => {
         const { port1 } = new MessageChannel();
         for (const value of [() => {}, Symbol(), new WeakMap(), Promise.resolve(), new Proxy({}, {}), new WeakRef({}), function* () {}(),
-            new Headers(), new Request('https://a/'), new Response(), new FormData(),
+            new Headers(), new Request('https://a/'), new Response(), new URL('https://a/'), new URLSearchParams(),
+            new TextEncoder(), new URLPattern(), new FormData(), new Headers().entries(), crypto, crypto.subtle,
             new EventTarget(), new Event('a'), new AbortController(), new ReadableStream(), new TransformStream(), port1, self,
             new ReadableStream().getReader(), performance]) {
             const error = throws(() => structuredClone(value), 'DataCloneError', Object.prototype.toString.call(value));
@@ -112,6 +113,12 @@ export default suite({
         const quota = structuredClone(new QuotaExceededError('q', { quota: 1, requested: 2 }));
         equal([quota instanceof QuotaExceededError, quota.quota, quota.requested, quota.message], [true, 1, 2, 'q']);
         equal(structuredClone(new Map([[blob, error]])).size, 1);
+        const algorithm = { name: 'AES-GCM', iv: new Uint8Array(12) };
+        const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 128 }, false, ['encrypt', 'decrypt']);
+        const sealed = await crypto.subtle.encrypt(algorithm, key, new Uint8Array([1, 2]));
+        const other = structuredClone({ key }).key;
+        ok(other !== key && other instanceof CryptoKey && !other.extractable);
+        equal([...new Uint8Array(await crypto.subtle.decrypt(algorithm, other, sealed))], [1, 2]);
     },
     'a channel carries messages in order, in tasks of their own': async () => {
         const { port1, port2 } = new MessageChannel();

@@ -130,6 +130,27 @@ export default suite({
         equal(await late, 1);
         equal(await scheduler.wait(1), undefined);
     },
+    'scheduler: yield() goes on as its task, over promises and timers': async () => {
+        const seen = [];
+        const task = (options) => scheduler.postTask(async () => {
+            await later();
+            await Promise.resolve();
+            const other = scheduler.postTask(() => seen.push('other'), { priority: 'user-blocking' });
+            await scheduler.yield();
+            seen.push(options.priority ?? 'signal');
+            await other;
+        }, options);
+        await task({ priority: 'user-blocking' });
+        await task({ priority: 'background' });
+        await task({ signal: new TaskController({ priority: 'background' }).signal });
+        equal(seen, ['user-blocking', 'other', 'other', 'background', 'other', 'signal']);
+        const c = new TaskController();
+        await rejects(scheduler.postTask(async () => {
+            await later();
+            c.abort();
+            await scheduler.yield();
+        }, { signal: c.signal }), 'AbortError');
+    },
     'scheduler: signals': async () => {
         await rejects(scheduler.postTask(() => {}, { signal: AbortSignal.abort() }), 'AbortError');
         const c = new TaskController({ priority: 'background' });

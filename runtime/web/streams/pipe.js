@@ -1,4 +1,5 @@
 // ReadableStream.pipeTo (Streams 4.9.1, ReadableStreamPipeTo): chunks pass from a reader to a writer that scripts do not see.
+import { addAlgorithm, removeAlgorithm } from '../abort.js';
 import { after, promiseOf, react } from './base.js';
 import { acquireReader } from './readable.js';
 import { acquireWriter, writableStateOf } from './writable.js';
@@ -35,7 +36,7 @@ class Pipe {
             if (signal) {
                 this.abort = () => this.#aborted(signal);
                 if (signal.aborted) return this.abort();
-                signal.addEventListener('abort', this.abort);
+                addAlgorithm(signal, this.abort);
             }
             this.#watch();
             this.#pump();
@@ -135,7 +136,7 @@ class Pipe {
     #finalize(failure) {
         this.writer.release();
         this.reader.release();
-        if (this.abort) this.options.signal.removeEventListener('abort', this.abort);
+        if (this.abort) removeAlgorithm(this.options.signal, this.abort);
         if (failure) this.reject(failure.error);
         else this.resolve(undefined);
     }

@@ -234,6 +234,48 @@ static void what_cannot_be_described_is_an_exception_all_the_same(void **state)
     assert_false(harness_logged(&h, NULL, "can never answer"));
 }
 
+static void a_script_without_exports_may_listen(void **state)
+{
+    static const struct {
+        const char *path, *body;
+        enum job_error error;
+    } rows[] = {
+        {"promise", "promise", JOB_ERROR_NONE},  {"first", "first", JOB_ERROR_NONE},
+        {"nobody", NULL, JOB_ERROR_EXCEPTION},   {"late", NULL, JOB_ERROR_EXCEPTION},
+        {"rejected", NULL, JOB_ERROR_EXCEPTION}, {"nothing", NULL, JOB_ERROR_NOT_RESPONSE},
+        {"twice", "twice", JOB_ERROR_NONE},      {"throws", "second", JOB_ERROR_NONE},
+        {"waited", "waited", JOB_ERROR_NONE},
+    };
+    uint32_t s = rig_script(
+        &h,
+        "let waited = 'not yet'; const path = (e) => new URL(e.request.url).pathname.slice(1);"
+        "addEventListener('fetch', (e) => { const p = path(e); const say = () => new Response(p);"
+        " if (p === 'throws') throw new Error('of a listener');"
+        " if (p === 'promise') e.respondWith(Promise.resolve().then(say));"
+        " if (p === 'first' || p === 'twice') e.respondWith(say());"
+        " if (p === 'twice') try { e.respondWith(say()); } catch (error) {"
+        "  if (error.name !== 'InvalidStateError') e.respondWith(1); }"
+        " if (p === 'late') setTimeout(() => e.respondWith(say()), 0);"
+        " if (p === 'rejected') e.respondWith(Promise.reject(new Error('rejected')));"
+        " if (p === 'nothing') e.respondWith(undefined);"
+        " if (p === 'waited') { e.waitUntil(Promise.resolve().then(() => { waited = p; }));"
+        "  e.respondWith(new Promise((done) => setTimeout(() => done(new Response(waited)), 1))); }"
+        "});"
+        "addEventListener('fetch', (e) => { if (['first', 'throws'].includes(path(e)))"
+        " e.respondWith(new Response('second')); });");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char url[96];
+        snprintf(url, sizeof(url), RIG_URL "%s", rows[i].path);
+        uint32_t job = harness_open(&h, s, "GET", url, NULL, false);
+        struct harness_job *j = harness_wait(&h, job);
+        if (j->error != rows[i].error)
+            fail_msg("%s: error %d", rows[i].path, j->error);
+        if (rows[i].body)
+            assert_string_equal((char *)j->body, rows[i].body);
+        harness_close(&h, job);
+    }
+}
+
 static int start(void **state)
 {
     harness_start(&h);
@@ -257,6 +299,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_head_request_makes_no_body),
         cmocka_unit_test(fields_are_limited_and_the_limit_is_named),
         cmocka_unit_test(what_cannot_be_described_is_an_exception_all_the_same),
+        cmocka_unit_test(a_script_without_exports_may_listen),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

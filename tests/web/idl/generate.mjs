@@ -7,7 +7,8 @@ const modules = process.argv[2];
 const { parse } = await import(pathToFileURL(`${modules}/webidl2/index.js`));
 
 const SPECS = ['FileAPI', 'compression', 'console', 'dom', 'encoding', 'fetch', 'fetch-late', 'hr-time', 'html', 'performance-timeline',
-    'scheduling-apis', 'service-workers', 'streams', 'url', 'urlpattern', 'user-timing', 'webcrypto', 'webidl', 'websockets', 'xhr'];
+    'scheduling-apis', 'service-workers', 'streams', 'url', 'urlpattern', 'user-timing', 'webcrypto', 'webcrypto-modern-algos', 'webidl',
+    'websockets', 'xhr'];
 const NAMES = `AbortController AbortSignal Blob ByteLengthQueuingStrategy CloseEvent CompressionStream CountQueuingStrategy Crypto CryptoKey
     CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget ExtendableEvent FetchEvent File FormData Headers
     MessageChannel
