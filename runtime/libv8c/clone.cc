@@ -21,7 +21,7 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
 {
   public:
     WriteDelegate(v8c_isolate *isolate, const v8c_clone_hooks &hooks)
-        : isolate_(isolate), hooks_(hooks)
+        : isolate_(isolate), hooks_(hooks), plain_(v8::Object::New(isolate->v8)->GetPrototypeV2())
     {
     }
     v8c_writer writer{};
@@ -50,7 +50,11 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
     }
     v8::Maybe<bool> IsHostObject(v8::Isolate *, v8::Local<v8::Object> object) override
     {
-        return v8::Just(hooks_.is_host(isolate_, out(object), hooks_.data));
+        if (object->GetPrototypeV2() == plain_)
+            return v8::Just(false);
+        Depth depth(isolate_);
+        int is = hooks_.is_host(isolate_, out(object), hooks_.data);
+        return is < 0 ? v8::Nothing<bool>() : v8::Just(is > 0);
     }
     v8::Maybe<bool> WriteHostObject(v8::Isolate *v8, v8::Local<v8::Object> object) override
     {
@@ -82,6 +86,7 @@ class WriteDelegate final : public v8::ValueSerializer::Delegate
   private:
     v8c_isolate *isolate_;
     const v8c_clone_hooks &hooks_;
+    v8::Local<v8::Value> plain_; /* the prototype of {} */
 };
 
 class ReadDelegate final : public v8::ValueDeserializer::Delegate
@@ -100,6 +105,8 @@ class ReadDelegate final : public v8::ValueDeserializer::Delegate
                 v8::Exception::Error(text(v8, "Unable to deserialize a host object.")));
             return {};
         }
+        /* V8 runs none while it reads, but lets the host do so here. */
+        v8::Isolate::AllowJavascriptExecutionScope allowed(v8);
         Depth depth(isolate_);
         v8c_value *object = hooks_.read(isolate_, &reader, hooks_.data);
         return object ? local<v8::Object>(object) : v8::Local<v8::Object>();
@@ -143,8 +150,15 @@ bool v8c_serialize(v8c_isolate *isolate, v8c_value *value, v8c_value *const tran
         attempt.fail();
         return false;
     }
-    /* Getters ran while writing: what was detachable may not be any more, but then it has no bytes.
-     */
+    for (size_t i = 0; i < count; i++) { /* getters ran while writing */
+        if (!local<v8::Value>(transfers[i]).As<v8::ArrayBuffer>()->WasDetached())
+            continue;
+        free(bytes.first);
+        delegate.ThrowDataCloneError(
+            text(isolate->v8, "An ArrayBuffer is detached and could not be cloned."));
+        attempt.fail();
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
         stores[i] = v8c_store_of(transfers[i]);
         v8c_array_buffer_detach(isolate, transfers[i]);

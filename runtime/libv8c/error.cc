@@ -71,6 +71,23 @@ void v8c_error_describe(v8c_isolate *isolate, v8c_value *thrown, v8c_error *erro
     fill(isolate, value, v8::Exception::CreateMessage(isolate->v8, value), error);
 }
 
+bool v8c_error_where(v8c_isolate *isolate, const char *besides, v8c_error *error)
+{
+    constexpr int FRAMES_MAX = 32;
+    v8::Isolate *v8 = isolate->v8;
+    v8::Local<v8::StackTrace> stack = v8::StackTrace::CurrentStackTrace(v8, FRAMES_MAX);
+    for (int i = 0; i < stack->GetFrameCount(); i++) {
+        v8::Local<v8::StackFrame> frame = stack->GetFrame(v8, static_cast<uint32_t>(i));
+        put(v8, frame->GetScriptNameOrSourceURL(), error->name, sizeof error->name);
+        if (strncmp(error->name, besides, strlen(besides)) == 0)
+            continue;
+        error->line = frame->GetLineNumber();
+        error->column = frame->GetColumn();
+        return true;
+    }
+    return false;
+}
+
 v8c_value *v8c_exception_new(v8c_isolate *isolate, v8c_exception_type type, const char *message)
 {
     v8::Local<v8::String> string = text(isolate->v8, message);

@@ -86,6 +86,10 @@ struct v8c_error {
  * getters but those of a hostile error's own stack and message, whose exceptions it drops. */
 void v8c_error_describe(struct v8c_isolate *, struct v8c_value *thrown, struct v8c_error *);
 
+/* Where the JavaScript that runs now stands: name, line and column of the innermost function whose
+ * script's name does not begin with `besides`. False: there is none. */
+bool v8c_error_where(struct v8c_isolate *, const char *besides, struct v8c_error *);
+
 /* ---- process ---- */
 
 struct v8c_init_params {
@@ -625,8 +629,9 @@ struct v8c_reader;
 /* How objects of the host's own classes are cloned. All may be NULL: wrapped pointers then cannot
  * be cloned. */
 struct v8c_clone_hooks {
-    /* Is this plain object one of the host's? Called for every object: keep it quick. */
-    bool (*is_host)(struct v8c_isolate *, struct v8c_value *object, void *data);
+    /* Is this plain object one of the host's? 1 yes, 0 no, -1 after v8c_throw. Called for every
+     * object whose prototype is another than that of {}: keep it quick. */
+    int (*is_host)(struct v8c_isolate *, struct v8c_value *object, void *data);
     /* Writes it by v8c_writer_*. False after v8c_throw. */
     bool (*write)(struct v8c_isolate *, struct v8c_writer *, struct v8c_value *object, void *data);
     /* Reads it by v8c_reader_*. NULL after v8c_throw. */

@@ -22,6 +22,8 @@ size_t convert_utf16_to_utf8(const char16_t *, size_t, char *) noexcept;
 using namespace libv8c;
 
 constexpr size_t VECTOR_BYTES = 32; /* shorter text is not worth looking at it first */
+/* What is longer, and not ASCII, would want that much memory beside its string for a moment. */
+constexpr size_t VECTOR_BYTES_MAX = 16 << 20;
 
 static v8::Local<v8::Value> value_of(const v8c_value *value)
 {
@@ -198,7 +200,7 @@ static v8c_value *string_well_formed(v8c_isolate *isolate, const char *bytes, si
     const size_t units = simdutf::utf16_length_from_utf8(bytes, len);
     if (units == len) /* ASCII */
         return v8c_string_latin1(isolate, bytes, len);
-    void *text = malloc(units * sizeof(char16_t));
+    void *text = len <= VECTOR_BYTES_MAX ? malloc(units * sizeof(char16_t)) : nullptr;
     if (!text)
         return nullptr;
     const size_t latin1 = simdutf::convert_utf8_to_latin1(bytes, len, static_cast<char *>(text));

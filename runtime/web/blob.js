@@ -1,6 +1,7 @@
 // Blob, File (File API 3, 4): bytes in memory, shared by slices.
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
 import { ReadableStream } from './streams/index.js';
+import { TextDecoderStream } from './text_streams.js';
 import { BufferSource, clamp, declare, dictionary, DOMString, enumeration, isBufferSource, longLong, optional, promise, readonly, required, sequence, USVString } from './webidl.js';
 
 const encoder = new TextEncoder();
@@ -84,6 +85,8 @@ export class Blob {
             },
         });
     }
+
+    textStream() { return this.stream().pipeThrough(new TextDecoderStream()); }
 }
 
 declare(Blob, {
@@ -94,6 +97,7 @@ declare(Blob, {
         slice: [optional(clamp(longLong), 0), optional(clamp(longLong)), optional(DOMString, '')],
         stream: [],
         text: promise(),
+        textStream: [],
     },
     attributes: { size: readonly, type: readonly },
 });

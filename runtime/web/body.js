@@ -9,6 +9,7 @@ import { extractMimeType, serializeMimeType } from './mime.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
 import { ReadableStream } from './streams/index.js';
+import { TextDecoderStream } from './text_streams.js';
 import { isURLSearchParams, URLSearchParams } from './url.js';
 import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVString } from './webidl.js';
 
@@ -171,6 +172,11 @@ export class Body {
         return decoder.decode(await this.bytes());
     }
 
+    textStream() {
+        if (this.isUnusable) throw new TypeError('the body was used already, or is locked');
+        return (this.stream() ?? streamOf('')).pipeThrough(new TextDecoderStream());
+    }
+
     // A body is often a stranger's: bytes that nest too deep or have too many names are a RangeError, as in V8 what its stack does
     // not hold. A script that wants them all the same parses text().
     async json() {
@@ -209,11 +215,13 @@ export function includeBody(Class, of) {
         formData() { return of(this).formData(this.headers.get('content-type')); },
         json() { return of(this).json(); },
         text() { return of(this).text(); },
+        textStream() { return of(this).textStream(); },
     };
     Object.defineProperties(Class.prototype, Object.getOwnPropertyDescriptors(members));
 }
 
 export const bodyOperations = {
     arrayBuffer: promise(), blob: promise(), bytes: promise(), formData: promise(), json: promise(), text: promise(),
+    textStream: [],
 };
 export const bodyAttributes = { body: readonly, bodyUsed: readonly };

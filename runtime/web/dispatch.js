@@ -1,13 +1,15 @@
 // From the worker's events to the script's handler, and from its answer back to the worker. The exports are the
 // functions that main.js hands over; see entry points in runtime/worker/web.h.
 import { TextEncoder } from './encoding.js';
+import { hasListeners, theGlobal } from './event.js';
+import { fireFetch } from './event_kinds.js';
 import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
-import { forgetListeners, listenerOfFetch } from './service_worker.js';
+import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';
 import { isUint8Array } from './webidl.js';
@@ -28,7 +30,6 @@ const writing = new Map(); // ref -> {wake, cancel} of a response body that stre
 // isGlobal: what is in env are global variables too, as service workers have it.
 export function prepare(vars, services, isGlobal) {
     env = vars;
-    forgetListeners();
     for (let i = 0; i < services?.length; i++)
         defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });
     if (isGlobal)
@@ -40,11 +41,18 @@ export function envOfScript() {
     return env;
 }
 
+// Of a service worker.
+function answerEvent(request, env, ctx) {
+    const answer = fireFetch(request, (promise) => ctx.waitUntil(promise));
+    if (!answer) throw new TypeError('no listener of "fetch" has called event.respondWith()');
+    return answer;
+}
+
 // The worker: the main module's default export, an object or a class; undefined: there is none, but perhaps a listener. False: there
 // is no handler.
 export function load(exported) {
     handler = exported;
-    handle = handler?.fetch ?? listenerOfFetch();
+    handle = handler?.fetch ?? (hasListeners(theGlobal, 'fetch') ? answerEvent : undefined);
     if (typeof exported === 'function' && typeof exported.prototype?.fetch === 'function')
         handle = (request, env, ctx) => new exported(ctx, env).fetch(request);
     return typeof handle === 'function';
@@ -115,7 +123,9 @@ function answerWith(ref, response) {
         return host.fail(ref, ERROR_NOT_RESPONSE, `the handler returned ${inspectQuoted(response)}, which is not a Response`);
     if (status === 0) return host.fail(ref, ERROR_NOT_RESPONSE, 'the handler returned Response.error(), which cannot be sent');
     const body = takeResponseBody(response);
-    const fields = encodeFields(response);
+    const length = lengthOfStream(body); // of a FixedLengthStream: the answer promises it
+    const isPromised = length !== undefined && !response.headers.has('content-length');
+    const fields = encodeFields(response) + (isPromised ? `content-length\0${length}\0` : '');
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {
         const taken = host.respond(ref, status, fields, body);

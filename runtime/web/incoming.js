@@ -2,7 +2,7 @@
 // gives the sender new credit.
 import { concat } from './blob.js';
 import { host } from './host.js';
-import { isDisturbed } from './streams/readable.js';
+import { isDisturbed, isReadable } from './streams/readable.js';
 import { after, RESOLVED } from './streams/base.js';
 import { newByteStream } from './streams/bytes.js';
 
@@ -64,7 +64,7 @@ const streams = new WeakMap(); // stream -> its Incoming
 // The Incoming whose bytes a body still holds in full: itself, or a stream of it that nobody touched.
 export function untouchedIncoming(body) {
     if (body instanceof Incoming) return body;
-    return body.locked || isDisturbed(body) ? undefined : streams.get(body);
+    return isReadable(body) && !body.locked && !isDisturbed(body) ? streams.get(body) : undefined;
 }
 
 export function incomingStream(incoming) {

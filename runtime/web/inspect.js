@@ -127,6 +127,8 @@ function showObject(value, depth, seen, indent) {
         return wrap('Headers {', [...value].map(([k, v]) => `${keyText(k)}: ${quote(v)}`), '}', indent);
     if (value instanceof URLSearchParams || value instanceof FormData)
         return wrap(`${name} {`, [...value].map(([k, v]) => `${quote(k)} => ${show(v, depth + 1, seen, indent)}`), '}', indent);
+    if (value instanceof ReadableStream || value instanceof WritableStream) return `${name} { locked: ${value.locked} }`;
+    if (value instanceof TransformStream) return `${name} {}`;
     if (value instanceof URL) return `URL { ${quote(value.href)} }`;
     if (value instanceof Request) return `Request { method: ${quote(value.method)}, url: ${quote(value.url)} }`;
     if (value instanceof Response) return `Response { status: ${value.status}, ok: ${value.ok} }`;

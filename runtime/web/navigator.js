@@ -1,35 +1,33 @@
-// navigator and performance, as small as a script on an edge node needs them.
-import { host } from './host.js';
+// navigator (HTML 8.10.1, NavigatorID and what workers have of the rest), as small as a script on an edge node needs it.
+import { declare, illegal, readonly } from './webidl.js';
+
+const INNER = Symbol('inner');
+const LANGUAGES = Object.freeze(['en']);
+let isNavigator;
 
 export class Navigator {
-    get userAgent() { return 'hearth'; }
-    get hardwareConcurrency() { return 1; }
-    get language() { return 'en'; }
-    get languages() { return ['en']; }
+    #isIt = true;
+
+    constructor(key) {
+        if (key !== INNER) throw illegal('Navigator');
+    }
+
+    static { isNavigator = (value) => typeof value === 'object' && value !== null && #isIt in value; }
+
+    get hardwareConcurrency() { return 1; } // a script has one thread
+    get language() { return LANGUAGES[0]; }
+    get languages() { return LANGUAGES; }
     get onLine() { return true; }
-    get [Symbol.toStringTag]() { return 'Navigator'; }
+    get platform() { return 'Linux x86_64'; }
+    get userAgent() { return 'hearth'; }
 }
 
-// Zero is the moment the script's isolate first asked, so no clock of the machine shows.
-let origin;
+declare(Navigator, {
+    is: isNavigator,
+    attributes: {
+        hardwareConcurrency: readonly, language: readonly, languages: readonly, onLine: readonly, platform: readonly,
+        userAgent: readonly,
+    },
+});
 
-export function forgetOrigin() {
-    origin = undefined;
-}
-
-export class Performance {
-    now() {
-        const now = host.now();
-        return now - (origin ??= now);
-    }
-    get timeOrigin() {
-        return (origin ??= host.now());
-    }
-    toJSON() {
-        return { timeOrigin: this.timeOrigin };
-    }
-    get [Symbol.toStringTag]() { return 'Performance'; }
-}
-
-export const navigator = new Navigator();
-export const performance = new Performance();
+export const navigator = new Navigator(INNER);

@@ -1,5 +1,5 @@
 // Request (Fetch 5.4). The one a handler is given reads its method, url and fields from the worker when asked.
-import { AbortController, AbortSignal } from './abort.js';
+import { AbortController, AbortSignal, AbortSignalType } from './abort.js';
 import { Body, bodyAttributes, BodyInit, bodyOperations, extract, includeBody } from './body.js';
 import { DOMException } from './dom_exception.js';
 import { encodeHeaders, headersOfJob, headersOfPairs, HeadersInit } from './headers.js';
@@ -8,7 +8,7 @@ import { Incoming } from './incoming.js';
 import { isReadable } from './streams/readable.js';
 import { URL } from './url.js';
 import {
-    any, boolean, ByteString, declare, dictionary, DOMString, enumeration, interfaceOf, nullable, readonly, required, USVString,
+    any, boolean, ByteString, declare, dictionary, DOMString, enumeration, nullable, readonly, required, USVString,
 } from './webidl.js';
 
 const FORBIDDEN = /^(?:connect|trace|track)$/i;
@@ -45,7 +45,7 @@ export const RequestInit = dictionary('RequestInit', {
     referrerPolicy: enumeration('ReferrerPolicy', [
         '', 'no-referrer', 'no-referrer-when-downgrade', 'same-origin', 'origin', 'strict-origin', 'origin-when-cross-origin',
         'strict-origin-when-cross-origin', 'unsafe-url']),
-    signal: nullable(interfaceOf('AbortSignal', (value) => value instanceof AbortSignal)),
+    signal: nullable(AbortSignalType),
     window: any,
 });
 

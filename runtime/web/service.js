@@ -4,6 +4,7 @@ import { host } from './host.js';
 import { Incoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { encodeRequestFields, isRequest, Request, signalOfRequest, takeRequestBody } from './request.js';
 import { responseOfReply } from './response.js';
+import { lengthOfStream } from './stream_kinds.js';
 
 const encoder = new TextEncoder();
 const calls = new Map(); // sub -> Call, until it is over
@@ -126,8 +127,10 @@ function call(binding, name, request) {
     signal?.throwIfAborted();
     let source = takeRequestBody(request);
     if (typeof source === 'string') source = encoder.encode(source);
-    // Of a body that is handed on as it came, the fields are right about the length. Of any other stream nobody knows it.
-    const bytes = source instanceof Uint8Array ? source.length : source && untouchedIncoming(source) ? undefined : -1;
+    // Of a body that is handed on as it came, the fields are right about the length. Of any other stream but a FixedLengthStream
+    // nobody knows it.
+    const isPassed = source && untouchedIncoming(source);
+    const bytes = source instanceof Uint8Array ? source.length : isPassed ? undefined : lengthOfStream(source) ?? -1;
     const sub = host.sub(binding, request.method, request.url, encodeRequestFields(request), source !== null, bytes);
     if (typeof sub === 'string') throw new Error(`env.${name}.fetch: ${sub}`);
     return new Promise((resolve, reject) => {

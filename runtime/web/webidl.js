@@ -11,6 +11,7 @@
 //       attributes: { url: readonly, onabort: EventHandler },
 //       statics: { json: [any, optional(ResponseInit)] },
 //       constants: { NONE: 0 },
+//       ofGlobal: true,                           its operations without a receiver are about the global object
 //       iterable: (headers) => [[name, value]],   pairs; or setlike values with values: true
 //   });
 //
@@ -22,6 +23,7 @@
 
 const { apply, getOwnPropertyDescriptor, ownKeys } = Reflect;
 const { defineProperty } = Object;
+const theGlobal = globalThis;
 const reject = (error) => Promise.reject(error);
 
 function missing(what, required, given) {
@@ -40,6 +42,9 @@ export function illegal(what) {
 function misused(what, name) {
     return new TypeError(`${what}: Illegal invocation: this is no ${name}`);
 }
+
+// Prototype -> brand, of all that is declared: which objects are the platform's (clone.js).
+export const platform = new Map();
 
 // ---- types
 
@@ -201,7 +206,8 @@ export const AnyBufferSource = (value, what) => {
 // ---- code made while the snapshot is built: new Function is off in every isolate that runs scripts
 
 function compiled(parts, given) {
-    return new Function(...Object.keys(given), `'use strict'; return ${parts.join('\n')}`)(...Object.values(given));
+    const text = `'use strict'; return ${parts.join('\n')}\n//# sourceURL=hearth:web`; // in stacks, as the rest of the platform
+    return new Function(...Object.keys(given), text)(...Object.values(given));
 }
 
 // dictionary('ResponseInit', { status: [unsignedShort, 200], headers: HeadersInit }): a member is a type, or [type, default], or
@@ -244,11 +250,12 @@ export const optional = (type, byDefault = undefined) => ({ type, isOptional: tr
 export const rest = (type) => ({ type, isRest: true });
 export const promise = (...parameters) => ({ parameters, isPromise: true });
 
-// The function that is seen: it checks, converts, and calls `work`.
-function operation(owner, name, signature, work, is) {
+// The function that is seen: it checks, converts, and calls `work`. ofGlobal: without a receiver it is about the global object.
+function operation(owner, name, signature, work, is, ofGlobal = false) {
     const { parameters, isPromise } = Array.isArray(signature) ? { parameters: signature, isPromise: false } : signature;
-    const what = `${owner}.${name}`;
-    const given = { work, is, missing, misused, reject };
+    const what = owner ? `${owner}.${name}` : name;
+    const given = { work, is, missing, misused, reject, theGlobal };
+    const self = ofGlobal ? '(this ?? theGlobal)' : 'this';
     const code = [];
     const names = [];
     let count = 0;
@@ -274,10 +281,10 @@ function operation(owner, name, signature, work, is) {
     return compiled([
         `{ ${JSON.stringify(name)}(${names.join(', ')}) {`,
         isPromise ? 'try {' : '',
-        is ? `if (!is(this)) throw misused(${JSON.stringify(what)}, ${JSON.stringify(owner)});` : '',
+        is ? `if (!is(${self})) throw misused(${JSON.stringify(what)}, ${JSON.stringify(owner)});` : '',
         count ? `if (arguments.length < ${count}) throw missing(${JSON.stringify(what)}, ${count}, arguments.length);` : '',
         ...code,
-        `return work.call(${['this', ...all].join(', ')});`,
+        `return work.call(${[self, ...all].join(', ')});`,
         isPromise ? '} catch (error) { return reject(error); }' : '',
         `} }[${JSON.stringify(name)}];`,
     ], given);
@@ -309,6 +316,7 @@ function iterators(owner, list, isValues) {
             this.#target = target;
             this.#kind = kind;
         }
+        static is(value) { return typeof value === 'object' && value !== null && #target in value; }
         next() {
             const all = list(this.#target);
             if (this.#index >= all.length) return { value: undefined, done: true };
@@ -320,6 +328,8 @@ function iterators(owner, list, isValues) {
     }
     const prototype = Iterator.prototype;
     delete prototype.constructor;
+    platform.set(prototype, Iterator.is);
+    delete Iterator.is;
     Object.setPrototypeOf(prototype, IteratorPrototype);
     defineProperty(prototype, 'next', { enumerable: true });
     defineProperty(prototype, Symbol.toStringTag, { value: `${owner} Iterator`, configurable: true });
@@ -344,11 +354,27 @@ function makeIterable(prototype, name, { iterable, is, isValues }) {
 
 // ---- interfaces
 
-function declareMembers(target, name, { operations = {}, attributes = {} }, is, isHidden) {
+// A function of the global object: no receiver is asked for.
+export function globalFunction(name, signature, work) {
+    return operation('', name, signature, work, undefined);
+}
+
+// A namespace object (3.13): its members, and nothing to construct.
+export function namespace(name, operations, works) {
+    const target = Object.create({});
+    for (const [key, signature] of Object.entries(operations)) {
+        const value = operation(name, key, signature, works[key], undefined);
+        defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+    }
+    defineProperty(target, Symbol.toStringTag, { value: name, configurable: true });
+    return target;
+}
+
+function declareMembers(target, name, { operations = {}, attributes = {}, ofGlobal }, is, isHidden) {
     const there = new Set(ownKeys(target).filter((key) => !isHidden(key)));
     for (const [key, signature] of Object.entries(operations)) {
         if (!there.delete(key)) throw new Error(`${name}.${key} is declared and not there`);
-        const value = operation(name, key, signature, target[key], is);
+        const value = operation(name, key, signature, target[key], is, ofGlobal);
         defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
     }
     for (const [key, type] of Object.entries(attributes)) {
@@ -364,6 +390,7 @@ export function declare(Class, spec) {
     const { constructor: length, name = Class.name, is, statics = {}, constants = {}, iterable, values: isValues = false } =
         { ...spec, constructor: Object.hasOwn(spec, 'constructor') ? spec.constructor : 0 };
     const { prototype } = Class;
+    if (is) platform.set(prototype, is);
     const own = new Set([...ownKeys(class { static x() {} }), 'name']);
     own.delete('x');
     declareMembers(prototype, name, spec, is, (key) => key === 'constructor');

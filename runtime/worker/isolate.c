@@ -44,36 +44,74 @@ static void on_optimization(struct v8c_isolate *v8, bool begins)
     meter_spare(&i->worker->meter, monitor_optimizes(&i->worker->monitor, begins));
 }
 
+static void add_rejection(struct isolate *i, struct v8c_value *promise, bool is_late)
+{
+    if (i->rejection_count < ISOLATE_REJECTIONS_MAX)
+        i->rejections[i->rejection_count++] =
+            (struct isolate_rejection){v8c_global_new(i->v8, promise), is_late};
+}
+
+static void remove_rejection(struct isolate *i, size_t n)
+{
+    v8c_global_free(i->rejections[n].promise);
+    i->rejection_count--;
+    memmove(&i->rejections[n], &i->rejections[n + 1],
+            (i->rejection_count - n) * sizeof(*i->rejections));
+}
+
+static bool find_and_remove(struct isolate *i, struct v8c_value *promise)
+{
+    for (size_t n = 0; n < i->rejection_count; n++) {
+        if (!v8c_same(v8c_global_get(i->rejections[n].promise), promise))
+            continue;
+        remove_rejection(i, n);
+        return true;
+    }
+    return false;
+}
+
 static void on_rejection(struct v8c_isolate *v8, enum v8c_rejection what, struct v8c_value *promise,
                          struct v8c_value *reason)
 {
     struct isolate *i = v8c_isolate_data(v8);
+    (void)reason;
     if (what == V8C_REJECTED_UNHANDLED) {
-        if (i->rejection_count < ISOLATE_REJECTIONS_MAX)
-            i->rejections[i->rejection_count++] = v8c_global_new(v8, promise);
+        add_rejection(i, promise, false);
         return;
     }
-    for (size_t n = 0; n < i->rejection_count; n++) {
-        if (!v8c_same(v8c_global_get(i->rejections[n]), promise))
-            continue;
-        v8c_global_free(i->rejections[n]);
-        i->rejections[n] = i->rejections[--i->rejection_count];
-        return;
-    }
+    if (!find_and_remove(i, promise))
+        add_rejection(i, promise, true);
 }
 
-void isolate_report_rejections(struct isolate *i, uint64_t request_id)
+void isolate_told_rejection(struct isolate *i, struct v8c_value *promise)
 {
-    for (size_t n = 0; n < i->rejection_count; n++) {
+    find_and_remove(i, promise);
+}
+
+void isolate_take_rejection(struct isolate *i, struct v8c_value *argv[3])
+{
+    const struct isolate_rejection first = i->rejections[0];
+    argv[0] = v8c_global_get(first.promise);
+    argv[1] = v8c_promise_result(argv[0]);
+    argv[2] = v8c_bool(i->v8, first.is_late);
+    remove_rejection(i, 0);
+}
+
+void isolate_log_rejections(struct isolate *i, uint64_t request_id)
+{
+    while (i->rejection_count > 0) {
+        struct v8c_value *argv[3];
         struct v8c_error error;
-        v8c_error_describe(i->v8, v8c_promise_result(v8c_global_get(i->rejections[n])), &error);
+        bool is_late = i->rejections[0].is_late;
+        isolate_take_rejection(i, argv);
+        if (is_late)
+            continue;
+        v8c_error_describe(i->v8, argv[1], &error);
         char text[sizeof(error.stack) + 64];
         int len = snprintf(text, sizeof(text), "unhandled rejection: %s",
                            error.stack[0] ? error.stack : error.text);
         worker_log(i->worker, request_id, "error", text, (size_t)len);
-        v8c_global_free(i->rejections[n]);
     }
-    i->rejection_count = 0;
 }
 
 /* ---- start ---- */
@@ -197,6 +235,20 @@ static bool load(struct isolate *i, uint64_t *compiled_ns)
     return true;
 }
 
+/* The script's handlers hear of them, and may cause more. */
+static void tell_rejections(struct isolate *i)
+{
+    struct v8c_error error;
+    struct v8c_value *argv[3];
+    while (i->rejection_count > 0) {
+        isolate_take_rejection(i, argv);
+        if (!v8c_function_call(i->v8, v8c_slot(i->v8, WEB_ON_REJECTION), NULL, 3, argv, &error) ||
+            !v8c_microtasks_run(i->v8, &error))
+            return;
+        isolate_told_rejection(i, argv[0]);
+    }
+}
+
 static enum job_error load_within_limits(struct isolate *i, uint64_t *compiled_ns)
 {
     struct worker *w = i->worker;
@@ -205,6 +257,8 @@ static enum job_error load_within_limits(struct isolate *i, uint64_t *compiled_n
     v8c_scope_enter(&scope, i->v8, i->context);
     monitor_enter(&w->monitor, i->v8, ISOLATE_STARTUP_CPU_MS * 1000000ull);
     bool is_loaded = load(i, compiled_ns);
+    if (is_loaded) /* else they are the error that the log has already */
+        tell_rejections(i);
     bool was_struck = monitor_exit(&w->monitor);
     if (was_struck || i->heap_is_full) {
         v8c_isolate_resume(i->v8);
@@ -212,8 +266,8 @@ static enum job_error load_within_limits(struct isolate *i, uint64_t *compiled_n
             log_load_error(i, &(struct v8c_error){.kind = V8C_TERMINATED});
         is_loaded = false;
     }
-    if (is_loaded) /* else they are the error that the log has already */
-        isolate_report_rejections(i, 0);
+    if (is_loaded)
+        isolate_log_rejections(i, 0);
     v8c_scope_exit(&scope);
     worker_rests(w);
     return is_loaded ? JOB_ERROR_NONE : i->heap_is_full ? JOB_ERROR_MEMORY_LIMIT : JOB_ERROR_LOAD;

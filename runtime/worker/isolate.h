@@ -53,6 +53,12 @@ struct cold_start {
     uint32_t phase_us[JOB_PHASES];
 };
 
+/* A promise that nobody listens to yet; or is_late: somebody does, after it was told otherwise. */
+struct isolate_rejection {
+    struct v8c_global *promise;
+    bool is_late;
+};
+
 struct isolate {
     struct worker *worker;
     struct v8c_isolate *v8;
@@ -71,7 +77,7 @@ struct isolate {
     struct module_set modules;
     char *load_error; /* why the script does not load, as the log has it; NULL: it does */
     struct cold_start cold;
-    struct v8c_global *rejections[ISOLATE_REJECTIONS_MAX]; /* promises that nobody listens to yet */
+    struct isolate_rejection rejections[ISOLATE_REJECTIONS_MAX];
     size_t rejection_count;
 
     struct isolate_forget *forgets; /* calls to make when the slice ends */
@@ -98,8 +104,12 @@ void isolate_unload(struct isolate *);
 /* Calls the entry when the current slice ends (or the next one). */
 void isolate_forget_later(struct isolate *, enum web_entry, double argument);
 
-/* Logs the rejections that nobody came to listen to, when the microtasks have run. For the request
- * of that id, 0: none. */
-void isolate_report_rejections(struct isolate *, uint64_t request_id);
+/* When the microtasks have run: the oldest of the rejections that nobody came to listen to, as
+ * WEB_ON_REJECTION takes it. There is one. */
+void isolate_take_rejection(struct isolate *, struct v8c_value *argv[3]);
+/* It was told: whoever began to listen meanwhile is not late. */
+void isolate_told_rejection(struct isolate *, struct v8c_value *promise);
+/* Logs them all, where no JavaScript can run any more. For the request of that id, 0: none. */
+void isolate_log_rejections(struct isolate *, uint64_t request_id);
 
 #endif

@@ -380,6 +380,13 @@ static void native_clear_timer(struct v8c_call *c)
     i->waits--;
 }
 
+static void native_actor(struct v8c_call *c)
+{
+    struct isolate *i = natives_isolate(c);
+    struct request *r = i && i->worker->slice ? slice_actor(i->worker->slice) : NULL;
+    v8c_call_return_number(c, r ? request_ref(r) : 0);
+}
+
 static void native_now(struct v8c_call *c)
 {
     struct isolate *i = natives_isolate(c);
@@ -539,52 +546,6 @@ static void native_parse_json(struct v8c_call *c)
         v8c_call_return(c, value);
 }
 
-static struct v8c_value *clone_error(struct v8c_isolate *v8, struct v8c_value *message, void *data)
-{
-    return v8c_function_call(v8, v8c_slot(v8, WEB_CLONE_ERROR), NULL, 1, &message, NULL);
-}
-
-static void native_clone(struct v8c_call *c)
-{
-    enum { TRANSFERS_MAX = 64 };
-    struct v8c_value *transfers[TRANSFERS_MAX], *list = v8c_call_arg(c, 1);
-    struct v8c_store *stores[TRANSFERS_MAX] = {0};
-    const struct v8c_clone_hooks hooks = {.clone_error = clone_error};
-    uint32_t count = v8c_is(list, V8C_ARRAY) ? v8c_array_length(list) : 0;
-    struct v8c_blob blob = {0};
-
-    if (count > TRANSFERS_MAX) {
-        v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "structuredClone: more than 64 transfers");
-        return;
-    }
-    for (uint32_t n = 0; n < count; n++) {
-        transfers[n] = v8c_get_index(c->isolate, list, n, NULL);
-        if (!transfers[n])
-            return;
-        bool is_double = false;
-        for (uint32_t m = 0; m < n; m++)
-            is_double |= v8c_same(transfers[m], transfers[n]);
-        if (is_double || !v8c_is(transfers[n], V8C_ARRAY_BUFFER)) {
-            struct v8c_value *error = clone_error(
-                c->isolate,
-                v8c_key(c->isolate, "A value in the transfer list cannot be transferred"), NULL);
-            if (error)
-                v8c_throw(c->isolate, error);
-            return;
-        }
-    }
-    if (v8c_serialize(c->isolate, v8c_call_arg(c, 0), transfers, stores, count, &hooks, &blob,
-                      NULL)) {
-        struct v8c_value *copy =
-            v8c_deserialize(c->isolate, blob.data, blob.len, stores, count, &hooks, NULL);
-        if (copy)
-            v8c_call_return(c, copy);
-    }
-    v8c_blob_free(&blob);
-    for (uint32_t n = 0; n < count; n++)
-        v8c_store_free(stores[n]);
-}
-
 static void native_find(struct v8c_call *c)
 {
     struct v8c_bytes bytes = v8c_bytes_of(v8c_call_arg(c, 0));
@@ -637,8 +598,9 @@ static const struct v8c_native_entry natives_core[] = {
     {"subCancel", native_sub_cancel},
     {"subAnswer", native_sub_answer},
     {"clone", native_clone},
-    {"constant", native_constant},
+    {"whereThrown", native_where_thrown},
     {"actor", native_actor},
+    {"constant", native_constant},
     {"frame", native_frame},
     {"setFrame", native_set_frame},
     {0},

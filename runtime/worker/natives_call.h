@@ -1,7 +1,7 @@
 /* natives_call.h
  *
- * What the natives share, and those behind calls to other scripts (runtime/web/service.js):
- * natives_call.c.
+ * What the natives share, those behind calls to other scripts (runtime/web/service.js),
+ * natives_call.c, and those behind structuredClone and what nobody caught, natives_clone.c.
  *
  * A script can replace what runtime/web calls (String, Array.prototype, ...), so a native trusts
  * the type of no argument: the worst a script may do is to confuse itself.
@@ -27,5 +27,8 @@ void native_sub_feed(struct v8c_call *);
 void native_sub_read(struct v8c_call *);
 void native_sub_cancel(struct v8c_call *);
 void native_sub_answer(struct v8c_call *);
+
+void native_clone(struct v8c_call *);
+void native_where_thrown(struct v8c_call *);
 
 #endif

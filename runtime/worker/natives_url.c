@@ -11,7 +11,8 @@
 #include "runtime/worker/natives_call.h"
 
 enum {
-    URL_BYTES_MAX = 16 << 20, /* longer ones are none: 50 ms to parse */
+    URL_BYTES_MAX = 16 << 20,  /* longer ones are none: 50 ms to parse */
+    TEXT_BYTES_MAX = 64 << 20, /* of what is read, before anybody looks at it */
     SMALL = 1024,
 };
 
@@ -32,7 +33,10 @@ static bool text_read(struct text *t, const struct v8c_call *c, unsigned n)
     t->len = v8c_string_length(string) * 3;
     if (t->len > SMALL)
         t->len = v8c_string_utf8_length(c->isolate, string);
-    t->p = t->len <= SMALL ? t->small : malloc(t->len);
+    if (t->len <= SMALL)
+        t->p = t->small;
+    else if (t->len <= TEXT_BYTES_MAX)
+        t->p = malloc(t->len);
     if (!t->p) {
         v8c_throw_new(c->isolate, V8C_RANGE_ERROR, "the text is too long");
         return false;

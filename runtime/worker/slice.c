@@ -211,10 +211,20 @@ static void end_the_stuck(struct slice *s)
     }
 }
 
+/* The script's handlers hear of them, on behalf of the slice's request, and may cause more. */
 static void report_rejections(struct slice *s)
 {
+    struct isolate *i = s->worker->isolate;
+    while (i->rejection_count > 0 && !s->is_terminated && !i->is_condemned) {
+        struct v8c_value *argv[3];
+        isolate_take_rejection(i, argv);
+        v8c_continuation_set(s->v8, s->ref ? v8c_number(s->v8, s->ref) : v8c_undefined(s->v8));
+        slice_call(s, WEB_ON_REJECTION, 3, argv);
+        run_microtasks(s);
+        isolate_told_rejection(i, argv[0]);
+    }
     const struct request *r = slice_request(s);
-    isolate_report_rejections(s->worker->isolate, r ? r->id : 0);
+    isolate_log_rejections(i, r ? r->id : 0);
 }
 
 /* Memories of WebAssembly, as they began, have the script's bound together. What they grow by is

@@ -24,6 +24,7 @@ enum web_entry {
     WEB_LEFT,           /* (ref) */
     WEB_FIN,            /* (ref) */
     WEB_RENEW,          /* (): a copy of the heap begins, or will be made */
+    WEB_ON_REJECTION,   /* (promise, reason, somebody listens after all) */
     WEB_PREPARE,        /* (vars, names of services, are they global?), before the top level */
     WEB_BUILTIN,        /* (name of a module) -> its exports, or undefined */
     WEB_ENTRIES,

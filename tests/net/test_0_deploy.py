@@ -8,7 +8,7 @@ from node import EXAMPLES, SCRIPTS, Tail, deploy, get
 def _():
     for name in ("hello", "echo", "count", "router", "chain-a", "chain-b", "chain-c", "digest"):
         deploy(f"{EXAMPLES}/{name}")
-    for name in ("throw", "silent", "no-response", "slow", "loop", "wasm-loop", "hoard", "version", "heads"):
+    for name in ("throw", "silent", "no-response", "slow", "loop", "wasm-loop", "hoard", "version", "heads", "pack"):
         deploy(f"{SCRIPTS}/{name}")
 
 

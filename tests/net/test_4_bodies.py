@@ -39,6 +39,38 @@ def _():
         assert sha256(sent) == sha256(received)
 
 
+def pack(query, file, received):
+    curl("--fail", "-T", file, "-o", received, f"https://pack.hearth.test/?{query}")
+
+
+@case("20 MB are compressed and decompressed on their way through a script, in all formats, as zlib does it")
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        sent, packed, received = f"{directory}/sent", f"{directory}/packed", f"{directory}/received"
+        with open(sent, "wb") as file:
+            file.write((os.urandom(1_000_000) + b"some text\n" * 100_000) * 10)
+        for name, bits in (("gzip", 31), ("deflate", 15), ("deflate-raw", -15), ("brotli", None), ("zstd", None)):
+            pack(f"to={name}", sent, packed)
+            assert os.path.getsize(packed) < 14_000_000, name
+            pack(f"from={name}", packed, received)
+            assert sha256(sent) == sha256(received), name
+            if bits:
+                with open(packed, "rb") as file:
+                    assert hashlib.sha256(zlib.decompress(file.read(), bits)).hexdigest() == sha256(sent), name
+
+
+@case("a gzip bomb of 2 GB unpacks as far as the client reads")
+def _():
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(2000)) + packer.flush()
+    with connect_tls("pack.hearth.test") as client:
+        client.sendall(b"POST /?from=gzip HTTP/1.1\r\nHost: pack.hearth.test\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb[:60000])
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    with https("pack.hearth.test") as client:
+        answer = client.request("POST /?from=deflate-raw HTTP/1.1", "pack.hearth.test", b"\x03\0")
+        assert answer.status == 200 and answer.body == b"", answer
+
+
 @case("100 MB made by a script arrive whole")
 def _():
     with tempfile.NamedTemporaryFile() as received:

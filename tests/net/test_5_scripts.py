@@ -62,6 +62,16 @@ def _():
     assert get("wasm-loop.hearth.test").body == b"fine"
 
 
+@case("what is thrown in a timer, or rejected unheard, is logged, and the request goes on")
+def _():
+    for path, logged in (("/prevented", None), ("/timer", "Error: thrown in a timer"), ("/unheard", "unhandled rejection: Error: rejected unheard")):
+        answer = get("throw.hearth.test", path)
+        assert answer.status == 200 and answer.body == b"went on\n", answer
+        if logged:
+            until(lambda: logged in log(), f"the log to say {logged}")
+    assert "unhandled rejection: Error: prevented" not in log()
+
+
 @case("a script that computes for ever: 503 at its CPU limit while another script answers")
 def _():
     while_good_ones_answer(lambda: expect("loop", 503, "job_cpu_limit"))

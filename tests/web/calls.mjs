@@ -27,12 +27,25 @@ const answers = {
             controller.enqueue(new Uint8Array(10));
         },
     })),
+    '/fixed': () => {
+        const { readable, writable } = new FixedLengthStream(5);
+        const writer = writable.getWriter();
+        writer.write(new TextEncoder().encode('fixed'));
+        writer.close();
+        return new Response(readable);
+    },
     '/slow': () => new Promise((done) => setTimeout(() => done(new Response('slow')), 50)),
     '/onward': (request, env) => env.SELF.fetch(new Request('https://x/mirror', request)),
     '/again': (request, env) => env.SELF.fetch('https://x/hello'),
 };
 
 const tests = suite({
+    'a FixedLengthStream says how long it is, in answers and in calls': async ({ env }) => {
+        const answer = await env.SELF.fetch('https://x/fixed');
+        equal([answer.headers.get('content-length'), await answer.text()], ['5', 'fixed']);
+        const { body } = await answers['/fixed']();
+        equal((await (await env.SELF.fetch('https://x/mirror', { method: 'POST', body, duplex: 'half' })).json()).length, '5');
+    },
     'env.NAME is a Fetcher': ({ env }) => {
         equal(String(env.SELF), '[object Fetcher]');
         ok(Object.isFrozen(env.SELF));

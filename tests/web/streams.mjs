@@ -67,6 +67,36 @@ export default suite({
         const encoded = await collect(source('a\ud83d', '\ude00b').pipeThrough(new TextEncoderStream()));
         equal(encoded.map((e) => [...e]).flat(), [97, 0xf0, 0x9f, 0x98, 0x80, 98]);
     },
+    'their state does not show': () => {
+        const stream = new ReadableStream();
+        const all = [stream, stream.getReader(), new WritableStream(), new WritableStream().getWriter(), new TransformStream(),
+            new CountQueuingStrategy({ highWaterMark: 1 }), new ReadableStream().values()];
+        for (const one of all) equal([Object.keys(one), JSON.stringify(one)], [[], '{}'], String(one));
+        const names = [];
+        for (const name in stream) names.push(name);
+        equal(names.sort(), ['cancel', 'getReader', 'locked', 'pipeThrough', 'pipeTo', 'tee', 'values']);
+    },
+    'a writer that aborts tells the sink by a signal': async () => {
+        let signal;
+        const stream = new WritableStream({ start(c) { signal = c.signal; } });
+        ok(signal instanceof AbortSignal && !signal.aborted);
+        await stream.abort('why');
+        equal([signal.aborted, signal.reason], [true, 'why']);
+        const c = new AbortController();
+        const pipe = new ReadableStream().pipeTo(new WritableStream(), { signal: c.signal });
+        c.abort();
+        await rejects(pipe, 'AbortError');
+        await rejects(new ReadableStream().pipeTo(new WritableStream(), { signal: {} }), TypeError);
+    },
+    'iterators are as others are': () => {
+        const iterator = new ReadableStream().values();
+        const prototype = Object.getPrototypeOf(iterator);
+        equal(Object.getPrototypeOf(prototype), Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype));
+        equal(Object.getOwnPropertyNames(prototype).sort(), ['next', 'return']);
+        equal([iterator.next.length, iterator.return.length, iterator.next.name], [0, 1, 'next']);
+        equal(String(iterator), '[object ReadableStream AsyncIterator]');
+        ok(iterator[Symbol.asyncIterator]() === iterator);
+    },
     'strategies': () => {
         equal(new CountQueuingStrategy({ highWaterMark: 3 }).highWaterMark, 3);
         equal(new ByteLengthQueuingStrategy({ highWaterMark: 4 }).size(new Uint8Array(5)), 5);

@@ -168,6 +168,16 @@ export default suite({
         p.sort();
         equal([...p], [['a', '3'], ['a', '1'], ['😀', '2'], ['\uffff', '1']]);
     },
+    'what is too long': () => {
+        const long = 'x'.repeat(17 << 20);
+        throws(() => new URL(`https://example.com/${long}`), TypeError);
+        throws(() => new URL(`https://example.com/${long}${long}${long}${long}`), RangeError);
+        equal(URL.canParse(`https://example.com/${long}`), false);
+        equal(new URL(`https://example.com/${long.slice(2 << 20)}`).pathname.length, (15 << 20) + 1);
+        const u = new URL('https://example.com/');
+        u.pathname = long;
+        equal(u.href, 'https://example.com/');
+    },
     'a bad url throws': () => {
         throws(() => new URL('nothing'), TypeError);
         throws(() => new URL('x', 'nothing'), TypeError);

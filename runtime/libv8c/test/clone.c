@@ -95,9 +95,15 @@ static void what_cannot_be_cloned_is_an_error(void **state)
     world_close(&w);
 }
 
-static bool is_host(struct v8c_isolate *isolate, struct v8c_value *object, void *data)
+static int is_host(struct v8c_isolate *isolate, struct v8c_value *object, void *data)
 {
     return v8c_has(isolate, object, v8c_key(isolate, "host"), NULL) == 1;
+}
+
+static int is_host_fails(struct v8c_isolate *isolate, struct v8c_value *object, void *data)
+{
+    v8c_throw_new(isolate, V8C_TYPE_ERROR, "is_host failed");
+    return -1;
 }
 
 static bool write_host(struct v8c_isolate *isolate, struct v8c_writer *writer,
@@ -135,8 +141,8 @@ static void host_objects_go_through_hooks(void **state)
     struct world w;
     struct v8c_blob bytes;
     world_open(&w, (struct v8c_isolate_params){0});
-    assert_true(v8c_serialize(w.isolate, world_run(&w, "[{host: 5}, {plain: 1}]"), NULL, NULL, 0,
-                              &hooks, &bytes, &w.error));
+    assert_true(v8c_serialize(w.isolate, world_run(&w, "[new (class { host = 5 })(), {plain: 1}]"),
+                              NULL, NULL, 0, &hooks, &bytes, &w.error));
     world_define(&w, "c",
                  v8c_deserialize(w.isolate, bytes.data, bytes.len, NULL, 0, &hooks, &w.error));
     assert_true(world_is_true(&w, "Array.isArray(c[0]) && c[0][0] === 5 && c[1].plain === 1"));
@@ -144,6 +150,25 @@ static void host_objects_go_through_hooks(void **state)
     assert_false(v8c_serialize(w.isolate, world_run(&w, "() => 1"), NULL, NULL, 0, &hooks, &bytes,
                                &w.error));
     assert_non_null(strstr(w.error.text, "made by the hook"));
+    /* Asking may fail, too. */
+    hooks.is_host = is_host_fails;
+    assert_false(v8c_serialize(w.isolate, world_run(&w, "new (class {})()"), NULL, NULL, 0, &hooks,
+                               &bytes, &w.error));
+    assert_non_null(strstr(w.error.text, "is_host failed"));
+    world_close(&w);
+}
+
+static void a_buffer_that_a_getter_detached_is_not_transferred(void **state)
+{
+    struct world w;
+    struct v8c_blob bytes;
+    struct v8c_store *store = NULL;
+    world_open(&w, (struct v8c_isolate_params){0});
+    struct v8c_value *buffer = world_run(&w, "globalThis.b = new ArrayBuffer(8)");
+    struct v8c_value *value = world_run(&w, "({ get b() { b.transfer(); return 1 } })");
+    assert_false(v8c_serialize(w.isolate, value, &buffer, &store, 1, NULL, &bytes, &w.error));
+    assert_non_null(strstr(w.error.text, "detached"));
+    assert_null(store);
     world_close(&w);
 }
 
@@ -154,6 +179,7 @@ int clone_tests(void)
         cmocka_unit_test(transferred_buffers_move),
         cmocka_unit_test(what_cannot_be_cloned_is_an_error),
         cmocka_unit_test(host_objects_go_through_hooks),
+        cmocka_unit_test(a_buffer_that_a_getter_detached_is_not_transferred),
     };
     return cmocka_run_group_tests_name("clone", tests, NULL, NULL);
 }

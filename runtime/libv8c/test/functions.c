@@ -39,6 +39,20 @@ static void c_calls_javascript(void **state)
     world_close(&w);
 }
 
+static void a_native_learns_who_called_whom(void **state)
+{
+    struct world w;
+    world_open(&w, (struct v8c_isolate_params){0});
+    world_define(&w, "where", v8c_function_new(w.isolate, NATIVE_WHERE));
+    assert_true(world_is_true(&w, "where('library:') === 'test.js:1'"));
+    assert_true(world_is_true(&w, "\n\nwhere('x') === 'test.js:3'"));
+    assert_true(world_is_true(&w, "where('test.') === 'nowhere'"));
+    assert_non_null(
+        v8c_run(w.isolate, "library:a", "globalThis.ask = () =>\n\n where('library:')", &w.error));
+    assert_true(world_is_true(&w, "\nask() === 'test.js:2'"));
+    world_close(&w);
+}
+
 static void an_exception_says_what_where_and_how(void **state)
 {
     struct world w;
@@ -178,6 +192,7 @@ int functions_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(natives_get_arguments_and_return),
         cmocka_unit_test(c_calls_javascript),
+        cmocka_unit_test(a_native_learns_who_called_whom),
         cmocka_unit_test(an_exception_says_what_where_and_how),
         cmocka_unit_test(exceptions_cross_natives),
         cmocka_unit_test(wrapped_pointers_are_freed_exactly_once),

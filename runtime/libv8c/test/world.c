@@ -63,6 +63,18 @@ static void native_follows(struct v8c_call *call)
     v8c_call_return(call, v8c_continuation(call->isolate));
 }
 
+static void native_where(struct v8c_call *call)
+{
+    char besides[32], text[V8C_ERROR_NAME_MAX + 16] = "nowhere";
+    struct v8c_error error;
+    size_t len =
+        v8c_string_write_utf8(call->isolate, v8c_call_arg(call, 0), besides, sizeof(besides) - 1);
+    besides[len] = '\0';
+    if (v8c_error_where(call->isolate, besides, &error))
+        snprintf(text, sizeof(text), "%s:%d", error.name, error.line);
+    v8c_call_return(call, v8c_string_utf8(call->isolate, text, strlen(text)));
+}
+
 const struct v8c_native_entry world_natives[] = {
     [NATIVE_ADD] = {"add", native_add},
     [NATIVE_THROW] = {"throwFromC", native_throw},
@@ -72,6 +84,7 @@ const struct v8c_native_entry world_natives[] = {
     [NATIVE_TERMINATE] = {"terminate", native_terminate},
     [NATIVE_IS_NEW] = {"isNew", native_is_new},
     [NATIVE_FOLLOWS] = {"follows", native_follows},
+    [NATIVE_WHERE] = {"where", native_where},
     {0},
 };
 

@@ -35,6 +35,7 @@ enum {
     NATIVE_TERMINATE, /* terminates its own isolate */
     NATIVE_IS_NEW,    /* was it called with new? */
     NATIVE_FOLLOWS,   /* follows(): the continuation's value */
+    NATIVE_WHERE,     /* where(besides): "name:line" of v8c_error_where, or "nowhere" */
 };
 extern const struct v8c_native_entry world_natives[];
 

@@ -1,6 +1,6 @@
 // Streams (https://streams.spec.whatwg.org). Our own, where packages would do: of web-streams-polyfill each chunk took two promises more
 // than the standard asks for, scripts saw (and could change) its inside as plain properties, and bytes had no way past JavaScript's promises.
-import { AbortSignal } from '../abort.js';
+import { isAbortSignal } from '../abort.js';
 import { newByobReader, setUpByteController, teeBytes } from './bytes.js';
 import { pipe } from './pipe.js';
 import { completeReadable } from './readable.js';
@@ -9,7 +9,7 @@ import { isWritable, writableStateOf } from './writable.js';
 completeReadable({
     setUpByteController, newByobReader, teeBytes, pipe, isWritable,
     isWritableLocked: (stream) => writableStateOf(stream).isLocked,
-    isSignal: (value) => value instanceof AbortSignal,
+    isSignal: isAbortSignal,
 });
 
 export { ByteLengthQueuingStrategy, CountQueuingStrategy } from './base.js';

@@ -6,6 +6,8 @@ import { newWritable, writableStateOf } from './writable.js';
 
 const { apply } = Reflect;
 const INNER = Symbol('inner');
+// new TransformStream(PAIR, { readable, writable }) joins two sides that are there.
+export const PAIR = Symbol('pair');
 
 // A stream and its controller in one.
 class TransformState {
@@ -162,12 +164,13 @@ const Transformer = dictionary('Transformer', {
     cancel: callback, flush: callback, readableType: any, start: callback, transform: callback, writableType: any,
 });
 
-let isTransform;
+export let isTransform;
 
 export class TransformStream {
     #state = new TransformState();
 
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
+        if (transformer === PAIR) return void this.#join(writableStrategy);
         if (transformer !== undefined) object(transformer, 'TransformStream, argument 1');
         const writable = QueuingStrategy(writableStrategy, 'TransformStream, argument 2');
         const readable = QueuingStrategy(readableStrategy, 'TransformStream, argument 3');
@@ -181,6 +184,11 @@ export class TransformStream {
         state.init(started.promise, writableMark, sizeOf(writable), readableMark, sizeOf(readable));
         this.#setUp(dict, transformer, controller);
         started.resolve(dict.start ? apply(dict.start, transformer, [controller]) : undefined);
+    }
+
+    #join({ readable, writable }) {
+        this.#state.readable = readable;
+        this.#state.writable = writable;
     }
 
     static {

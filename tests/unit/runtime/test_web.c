@@ -1,5 +1,6 @@
 /* test_web FILE.mjs [DIRECTORY]: runs one suite of tests/web, or of that directory, inside
- * hearth-runtime; each of its lines is a test here. */
+ * hearth-runtime; each of its lines is a test here. WEB_IDL is what idl.mjs compares with: a file
+ * that is generated, idl_table.mjs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,14 +16,15 @@ static const char *suite, *directory = WEB_TESTS;
 
 static void every_line_of_the_suite_is_ok(void **state)
 {
-    const struct harness_module modules[] = {harness_read_module(directory, suite),
-                                             harness_read_module(WEB_TESTS, "assert.mjs"),
-                                             harness_read_module(WEB_TESTS, "equal.mjs")};
+    const struct harness_module modules[] = {
+        harness_read_module(directory, suite), harness_read_module(WEB_TESTS, "assert.mjs"),
+        harness_read_module(WEB_TESTS, "equal.mjs"), harness_read_module(WEB_IDL, "idl_table.mjs")};
+    const unsigned count = strcmp(suite, "idl.mjs") == 0 ? 4 : 3;
     harness_start(&h);
     const struct harness_binding to_itself[] = {{"SELF", 1}, {0}};
     bool calls = strcmp(suite, "calls.mjs") == 0;
-    harness_bundle(&h, 1, modules, 3, "{\"NAME\":\"value\",\"LIST\":[1,2]}", "{\"cpu_ms\":5000}",
-                   calls ? to_itself : NULL);
+    harness_bundle(&h, 1, modules, count, "{\"NAME\":\"value\",\"LIST\":[1,2]}",
+                   "{\"cpu_ms\":5000}", calls ? to_itself : NULL);
     uint32_t job = harness_open(
         &h, 1, "POST", "https://test.example/path?a=1",
         "host: test.example\nx-two: one\nx-two: two\ncontent-type: text/plain\n", true);

@@ -164,10 +164,18 @@ static const struct row rows[] = {
      "TypeError: thrown", JOB_ERROR_EXCEPTION},
     {"rejects", "export default { async fetch() { await 1; throw new TypeError('rejected'); } }",
      NULL, "TypeError: rejected", JOB_ERROR_EXCEPTION},
-    {"throws in a timer",
+    {"throws in a timer, and has nothing else to wait for",
      "export default { fetch() { return new Promise(() => setTimeout(() => { throw new "
      "Error('tick'); }, 1)); } }",
-     NULL, "Error: tick", JOB_ERROR_EXCEPTION},
+     NULL, "Error: tick", JOB_ERROR_NO_RESPONSE},
+    {"throws in a timer, and goes on",
+     "export default { async fetch() { setTimeout(() => { throw new Error('tick'); }, 1);"
+     " await new Promise((done) => setTimeout(done, 2)); return new Response('on'); } }",
+     NULL, "Error: tick", JOB_ERROR_NONE},
+    {"has a handler of rejections that always makes another",
+     "self.onunhandledrejection = (e) => Promise.reject(e.reason);"
+     "export default { async fetch() { Promise.reject(1); return new Promise(() => {}); } }",
+     NULL, "CPU time", JOB_ERROR_CPU_LIMIT},
     {"one timer more than its account may have",
      "export default { async fetch() { for (let i = 0; i < 7; i++) setTimeout(() => {}, 1e5); } }",
      "{\"timers\":6}",

@@ -130,11 +130,11 @@ static void time_begins_with_the_cell(void **state)
     start_cells(1,
                 "const now = performance.now(), origin = performance.timeOrigin, at = Date.now();"
                 "export default { fetch() {"
-                " return new Response([now, origin === at, origin].join()); } }");
+                " return new Response([now, origin === at - 1, origin].join()); } }");
     const char *said = get(0);
-    assert_memory_equal(said, "0,true,", 7);
+    assert_memory_equal(said, "1,true,", 7);
     double origin_ms = atof(said + 7);
-    assert_true(origin_ms >= (double)(before.tv_sec * 1000 + before.tv_nsec / 1000000));
+    assert_true(origin_ms + 1 >= (double)(before.tv_sec * 1000 + before.tv_nsec / 1000000));
 }
 
 static void where_the_machine_is_does_not_show(void **state)
