@@ -1,14 +1,14 @@
 // From the worker's events to the script's handler, and from its answer back to the worker. The exports are the
 // functions that main.js hands over; see entry points in runtime/worker/web.h.
 import { TextEncoder } from './encoding.js';
-import { hasListeners, theGlobal } from './event.js';
-import { fireFetch } from './event_kinds.js';
 import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
 import { encodeFields, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
+import { forgetGlobalListeners, hasListeners, theGlobal } from './event.js';
+import { fireFetch } from './event_kinds.js';
 import { lengthOfStream } from './stream_kinds.js';
 import { isHandled } from './streams/base.js';
 import { acquireReader, stateOf } from './streams/readable.js';
@@ -30,6 +30,7 @@ const writing = new Map(); // ref -> {wake, cancel} of a response body that stre
 // isGlobal: what is in env are global variables too, as service workers have it.
 export function prepare(vars, services, isGlobal) {
     env = vars;
+    forgetGlobalListeners();
     for (let i = 0; i < services?.length; i++)
         defineProperty(env, services[i], { value: new Fetcher(i, services[i]), writable: true, enumerable: true, configurable: true });
     if (isGlobal)
@@ -41,21 +42,21 @@ export function envOfScript() {
     return env;
 }
 
-// Of a service worker.
-function answerEvent(request, env, ctx) {
-    const answer = fireFetch(request, (promise) => ctx.waitUntil(promise));
-    if (!answer) throw new TypeError('no listener of "fetch" has called event.respondWith()');
-    return answer;
-}
-
 // The worker: the main module's default export, an object or a class; undefined: there is none, but perhaps a listener. False: there
 // is no handler.
 export function load(exported) {
     handler = exported;
-    handle = handler?.fetch ?? (hasListeners(theGlobal, 'fetch') ? answerEvent : undefined);
+    handle = handler?.fetch ?? (hasListeners(theGlobal, 'fetch') ? answerOfListeners : undefined);
     if (typeof exported === 'function' && typeof exported.prototype?.fetch === 'function')
         handle = (request, env, ctx) => new exported(ctx, env).fetch(request);
     return typeof handle === 'function';
+}
+
+// The older form of a script, without exports: addEventListener('fetch', (event) => event.respondWith(...)).
+function answerOfListeners(request, env, ctx) {
+    const answer = fireFetch(request, (promise) => ctx.waitUntil(promise));
+    if (!answer) throw new TypeError('no listener of "fetch" has called event.respondWith()');
+    return answer;
 }
 
 class ExecutionContext {

@@ -256,6 +256,11 @@ export function hasListeners(target, type) {
     return listenersOf(target)?.some((l) => l.type === type) ?? false;
 }
 
+// For another script.
+export function forgetGlobalListeners() {
+    keep(theGlobal, null);
+}
+
 // An event of the platform's own. False: it was cancelled.
 export function fire(target, event) {
     return dispatchOn(trusted(event), target);

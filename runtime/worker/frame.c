@@ -25,6 +25,11 @@ void frame_begin(struct v8c_isolate *v8, double ref)
     v8c_continuation_set(v8, ref != 0 ? v8c_number(v8, ref) : v8c_undefined(v8));
 }
 
+void native_actor(struct v8c_call *c)
+{
+    v8c_call_return_number(c, frame_ref(c->isolate));
+}
+
 void native_frame(struct v8c_call *c)
 {
     v8c_call_return(c, part(c->isolate, FRAME));

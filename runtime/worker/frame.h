@@ -18,7 +18,8 @@ double frame_ref(struct v8c_isolate *);
 /* From here on for that request, 0: none, and without a frame. */
 void frame_begin(struct v8c_isolate *, double ref);
 
-/* host.frame(), host.setFrame(frame): see runtime/web/host.js. */
+/* host.actor(), host.frame(), host.setFrame(frame): see runtime/web/host.js. */
+void native_actor(struct v8c_call *);
 void native_frame(struct v8c_call *);
 void native_set_frame(struct v8c_call *);
 

@@ -380,13 +380,6 @@ static void native_clear_timer(struct v8c_call *c)
     i->waits--;
 }
 
-static void native_actor(struct v8c_call *c)
-{
-    struct isolate *i = natives_isolate(c);
-    struct request *r = i && i->worker->slice ? slice_actor(i->worker->slice) : NULL;
-    v8c_call_return_number(c, r ? request_ref(r) : 0);
-}
-
 static void native_now(struct v8c_call *c)
 {
     struct isolate *i = natives_isolate(c);
@@ -599,8 +592,8 @@ static const struct v8c_native_entry natives_core[] = {
     {"subAnswer", native_sub_answer},
     {"clone", native_clone},
     {"whereThrown", native_where_thrown},
-    {"actor", native_actor},
     {"constant", native_constant},
+    {"actor", native_actor},
     {"frame", native_frame},
     {"setFrame", native_set_frame},
     {0},

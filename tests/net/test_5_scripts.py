@@ -55,13 +55,6 @@ def _():
     expect("throw", 500, "job_exception", "/later")
 
 
-@case("WebAssembly that computes for ever: 503 at its CPU limit, and its script answers again")
-def _():
-    assert get("wasm-loop.hearth.test").body == b"fine"
-    expect("wasm-loop", 503, "job_cpu_limit", "/loop")
-    assert get("wasm-loop.hearth.test").body == b"fine"
-
-
 @case("what is thrown in a timer, or rejected unheard, is logged, and the request goes on")
 def _():
     for path, logged in (("/prevented", None), ("/timer", "Error: thrown in a timer"), ("/unheard", "unhandled rejection: Error: rejected unheard")):
@@ -70,6 +63,13 @@ def _():
         if logged:
             until(lambda: logged in log(), f"the log to say {logged}")
     assert "unhandled rejection: Error: prevented" not in log()
+
+
+@case("WebAssembly that computes for ever: 503 at its CPU limit, and its script answers again")
+def _():
+    assert get("wasm-loop.hearth.test").body == b"fine"
+    expect("wasm-loop", 503, "job_cpu_limit", "/loop")
+    assert get("wasm-loop.hearth.test").body == b"fine"
 
 
 @case("a script that computes for ever: 503 at its CPU limit while another script answers")

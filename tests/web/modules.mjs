@@ -90,7 +90,7 @@ export default suite({
         throws(() => new WebAssembly.Memory({ initial: 2049 }), RangeError);
     },
     'events of service workers': () => {
-        addEventListener('scheduled', () => {}); // which never comes
+        addEventListener('scheduled', () => {}); // nobody fires them
         throws(() => addEventListener('fetch', 1), TypeError);
         throws(() => new FetchEvent('fetch', {}), TypeError);
         const event = new FetchEvent('fetch', { request: new Request('https://example.com/') });
