@@ -19,19 +19,17 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 UNENV = os.path.join(ROOT, "node_modules", "unenv", "dist", "runtime", "node")
 
 # require() of them gives what they export; of these the runtime has a part, so they are ES modules, as it imports are.
-ES_MODULES = ["async_hooks", "process"]
+ES_MODULES = ["async_hooks", "crypto", "process", "zlib"]
 COMMONJS = ["assert", "assert/strict", "buffer", "console", "diagnostics_channel", "events", "path", "path/posix", "stream",
             "stream/consumers", "stream/promises", "stream/web", "string_decoder", "timers", "timers/promises", "util", "util/types"]
 # What has no meaning here is there as far as it can be imported: a call says that it is not implemented.
 FROM_UNENV = ["child_process", "cluster", "constants", "dgram", "dns", "dns/promises", "domain", "fs", "fs/promises", "http", "http2", "https",
               "inspector", "inspector/promises", "module", "net", "os", "perf_hooks", "punycode", "querystring", "readline",
               "readline/promises", "repl", "sys", "tls", "trace_events", "tty", "url", "v8", "vm", "wasi", "worker_threads"]
-# Not there: they need natives that the runtime has not yet.
-MISSING = ["crypto", "zlib"]
 
 
 def build(esbuild, out, names, source, *options):
-    top = {name.split("/")[0] for name in ES_MODULES + COMMONJS + FROM_UNENV + MISSING}
+    top = {name.split("/")[0] for name in ES_MODULES + COMMONJS + FROM_UNENV}
     entries = []
     for name in names:
         index = name if "/" in name else f"{name}/index"

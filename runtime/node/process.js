@@ -27,8 +27,8 @@ function outlet(fd, log) {
 }
 
 const process = Object.assign(new EventEmitter(), {
-    arch: 'x64', argv: [], argv0: '', env, execArgv: [], execPath: '', exitCode: undefined, pid: 1, ppid: 0, platform: 'linux', title: 'hearth',
-    release: { name: 'node' }, version: 'v22.19.0', versions: { node: '22.19.0' },
+    arch: 'x64', argv: [], argv0: '', env, execArgv: [], execPath: '', exitCode: undefined, pid: 1, ppid: 0, platform: 'linux',
+    title: 'hearth', release: { name: 'node' }, version: 'v22.19.0', versions: { node: '22.19.0' },
     cwd: () => '/',
     emitWarning: (warning) => console.warn(String(warning?.stack ?? warning)),
     exit(code) { throw new Error(`process.exit(${code ?? ''}) ends nothing: the script's process is not its own`); },

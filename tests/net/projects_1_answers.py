@@ -263,3 +263,25 @@ def _():
     payload = json.loads(expect(ask("jose", "POST", "/", answer["token"]), 200).body)
     assert payload["sub"] == "ada" and payload["iss"] == "hearth", payload
     expect(ask("jose", "POST", "/", answer["token"] + "x"), 500)
+
+
+@case("node:crypto and node:zlib: what Python computes too")
+def _():
+    answer = json.loads(expect(ask("node", "POST", "/", "hearth"), 200).body)
+    assert gzip.decompress(base64.b64decode(answer.pop("gzip"))) == b"hearth " * 30000
+    assert answer == {
+        "sha256": hashlib.sha256(b"hearth!").hexdigest(), "md5": base64.b64encode(hashlib.md5(b"hearth").digest()).decode(),
+        "hmac": hmac.new(b"key", b"hearth", "sha512").hexdigest(), "pbkdf2": hashlib.pbkdf2_hmac("sha256", b"hearth", b"salt", 1000, 16).hex(),
+        "hkdf": hmac.new(hmac.new(b"salt", b"hearth", "sha256").digest(), b"info\1", "sha256").hexdigest()[:32],
+        "random": [100000, True], "equal": [True, "Input buffers must have the same byte length"],
+        "digested": 'the digest "sha999" is not supported', "gunzip": 210000, "streamed": 210000, "raw": "hearth", "brotli": "hearth",
+        "bad": "incorrect or incomplete data"}, answer
+
+
+@case("jsonwebtoken: signed, verified, and refused when it was changed")
+def _():
+    token = expect(ask("jsonwebtoken", "GET", "/"), 200).body.decode()
+    head, body, signature = token.split(".")
+    assert signature == base64.urlsafe_b64encode(hmac.new(b"it is a secret", f"{head}.{body}".encode(), "sha256").digest()).rstrip(b"=").decode()
+    assert json.loads(expect(ask("jsonwebtoken", "POST", "/", token), 200).body)["sub"] == "ada"
+    expect(ask("jsonwebtoken", "POST", "/", f"{head}.{body}.{signature[::-1]}"), 401, "invalid signature")

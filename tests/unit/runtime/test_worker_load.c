@@ -46,8 +46,7 @@ static const struct {
     {"a top level that never ends", "for(;;); export default { fetch() {} };", "its CPU time"},
     {"a listener instead", "addEventListener('fetch', (e) => e.respondWith(new Response()));",
      NULL},
-    {"a listener of what never comes", "addEventListener('scheduled', () => {});",
-     "no handler"},
+    {"a listener of what never comes", "addEventListener('scheduled', () => {});", "no handler"},
     {"an entrypoint class",
      "import { WorkerEntrypoint } from 'cloudflare:workers'; export default class extends "
      "WorkerEntrypoint { fetch() {} };",

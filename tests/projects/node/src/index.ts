@@ -12,6 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'node:url';
 import querystring from 'node:querystring';
 import fs from 'node:fs';
+import { createHash, createHmac, hkdfSync, pbkdf2Sync, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { createGunzip, deflateRawSync, gunzip, gzipSync, inflateRawSync, brotliCompressSync, brotliDecompressSync } from 'zlib';
 import { older } from './older.cjs';
 
 const requests = new AsyncLocalStorage<string>();
@@ -61,9 +63,30 @@ async function areas() {
     };
 }
 
+async function hashes(word: string) {
+    const zipped = gzipSync('hearth '.repeat(30000));
+    return {
+        sha256: createHash('sha256').update(word).update(Buffer.from('!')).digest('hex'),
+        md5: createHash('md5').update(word).digest('base64'),
+        hmac: createHmac('sha512', 'key').update(word).digest('hex'),
+        pbkdf2: pbkdf2Sync(word, 'salt', 1000, 16, 'sha256').toString('hex'),
+        hkdf: Buffer.from(hkdfSync('sha256', word, 'salt', 'info', 16)).toString('hex'),
+        random: [randomBytes(100000).length, randomInt(5) < 5],
+        equal: [timingSafeEqual(Buffer.from('a'), Buffer.from('a')), fails(() => timingSafeEqual(Buffer.from('a'), Buffer.from('ab')))],
+        digested: fails(() => createHash('sha999')),
+        gunzip: (await promisify(gunzip)(zipped) as Buffer).length,
+        streamed: (await text(Readable.from([zipped.subarray(0, 50), zipped.subarray(50)]).pipe(createGunzip()))).length,
+        raw: inflateRawSync(deflateRawSync(word)).toString(),
+        brotli: brotliDecompressSync(brotliCompressSync(word)).toString(),
+        bad: fails(() => inflateRawSync(Buffer.from('no such thing'))),
+        gzip: zipped.toString('base64'),
+    };
+}
+
 export default {
     async fetch(request: Request): Promise<Response> {
         const id = new URL(request.url).searchParams.get('id');
+        if (request.method === 'POST') return Response.json(await hashes(await request.text()));
         if (id) return new Response(await requests.run(id, deep));
         setImmediate(() => {});
         return Response.json(await areas());

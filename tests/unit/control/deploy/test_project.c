@@ -214,8 +214,8 @@ static void a_project_that_cannot_be_built_is_refused_by_place(void **state)
          "i.ts:1:15: Could not resolve \"node:fs\": that needs the compatibility flag "
          "\"nodejs_compat\""},
         {"\"compatibility_flags\":[\"nodejs_compat\"],",
-         "import { createHash } from 'crypto';\nexport default { createHash };",
-         "i.ts:1:27: Could not resolve \"crypto\": hearth has no such module"},
+         "import { DatabaseSync } from 'node:sqlite';\nexport default { DatabaseSync };",
+         "i.ts:1:29: Could not resolve \"node:sqlite\": hearth has no such module"},
         {"\"rules\":[{\"type\":\"Text\",\"globs\":[\"data/*\"]}],", "export default {};",
          "rules: \"data/*\": only globs like **/*.EXT are possible"},
         {"\"rules\":[{\"type\":\"Python\",\"globs\":[]}],", "export default {};",
