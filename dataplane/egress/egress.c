@@ -70,7 +70,8 @@ bool egress_may_reach(struct core *core, const uint8_t ip[16])
 {
     enum address_verdict verdict = address_judge(&core->egress->config->rules, ip);
     bool is_open =
-        verdict == ADDRESS_ALLOWED || (verdict == ADDRESS_OPEN && !is_member(core->world, ip));
+        !net_is_local(&core->net, ip) && /* link-local too, which net makes itself */
+        (verdict == ADDRESS_ALLOWED || (verdict == ADDRESS_OPEN && !is_member(core->world, ip)));
     core->counters.egress_forbidden_addresses += !is_open;
     return is_open;
 }

@@ -21,9 +21,8 @@
  * answer and request are whole and both sides' heads allow it (pool.h).
  *
  * Memory of the answer: a floor of ANSWER_CHUNKS_LEAST in the origin's queue (memory.h), and some
- * more for a body while chunks abound; a head
- * that is not whole gathers in shared chunks. Bounded by EGRESS_FETCHES_MAX of a core, and per
- * account. Times: egress_config. Thread: the core.
+ * more for a body while chunks abound; a head that is not whole gathers in shared chunks. Bounded
+ * by EGRESS_FETCHES_MAX of a core, and per account. Times: egress_config. Thread: the core.
  */
 #ifndef HEARTH_EGRESS_FETCH_H
 #define HEARTH_EGRESS_FETCH_H
