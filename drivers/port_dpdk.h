@@ -26,7 +26,7 @@
  * Large frames (port.h): on PCI where the card has TSO; on AF_PACKET the kernel cuts them, or its
  * card.
  *
- * Kernel interfaces: switch off what merges frames that come (ethtool -K IFACE gro off), and on the
+ * Kernel interfaces: their link is the carrier that the kernel sees. Switch off what merges frames that come (ethtool -K IFACE gro off), and on the
  * far end of a veth what leaves them unfinished (tx off gso off tso off), or rx_truncated and
  * FRAME_CSUM_BAD_L4 will grow.
  *
@@ -51,6 +51,10 @@ struct port_dpdk_config {
     bool has_ipip;     /* packets of balancers go where the packets in them belong (spread.h) */
     uint16_t gue_port;
     uint16_t vlan; /* whose frames the device lets in, tags and all; 0: untagged ones */
+    /* One of several devices of a port (port_pair.h): flows are spread in software, by this key,
+     * so that each finds its core again on another device. NULL: it is alone. */
+    const uint64_t *spread_key;
+    uint8_t index; /* of several devices: which; "auto:" makes names of it */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.

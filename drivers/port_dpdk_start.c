@@ -77,6 +77,7 @@ void port_dpdk_plan(struct port_dpdk *p, const char *device, const char *iface)
         p->device_tx_queues = is_pci ? RTE_MIN(p->lanes, info->max_tx_queues) : 1;
         is_steered = is_pci && p->device_rx_queues == p->lanes && info->flow_type_rss_offloads != 0;
     }
+    is_steered &= !p->is_one_of_two;
     p->hand_over = p->lanes == 1 ? HAND_OVER_NONE : is_steered ? HAND_OVER_DETOURS : HAND_OVER_ALL;
     p->base.caps.has_rss = is_steered && p->lanes > 1;
     /* A vdev's offloads are software as well: ours is known to be right. */
@@ -314,7 +315,7 @@ int port_dpdk_restart(struct port_dpdk *p, bool is_reset, const char **step)
 void port_dpdk_add_wait_fd(struct port_dpdk *p, uint16_t device_queue, int fd)
 {
     struct lane *l = &p->lane[device_queue % p->lanes];
-    if (l->device_fd_count < PORT_WAIT_FDS_MAX - 1) /* one stays free for the eventfd */
+    if (l->device_fd_count < PORT_DPDK_FDS_MAX - 1) /* one stays free for the eventfd */
         l->device_fds[l->device_fd_count++] = fd;
 }
 

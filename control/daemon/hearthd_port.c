@@ -1,39 +1,122 @@
-/* Looks after the port's device from time to time, and says what has become of it. */
+/* The port's devices: opened, looked after from time to time, and what has become of them said. */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "control/base/log.h"
 #include "control/daemon/hearthd.h"
 #include "drivers/eal.h"
 #include "drivers/pci_device.h"
 #include "drivers/port_dpdk.h"
+#include "drivers/port_pair.h"
 
 enum { PF_LOOK_MS = 250 };
 
-int hearthd_port_await_pf(struct hearthd *h)
+/* A VF whose PF is not up would get an address that nobody knows. */
+static bool is_waiting(const char *device, char pf[PCI_NAME_BYTES])
 {
-    const char *device = h->conf->port.device;
-    struct pollfd stop = {.fd = h->signal_fd, .events = POLLIN};
-    char address[PCI_ADDRESS_BYTES], pf[PCI_NAME_BYTES];
+    char address[PCI_ADDRESS_BYTES];
 
-    if (!pci_device_address(device, address))
-        return 0;
-    for (bool is_told = false; pci_device_pf_is_down("/sys", address, pf); is_told = true) {
-        if (!is_told)
-            log_line("start", "advice=\"port.device %s waits for its PF: ip link set %s up\"",
-                     device, pf);
+    return pci_device_address(device, address) && pci_device_pf_is_down("/sys", address, pf);
+}
+
+/* Until one of the devices can be opened. -EINTR: a signal came. */
+static int await_pf(const struct hearthd *h, const char *const *device, uint32_t count)
+{
+    struct pollfd stop = {.fd = h->signal_fd, .events = POLLIN};
+    char pf[PCI_NAME_BYTES];
+
+    for (bool is_told = false;; is_told = true) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (!is_waiting(device[i], pf))
+                return 0;
+            if (!is_told)
+                log_line("start", "advice=\"port.device %s waits for its PF: ip link set %s up\"",
+                         device[i], pf);
+        }
         if (poll(&stop, 1, PF_LOOK_MS) > 0)
             return -EINTR;
     }
-    return 0;
+}
+
+static void open_member(struct hearthd *h, struct port_dpdk_config *config, uint32_t i)
+{
+    char pf[PCI_NAME_BYTES], *why = h->member_error[i];
+
+    if (is_waiting(config->device, pf))
+        snprintf(why, sizeof(h->member_error[i]), "%.64s: its PF is down: ip link set %.32s up",
+                 config->device, pf);
+    else
+        h->member[i] = port_dpdk_create(config, why, sizeof(h->member_error[i]));
+}
+
+/* Two devices, of which one may be missing: a node whose card has died does serve when it is
+ * started again. */
+static int open_pair(struct hearthd *h, struct port_dpdk_config *config, const char *const *device,
+                     char *error, size_t error_bytes)
+{
+    uint64_t key;
+    ssize_t n = getrandom(&key, sizeof(key), 0);
+
+    assert(n == sizeof(key)); /* 256 bytes and fewer come whole */
+    config->spread_key = &key;
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++) {
+        config->device = device[i];
+        config->index = (uint8_t)i;
+        open_member(h, config, i);
+        if (!h->member[i])
+            log_line("start", "advice=\"port.devices: without %s: %s\"", device[i],
+                     h->member_error[i]);
+    }
+    if (!h->member[0] && !h->member[1]) {
+        snprintf(error, error_bytes, "port.devices: neither can be had: %s; %s", h->member_error[0],
+                 h->member_error[1]);
+        return -1;
+    }
+    if (h->member[0] && h->member[1]) {
+        h->port =
+            port_pair_create(h->member[0], h->member[1], h->conf->port.failback_s * 1000000000ull);
+        h->is_pair = h->port != NULL;
+    } else {
+        h->port = h->member[0] ? h->member[0] : h->member[1];
+    }
+    if (!h->port)
+        snprintf(error, error_bytes, "port.devices: no memory");
+    return h->port ? 0 : -1;
+}
+
+int hearthd_port_open(struct hearthd *h, const struct port_dpdk_config *common, char *error,
+                      size_t error_bytes)
+{
+    struct port_dpdk_config config = *common;
+    const char *device[CONF_DEVICES_MAX];
+    uint32_t count = conf_devices(&h->conf->port, device);
+
+    if (await_pf(h, device, count)) {
+        snprintf(error, error_bytes, "port.device %s: told to stop before its PF was up",
+                 device[0]);
+        return -1;
+    }
+    if (count > 1)
+        return open_pair(h, &config, device, error, error_bytes);
+    config.device = device[0];
+    h->port = h->member[0] = port_dpdk_create(&config, error, error_bytes);
+    return h->port ? 0 : -1;
 }
 
 int hearthd_port_join(struct hearthd *h)
 {
     uint8_t group[NET_GROUPS_MAX][6];
+    const uint32_t count = net_groups(&h->net, group);
+    int rc = 0;
 
-    return port_dpdk_join(h->port, group, net_groups(&h->net, group));
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX && rc == 0; i++)
+        if (h->member[i])
+            rc = port_dpdk_join(h->member[i], group, count);
+    return rc;
 }
 
 void hearthd_port_advise(const struct hearthd *h)
@@ -48,7 +131,8 @@ void hearthd_port_advise(const struct hearthd *h)
                      h->conf->cores[i], eal_core_node(i), node, node);
 }
 
-/* A VF has the address that its PF gives it, which need not be the one that it had. */
+/* A VF has the address that its PF gives it, which need not be the one that it had; a pair that of
+ * its active device. */
 static void follow_mac(struct hearthd *h)
 {
     const uint8_t *mac = h->port->caps.mac;
@@ -63,15 +147,14 @@ static void follow_mac(struct hearthd *h)
     hearthd_tap_follow_mac(h);
 }
 
-static void look(void *arg)
+static void look_at_member(struct port *member)
 {
-    struct hearthd *h = arg;
-    const char *device = h->port->caps.name;
-    const struct port_link *link = &h->port->link;
+    const char *device = member->caps.name;
+    const struct port_link *link = &member->link;
     char error[512];
     struct log_quoted why;
 
-    switch (port_dpdk_look(h->port, loop_now_ns(), error, sizeof(error))) {
+    switch (port_dpdk_look(member, loop_now_ns(), error, sizeof(error))) {
     case PORT_NO_NEWS:
         break;
     case PORT_LINK_UP:
@@ -83,7 +166,6 @@ static void look(void *arg)
     case PORT_RESTARTED:
         log_line("port", "device=\"%s\" restarted=%llu", device,
                  (unsigned long long)link->restarts);
-        follow_mac(h);
         break;
     case PORT_RESTART_FAILED:
         log_line("port", "device=\"%s\" restart=failed why=\"%s\"", device, log_quote(&why, error));
@@ -97,9 +179,43 @@ static void look(void *arg)
     case PORT_RELEASED:
         log_line("port",
                  "device=\"%s\" released: the kernel wanted it back; this node is not reached "
-                 "until it is started again with a device",
+                 "through it until it is started again with a device",
                  device);
     }
+}
+
+static void look_at_pair(struct hearthd *h)
+{
+    const enum port_pair_news news = port_pair_look(h->port, loop_now_ns());
+    const uint32_t active = port_pair_active(h->port);
+    const char *device = h->member[active]->caps.name;
+
+    switch (news) {
+    case PORT_PAIR_NO_NEWS:
+    case PORT_PAIR_FOUND:
+        break;
+    case PORT_PAIR_SWITCHED:
+    case PORT_PAIR_FAILED_BACK:
+        log_line("port", "active=\"%s\" instead_of=\"%s\" why=%s switches=%llu", device,
+                 h->member[!active]->caps.name,
+                 news == PORT_PAIR_SWITCHED ? "link-lost" : "failback",
+                 (unsigned long long)port_pair_switches(h->port));
+        break;
+    case PORT_PAIR_LOST:
+        log_line("port", "active=none: neither device has a link");
+    }
+}
+
+static void look(void *arg)
+{
+    struct hearthd *h = arg;
+
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++)
+        if (h->member[i])
+            look_at_member(h->member[i]);
+    if (h->is_pair)
+        look_at_pair(h);
+    follow_mac(h);
     hearthd_tap_follow_link(h);
     loop_timer_set(&h->loop, &h->port_timer, PORT_LOOK_MS * 1000000ull, look, h);
 }
