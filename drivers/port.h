@@ -48,7 +48,8 @@
 enum {
     PORT_QUEUES_MAX = 64,
     PORT_BURST = 32,
-    PORT_WAIT_FDS_MAX = 18, /* two devices (port_pair.h), each with 8 queues and an eventfd */
+    PORT_WAIT_FDS_MAX =
+        19, /* two devices (port_pair.h), each with 8 queues and an eventfd; LACP's */
 };
 
 enum frame_rx_csum {

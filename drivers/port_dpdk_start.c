@@ -253,6 +253,19 @@ int port_dpdk_join(struct port *port, const uint8_t (*mac)[6], uint32_t count)
     return hear_groups(p);
 }
 
+int port_dpdk_hear(struct port *port, const uint8_t mac[6])
+{
+    struct port_dpdk *p = (struct port_dpdk *)port;
+    struct rte_ether_addr other;
+
+    memcpy(other.addr_bytes, mac, sizeof(other.addr_bytes));
+    /* Others hear all since their start. */
+    if (!p->is_pci || rte_eth_dev_mac_addr_add(p->port_id, &other, 0) == 0)
+        return 0;
+    p->is_promiscuous = rte_eth_promiscuous_enable(p->port_id) == 0;
+    return p->is_promiscuous ? 0 : -ENOTSUP;
+}
+
 /* What a device forgets when it is stopped. */
 static int set_filters(struct port_dpdk *p, const char **step)
 {

@@ -1,40 +1,12 @@
-#include "drivers/port_pair.h"
+#include "drivers/port_pair_impl.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 /* An announcement may be lost, or come before the switch forwards. */
 #define ANNOUNCE_AGAIN_NS (1000ull * 1000 * 1000)
-
-enum { MAC_BYTES = 6, CACHE_LINE = 64 };
-
-struct pair_queue {
-    _Alignas(CACHE_LINE) uint64_t rx_standby;
-    uint64_t rx_standby_bytes;
-};
-
-struct port_pair {
-    struct port base;
-    struct port *member[PORT_PAIR_MEMBERS];
-    _Atomic uint32_t active;
-    _Atomic bool is_other_down; /* the one that is not active has no link */
-
-    /* control's */
-    uint64_t failback_ns, switches;
-    uint64_t up_since_ns[PORT_PAIR_MEMBERS]; /* 0: it has no link */
-    uint32_t epoch_seen;                     /* of the active one */
-    uint64_t announce_at_ns;                 /* 0: all is said */
-    bool has_looked;
-
-    struct pair_queue queue[PORT_QUEUES_MAX];
-};
-
-static struct port_pair *self(struct port *p)
-{
-    return (struct port_pair *)p; /* base is the first member */
-}
 
 static uint32_t active_of(const struct port_pair *p)
 {
@@ -48,23 +20,22 @@ static struct port *active_member(struct port_pair *p)
 
 /* ---- the packet path ---- */
 
-static bool is_to(const struct frame *f, const uint8_t mac[MAC_BYTES])
+static bool is_to(const struct frame *f, const uint8_t mac[PAIR_MAC_BYTES])
 {
-    return f->len >= MAC_BYTES && !memcmp(f->bytes, mac, MAC_BYTES);
+    return f->len >= PAIR_MAC_BYTES && !memcmp(f->bytes, mac, PAIR_MAC_BYTES);
 }
 
 /* The data plane knows the pair's address only. */
 static void readdress(const struct port_pair *p, struct frame *f)
 {
-    memcpy(f->bytes, p->base.caps.mac, MAC_BYTES);
+    memcpy(f->bytes, p->base.caps.mac, PAIR_MAC_BYTES);
 }
 
 /* Keeps what is for the standby itself, moved to the front; the count is returned. */
 static uint16_t keep_own(struct port_pair *p, struct port *standby, uint16_t queue, struct frame *f,
                          uint16_t count)
 {
-    const bool has_own = memcmp(standby->caps.mac, p->base.caps.mac, MAC_BYTES) != 0;
-    struct pair_queue *q = &p->queue[queue];
+    const bool has_own = memcmp(standby->caps.mac, p->base.caps.mac, PAIR_MAC_BYTES) != 0;
     uint16_t kept = 0;
 
     for (uint16_t i = 0; i < count; i++) {
@@ -73,17 +44,16 @@ static uint16_t keep_own(struct port_pair *p, struct port *standby, uint16_t que
             f[kept++] = f[i];
             continue;
         }
-        q->rx_standby++;
-        q->rx_standby_bytes += f[i].len;
-        port_free(standby, queue, &f[i], 1);
+        p->queue[queue].rx_standby++;
+        pair_drop(p, standby, queue, &f[i]);
     }
     return kept;
 }
 
-/* Both are read even when there is room for none of one's frames: its looks at a pause are there. */
+/* Both are read even when there is room for none of one's frames: it looks at a pause there. */
 static uint16_t pair_rx(struct port *port, uint16_t queue, struct frame *f, uint16_t count)
 {
-    struct port_pair *p = self(port);
+    struct port_pair *p = pair_self(port);
     const uint32_t active = active_of(p);
     struct port *standby = p->member[!active];
     uint16_t n = port_rx(p->member[active], queue, f, count);
@@ -96,39 +66,39 @@ static uint16_t pair_rx(struct port *port, uint16_t queue, struct frame *f, uint
     return n + keep_own(p, standby, queue, f + n, more);
 }
 
-static void pair_free(struct port *port, uint16_t queue, struct frame *f, uint16_t count)
+void port_pair_free(struct port *port, uint16_t queue, struct frame *f, uint16_t count)
 {
-    port_free(self(port)->member[0], queue, f, count);
+    port_free(pair_self(port)->member[0], queue, f, count);
 }
 
-static bool pair_tx_alloc(struct port *port, uint16_t queue, struct frame *f)
+bool port_pair_tx_alloc(struct port *port, uint16_t queue, struct frame *f)
 {
-    return port_tx_alloc(active_member(self(port)), queue, f);
+    return port_tx_alloc(active_member(pair_self(port)), queue, f);
 }
 
-static bool pair_tx_alloc_large(struct port *port, uint16_t queue, struct frame *f)
+bool port_pair_tx_alloc_large(struct port *port, uint16_t queue, struct frame *f)
 {
-    return port_tx_alloc_large(active_member(self(port)), queue, f);
+    return port_tx_alloc_large(active_member(pair_self(port)), queue, f);
 }
 
 static void pair_tx(struct port *port, uint16_t queue, struct frame *f, uint16_t count)
 {
-    port_tx(active_member(self(port)), queue, f, count);
+    port_tx(active_member(pair_self(port)), queue, f, count);
 }
 
 /* A core that cannot wait for one of them must not wait. */
-static int pair_wait_fds(struct port *port, uint16_t queue, int *fds, int max)
+int port_pair_wait_fds(struct port *port, uint16_t queue, int *fds, int max)
 {
-    struct port_pair *p = self(port);
+    struct port_pair *p = pair_self(port);
     int first = port_wait_fds(p->member[0], queue, fds, max);
     int second = port_wait_fds(p->member[1], queue, fds + first, max - first);
 
     return first > 0 && second > 0 ? first + second : 0;
 }
 
-static void pair_stats(struct port *port, uint16_t queue, struct port_stats *out)
+void port_pair_stats(struct port *port, uint16_t queue, struct port_stats *out)
 {
-    struct port_pair *p = self(port);
+    struct port_pair *p = pair_self(port);
     struct port_stats s[PORT_PAIR_MEMBERS];
 
     for (int i = 0; i < PORT_PAIR_MEMBERS; i++)
@@ -141,28 +111,30 @@ static void pair_stats(struct port *port, uint16_t queue, struct port_stats *out
     };
 #undef SUM
     out->rx_standby = p->queue[queue].rx_standby;
-    out->rx_frames -= p->queue[queue].rx_standby; /* the data plane has not seen them */
-    out->rx_bytes -= p->queue[queue].rx_standby_bytes;
+    out->rx_frames -= p->queue[queue].rx_unseen;
+    out->rx_bytes -= p->queue[queue].rx_unseen_bytes;
 }
 
-static void pair_close(struct port *port)
+void port_pair_close(struct port *port)
 {
-    struct port_pair *p = self(port);
+    struct port_pair *p = pair_self(port);
 
     for (int i = 0; i < PORT_PAIR_MEMBERS; i++)
         port_close(p->member[i]);
+    if (p->wake_fd >= 0)
+        close(p->wake_fd);
     free(p);
 }
 
 static const struct port_ops pair_ops = {
     .rx = pair_rx,
-    .free = pair_free,
-    .tx_alloc = pair_tx_alloc,
-    .tx_alloc_large = pair_tx_alloc_large,
+    .free = port_pair_free,
+    .tx_alloc = port_pair_tx_alloc,
+    .tx_alloc_large = port_pair_tx_alloc_large,
     .tx = pair_tx,
-    .wait_fds = pair_wait_fds,
-    .stats = pair_stats,
-    .close = pair_close,
+    .wait_fds = port_pair_wait_fds,
+    .stats = port_pair_stats,
+    .close = port_pair_close,
 };
 
 /* ---- control ---- */
@@ -198,9 +170,10 @@ static struct port_caps caps_of(const struct port_caps *a, const struct port_cap
     return c;
 }
 
-struct port *port_pair_create(struct port *first, struct port *second, uint64_t failback_ns)
+struct port *port_pair_create(struct port *first, struct port *second,
+                              const struct port_pair_config *config)
 {
-    struct port_pair *p = aligned_alloc(CACHE_LINE, sizeof(*p));
+    struct port_pair *p = aligned_alloc(PAIR_CACHE_LINE, sizeof(*p));
 
     assert(first->caps.queues == second->caps.queues);
     if (!p)
@@ -214,24 +187,29 @@ struct port *port_pair_create(struct port *first, struct port *second, uint64_t 
 #undef LESS
     p->member[0] = first;
     p->member[1] = second;
-    p->failback_ns = failback_ns;
+    p->mode = config->mode;
+    p->failback_ns = config->failback_ns;
+    p->flows = (struct spread){.key = config->flow_key, .queues = PORT_PAIR_MEMBERS};
     p->epoch_seen = port_epoch(first);
+    p->wake_fd = -1;
+    if (p->mode == PORT_PAIR_LACP && port_pair_lacp_open(p)) {
+        free(p);
+        return NULL;
+    }
     return &p->base;
 }
 
-static bool has_link(const struct port *member)
+/* Both have the first one's address in mode lacp. */
+static const struct port *addressed(struct port_pair *p)
 {
-    return member->link.is_up && !member->link.is_released;
+    return p->mode == PORT_PAIR_LACP ? p->member[0] : active_member(p);
 }
 
-/* Cores see the new active one no later than that there is something to announce. */
-static void make_active(struct port_pair *p, uint32_t member, uint64_t now_ns)
+/* Cores see who is active no later than that there is something to announce. */
+static void announce(struct port_pair *p)
 {
-    p->switches++;
-    p->announce_at_ns = now_ns + ANNOUNCE_AGAIN_NS;
-    p->epoch_seen = port_epoch(p->member[member]);
-    memcpy(p->base.caps.mac, p->member[member]->caps.mac, MAC_BYTES);
-    atomic_store_explicit(&p->active, member, memory_order_release);
+    p->epoch_seen = port_epoch(active_member(p));
+    memcpy(p->base.caps.mac, addressed(p)->caps.mac, PAIR_MAC_BYTES);
     atomic_fetch_add(&p->base.epoch, 1);
 }
 
@@ -239,38 +217,24 @@ static uint32_t choose(const struct port_pair *p, uint64_t now_ns)
 {
     const uint32_t active = active_of(p);
 
-    if (!has_link(p->member[active]))
-        return has_link(p->member[!active]) ? !active : active;
+    if (!pair_has_link(p->member[active]))
+        return pair_has_link(p->member[!active]) ? !active : active;
     bool is_first_trusted =
         p->failback_ns > 0 && p->up_since_ns[0] > 0 && now_ns - p->up_since_ns[0] >= p->failback_ns;
     return is_first_trusted ? 0 : active;
 }
 
-/* The active one has started anew, perhaps with another address, or its link is back; or what was
- * announced is to be said again. */
-static void follow_active(struct port_pair *p, uint64_t now_ns)
-{
-    const struct port *active = active_member(p);
-    const bool is_again = p->announce_at_ns && now_ns >= p->announce_at_ns;
-
-    if (p->epoch_seen == port_epoch(active) && !is_again)
-        return;
-    if (is_again)
-        p->announce_at_ns = 0;
-    p->epoch_seen = port_epoch(active);
-    memcpy(p->base.caps.mac, active->caps.mac, MAC_BYTES);
-    atomic_fetch_add(&p->base.epoch, 1);
-}
-
 static void sum_links(struct port_pair *p)
 {
     const struct port_link *a = &p->member[0]->link, *b = &p->member[1]->link;
-    const struct port_link *active = &active_member(p)->link;
     struct port_link *link = &p->base.link;
     const bool was_up = link->is_up;
 
-    link->is_up = has_link(active_member(p));
-    link->speed_mbps = active->speed_mbps;
+    link->is_up = pair_has_link(active_member(p));
+    link->speed_mbps = 0;
+    for (uint32_t i = 0; i < PORT_PAIR_MEMBERS; i++)
+        if (port_pair_is_active(&p->base, i))
+            link->speed_mbps += p->member[i]->link.speed_mbps;
     link->downs += was_up && !link->is_up;
     link->restarts = a->restarts + b->restarts;
     link->restarts_failed = a->restarts_failed + b->restarts_failed;
@@ -278,36 +242,64 @@ static void sum_links(struct port_pair *p)
     link->is_released = a->is_released && b->is_released;
 }
 
-enum port_pair_news port_pair_look(struct port *port, uint64_t now_ns)
+static void note_links(struct port_pair *p, uint64_t now_ns)
 {
-    struct port_pair *p = self(port);
-    const bool was_up = port->link.is_up, is_first = !p->has_looked;
-    const uint32_t before = active_of(p);
-
-    p->has_looked = true;
     for (int i = 0; i < PORT_PAIR_MEMBERS; i++) {
-        if (!has_link(p->member[i]))
+        if (!pair_has_link(p->member[i]))
             p->up_since_ns[i] = 0;
         else if (p->up_since_ns[i] == 0)
             p->up_since_ns[i] = now_ns;
     }
-    const bool is_back = has_link(p->member[before]);
-    const uint32_t active = choose(p, now_ns);
-    if (active != before)
-        make_active(p, active, now_ns);
-    follow_active(p, now_ns);
-    atomic_store_explicit(&p->is_other_down, !has_link(p->member[!active]), memory_order_relaxed);
-    sum_links(p);
-    if (active != before)
-        return is_back ? PORT_PAIR_FAILED_BACK : PORT_PAIR_SWITCHED;
-    if (port->link.is_up == was_up && !is_first)
-        return PORT_PAIR_NO_NEWS;
-    return port->link.is_up ? PORT_PAIR_FOUND : PORT_PAIR_LOST;
 }
 
-uint32_t port_pair_active(const struct port *port)
+/* What has become of the members and their order. */
+static enum port_pair_news follow_members(struct port_pair *p, uint64_t now_ns)
 {
-    return active_of((const struct port_pair *)port);
+    const uint32_t before = active_of(p), active = choose(p, now_ns);
+    const bool is_lacp = p->mode == PORT_PAIR_LACP;
+
+    atomic_store_explicit(&p->active, active, memory_order_release);
+    atomic_store_explicit(&p->is_other_down, !pair_has_link(p->member[!active]),
+                          memory_order_relaxed);
+    if (is_lacp)
+        return port_pair_lacp_look(p, now_ns) ? PORT_PAIR_CHANGED : PORT_PAIR_NO_NEWS;
+    if (active == before)
+        return PORT_PAIR_NO_NEWS;
+    return pair_has_link(p->member[before]) ? PORT_PAIR_FAILED_BACK : PORT_PAIR_SWITCHED;
+}
+
+enum port_pair_news port_pair_look(struct port *port, uint64_t now_ns)
+{
+    struct port_pair *p = pair_self(port);
+    const bool was_up = port->link.is_up, is_first = !p->has_looked;
+
+    p->has_looked = true;
+    note_links(p, now_ns);
+    enum port_pair_news news = follow_members(p, now_ns);
+    const bool is_again = p->announce_at_ns && now_ns >= p->announce_at_ns;
+    if (news != PORT_PAIR_NO_NEWS) {
+        p->switches += !is_first;
+        p->announce_at_ns = now_ns + ANNOUNCE_AGAIN_NS;
+    } else if (is_again) {
+        p->announce_at_ns = 0;
+    }
+    /* Or the active one has started anew, perhaps with another address; or its link is back. */
+    if (news != PORT_PAIR_NO_NEWS || is_again || p->epoch_seen != port_epoch(active_member(p)))
+        announce(p);
+    sum_links(p);
+    if (port->link.is_up != was_up && !port->link.is_up)
+        return PORT_PAIR_LOST;
+    if (news == PORT_PAIR_NO_NEWS && (port->link.is_up != was_up || is_first))
+        return port->link.is_up ? PORT_PAIR_FOUND : PORT_PAIR_LOST;
+    return news;
+}
+
+bool port_pair_is_active(const struct port *port, uint32_t member)
+{
+    const struct port_pair *p = (const struct port_pair *)port;
+
+    return p->mode == PORT_PAIR_LACP ? atomic_load(&p->sent_by) >> member & 1
+                                     : active_of(p) == member;
 }
 
 uint64_t port_pair_switches(const struct port *port)

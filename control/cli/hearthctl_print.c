@@ -178,6 +178,15 @@ static void print_link(const json_t *port)
     printf("%s\n", is(port, "interrupts_silent") ? "  interrupts do not come: polled" : "");
 }
 
+static void print_lacp(const json_t *lacp)
+{
+    if (lacp)
+        printf("          lacp %s  partner %s key %lld  heard %lld  told %lld  bad %lld\n",
+               field_text(lacp, "state"), field_text(lacp, "partner"), field_number(lacp, "key"),
+               field_number(lacp, "received"), field_number(lacp, "sent"),
+               field_number(lacp, "bad"));
+}
+
 static void print_members(const json_t *port)
 {
     const json_t *member;
@@ -193,6 +202,7 @@ static void print_members(const json_t *port)
         printf("%s  %s (%s)  ", is(member, "active") ? "active " : "standby",
                field_text(member, "mac"), field_text(member, "driver"));
         print_link(member);
+        print_lacp(json_object_get(member, "lacp"));
     }
     if (json_object_get(port, "members"))
         printf("switches  %lld  failback after %lld s%s\n", field_number(port, "switches"),

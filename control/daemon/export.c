@@ -42,6 +42,16 @@ static void mac_text(const uint8_t mac[6], char text[18])
              mac[5]);
 }
 
+static json_t *lacp_json(const struct port_pair_partner p)
+{
+    char system[18];
+
+    mac_text(p.system, system);
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I}", "state", p.state, "partner",
+                     p.is_heard ? system : "none", "key", (int)p.key, "received",
+                     (json_int_t)p.received, "sent", (json_int_t)p.sent, "bad", (json_int_t)p.bad);
+}
+
 /* Of a port of two devices: which they are, and which one is active. */
 static json_t *members_json(const struct hearthd *h)
 {
@@ -51,7 +61,7 @@ static json_t *members_json(const struct hearthd *h)
 
     for (uint32_t i = 0; i < count; i++) {
         const struct port *m = h->member[i];
-        const bool is_active = m && (!h->is_pair || port_pair_active(h->port) == i);
+        const bool is_active = m && (!h->is_pair || port_pair_is_active(h->port, i));
         char mac[18];
 
         if (!m) {
@@ -68,6 +78,9 @@ static json_t *members_json(const struct hearthd *h)
                                              "link_downs", (json_int_t)m->link.downs, "restarts",
                                              (json_int_t)m->link.restarts, "interrupts_silent",
                                              (int)m->link.is_silent, "active", (int)is_active));
+        if (h->is_pair && h->conf->port.mode == CONF_PORT_LACP)
+            json_object_set_new(json_array_get(out, i), "lacp",
+                                lacp_json(port_pair_partner(h->port, i)));
     }
     return out;
 }
@@ -94,11 +107,12 @@ static json_t *port_json(const struct hearthd *h)
         (json_int_t)link->restarts_failed, "interrupts_silent", (int)link->is_silent, "usable",
         (int)port_is_usable(h->port));
     if (h->conf->port.devices_count > 0)
-        json_object_update_new(json,
-                               json_pack("{s:s, s:I, s:i, s:o}", "mode", "failover", "switches",
-                                         (json_int_t)(h->is_pair ? port_pair_switches(h->port) : 0),
-                                         "failback_s", (int)h->conf->port.failback_s, "members",
-                                         members_json(h)));
+        json_object_update_new(
+            json,
+            json_pack("{s:s, s:I, s:i, s:o}", "mode",
+                      h->conf->port.mode == CONF_PORT_LACP ? "lacp" : "failover", "switches",
+                      (json_int_t)(h->is_pair ? port_pair_switches(h->port) : 0), "failback_s",
+                      (int)h->conf->port.failback_s, "members", members_json(h)));
     return json;
 }
 
@@ -566,7 +580,7 @@ static void print_members(const struct hearthd *h, FILE *out)
                  "# HELP hearth_port_member_active frames leave by it\n");
     for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++)
         fprintf(out, "hearth_port_member_active{member=\"%u\"} %d\n", i,
-                h->member[i] && (!h->is_pair || port_pair_active(h->port) == i));
+                h->member[i] && (!h->is_pair || port_pair_is_active(h->port, i)));
     print_count(out, "port_switches", "times that another device became the active one",
                 h->is_pair ? port_pair_switches(h->port) : 0);
 }

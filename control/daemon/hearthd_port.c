@@ -9,6 +9,7 @@
 #include "control/base/log.h"
 #include "control/daemon/hearthd.h"
 #include "drivers/eal.h"
+#include "drivers/lacp.h"
 #include "drivers/pci_device.h"
 #include "drivers/port_dpdk.h"
 #include "drivers/port_pair.h"
@@ -58,11 +59,11 @@ static void open_member(struct hearthd *h, struct port_dpdk_config *config, uint
 static int open_pair(struct hearthd *h, struct port_dpdk_config *config, const char *const *device,
                      char *error, size_t error_bytes)
 {
-    uint64_t key;
-    ssize_t n = getrandom(&key, sizeof(key), 0);
+    uint64_t key[2]; /* which core a flow has, and which device: not to be guessed, nor alike */
+    ssize_t n = getrandom(key, sizeof(key), 0);
 
     assert(n == sizeof(key)); /* 256 bytes and fewer come whole */
-    config->spread_key = &key;
+    config->spread_key = &key[0];
     for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++) {
         config->device = device[i];
         config->index = (uint8_t)i;
@@ -77,8 +78,12 @@ static int open_pair(struct hearthd *h, struct port_dpdk_config *config, const c
         return -1;
     }
     if (h->member[0] && h->member[1]) {
-        h->port =
-            port_pair_create(h->member[0], h->member[1], h->conf->port.failback_s * 1000000000ull);
+        const struct port_pair_config pair = {
+            .mode = h->conf->port.mode == CONF_PORT_LACP ? PORT_PAIR_LACP : PORT_PAIR_FAILOVER,
+            .failback_ns = h->conf->port.failback_s * 1000000000ull,
+            .flow_key = key[1],
+        };
+        h->port = port_pair_create(h->member[0], h->member[1], &pair);
         h->is_pair = h->port != NULL;
     } else {
         h->port = h->member[0] ? h->member[0] : h->member[1];
@@ -109,13 +114,19 @@ int hearthd_port_open(struct hearthd *h, const struct port_dpdk_config *common, 
 
 int hearthd_port_join(struct hearthd *h)
 {
-    uint8_t group[NET_GROUPS_MAX][6];
-    const uint32_t count = net_groups(&h->net, group);
+    uint8_t group[NET_GROUPS_MAX + 1][6];
+    uint32_t count = net_groups(&h->net, group);
+    const bool has_lacp = h->is_pair && h->conf->port.mode == CONF_PORT_LACP;
     int rc = 0;
 
-    for (uint32_t i = 0; i < CONF_DEVICES_MAX && rc == 0; i++)
+    if (has_lacp)
+        memcpy(group[count++], lacp_group, sizeof(lacp_group));
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX && rc == 0; i++) {
         if (h->member[i])
             rc = port_dpdk_join(h->member[i], group, count);
+        if (has_lacp && rc == 0)
+            rc = port_dpdk_hear(h->member[i], h->port->caps.mac);
+    }
     return rc;
 }
 
@@ -184,22 +195,31 @@ static void look_at_member(struct port *member)
     }
 }
 
+/* The devices by which frames leave. */
+static void log_active(const struct hearthd *h, const char *why)
+{
+    const bool both = port_pair_is_active(h->port, 0) && port_pair_is_active(h->port, 1);
+    const uint32_t active = port_pair_is_active(h->port, 0) ? 0 : 1;
+
+    log_line("port", "active=\"%s%s%s\" why=%s switches=%llu", h->member[active]->caps.name,
+             both ? " + " : "", both ? h->member[1]->caps.name : "", why,
+             (unsigned long long)port_pair_switches(h->port));
+}
+
 static void look_at_pair(struct hearthd *h)
 {
-    const enum port_pair_news news = port_pair_look(h->port, loop_now_ns());
-    const uint32_t active = port_pair_active(h->port);
-    const char *device = h->member[active]->caps.name;
-
-    switch (news) {
+    switch (port_pair_look(h->port, loop_now_ns())) {
     case PORT_PAIR_NO_NEWS:
     case PORT_PAIR_FOUND:
         break;
     case PORT_PAIR_SWITCHED:
+        log_active(h, "link-lost");
+        break;
     case PORT_PAIR_FAILED_BACK:
-        log_line("port", "active=\"%s\" instead_of=\"%s\" why=%s switches=%llu", device,
-                 h->member[!active]->caps.name,
-                 news == PORT_PAIR_SWITCHED ? "link-lost" : "failback",
-                 (unsigned long long)port_pair_switches(h->port));
+        log_active(h, "failback");
+        break;
+    case PORT_PAIR_CHANGED:
+        log_active(h, "lacp");
         break;
     case PORT_PAIR_LOST:
         log_line("port", "active=none: neither device has a link");

@@ -1,5 +1,6 @@
 /* Two ports as one, over members that are only these functions: who is active as links come and go,
  * what is announced when, and which frames of the standby come through. */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +9,13 @@
 
 #include <cmocka.h>
 
+#include "drivers/lacp.h"
 #include "drivers/port_pair.h"
 
 #define MS       1000000ull
 #define FAILBACK (60000 * MS)
 
-enum { FRAME_BYTES = 60, FRAMES_MAX = 8 };
+enum { FRAME_BYTES = LACP_FRAME_BYTES, FRAMES_MAX = 8 };
 
 static const uint8_t mac_of[2][6] = {{2, 0, 0, 0, 0, 0xa}, {2, 0, 0, 0, 0, 0xb}};
 static const uint8_t broadcast[6] = {255, 255, 255, 255, 255, 255}, other[6] = {2, 0, 0, 0, 0, 0xc};
@@ -23,6 +25,9 @@ struct member {
     uint8_t waiting[FRAMES_MAX][FRAME_BYTES]; /* to be received */
     uint16_t waiting_count, rx_calls;
     uint32_t sent, freed;
+    uint8_t room[FRAMES_MAX][LACP_FRAME_BYTES]; /* of frames to send, in turn */
+    uint32_t rooms;
+    uint8_t last_sent[LACP_FRAME_BYTES];
     struct port_stats stats;
     int fds;
     bool is_closed;
@@ -55,13 +60,18 @@ static void member_free(struct port *p, uint16_t queue, struct frame *f, uint16_
 
 static bool member_tx_alloc(struct port *p, uint16_t queue, struct frame *f)
 {
-    *f = (struct frame){.handle = p};
+    struct member *m = (struct member *)p;
+
+    *f = (struct frame){.handle = p, .bytes = m->room[m->rooms++ % FRAMES_MAX]};
     return true;
 }
 
 static void member_tx(struct port *p, uint16_t queue, struct frame *f, uint16_t count)
 {
-    ((struct member *)p)->sent += count;
+    struct member *m = (struct member *)p;
+
+    m->sent += count;
+    memcpy(m->last_sent, f[count - 1].bytes, LACP_FRAME_BYTES);
 }
 
 static int member_wait_fds(struct port *p, uint16_t queue, int *fds, int max)
@@ -97,7 +107,7 @@ static const struct port_ops member_ops = {
 
 /* ---- helpers ---- */
 
-static int setup_with(uint64_t failback_ns)
+static int setup_as(struct port_pair_config config)
 {
     memset(member, 0, sizeof(member));
     for (int i = 0; i < 2; i++) {
@@ -113,10 +123,15 @@ static int setup_with(uint64_t failback_ns)
         member[i].fds = 2;
     }
     now_ns = 1000 * MS;
-    pair = port_pair_create(&member[0].base, &member[1].base, failback_ns);
+    pair = port_pair_create(&member[0].base, &member[1].base, &config);
     assert_non_null(pair);
     assert_int_equal(port_pair_look(pair, now_ns), PORT_PAIR_FOUND);
     return 0;
+}
+
+static int setup_with(uint64_t failback_ns)
+{
+    return setup_as((struct port_pair_config){.failback_ns = failback_ns});
 }
 
 static int setup(void **state)
@@ -149,7 +164,10 @@ static enum port_pair_news look_after(uint64_t ns)
 
 static void put(int i, const uint8_t to[6])
 {
-    memcpy(member[i].waiting[member[i].waiting_count++], to, 6);
+    uint8_t *frame = member[i].waiting[member[i].waiting_count++];
+
+    memset(frame, 0, FRAME_BYTES);
+    memcpy(frame, to, 6);
 }
 
 static uint16_t receive(struct frame f[FRAMES_MAX])
@@ -166,7 +184,8 @@ static void assert_sends_by(int i)
     port_tx(pair, 0, &f, 1);
     assert_int_equal(member[i].sent, before[i] + 1);
     assert_int_equal(member[!i].sent, before[!i]);
-    assert_int_equal(port_pair_active(pair), i);
+    assert_true(port_pair_is_active(pair, (uint32_t)i));
+    assert_false(port_pair_is_active(pair, (uint32_t)!i));
     assert_memory_equal(pair->caps.mac, mac_of[i], 6);
 }
 
@@ -381,7 +400,7 @@ static void the_pair_can_what_both_can(void **state)
     a.base.frame_bytes_max = 9018;
     b.base.frame_bytes_max = 1518;
     a.base.large_bytes_max = 16128;
-    p = port_pair_create(&a.base, &b.base, 0);
+    p = port_pair_create(&a.base, &b.base, &(struct port_pair_config){0});
     assert_non_null(p);
     assert_int_equal(p->caps.mtu, 1500);
     assert_int_equal(p->frame_bytes_max, 1518);
@@ -391,6 +410,154 @@ static void the_pair_can_what_both_can(void **state)
     assert_string_equal(p->caps.driver, "net_ice+net_ixgbe_vf");
     assert_int_equal(p->caps.needs, 3);
     port_close(p);
+}
+
+/* ---- LACP ---- */
+
+static struct lacp partner;
+
+static int setup_lacp(void **state)
+{
+    static const uint8_t system[6] = {2, 0, 0, 0, 9, 9};
+
+    setup_as((struct port_pair_config){.mode = PORT_PAIR_LACP, .flow_key = 1234567});
+    lacp_init(&partner, system);
+    lacp_set_link(&partner, 0, true, 0, now_ns);
+    lacp_set_link(&partner, 1, true, 0, now_ns);
+    return 0;
+}
+
+/* Both ends say what they have to, with looks and turns of the core between. */
+static enum port_pair_news talk(uint32_t looks)
+{
+    enum port_pair_news news = PORT_PAIR_NO_NEWS, now;
+    struct frame f[FRAMES_MAX];
+
+    for (uint32_t n = 0; n < looks; n++) {
+        now = look_after(100 * MS);
+        news = now != PORT_PAIR_NO_NEWS ? now : news;
+        const uint32_t before[2] = {member[0].sent, member[1].sent};
+        assert_int_equal(receive(f), 0); /* LACP is not the data plane's */
+        lacp_timeout(&partner, now_ns);
+        for (uint32_t i = 0; i < 2; i++) {
+            struct member *m = &member[i];
+
+            if (m->sent > before[i]) {
+                assert_memory_equal(m->last_sent + 6, mac_of[i], 6);
+                lacp_input(&partner, i, m->last_sent, LACP_FRAME_BYTES, now_ns);
+            }
+            if (m->base.link.is_up && m->waiting_count < FRAMES_MAX &&
+                lacp_output(&partner, i, other, m->waiting[m->waiting_count], now_ns))
+                m->waiting_count++;
+        }
+    }
+    return news;
+}
+
+/* A flow's frame: IPv4, UDP, of that source port. */
+static void send_flow(uint16_t port)
+{
+    struct frame f;
+    uint8_t *p;
+
+    assert_true(port_tx_alloc(pair, 0, &f));
+    p = f.bytes;
+    memset(p, 0, LACP_FRAME_BYTES);
+    p[12] = 8;
+    p[14] = 0x45;
+    p[17] = 60;
+    p[23] = 17;
+    p[34] = (uint8_t)(port >> 8);
+    p[35] = (uint8_t)port;
+    f.len = 74;
+    port_tx(pair, 0, &f, 1);
+}
+
+static void without_a_partner_one_is_used_alone(void **state)
+{
+    struct frame f[FRAMES_MAX];
+
+    assert_true(port_pair_is_active(pair, 0) && !port_pair_is_active(pair, 1));
+    put(0, broadcast);
+    put(1, broadcast); /* two ports of a switch that knows nothing of it: a copy */
+    put(1, mac_of[0]);
+    assert_int_equal(receive(f), 1);
+    set_link(0, false);
+    assert_int_equal(look_after(100 * MS), PORT_PAIR_CHANGED);
+    assert_true(port_pair_is_active(pair, 1) && !port_pair_is_active(pair, 0));
+    assert_memory_equal(pair->caps.mac, mac_of[0], 6); /* of both */
+    put(1, mac_of[0]);
+    assert_int_equal(receive(f), 1);
+    assert_string_equal(port_pair_partner(pair, 0).state, "no link");
+    assert_string_equal(port_pair_partner(pair, 1).state, "no partner");
+}
+
+static void with_a_partner_both_are_used_and_a_flow_keeps_its_link(void **state)
+{
+    struct frame f[FRAMES_MAX];
+    uint32_t epoch = port_epoch(pair), used[2] = {0};
+
+    assert_int_equal(talk(10), PORT_PAIR_CHANGED);
+    assert_true(port_pair_is_active(pair, 0) && port_pair_is_active(pair, 1));
+    assert_true(port_epoch(pair) > epoch);
+    assert_string_equal(port_pair_partner(pair, 1).state, "distributing");
+    assert_int_equal(port_pair_partner(pair, 1).system[5], 9);
+    for (uint16_t flow = 1; flow <= 100; flow++) {
+        const uint32_t before = member[0].sent;
+        send_flow(flow);
+        const bool by_first = member[0].sent > before;
+        for (int again = 0; again < 3; again++) {
+            const uint32_t then = member[0].sent;
+            send_flow(flow);
+            assert_int_equal(member[0].sent > then, by_first);
+        }
+        used[by_first]++;
+    }
+    assert_in_range(used[0], 25, 75);
+    put(0, broadcast);
+    put(1, mac_of[0]);
+    assert_int_equal(receive(f), 2);
+}
+
+static void of_an_aggregate_a_lost_link_is_left_out_and_taken_again(void **state)
+{
+    talk(10);
+    set_link(1, false);
+    assert_int_equal(look_after(100 * MS), PORT_PAIR_CHANGED);
+    assert_true(port_pair_is_active(pair, 0) && !port_pair_is_active(pair, 1));
+    lacp_set_link(&partner, 1, false, 0, now_ns);
+    talk(5);
+    set_link(1, true);
+    lacp_set_link(&partner, 1, true, 0, now_ns);
+    assert_int_equal(talk(15), PORT_PAIR_CHANGED);
+    assert_true(port_pair_is_active(pair, 0) && port_pair_is_active(pair, 1));
+    set_link(0, false);
+    assert_int_equal(look_after(100 * MS), PORT_PAIR_CHANGED);
+    assert_true(!port_pair_is_active(pair, 0) && port_pair_is_active(pair, 1));
+    assert_true(port_is_usable(pair));
+    set_link(1, false);
+    assert_int_equal(look_after(100 * MS), PORT_PAIR_LOST);
+    assert_false(port_is_usable(pair));
+}
+
+static void a_core_that_sleeps_wakes_to_say_what_is_to_be_said(void **state)
+{
+    int fds[PORT_WAIT_FDS_MAX];
+    struct frame f[FRAMES_MAX];
+    struct pollfd rung = {.events = POLLIN};
+
+    receive(f);
+    assert_int_equal(port_wait_fds(pair, 0, fds, PORT_WAIT_FDS_MAX), 5);
+    rung.fd = fds[4];
+    assert_int_equal(poll(&rung, 1, 0), 0);
+    look_after(1100 * MS); /* the next one is due */
+    assert_int_equal(poll(&rung, 1, 0), 1);
+    port_wait_fds(pair, 0, fds, PORT_WAIT_FDS_MAX);
+    assert_int_equal(poll(&rung, 1, 0), 1); /* still to be sent */
+    receive(f);
+    port_wait_fds(pair, 0, fds, PORT_WAIT_FDS_MAX);
+    assert_int_equal(poll(&rung, 1, 0), 0);
+    assert_int_equal(member[0].last_sent[13], 9);
 }
 
 int main(void)
@@ -412,6 +579,11 @@ int main(void)
         CASE(the_standby_is_read_however_much_the_active_one_has),
         CASE(who_cannot_wait_for_both_does_not_wait),
         cmocka_unit_test(the_pair_can_what_both_can),
+#define LACP(f) cmocka_unit_test_setup_teardown(f, setup_lacp, teardown)
+        LACP(without_a_partner_one_is_used_alone),
+        LACP(with_a_partner_both_are_used_and_a_flow_keeps_its_link),
+        LACP(of_an_aggregate_a_lost_link_is_left_out_and_taken_again),
+        LACP(a_core_that_sleeps_wakes_to_say_what_is_to_be_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
