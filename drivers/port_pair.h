@@ -80,7 +80,9 @@ uint64_t port_pair_switches(const struct port *);
 /* lacp: what is known of a member's partner. */
 struct port_pair_partner {
     bool is_heard;
-    const char *state; /* "no link", "no partner", "refused", "in sync", "collecting", ... */
+    /* "no link", "asks", "no partner", "another partner" than the other member's, "in sync",
+     * "collecting", "distributing" */
+    const char *state;
     uint8_t system[6];
     uint16_t key;
     uint64_t received, sent, bad; /* frames of LACP */

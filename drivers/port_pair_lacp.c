@@ -221,10 +221,11 @@ struct port_pair_partner port_pair_partner(const struct port *port, uint32_t mem
 
     memcpy(out.system, l->partner.system, sizeof(out.system));
     out.state = l->receive == LACP_DOWN           ? "no link"
-                : l->receive != LACP_CURRENT      ? "no partner"
-                : state & LACP_DISTRIBUTING       ? "distributing"
-                : state & LACP_COLLECTING         ? "collecting"
+                : l->receive == LACP_EXPIRED      ? "asks"
+                : l->receive == LACP_DEFAULTED    ? "no partner"
                 : !(state & LACP_SYNCHRONIZATION) ? "another partner"
-                                                  : "waits for its partner";
+                : !(state & LACP_COLLECTING)      ? "in sync"
+                : !(state & LACP_DISTRIBUTING)    ? "collecting"
+                                                  : "distributing";
     return out;
 }

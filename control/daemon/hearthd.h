@@ -78,6 +78,7 @@ struct hearthd {
     struct port *member[CONF_DEVICES_MAX];    /* the devices; NULL: it could not be had */
     char member_error[CONF_DEVICES_MAX][256]; /* and why not */
     bool is_pair;
+    const char *lacp_state[CONF_DEVICES_MAX]; /* as it was last told */
     struct loop_timer port_timer;
     struct watchdog watchdog;
     struct loop_timer watchdog_timer;

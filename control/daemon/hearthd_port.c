@@ -206,6 +206,21 @@ static void log_active(const struct hearthd *h, const char *why)
              (unsigned long long)port_pair_switches(h->port));
 }
 
+/* What a member has come to; not what is on the way there. */
+static void log_lacp(struct hearthd *h, uint32_t i)
+{
+    const struct port_pair_partner p = port_pair_partner(h->port, i);
+    const bool is_end = !strcmp(p.state, "distributing") || strstr(p.state, "partner");
+
+    if (!is_end || p.state == h->lacp_state[i])
+        return;
+    h->lacp_state[i] = p.state;
+    log_line("port", "device=\"%s\" lacp=\"%s\" partner=%02x:%02x:%02x:%02x:%02x:%02x key=%u%s",
+             h->member[i]->caps.name, p.state, p.system[0], p.system[1], p.system[2], p.system[3],
+             p.system[4], p.system[5], p.key,
+             strcmp(p.state, "no partner") ? "" : ": the switch does not speak LACP at this port");
+}
+
 static void look_at_pair(struct hearthd *h)
 {
     switch (port_pair_look(h->port, loop_now_ns())) {
@@ -224,6 +239,8 @@ static void look_at_pair(struct hearthd *h)
     case PORT_PAIR_LOST:
         log_line("port", "active=none: neither device has a link");
     }
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX && h->conf->port.mode == CONF_PORT_LACP; i++)
+        log_lacp(h, i);
 }
 
 static void look(void *arg)

@@ -467,9 +467,47 @@ def _(bench):
 
 @check("failover", "the doctor has nothing against two cards")
 def _(bench):
-    said = bench.doctor()
-    assert said.get("devices", ("good",))[0] == "good", said["devices"]
+    assert bench.doctor()["devices"][0] == "good", bench.doctor()["devices"]
     bench.guest("stop_all")
+
+
+@check("failover", "a VF and another card: the VF's PF goes down and up, then the other's cable is pulled: the VF, started anew meanwhile, takes over")
+def _(bench):
+    bench.guest(f"give {FUNCTIONS[0]} igb && sleep 1 && ip link set eth0 up && $TREE/tools/vfs eth0 1", patience=120)
+    bench.start([VFS[0], FUNCTIONS[1]], cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
+    until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
+    said = []
+    for commands, then in ((("ip link set eth0 down", "ip link set eth0 up"), [False, True]), (("set_link n1 off", "set_link n1 on"), [True, False])):
+        run = bench.guest if commands[0].startswith("ip") else bench.machine.monitor
+        kept = subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "10"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        run(commands[0])
+        try:
+            until(lambda: active(bench) == then, "the other to be active")
+            out = kept.communicate(timeout=60)[0]
+        finally:
+            run(commands[1])
+        assert kept.returncode == 0, out
+        said.append(out.strip())
+        until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
+        if then == [False, True]:
+            until(lambda: members(bench)[0]["restarts"] == 1, "the VF to be started anew")
+    bench.account()
+    return "; ".join(said)
+
+
+@check("failover", "a VF whose PF is down at the start: the node starts without it, and says so")
+def _(bench):
+    bench.guest("stop_all; ip link set eth0 down")
+    bench.guest("launch m1; await_ready m1 && deploy m1", patience=START_SECONDS_MAX)
+    first, second = members(bench)
+    assert first["link"] == "missing" and "its PF is down: ip link set eth0 up" in first["why"] and second["active"], (first, second)
+    bench.ask("10.99.0.2")
+    bench.guest("stop_all; ip link set eth0 up; $TREE/tools/vfs eth0 0")
+
+
+@check("failover", "the network is as it was")
+def _(bench):
     for command in ("ip link del both", "ip addr add 10.99.0.1/24 dev m0", "ip addr add fd99:0::1/64 dev m0 nodad", "ip addr add 10.99.1.1/24 dev m1",
                     "ip addr add fd99:1::1/64 dev m1 nodad"):
         subprocess.run(command.split(), check=True)
@@ -511,6 +549,7 @@ def _(bench):
     mac = bench.status()["port"]["mac"]
     assert f"Partner Mac Address: {mac}" in said and "Number of ports: 2" in said, said
     assert members(bench)[1]["lacp"]["partner"] == "02:00:00:00:99:01"
+    assert bench.doctor()["lacp"][:2] == ("good", "net_af_packet1,iface=l1: with 02:00:00:00:99:01"), bench.doctor()["lacp"]
 
 
 @check("lacp", "HTTPS over IPv4 and IPv6, and 24 connections over both links, each way")
@@ -538,11 +577,14 @@ def _(bench):
     bench.guest("ip -n sw link set s1 nomaster; ip -n sw link set s1 up")
     until(lambda: lacp_states(bench) == ["distributing", "no partner"], "the second to have no partner")
     assert active(bench) == [True, False]
-    bench.guest("ip -n sw link set s0 nomaster; ip -n sw link set s0 up; ip -n sw addr add 10.99.70.1/24 dev s0; ip -n sw link set bond0 down")
+    bench.guest("ip -n sw link set s0 nomaster; ip -n sw link set s0 up; ip -n sw link set bond0 down")
     until(lambda: lacp_states(bench) == ["no partner"] * 2, "the first to have none either")
-    assert active(bench) == [True, False] and bench.status()["ready"]
+    assert sum(active(bench)) == 1 and bench.status()["ready"]
+    bench.guest(f"ip -n sw addr add 10.99.70.1/24 dev s{active(bench).index(True)}")
+    state, found, advice = bench.doctor()["lacp"]
+    assert state == "bad" and "does not speak LACP" in found and "failover" in advice, (state, found, advice)
     bench.guest(f"{IN_SWITCH} bash -c '. /run/ctl/lib; ask 10.99.70.2'")
     log = bench.log()
     bench.account()
     bench.guest("stop_all; ip netns del sw")
-    assert "why=lacp" in log, log
+    assert "why=lacp" in log and 'lacp="no partner"' in log, log

@@ -489,6 +489,8 @@ static void without_a_partner_one_is_used_alone(void **state)
     put(1, mac_of[0]);
     assert_int_equal(receive(f), 1);
     assert_string_equal(port_pair_partner(pair, 0).state, "no link");
+    assert_string_equal(port_pair_partner(pair, 1).state, "asks");
+    look_after(4000 * MS);
     assert_string_equal(port_pair_partner(pair, 1).state, "no partner");
 }
 
