@@ -1,5 +1,5 @@
-/* doctor_pair.c: what the two devices of port.devices should not share, what they should, and, while
- * hearthd runs, whether the switch agrees to LACP. */
+/* doctor_pair.c: what the two devices of port.devices should not share, what they should, and,
+ * while hearthd runs, whether the switch agrees to LACP. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""kept.py CA ADDRESS SECONDS: one connection, kept, with a request each tenth of a second. Fails if it is reset or a request is not answered well; says how many
-requests there were, and how long the slowest took."""
+"""kept.py CA ADDRESS SECONDS: one connection, kept, with a request each tenth of a second. Fails if it is reset or a request is not answered
+well; says how many requests there were, and how long the slowest took."""
 
 import socket
 import ssl

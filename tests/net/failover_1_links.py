@@ -15,6 +15,7 @@ from node import ADDRESS, ADDRESS6, CA, LAB, ROOT, ctl, ctl_json, https, run, un
 
 EXTRA = os.path.join(ROOT, "build", "lab", "config-extra")
 ENDS = ("n1", "n1.eth1")  # the bridge's
+HOST = "10.77.0.11"  # the kernel's, beside hearth
 MACS = ("02:68:65:00:01:01", "02:68:65:00:03:01")
 CONNECTIONS = 24  # over both cores, and both families
 # What a client waits at most: the carrier is looked at ten times a second; then its TCP sends again. Its timer, 200 ms and more, doubles each time.
@@ -104,6 +105,17 @@ def _():
         client.close()
     assert unaccounted() == 0
     return f"the slowest of {CONNECTIONS} waited {slowest * 1000:.0f} ms"
+
+
+@case("failover: the host's own address goes along: its tap has the new MAC, and neighbours are told")
+def _():
+    settle()
+    run("ping", "-c", "2", "-i", "0.2", "-W", "2", HOST)
+    assert neighbour(HOST) == MACS[0]
+    with without_link(0):
+        until(lambda: neighbour(HOST) == MACS[1], "its neighbour to know the other MAC", 3)
+        said = run("ping", "-q", "-c", "5", "-i", "0.2", "-W", "2", HOST).stdout
+        assert " 5 received" in said, said
 
 
 @case("failover: back to the first device: nothing is lost")
