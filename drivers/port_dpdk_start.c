@@ -161,7 +161,8 @@ static int configure(struct port_dpdk *p)
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
-    if (p->base.caps.has_rss) {
+    /* One of two devices too: not to be trusted, but its cores read it side by side. */
+    if (p->base.caps.has_rss || (p->is_one_of_two && p->device_rx_queues > 1)) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         rss->rss_hf =
             info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);

@@ -506,6 +506,31 @@ def _(bench):
     bench.guest("stop_all; ip link set eth0 up; $TREE/tools/vfs eth0 0")
 
 
+@check("failover", "mode lacp on the two cards: LACP's frames and the first card's address reach both, and both send")
+def _(bench):
+    bench.guest(f"give {FUNCTIONS[0]} vfio-pci")
+    switch = subprocess.Popen([sys.executable, os.path.join(HERE, "lacp_partner.py"), "m0", "m1"])
+    try:
+        bench.start(list(FUNCTIONS), cores="1, 1", port="mode: lacp", memory_mb=512)
+        until(lambda: lacp_states(bench) == ["distributing"] * 2, "both to distribute")
+        first, second = members(bench)
+        assert bench.status()["port"]["mac"] == first["mac"] != second["mac"]
+        for tap in ("m0", "m1"):  # what is sent to the node takes that cable; what it sends, the one of its flow
+            subprocess.run(f"bridge fdb replace {first['mac']} dev {tap} master static".split(), check=True)
+            for _ in range(12):
+                bench.ask("10.99.0.2")
+        said = json.loads(bench.guest("ctl m1 stats --json"))["device"]
+        sent = [said[function]["tx_good_packets"] for function in FUNCTIONS]
+        heard = [said[function]["rx_good_packets"] for function in FUNCTIONS]
+        assert min(sent) > 20 and min(heard) > 20, (sent, heard)
+        bench.account()
+    finally:
+        switch.kill()
+        switch.wait()
+    bench.guest("stop_all")
+    return f"frames out {sent[0]} and {sent[1]}, in {heard[0]} and {heard[1]}"
+
+
 @check("failover", "the network is as it was")
 def _(bench):
     for command in ("ip link del both", "ip addr add 10.99.0.1/24 dev m0", "ip addr add fd99:0::1/64 dev m0 nodad", "ip addr add 10.99.1.1/24 dev m1",

@@ -254,6 +254,25 @@ static void rules_are_for_the_families_that_are_configured(void **state)
     assert_int_equal(device.families, FLOW_IP4);
 }
 
+/* Each core reads a queue of the card, and hashes again, as on the other device. */
+static void one_of_two_devices_spreads_in_software_over_cores_that_all_read(void **state)
+{
+    plan("0000:03:00.0", 0, 0);
+    port.lanes = 2;
+    port.is_one_of_two = true;
+    port.info.max_rx_queues = port.info.max_tx_queues = 4;
+    port.info.flow_type_rss_offloads = RTE_ETH_RSS_TCP;
+    port_dpdk_plan(&port, "0000:03:00.0", "");
+    port.spread.rpc_port = 4433;
+    device.rules = 0;
+    start();
+    assert_int_equal(port.hand_over, HAND_OVER_ALL);
+    assert_false(port.base.caps.has_rss);
+    assert_int_equal(port.device_rx_queues, 2);
+    assert_int_equal(device.asked.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+    assert_int_equal(device.rules, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_frame_fits_into_a_buffer_in_whatever_unit_the_card_counts),
         cmocka_unit_test(descriptors_are_as_near_as_the_device_can),
         cmocka_unit_test(rules_are_for_the_families_that_are_configured),
+        cmocka_unit_test(one_of_two_devices_spreads_in_software_over_cores_that_all_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
