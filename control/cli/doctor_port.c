@@ -206,6 +206,13 @@ static void report_vf(struct doctor *d, const json_t *vf, const char *pf, long n
                  pf, nth);
         doctor_report(d, "vf", DOCTOR_BAD, advice, "the link of virtual function %ld of %s is off",
                       nth, pf);
+    } else if (state && !strcmp(state, "enable") && d->conf->port.devices_count > 0) {
+        snprintf(advice, sizeof(advice),
+                 "The other device would not take over when the cable is lost: ip link set %s vf "
+                 "%ld state auto.",
+                 pf, nth);
+        doctor_report(d, "vf", DOCTOR_BAD, advice,
+                      "the link of virtual function %ld of %s is always up", nth, pf);
     } else if (vlan && d->conf->port.vlan) {
         snprintf(advice, sizeof(advice),
                  "Frames would have two tags: port.vlan: 0, or ip link set %s vf %ld vlan 0.", pf,
