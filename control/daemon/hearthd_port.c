@@ -215,10 +215,13 @@ static void log_lacp(struct hearthd *h, uint32_t i)
     if (!is_end || p.state == h->lacp_state[i])
         return;
     h->lacp_state[i] = p.state;
-    log_line("port", "device=\"%s\" lacp=\"%s\" partner=%02x:%02x:%02x:%02x:%02x:%02x key=%u%s",
-             h->member[i]->caps.name, p.state, p.system[0], p.system[1], p.system[2], p.system[3],
-             p.system[4], p.system[5], p.key,
-             strcmp(p.state, "no partner") ? "" : ": the switch does not speak LACP at this port");
+    if (!p.is_heard)
+        log_line("port", "device=\"%s\" lacp=\"%s\": the switch does not speak it at this port",
+                 h->member[i]->caps.name, p.state);
+    else
+        log_line("port", "device=\"%s\" lacp=\"%s\" partner=%02x:%02x:%02x:%02x:%02x:%02x key=%u",
+                 h->member[i]->caps.name, p.state, p.system[0], p.system[1], p.system[2],
+                 p.system[3], p.system[4], p.system[5], p.key);
 }
 
 static void look_at_pair(struct hearthd *h)

@@ -2,6 +2,7 @@
 """lacp_partner.py IFACE...: a switch that takes these interfaces for one LAG, by IEEE 802.1AX's frames alone: it agrees to what it hears, each second and
 when it is told something. Until it is ended."""
 
+import contextlib
 import select
 import socket
 import sys
@@ -29,14 +30,18 @@ def main():
     told = 0
     while True:
         for peer in select.select(list(ports), [], [], 0.1)[0]:
-            frame, where = peer.recvfrom(2048)
+            try:
+                frame, where = peer.recvfrom(2048)
+            except OSError:  # the interface has gone down
+                continue
             if where[2] != socket.PACKET_OUTGOING and frame[14:18] == b"\x01\x01\x01\x14":
                 ports[peer][1] = frame[18:33]  # its actor, as we say it back
                 told = 0
         if time.monotonic() - told > 1:
             told = time.monotonic()
             for peer, (port, heard) in ports.items():
-                peer.send(pdu(SYSTEM, port, heard))
+                with contextlib.suppress(OSError):
+                    peer.send(pdu(SYSTEM, port, heard))
 
 
 main()
