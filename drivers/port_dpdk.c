@@ -445,11 +445,11 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->port_id = RTE_MAX_ETHPORTS;
     /* Not DPDK's rte_rand: who sees some of its numbers knows the next. */
     random_fill(&p->spread.key, sizeof(p->spread.key));
-    if (c->spread_key) {
-        p->spread.key = *c->spread_key;
-        p->is_one_of_two = true;
-    }
     random_fill(p->rss_key, sizeof(p->rss_key));
+    if (c->keys) {
+        p->spread.key = c->keys->spread;
+        memcpy(p->rss_key, c->keys->rss, sizeof(p->rss_key));
+    }
     for (uint16_t q = 0; q < p->lanes; q++)
         p->lane[q].wake_fd = p->lane[q].large_fd = -1;
 

@@ -39,6 +39,13 @@
 #include "drivers/flow_rules.h"
 #include "drivers/port.h"
 
+enum { PORT_RSS_KEY_BYTES = 64 }; /* the longest that is known is 52 */
+
+struct port_dpdk_keys {
+    uint64_t spread;
+    uint8_t rss[PORT_RSS_KEY_BYTES];
+};
+
 struct port_dpdk_config {
     const char *device;
     uint16_t queues;                         /* = dp cores */
@@ -51,15 +58,19 @@ struct port_dpdk_config {
     bool has_ipip;     /* packets of balancers go where the packets in them belong (spread.h) */
     uint16_t gue_port;
     uint16_t vlan; /* whose frames the device lets in, tags and all; 0: untagged ones */
-    /* One of several devices of a port (port_pair.h): flows are spread in software, by this key,
-     * so that each finds its core again on another device. NULL: it is alone. */
-    const uint64_t *spread_key;
+    /* One of two devices of a port (port_pair.h): what both spread flows by. NULL: drawn. */
+    const struct port_dpdk_keys *keys;
     uint8_t index; /* of several devices: which; "auto:" makes names of it */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.
  * port_stats is for one thread (control); what the device itself lost is told with queue 0. */
 struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
+
+/* Two devices of the same keys, before cores use them: a flow must come to the same core by both.
+ * Cards of one driver that hash and map alike do so by themselves; else flows are hashed again in
+ * software, by both, and caps.has_rss says so. */
+void port_dpdk_agree(struct port *, struct port *);
 
 enum { PORT_GROUPS_MAX = 32 };
 

@@ -30,7 +30,6 @@
 #include "drivers/spread.h"
 
 enum {
-    PORT_RSS_KEY_BYTES = 64, /* the longest that is known is 52 */
     PORT_DPDK_INBOX = 2048,  /* frames on their way between two cores */
     PORT_DPDK_TX_TRIES = 32, /* bursts offered to a full device before a frame is dropped */
     PORT_DPDK_BURSTS = 8,    /* read in one port_rx while none is for the reader */
@@ -115,7 +114,7 @@ struct port_dpdk {
     bool has_interrupts;  /* rte_eth_dev_rx_intr_enable says that it works */
     bool is_af_packet;    /* the kernel keeps the count of what its ring lost */
     bool is_promiscuous;  /* switched on by us */
-    bool is_one_of_two;   /* flows are spread alike on both: in software */
+    bool is_hashed_again; /* by us, whatever its RSS says: port_dpdk_agree */
     char iface[IFNAMSIZ]; /* of AF_PACKET and AF_XDP, whose PMDs know no link; else empty */
     int link_fd;          /* to ask the kernel for it: later hearthd may open no socket; or -1 */
     struct spread spread;

@@ -77,7 +77,6 @@ void port_dpdk_plan(struct port_dpdk *p, const char *device, const char *iface)
         p->device_tx_queues = is_pci ? RTE_MIN(p->lanes, info->max_tx_queues) : 1;
         is_steered = is_pci && p->device_rx_queues == p->lanes && info->flow_type_rss_offloads != 0;
     }
-    is_steered &= !p->is_one_of_two;
     p->hand_over = p->lanes == 1 ? HAND_OVER_NONE : is_steered ? HAND_OVER_DETOURS : HAND_OVER_ALL;
     p->base.caps.has_rss = is_steered && p->lanes > 1;
     /* A vdev's offloads are software as well: ours is known to be right. */
@@ -161,8 +160,8 @@ static int configure(struct port_dpdk *p)
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
-    /* One of two devices too: not to be trusted, but its cores read it side by side. */
-    if (p->base.caps.has_rss || (p->is_one_of_two && p->device_rx_queues > 1)) {
+    /* Hashed again, it is not to be trusted, but its cores read it side by side. */
+    if (p->base.caps.has_rss || p->is_hashed_again) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         rss->rss_hf =
             info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
@@ -306,6 +305,57 @@ int port_dpdk_start(struct port_dpdk *p, const char **step)
         err = configure_and_start(p, step);
     }
     return err ? err : set_filters(p, step);
+}
+
+/* ---- two of them ---- */
+
+static bool read_hash(const struct port_dpdk *p, struct rte_eth_rss_conf *rss,
+                      struct rte_eth_rss_reta_entry64 *map, uint16_t groups)
+{
+    for (uint16_t i = 0; i < groups; i++)
+        map[i].mask = UINT64_MAX;
+    return rte_eth_dev_rss_hash_conf_get(p->port_id, rss) == 0 &&
+           rte_eth_dev_rss_reta_query(p->port_id, map, p->info.reta_size) == 0;
+}
+
+/* What is hashed, by which key, and which queue a hash has. */
+static bool is_alike(const struct port_dpdk *a, const struct port_dpdk *b)
+{
+    struct rte_eth_rss_reta_entry64 map[2][RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+    uint8_t key[2][PORT_RSS_KEY_BYTES] = {0};
+    struct rte_eth_rss_conf rss[2] = {{.rss_key = key[0], .rss_key_len = PORT_RSS_KEY_BYTES},
+                                      {.rss_key = key[1], .rss_key_len = PORT_RSS_KEY_BYTES}};
+    const uint16_t groups = a->info.reta_size / RTE_ETH_RETA_GROUP_SIZE;
+
+    if (!a->base.caps.has_rss || !b->base.caps.has_rss ||
+        strcmp(a->base.caps.driver, b->base.caps.driver) != 0 ||
+        a->info.hash_key_size > PORT_RSS_KEY_BYTES || a->info.reta_size != b->info.reta_size ||
+        a->info.reta_size % RTE_ETH_RETA_GROUP_SIZE != 0 || groups == 0 || groups > RTE_DIM(map[0]))
+        return false;
+    memset(map, 0, sizeof(map));
+    return read_hash(a, &rss[0], map[0], groups) && read_hash(b, &rss[1], map[1], groups) &&
+           rss[0].rss_hf == rss[1].rss_hf && memcmp(key[0], key[1], sizeof(key[0])) == 0 &&
+           memcmp(map[0], map[1], sizeof(map[0])) == 0;
+}
+
+static void hash_again(struct port_dpdk *p)
+{
+    if (p->lanes == 1)
+        return;
+    flow_rules_destroy(&p->rules);
+    p->is_hashed_again = p->base.caps.has_rss;
+    p->base.caps.has_rss = p->base.caps.has_rpc_rules = false;
+    p->hand_over = HAND_OVER_ALL; /* each lane has its inbox: some detours had been there anyway */
+}
+
+void port_dpdk_agree(struct port *a, struct port *b)
+{
+    struct port_dpdk *first = (struct port_dpdk *)a, *second = (struct port_dpdk *)b;
+
+    if (is_alike(first, second))
+        return;
+    hash_again(first);
+    hash_again(second);
 }
 
 int port_dpdk_restart(struct port_dpdk *p, bool is_reset, const char **step)

@@ -59,11 +59,15 @@ static void open_member(struct hearthd *h, struct port_dpdk_config *config, uint
 static int open_pair(struct hearthd *h, struct port_dpdk_config *config, const char *const *device,
                      char *error, size_t error_bytes)
 {
-    uint64_t key[2]; /* which core a flow has, and which device: not to be guessed, nor alike */
-    ssize_t n = getrandom(key, sizeof(key), 0);
+    /* Which core a flow has, and which device: not to be guessed. */
+    struct {
+        struct port_dpdk_keys core;
+        uint64_t device;
+    } key;
+    ssize_t n = getrandom(&key, sizeof(key), 0);
 
     assert(n == sizeof(key)); /* 256 bytes and fewer come whole */
-    config->spread_key = &key[0];
+    config->keys = &key.core;
     for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++) {
         config->device = device[i];
         config->index = (uint8_t)i;
@@ -81,8 +85,9 @@ static int open_pair(struct hearthd *h, struct port_dpdk_config *config, const c
         const struct port_pair_config pair = {
             .mode = h->conf->port.mode == CONF_PORT_LACP ? PORT_PAIR_LACP : PORT_PAIR_FAILOVER,
             .failback_ns = h->conf->port.failback_s * 1000000000ull,
-            .flow_key = key[1],
+            .flow_key = key.device,
         };
+        port_dpdk_agree(h->member[0], h->member[1]);
         h->port = port_pair_create(h->member[0], h->member[1], &pair);
         h->is_pair = h->port != NULL;
     } else {

@@ -409,6 +409,7 @@ whole_card("vmxnet3", "0000:04:00.0", 3, has_jumbo=True)
 # ---- two devices for one address -----------------------------------------------------------------------------------
 
 FUNCTIONS = ("0000:01:00.0", "0000:02:00.0")  # igb and e1000e
+ALIKE = ("0000:01:00.0", "0000:05:00.0")  # two igb
 
 
 def members(bench):
@@ -421,8 +422,8 @@ def active(bench):
 
 @check("failover", "hearthd starts on two whole cards of different kinds, two cores")
 def _(bench):
-    for command in ("ip addr flush dev m0", "ip addr flush dev m1", "ip link add both type bridge", "ip link set m0 master both",
-                    "ip link set m1 master both", "ip link set both up", "ip addr add 10.99.0.1/24 dev both", "ip addr add fd99:0::1/64 dev both nodad"):
+    for command in ("ip addr flush dev m0", "ip addr flush dev m1", "ip addr flush dev m4", "ip link add both type bridge", "ip link set m0 master both",
+                    "ip link set m1 master both", "ip link set m4 master both", "ip link set both up", "ip addr add 10.99.0.1/24 dev both", "ip addr add fd99:0::1/64 dev both nodad"):
         subprocess.run(command.split(), check=True)
     bench.guest(" && ".join(f"give {function} vfio-pci" for function in FUNCTIONS))
     bench.start(list(FUNCTIONS), cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
@@ -531,10 +532,35 @@ def _(bench):
     return f"frames out {sent[0]} and {sent[1]}, in {heard[0]} and {heard[1]}"
 
 
+@check("failover", "two cards alike spread by themselves: twelve connections, over both cores, find theirs again by the other card")
+def _(bench):
+    bench.guest(" && ".join(f"give {function} vfio-pci" for function in ALIKE))
+    bench.start(list(ALIKE), cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
+    until(lambda: all(member["link"] == "up" for member in members(bench)) and active(bench) == [True, False], "both links, and the first active")
+    assert bench.status()["port"]["rss"]
+    kept = [subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "15"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True) for _ in range(12)]
+
+    def conns():
+        return [core["conns"] for core in bench.status()["cores"]]
+    until(lambda: sum(conns()) == len(kept), "all connections")
+    over = conns()
+    bench.machine.monitor("set_link n0 off")
+    try:
+        until(lambda: active(bench) == [False, True], "the other to be active")
+        said = [process.communicate(timeout=60)[0].strip() for process in kept]
+    finally:
+        bench.machine.monitor("set_link n0 on")
+    assert min(over) > 0 and not any(process.returncode for process in kept), (over, said)
+    bench.account()
+    bench.guest("stop_all")
+    return f"{over[0]} and {over[1]}; the last: {said[-1]}"
+
+
 @check("failover", "the network is as it was")
 def _(bench):
     for command in ("ip link del both", "ip addr add 10.99.0.1/24 dev m0", "ip addr add fd99:0::1/64 dev m0 nodad", "ip addr add 10.99.1.1/24 dev m1",
-                    "ip addr add fd99:1::1/64 dev m1 nodad"):
+                    "ip addr add fd99:1::1/64 dev m1 nodad", "ip addr add 10.99.4.1/24 dev m4", "ip addr add fd99:4::1/64 dev m4 nodad"):
         subprocess.run(command.split(), check=True)
 
 
