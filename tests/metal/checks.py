@@ -472,13 +472,20 @@ def _(bench):
     bench.guest("stop_all")
 
 
+def pf(bench):
+    """What the guest calls the first card: of two igb it is not always eth0."""
+    return until(lambda: bench.guest(f"ls /sys/bus/pci/devices/{FUNCTIONS[0]}/net 2>/dev/null || true").strip(), "the card's interface")
+
+
 @check("failover", "a VF and another card: the VF's PF goes down and up, then the other's cable is pulled: the VF, started anew meanwhile, takes over")
 def _(bench):
-    bench.guest(f"give {FUNCTIONS[0]} igb && sleep 1 && ip link set eth0 up && $TREE/tools/vfs eth0 1", patience=120)
+    bench.guest(f"give {FUNCTIONS[0]} igb")
+    name = pf(bench)
+    bench.guest(f"ip link set {name} up && $TREE/tools/vfs {name} 1", patience=120)
     bench.start([VFS[0], FUNCTIONS[1]], cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
     until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
     said = []
-    for commands, then in ((("ip link set eth0 down", "ip link set eth0 up"), [False, True]), (("set_link n1 off", "set_link n1 on"), [True, False])):
+    for commands, then in (((f"ip link set {name} down", f"ip link set {name} up"), [False, True]), (("set_link n1 off", "set_link n1 on"), [True, False])):
         run = bench.guest if commands[0].startswith("ip") else bench.machine.monitor
         kept = subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "10"], stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
@@ -499,12 +506,13 @@ def _(bench):
 
 @check("failover", "a VF whose PF is down at the start: the node starts without it, and says so")
 def _(bench):
-    bench.guest("stop_all; ip link set eth0 down")
+    name = pf(bench)
+    bench.guest(f"stop_all; ip link set {name} down")
     bench.guest("launch m1; await_ready m1 && deploy m1", patience=START_SECONDS_MAX)
     first, second = members(bench)
-    assert first["link"] == "missing" and "its PF is down: ip link set eth0 up" in first["why"] and second["active"], (first, second)
+    assert first["link"] == "missing" and f"its PF is down: ip link set {name} up" in first["why"] and second["active"], (first, second)
     bench.ask("10.99.0.2")
-    bench.guest("stop_all; ip link set eth0 up; $TREE/tools/vfs eth0 0")
+    bench.guest(f"stop_all; ip link set {name} up; $TREE/tools/vfs {name} 0")
 
 
 @check("failover", "mode lacp on the two cards: LACP's frames and the first card's address reach both, and both send")
