@@ -140,10 +140,22 @@ static void the_mtu_is_the_devices_unless_it_is_said(void **state)
     }
 }
 
+static char *print(const struct conf *c)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    assert_int_equal(conf_print(c, out), 0);
+    fclose(out);
+    return text;
+}
+
 static void a_port_has_one_device_or_two(void **state)
 {
     const char *device[CONF_DEVICES_MAX];
-    struct conf *c = parse(small);
+    struct conf *c = parse(small), *again;
+    char *text;
 
     assert_non_null(c);
     assert_int_equal(conf_devices(&c->port, device), 1);
@@ -157,18 +169,13 @@ static void a_port_has_one_device_or_two(void **state)
     assert_string_equal(device[1], "auto:eth1");
     assert_int_equal(c->port.mode, CONF_PORT_LACP);
     assert_int_equal(c->port.failback_s, 0);
+    text = print(c);
+    again = parse(text);
+    assert_non_null(again);
+    assert_memory_equal(&c->port, &again->port, sizeof(c->port));
+    free(text);
+    conf_free(again);
     conf_free(c);
-}
-
-static char *print(const struct conf *c)
-{
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-
-    assert_int_equal(conf_print(c, out), 0);
-    fclose(out);
-    return text;
 }
 
 static void what_is_printed_reads_back_equal(void **state)
