@@ -1,8 +1,8 @@
 /* port.h
  *
- * Where frames come from and go to. One interface over DPDK devices (port_dpdk) and an in-memory
- * wire (port_sim); what a device lacks is done in software behind it, so the data plane has one
- * code path.
+ * Where frames come from and go to. One interface over DPDK devices (port_dpdk), two of them as one
+ * (port_pair) and an in-memory wire (port_sim); what a device lacks is done in software behind it,
+ * so the data plane has one code path.
  *
  *     dp core 0      dp core 1          queue q belongs to dp core q, and to no other thread
  *        | q0           | q1
@@ -48,7 +48,8 @@
 enum {
     PORT_QUEUES_MAX = 64,
     PORT_BURST = 32,
-    PORT_WAIT_FDS_MAX = 9,
+    PORT_WAIT_FDS_MAX =
+        19, /* two devices (port_pair.h), each with 8 queues and an eventfd; LACP's */
 };
 
 enum frame_rx_csum {
@@ -117,6 +118,7 @@ struct port_stats {
     uint64_t spread_full;  /* software spread: the other core's ring was full */
     uint64_t errors_told;  /* device's spread: ICMP errors that were shown to every core */
     uint64_t errors_kept;  /* and those that were not, for there were too many */
+    uint64_t rx_standby;   /* of a pair: the standby's copies of what is for all, or for others */
     uint64_t tx_full;      /* the device took no more: dropped */
     uint64_t tx_large;     /* large frames, and */
     uint64_t tx_cut;       /* of these, cut by the port, for what is below it would not */

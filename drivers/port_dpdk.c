@@ -265,6 +265,8 @@ void port_dpdk_destroy(struct port_dpdk *p)
         }
     }
     port_dpdk_close_large(p);
+    if (p->link_fd >= 0)
+        close(p->link_fd);
     for (uint16_t i = 0; i < p->pool_count; i++)
         rte_mempool_free(p->pools[i]);
     rte_free(p);
@@ -428,6 +430,9 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     p->lanes = c->queues;
     p->kind = kind;
     p->is_af_packet = kind == KIND_AF_PACKET;
+    p->link_fd = is_existing ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    if (p->link_fd >= 0)
+        snprintf(p->iface, sizeof(p->iface), "%.15s", iface);
     p->spread = (struct spread){.queues = p->lanes,
                                 .rpc_port = c->rpc_port,
                                 .own_first = c->own_first,
@@ -444,6 +449,10 @@ static struct port *try_device(const char *given, const struct port_dpdk_config 
     /* Not DPDK's rte_rand: who sees some of its numbers knows the next. */
     random_fill(&p->spread.key, sizeof(p->spread.key));
     random_fill(p->rss_key, sizeof(p->rss_key));
+    if (c->keys) {
+        p->spread.key = c->keys->spread;
+        memcpy(p->rss_key, c->keys->rss, sizeof(p->rss_key));
+    }
     for (uint16_t q = 0; q < p->lanes; q++)
         p->lane[q].wake_fd = p->lane[q].large_fd = -1;
 
@@ -503,9 +512,10 @@ static struct port *create_auto(const char *iface, const struct port_dpdk_config
             if (strcmp(rungs[i].name, "pci") == 0)
                 snprintf(device, sizeof(device), "%s", rungs[i].reason);
             else if (strcmp(rungs[i].name, "net_tap") == 0)
-                snprintf(device, sizeof(device), "net_tap0,iface=hearth0,remote=%s", iface);
+                snprintf(device, sizeof(device), "net_tap%u,iface=hearth%u,remote=%s", c->index,
+                         c->index, iface);
             else
-                snprintf(device, sizeof(device), "%s0,iface=%s", rungs[i].name, iface);
+                snprintf(device, sizeof(device), "%s%u,iface=%s", rungs[i].name, c->index, iface);
             port = create_one(device, c, (struct failure){reason, sizeof(reason)});
         }
         if (port)

@@ -26,9 +26,9 @@
  * Large frames (port.h): on PCI where the card has TSO; on AF_PACKET the kernel cuts them, or its
  * card.
  *
- * Kernel interfaces: switch off what merges frames that come (ethtool -K IFACE gro off), and on the
- * far end of a veth what leaves them unfinished (tx off gso off tso off), or rx_truncated and
- * FRAME_CSUM_BAD_L4 will grow.
+ * Kernel interfaces: their link is the carrier that the kernel sees. Switch off what merges frames
+ * that come (ethtool -K IFACE gro off), and on the far end of a veth what leaves them unfinished
+ * (tx off gso off tso off), or rx_truncated and FRAME_CSUM_BAD_L4 will grow.
  *
  * Rejected: AF_PACKET rings of 2 MiB, 1,024 frames. With these 24 clients that upload 1 MB each had
  * 6,000 to 28,000 segments out of order, now 5 to 57; p99 0.5 to 1.4 s, now 0.4 to 0.6.
@@ -38,6 +38,13 @@
 
 #include "drivers/flow_rules.h"
 #include "drivers/port.h"
+
+enum { PORT_RSS_KEY_BYTES = 64 }; /* the longest that is known is 52 */
+
+struct port_dpdk_keys {
+    uint64_t spread;
+    uint8_t rss[PORT_RSS_KEY_BYTES];
+};
 
 struct port_dpdk_config {
     const char *device;
@@ -54,17 +61,29 @@ struct port_dpdk_config {
     bool has_ipip; /* packets of balancers go where the packets in them belong (spread.h) */
     uint16_t gue_port;
     uint16_t vlan; /* whose frames the device lets in, tags and all; 0: untagged ones */
+    /* One of two devices of a port (port_pair.h): what both spread flows by. NULL: drawn. */
+    const struct port_dpdk_keys *keys;
+    uint8_t index; /* of several devices: which; "auto:" makes names of it */
 };
 
 /* NULL and a sentence in error, or a started port. Destroyed by port_close. Needs eal_start.
  * port_stats is for one thread (control); what the device itself lost is told with queue 0. */
 struct port *port_dpdk_create(const struct port_dpdk_config *, char *error, size_t error_bytes);
 
+/* Two devices of the same keys, before cores use them: a flow must come to the same core by both.
+ * Cards of one driver that hash and map alike do so by themselves; else flows are hashed again in
+ * software, by both, and caps.has_rss says so. */
+void port_dpdk_agree(struct port *, struct port *);
+
 enum { PORT_GROUPS_MAX = 32 };
 
 /* The MACs of the multicast groups to hear beside our own, instead of those before; again after a
  * change of our own address. 0 or -errno: the device can do it in no way. Thread: control. */
 int port_dpdk_join(struct port *, const uint8_t (*mac)[6], uint32_t count);
+
+/* Frames to that MAC as well as to its own: it is another device's of this port. 0 or -errno: the
+ * device can do it in no way. Thread: control. */
+int port_dpdk_hear(struct port *, const uint8_t mac[6]);
 
 /* What the device counts itself (ethtool -S), by its driver's names; those that are not zero,
  * and none of a device with more than PORT_XSTATS_MAX. Thread: control. */

@@ -16,6 +16,7 @@
 #ifndef HEARTH_PORT_DPDK_IMPL_H
 #define HEARTH_PORT_DPDK_IMPL_H
 
+#include <net/if.h>
 #include <stdatomic.h>
 
 #include <rte_common.h>
@@ -29,10 +30,10 @@
 #include "drivers/spread.h"
 
 enum {
-    PORT_RSS_KEY_BYTES = 64, /* the longest that is known is 52 */
     PORT_DPDK_INBOX = 2048,  /* frames on their way between two cores */
     PORT_DPDK_TX_TRIES = 32, /* bursts offered to a full device before a frame is dropped */
     PORT_DPDK_BURSTS = 8,    /* read in one port_rx while none is for the reader */
+    PORT_DPDK_FDS_MAX = PORT_WAIT_FDS_MAX / 2, /* one is the eventfd */
 
     /* Copies of ICMP errors that a lane may make: under 2 % of its core. A stranger who sends more
      * of them makes each one less likely to be told. */
@@ -59,7 +60,7 @@ struct lane {
     uint64_t copies_paid;   /* in ticks of the TSC: until when what was copied is paid for */
     int large_fd;           /* a packet socket that sends large frames; -1: none */
     int wake_fd;            /* eventfd for the inbox or a device's leftovers; -1: neither */
-    int device_fds[PORT_WAIT_FDS_MAX];
+    int device_fds[PORT_DPDK_FDS_MAX];
     int device_fd_count;
     struct port_stats stats;
 
@@ -110,9 +111,12 @@ struct port_dpdk {
     struct rte_ether_addr group[PORT_GROUPS_MAX]; /* a PCI device's; others hear all */
     uint32_t group_count;
     bool is_pci;
-    bool has_interrupts; /* rte_eth_dev_rx_intr_enable says that it works */
-    bool is_af_packet;   /* the kernel keeps the count of what its ring lost */
-    bool is_promiscuous; /* switched on by us */
+    bool has_interrupts;  /* rte_eth_dev_rx_intr_enable says that it works */
+    bool is_af_packet;    /* the kernel keeps the count of what its ring lost */
+    bool is_promiscuous;  /* switched on by us */
+    bool is_hashed_again; /* by us, whatever its RSS says: port_dpdk_agree */
+    char iface[IFNAMSIZ]; /* of AF_PACKET and AF_XDP, whose PMDs know no link; else empty */
+    int link_fd;          /* to ask the kernel for it: later hearthd may open no socket; or -1 */
     struct spread spread;
     struct flow_rules rules;
     uint64_t packet_drops; /* AF_PACKET: what PACKET_STATISTICS said so far (it resets when read) */
@@ -173,5 +177,7 @@ uint16_t
 port_dpdk_netdev_channels(const char *iface); /* queue pairs that AF_XDP can bind to, at least 1 */
 bool port_dpdk_netdev_is_physical(const char *iface);
 int port_dpdk_netdev_mtu(const char *iface);
+/* It is up, and has a carrier; by a socket of any kind. */
+bool port_dpdk_netdev_is_running(int fd, const char *iface);
 
 #endif

@@ -213,7 +213,7 @@ static uint16_t spread(struct port_dpdk *p, uint16_t me, struct rte_mbuf **mbufs
  * nothing has ended but time, are judged: after a short one the interrupt may be on its way. */
 static void judge_interrupts(struct lane *l)
 {
-    struct pollfd fds[PORT_WAIT_FDS_MAX], other = {.fd = l->wake_fd, .events = POLLIN};
+    struct pollfd fds[PORT_DPDK_FDS_MAX], other = {.fd = l->wake_fd, .events = POLLIN};
 
     if (rte_get_tsc_cycles() - l->armed_at < rte_get_tsc_hz() / 1000 * PORT_DPDK_SLEEP_JUDGED_MS ||
         poll(&other, 1, 0) != 0)

@@ -107,6 +107,15 @@ int port_dpdk_netdev_mtu(const char *iface)
     return err ? err : request.ifr_mtu;
 }
 
+bool port_dpdk_netdev_is_running(int fd, const char *iface)
+{
+    struct ifreq request = {0};
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", iface);
+    return ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+           (~request.ifr_flags & (IFF_UP | IFF_RUNNING)) == 0;
+}
+
 static struct port_rung rung(const char *name, bool is_possible, const char *format, ...)
 {
     struct port_rung r = {.is_possible = is_possible};

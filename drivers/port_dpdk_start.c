@@ -160,7 +160,8 @@ static int configure(struct port_dpdk *p)
     rss = &conf.rx_adv_conf.rss_conf;
     if (p->vlan != 0)
         conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
-    if (p->base.caps.has_rss) {
+    /* Hashed again, it is not to be trusted, but its cores read it side by side. */
+    if (p->base.caps.has_rss || p->is_hashed_again) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         rss->rss_hf =
             info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
@@ -252,6 +253,19 @@ int port_dpdk_join(struct port *port, const uint8_t (*mac)[6], uint32_t count)
     return hear_groups(p);
 }
 
+int port_dpdk_hear(struct port *port, const uint8_t mac[6])
+{
+    struct port_dpdk *p = (struct port_dpdk *)port;
+    struct rte_ether_addr other;
+
+    memcpy(other.addr_bytes, mac, sizeof(other.addr_bytes));
+    /* Others hear all since their start. */
+    if (!p->is_pci || rte_eth_dev_mac_addr_add(p->port_id, &other, 0) == 0)
+        return 0;
+    p->is_promiscuous = rte_eth_promiscuous_enable(p->port_id) == 0;
+    return p->is_promiscuous ? 0 : -ENOTSUP;
+}
+
 /* What a device forgets when it is stopped. */
 static int set_filters(struct port_dpdk *p, const char **step)
 {
@@ -293,6 +307,57 @@ int port_dpdk_start(struct port_dpdk *p, const char **step)
     return err ? err : set_filters(p, step);
 }
 
+/* ---- two of them ---- */
+
+static bool read_hash(const struct port_dpdk *p, struct rte_eth_rss_conf *rss,
+                      struct rte_eth_rss_reta_entry64 *map, uint16_t groups)
+{
+    for (uint16_t i = 0; i < groups; i++)
+        map[i].mask = UINT64_MAX;
+    return rte_eth_dev_rss_hash_conf_get(p->port_id, rss) == 0 &&
+           rte_eth_dev_rss_reta_query(p->port_id, map, p->info.reta_size) == 0;
+}
+
+/* What is hashed, by which key, and which queue a hash has. */
+static bool is_alike(const struct port_dpdk *a, const struct port_dpdk *b)
+{
+    struct rte_eth_rss_reta_entry64 map[2][RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+    uint8_t key[2][PORT_RSS_KEY_BYTES] = {0};
+    struct rte_eth_rss_conf rss[2] = {{.rss_key = key[0], .rss_key_len = PORT_RSS_KEY_BYTES},
+                                      {.rss_key = key[1], .rss_key_len = PORT_RSS_KEY_BYTES}};
+    const uint16_t groups = a->info.reta_size / RTE_ETH_RETA_GROUP_SIZE;
+
+    if (!a->base.caps.has_rss || !b->base.caps.has_rss ||
+        strcmp(a->base.caps.driver, b->base.caps.driver) != 0 ||
+        a->info.hash_key_size > PORT_RSS_KEY_BYTES || a->info.reta_size != b->info.reta_size ||
+        a->info.reta_size % RTE_ETH_RETA_GROUP_SIZE != 0 || groups == 0 || groups > RTE_DIM(map[0]))
+        return false;
+    memset(map, 0, sizeof(map));
+    return read_hash(a, &rss[0], map[0], groups) && read_hash(b, &rss[1], map[1], groups) &&
+           rss[0].rss_hf == rss[1].rss_hf && memcmp(key[0], key[1], sizeof(key[0])) == 0 &&
+           memcmp(map[0], map[1], sizeof(map[0])) == 0;
+}
+
+static void hash_again(struct port_dpdk *p)
+{
+    if (p->lanes == 1)
+        return;
+    flow_rules_destroy(&p->rules);
+    p->is_hashed_again = p->base.caps.has_rss;
+    p->base.caps.has_rss = p->base.caps.has_rpc_rules = false;
+    p->hand_over = HAND_OVER_ALL; /* each lane has its inbox: some detours had been there anyway */
+}
+
+void port_dpdk_agree(struct port *a, struct port *b)
+{
+    struct port_dpdk *first = (struct port_dpdk *)a, *second = (struct port_dpdk *)b;
+
+    if (is_alike(first, second))
+        return;
+    hash_again(first);
+    hash_again(second);
+}
+
 int port_dpdk_restart(struct port_dpdk *p, bool is_reset, const char **step)
 {
     *step = "resetting it";
@@ -314,7 +379,7 @@ int port_dpdk_restart(struct port_dpdk *p, bool is_reset, const char **step)
 void port_dpdk_add_wait_fd(struct port_dpdk *p, uint16_t device_queue, int fd)
 {
     struct lane *l = &p->lane[device_queue % p->lanes];
-    if (l->device_fd_count < PORT_WAIT_FDS_MAX - 1) /* one stays free for the eventfd */
+    if (l->device_fd_count < PORT_DPDK_FDS_MAX - 1) /* one stays free for the eventfd */
         l->device_fds[l->device_fd_count++] = fd;
 }
 

@@ -182,13 +182,26 @@ static enum port_news restart(struct port_dpdk *p, uint64_t now_ns, char *error,
     return PORT_RESTARTED;
 }
 
+/* The PMDs of kernel interfaces say "up" for ever. */
+static bool read_link(const struct port_dpdk *p, struct rte_eth_link *link)
+{
+    if (!p->iface[0])
+        return rte_eth_link_get_nowait(p->port_id, link) == 0;
+    *link = (struct rte_eth_link){
+        .link_status =
+            port_dpdk_netdev_is_running(p->link_fd, p->iface) ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
+        .link_speed = RTE_ETH_SPEED_NUM_UNKNOWN,
+    };
+    return true;
+}
+
 static enum port_news look_at_link(struct port_dpdk *p, uint64_t now_ns)
 {
     struct watch *w = &p->watch;
     struct port_link *link = &p->base.link;
     struct rte_eth_link now;
 
-    if (rte_eth_link_get_nowait(p->port_id, &now) != 0)
+    if (!read_link(p, &now))
         return PORT_NO_NEWS;
     bool was_up = link->is_up, is_first = w->started_ns == 0;
     bool is_pf_gone = is_pf_down(p);

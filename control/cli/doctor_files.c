@@ -18,29 +18,12 @@ enum {
 
 /* ---- the configuration ---- */
 
-static void note_device(struct doctor *d)
-{
-    const char *device = d->conf->port.device, *iface = strstr(device, "iface=");
-    const bool is_kernels =
-        !strncmp(device, "net_af_packet", 13) || !strncmp(device, "net_af_xdp", 10);
-
-    if (pci_device_address(device, d->pci))
-        return;
-    d->pci[0] = 0;
-    if (!strncmp(device, "auto:", 5))
-        snprintf(d->iface, sizeof(d->iface), "%.15s", device + 5);
-    else if (is_kernels && iface)
-        snprintf(d->iface,
-                 strcspn(iface + 6, ",") + 1 < sizeof(d->iface) ? strcspn(iface + 6, ",") + 1
-                                                                : sizeof(d->iface),
-                 "%s", iface + 6);
-}
-
 void doctor_check_config(struct doctor *d)
 {
     const char *file = d->config ? d->config : "/etc/hearth/hearth.yaml";
     struct conf_verdict *v = calloc(1, sizeof(*v));
     char path[PATH_MAX], advice[DOCTOR_TEXT_BYTES];
+    const char *device[CONF_DEVICES_MAX];
 
     if (!v || (!d->config && !doctor_has(d, "%s", file))) {
         free(v);
@@ -62,7 +45,8 @@ void doctor_check_config(struct doctor *d)
         return;
     for (uint32_t i = 0; i < d->conf->cores_count; i++)
         doctor_cpus_add(&d->cores, d->conf->cores[i]);
-    note_device(d);
+    conf_devices(&d->conf->port, device);
+    doctor_note_device(d, device[0]);
 }
 
 /* ---- certificates ---- */

@@ -6,6 +6,7 @@
  *   doctor_cpu.c      the CPUs of cores:, and who else wants them
  *   doctor_memory.c   hugepages, swap, what the configuration asks for
  *   doctor_port.c     the device of port.device: a PCI function, its PF, or an interface
+ *   doctor_pair.c     two of them, of port.devices
  *   doctor_files.c    hearth.yaml, the files that it names, the unit
  *   doctor_tree.c     reading below the root
  *
@@ -40,7 +41,8 @@ struct doctor {
     struct conf *conf;        /* NULL: there is none, or it has errors */
     struct doctor_cpus cores; /* of conf; none without one */
     char pci[PCI_ADDRESS_BYTES];
-    char iface[IFNAMSIZ]; /* what port.device is: one of the two, or neither */
+    char iface[IFNAMSIZ]; /* what port.device is, or that of port.devices which is looked at: one
+                             of the two, or neither */
     json_t *checks;
 };
 
@@ -91,6 +93,10 @@ void doctor_check_port(struct doctor *);
 void doctor_check_config(struct doctor *);
 void doctor_check_files(struct doctor *);
 
+/* doctor_port.c: fills in pci and iface. */
+void doctor_note_device(struct doctor *, const char *device);
+/* doctor_pair.c: after the devices themselves. */
+void doctor_check_pair(struct doctor *);
 /* doctor_port.c: the NUMA node of the port's card; -1: unknown, or there is only one. */
 int doctor_port_node(const struct doctor *);
 

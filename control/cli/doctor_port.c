@@ -206,6 +206,13 @@ static void report_vf(struct doctor *d, const json_t *vf, const char *pf, long n
                  pf, nth);
         doctor_report(d, "vf", DOCTOR_BAD, advice, "the link of virtual function %ld of %s is off",
                       nth, pf);
+    } else if (state && !strcmp(state, "enable") && d->conf->port.devices_count > 0) {
+        snprintf(advice, sizeof(advice),
+                 "The other device would not take over when the cable is lost: ip link set %s vf "
+                 "%ld state auto.",
+                 pf, nth);
+        doctor_report(d, "vf", DOCTOR_BAD, advice,
+                      "the link of virtual function %ld of %s is always up", nth, pf);
     } else if (vlan && d->conf->port.vlan) {
         snprintf(advice, sizeof(advice),
                  "Frames would have two tags: port.vlan: 0, or ip link set %s vf %ld vlan 0.", pf,
@@ -488,16 +495,56 @@ int doctor_port_node(const struct doctor *d)
                      : -1);
 }
 
-void doctor_check_port(struct doctor *d)
+void doctor_note_device(struct doctor *d, const char *device)
 {
-    check_iommu(d);
-    if (!d->conf)
+    const char *iface = strstr(device, "iface=");
+    const bool is_kernels =
+        !strncmp(device, "net_af_packet", 13) || !strncmp(device, "net_af_xdp", 10);
+
+    d->iface[0] = 0;
+    if (pci_device_address(device, d->pci))
         return;
+    d->pci[0] = 0;
+    if (!strncmp(device, "auto:", 5))
+        snprintf(d->iface, sizeof(d->iface), "%.15s", device + 5);
+    else if (is_kernels && iface)
+        snprintf(d->iface,
+                 strcspn(iface + 6, ",") + 1 < sizeof(d->iface) ? strcspn(iface + 6, ",") + 1
+                                                                : sizeof(d->iface),
+                 "%s", iface + 6);
+}
+
+static void check_device(struct doctor *d)
+{
     if (d->pci[0]) {
         check_function(d);
         check_pf(d);
     } else if (d->iface[0]) {
         check_interface(d, d->iface, "");
     }
+}
+
+void doctor_check_port(struct doctor *d)
+{
+    const char *device[CONF_DEVICES_MAX];
+    uint32_t count;
+
+    if (!d->conf) {
+        check_iommu(d);
+        return;
+    }
+    count = conf_devices(&d->conf->port, device);
+    for (uint32_t i = 0; i < count; i++) {
+        doctor_note_device(d, device[i]);
+        if (d->pci[0])
+            break;
+    }
+    check_iommu(d);
+    for (uint32_t i = 0; i < count; i++) {
+        doctor_note_device(d, device[i]);
+        check_device(d);
+    }
+    doctor_check_pair(d);
+    doctor_note_device(d, device[0]); /* the others go by the first */
     check_addresses(d);
 }

@@ -168,7 +168,7 @@ static const char *node_state(const json_t *status)
 
 static void print_link(const json_t *port)
 {
-    printf("link      %s", field_text(port, "link"));
+    printf("%s", field_text(port, "link"));
     if (field_number(port, "mbps"))
         printf("  %lld Mb/s", field_number(port, "mbps"));
     printf("  downs %lld  restarts %lld", field_number(port, "link_downs"),
@@ -176,6 +176,38 @@ static void print_link(const json_t *port)
     if (field_number(port, "restarts_failed"))
         printf(" (and %lld failed)", field_number(port, "restarts_failed"));
     printf("%s\n", is(port, "interrupts_silent") ? "  interrupts do not come: polled" : "");
+}
+
+static void print_lacp(const json_t *lacp)
+{
+    if (lacp)
+        printf("          lacp %s  partner %s key %lld  heard %lld  told %lld  bad %lld\n",
+               field_text(lacp, "state"), field_text(lacp, "partner"), field_number(lacp, "key"),
+               field_number(lacp, "received"), field_number(lacp, "sent"),
+               field_number(lacp, "bad"));
+}
+
+static void print_members(const json_t *port)
+{
+    const json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(port, "members"), i, member)
+    {
+        printf("device    %s  ", field_text(member, "device"));
+        if (json_object_get(member, "why")) {
+            printf("missing: %s\n", field_text(member, "why"));
+            continue;
+        }
+        printf("%s  %s (%s)  ", is(member, "active") ? "active " : "standby",
+               field_text(member, "mac"), field_text(member, "driver"));
+        print_link(member);
+        print_lacp(json_object_get(member, "lacp"));
+    }
+    if (json_object_get(port, "members"))
+        printf("switches  %lld  failback after %lld s%s\n", field_number(port, "switches"),
+               field_number(port, "failback_s"),
+               field_number(port, "failback_s") ? "" : " (never)");
 }
 
 void print_status(const json_t *j)
@@ -193,7 +225,9 @@ void print_status(const json_t *j)
            field_number(port, "mtu"), field_number(port, "queues"),
            is(port, "rss") ? "device" : "software", field_text(port, "checksums_in"),
            field_text(port, "checksums_out"));
+    printf("link      ");
     print_link(port);
+    print_members(port);
     printf("address   ");
     print_list(json_object_get(j, "addresses"), ", ");
     printf("  https %lld  http %lld\n", field_number(listening, "https"),

@@ -21,6 +21,11 @@ static const cyaml_strval_t idle_words[] = {
     {"poll", CONF_IDLE_POLL},
 };
 
+static const cyaml_strval_t mode_words[] = {
+    {"failover", CONF_PORT_FAILOVER},
+    {"lacp", CONF_PORT_LACP},
+};
+
 static const cyaml_strval_t sandbox_words[] = {
     {"strict", CONF_SANDBOX_STRICT},
     {"weaker", CONF_SANDBOX_WEAKER},
@@ -36,7 +41,11 @@ static const cyaml_schema_value_t cpu_value = {CYAML_VALUE_UINT(0, uint16_t)};
 static const cyaml_schema_value_t name_value = {CYAML_VALUE_STRING(0, conf_name, 1, 255)};
 
 static const cyaml_schema_field_t port_fields[] = {
-    CYAML_FIELD_STRING("device", 0, struct conf_port, device, 1),
+    CYAML_FIELD_STRING("device", OPT, struct conf_port, device, 0),
+    CYAML_FIELD_SEQUENCE("devices", OPT, struct conf_port, devices, &name_value, 0,
+                         CONF_DEVICES_MAX),
+    CYAML_FIELD_ENUM("mode", OPT | CYAML_FLAG_STRICT, struct conf_port, mode, mode_words, 2),
+    CYAML_FIELD_UINT("failback_s", OPT, struct conf_port, failback_s),
     CYAML_FIELD_SEQUENCE("addresses", 0, struct conf_port, addresses, &address_value, 1,
                          NET_ADDRESSES_MAX),
     CYAML_FIELD_STRING("gateway4", OPT, struct conf_port, gateway4, 0),
@@ -259,4 +268,12 @@ int conf_print(const struct conf *c, FILE *out)
         rc = -EIO;
     free(text);
     return rc;
+}
+
+uint32_t conf_devices(const struct conf_port *p, const char *device[CONF_DEVICES_MAX])
+{
+    device[0] = p->device;
+    for (uint32_t i = 0; i < p->devices_count; i++)
+        device[i] = p->devices[i];
+    return p->devices_count ? p->devices_count : 1;
 }

@@ -35,6 +35,7 @@ enum {
     CONF_ERRORS_MAX = 64,
     CONF_INTERFACE_BYTES_MAX = 16, /* IFNAMSIZ */
     CONF_RULE_BYTES_MAX = 16,
+    CONF_DEVICES_MAX = 2,
 };
 
 enum conf_switch { CONF_AUTO, CONF_ON, CONF_OFF };
@@ -43,8 +44,15 @@ enum conf_idle { CONF_IDLE_ADAPTIVE, CONF_IDLE_POLL };
 typedef char conf_name[256];
 typedef char conf_path[CONF_PATH_BYTES_MAX];
 
+/* Of two devices. */
+enum conf_port_mode { CONF_PORT_FAILOVER, CONF_PORT_LACP };
+
 struct conf_port {
-    char device[256]; /* DPDK device string, or "auto:IFACE" */
+    conf_name device; /* DPDK device string, or "auto:IFACE"; empty: there are two */
+    uint32_t devices_count;
+    conf_name devices[CONF_DEVICES_MAX];
+    enum conf_port_mode mode;
+    uint16_t failback_s; /* 0: never */
     uint32_t addresses_count;
     char addresses[NET_ADDRESSES_MAX][64]; /* "10.77.0.1/24" */
     char gateway4[64], gateway6[64];       /* empty: none */
@@ -196,6 +204,9 @@ void conf_free(struct conf *);
 /* The effective configuration as YAML that conf_parse reads back to an equal struct. 0 or -errno.
  */
 int conf_print(const struct conf *, FILE *);
+
+/* The devices of the port; returns how many, 1 or 2. */
+uint32_t conf_devices(const struct conf_port *, const char *device[CONF_DEVICES_MAX]);
 
 /* Adds an error; for conf_*.c. */
 void conf_complain(struct conf_verdict *, uint32_t line, const char *format, ...)

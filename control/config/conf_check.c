@@ -330,14 +330,41 @@ static void check_mtu(const struct meaning *m)
     }
 }
 
+static void check_device(const struct meaning *m, const char *path, const char *device)
+{
+    if (!strcmp(device, "auto") || !strcmp(device, "auto:"))
+        conf_complain(m->v, line_of(m, path), "%s: name the interface, like auto:eth1", path);
+}
+
+static void check_two_devices(const struct meaning *m)
+{
+    const struct conf_port *p = &m->c->port;
+    const uint32_t line = line_of(m, "port.devices");
+
+    if (p->device[0])
+        conf_complain(m->v, line, "port.devices: beside port.device; give the one or the other");
+    if (p->devices_count != CONF_DEVICES_MAX) {
+        conf_complain(m->v, line, "port.devices: names two, or give port.device");
+        return;
+    }
+    check_device(m, "port.devices[0]", p->devices[0]);
+    check_device(m, "port.devices[1]", p->devices[1]);
+    if (!strcmp(p->devices[0], p->devices[1]))
+        conf_complain(m->v, line, "port.devices: both are %.200s", p->devices[0]);
+}
+
 static void check_port(const struct meaning *m)
 {
     const struct conf_port *p = &m->c->port;
     char path[64];
 
-    if (!strcmp(p->device, "auto") || !strcmp(p->device, "auto:"))
-        conf_complain(m->v, line_of(m, "port.device"),
-                      "port.device: name the interface, like auto:eth1");
+    if (p->devices_count > 0)
+        check_two_devices(m);
+    else if (!p->device[0])
+        conf_complain(m->v, line_of(m, "port"), "port.device: is missing");
+    check_device(m, "port.device", p->device);
+    if (p->devices_count == 0 && p->mode == CONF_PORT_LACP)
+        conf_complain(m->v, line_of(m, "port.mode"), "port.mode: lacp is of two, port.devices");
     for (uint32_t i = 0; i < p->addresses_count; i++) {
         snprintf(path, sizeof(path), "port.addresses[%u]", i);
         check_address(m, path, p->addresses[i], 0, true);

@@ -13,6 +13,9 @@ static const struct conf_number numbers[] = {
     }
 #define TOP(key, value, min, max)       ROW("", #key, key, value, min, max)
 #define IN(block, key, value, min, max) ROW(#block, #key, block.key, value, min, max)
+    /* Rejected: at once. Behind a port that has come up a switch may first look for loops, 30 s
+     * (IEEE 802.1D), in which it forwards nothing. */
+    IN(port, failback_s, 60, 0, 3600),
     IN(port, vlan, 0, 0, 4094),
     IN(port, rx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),
     IN(port, tx_descriptors, 1024, 64, PORT_DESCRIPTORS_MAX),

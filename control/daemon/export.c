@@ -12,6 +12,7 @@
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tls/tls.h"
 #include "drivers/port_dpdk.h"
+#include "drivers/port_pair.h"
 
 static json_t *number(uint64_t n)
 {
@@ -30,15 +31,68 @@ const char *export_csums(uint8_t csums, char text[EXPORT_CSUMS_BYTES])
     return text;
 }
 
+static const char *link_text(const struct port_link *link)
+{
+    return link->is_released ? "released" : link->is_up ? "up" : "down";
+}
+
+static void mac_text(const uint8_t mac[6], char text[18])
+{
+    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
+}
+
+static json_t *lacp_json(const struct port_pair_partner p)
+{
+    char system[18];
+
+    mac_text(p.system, system);
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I}", "state", p.state, "partner",
+                     p.is_heard ? system : "none", "key", (int)p.key, "received",
+                     (json_int_t)p.received, "sent", (json_int_t)p.sent, "bad", (json_int_t)p.bad);
+}
+
+/* Of a port of two devices: which they are, and which one is active. */
+static json_t *members_json(const struct hearthd *h)
+{
+    const char *device[CONF_DEVICES_MAX];
+    const uint32_t count = conf_devices(&h->conf->port, device);
+    json_t *out = json_array();
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct port *m = h->member[i];
+        const bool is_active = m && (!h->is_pair || port_pair_is_active(h->port, i));
+        char mac[18];
+
+        if (!m) {
+            json_array_append_new(out,
+                                  json_pack("{s:s, s:s, s:s, s:b}", "device", device[i], "link",
+                                            "missing", "why", h->member_error[i], "active", 0));
+            continue;
+        }
+        mac_text(m->caps.mac, mac);
+        json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:b, s:b}",
+                                             "device", m->caps.name, "driver", m->caps.driver,
+                                             "mac", mac, "link", link_text(&m->link), "mbps",
+                                             (int)m->link.speed_mbps, "mtu", (int)m->caps.mtu,
+                                             "link_downs", (json_int_t)m->link.downs, "restarts",
+                                             (json_int_t)m->link.restarts, "interrupts_silent",
+                                             (int)m->link.is_silent, "active", (int)is_active));
+        if (h->is_pair && h->conf->port.mode == CONF_PORT_LACP)
+            json_object_set_new(json_array_get(out, i), "lacp",
+                                lacp_json(port_pair_partner(h->port, i)));
+    }
+    return out;
+}
+
 static json_t *port_json(const struct hearthd *h)
 {
     const struct port_caps *c = &h->port->caps;
     const struct port_link *link = &h->port->link;
     char mac[18], in[EXPORT_CSUMS_BYTES], out[EXPORT_CSUMS_BYTES];
 
-    snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
-             c->mac[3], c->mac[4], c->mac[5]);
-    return json_pack(
+    mac_text(c->mac, mac);
+    json_t *json = json_pack(
         "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:b, s:s, s:s, s:b, s:b, s:b, s:s, s:i, "
         "s:I, "
         "s:I, s:I, s:b, s:b}",
@@ -48,12 +102,18 @@ static json_t *port_json(const struct hearthd *h)
         "tx_checksum", (int)c->has_tx_csum, "checksums_in", export_csums(c->rx_csum, in),
         "checksums_out", export_csums(c->tx_csum, out), "tso", (int)c->has_tso, "rx_wait",
         (int)(c->has_rx_wait && !link->is_silent), "rpc_rules", (int)c->has_rpc_rules, "link",
-        link->is_released ? "released"
-        : link->is_up     ? "up"
-                          : "down",
-        "mbps", (int)link->speed_mbps, "link_downs", (json_int_t)link->downs, "restarts",
-        (json_int_t)link->restarts, "restarts_failed", (json_int_t)link->restarts_failed,
-        "interrupts_silent", (int)link->is_silent, "usable", (int)port_is_usable(h->port));
+        link_text(link), "mbps", (int)link->speed_mbps, "link_downs", (json_int_t)link->downs,
+        "restarts", (json_int_t)link->restarts, "restarts_failed",
+        (json_int_t)link->restarts_failed, "interrupts_silent", (int)link->is_silent, "usable",
+        (int)port_is_usable(h->port));
+    if (h->conf->port.devices_count > 0)
+        json_object_update_new(
+            json,
+            json_pack("{s:s, s:I, s:i, s:o}", "mode",
+                      h->conf->port.mode == CONF_PORT_LACP ? "lacp" : "failover", "switches",
+                      (json_int_t)(h->is_pair ? port_pair_switches(h->port) : 0), "failback_s",
+                      (int)h->conf->port.failback_s, "members", members_json(h)));
+    return json;
 }
 
 static uint32_t busy_conns(const struct core_gauges *g)
@@ -290,14 +350,15 @@ static json_t *port_stats_json(const struct hearthd *h, uint16_t queue)
     struct port_stats s = {0};
 
     port_stats(h->port, queue, &s);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                      "rx_frames", (json_int_t)s.rx_frames, "rx_bytes", (json_int_t)s.rx_bytes,
                      "tx_frames", (json_int_t)s.tx_frames, "tx_bytes", (json_int_t)s.tx_bytes,
                      "rx_missed", (json_int_t)s.rx_missed, "rx_truncated",
                      (json_int_t)s.rx_truncated, "spread_full", (json_int_t)s.spread_full,
                      "tx_full", (json_int_t)s.tx_full, "tx_large", (json_int_t)s.tx_large, "tx_cut",
                      (json_int_t)s.tx_cut, "errors_told", (json_int_t)s.errors_told, "errors_kept",
-                     (json_int_t)s.errors_kept, "rx_errors", (json_int_t)s.rx_errors);
+                     (json_int_t)s.errors_kept, "rx_errors", (json_int_t)s.rx_errors, "rx_standby",
+                     (json_int_t)s.rx_standby);
 }
 
 /* A core that is between rx and its disposition makes a torn sum; a few tries find it between
@@ -314,6 +375,25 @@ static struct counters settled_counters(const struct core *core)
 static void put_device_count(void *arg, const char *name, uint64_t value)
 {
     json_object_set_new(arg, name, number(value));
+}
+
+/* Of two devices, each has its own. */
+static json_t *device_json(const struct hearthd *h)
+{
+    json_t *out = json_object();
+
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++) {
+        json_t *counts = json_object();
+
+        if (h->member[i])
+            port_dpdk_xstats(h->member[i], put_device_count, counts);
+        if (h->is_pair)
+            json_object_set(out, h->member[i]->caps.name, counts);
+        else
+            json_object_update(out, counts);
+        json_decref(counts);
+    }
+    return out;
 }
 
 static void put_stage(void *arg, const char *name, const char *unit, const char *text,
@@ -355,10 +435,8 @@ json_t *export_stats(const struct hearthd *h)
                       "longest_lately_ns", (json_int_t)g.longest_lately_ns, "port",
                       port_stats_json(h, (uint16_t)i), "ledger", ledger_json(h->core[i].core)));
     }
-    json_t *device = json_object();
-    port_dpdk_xstats(h->port, put_device_count, device);
     return json_pack("{s:b, s:o, s:I, s:o, s:o}", "ok", 1, "counters", sum, "unaccounted",
-                     (json_int_t)unaccounted, "cores", cores, "device", device);
+                     (json_int_t)unaccounted, "cores", cores, "device", device_json(h));
 }
 
 /* ---- OpenMetrics ---- */
@@ -488,6 +566,25 @@ static void print_count(FILE *out, const char *name, const char *text, uint64_t 
             name, text, name, (unsigned long long)value);
 }
 
+static void print_members(const struct hearthd *h, FILE *out)
+{
+    if (h->conf->port.devices_count == 0)
+        return;
+    fprintf(out,
+            "# TYPE hearth_port_member_up gauge\n"
+            "# HELP hearth_port_member_up the device of port.devices is there and has a link\n");
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++)
+        fprintf(out, "hearth_port_member_up{member=\"%u\"} %d\n", i,
+                h->member[i] && h->member[i]->link.is_up && !h->member[i]->link.is_released);
+    fprintf(out, "# TYPE hearth_port_member_active gauge\n"
+                 "# HELP hearth_port_member_active frames leave by it\n");
+    for (uint32_t i = 0; i < CONF_DEVICES_MAX; i++)
+        fprintf(out, "hearth_port_member_active{member=\"%u\"} %d\n", i,
+                h->member[i] && (!h->is_pair || port_pair_is_active(h->port, i)));
+    print_count(out, "port_switches", "times that another device became the active one",
+                h->is_pair ? port_pair_switches(h->port) : 0);
+}
+
 /* Sums over the cores' queues: what one of them lost the port has lost. */
 static void print_port(const struct hearthd *h, FILE *out)
 {
@@ -499,6 +596,7 @@ static void print_port(const struct hearthd *h, FILE *out)
 
         port_stats(h->port, (uint16_t)i, &s);
         sum.rx_missed += s.rx_missed;
+        sum.rx_standby += s.rx_standby;
         sum.rx_errors += s.rx_errors;
         sum.rx_truncated += s.rx_truncated;
         sum.spread_full += s.spread_full;
@@ -515,6 +613,7 @@ static void print_port(const struct hearthd *h, FILE *out)
             "# HELP hearth_port_link_mbps speed of the link; 0: unknown\n"
             "hearth_port_link_mbps %u\n",
             port_is_usable(h->port), link->speed_mbps);
+    print_members(h, out);
     print_count(out, "port_link_downs", "times that the link was lost", link->downs);
     print_count(out, "port_restarts", "starts of the device after it was reset", link->restarts);
     print_count(out, "port_restarts_failed", "such starts that failed", link->restarts_failed);
@@ -522,6 +621,9 @@ static void print_port(const struct hearthd *h, FILE *out)
                 sum.rx_missed);
     print_count(out, "port_rx_errors", "frames that the device refused", sum.rx_errors);
     print_count(out, "port_rx_truncated", "frames above the MTU", sum.rx_truncated);
+    if (h->is_pair)
+        print_count(out, "port_rx_standby", "frames that the standby device heard as well",
+                    sum.rx_standby);
     print_count(out, "port_spread_full", "frames that another core had no room for",
                 sum.spread_full);
     print_count(out, "port_tx_full", "frames that the device did not take", sum.tx_full);

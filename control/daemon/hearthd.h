@@ -75,7 +75,11 @@ struct hearthd {
     struct privileges privileges;
     struct cgroup cgroup;
 
-    struct port *port;
+    struct port *port;                        /* what cores use: the one device, or a pair of two */
+    struct port *member[CONF_DEVICES_MAX];    /* the devices; NULL: it could not be had */
+    char member_error[CONF_DEVICES_MAX][256]; /* and why not */
+    bool is_pair;
+    const char *lacp_state[CONF_DEVICES_MAX]; /* as it was last told */
     struct loop_timer port_timer;
     struct watchdog watchdog;
     struct loop_timer watchdog_timer;
@@ -163,8 +167,11 @@ void hearthd_core_returned(struct hearthd *);
 
 /* ---- hearthd_port.c: the port while the cores use it ---- */
 
-/* Before there is a port: until its PF is up, if it has one here. -EINTR: a signal came. */
-int hearthd_port_await_pf(struct hearthd *);
+/* Opens the devices of the configuration, each when its PF is up, if it has one here; of two, one
+ * is enough. config: of each device what they have in common. -1: a sentence. */
+struct port_dpdk_config;
+int hearthd_port_open(struct hearthd *, const struct port_dpdk_config *config, char *error,
+                      size_t error_bytes);
 /* The multicast groups that its addresses want. 0 or -errno. */
 int hearthd_port_join(struct hearthd *);
 /* Says which cores are far from the card. */

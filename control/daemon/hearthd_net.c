@@ -90,7 +90,7 @@ int hearthd_net_configure(struct hearthd *h, char *error, size_t error_bytes)
             return -1;
         h->net.address_count = i + 1;
     }
-    len = snprintf(error, error_bytes, "port.device %s: ", p->device);
+    len = snprintf(error, error_bytes, "port.device %s: ", h->port->caps.name);
     if (!net_mtu_fits(&h->net, error + len, error_bytes - (size_t)len))
         return -1;
     if (h->conf->cluster && h->net.mtu < NET_MTU6_MIN) {

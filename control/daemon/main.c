@@ -137,12 +137,15 @@ static int start_eal(struct hearthd *h, struct fault *f)
         .huge = c->huge == CONF_ON    ? EAL_HUGE_ON
                 : c->huge == CONF_OFF ? EAL_HUGE_OFF
                                       : EAL_HUGE_AUTO,
-        .use_pci = port_dpdk_wants_pci(c->port.device),
-        .use_memif = strncmp(c->port.device, "net_memif", strlen("net_memif")) == 0,
     };
+    const char *device[CONF_DEVICES_MAX];
     struct eal_report report = {0};
     char name[80];
 
+    for (uint32_t i = conf_devices(&c->port, device); i-- > 0;) {
+        config.use_pci |= port_dpdk_wants_pci(device[i]);
+        config.use_memif |= strncmp(device[i], "net_memif", strlen("net_memif")) == 0;
+    }
     snprintf(name, sizeof(name), "hearth-%s", c->node);
     config.name = name;
     memcpy(config.core_cpu, c->cores, c->cores_count * sizeof(c->cores[0]));
@@ -207,7 +210,6 @@ static int start_port(struct hearthd *h, struct fault *f)
 {
     const struct conf_port *p = &h->conf->port;
     const struct port_dpdk_config config = {
-        .device = p->device,
         .queues = (uint16_t)h->conf->cores_count,
         .rpc_port = h->conf->cluster ? h->conf->cluster->port : 0,
         .own_first = EGRESS_PORT_FIRST,
@@ -224,13 +226,7 @@ static int start_port(struct hearthd *h, struct fault *f)
     const struct port_caps *caps;
     char csums_in[EXPORT_CSUMS_BYTES], csums_out[EXPORT_CSUMS_BYTES];
 
-    if (hearthd_port_await_pf(h)) {
-        snprintf(f->text, sizeof(f->text), "port.device %s: told to stop before its PF was up",
-                 p->device);
-        return -1;
-    }
-    h->port = port_dpdk_create(&config, f->text, sizeof(f->text));
-    if (!h->port)
+    if (hearthd_port_open(h, &config, f->text, sizeof(f->text)))
         return -1;
     caps = &h->port->caps;
     if (hearthd_net_configure(h, f->text, sizeof(f->text)))
@@ -238,7 +234,7 @@ static int start_port(struct hearthd *h, struct fault *f)
     hearthd_port_advise(h);
     if (hearthd_port_join(h)) {
         snprintf(f->text, sizeof(f->text),
-                 "port.device %s: it can hear no multicast, which IPv6 needs", p->device);
+                 "port.device %s: it can hear no multicast, which IPv6 needs", caps->name);
         return -1;
     }
     log_line("start",

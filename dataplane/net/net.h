@@ -146,8 +146,8 @@ void net_end_large(struct net *, size_t l4_bytes, uint16_t gso_size);
  * is due. */
 bool net_resolve(struct net *, const uint8_t ip[16], uint64_t now_ns);
 
-/* Asks for the gateways' MACs and announces our own addresses (gratuitous ARP, unsolicited NA), by
- * the MAC that the port has now: at start, and when the port's epoch grows. */
+/* Asks for the gateways' MACs and announces our own addresses and the host's (gratuitous ARP,
+ * unsolicited NA), by the MAC that the port has now: at start, and when the port's epoch grows. */
 void net_announce(struct net *, uint64_t now_ns);
 
 enum { NET_GROUPS_MAX = NET_ADDRESSES_MAX + EXCEPTION_ADDRESSES_MAX + 2 };

@@ -191,17 +191,26 @@ void net_end_large(struct net *net, size_t l4_bytes, uint16_t gso_size)
     link_end(net, f, header_bytes + l4_bytes);
 }
 
+static void announce(struct net *net, const uint8_t ip[16])
+{
+    if (ip_is_ip4(ip))
+        arp_announce(net, ip);
+    else
+        nd_announce(net, ip);
+}
+
 void net_announce(struct net *net, uint64_t now_ns)
 {
+    const struct exception *e = &net->config.exception;
     uint8_t mac[6];
 
     net_set_mac(net, net->tx->port->caps.mac);
-    for (uint32_t i = 0; i < net->address_count; i++) {
-        if (ip_is_ip4(net->address[i].ip))
-            arp_announce(net, net->address[i].ip);
-        else
-            nd_announce(net, net->address[i].ip);
-    }
+    for (uint32_t i = 0; i < net->address_count; i++)
+        announce(net, net->address[i].ip);
+    /* The host's kernel does not say by itself that its tap has another MAC. */
+    for (uint32_t i = 0; i < e->address_count; i++)
+        if (!net_is_local(net, e->address[i].ip))
+            announce(net, e->address[i].ip);
     if (!ip_is_zero(net->config.gateway4))
         resolve(net, net->config.gateway4, now_ns, mac);
     if (!ip_is_zero(net->config.gateway6))

@@ -8,10 +8,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 from client import Client, Load, make_certificates, narrow_link
-from machine import PAUSE, ROOT
+from machine import HERE, PAUSE, ROOT
 
 VFS = ("0000:01:10.0", "0000:01:10.2", "0000:01:10.4")
 VLAN = 100
@@ -39,14 +40,16 @@ class Bench:
         make_certificates(machine.ctl)
         for script in ("examples/hello", "tests/metal/big"):
             shutil.copytree(os.path.join(ROOT, script), os.path.join(machine.ctl, os.path.basename(script)), dirs_exist_ok=True)
+        shutil.copy(os.path.join(HERE, "kept.py"), machine.ctl)
         self.ca = f"{machine.ctl}/ca.pem"
         self.client = Client(self.ca)
         self.ask, self.download = self.client.ask, self.client.download
 
     def configure(self, device, net=0, host=2, node="m1", cores="1", port="", memory_mb=384, extra=""):
         """What launch, start and await_ready (guest.sh) take: host of net N is 10.99.N.host and fd99:N::host. port: more of `port:`."""
+        devices = f'device: "{device}"' if isinstance(device, str) else f"devices: {json.dumps(device)}"
         self.machine.put(f"{node}.yaml", f"""node: {node}
-port: {{device: "{device}", addresses: [10.99.{net}.{host}/24, "fd99:{net}::{host}/64"]{port and ", " + port}}}
+port: {{{devices}, addresses: [10.99.{net}.{host}/24, "fd99:{net}::{host}/64"]{port and ", " + port}}}
 cores: [{cores}]
 memory_mb: {memory_mb}
 listen: {{https: 443}}
@@ -401,3 +404,246 @@ jumbo("igb", "0000:01:00.0", 0)
 whole_card("e1000e", "0000:02:00.0", 1, has_jumbo=True)
 whole_card("virtio", "0000:03:00.0", 2)
 whole_card("vmxnet3", "0000:04:00.0", 3, has_jumbo=True)
+
+
+# ---- two devices for one address -----------------------------------------------------------------------------------
+
+FUNCTIONS = ("0000:01:00.0", "0000:02:00.0")  # igb and e1000e
+ALIKE = ("0000:01:00.0", "0000:05:00.0")  # two igb
+
+
+def members(bench):
+    return bench.status()["port"]["members"]
+
+
+def active(bench):
+    return [member["active"] for member in members(bench)]
+
+
+@check("failover", "hearthd starts on two whole cards of different kinds, two cores")
+def _(bench):
+    for command in ("ip addr flush dev m0", "ip addr flush dev m1", "ip addr flush dev m4", "ip link add both type bridge", "ip link set m0 master both",
+                    "ip link set m1 master both", "ip link set m4 master both", "ip link set both up", "ip addr add 10.99.0.1/24 dev both", "ip addr add fd99:0::1/64 dev both nodad"):
+        subprocess.run(command.split(), check=True)
+    bench.guest(" && ".join(f"give {function} vfio-pci" for function in FUNCTIONS))
+    bench.start(list(FUNCTIONS), cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
+    until(lambda: active(bench) == [True, False], "the first to be active")
+    status = bench.status()["port"]
+    assert status["driver"] == "net_e1000_igb+net_e1000_em" and not status["rss"], status
+    return f"checksums {status['checksums_in']} in, {status['checksums_out']} out"
+
+
+@check("failover", "HTTPS over IPv4, and over IPv6")
+def _(bench):
+    bench.ask("10.99.0.2")
+    bench.ask("fd99:0::2")
+
+
+@check("failover", "each cable is pulled in turn: a kept connection goes on over the second card, and over the first again")
+def _(bench):
+    said = []
+    for net, was, then in ((0, [True, False], [False, True]), (1, [False, True], [True, False])):
+        assert active(bench) == was
+        kept = subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "10"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        bench.machine.monitor(f"set_link n{net} off")
+        try:
+            until(lambda: active(bench) == then, "the other to be active")
+            out = kept.communicate(timeout=60)[0]
+        finally:
+            bench.machine.monitor(f"set_link n{net} on")
+        assert kept.returncode == 0, out
+        said.append(out.strip())
+        until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
+    return "; ".join(said)
+
+
+@check("failover", "every frame is accounted for")
+def _(bench):
+    bench.ask("10.99.0.2")
+    log = bench.log()
+    assert "why=link-lost" in log, log
+    return bench.account()
+
+
+@check("failover", "the doctor has nothing against two cards")
+def _(bench):
+    assert bench.doctor()["devices"][0] == "good", bench.doctor()["devices"]
+    bench.guest("stop_all")
+
+
+def pf(bench):
+    """What the guest calls the first card: of two igb it is not always eth0."""
+    return until(lambda: bench.guest(f"ls /sys/bus/pci/devices/{FUNCTIONS[0]}/net 2>/dev/null || true").strip(), "the card's interface")
+
+
+@check("failover", "a VF and another card: the VF's PF goes down and up, then the other's cable is pulled: the VF, started anew meanwhile, takes over")
+def _(bench):
+    bench.guest(f"give {FUNCTIONS[0]} igb")
+    name = pf(bench)
+    bench.guest(f"ip link set {name} up && $TREE/tools/vfs {name} 1", patience=120)
+    bench.start([VFS[0], FUNCTIONS[1]], cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
+    until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
+    said = []
+    for commands, then in (((f"ip link set {name} down", f"ip link set {name} up"), [False, True]), (("set_link n1 off", "set_link n1 on"), [True, False])):
+        run = bench.guest if commands[0].startswith("ip") else bench.machine.monitor
+        kept = subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "10"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        run(commands[0])
+        try:
+            until(lambda: active(bench) == then, "the other to be active")
+            out = kept.communicate(timeout=60)[0]
+        finally:
+            run(commands[1])
+        assert kept.returncode == 0, out
+        said.append(out.strip())
+        until(lambda: all(member["link"] == "up" for member in members(bench)), "both links")
+        if then == [False, True]:
+            until(lambda: members(bench)[0]["restarts"] == 1, "the VF to be started anew")
+    bench.account()
+    return "; ".join(said)
+
+
+@check("failover", "a VF whose PF is down at the start: the node starts without it, and says so")
+def _(bench):
+    name = pf(bench)
+    bench.guest(f"stop_all; ip link set {name} down")
+    bench.guest("launch m1; await_ready m1 && deploy m1", patience=START_SECONDS_MAX)
+    first, second = members(bench)
+    assert first["link"] == "missing" and f"its PF is down: ip link set {name} up" in first["why"] and second["active"], (first, second)
+    bench.ask("10.99.0.2")
+    bench.guest(f"stop_all; ip link set {name} up; $TREE/tools/vfs {name} 0")
+
+
+@check("failover", "mode lacp on the two cards: LACP's frames and the first card's address reach both, and both send")
+def _(bench):
+    bench.guest(f"give {FUNCTIONS[0]} vfio-pci")
+    switch = subprocess.Popen([sys.executable, os.path.join(HERE, "lacp_partner.py"), "m0", "m1"])
+    try:
+        bench.start(list(FUNCTIONS), cores="1, 1", port="mode: lacp", memory_mb=512)
+        until(lambda: lacp_states(bench) == ["distributing"] * 2, "both to distribute")
+        first, second = members(bench)
+        assert bench.status()["port"]["mac"] == first["mac"] != second["mac"]
+        for tap in ("m0", "m1"):  # what is sent to the node takes that cable; what it sends, the one of its flow
+            subprocess.run(f"bridge fdb replace {first['mac']} dev {tap} master static".split(), check=True)
+            for _ in range(12):
+                bench.ask("10.99.0.2")
+        said = json.loads(bench.guest("ctl m1 stats --json"))["device"]
+        sent = [said[function]["tx_good_packets"] for function in FUNCTIONS]
+        heard = [said[function]["rx_good_packets"] for function in FUNCTIONS]
+        assert min(sent) > 20 and min(heard) > 20, (sent, heard)
+        bench.account()
+    finally:
+        switch.kill()
+        switch.wait()
+    bench.guest("stop_all")
+    return f"frames out {sent[0]} and {sent[1]}, in {heard[0]} and {heard[1]}"
+
+
+@check("failover", "two cards alike spread by themselves: twelve connections, over both cores, find theirs again by the other card")
+def _(bench):
+    bench.guest(" && ".join(f"give {function} vfio-pci" for function in ALIKE))
+    bench.start(list(ALIKE), cores="1, 1", port="mode: failover, failback_s: 0", memory_mb=512)
+    until(lambda: all(member["link"] == "up" for member in members(bench)) and active(bench) == [True, False], "both links, and the first active")
+    assert bench.status()["port"]["rss"]
+    kept = [subprocess.Popen([sys.executable, os.path.join(HERE, "kept.py"), bench.ca, "10.99.0.2", "15"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True) for _ in range(12)]
+
+    def conns():
+        return [core["conns"] for core in bench.status()["cores"]]
+    until(lambda: sum(conns()) == len(kept), "all connections")
+    over = conns()
+    bench.machine.monitor("set_link n0 off")
+    try:
+        until(lambda: active(bench) == [False, True], "the other to be active")
+        said = [process.communicate(timeout=60)[0].strip() for process in kept]
+    finally:
+        bench.machine.monitor("set_link n0 on")
+    assert min(over) > 0 and not any(process.returncode for process in kept), (over, said)
+    bench.account()
+    bench.guest("stop_all")
+    return f"{over[0]} and {over[1]}; the last: {said[-1]}"
+
+
+@check("failover", "the network is as it was")
+def _(bench):
+    for command in ("ip link del both", "ip addr add 10.99.0.1/24 dev m0", "ip addr add fd99:0::1/64 dev m0 nodad", "ip addr add 10.99.1.1/24 dev m1",
+                    "ip addr add fd99:1::1/64 dev m1 nodad", "ip addr add 10.99.4.1/24 dev m4", "ip addr add fd99:4::1/64 dev m4 nodad"):
+        subprocess.run(command.split(), check=True)
+
+
+# The switch is the guest's kernel: its bonding driver, over two veth pairs, in a namespace.
+SWITCH = """modprobe bonding max_bonds=0 && modprobe veth && ip netns add sw
+for i in 0 1; do
+    ip link add l$i type veth peer name s$i netns sw
+    ip link set l$i up
+    ip netns exec sw ethtool -K s$i tx off rx off tso off gso off gro off sg off >/dev/null 2>&1
+    ethtool -K l$i gro off >/dev/null 2>&1
+done
+ip -n sw link set lo up
+ip -n sw link add bond0 type bond mode 802.3ad lacp_rate fast miimon 100 xmit_hash_policy layer3+4 ad_actor_system 02:00:00:00:99:01
+for i in 0 1; do ip -n sw link set s$i master bond0; done
+ip -n sw link set bond0 up
+ip -n sw addr add 10.99.70.1/24 dev bond0
+ip -n sw addr add fd99:70::1/64 dev bond0 nodad
+"""
+IN_SWITCH = "ip netns exec sw"
+
+
+def kept(bench, seconds, meanwhile):
+    return bench.guest(f"{IN_SWITCH} python3 /run/ctl/kept.py /run/ctl/ca.pem 10.99.70.2 {seconds} >/tmp/kept 2>&1 & kept=$!; sleep 2; {meanwhile}; "
+                       "wait $kept; rc=$?; cat /tmp/kept; exit $rc", patience=120).strip()
+
+
+def lacp_states(bench):
+    return [member["lacp"]["state"] for member in members(bench)]
+
+
+@check("lacp", "hearthd and Linux's bonding driver take two links for one, within seconds")
+def _(bench):
+    bench.guest(SWITCH)
+    bench.start(["net_af_packet0,iface=l0", "net_af_packet1,iface=l1"], net=70, cores="1, 1", port="mode: lacp", memory_mb=512)
+    until(lambda: lacp_states(bench) == ["distributing"] * 2, "both to distribute")
+    said = bench.guest(f"{IN_SWITCH} cat /proc/net/bonding/bond0")
+    mac = bench.status()["port"]["mac"]
+    assert f"Partner Mac Address: {mac}" in said and "Number of ports: 2" in said, said
+    assert members(bench)[1]["lacp"]["partner"] == "02:00:00:00:99:01"
+    assert bench.doctor()["lacp"][:2] == ("good", "net_af_packet1,iface=l1: with 02:00:00:00:99:01"), bench.doctor()["lacp"]
+
+
+@check("lacp", "HTTPS over IPv4 and IPv6, and 24 connections over both links, each way")
+def _(bench):
+    bench.guest(f"{IN_SWITCH} bash -c '. /run/ctl/lib; for i in $(seq 12); do ask 10.99.70.2 && ask [fd99:70::2]; done'", patience=120)
+    sent = [int(bench.guest(f"cat /sys/class/net/l{i}/statistics/tx_packets")) for i in (0, 1)]
+    heard = [int(bench.guest(f"cat /sys/class/net/l{i}/statistics/rx_packets")) for i in (0, 1)]
+    assert min(sent) > 20 and min(heard) > 20, (sent, heard)
+    return f"frames out {sent[0]} and {sent[1]}, in {heard[0]} and {heard[1]}"
+
+
+@check("lacp", "a cable is pulled: a kept connection goes on over the other link; and back")
+def _(bench):
+    said = []
+    for i in (0, 1):
+        said.append(kept(bench, 6, f"ip -n sw link set s{i} down"))
+        assert lacp_states(bench)[i] == "no link", lacp_states(bench)
+        bench.guest(f"ip -n sw link set s{i} up")
+        until(lambda: lacp_states(bench) == ["distributing"] * 2, "both to distribute again")
+    return "; ".join(said)
+
+
+@check("lacp", "the switch falls silent with its light on: out after 3 s; without any partner one link goes on alone")
+def _(bench):
+    bench.guest("ip -n sw link set s1 nomaster; ip -n sw link set s1 up")
+    until(lambda: lacp_states(bench) == ["distributing", "no partner"], "the second to have no partner")
+    assert active(bench) == [True, False]
+    bench.guest("ip -n sw link set s0 nomaster; ip -n sw link set s0 up; ip -n sw link set bond0 down")
+    until(lambda: lacp_states(bench) == ["no partner"] * 2, "the first to have none either")
+    assert sum(active(bench)) == 1 and bench.status()["ready"]
+    bench.guest(f"ip -n sw addr add 10.99.70.1/24 dev s{active(bench).index(True)}")
+    state, found, advice = bench.doctor()["lacp"]
+    assert state == "bad" and "does not speak LACP" in found and "failover" in advice, (state, found, advice)
+    bench.guest(f"{IN_SWITCH} bash -c '. /run/ctl/lib; ask 10.99.70.2'")
+    log = bench.log()
+    bench.account()
+    bench.guest("stop_all; ip netns del sw")
+    assert "why=lacp" in log and 'lacp="no partner"' in log, log

@@ -24,7 +24,7 @@ BOOT_SECONDS_MAX = 300
 PAUSE = 0.02  # between two looks for something that another process does
 
 # Each on a root port of its own and behind the tap mN: the kernel's net N is 10.99.N.0/24 and fd99:N::/64, here .1.
-CARDS = ("igb", "e1000e", "virtio-net-pci", "vmxnet3")
+CARDS = ("igb", "e1000e", "virtio-net-pci", "vmxnet3", "igb")
 EXTRA = {"virtio-net-pci": ",disable-legacy=on,iommu_platform=on,mq=on,vectors=6"}
 QUEUES = {"virtio-net-pci": 2}
 

@@ -12,9 +12,18 @@
 
 #include "drivers/port_dpdk_impl.h"
 
-enum { PORT_ID = 3 };
+enum { PORT_ID = 3, SECOND_ID = 4 };
+
+/* What the second card says of its RSS. */
+struct hash {
+    uint16_t queue_of_last;
+    uint64_t fields;
+    uint8_t key;
+    bool is_mute;
+};
 
 static struct device {
+    struct hash hash;
     uint16_t mtu, descriptors_max;
     struct rte_eth_conf asked;
     uint8_t families;
@@ -65,6 +74,28 @@ int rte_eth_tx_queue_setup(uint16_t port_id, uint16_t queue, uint16_t descriptor
                            const struct rte_eth_txconf *conf)
 {
     assert_int_equal(descriptors, port.base.caps.tx_descriptors);
+    return 0;
+}
+
+int rte_eth_dev_rss_hash_conf_get(uint16_t port_id, struct rte_eth_rss_conf *rss)
+{
+    bool is_second = port_id == SECOND_ID;
+
+    rss->rss_hf = is_second ? device.hash.fields : RTE_ETH_RSS_TCP;
+    memset(rss->rss_key, is_second ? device.hash.key : 7, 40);
+    return 0;
+}
+
+int rte_eth_dev_rss_reta_query(uint16_t port_id, struct rte_eth_rss_reta_entry64 *map,
+                               uint16_t size)
+{
+    for (uint16_t i = 0; i < size; i++)
+        map[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = i % 2;
+    if (port_id == SECOND_ID && device.hash.is_mute)
+        return -ENOTSUP;
+    if (port_id == SECOND_ID)
+        map[(size - 1) / RTE_ETH_RETA_GROUP_SIZE].reta[RTE_ETH_RETA_GROUP_SIZE - 1] =
+            device.hash.queue_of_last;
     return 0;
 }
 
@@ -254,6 +285,68 @@ static void rules_are_for_the_families_that_are_configured(void **state)
     assert_int_equal(device.families, FLOW_IP4);
 }
 
+/* Two cards that a flow must come to the same core by; what the second has otherwise. */
+static void cards_that_spread_alike_do_so_themselves_others_are_hashed_again(void **state)
+{
+    static const struct {
+        const char *what;
+        bool is_alike;
+        const char *driver;
+        uint16_t reta_size, queue_of_last; /* of the map */
+        uint64_t hashed;
+        uint8_t key;
+        bool is_mute; /* does not tell */
+    } rows[] = {
+        {"the same card", true, "net_ice", 128, 1, RTE_ETH_RSS_TCP, 7},
+        {"of another driver", false, "net_ixgbe", 128, 1, RTE_ETH_RSS_TCP, 7},
+        {"with a larger map", false, "net_ice", 512, 1, RTE_ETH_RSS_TCP, 7},
+        {"with another map", false, "net_ice", 128, 0, RTE_ETH_RSS_TCP, 7},
+        {"that hashes other fields", false, "net_ice", 128, 1, RTE_ETH_RSS_IP, 7},
+        {"by another key", false, "net_ice", 128, 1, RTE_ETH_RSS_TCP, 8},
+        {"that does not tell", false, "net_ice", 128, 1, RTE_ETH_RSS_TCP, 7, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static struct port_dpdk first;
+        plan("0000:03:00.0", 0, 0);
+        port.lanes = 2;
+        port.info.flow_type_rss_offloads = RTE_ETH_RSS_TCP;
+        port.info.reta_size = 128;
+        port_dpdk_plan(&port, "0000:03:00.0", "");
+        snprintf(port.base.caps.driver, sizeof(port.base.caps.driver), "net_ice");
+        port.base.caps.has_rpc_rules = true;
+        first = port;
+        port.port_id = SECOND_ID;
+        port.info.reta_size = rows[i].reta_size;
+        snprintf(port.base.caps.driver, sizeof(port.base.caps.driver), "%s", rows[i].driver);
+        device.hash =
+            (struct hash){rows[i].queue_of_last, rows[i].hashed, rows[i].key, rows[i].is_mute};
+        port_dpdk_agree(&first.base, &port.base);
+        if (port.base.caps.has_rss != rows[i].is_alike)
+            fail_msg("%s", rows[i].what);
+        assert_int_equal(first.base.caps.has_rss, rows[i].is_alike);
+        assert_int_equal(first.base.caps.has_rpc_rules, rows[i].is_alike);
+        assert_int_equal(first.hand_over, rows[i].is_alike ? HAND_OVER_DETOURS : HAND_OVER_ALL);
+        assert_int_equal(port.hand_over, first.hand_over);
+        port.port_id = PORT_ID;
+        port.spread.rpc_port = 4433;
+        device.rules = 0;
+        start(); /* each core reads a queue of it all the same */
+        assert_int_equal(device.asked.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+        assert_int_equal(device.rules, rows[i].is_alike);
+    }
+}
+
+static void of_a_single_core_nothing_is_spread(void **state)
+{
+    static struct port_dpdk first;
+
+    plan("0000:03:00.0", 0, 0);
+    first = port;
+    port_dpdk_agree(&first.base, &port.base);
+    assert_int_equal(port.hand_over, HAND_OVER_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +355,8 @@ int main(void)
         cmocka_unit_test(a_frame_fits_into_a_buffer_in_whatever_unit_the_card_counts),
         cmocka_unit_test(descriptors_are_as_near_as_the_device_can),
         cmocka_unit_test(rules_are_for_the_families_that_are_configured),
+        cmocka_unit_test(cards_that_spread_alike_do_so_themselves_others_are_hashed_again),
+        cmocka_unit_test(of_a_single_core_nothing_is_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

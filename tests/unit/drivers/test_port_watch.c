@@ -42,6 +42,12 @@ int rte_eth_link_get_nowait(uint16_t port_id, struct rte_eth_link *link)
     return 0;
 }
 
+bool port_dpdk_netdev_is_running(int fd, const char *iface)
+{
+    assert_string_equal(iface, "eth1");
+    return device.is_up;
+}
+
 int rte_eth_xstats_get_names(uint16_t port_id, struct rte_eth_xstat_name *name, unsigned int size)
 {
     static const char *const names[] = {"rx_good_packets", "rx_crc_errors", "tx_pause"};
@@ -197,6 +203,21 @@ static void a_link_is_told_and_announced_each_time_it_comes_up(void **state)
     /* A physical function has forgotten nothing, and a restart would take its link down. */
     assert_int_equal(next_news(20 * SECOND_NS), PORT_NO_NEWS);
     assert_int_equal(device.restarts, 0);
+}
+
+static void the_link_of_a_kernels_interface_is_its_carrier(void **state)
+{
+    assert_int_equal(open_port("net_af_packet", true), 0);
+    port.is_pci = port.base.caps.has_link = false;
+    snprintf(port.iface, sizeof(port.iface), "eth1");
+    assert_int_equal(look(), PORT_LINK_UP);
+    device.is_up = false;
+    assert_int_equal(look(), PORT_LINK_DOWN);
+    assert_int_equal(port.base.link.downs, 1);
+    assert_true(port_is_usable(&port.base)); /* alone, it is believed to work */
+    device.is_up = true;
+    assert_int_equal(look(), PORT_LINK_UP);
+    assert_int_equal(port.base.link.speed_mbps, 0);
 }
 
 static void a_vf_starts_anew_when_its_link_is_back(void **state)
@@ -381,6 +402,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_is_told_and_announced_each_time_it_comes_up),
+        cmocka_unit_test(the_link_of_a_kernels_interface_is_its_carrier),
         cmocka_unit_test(a_vf_starts_anew_when_its_link_is_back),
         cmocka_unit_test(a_vf_whose_pf_is_down_is_not_up_whatever_it_says),
         cmocka_unit_test(a_vf_is_not_started_anew_while_its_pf_goes_down),

@@ -261,6 +261,41 @@ def home_key(t):
     shutil.copy(t.at("etc/hearth/site.key"), t.at("root/site.key"))
 
 
+
+OTHER = "0000:05:00.0"  # a card of its own
+
+
+def two_devices(second, more=lambda t: None):
+    """The VF of the first card, and that one."""
+    def change(t):
+        if second == "0000:03:10.2":
+            make_function(t, second, "vfio-pci", group=8)
+            t.link(f"{PCI}/{second}/physfn", f"../{PF}")
+        t.config(f'device: "{VF}"', f'devices: ["{VF}", "{second}"]')
+        more(t)
+    return change
+
+
+def speeds(first, second):
+    return lambda t: (t.write(f"sys/class/net/{NIC}/speed", f"{first}\n"), t.write("sys/class/net/eth9/speed", f"{second}\n"))
+
+
+def on_lacp(more):
+    """Two interfaces of the kernel."""
+    def change(t):
+        shutil.copytree(t.at("sys/class/net/eth9"), t.at("sys/class/net/eth8"))
+        t.config(f'device: "{VF}"', 'mode: lacp\n  devices: ["auto:eth9", "auto:eth8"]')
+        more(t)
+    return change
+
+
+def partners(*states):
+    """What hearthd would say of them."""
+    return lambda t: t.write("run/status.json", json.dumps({"port": {"members": [
+        {"device": device, "lacp": {"state": state, "partner": f"02:00:00:00:00:0{i + 1}", "key": 7}}
+        for i, (device, state) in enumerate(zip(("one", "two"), states))]}}))
+
+
 # What is wrong, what changes in the healthy machine, the check that must tell, its state, a part of what it found and of what mends it.
 SEEDS = [
     ("a kernel that is too old", lambda t: t.write("proc/sys/kernel/osrelease", "5.4.0\n"), "kernel", "bad", "5.4.0", "linux-image"),
@@ -317,6 +352,24 @@ SEEDS = [
     ("a VF whose link is off", lambda t: t.replace("run/ip-link.json", '"auto"', '"disable"'), "vf", "bad", "is off", f"ip link set {NIC} vf 0 state auto"),
     ("two tags", lambda t: (t.replace("run/ip-link.json", '"vlan": 0', '"vlan": 100'), t.config("  addresses", "  vlan: 100\n  addresses")), "vf", "bad",
      "VLAN 100", f"ip link set {NIC} vf 0 vlan 0"),
+    ("two functions of one PF", two_devices("0000:03:10.2"), "devices", "bad", f"both of {PF}", "another card"),
+    ("two ports of one card", two_devices("0000:03:00.1", lambda t: make_function(t, "0000:03:00.1", "vfio-pci", group=8)), "devices", "advice", "of one card",
+     "A card that fails"),
+    ("the second device is held by the kernel", two_devices(OTHER, lambda t: make_function(t, OTHER, "igb", group=8)), "function", "bad", f"{OTHER} is held",
+     f"echo {OTHER} > /sys/bus/pci/drivers"),
+    ("a VF of two devices whose link is always up", two_devices("auto:eth9", lambda t: t.replace("run/ip-link.json", '"auto"', '"enable"')), "vf", "bad",
+     f"function 0 of {NIC} is always up", f"ip link set {NIC} vf 0 state auto"),
+    ("the second device has no cable", two_devices("auto:eth9", lambda t: t.write("sys/class/net/eth9/carrier", "0\n")), "link", "bad", "eth9 has no carrier",
+     "ethtool eth9"),
+    ("an interface twice", lambda t: t.config(f'device: "{VF}"', 'devices: ["auto:eth9", "net_af_packet1,iface=eth9"]'), "devices", "bad", "both of eth9",
+     "two interfaces"),
+    ("two devices of different speed", two_devices("auto:eth9", speeds(25000, 10000)), "speeds", "advice", f"{NIC} has 25000 Mb/s, eth9 has 10000", "faster one"),
+    ("LACP over links of different speed", on_lacp(lambda t: (t.write("sys/class/net/eth9/speed", "1000\n"), t.write("sys/class/net/eth8/speed", "100\n"))),
+     "speeds", "bad", "eth8 has 100", "one speed"),
+    ("LACP over a virtual function", two_devices("auto:eth9", lambda t: t.config("devices:", "mode: lacp\n  devices:")), "lacp", "bad", f"{VF} is a virtual",
+     "failover"),
+    ("LACP without a partner", on_lacp(partners("distributing", "no partner")), "lacp", "bad", "two: the switch does not speak", "LAG with LACP"),
+    ("LACP with two partners", on_lacp(partners("distributing", "another partner")), "lacp", "bad", "02:00:00:00:00:02 key 7", "MLAG"),
     ("an interface that is not there", lambda t: t.config(VF, "auto:eth8"), "link", "bad", "no interface eth8", "ip -br link"),
     ("an interface that is down", on_interface(("sys/class/net/eth9/flags", "0x1002\n")), "link", "bad", "eth9 is down", "ip link set eth9 up"),
     ("an MTU above the PF's", large_mtu, "mtu", "bad", "port.mtu is 9000", f"ip link set {NIC} mtu 9000"),
@@ -345,6 +398,8 @@ SEEDS = [
 
 # Machines that are all right, though not the usual one.
 HEALTHY = [
+    ("two functions of two cards", two_devices(OTHER, lambda t: make_function(t, OTHER, "vfio-pci", group=8))),
+    ("two interfaces and LACP, and a switch that agrees", on_lacp(partners("distributing", "distributing"))),
     ("as docs/bare-metal.md says", lambda t: None),
     ("an interface of the kernel, and no IOMMU", lambda t: (on_interface()(t), t.take("sys/kernel/iommu_groups"))),
     ("mlx5, whose card the kernel has too", lambda t: make_function(t, VF, "mlx5_core", group=7)),
@@ -354,6 +409,7 @@ HEALTHY = [
     ("a drop-in that mends the unit", lambda t: (t.replace("etc/systemd/system/hearth.service", "Delegate=cpu memory pids\n", ""),
                                                  t.write("etc/systemd/system/hearth.service.d/own.conf", "[Service]\nDelegate=yes\n"))),
     ("a PF that tags, and a port that does not", lambda t: t.replace("run/ip-link.json", '"vlan": 0', '"vlan": 100')),
+    ("a VF alone whose link is always up", lambda t: t.replace("run/ip-link.json", '"auto"', '"enable"')),
     ("nobody has asked for the PF's VFs", lambda t: t.take("run/ip-link.json")),
     ("jumbo frames, and a PF that takes them", lambda t: (large_mtu(t), t.write(f"sys/class/net/{NIC}/mtu", "9000\n"))),
     ("one that shows nothing of itself", lambda t: [t.take(path) for path in ("sys/devices", "proc/irq", "proc/net", "etc/systemd")]),
@@ -392,6 +448,7 @@ def allowed_beside(description):
         "a core on a CPU that is not there": {"isolation", "numa"},
         "cores away from the card": set(),
         "a function that is not there": set(),
+        "two functions of one PF": {"vf"},
     }.get(description, set())
 
 

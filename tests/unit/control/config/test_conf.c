@@ -154,6 +154,33 @@ static char *print(const struct conf *c)
     return text;
 }
 
+static void a_port_has_one_device_or_two(void **state)
+{
+    const char *device[CONF_DEVICES_MAX];
+    struct conf *c = parse(small), *again;
+    char *text;
+
+    assert_non_null(c);
+    assert_int_equal(conf_devices(&c->port, device), 1);
+    assert_string_equal(device[0], "auto:eth1");
+    conf_free(c);
+    c = parse("node: n1\nport: {devices: [\"0000:03:02.0\", auto:eth1], addresses: [10.0.0.1/24],\n"
+              "  mode: lacp, failback_s: 0}\ncores: [1]\nlisten: {https: 0, http: 80}\n");
+    assert_non_null(c);
+    assert_int_equal(conf_devices(&c->port, device), 2);
+    assert_string_equal(device[0], "0000:03:02.0");
+    assert_string_equal(device[1], "auto:eth1");
+    assert_int_equal(c->port.mode, CONF_PORT_LACP);
+    assert_int_equal(c->port.failback_s, 0);
+    text = print(c);
+    again = parse(text);
+    assert_non_null(again);
+    assert_memory_equal(&c->port, &again->port, sizeof(c->port));
+    free(text);
+    conf_free(again);
+    conf_free(c);
+}
+
 static void what_is_printed_reads_back_equal(void **state)
 {
     static const char *const extras[] = {
@@ -230,6 +257,10 @@ static void the_example_is_good(void **state)
 /* A port of its own, in line 2. */
 #define PORT_OF(more)                                                                              \
     "node: n1\nport: {device: x, " more "}\ncores: [1]\nlisten: {https: 0, http: 80}\n"
+/* One with devices of its own. */
+#define TWO_OF(devices)                                                                            \
+    "node: n1\nport: {" devices ", addresses: [10.0.0.1/24]}\ncores: [1]\n"                        \
+    "listen: {https: 0, http: 80}\n"
 /* And a cluster: its members begin in line 13. */
 #define CLUSTER SMALL "cluster:\n  key: /n.key\n  secret: /c.secret\n  members:\n"
 #define N1      "    - {name: n1, address: 10.77.0.1, key: " KEY1 "}\n"
@@ -266,6 +297,23 @@ static void each_mistake_is_told_with_its_line(void **state)
         {"the operator's own socket for guests",
          SMALL "control: {accounts_socket: /run/hearth/ctl.sock}\n",
          "9: control.accounts_socket: it is the operator's own (ctl)\n"},
+        {"no device",
+         "node: n1\nport: {addresses: [10.0.0.1/24]}\ncores: [1]\nlisten: {https: 0, http: 80}\n",
+         "2: port.device: is missing\n"},
+        {"one device of two", TWO_OF("devices: [a]"),
+         "2: port.devices: names two, or give port.device\n"},
+        {"three devices", TWO_OF("devices: [a, b, c]"),
+         "2: port.devices: has 3 entries, at most 2 are possible\n"},
+        {"the same device twice", TWO_OF("devices: [a, a]"), "2: port.devices: both are a\n"},
+        {"one device and two", TWO_OF("device: a, devices: [b, c]"),
+         "2: port.devices: beside port.device; give the one or the other\n"},
+        {"two devices without an interface", TWO_OF("devices: [auto, \"auto:\"]"),
+         "2: port.devices[0]: name the interface, like auto:eth1\n"
+         "2: port.devices[1]: name the interface, like auto:eth1\n"},
+        {"a mode from nowhere", TWO_OF("devices: [a, b], mode: balance-rr"),
+         "2: port.mode: \"balance-rr\" is not one of failover, lacp\n"},
+        {"LACP of one device", TWO_OF("device: a, mode: lacp"),
+         "2: port.mode: lacp is of two, port.devices\n"},
         {"an MTU that no host takes", PORT_OF("addresses: [10.0.0.1/24], mtu: 575"),
          "2: port.mtu: 575 is out of range (576 to 9000, or 0: the device's)\n"},
         {"an MTU above jumbo frames", PORT_OF("addresses: [10.0.0.1/24], mtu: 9001"),
@@ -523,6 +571,7 @@ int main(void)
         cmocka_unit_test(the_socket_follows_the_run_directory),
         cmocka_unit_test(zero_that_is_said_is_not_a_default),
         cmocka_unit_test(the_mtu_is_the_devices_unless_it_is_said),
+        cmocka_unit_test(a_port_has_one_device_or_two),
         cmocka_unit_test(what_is_printed_reads_back_equal),
         cmocka_unit_test(the_example_is_good),
         cmocka_unit_test(each_mistake_is_told_with_its_line),

@@ -220,6 +220,28 @@ static void announcing_teaches_who_knows_us_and_asks_for_the_gateways(void **sta
     }
 }
 
+/* The kernel changes its tap's MAC with the port's, and does not say so. */
+static void announcing_speaks_for_the_host_too(void **state)
+{
+    static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x77};
+    struct exception *e = &a.net.config.exception;
+    uint8_t found[6];
+    bool ask;
+
+    e->address_count = 3;
+    assert_true(net_parse_address("10.0.0.11/24", &e->address[0]));
+    assert_true(net_parse_address("fd00::11/64", &e->address[1]));
+    e->address[2] = a.net.address[0]; /* shared: once */
+    for (int i = 0; i < 2; i++)
+        neighbour_learn(b.neighbours, e->address[i].ip, mac, NEIGHBOUR_ADD, 0);
+    net_announce(&a.net, 0);
+    assert_int_equal(carry(&a, &b, 0), 7);
+    for (int i = 0; i < 2; i++) {
+        assert_true(neighbour_find(b.neighbours, e->address[i].ip, 0, found, &ask));
+        assert_memory_equal(found, a.net.config.mac, 6);
+    }
+}
+
 /* A VF that was started anew may have another MAC: what it says from then on has that, and so has
  * the link-local address that was made of it. */
 static void announcing_takes_up_the_ports_mac(void **state)
@@ -572,6 +594,7 @@ int main(void)
         ROW(packets_off_the_link_go_to_the_gateway),
         ROW(without_a_gateway_there_is_no_way),
         ROW(announcing_teaches_who_knows_us_and_asks_for_the_gateways),
+        ROW(announcing_speaks_for_the_host_too),
         ROW(announcing_takes_up_the_ports_mac),
         ROW(the_groups_are_those_that_neighbours_ask),
         ROW(headers_are_complete_but_for_the_ports_checksums),
