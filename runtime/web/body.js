@@ -26,7 +26,7 @@ export function extract(init) {
         const { bytes, type } = formDataBytes(init);
         return { source: bytes, type };
     }
-    if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return { source: viewOf(init).slice(), type: null };
+    if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return { source: new Uint8Array(viewOf(init)), type: null };
     return { source: String(init), type: 'text/plain;charset=UTF-8' };
 }
 
