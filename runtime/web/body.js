@@ -1,6 +1,6 @@
 // Body (Fetch 5.2): what Request and Response have in common. A body stays what it was given as (a string, bytes,
 // the job's incoming bytes) until somebody asks for a stream.
-import { Blob, blobBytes, concat } from './blob.js';
+import { Blob, blobBytes, concat, freeBytes } from './blob.js';
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
 import { FormData, formDataBytes, parseMultipart } from './form_data.js';
 import { host } from './host.js';
@@ -10,6 +10,15 @@ import { URLSearchParams } from './url.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+const FREED_BYTES_MIN = 65536;
+const copies = new WeakSet(); // large bytes that one body has, and nobody else
+
+function copyOf(bytes) {
+    const copy = new Uint8Array(bytes);
+    if (copy.length >= FREED_BYTES_MIN) copies.add(copy);
+    return copy;
+}
 
 // BodyInit -> what is kept, and the content-type it implies (Fetch, "extract a body").
 export function extract(init) {
@@ -26,7 +35,7 @@ export function extract(init) {
         const { bytes, type } = formDataBytes(init);
         return { source: bytes, type };
     }
-    if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return { source: new Uint8Array(viewOf(init)), type: null };
+    if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return { source: copyOf(viewOf(init)), type: null };
     return { source: String(init), type: 'text/plain;charset=UTF-8' };
 }
 
@@ -52,7 +61,7 @@ async function drain(stream) {
     return concat(parts);
 }
 
-export let takeSource, cloneSource, setSource; // for Request, Response and the dispatcher
+export let takeSource, cloneSource, setSource, freeSource; // for Request, Response and the dispatcher
 
 export class Body {
     #source = null;
@@ -71,6 +80,7 @@ export class Body {
         };
         cloneSource = (body) => {
             body.#checkUsable();
+            if (body.#source instanceof Uint8Array) copies.delete(body.#source);
             if (body.#source === null || typeof body.#source === 'string' || body.#source instanceof Uint8Array)
                 return body.#source;
             const [mine, other] = streamOf(body.#source).tee();
@@ -78,6 +88,13 @@ export class Body {
             return other;
         };
         setSource = (body, source) => (body.#source = source);
+        // It has been sent.
+        freeSource = (body) => {
+            const bytes = body.#source;
+            if (!(bytes instanceof Uint8Array) || !copies.delete(bytes)) return;
+            body.#source = new Uint8Array(0);
+            freeBytes(bytes);
+        };
     }
 
     #checkUsable() {

@@ -1,6 +1,6 @@
 // From the worker's events to the script's handler, and from its answer back to the worker. The exports are the
 // functions that main.js hands over; see entry points in runtime/worker/web.h.
-import { takeSource } from './body.js';
+import { freeSource, takeSource } from './body.js';
 import { TextEncoder } from './encoding.js';
 import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
@@ -93,7 +93,7 @@ function answerWith(ref, response) {
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {
         const taken = host.respond(ref, status, fields, body);
-        if (taken >= 0) sendRest(ref, typeof body === 'string' ? encoder.encode(body) : body, taken);
+        if (taken >= 0) sendRest(ref, response, typeof body === 'string' ? encoder.encode(body) : body, taken);
         return;
     }
     if (host.respond(ref, status, fields, true) < 0) return discard(body);
@@ -120,8 +120,9 @@ async function sendAll(ref, bytes, at) {
     }
 }
 
-async function sendRest(ref, bytes, at) {
+async function sendRest(ref, response, bytes, at) {
     await sendAll(ref, bytes, at);
+    freeSource(response);
     host.end(ref);
     writing.delete(ref);
 }
