@@ -6,11 +6,16 @@
 #ifndef HEARTH_CORE_STATE_H
 #define HEARTH_CORE_STATE_H
 
+#include <assert.h>
+#include <stdalign.h>
+#include <stddef.h>
+
 #include "dataplane/base/age.h"
 #include "dataplane/base/chunk.h"
 #include "dataplane/base/counters.h"
 #include "dataplane/base/ledger.h"
 #include "dataplane/base/longest.h"
+#include "dataplane/base/moderation.h"
 #include "dataplane/base/request_id.h"
 #include "dataplane/base/timer.h"
 #include "dataplane/base/token_bucket.h"
@@ -108,8 +113,9 @@ struct core {
     char date[32]; /* IMF-fixdate of this second */
     uint64_t date_until_ns;
     int wake_fd;
-    _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline */
-    struct {
+    alignas(64) _Atomic uint64_t stop_at_ns; /* 0: running; else the drain's deadline. The control
+                                                thread's, read in each iteration */
+    alignas(64) struct {
         struct token_bucket bucket[2]; /* of who is afar, of neighbours */
         uint64_t look_ns;              /* at what the kernel sends */
         bool is_readable;
@@ -120,9 +126,13 @@ struct core {
     uint8_t scratch[CORE_SCRATCH_BYTES];
     uint8_t out[CORE_OUT_BYTES];
     struct ledger ledger;
+    struct moderation moderation; /* of the frames that wake it */
     struct core_gauges gauges;
     struct longest longest;
 };
+
+static_assert(offsetof(struct core, tap) == offsetof(struct core, stop_at_ns) + 64,
+              "the one word that another thread writes has a line of its own");
 
 /* Unique in this node, and not to be guessed (request_id.h). */
 uint64_t core_next_request_id(struct core *);

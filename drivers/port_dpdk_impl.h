@@ -75,6 +75,9 @@ struct lane {
     /* Written by others too: see port.h, "To sleep". */
     _Atomic uint32_t may_sleep __rte_cache_aligned;
 } __rte_cache_aligned;
+static_assert(offsetof(struct lane, may_sleep) % RTE_CACHE_LINE_SIZE == 0 &&
+                  sizeof(struct lane) == offsetof(struct lane, may_sleep) + RTE_CACHE_LINE_SIZE,
+              "the word that others write has a line of its own");
 
 enum watch_state {
     WATCH_RUNNING,

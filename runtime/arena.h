@@ -23,6 +23,7 @@
 #ifndef HEARTH_ARENA_H
 #define HEARTH_ARENA_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,9 @@ struct arena_shared {
     _Alignas(64) _Atomic uint32_t returns_head; /* written by the owner */
     _Alignas(64) uint32_t returns[];            /* as many as chunks */
 };
+static_assert(offsetof(struct arena_shared, returns_head) == 64 &&
+                  offsetof(struct arena_shared, returns) == 128,
+              "a line for each writer");
 
 /* Where an arena lies. */
 struct arena {

@@ -73,6 +73,13 @@ enum job_ring_result job_consumer_pop(struct job_consumer *c, struct job_slot *o
     return JOB_RING_OK;
 }
 
+const struct job_slot *job_consumer_peek(struct job_consumer *c)
+{
+    if (c->head == c->tail_seen)
+        c->tail_seen = atomic_load_explicit(&c->ring->tail, memory_order_acquire);
+    return c->head == c->tail_seen ? NULL : &c->ring->slot[c->head & (c->slots - 1)];
+}
+
 uint32_t job_consumer_waiting(const struct job_consumer *c)
 {
     return atomic_load_explicit(&c->ring->tail, memory_order_acquire) - c->head;

@@ -236,6 +236,10 @@ struct job_ring_shared {
     _Alignas(64) _Atomic uint32_t head; /* written by the consumer */
     _Alignas(64) struct job_slot slot[];
 };
+/* Two processes, on two CPUs: a line that both write would go to and fro with each slot. */
+static_assert(offsetof(struct job_ring_shared, head) == 64 &&
+                  offsetof(struct job_ring_shared, slot) == 128,
+              "a line for each writer");
 
 /* Whose code the process runs now: compiling, top level, a handler, a collection on its behalf.
  * hearthd reads it when the process is dead, to tell what may have killed it from what was beside
@@ -263,6 +267,7 @@ static inline uint64_t job_name(uint32_t lane, uint32_t index, uint32_t generati
 struct job_sleeper {
     _Alignas(64) _Atomic uint32_t asleep;
 };
+static_assert(sizeof(struct job_sleeper) == 64, "and those of two cores are not neighbours");
 
 /* ---- rings: one producer, one consumer; each end keeps its own book and reads only the other's
  * word ---- */
@@ -306,6 +311,10 @@ void job_producer_publish(struct job_producer *);
 /* Copies the next slot to *out: what is checked is what is used. */
 enum job_ring_result job_consumer_pop(struct job_consumer *, struct job_slot *out);
 
+/* The next slot, left where it is; NULL: there is none. For the cell, which trusts hearthd: hearthd
+ * copies before it looks. */
+const struct job_slot *job_consumer_peek(struct job_consumer *);
+
 /* How many slots the producer has published that were not popped. More than the ring has: it lies.
  * */
 uint32_t job_consumer_waiting(const struct job_consumer *);
@@ -338,6 +347,12 @@ struct job_region_header {
     struct job_sleeper runtime_asleep;             /* one for the process */
     struct job_sleeper core_asleep[JOB_LANES_MAX]; /* one per dp core */
 };
+
+static_assert(offsetof(struct job_region_header, executing) % 64 == 0 &&
+                  offsetof(struct job_region_header, runtime_asleep) % 64 == 0 &&
+                  offsetof(struct job_region_header, runtime_asleep) >=
+                      offsetof(struct job_region_header, executing) + 64,
+              "what the process writes at each slice is on no line of a core's");
 
 enum { JOB_REGION_MAGIC = 0x68726a31 };
 

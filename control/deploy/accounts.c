@@ -258,9 +258,10 @@ static struct account *make(struct accounts *a, const char *name)
     struct account *i = find_unused(a);
 
     if (!i) {
-        i = calloc(1, sizeof(*i));
+        i = aligned_alloc(alignof(struct account), sizeof(*i));
         if (!i)
             return NULL;
+        memset(i, 0, sizeof(*i));
         i->next = a->first;
         a->first = i;
     }

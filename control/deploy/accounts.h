@@ -37,6 +37,7 @@
 #define HEARTH_ACCOUNTS_H
 
 #include <jansson.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,9 +101,10 @@ struct account {
     char outbound[SCRIPT_ID_BYTES_MAX + 1]; /* an id; empty: none */
     uint32_t token_count;
     struct account_token token[ACCOUNT_TOKENS_MAX];
-    _Atomic uint32_t at_once; /* requests of its scripts that are under way here */
+    /* What the cores count begins a line of its own. */
+    alignas(64) _Atomic uint32_t at_once; /* requests of its scripts that are under way here */
     struct world_fetches fetches;
-    uint64_t log_second; /* in which log_lines came */
+    alignas(64) uint64_t log_second; /* in which log_lines came */
     uint32_t log_lines;
     uint64_t log_lines_over; /* that CEILING_LOG_LINES has cost */
     uint64_t heard_look;     /* of the supervisor, in which its cells said so much */

@@ -104,6 +104,7 @@
     E(hello_refused, "ClientHellos refused: they break a rule, or nothing is in common")           \
     E(hello_retried, "ClientHellos answered with a HelloRetryRequest")                             \
     E(hello_changed, "of these, refused: the second ClientHello is not the first")                 \
+    E(core_moderated, "sleeps of a core in which frames of a bulk transfer gathered")              \
     E(core_long_iterations, "iterations of a core that took more than 10 ms")                      \
     E(tls_handshakes, "TLS handshakes completed")                                                  \
     E(tls_resumed, "of these, by a session ticket")                                                \

@@ -22,6 +22,7 @@
     L(CORE_BURSTS_PER_ITERATION, 8, "receive bursts before the core looks at anything else")       \
     L(CORE_SLICE_US, 1000, "of an iteration for each kind of work; one piece is done always")      \
     L(CORE_SLICE_UNITS, 512, "pieces of work in a slice")                                          \
+    L(CORE_MODERATION_US, 150, "that frames of a bulk transfer may gather while a core sleeps")    \
     L(CORE_LONG_ITERATION_US, 10000, "an iteration that takes longer is counted")
 
 #define LIMITS_NET(L)                                                                              \

@@ -13,6 +13,7 @@
 #ifndef HEARTH_NOTE_H
 #define HEARTH_NOTE_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,11 +28,13 @@ struct note {
 };
 
 struct note_ring {
-    _Alignas(64) _Atomic uint32_t tail;
-    _Alignas(64) _Atomic uint32_t head;
+    _Alignas(64) _Atomic uint32_t tail; /* this and `dropped`: written by who puts */
     _Atomic uint64_t dropped;
-    struct note slot[NOTE_SLOTS];
+    _Alignas(64) _Atomic uint32_t head; /* written by who takes */
+    _Alignas(64) struct note slot[NOTE_SLOTS];
 };
+static_assert(offsetof(struct note_ring, head) == 64 && offsetof(struct note_ring, slot) == 128,
+              "a line for each writer");
 
 struct notes {
     struct note_ring out, in;

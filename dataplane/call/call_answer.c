@@ -8,8 +8,8 @@
 
 enum {
     BEGIN_CHUNKS = ANSWER_CHUNKS + 16, /* with its head, its context, and floors elsewhere */
-    CREDIT_STEP_BYTES = 16 * 1024,
-    MOST_PART = 32, /* of the pool: what one answer may have */
+    CREDIT_STEP_BYTES = 64 * 1024,     /* each is a wake-up of the cell: what its arena holds */
+    MOST_PART = 32,                    /* of the pool: what one answer may have */
 };
 
 /* Of the floors of a call that begins: the first one takes what there is. If it waited, it might be

@@ -6,12 +6,14 @@
 
 #include "dataplane/conn/exchange_parts.h"
 #include "dataplane/http/reserved.h"
+#include "dataplane/tls/tls.h"
 #include "dataplane/world/world.h"
 
 enum {
+    PIECE_HEAD_BYTES = 6,   /* "3ff8" CR LF: of a chunk as large as a piece */
     PIECE_BYTES_MIN = 1024, /* when chunks are short */
-    PIECE_BYTES_MAX =
-        16 * 1024 - 64, /* of body in one write: a TLS record with its chunk framing */
+    /* Of body in one write: with its chunk framing, a TLS record. */
+    PIECE_BYTES_MAX = TLS_RECORD_BYTES - PIECE_HEAD_BYTES - (sizeof(HTTP1_CHUNK_END) - 1),
     ERROR_PAGE_BYTES_MAX = 512,
     DISCARD_BYTES_MAX = 64 * 1024, /* an unread request body worth reading to keep the connection */
 };
@@ -240,20 +242,25 @@ static size_t fits(const struct exchange *x, size_t len)
     return is_short && room >= PIECE_BYTES_MIN + 64 ? room - 64 : 0;
 }
 
+/* What one write takes, with room for a chunk's framing around it. */
+struct piece {
+    uint8_t head[PIECE_HEAD_BYTES], bytes[PIECE_BYTES_MAX], end[sizeof(HTTP1_CHUNK_END) - 1];
+};
+static_assert(sizeof(struct piece) == TLS_RECORD_BYTES, "a piece is a record");
+
 /* One piece of response body in its framing. False: no connection any more. */
-static bool write_piece(struct exchange *x, const void *bytes, size_t len)
+static bool write_piece(struct exchange *x, struct piece *p, size_t len)
 {
     struct conn *c = x->conn;
     if (x->framing != HTTP1_FRAME_CHUNKED)
-        return conn_write(c, bytes, len);
-    char head[16];
+        return conn_write(c, p->bytes, len);
+    char head[PIECE_HEAD_BYTES];
     size_t head_bytes = http1_chunk_start(head, sizeof(head), len);
-    uint8_t piece[PIECE_BYTES_MAX + 32];
-    assert(len <= PIECE_BYTES_MAX);
-    memcpy(piece, head, head_bytes);
-    memcpy(piece + head_bytes, bytes, len);
-    memcpy(piece + head_bytes + len, HTTP1_CHUNK_END, 2);
-    return conn_write(c, piece, head_bytes + len + 2);
+    uint8_t *start = p->bytes - head_bytes;
+    assert(head_bytes > 0 && len <= PIECE_BYTES_MAX);
+    memcpy(start, head, head_bytes);
+    memcpy(p->bytes + len, HTTP1_CHUNK_END, sizeof(p->end));
+    return conn_write(c, start, head_bytes + len + sizeof(p->end));
 }
 
 /* The end of the answer, once everything before it is written. */
@@ -276,19 +283,19 @@ static void end_response(struct exchange *x)
 static bool write_some(struct exchange *x)
 {
     struct conn *c = x->conn;
-    uint8_t piece[PIECE_BYTES_MAX];
+    struct piece piece;
     bool is_head = x->head_left > 0;
     size_t waits = is_head ? x->head_left : x->out.bytes;
-    size_t len = fits(x, waits < sizeof(piece) ? waits : sizeof(piece));
+    size_t len = fits(x, waits < PIECE_BYTES_MAX ? waits : PIECE_BYTES_MAX);
     if (len == 0)
         return false;
-    byte_queue_copy(&x->out, 0, piece, len);
+    byte_queue_copy(&x->out, 0, piece.bytes, len);
     byte_queue_consume(&x->out, &c->core->chunks, (uint32_t)len);
     exchange_moved(x);
     if (!is_head)
-        return write_piece(x, piece, len);
+        return write_piece(x, &piece, len);
     x->head_left -= (uint32_t)len;
-    return conn_write(c, piece, len);
+    return conn_write(c, piece.bytes, len);
 }
 
 void exchange_write_answer(struct exchange *x)
@@ -378,8 +385,56 @@ static void choose_framing(struct exchange *x, const struct answer_head *head,
     }
 }
 
-/* Body bytes from the runtime, queued. What is over the promised length is no part of the answer,
- * but what fits it goes out before the connection ends. False: no connection any more. */
+/* Where the next bytes of a body are, of which left are still to be taken. */
+struct body_cursor {
+    const struct head_view *view;
+    size_t at, left;
+};
+
+static struct head_view next_part(const struct body_cursor *b, size_t most)
+{
+    size_t len = b->view->len - b->at;
+    len = len < b->left ? len : b->left;
+    return (struct head_view){b->view->p + b->at, len < most ? len : most};
+}
+
+static void take_part(struct body_cursor *b, size_t len)
+{
+    b->left -= len;
+    b->at += len;
+    if (b->at == b->view->len) {
+        b->view++;
+        b->at = 0;
+    }
+}
+
+/* Whole pieces of what waits and what has come, without a stay in the queue. What is less waits for
+ * more of this iteration, so that records are full. False: no connection any more. */
+static bool write_whole_pieces(struct exchange *x, struct body_cursor *b)
+{
+    struct piece piece;
+    while (x->head_left == 0 && x->out.bytes < PIECE_BYTES_MAX &&
+           x->out.bytes + b->left >= PIECE_BYTES_MAX &&
+           fits(x, PIECE_BYTES_MAX) == PIECE_BYTES_MAX) {
+        size_t len = x->out.bytes;
+        byte_queue_copy(&x->out, 0, piece.bytes, len);
+        byte_queue_clear(&x->out, &x->conn->core->chunks);
+        while (len < PIECE_BYTES_MAX) {
+            struct head_view part = next_part(b, PIECE_BYTES_MAX - len);
+            memcpy(piece.bytes + len, part.p, part.len);
+            take_part(b, part.len);
+            len += part.len;
+        }
+        exchange_moved(x);
+        if (!write_piece(x, &piece, len))
+            return false;
+    }
+    return true;
+}
+
+/* Body bytes from the runtime, written or queued. What is over the promised length is no part of
+ * the answer, but what fits it goes out before the connection ends. False: no connection any more.
+ */
 static bool take_body(struct exchange *x, const struct answer_body *body)
 {
     size_t left = body_bytes(body);
@@ -395,11 +450,14 @@ static bool take_body(struct exchange *x, const struct answer_body *body)
         }
         x->response_left -= left;
     }
-    for (uint32_t i = 0; i < body->views && left > 0; i++) {
-        size_t len = body->view[i].len < left ? body->view[i].len : left;
-        if (!exchange_queue(x, &x->out, body->view[i].p, len))
+    struct body_cursor b = {.view = body->view, .left = left};
+    if (!write_whole_pieces(x, &b))
+        return false;
+    while (b.left > 0) {
+        struct head_view part = next_part(&b, b.left);
+        if (!exchange_queue(x, &x->out, part.p, part.len))
             return false;
-        left -= len;
+        take_part(&b, part.len);
     }
     return true;
 }
@@ -413,12 +471,13 @@ static void break_off(struct exchange *x)
     exchange_write_answer(x);
 }
 
-/* More of the answer is queued. */
+/* More of the answer has come. What is queued is written when the connection runs, behind what else
+ * comes in this iteration. */
 static void take_on(struct exchange *x)
 {
     if (x->is_broken)
         break_off(x);
-    else
+    else if (x->is_ended || x->out.bytes == 0)
         exchange_write_answer(x);
     conn_mark(x->conn);
 }

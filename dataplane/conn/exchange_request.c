@@ -383,24 +383,29 @@ static void ate_body(struct exchange *x, size_t eaten)
         exchange_used(x, eaten);
 }
 
-/* Decodes up to room body bytes into core->out, together: a client that sends chunks of one byte
- * must not turn each of them into a message. Returns how many; *eaten: of the bytes given. */
-static size_t decode_body(struct exchange *x, size_t len, size_t room, size_t *eaten,
-                          enum http1_result *result)
+/* Decodes up to room body bytes, together: a client that sends chunks of one byte must not turn each
+ * of them into a message. Those of one whose length is known stay where they are, others go into
+ * core->out. *eaten: of the bytes given. */
+static struct head_view decode_body(struct exchange *x, size_t len, size_t room, size_t *eaten,
+                                    enum http1_result *result)
 {
     struct core *core = x->conn->core;
+    struct head_view payload;
     size_t decoded = 0;
+    if (x->body.kind == HTTP1_BODY_LENGTH) {
+        *result = http1_body_input(&x->body, core->scratch, len, eaten, &payload);
+        return payload;
+    }
     *eaten = 0;
     *result = HTTP1_MORE;
     while (*result == HTTP1_MORE && *eaten < len && decoded < room) {
-        struct head_view payload;
         size_t n, part = len - *eaten < room - decoded ? len - *eaten : room - decoded;
         *result = http1_body_input(&x->body, core->scratch + *eaten, part, &n, &payload);
         memcpy(core->out + decoded, payload.p, payload.len);
         decoded += payload.len;
         *eaten += n;
     }
-    return decoded;
+    return (struct head_view){(const char *)core->out, decoded};
 }
 
 /* Request body from the stream to where it runs, as far as there is room. */
@@ -419,11 +424,11 @@ void exchange_read_body(struct exchange *x)
         size_t at;
         enum http1_result result;
         uint64_t body_max = core->world->limits.request_body_bytes_max;
-        size_t decoded = decode_body(x, len, room, &at, &result);
+        struct head_view decoded = decode_body(x, len, room, &at, &result);
         ate_body(x, at);
-        x->body_bytes += decoded;
-        if (result != HTTP1_BAD && (decoded > 0 || result == HTTP1_OK))
-            call_body(core, x->call, core->out, decoded, result == HTTP1_OK);
+        x->body_bytes += decoded.len;
+        if (result != HTTP1_BAD && (decoded.len > 0 || result == HTTP1_OK))
+            call_body(core, x->call, (const uint8_t *)decoded.p, decoded.len, result == HTTP1_OK);
         if (result == HTTP1_OK)
             x->has_body = false;
         if (result == HTTP1_BAD) {

@@ -457,19 +457,22 @@ static void on_burst(struct core *core, const struct frame *frame, uint16_t coun
 static uint32_t run_port(struct core *core)
 {
     struct port *port = core->config.port;
-    uint32_t frames = 0;
+    uint32_t frames = 0, bytes = 0;
     struct slice slice = slice_of(core->config.clock, CORE_BURSTS_PER_ITERATION);
     while (slice_take(&slice)) {
         struct frame frame[PORT_BURST];
         uint16_t count = port_rx(port, core->config.queue, frame, PORT_BURST);
         ledger_lap(&core->ledger, LEDGER_receive, count);
         on_burst(core, frame, count);
+        for (uint16_t i = 0; i < count; i++)
+            bytes += frame[i].len;
         if (count > 0)
             port_free(port, core->config.queue, frame, count);
         frames += count;
         if (count < PORT_BURST)
             break;
     }
+    moderation_hear(&core->moderation, frames, bytes);
     return frames;
 }
 

@@ -7,6 +7,7 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "dataplane/base/least.h"
 #include "dataplane/call/cells.h"
 #include "dataplane/core/core_tap.h"
 #include "dataplane/core_state.h"
@@ -37,37 +38,57 @@ static uint64_t sleep_limit_ns(const struct core *core, bool can_be_woken, uint6
     return next - now < limit ? next - now : limit;
 }
 
+/* What wakes the core: the port, which comes first, its own eventfd, and the tap. */
+struct bells {
+    struct pollfd fd[POLL_FDS];
+    int port, all;
+};
+
+/* The port's do not ring while frames gather. */
+static void hang_up(struct bells *b, struct core *core, bool may_gather)
+{
+    int fds[PORT_WAIT_FDS_MAX];
+    b->port = may_gather
+                  ? 0
+                  : port_wait_fds(core->config.port, core->config.queue, fds, PORT_WAIT_FDS_MAX);
+    for (int i = 0; i < b->port; i++)
+        b->fd[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    b->fd[b->port] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
+    b->fd[b->port + 1] = (struct pollfd){.fd = core_tap_fd(core), .events = POLLIN};
+    b->all = b->port + 2;
+}
+
 static void sleep_until_event(struct core *core)
 {
     struct rte_rcu_qsbr *qsbr = core->config.world->qsbr;
     const struct clock *clock = core->config.clock;
-    struct pollfd fds[POLL_FDS];
-    int port_fds[PORT_WAIT_FDS_MAX];
+    struct bells bells;
     bool has_work = cells_sleep(core) || core->dirty_first;
+    uint64_t until_ns = moderation_until_ns(&core->moderation, core->now_ns);
 
-    int count = port_wait_fds(core->config.port, core->config.queue, port_fds, PORT_WAIT_FDS_MAX);
-    for (int i = 0; i < count; i++)
-        fds[i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
-    fds[count] = (struct pollfd){.fd = core->wake_fd, .events = POLLIN};
-    fds[count + 1] = (struct pollfd){.fd = core_tap_fd(core), .events = POLLIN};
-    uint64_t ticks = clock_ticks(clock);
-    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, count > 0, clock_at_ns(clock, ticks));
+    hang_up(&bells, core, until_ns > 0);
+    uint64_t ticks = clock_ticks(clock), now_ns = clock_at_ns(clock, ticks);
+    uint64_t limit_ns = has_work ? 0 : sleep_limit_ns(core, bells.port > 0, now_ns);
+    if (until_ns > 0 && limit_ns > 0) {
+        limit_ns = until_ns <= now_ns ? 0 : min_u64(limit_ns, until_ns - now_ns);
+        core->counters.core_moderated++;
+    }
     bool was_rung = false;
     ledger_rest(&core->ledger, LEDGER_idle, ticks);
     if (limit_ns > 0) {
         struct timespec timeout = {.tv_sec = (time_t)(limit_ns / 1000000000),
                                    .tv_nsec = (long)(limit_ns % 1000000000)};
         rte_rcu_qsbr_thread_offline(qsbr, core->config.index);
-        ppoll(fds, (nfds_t)(count + 2), &timeout, NULL);
+        ppoll(bells.fd, (nfds_t)bells.all, &timeout, NULL);
         rte_rcu_qsbr_thread_online(qsbr, core->config.index);
         ticks = clock_ticks(clock);
         core->now_ns = clock_at_ns(clock, ticks);
         ledger_rest(&core->ledger, LEDGER_sleep, ticks);
         core_follow(core);
-        if (fds[count + 1].revents & POLLIN)
+        if (bells.fd[bells.port + 1].revents & POLLIN)
             core_tap_woke(core);
         uint64_t rings;
-        was_rung = fds[count].revents & POLLIN &&
+        was_rung = bells.fd[bells.port].revents & POLLIN &&
                    read(core->wake_fd, &rings, sizeof(rings)) == sizeof(rings);
     }
     cells_woke(core, was_rung);

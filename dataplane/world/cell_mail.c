@@ -11,16 +11,22 @@ struct ends {
     alignas(64) _Atomic uint32_t tail; /* written by who puts */
     alignas(64) _Atomic uint32_t head; /* written by who takes */
 };
+static_assert(sizeof(struct ends) == 128 && offsetof(struct ends, head) == 64,
+              "a line for each writer");
 
 struct cell_mail {
     uint32_t links, news_mask, wishes_mask;
     int wake_fd;
-    bool has_wished; /* since the last ring */
-    struct ends news_ends, wishes_ends;
     struct cell_pulse *pulse;
     struct cell_wish *wishes;
+    struct ends news_ends, wishes_ends;
+    alignas(64) bool has_wished; /* since the last ring: the core's */
     alignas(64) struct cell_news news[];
 };
+static_assert(offsetof(struct cell_mail, has_wished) ==
+                      offsetof(struct cell_mail, wishes_ends) + sizeof(struct ends) &&
+                  offsetof(struct cell_mail, news) % 64 == 0,
+              "what both read is on no line that one writes");
 
 enum {
     NEWS_OF_LINK = 3,  /* ATTACH, RETIRE, DETACH */

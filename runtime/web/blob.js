@@ -17,6 +17,14 @@ export function concat(parts) {
     return all;
 }
 
+const { transfer } = ArrayBuffer.prototype;
+const { apply } = Reflect;
+
+// Of bytes that nobody can see any more: they do not wait for a collection, which many of them would make the more frequent.
+export function freeBytes(bytes) {
+    apply(transfer, bytes.buffer, [0]);
+}
+
 export let blobBytes; // the bytes of a Blob, not to be changed
 export let isBlob, isFile, blobOfBytes;
 

@@ -1,6 +1,6 @@
 // Body (Fetch 5.2): what Request and Response have in common. A body stays what it was given as (a string, bytes, the job's
 // incoming bytes) until somebody asks for a stream.
-import { blobBytes, blobOfBytes, concat, isBlob } from './blob.js';
+import { blobBytes, blobOfBytes, concat, freeBytes, isBlob } from './blob.js';
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
 import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data.js';
 import { host } from './host.js';
@@ -16,6 +16,15 @@ import { BufferSource, isBufferSource, isUint8Array, promise, readonly, USVStrin
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const exactDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const FREED_BYTES_MIN = 65536;
+const copies = new WeakSet(); // large bytes that one body has, and nobody else
+
+function copyOf(bytes) {
+    const copy = new Uint8Array(bytes);
+    if (copy.length >= FREED_BYTES_MIN) copies.add(copy);
+    return copy;
+}
 
 // (ReadableStream or XMLHttpRequestBodyInit)
 export function BodyInit(init, what) {
@@ -40,7 +49,7 @@ export function extract(init) {
     }
     if (isURLSearchParams(init))
         return { source: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
-    return { source: viewOf(init).slice(), type: null };
+    return { source: copyOf(viewOf(init)), type: null };
 }
 
 function streamOf(source) {
@@ -135,10 +144,19 @@ export class Body {
     // The source of a copy; both can be read.
     copy() {
         this.#checkUsable();
+        if (this.source instanceof Uint8Array) copies.delete(this.source);
         if (this.source === null || typeof this.source === 'string' || this.source instanceof Uint8Array) return this.source;
         const [mine, other] = streamOf(this.source).tee();
         this.source = mine;
         return other;
+    }
+
+    // It has been sent, to its end.
+    free() {
+        const bytes = this.source;
+        if (!(bytes instanceof Uint8Array) || !copies.delete(bytes)) return;
+        this.source = new Uint8Array(0);
+        freeBytes(bytes);
     }
 
     stream() {

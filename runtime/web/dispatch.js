@@ -5,7 +5,7 @@ import { ERROR_EXCEPTION, ERROR_NOT_RESPONSE, host } from './host.js';
 import { forgetIncoming, incomingStream, untouchedIncoming } from './incoming.js';
 import { describe, inspectQuoted } from './inspect.js';
 import { abortClient, forgetClient, requestOfJob } from './request.js';
-import { encodeFields, statusOf, takeResponseBody } from './response.js';
+import { encodeFields, freeResponseBody, statusOf, takeResponseBody } from './response.js';
 import { Fetcher } from './service.js';
 import { forgetGlobalListeners, hasListeners, theGlobal } from './event.js';
 import { fireFetch } from './event_kinds.js';
@@ -130,7 +130,7 @@ function answerWith(ref, response) {
     if (body === null) return void host.respond(ref, status, fields, undefined);
     if (typeof body === 'string' || body instanceof Uint8Array) {
         const taken = host.respond(ref, status, fields, body);
-        if (taken >= 0) sendRest(ref, typeof body === 'string' ? encoder.encode(body) : body, taken);
+        if (taken >= 0) sendRest(ref, response, typeof body === 'string' ? encoder.encode(body) : body, taken);
         return;
     }
     if (host.respond(ref, status, fields, true) < 0) return discard(body);
@@ -157,8 +157,9 @@ async function sendAll(ref, bytes, at) {
     }
 }
 
-async function sendRest(ref, bytes, at) {
+async function sendRest(ref, response, bytes, at) {
     await sendAll(ref, bytes, at);
+    freeResponseBody(response);
     host.end(ref);
     writing.delete(ref);
 }

@@ -1,6 +1,6 @@
 // A request body on its way in. Bytes are taken from the worker only when somebody wants them: taking is what
 // gives the sender new credit.
-import { concat } from './blob.js';
+import { concat, freeBytes } from './blob.js';
 import { host } from './host.js';
 import { isDisturbed, isReadable } from './streams/readable.js';
 import { after, RESOLVED } from './streams/base.js';
@@ -54,9 +54,13 @@ export async function incomingBytes(incoming) {
     const parts = [];
     for (;;) {
         const bytes = await incoming.next();
-        if (bytes === undefined) return parts.length === 1 ? parts[0] : concat(parts);
+        if (bytes === undefined) break;
         parts.push(bytes);
     }
+    if (parts.length === 1) return parts[0];
+    const all = concat(parts);
+    parts.forEach(freeBytes);
+    return all;
 }
 
 const streams = new WeakMap(); // stream -> its Incoming

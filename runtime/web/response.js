@@ -25,6 +25,7 @@ export let responseOfReply; // what another script answered, or the world
 export let responseAt; // the same, from that URL
 export let statusOf; // undefined: not a Response, whatever its prototype says
 export let takeResponseBody; // the body's source, which counts as used then
+export let freeResponseBody; // it has been sent
 
 export class Response {
     #body;
@@ -68,6 +69,7 @@ export class Response {
         isResponse = (value) => typeof value === 'object' && value !== null && #status in value;
         statusOf = (value) => (isResponse(value) ? value.#status : undefined);
         takeResponseBody = (response) => response.#body.take();
+        freeResponseBody = (response) => response.#body.free();
         encodeFields = (response) => {
             if (response.#headers) return encodeHeaders(response.#headers);
             return response.#type === null ? '' : `content-type\0${response.#type}\0`;

@@ -80,6 +80,14 @@ static void relay(struct worker *w, struct request *r)
     slice_clean_up(w);
 }
 
+/* More of the same body is here already: one call of JavaScript takes both. */
+static bool is_more_behind(struct lane *l, const struct job_slot *slot)
+{
+    const struct job_slot *next = job_consumer_peek(&l->down);
+    return next && next->type == JOB_BODY && next->job == slot->job &&
+           next->generation == slot->generation;
+}
+
 static void take_body(struct worker *w, struct lane *l, struct request *r,
                       const struct job_slot *slot)
 {
@@ -89,7 +97,7 @@ static void take_body(struct worker *w, struct lane *l, struct request *r,
         relay(w, r);
     else if (r->feeds)
         sub_feed(w, r->feeds);
-    if (!is_awaited)
+    if (!is_awaited || is_more_behind(l, slot))
         return;
     struct slice slice;
     slice_enter(&slice, w, r);

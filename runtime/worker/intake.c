@@ -9,7 +9,7 @@
 static uint32_t credit(struct intake *in, size_t bytes)
 {
     uint32_t owed = in->owed += (uint32_t)bytes;
-    if (in->is_ended || (owed < INTAKE_CREDIT_STEP && in->len > 0))
+    if (in->is_ended || owed < INTAKE_CREDIT_STEP)
         return 0;
     in->owed = 0;
     return owed;

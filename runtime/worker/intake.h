@@ -15,7 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INTAKE_CREDIT_STEP = 16384 }; /* credit is given back in portions of this */
+/* Credit is given back in portions of this: each wakes a core. What is held back is less than what
+ * was granted first, so the sender is never without. */
+enum { INTAKE_CREDIT_STEP = 32768 };
 
 struct intake {
     uint8_t *bytes;

@@ -56,6 +56,22 @@ static void a_slot_is_seen_after_publish_only(void **state)
     assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_EMPTY);
 }
 
+static void a_look_leaves_the_slot_where_it_is(void **state)
+{
+    struct job_slot slot;
+    assert_true(push(7));
+    assert_null(job_consumer_peek(&consumer));
+    assert_true(push(8));
+    job_producer_publish(&producer);
+    for (uint64_t arg = 7; arg <= 8; arg++) {
+        assert_int_equal(job_consumer_peek(&consumer)->arg, arg);
+        assert_int_equal(job_consumer_peek(&consumer)->arg, arg);
+        assert_int_equal(job_consumer_pop(&consumer, &slot), JOB_RING_OK);
+        assert_int_equal(slot.arg, arg);
+    }
+    assert_null(job_consumer_peek(&consumer));
+}
+
 static void a_full_ring_refuses_and_has_room_after_release(void **state)
 {
     struct job_slot slot;
@@ -348,6 +364,7 @@ int main(void)
         void *geometry = (void *)geometries[i];
         const struct CMUnitTest tests[] = {
             EACH(a_slot_is_seen_after_publish_only),
+            EACH(a_look_leaves_the_slot_where_it_is),
             EACH(a_full_ring_refuses_and_has_room_after_release),
             EACH(any_sequence_of_calls_behaves_like_a_queue),
             EACH(an_impossible_tail_is_a_lie),

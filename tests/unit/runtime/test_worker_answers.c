@@ -102,6 +102,40 @@ static void a_body_is_held_to_its_content_length(void **state)
     }
 }
 
+/* The bytes of a large body are given back as soon as they are sent: those that only the answer has.
+ */
+static void what_has_been_sent_is_taken_from_the_answer_alone(void **state)
+{
+    uint32_t s = rig_script(
+        &h,
+        "const bytes = new Uint8Array(1 << 20).fill(7), blob = new Blob([bytes]), kept = {};"
+        "export default { async fetch(r) { const what = r.url.slice(r.url.lastIndexOf('/') + 1);"
+        " const sum = (b) => b.length + ' ' + b.reduce((n, x) => n + x, 0);"
+        " if (what === 'given') return kept.answer = new Response(bytes);"
+        " if (what === 'cloned') return kept.clone = (kept.answer = new Response(bytes)).clone(),"
+        " kept.answer;"
+        " if (what === 'blob') return new Response(blob);"
+        " let text = sum(bytes) + ' ' + sum(await blob.bytes());"
+        " if (kept.clone) text += ' ' + sum(await kept.clone.bytes()); kept.clone = null;"
+        " const { bodyUsed, body } = kept.answer;"
+        " return new Response(text + ' ' + bodyUsed + ' ' + body.locked); } }");
+    static const char *const sent[] = {"given", "cloned", "blob"};
+    for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+        char url[64];
+        snprintf(url, sizeof(url), RIG_URL "%s", sent[i]);
+        uint32_t job = harness_open(&h, s, "GET", url, NULL, false);
+        struct harness_job *j = harness_wait(&h, job);
+        assert_int_equal(j->error, JOB_ERROR_NONE);
+        assert_int_equal(j->body_bytes, 1 << 20);
+        for (size_t at = 0; at < j->body_bytes; at++)
+            assert_int_equal(j->body[at], 7);
+        harness_close(&h, job);
+        rig_expect(&h, harness_open(&h, s, "GET", RIG_URL "look", NULL, false),
+                   i == 1 ? "1048576 7340032 1048576 7340032 1048576 7340032 true true"
+                          : "1048576 7340032 1048576 7340032 true true");
+    }
+}
+
 static void a_promised_head_leaves_before_its_body_is_made(void **state)
 {
     uint32_t s = rig_script(
@@ -295,6 +329,7 @@ int main(int argc, char **argv)
     is_small = argc > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_held_to_its_content_length),
+        cmocka_unit_test(what_has_been_sent_is_taken_from_the_answer_alone),
         cmocka_unit_test(a_promised_head_leaves_before_its_body_is_made),
         cmocka_unit_test(a_head_request_makes_no_body),
         cmocka_unit_test(fields_are_limited_and_the_limit_is_named),
