@@ -28,8 +28,8 @@
  * hear it as well (port_dpdk_hear). As long as there is no partner, the active member is used
  * alone, chosen as above. One that loses its link, or is not heard for 3 s, is left out at once.
  *
- * A flow must meet the same core on both members (port_dpdk_agree). Their buffers must be interchangeable, as mbufs are: a frame that
- * was made for one may be sent by the other.
+ * A flow must meet the same core on both members (port_dpdk_agree). Their buffers must be
+ * interchangeable, as mbufs are: a frame that was made for one may be sent by the other.
  *
  * Threads: rx, tx and the like are of the queue's core; port_pair_look of control; the members' own
  * looks come before it. Owns the members.

@@ -36,9 +36,9 @@
  * that frees the job at once: people leave pages all the time, and what was given to `waitUntil`
  * was lost with them. It costs a place in the job table until the runtime has read the CANCEL.
  *
- * A sub-request is a call that a script makes through a binding, or to the world (fetch). It is named by the runtime: a slot
- * of its own table (per lane, as large as that of jobs) and a generation, together `sub` =
- * generation << 32 | index. Its parent is a live job.
+ * A sub-request is a call that a script makes through a binding, or to the world (fetch). It is
+ * named by the runtime: a slot of its own table (per lane, as large as that of jobs) and a
+ * generation, together `sub` = generation << 32 | index. Its parent is a live job.
  *   up:   SUB    SUB_BODY*  (END on the last of them)  SUB_CREDIT*  SUB_CANCEL?
  *   down: REPLY  REPLY_DATA* (END on the last)         SUB_CREDIT*
  *         or REPLY_ERROR at any point, which ends it

@@ -86,7 +86,7 @@ struct hearthd {
     uint64_t watchdog_ns; /* between two looks; 0: nobody asks */
     struct net_config net;
     struct egress_config egress; /* of all cores */
-    struct tap tap; /* the host's */
+    struct tap tap;              /* the host's */
     bool has_tap, tap_is_up;
     struct neighbours *neighbours;
     struct clock clock;

@@ -268,8 +268,8 @@
 
 #define COUNTER_LIST(D, E)                                                                         \
     COUNTERS_NET(D, E)                                                                             \
-    COUNTERS_TCP(D, E) COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E) COUNTERS_RPC(D, E)                   \
-        COUNTERS_EGRESS(D, E)
+    COUNTERS_TCP(D, E)                                                                             \
+    COUNTERS_HTTP(D, E) COUNTERS_JOB(D, E) COUNTERS_RPC(D, E) COUNTERS_EGRESS(D, E)
 
 struct counters {
     uint64_t rx_frames;

@@ -186,8 +186,8 @@
     LIMITS_CORE(L)                                                                                 \
     LIMITS_NET(L)                                                                                  \
     LIMITS_TCP(L)                                                                                  \
-    LIMITS_TLS(L) LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_EGRESS(L)                \
-        LIMITS_CONTROL(L)
+    LIMITS_TLS(L)                                                                                  \
+    LIMITS_HTTP(L) LIMITS_NAMES(L) LIMITS_CLUSTER(L) LIMITS_EGRESS(L) LIMITS_CONTROL(L)
 
 enum {
 #define LIMIT_ENUM(name, value, text) name = value,

@@ -211,7 +211,7 @@ static void write_reply(struct core *core, struct sub *s)
             byte_queue_copy(&s->out, 0, t->piece, len);
         if ((len == 0 && !is_last) || !job_link_reply_data(link, s->slot, t->piece, len, is_last)) {
             if (job_link_reply_credit(link, s->slot) > 0 || is_last)
-                retry(core, s); /* not the script's credit: the region's room */
+                retry(core, s);           /* not the script's credit: the region's room */
             fetch_credit(core, s->fetch); /* there is room behind what waits */
             return;
         }

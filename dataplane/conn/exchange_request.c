@@ -383,9 +383,9 @@ static void ate_body(struct exchange *x, size_t eaten)
         exchange_used(x, eaten);
 }
 
-/* Decodes up to room body bytes, together: a client that sends chunks of one byte must not turn each
- * of them into a message. Those of one whose length is known stay where they are, others go into
- * core->out. *eaten: of the bytes given. */
+/* Decodes up to room body bytes, together: a client that sends chunks of one byte must not turn
+ * each of them into a message. Those of one whose length is known stay where they are, others go
+ * into core->out. *eaten: of the bytes given. */
 static struct head_view decode_body(struct exchange *x, size_t len, size_t room, size_t *eaten,
                                     enum http1_result *result)
 {

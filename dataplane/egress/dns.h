@@ -8,8 +8,8 @@
  *
  * An answer is taken for a question only if its id and its question are those that were sent, the
  * latter to the letter: each letter's case is random (draft-vixie-dnsext-dns0x20), some 20 bits
- * more that who answers blindly has to guess. Servers that change the case are few; the owner asks them
- * again in lower case.
+ * more that who answers blindly has to guess. Servers that change the case are few; the owner asks
+ * them again in lower case.
  *
  * CNAMEs are followed within the message, at most DNS_CNAMES_MAX: who is asked is a recursive
  * resolver, which has followed them. What is not about the name, or the names that it stands for,

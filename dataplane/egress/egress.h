@@ -14,14 +14,14 @@
  *   session.h   TLS sessions to be resumed
  *
  * Which core. A connection lives on the core whose script asked for it, and what comes back must
- * get there. Our ports for the world, EGRESS_PORT_FIRST and the EGRESS_PORTS behind it, are divided
- * among the cores: egress_ports() of them are a core's own, and drivers/spread.h sends TCP and UDP
- * to one of them to its core, whatever a card's RSS or the hash of the software spread says of the
- * flow. They lie below the kernel's own range (32768 on), so that a shared address
- * (net/exception.h) has both. A card that spreads by RSS puts such a frame on any queue; the core that reads it hands
- * it over, as it does with RPC datagrams where there are no rules for them. Rejected: a source port
- * that RSS hashes to this core: what a card hashes, and by which table, is its driver's secret
- * (spread.h), and where the guess is wrong no answer ever comes.
+ * get there. Our ports for the world, EGRESS_PORT_FIRST and the EGRESS_PORTS behind it, are
+ * divided among the cores: egress_ports() of them are a core's own, and drivers/spread.h sends TCP
+ * and UDP to one of them to its core, whatever a card's RSS or the hash of the software spread
+ * says of the flow. They lie below the kernel's own range (32768 on), so that a shared address
+ * (net/exception.h) has both. A card that spreads by RSS puts such a frame on any queue; the core
+ * that reads it hands it over, as it does with RPC datagrams where there are no rules for them.
+ * Rejected: a source port that RSS hashes to this core: what a card hashes, and by which table, is
+ * its driver's secret (spread.h), and where the guess is wrong no answer ever comes.
  *
  * Accounts. Each has as many requests under way on a core, and as many kept connections, as the
  * configuration says; beyond, its fetch fails and others' do not. A kept connection serves the

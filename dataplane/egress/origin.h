@@ -14,8 +14,9 @@
  * Bounded by EGRESS_CONNS_MAX of a core. When all are taken the oldest in TIME_WAIT goes, then the
  * oldest that is kept without a request. An event marks a connection dirty; egress_run does the
  * work once per iteration. A next hop that is not known yet is tried again each
- * ORIGIN_HOP_RETRY_MS, by as many as there can be connections (rejected: hop.h's waiting list, whose waiters are
- * clients' connections: here it is the gateway, which is known but for the first second).
+ * ORIGIN_HOP_RETRY_MS, by as many as there can be connections (rejected: hop.h's waiting list,
+ * whose waiters are clients' connections: here it is the gateway, which is known but for the first
+ * second).
  *
  * Thread: the core.
  */

@@ -10,8 +10,8 @@
  * was opened (address.h) stays so, whatever the name means by now.
  *
  * Bounded: account_kept of an account, EGRESS_HOST_KEPT_MAX of these to one server; over all, by
- * the table of connections, where the oldest kept one gives way. The newest is taken first: it is the
- * least likely to be gone.
+ * the table of connections, where the oldest kept one gives way. The newest is taken first: it is
+ * the least likely to be gone.
  */
 #ifndef HEARTH_EGRESS_POOL_H
 #define HEARTH_EGRESS_POOL_H

@@ -27,9 +27,9 @@
  * Client side: the server is verified by the authorities of a file, its certificate must be for
  * the name that was asked for, and is named in SNI (an address in a certificate is not read, as
  * wolfSSL is built here: who connects to one by https is refused); ALPN offers "http/1.1" alone,
- * and a server without ALPN is taken to speak it. There is no guard: the library reads what a server says, at
- * most TLS_BARREN_BYTES_MAX of it without a byte of data, in the handshake and behind it. A session
- * can be resumed by what tls_session_resumption gave.
+ * and a server without ALPN is taken to speak it. There is no guard: the library reads what a
+ * server says, at most TLS_BARREN_BYTES_MAX of it without a byte of data, in the handshake and
+ * behind it. A session can be resumed by what tls_session_resumption gave.
  *
  * A handshake that fails ends with an alert, the library's or ours; but for a client that said one
  * itself or left.

@@ -102,8 +102,8 @@ static void a_body_is_held_to_its_content_length(void **state)
     }
 }
 
-/* The bytes of a large body are given back as soon as they are sent: those that only the answer has.
- */
+/* The bytes of a large body are given back as soon as they are sent: those that only the answer
+ * has. / */
 static void what_has_been_sent_is_taken_from_the_answer_alone(void **state)
 {
     uint32_t s = rig_script(
