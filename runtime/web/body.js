@@ -4,9 +4,11 @@ import { blobBytes, blobOfBytes, concat, freeBytes, isBlob } from './blob.js';
 import { TextDecoder, TextEncoder, viewOf } from './encoding.js';
 import { FormData, formDataBytes, isFormData, parseMultipart } from './form_data.js';
 import { host } from './host.js';
-import { incomingBytes, incomingStream, Incoming } from './incoming.js';
+import { incomingBytes, incomingStream, Incoming, standFor } from './incoming.js';
 import { extractMimeType, serializeMimeType } from './mime.js';
-import { isHandled } from './streams/base.js';
+import { codecPair, DECOMPRESS_LENIENT } from './compression.js';
+import { isHandled, RESOLVED } from './streams/base.js';
+import { newByteStream } from './streams/bytes.js';
 import { acquireReader, isDisturbed, isReadable, stateOf } from './streams/readable.js';
 import { ReadableStream } from './streams/index.js';
 import { TextDecoderStream } from './text_streams.js';
@@ -112,10 +114,44 @@ function drain(stream) {
     return new Promise((resolve, reject) => new Drain(stream, resolve, reject).pull());
 }
 
+// The body of an answer from the world that came encoded, {format, undone()}. Handed on as it is it stays so, with its headers. Whoever
+// reads it gets what was encoded, and undone() is called before.
+function decoded(incoming, { format, undone }) {
+    undone();
+    return incomingStream(incoming).pipeThrough(codecPair(format, DECOMPRESS_LENIENT, 'the body of the answer'));
+}
+
+// The same as a stream that may never be read: it begins with the first read, and undone() when there is a reader.
+function decodedLater(incoming, coding) {
+    let reader = null;
+    const stream = newByteStream((controller) => {
+        reader ??= acquireReader(stateOf(decoded(incoming, coding)));
+        return new Promise((resolve, reject) => reader.read({
+            chunk(bytes) {
+                controller.enqueue(bytes);
+                resolve();
+            },
+            close() {
+                controller.close();
+                if (controller.pending.length > 0) controller.respond(0);
+                resolve();
+            },
+            error: reject,
+        }));
+    }, (reason) => {
+        if (reader) return reader.stream.cancel(reason);
+        incoming.cancel(reason);
+        return RESOLVED;
+    });
+    stateOf(stream).onLock = coding.undone;
+    return standFor(stream, incoming);
+}
+
 // The body of one Request or Response, which keeps it in a private field.
 export class Body {
     source;
     isTaken = false;
+    coding = null; // of an encoded source, an Incoming
 
     constructor(source) {
         this.source = source;
@@ -146,7 +182,7 @@ export class Body {
         this.#checkUsable();
         if (this.source instanceof Uint8Array) copies.delete(this.source);
         if (this.source === null || typeof this.source === 'string' || this.source instanceof Uint8Array) return this.source;
-        const [mine, other] = streamOf(this.source).tee();
+        const [mine, other] = this.stream().tee();
         this.source = mine;
         return other;
     }
@@ -162,7 +198,7 @@ export class Body {
     stream() {
         if (this.source === null) return null;
         if (!isReadable(this.source)) {
-            this.source = streamOf(this.source);
+            this.source = this.coding ? decodedLater(this.source, this.coding) : streamOf(this.source);
             if (this.isTaken) this.source.getReader(); // used: the stream shows as locked
         }
         return this.source;
@@ -173,7 +209,7 @@ export class Body {
         if (source === null) return new Uint8Array(0);
         if (typeof source === 'string') return encoder.encode(source);
         if (source instanceof Uint8Array) return source;
-        if (source instanceof Incoming) return incomingBytes(source);
+        if (source instanceof Incoming) return this.coding ? drain(decoded(source, this.coding)) : incomingBytes(source);
         return drain(source);
     }
 

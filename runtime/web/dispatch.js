@@ -135,8 +135,11 @@ function answerWith(ref, response) {
     }
     if (host.respond(ref, status, fields, true) < 0) return discard(body);
     const incoming = untouchedIncoming(body);
-    if (!incoming?.relayTo(ref)) new Pump(ref, incoming === body ? incomingStream(body) : body).pull();
-    else if (incoming !== body) acquireReader(stateOf(body)); // used: the stream shows as locked
+    // What came encoded is handed on so if the answer says it is.
+    const isAsSaid = !incoming?.encoding || response.headers.get('content-encoding') === incoming.encoding;
+    if (!incoming || !isAsSaid) return new Pump(ref, body).pull();
+    if (incoming !== body) acquireReader(stateOf(body)); // used: the stream shows as locked
+    if (!incoming.relayTo(ref)) new Pump(ref, incomingStream(incoming)).pull();
 }
 
 // Nobody reads it: to a HEAD, or when the client has left.

@@ -3,7 +3,7 @@
 import { atob } from './base64.js';
 import { Headers } from './headers.js';
 import { isRequest, Request, signalOfRequest, takeRequestBody } from './request.js';
-import { Response, responseAt, statusOf } from './response.js';
+import { decodeBody, Response, responseAt, statusOf } from './response.js';
 import { parseMimeType, serializeMimeType } from './mime.js';
 import { callOut, world } from './service.js';
 import { URL } from './url.js';
@@ -11,6 +11,8 @@ import { any, globalFunction, optional, promise } from './webidl.js';
 
 const REDIRECTS_MAX = 20;
 const OF_BODY = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type'];
+// Content-Encoding (RFC 9110 8.4.1) -> the codec's name.
+const CODINGS = new Map([['gzip', 'gzip'], ['x-gzip', 'gzip'], ['deflate', 'deflate'], ['br', 'brotli'], ['zstd', 'zstd']]);
 const OF_ORIGIN = ['authorization', 'cookie', 'host', 'proxy-authorization'];
 
 function isRedirect(status) {
@@ -86,6 +88,7 @@ async function run(request) {
         throw new TypeError(`fetch: ${url.protocol} URLs are not fetched`);
     const headers = new Headers(request.headers);
     if (!headers.has('accept')) headers.set('accept', '*/*');
+    if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'gzip, br');
     const body = takeRequestBody(request);
     const step = { url, method: request.method, headers, body, redirects: 0,
         isStream: body !== null && typeof body !== 'string' && !(body instanceof Uint8Array) };
@@ -96,8 +99,12 @@ async function run(request) {
         }
         const target = step.url.origin + step.url.pathname + step.url.search;
         const response = await callOut(world, step.method, target, step.headers, step.body, signal);
-        if (!isRedirect(statusOf(response)) || !response.headers.has('location') || request.redirect === 'manual')
+        if (!isRedirect(statusOf(response)) || !response.headers.has('location') || request.redirect === 'manual') {
+            const encoding = response.headers.get('content-encoding');
+            const format = CODINGS.get(encoding?.trim().toLowerCase());
+            if (format) decodeBody(response, encoding, format);
             return responseAt(response, step.url.href, step.redirects > 0);
+        }
         response.body?.cancel().catch(() => {});
         if (request.redirect === 'error') throw new TypeError('fetch: the server redirects, and redirect is "error"');
         follow(step, response);

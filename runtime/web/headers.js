@@ -37,7 +37,7 @@ function combine(name, value, next) {
 }
 
 // The module's inner door: what Request, Response and the dispatcher do with a Headers.
-export let headersOfJob, headersOfText, headersOfPairs, encodeHeaders, freezeHeaders, isHeaders;
+export let headersOfJob, headersOfText, headersOfPairs, encodeHeaders, freezeHeaders, isHeaders, dropHeaders;
 let copyOf, sorted;
 
 const INNER = Symbol('inner');
@@ -77,6 +77,11 @@ export class Headers {
         freezeHeaders = (headers) => {
             headers.#isFixed = true;
             return headers;
+        };
+        // Whoever owns it may change it: the platform itself.
+        dropHeaders = (headers, names) => {
+            headers.#sorted = null;
+            headers.#fields = headers.#list().filter((f) => !names.includes(f[0]));
         };
         copyOf = (headers) => headers.#list().map(([name, value]) => [name, value]);
         sorted = (headers) => (headers.#sorted ??= headers.#sort());

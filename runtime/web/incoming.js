@@ -10,6 +10,8 @@ const waiting = new Map(); // ref -> {resolve, reject} of the read that waits
 
 // The body of the request; the replies of service.js are read in the same way.
 export class Incoming {
+    encoding = null; // its Content-Encoding, if whoever reads it gets it decoded (body.js)
+
     constructor(ref) {
         this.ref = ref;
     }
@@ -89,6 +91,11 @@ export function incomingStream(incoming) {
             return RESOLVED;
         },
     );
+    return standFor(stream, incoming);
+}
+
+// The stream holds the bytes of that Incoming, until somebody reads it.
+export function standFor(stream, incoming) {
     streams.set(stream, incoming);
     return stream;
 }

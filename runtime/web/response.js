@@ -1,6 +1,6 @@
 // Response (Fetch 5.5).
 import { Body, bodyAttributes, BodyInit, bodyOperations, extract, includeBody } from './body.js';
-import { encodeHeaders, freezeHeaders, Headers, headersOfPairs, headersOfText, HeadersInit } from './headers.js';
+import { dropHeaders, encodeHeaders, freezeHeaders, Headers, headersOfPairs, headersOfText, HeadersInit } from './headers.js';
 import { URL } from './url.js';
 import { any, ByteString, declare, dictionary, enumeration, nullable, optional, readonly, unsignedShort, USVString } from './webidl.js';
 
@@ -23,6 +23,7 @@ export let encodeFields; // the fields of a response for natives, without making
 export let isResponse;
 export let responseOfReply; // what another script answered, or the world
 export let responseAt; // the same, from that URL
+export let decodeBody; // its body is encoded so, and decoded for whoever reads it
 export let statusOf; // undefined: not a Response, whatever its prototype says
 export let takeResponseBody; // the body's source, which counts as used then
 export let freeResponseBody; // it has been sent
@@ -80,6 +81,13 @@ export class Response {
             response.#headers = headersOfText(fields);
             response.#body.source = source;
             return response;
+        };
+        decodeBody = (response, encoding, format) => {
+            const { source } = response.#body;
+            if (source === null) return;
+            source.encoding = encoding;
+            const undone = () => dropHeaders(response.#headers, ['content-encoding', 'content-length']);
+            response.#body.coding = { format, undone };
         };
         includeBody(Response, (response) => response.#body);
         responseAt = (response, url, isRedirected) => {

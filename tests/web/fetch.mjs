@@ -16,6 +16,25 @@ const answers = {
         return move(Number(searchParams.get('status')), searchParams.get('to') ?? undefined, 'moved');
     },
     '/loop': (request) => move(302, `/loop?${Number(new URL(request.url).search.slice(1)) + 1}`),
+    '/packed': (request) => new Response(new Response('some text '.repeat(100)).body.pipeThrough(new CompressionStream('gzip')), {
+        headers: { 'content-encoding': new URL(request.url).search.slice(1) || 'gzip', 'x-asked': request.headers.get('accept-encoding') },
+    }),
+    // What a proxy makes of it.
+    '/handed-on': () => fetch('https://x.test/packed'),
+    '/same-body': async () => {
+        const response = await fetch('https://x.test/packed');
+        return new Response(response.body, response);
+    },
+    '/other-headers': async () => new Response((await fetch('https://x.test/packed')).body, { headers: { 'x-a': 'b' } }),
+    '/changed': async () => {
+        const response = await fetch('https://x.test/packed');
+        return new Response(response.body.pipeThrough(new TransformStream()), response);
+    },
+    '/read': async () => {
+        const response = await fetch('https://x.test/packed');
+        const text = await response.text();
+        return new Response(text, response);
+    },
     '/broken': () => { throw new Error('broken'); },
     '/slow': () => new Promise((done) => setTimeout(() => done(new Response('slow')), 50)),
 };
@@ -34,6 +53,28 @@ const tests = suite({
         equal([told.method, told.url], ['GET', 'https://x.test/seen?a=b']);
         const fields = new Headers(told.fields);
         equal([fields.get('x-h'), fields.get('accept')], ['1', '*/*']);
+    },
+    'an answer that is packed is unpacked for whoever reads it': async () => {
+        const text = 'some text '.repeat(100);
+        const response = await fetch('https://x.test/packed');
+        equal([response.headers.get('x-asked'), response.headers.get('content-encoding')], ['gzip, br', 'gzip']);
+        equal(await response.text(), text);
+        equal(response.headers.get('content-encoding'), null);
+        equal(await (await fetch('https://x.test/packed')).clone().text(), text);
+        equal((await (await fetch('https://x.test/packed?x-gzip')).arrayBuffer()).byteLength, text.length);
+        ok((await (await fetch('https://x.test/packed?other')).arrayBuffer()).byteLength < 200, 'another coding is left as it is');
+        await rejects((await fetch('https://x.test/packed?br')).text(), TypeError);
+        const cut = await fetch('https://x.test/packed');
+        await cut.body.cancel();
+    },
+    'what a proxy hands on is packed as its headers say, whatever it did with it': async () => {
+        const text = 'some text '.repeat(100);
+        for (const path of ['/handed-on', '/same-body', '/other-headers', '/changed', '/read']) {
+            const response = await fetch(`https://x.test${path}`);
+            const isPacked = path === '/handed-on' || path === '/same-body';
+            equal(response.headers.get('content-encoding'), isPacked ? 'gzip' : null, path);
+            equal(await response.text(), text, path);
+        }
     },
     'an accept of its own stays': async () => {
         const fields = new Headers((await (await fetch(there, { headers: { accept: 'a/b' } })).json()).fields);

@@ -23,6 +23,7 @@ export class ReadableState {
     isDisturbed = false;
     reader = null; // ReaderState or ByobReaderState
     controller = null;
+    onLock = null; // called when a reader comes, once
 
     get isLocked() { return this.reader !== null; }
 
@@ -328,6 +329,8 @@ declare(ReadableStreamDefaultController, {
 export function lockReader(reader, stream) {
     reader.stream = stream;
     stream.reader = reader;
+    stream.onLock?.();
+    stream.onLock = null;
     if (stream.state === 'closed') reader.closed.resolve(undefined);
     else if (stream.state === 'errored') reader.closed.reject(stream.error);
 }
