@@ -1,19 +1,22 @@
 """What scripts fetch from the world, which is the client here: servers of HTTP and TLS, and a DNS server that lies as it is told."""
 
+import gzip
 import hashlib
 import http.server
 import json
 import os
+import shutil
 import socket
 import socketserver
 import ssl
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
 from cases import case
-from node import ADDRESS, ROOT, SCRIPTS, counter, counters, ctl, ctl_json, deploy, https, run, unaccounted, until
+from node import ADDRESS, EXAMPLES, ROOT, SCRIPTS, counter, counters, ctl, ctl_json, deploy, https, run, unaccounted, until
 
 ORIGIN, ORIGIN6 = "10.77.0.100", "fd77::100"
 LAB = os.path.join(ROOT, "build", "lab")
@@ -95,6 +98,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"some")
             time.sleep(20)
             return None
+        if path == "/packed":
+            return self.answer(gzip.compress(b"text " * 1000), content_encoding="gzip", content_type="text/plain")
         if path == "/cookies":
             self.send_response(200)
             for i in range(2):
@@ -289,7 +294,7 @@ def _():
     seen = json.loads(told["body"])
     assert seen["method"] == "PUT" and seen["bytes"] == 1000, seen
     assert seen["fields"] == {"host": "origin.test:8080", "x-own": "1", "content-type": "text/plain;charset=UTF-8", "accept": "*/*",
-                              "content-length": "1000"}, seen
+                              "accept-encoding": "gzip, br", "content-length": "1000"}, seen
     seen = json.loads(fetch("http://origin.test:8080/seen", method="POST")["body"])
     assert seen["fields"]["content-length"] == "0", seen
 
@@ -505,6 +510,26 @@ def _():
     ports = (1, 22, 25, 53, 110, 143, 465, 587, 993, 2049, 5060, 6000, 6667, 10080)
     for port, told in zip(ports, ask(*({"url": f"http://{ORIGIN}:{port}/", "init": {}} for port in ports))):
         refused(told, "no request may go to that port")
+
+
+@case("egress: an answer that comes packed: unpacked for a script that reads it, as it is through examples/proxy")
+def _():
+    told = fetch("http://origin.test:8080/packed")
+    assert told["body"] == "text " * 1000, told
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(f"{EXAMPLES}/proxy", folder, dirs_exist_ok=True)
+        with open(f"{folder}/wrangler.jsonc", "w") as file:
+            json.dump({"name": "proxy", "main": "src/index.js", "vars": {"ORIGIN": "http://origin.test:8080"}}, file)
+        deploy(folder)
+    with https("proxy.hearth.test", timeout=30) as client:
+        answer = client.request("GET /packed HTTP/1.1", "proxy.hearth.test")
+        assert answer.headers["content-encoding"] == "gzip" and answer.headers["x-served-by"] == "proxy", answer
+        assert gzip.decompress(answer.body) == b"text " * 1000, answer
+        answer = client.request("POST /seen HTTP/1.1", "proxy.hearth.test", b"up")
+        seen = json.loads(answer.body)
+        assert seen["method"] == "POST" and seen["path"] == "/seen" and seen["bytes"] == 2 and "x-real-ip" not in seen["fields"], seen
+        answer = client.request("GET /never HTTP/1.1", "proxy.hearth.test")
+        assert answer.status == 502 and answer.body.startswith(b"the origin can not be asked: fetch: the server took too long"), answer
 
 
 @case("egress: 100 fetches side by side, and every frame is accounted for")

@@ -12,7 +12,7 @@
 
 static struct harness h;
 
-enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, TRANSFORM, PAGE, MB = 1 << 20 };
+enum { CHAIN_A = 1, CHAIN_B, CHAIN_C, LOOP, DIGEST, TRANSFORM, PAGE, JWT, MB = 1 << 20 };
 
 static void deploy(uint32_t handle, const char *name, const char *second,
                    const struct harness_binding *bindings)
@@ -22,7 +22,8 @@ static void deploy(uint32_t handle, const char *name, const char *second,
     struct harness_module modules[2] = {harness_read_module(directory, "src/index.js")};
     if (second)
         modules[1] = harness_read_module(directory, second);
-    harness_bundle(&h, handle, modules, second ? 2 : 1, NULL, "{\"cpu_ms\":60000}", bindings);
+    harness_bundle(&h, handle, modules, second ? 2 : 1, "{\"SECRET\":\"only a test\"}",
+                   "{\"cpu_ms\":60000}", bindings);
     free((void *)modules[0].text);
     free((void *)modules[1].text);
 }
@@ -37,6 +38,7 @@ static int start(void **state)
     deploy(DIGEST, "digest", "src/sha256.js", NULL);
     deploy(TRANSFORM, "transform", NULL, NULL);
     deploy(PAGE, "page", NULL, NULL);
+    deploy(JWT, "jwt", NULL, NULL);
     return 0;
 }
 
@@ -145,6 +147,23 @@ static void the_page_greets_and_escapes(void **state)
     close_job(j);
 }
 
+static void a_token_says_whose_it_is_unless_it_was_changed(void **state)
+{
+    char field[1024], token[512];
+    struct harness_job *j = post(JWT, "/", "{\"sub\":\"ada\"}", 13);
+    assert_int_equal(sscanf((char *)j->body, "{\"token\":\"%511[^\"]", token), 1);
+    close_job(j);
+    for (int changed = 0; changed < 2; changed++) {
+        token[strlen(token) - 2] ^= changed; /* of the signature */
+        snprintf(field, sizeof(field), "authorization: Bearer %s\n", token);
+        uint32_t job = harness_open(&h, JWT, "GET", "https://test.example/", field, false);
+        j = harness_wait(&h, job);
+        assert_int_equal(j->status, changed ? 401 : 200);
+        assert_string_equal((char *)j->body, changed ? "who are you?\n" : "you are ada\n");
+        close_job(j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(the_digest_is_sha256),
         cmocka_unit_test(lines_are_numbered_as_they_pass),
         cmocka_unit_test(the_page_greets_and_escapes),
+        cmocka_unit_test(a_token_says_whose_it_is_unless_it_was_changed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
