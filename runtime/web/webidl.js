@@ -104,7 +104,6 @@ function integer(bits, isSigned) {
 }
 
 export const octet = integer(8, false);
-export const short = integer(16, true);
 export const unsignedShort = integer(16, false);
 export const long = integer(32, true);
 export const unsignedLong = integer(32, false);

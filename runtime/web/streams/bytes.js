@@ -34,7 +34,7 @@ class PullInto {
     }
 }
 
-export class ByteControllerState {
+class ByteControllerState {
     stream;
     mark;
     autoBytes;
@@ -493,7 +493,7 @@ declare(ReadableStreamBYOBRequest, {
 
 // ---- the reader that brings its own buffers
 
-export class ByobReaderState {
+class ByobReaderState {
     isByob = true;
     stream = null;
     requests = new Queue(); // of requests whose close() may get a view
@@ -518,7 +518,7 @@ export class ByobReaderState {
     }
 }
 
-export function acquireByobReader(stream) {
+function acquireByobReader(stream) {
     if (stream.isLocked) throw new TypeError('the stream is locked');
     if (!stream.controller.isByte) throw new TypeError('only a stream of bytes has a BYOB reader');
     const reader = new ByobReaderState();

@@ -17,7 +17,7 @@ export function completeReadable(parts) {
 
 // ---- the stream
 
-export class ReadableState {
+class ReadableState {
     state = 'readable';
     error = undefined;
     isDisturbed = false;
@@ -68,7 +68,7 @@ const UnderlyingSource = dictionary('UnderlyingSource', {
 });
 const GetReaderOptions = dictionary('ReadableStreamGetReaderOptions', { mode: enumeration('ReadableStreamReaderMode', ['byob']) });
 const IteratorOptions = dictionary('ReadableStreamIteratorOptions', { preventCancel: [boolean, false] });
-export const PipeOptions = dictionary('StreamPipeOptions', {
+const PipeOptions = dictionary('StreamPipeOptions', {
     preventAbort: [boolean, false],
     preventCancel: [boolean, false],
     preventClose: [boolean, false],
@@ -164,7 +164,7 @@ export function bareStream() {
 
 // ---- the default controller
 
-export class DefaultControllerState {
+class DefaultControllerState {
     stream;
     mark;
     size;
@@ -346,7 +346,7 @@ export function unlockReader(reader) {
     reader.failRequests(error);
 }
 
-export class ReaderState {
+class ReaderState {
     isByob = false;
     stream = null;
     requests = new Queue();
@@ -603,17 +603,14 @@ function teeDefault(stream) {
 
 export const isDisturbed = (stream) => stateOf(stream).isDisturbed;
 
-const ReadableWritablePair = dictionary('ReadableWritablePair', {
-    readable: requiredMember(ReadableStreamType),
-    writable: requiredMember((value, what) => {
-        if (!isWritable(value)) throw new TypeError(`${what}: not a WritableStream`);
-        return value;
-    }),
-});
 const WritableType = (value, what) => {
     if (!isWritable(value)) throw new TypeError(`${what}: not a WritableStream`);
     return value;
 };
+const ReadableWritablePair = dictionary('ReadableWritablePair', {
+    readable: requiredMember(ReadableStreamType),
+    writable: requiredMember(WritableType),
+});
 
 declare(ReadableStream, {
     is: isReadable,

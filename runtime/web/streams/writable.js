@@ -20,7 +20,7 @@ class Request {
     }
 }
 
-export class WritableState {
+class WritableState {
     state = 'writable'; // 'erroring', 'errored', 'closed'
     error = undefined;
     writer = null;
@@ -214,7 +214,7 @@ export function newWritable(steps, mark = 1, size = undefined) {
 
 // ---- the controller
 
-export class WritableControllerState {
+class WritableControllerState {
     stream;
     mark;
     size;
@@ -365,7 +365,7 @@ declare(WritableStreamDefaultController, {
 
 // ---- the writer
 
-export class WriterState {
+class WriterState {
     stream = null;
     ready;
     closed;
@@ -444,7 +444,7 @@ export function acquireWriter(stream) {
     return writer;
 }
 
-export const WritableStreamType = interfaceOf('WritableStream', (value) => isWritable(value));
+const WritableStreamType = interfaceOf('WritableStream', (value) => isWritable(value));
 let isWriter;
 
 export class WritableStreamDefaultWriter {

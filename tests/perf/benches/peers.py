@@ -9,20 +9,25 @@ import subprocess
 from benches.lab import ADDRESS, CERT, KEY, LAB, PERF, ROOT, RSA_CERT, RSA_KEY, WORK, Server, fail, note, run, wait_until_it_answers
 
 
+PACKAGES = ["nginx", "libnginx-mod-http-js", "nghttp2-client"]
+
+
 def install():
     """Debian packages are unpacked, not installed: no service starts, and the system stays as it is."""
     debian, npm = os.path.join(WORK, "debian"), os.path.join(WORK, "npm")
-    if not os.path.exists(os.path.join(debian, "complete")):
-        note("installing nginx and njs into build/bench/debian")
+    complete = os.path.join(debian, "complete")
+    if not os.path.exists(complete) or open(complete).read() != " ".join(PACKAGES):
+        note("installing nginx, njs and h2load into build/bench/debian")
         shutil.rmtree(debian, ignore_errors=True)
         os.makedirs(os.path.join(debian, "archives", "partial"))
         # Again, even where they are installed: the copy in build/bench is what runs.
         run("apt-get", "-q", "-y", "--no-install-recommends", "--reinstall", "--download-only", "-o",
-            f"Dir::Cache::archives={debian}/archives", "install", "nginx", "libnginx-mod-http-js")
+            f"Dir::Cache::archives={debian}/archives", "install", *PACKAGES)
         for name in os.listdir(os.path.join(debian, "archives")):
             if name.endswith(".deb"):
                 run("dpkg", "-x", os.path.join(debian, "archives", name), debian)
-        open(os.path.join(debian, "complete"), "w").close()
+        with open(complete, "w") as file:
+            file.write(" ".join(PACKAGES))
     lock = os.path.join(PERF, "peers", "package-lock.json")
     with open(lock) as file:
         wanted = file.read()
