@@ -337,6 +337,12 @@ struct v8c_value *v8c_string_utf8(struct v8c_isolate *, const void *bytes, size_
 struct v8c_value *v8c_string_utf16(struct v8c_isolate *, const uint16_t *units, size_t count);
 /* Whether bytes are well-formed UTF-8. Any time, any thread. */
 bool v8c_is_utf8(const void *bytes, size_t len);
+
+/* Base64 as browsers' btoa and atob have it (Infra, "forgiving-base64 encode" and "decode").
+ * out has room for (len + 2) / 3 * 4: as many are written, and returned. */
+size_t v8c_base64_encode(const void *bytes, size_t len, char *out);
+/* out has room for len bytes. Returns how many were written; -1: it is none. */
+int64_t v8c_base64_decode(const char *text, size_t len, void *out);
 /* A property key: one copy per isolate, compared by address. Make it once, keep it in a slot or
  * global. */
 struct v8c_value *v8c_key(struct v8c_isolate *, const char *text);

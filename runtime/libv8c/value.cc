@@ -17,6 +17,16 @@ size_t convert_utf8_to_latin1(const char *, size_t, char *) noexcept;
 size_t convert_valid_utf8_to_utf16(const char *, size_t, char16_t *) noexcept;
 size_t convert_latin1_to_utf8(const char *, size_t, char *) noexcept;
 size_t convert_utf16_to_utf8(const char16_t *, size_t, char *) noexcept;
+
+enum base64_options : uint64_t { base64_default = 0 };
+enum last_chunk_handling_options : uint64_t { loose = 0 };
+struct result {
+    int error; /* 0: none */
+    size_t count;
+};
+size_t binary_to_base64(const char *, size_t, char *, base64_options) noexcept;
+result base64_to_binary(const char *, size_t, char *, base64_options,
+                        last_chunk_handling_options) noexcept;
 } // namespace simdutf
 
 using namespace libv8c;
@@ -224,6 +234,19 @@ v8c_value *v8c_string_utf8(v8c_isolate *isolate, const void *bytes, size_t len)
     return string_or_null(v8::String::NewFromUtf8(isolate->v8, static_cast<const char *>(bytes),
                                                   v8::NewStringType::kNormal,
                                                   static_cast<int>(len)));
+}
+
+size_t v8c_base64_encode(const void *bytes, size_t len, char *out)
+{
+    return simdutf::binary_to_base64(static_cast<const char *>(bytes), len, out,
+                                     simdutf::base64_default);
+}
+
+int64_t v8c_base64_decode(const char *text, size_t len, void *out)
+{
+    const simdutf::result result = simdutf::base64_to_binary(
+        text, len, static_cast<char *>(out), simdutf::base64_default, simdutf::loose);
+    return result.error ? -1 : static_cast<int64_t>(result.count);
 }
 
 bool v8c_is_utf8(const void *bytes, size_t len)

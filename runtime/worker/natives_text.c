@@ -284,7 +284,12 @@ static void convert(struct v8c_call *c, struct v8c_value *text, size_t len, size
 
 static int64_t to_base64(const uint8_t *bytes, size_t len, uint8_t *out)
 {
-    return (int64_t)text_to_base64(bytes, len, out);
+    return (int64_t)v8c_base64_encode(bytes, len, (char *)out);
+}
+
+static int64_t from_base64(const uint8_t *text, size_t len, uint8_t *out)
+{
+    return v8c_base64_decode((const char *)text, len, out);
 }
 
 static void native_btoa(struct v8c_call *c)
@@ -302,7 +307,7 @@ static void native_atob(struct v8c_call *c)
     if (!text || !v8c_string_is_latin1(text))
         return;
     size_t len = v8c_string_length(text);
-    convert(c, text, len, len, text_from_base64);
+    convert(c, text, len, len, from_base64);
 }
 
 const struct v8c_native_entry natives_text[] = {

@@ -1,4 +1,4 @@
-/* decoder and base64 on any bytes. The first byte picks the encoding, the second where the rest is
+/* decoder on any bytes. The first byte picks the encoding, the second where the rest is
  * cut: in pieces it must decode to what it does whole. */
 #include <assert.h>
 #include <stdlib.h>
@@ -6,20 +6,6 @@
 
 #include "runtime/worker/decoder.h"
 #include "runtime/worker/text.h"
-
-static void check_base64(const uint8_t *bytes, size_t len)
-{
-    uint8_t *out = malloc(len + 1), *text = malloc((len + 2) / 3 * 4 + 1);
-    int64_t n = text_from_base64(bytes, len, out);
-    assert(n <= (int64_t)len);
-    size_t m = text_to_base64(bytes, len, text);
-    assert(m == (len + 2) / 3 * 4);
-    uint8_t *again = malloc(m + 1);
-    assert(text_from_base64(text, m, again) == (int64_t)len && memcmp(again, bytes, len) == 0);
-    free(again);
-    free(text);
-    free(out);
-}
 
 static bool is_well_formed(const uint16_t *units, size_t count)
 {
@@ -40,7 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     const enum encoding encoding = ENCODING_UTF_8 + 1 + bytes[0] % (ENCODINGS - 1);
     bytes += 2;
     len -= 2;
-    check_base64(bytes, len);
     assert(text_open_utf8(bytes, len) <= 3);
 
     struct decoder whole = {.encoding = encoding}, pieces = whole, fatal = whole;
