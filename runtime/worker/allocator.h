@@ -7,9 +7,9 @@
  * cell that loaded a script and then waits keeps for ever what the compiler took. After a bundle of
  * 0.9 MB with 6,000 functions a cell has 8.5 MB of its own instead of 19.
  *
- * Rejected: giving it back at once, always. A script that makes buffers of 1 MB and drops them
- * spent a third of its time in page faults. MALLOC_CONF: it would be the business of whoever
- * starts the process.
+ * Rejected: giving it back at once, always: page faults were the most of what a script that makes
+ * and drops large buffers spent, beside those of calloc (libv8c/inside.hh). MALLOC_CONF: it would
+ * be the business of whoever starts the process.
  */
 #ifndef HEARTH_WORKER_ALLOCATOR_H
 #define HEARTH_WORKER_ALLOCATOR_H

@@ -115,8 +115,6 @@ const tests = suite({
             const other = new Headers((await (await moved(302, to, { headers })).json()).fields);
             equal([other.get('authorization'), other.get('cookie'), other.get('x-c')], [null, null, 'd']);
         }
-        const told = await (await moved(302, 'https://me:pass@y.test/seen')).json();
-        equal([told.url, new Headers(told.fields).get('authorization')], ['https://y.test/seen', 'Basic bWU6cGFzcw==']);
     },
     'redirect: manual and error': async () => {
         const manual = await moved(302, '/seen', { redirect: 'manual' });
@@ -125,7 +123,7 @@ const tests = suite({
         equal((await fetch(there, { redirect: 'error' })).status, 200);
     },
     'redirects that lead nowhere': async () => {
-        for (const to of ['data:,x', 'ftp://x/', 'http://', 'javascript:1']) await rejects(moved(302, to), TypeError);
+        for (const to of ['https://me:pass@y.test/seen', 'https://%zz@x.test/seen', 'data:,x', 'ftp://x/', 'http://', 'javascript:1']) await rejects(moved(302, to), TypeError);
         ok((await rejects(fetch('https://x.test/loop?0'), TypeError)).message.includes('20 redirects'));
         const body = new Blob(['x']).stream();
         await rejects(moved(307, '/seen', { method: 'POST', body, duplex: 'half' }), TypeError);

@@ -1,8 +1,8 @@
 // Streams of bytes: ReadableByteStreamController, ReadableStreamBYOBRequest, ReadableStreamBYOBReader (Streams 4.5, 4.7, 4.8). Buffers that
 // pass are transferred: whoever gave one has it no more.
 import { any, AnyBufferSource, declare, dictionary, enforceRange, illegal, optional, promise, readonly, required, typedArrayName, unsignedLongLong } from '../webidl.js';
-import { Deferred, promiseOf, Queue, react, RESOLVED } from './base.js';
-import { acquireReader, algorithms, bareStream, lockReader, ReadableStreamType, stateOf, unlockReader } from './readable.js';
+import { Deferred, Queue, react, RESOLVED } from './base.js';
+import { acquireReader, algorithms, bareStream, lockReader, PullingState, ReadableStreamType, stateOf, unlockReader } from './readable.js';
 
 const INNER = Symbol('inner');
 const { isView } = ArrayBuffer;
@@ -34,58 +34,20 @@ class PullInto {
     }
 }
 
-class ByteControllerState {
-    stream;
-    mark;
+class ByteControllerState extends PullingState {
     autoBytes;
     isByte = true;
     chunks = []; // {buffer, byteOffset, byteLength}
     total = 0;
     pending = []; // PullInto
     request = null; // ReadableStreamBYOBRequest
-    isStarted = false;
-    isCloseRequested = false;
-    isPulling = false;
-    pullsAgain = false;
-    pull = undefined;
-    cancel = undefined;
 
     constructor(stream, mark, autoBytes) {
-        this.stream = stream;
-        this.mark = mark;
+        super(stream, mark);
         this.autoBytes = autoBytes;
-        stream.controller = this;
     }
 
-    // SetUpReadableByteStreamController
-    setUp({ start, pull, cancel }) {
-        this.pull = pull;
-        this.cancel = cancel;
-        react(start ? promiseOf(start()) : RESOLVED, () => {
-            this.isStarted = true;
-            this.pullIfNeeded();
-        }, this.failed);
-    }
-
-    pulled = () => {
-        this.isPulling = false;
-        if (!this.pullsAgain) return;
-        this.pullsAgain = false;
-        this.pullIfNeeded();
-    };
-    failed = (error) => this.fail(error);
-
-    pullIfNeeded() {
-        if (!this.#shouldPull()) return;
-        if (this.isPulling) {
-            this.pullsAgain = true;
-            return;
-        }
-        this.isPulling = true;
-        react(this.pull ? this.pull() : RESOLVED, this.pulled, this.failed);
-    }
-
-    #shouldPull() {
+    shouldPull() {
         const { stream } = this;
         if (stream.state !== 'readable' || this.isCloseRequested || !this.isStarted) return false;
         return stream.waiting > 0 || this.mark - this.total > 0;

@@ -164,12 +164,10 @@ export function bareStream() {
 
 // ---- the default controller
 
-class DefaultControllerState {
+// What both kinds of controllers do: ask the source for more, once at a time. They add shouldPull() and fail().
+export class PullingState {
     stream;
-    mark;
-    size;
-    isByte = false;
-    queue = new SizedQueue();
+    mark; // high water mark
     isStarted = false;
     isCloseRequested = false;
     isPulling = false;
@@ -177,22 +175,20 @@ class DefaultControllerState {
     pull = undefined;
     cancel = undefined;
 
-    constructor(stream, mark, size) {
+    constructor(stream, mark) {
         this.stream = stream;
         this.mark = mark;
-        this.size = size;
         stream.controller = this;
     }
 
-    // SetUpReadableStreamDefaultController
+    // SetUpReadableStreamDefaultController, SetUpReadableByteStreamController
     setUp({ start, pull, cancel }) {
         this.pull = pull;
         this.cancel = cancel;
-        const started = start ? promiseOf(start()) : RESOLVED;
-        react(started, () => {
+        react(start ? promiseOf(start()) : RESOLVED, () => {
             this.isStarted = true;
             this.pullIfNeeded();
-        }, (error) => this.fail(error));
+        }, this.failed);
     }
 
     pulled = () => {
@@ -203,7 +199,7 @@ class DefaultControllerState {
     };
     failed = (error) => this.fail(error);
 
-    // ReadableStreamDefaultControllerCallPullIfNeeded
+    // ReadableStreamDefaultControllerCallPullIfNeeded, ReadableByteStreamControllerCallPullIfNeeded
     pullIfNeeded() {
         if (!this.shouldPull()) return;
         if (this.isPulling) {
@@ -212,6 +208,17 @@ class DefaultControllerState {
         }
         this.isPulling = true;
         react(this.pull ? this.pull() : RESOLVED, this.pulled, this.failed);
+    }
+}
+
+class DefaultControllerState extends PullingState {
+    size;
+    isByte = false;
+    queue = new SizedQueue();
+
+    constructor(stream, mark, size) {
+        super(stream, mark);
+        this.size = size;
     }
 
     shouldPull() {
